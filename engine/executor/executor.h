@@ -1,0 +1,47 @@
+// Acts: HTTP calls and processes. Knows tasks and results; nothing of workflows, frames or the journal.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/model/event.h"
+#include "engine/model/task.h"
+
+namespace flowrun {
+
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  /// Begins |task| as soon as there is a place for it; never blocks. Its TaskEnded comes from wait(), always.
+  virtual void begin(Task task) = 0;
+  /// Holds a place for the strict step |path|; TaskReserved comes from wait(). begin() with `strict` uses it up,
+  /// stop() of the same path gives it back.
+  virtual void reserve(const std::string& path, bool process, bool shares_cpus) = 0;
+  /// Ends an attempt: transfer aborted; process group TERM, its kill_grace, KILL. Its TaskEnded still comes (type
+  /// `cancelled`). Unknown or ended attempts: no effect.
+  virtual void stop(const std::string& path, int attempt) = 0;
+  /// Stops everything: not begun tasks end at once, processes get TERM and after |grace| KILL. Each answers TaskEnded
+  /// of type `cancelled`.
+  virtual void stop_all(Duration grace) = 0;
+  /// Blocks until something has happened, wake() was called or |timeout| is over; appends what happened, in order of
+  /// arrival. `at` of the events is not filled: the run stamps them.
+  virtual void wait(std::vector<Event>& happened, Duration timeout) = 0;
+  /// Makes wait() return soon. Safe in a signal handler and from any thread.
+  virtual void wake() = 0;
+  /// Tasks given and not ended; for progress.
+  virtual std::size_t in_flight() const = 0;
+};
+
+struct ExecutorOptions {
+  int workers = 0;  ///< threads; 0: one a core, at most 4
+  int jobs = 0;     ///< processes at once; 0: see Process::shares_cpus
+  int cpus = 1;     ///< places for processes that share the CPUs
+  std::string run_id, token;
+  std::string run_dir;  ///< made when first needed
+};
+
+/// The executor on this machine: a pool of event loops.
+std::unique_ptr<Executor> make_worker_pool(const ExecutorOptions& options);
+
+}  // namespace flowrun

@@ -1,0 +1,102 @@
+// The journal: one SQLite file, many runs, several writing processes. Knows entries, not what they mean.
+// flowrun-journal(5) is its public description.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/model/entry.h"
+#include "engine/model/error.h"
+
+namespace flowrun {
+
+/// A row of `runs`.
+struct RunRecord {
+  std::int64_t number = 0;  ///< from 1, never reused
+  std::string id, name;
+  std::string state;  ///< running, suspended, succeeded, failed, cancelled
+  std::string file;   ///< path of the workflow when it was started
+  std::string source_hash;
+  Instant started_at{}, alive_at{};
+  std::optional<Instant> ended_at;
+  Value input, output, error;
+  std::int64_t last_seq = 0;
+  std::int64_t driver_pid = 0;  ///< filled by find and list when a live process drives it, else 0
+};
+
+/// Where a journal lives by default (CLI.md section 7): |flag|, $FLOWRUN_JOURNAL, .flowrun/journal.db at or above the
+/// working directory, the state directory. Throws Error(Usage) when there is no home to put it.
+std::string journal_path(const std::string& flag);
+
+/// A journal file. One thread. Reading methods never leave a transaction open.
+class Journal {
+ public:
+  enum class Mode { ReadWrite, ReadOnly };
+  /// ReadWrite creates the file (and its folder, 0700) when missing; ReadOnly throws Error(Impossible) then. Throws
+  /// Error(Journal) for what is not a journal of ours, newer than us, on a network file system, or not accessible.
+  Journal(const std::string& path, Mode mode);
+  ~Journal();
+  Journal(Journal&&) noexcept;
+
+  const std::string& path() const;
+  /// The folder of a run's files, `runs/ID` next to the journal. Not created.
+  std::string run_dir(const std::string& id) const;
+
+  /// RUN of the command line: an id, a unique prefix, a unique last part, `@last`, `@last-failed`, `@last:NAME`. Throws
+  /// Error(Impossible) with the candidates when ambiguous, with what to do when there is none.
+  RunRecord find(const std::string& run) const;
+  std::optional<RunRecord> find_exact(const std::string& id) const;
+  struct Filter {
+    std::string state, name;
+    int limit = 20;
+  };
+  std::vector<RunRecord> list(const Filter& filter) const;
+  std::string source(const std::string& hash) const;
+
+  /// Becomes the driver of |run|: takes the lock that says so. Throws Error(Busy) naming the pid of who has it.
+  void lock(const RunRecord& run);
+  /// Writes `sources` and the row of a new run and locks it, in one transaction; fills number. False when the id is
+  /// taken. Its first entries come by append and commit.
+  bool create(RunRecord& run, std::string_view source_text);
+
+  /// Takes an entry into the batch: numbers it, computes its sum. Writes nothing.
+  /// REQUIRES: the run is locked by us; last seq and sum are taken over from its row at lock().
+  std::int64_t append(Entry entry);
+  std::size_t pending_entries() const;
+  std::size_t pending_bytes() const;
+  /// How the row of the run changes with the batch.
+  struct RunUpdate {
+    std::string state;  ///< empty: as it is
+    std::optional<Value> output, error;
+    std::optional<Instant> ended_at;
+    bool reopened = false;  ///< clears ended_at, output and error
+  };
+  /// Writes the batch in one durable transaction. Throws DiskFull (the batch is kept: call again), or
+  /// Error(Journal) after which no further commit is possible.
+  void commit(const RunUpdate& update, Instant now);
+  /// `runs.alive_at` = |now|.
+  void beat(Instant now);
+
+  /// Entries of a run in order from |from|, up to |limit|; empty at the end. Checks nothing.
+  std::vector<Entry> read(std::int64_t run_number, std::int64_t from, std::size_t limit = 1000) const;
+  /// Recomputes the sums of all entries of a run; Corruption names the first that does not fit.
+  void check_sums(const RunRecord& run) const;
+  /// SQLite's own integrity_check of the whole file; empty when sound.
+  std::string check_file() const;
+
+ private:
+  struct Open;
+  std::unique_ptr<Open> open_;
+};
+
+/// The disk is full; the batch is kept.
+class DiskFull : public Error {
+ public:
+  explicit DiskFull(const std::string& message) : Error(Problem::Journal, message) {}
+};
+
+}  // namespace flowrun

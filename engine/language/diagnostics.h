@@ -1,0 +1,58 @@
+// What is wrong with a file, said so that a person can mend it. Collects all, prints none.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/model/value.h"
+
+namespace flowrun {
+
+/// Line and column from 1, columns in bytes; 0: unknown.
+struct Position {
+  int line = 0;
+  int column = 0;
+};
+
+struct Diagnostic {
+  enum class Severity { Error, Warning, Hint };
+  Severity severity = Severity::Error;
+  std::string code;  ///< `E101`, see flowrun-workflow(5)
+  std::string file;
+  Position at;
+  int length = 1;  ///< columns to underline
+  std::string message;
+  std::string suggestion;  ///< shown behind the carets; may be empty, may have several lines
+};
+
+/// A file's name and text, for the source lines that messages show.
+struct Source {
+  std::string name;
+  std::string text;
+};
+
+class Diagnostics {
+ public:
+  explicit Diagnostics(Source source) : source_(std::move(source)) {}
+  void error(std::string code, Position at, int length, std::string message, std::string suggestion = "");
+  void warning(std::string code, Position at, int length, std::string message, std::string suggestion = "");
+  const std::vector<Diagnostic>& all() const { return all_; }
+  std::size_t errors() const;
+  std::size_t warnings() const;
+  bool ok() const { return errors() == 0; }
+  const Source& source() const { return source_; }
+  /// In order of position; LANGUAGE.md 4.1: message, source line, carets. No summary line.
+  std::string text() const;
+  Json json() const;           ///< list of {severity, code, file, line, column, message, suggestion}
+  std::string github() const;  ///< `::error file=...,line=...,col=...,title=CODE::message`
+
+ private:
+  Source source_;
+  std::vector<Diagnostic> all_;
+};
+
+/// The nearest of |candidates| by Damerau-Levenshtein distance, when at most 2 or a third of the length away; or "".
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
+
+}  // namespace flowrun

@@ -1,0 +1,78 @@
+// `${ jq }`: finds its end, knows what it names, evaluates the native subset in place and asks jq for the rest.
+// Knows no step and no frame; a Scope gives the values.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "engine/language/diagnostics.h"
+#include "engine/language/node.h"
+#include "engine/model/scope.h"
+
+namespace flowrun {
+
+using Evaluation = std::variant<Value, Failure>;
+
+/// One expression, compiled. Immutable, cheap to copy.
+class Expression {
+ public:
+  /// |code| is the text between `${` and `}`, at |at|. Errors E201, E202, E205, E212 go to |diagnostics|.
+  static Expression compile(std::string_view code, Position at, Diagnostics& diagnostics);
+
+  const std::string& code() const;
+  Position at() const;
+  /// What it names: `$steps.x...`, `$input.y...`, `$item`, `.`; each once, in order of appearance.
+  const std::vector<Reference>& references() const;
+  bool native() const;
+  /// Exactly one result, or a Failure of type `expression`.
+  Evaluation evaluate(const Scope& scope, Evaluator& evaluator) const;
+  /// As evaluate, but true or false, and comparing values of different types is a Failure.
+  Evaluation condition(const Scope& scope, Evaluator& evaluator) const;
+  /// Set when it is a literal such as `"yes"` or 3: what it always yields.
+  std::optional<Value> literal() const;
+
+ private:
+  struct Compiled;
+  std::shared_ptr<const Compiled> compiled_;
+};
+
+/// Text with expressions in it: literal and expression parts by turns. `$${` has become `${`.
+struct TextTemplate {
+  using Part = std::variant<std::string, Expression>;
+  std::vector<Part> parts;
+  /// True when it is one expression and blanks around it: its value keeps its type.
+  bool is_one_expression() const;
+  const Expression& expression() const { return std::get<Expression>(parts.front()); }
+  bool constant() const;
+  /// Rule 1 and 2 of LANGUAGE.md 2.11: the typed value, or text.
+  Evaluation evaluate(const Scope& scope, Evaluator& evaluator) const;
+
+  static TextTemplate compile(const Node& scalar, Diagnostics& diagnostics);
+};
+
+/// How a value reads inside text: strings as they are, numbers and booleans as JSON; null, lists and objects are
+/// Failures whose message names |code| and says what to do.
+std::variant<std::string, Failure> as_text(const Value& value, std::string_view code);
+
+/// Any JSON value with expressions in its strings.
+class ValueTemplate {
+ public:
+  ValueTemplate() = default;  ///< null
+  static ValueTemplate compile(const Node& node, Diagnostics& diagnostics);
+  bool constant() const { return !root_; }
+  Evaluation evaluate(const Scope& scope, Evaluator& evaluator) const;
+  /// All that the expressions in it name.
+  std::vector<Reference> references() const;
+  /// All expressions in it, in file order.
+  std::vector<Expression> expressions() const;
+
+ private:
+  struct Part;
+  Value constant_;
+  std::shared_ptr<const Part> root_;
+};
+
+}  // namespace flowrun

@@ -1,0 +1,97 @@
+// Facts: what has happened, in past tense. The machine is fed nothing else.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/model/outcome.h"
+#include "engine/model/time.h"
+#include "engine/model/value.h"
+
+namespace flowrun {
+
+enum class OnCrash { Default, Rerun, Ask, Fail };
+enum class FailFast { Inherit, Cancel, Drain, Continue };  ///< true, drain, false
+
+/// The first entry of every run: all that a decision may depend on.
+struct RunStarted {
+  int semantics = 0;  ///< number of the machine's decisions, Machine::kSemantics
+  std::string id;
+  std::string name;
+  std::string source_hash;  ///< of the workflow's text, in table `sources`
+  std::string seed;         ///< 32 hexadecimal digits
+  std::string token;        ///< of this drive
+  Value inputs;             ///< object, after coercion
+  Value vars;               ///< object
+  std::string file;         ///< absolute path of the workflow as it was given
+  std::string folder;       ///< where relative paths start and processes run
+  std::string run_dir;
+  std::string host, boot_id, pid_namespace;
+  int cpus = 1;
+  int concurrency = 0;  ///< from the command line; 0: the workflow's
+  int jobs = 0;         ///< -j; 0: not given
+  FailFast fail_fast = FailFast::Inherit;
+  std::optional<Duration> timeout;
+};
+
+/// What a person said of a step that was in flight when its run was cut off.
+struct Mark {
+  std::string path;
+  bool done = false;  ///< else failed
+  Value output;
+};
+
+/// A drive went on with the run after a crash or a suspension.
+struct RunResumed {
+  std::string token;
+  Duration down{0};                     ///< how long nobody drove it
+  OnCrash on_crash = OnCrash::Default;  ///< answers `ask` only
+  std::vector<Mark> marks;
+  std::string host, boot_id, pid_namespace;
+};
+
+/// `flowrun retry`: the failed, blocked and cancelled steps get another chance; with |path| that step and what
+/// depends on it.
+struct RunReopened {
+  std::string token;
+  std::string path;
+};
+
+struct TaskReserved {
+  std::string path;
+};
+
+struct TaskEnded {
+  std::string path;
+  int attempt = 1;
+  Result result;
+};
+
+/// Stopped while suspending: no outcome, no attempt used.
+struct TaskInterrupted {
+  std::string path;
+  int attempt = 1;
+};
+
+enum class TimerKind { Delay, Sleep, Retry, Timeout, Deadline };
+std::string_view to_string(TimerKind kind);
+
+struct TimerFired {
+  std::string path;
+  TimerKind timer;
+};
+
+struct SuspendRequested {
+  int signal = 0;  ///< 0: --no-wait
+};
+
+struct Event {
+  Instant at;
+  std::variant<RunStarted, RunResumed, RunReopened, TaskReserved, TaskEnded, TaskInterrupted, TimerFired,
+               SuspendRequested>
+      fact;
+};
+
+}  // namespace flowrun

@@ -1,0 +1,54 @@
+// What became of a step, and of one attempt at it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/model/time.h"
+#include "engine/model/value.h"
+
+namespace flowrun {
+
+enum class State { Pending, Running, Sleeping, Waiting, Retrying, Succeeded, Skipped, Failed, Cancelled, Blocked };
+
+std::string_view to_string(State state);
+State state_from(std::string_view name);
+constexpr bool is_terminal(State state) { return state >= State::Succeeded; }
+
+/// Why a step did not succeed, with the words of flowrun-workflow(5), "Error types".
+struct Failure {
+  std::string type;     ///< `timeout`, `http.503`, `exit.2`, ...
+  std::string message;  ///< one line for people
+  std::string step;     ///< path of the step where it arose; empty until a frame has seen it
+  int attempt = 0;      ///< counted from 1; 0: none
+  /// Object with what else is known: `http` {status, headers, body}, `exit_code`, `stderr_tail`, `causes`, `more`.
+  Value detail;
+};
+
+/// `$error`: {type, message, step, attempt, ...detail}.
+Json to_json(const Failure& failure);
+Failure failure_from(const Json& json);
+
+struct Outcome {
+  State state = State::Pending;
+  Value output;
+  std::optional<Failure> failure;
+  bool ok() const { return state == State::Succeeded; }
+};
+
+/// What one attempt at a task came to, as the executor reports it.
+struct Result {
+  std::optional<Failure> failure;  ///< none: it succeeded
+  /// On success the default output, or the raw result if the command asked to keep it (Task::keep_raw). Of a failed
+  /// attempt what it had captured (process) or the response body (http), for `$status.x.output`.
+  Value value;
+  int code = 0;      ///< HTTP status, exit code, or minus the signal number; 0 for an http attempt without an answer
+  Duration took{0};  ///< since it began
+  std::optional<Duration> retry_after{};  ///< what the server asked for
+  bool sent = true;                       ///< false: nothing of the request can have reached the other side
+  bool ok() const { return !failure; }
+};
+
+}  // namespace flowrun

@@ -1,0 +1,15 @@
+// Names of live steps: `enrich[C-1042]/profile`. Equal across runs, and no two steps of a run share one.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace flowrun {
+
+/// `parent/name`, or just `name` at the top.
+std::string child_path(std::string_view parent, std::string_view name);
+/// `parent[key]`. `% / [ ]` and control characters of |key| are percent-encoded; beyond 80 bytes it is cut and ends
+/// in `~` and a hash of the whole.
+std::string item_path(std::string_view parent, std::string_view key);
+
+}  // namespace flowrun

@@ -1,0 +1,46 @@
+// The values that an expression may name, and the one port through which it may ask for jq.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "engine/model/decision.h"
+#include "engine/model/outcome.h"
+#include "engine/model/value.h"
+
+namespace flowrun {
+
+/// `$steps.order.id` is {steps, order, id}; `$input.sku` is {input, sku}; `$item` is {item}; `.` is {.}.
+struct Reference {
+  std::string variable;  ///< without `$`; `.` is the raw result
+  std::string member;    ///< first field behind it, when literal
+  std::string field;     ///< second field, when literal: only this is looked at
+};
+
+class Scope {
+ public:
+  virtual ~Scope() = default;
+  /// Value of `$variable`, or for `steps` and `status` of `$variable.member`. Of `$status.x` it may hold just |field|.
+  /// A Failure of type `expression` when it is not there, such as the output of a step that has not succeeded.
+  virtual std::variant<Value, Failure> lookup(const Reference& reference) const = 0;
+};
+
+/// One jq evaluation.
+struct Question {
+  std::string program;  ///< the expression as written
+  bool strict = false;  ///< a condition: comparing values of different types is an error
+  /// What it names: `$input` by ("$input", value), `$steps` by ("$steps", {x: ..}), and `.` by (".", value).
+  std::vector<std::pair<std::string, Value>> bindings;
+};
+
+/// Answers jq. Live it is a child process; at replay the journal.
+class Evaluator {
+ public:
+  virtual ~Evaluator() = default;
+  /// Never throws for what the expression does; the error is in the answer.
+  virtual Answer evaluate(const Question& question) = 0;
+};
+
+}  // namespace flowrun

@@ -1,0 +1,75 @@
+// What the executor is asked to do: one HTTP call or one process. Everything is resolved: no expression is left.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "engine/model/time.h"
+#include "engine/model/value.h"
+
+namespace flowrun {
+
+struct StatusRange {
+  int first, last;  ///< inclusive
+};
+
+struct HttpRequest {
+  enum class Response { Auto, Json, Text, Base64, None, File };
+  std::string method = "GET";
+  std::string url;
+  /// As the workflow wrote them plus what follows from `json`, `form`, `auth` and the idempotency key. Defaults
+  /// (Accept, User-Agent) are the executor's.
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::optional<std::string> body;
+  std::string body_file;            ///< streamed from here when not empty
+  std::vector<StatusRange> expect;  ///< empty: any
+  Response response = Response::Auto;
+  std::int64_t max_response = 8 << 20;  ///< bytes
+  int max_redirects = 10;               ///< 0: not followed
+  std::string ca, cert, key;            ///< files; empty: the system's
+  bool verify = true;
+  std::string proxy;  ///< empty: from the usual variables
+  Duration connect_timeout{5000};
+  Duration idle_timeout{30000};  ///< without a byte moving; 0: none
+};
+
+struct Process {
+  enum class Capture { Text, Json, Jsonl, Lines, None, File };
+  enum class Inherit { All, None, Listed };
+  std::vector<std::string> argv;  ///< for `shell`: interpreter..., -c, script
+  bool script = false;            ///< the last argument is a script: goes through a file when too long for an argument
+  /// Set in the child, or removed when there is no value.
+  std::vector<std::pair<std::string, std::optional<std::string>>> env;
+  Inherit inherit = Inherit::All;
+  std::vector<std::string> inherited;  ///< names, for Listed
+  std::string cwd;
+  std::string stdin_text;
+  Capture capture = Capture::Text;
+  std::vector<int> success_codes{0};
+  Duration kill_grace{5000};
+  std::int64_t max_output = 1 << 20;  ///< bytes captured
+  /// Shares the places that exist by default, one a CPU: inside a for_each that wrote no width. Others are bounded
+  /// by -j alone.
+  bool shares_cpus = false;
+};
+
+/// One attempt at an effect.
+struct Task {
+  std::string path;
+  int attempt = 1;  ///< from 1
+  int rerun = 0;    ///< how often this attempt was begun before a crash
+  std::string idempotency_key;
+  std::optional<Duration> timeout;  ///< from begun
+  bool keep_raw = false;            ///< Result::value is the raw result, not the default output
+  bool strict = false;              ///< a place was reserved for it
+  std::variant<HttpRequest, Process> work;
+};
+
+/// The resolved input as JSON for the journal and for people: {method, url, headers, body} or {argv, env, stdin}.
+/// Members that say nothing (defaults) are left out.
+std::string to_json_text(const Task& task);
+
+}  // namespace flowrun

@@ -1,0 +1,56 @@
+#include "engine/model/value.h"
+
+namespace flowrun {
+
+Value::Value(Json tree) {
+  if (tree.is_null()) return;
+  rep_ = std::make_shared<Rep>();
+  rep_->tree = std::make_unique<Json>(std::move(tree));
+}
+
+Value Value::from_text(std::string text) {
+  Value value;
+  if (text.empty() || text == "null") return value;
+  value.rep_ = std::make_shared<Rep>();
+  value.rep_->text = std::move(text);
+  return value;
+}
+
+Value Value::string(std::string_view text) {
+  std::string quoted;
+  quoted.reserve(text.size() + 2);
+  append_json_string(quoted, text);
+  return from_text(std::move(quoted));
+}
+
+const std::string& Value::text() const {
+  static const std::string kNull = "null";
+  if (!rep_) return kNull;
+  if (rep_->text.empty()) rep_->text = rep_->tree->dump(-1, ' ', false, Json::error_handler_t::replace);
+  return rep_->text;
+}
+
+const Json& Value::json() const {
+  static const Json kNull;
+  if (!rep_) return kNull;
+  if (!rep_->tree) rep_->tree = std::make_unique<Json>(Json::parse(rep_->text));
+  return *rep_->tree;
+}
+
+void append_json_string(std::string& out, std::string_view text) {
+  bool plain = true;
+  for (unsigned char c : text)
+    if (c < 0x20 || c == '"' || c == '\\' || c >= 0x7f) {
+      plain = false;
+      break;
+    }
+  if (plain) {
+    out += '"';
+    out += text;
+    out += '"';
+  } else {
+    out += Json(std::string(text)).dump(-1, ' ', false, Json::error_handler_t::replace);
+  }
+}
+
+}  // namespace flowrun

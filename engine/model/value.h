@@ -1,0 +1,43 @@
+// A JSON value that never changes: text, parsed only when somebody looks inside. The one header of ours that shows
+// a third-party type. Knows nothing of expressions or steps.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+namespace flowrun {
+
+/// JSON as a tree. Keys are sorted, the last of two equal keys wins, integers keep 64 bits.
+using Json = nlohmann::json;
+
+/// An immutable JSON value, cheap to copy. It keeps text, a tree, or both, and makes the other on demand, so it
+/// belongs to one thread at a time: hand it over, do not share it.
+class Value {
+ public:
+  Value() = default;  ///< null
+  explicit Value(Json tree);
+  /// |text| is one JSON value and is trusted to be so: it comes from a parser, a dump, or the journal.
+  static Value from_text(std::string text);
+  static Value string(std::string_view text);
+
+  /// Compact JSON. Bytes that are not UTF-8 appear as U+FFFD.
+  const std::string& text() const;
+  const Json& json() const;
+  bool is_null() const { return rep_ == nullptr || text() == "null"; }
+
+  friend bool operator==(const Value& a, const Value& b) { return a.json() == b.json(); }
+
+ private:
+  struct Rep {
+    std::string text;            ///< empty: not made yet
+    std::unique_ptr<Json> tree;  ///< null: not parsed yet
+  };
+  std::shared_ptr<Rep> rep_;  ///< null stands for JSON null
+};
+
+/// Appends |text| as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD.
+void append_json_string(std::string& out, std::string_view text);
+
+}  // namespace flowrun
