@@ -1,0 +1,63 @@
+// Files become a Workflow, with every diagnostic there is. Runs nothing.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/language/diagnostics.h"
+#include "engine/language/expression.h"
+#include "engine/machine/workflow.h"
+
+namespace flowrun {
+
+/// An input as declared.
+struct InputSpec {
+  std::string name;
+  Json schema;                             ///< JSON Schema without `default` and `env`; {} takes anything
+  std::optional<ValueTemplate> otherwise;  ///< `default`
+  std::string env;                         ///< environment variable, or empty
+  std::string description;
+};
+
+struct Var {
+  std::string name;
+  ValueTemplate value;
+};
+
+/// All that is known of a file after reading it.
+struct Loaded {
+  std::string file;    ///< absolute
+  std::string folder;  ///< where relative paths start: `cwd` of the file
+  std::string text;
+  Workflow workflow;
+  std::vector<InputSpec> inputs;
+  std::vector<Var> vars;
+  std::vector<std::string> programs;  ///< every expression that needs jq
+};
+
+/// Reads |text| as the workflow |file|. Nothing when |diagnostics| has errors.
+std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics);
+
+/// Reads the file's text; throws Error(Usage) for what is missing, a folder or unreadable, Error(Invalid) beyond 4 MiB.
+std::string read_file(const std::string& file);
+
+/// What the command line and the environment give for the inputs.
+struct GivenInputs {
+  std::vector<std::pair<std::string, std::string>> texts;  ///< -i NAME=TEXT, coerced by the declared type
+  Json values = Json::object();                            ///< --inputs, not coerced
+};
+
+struct ResolvedInputs {
+  Value inputs, vars;
+};
+
+/// Coerces, completes and checks the inputs, evaluates `vars`. |lookup| reads the environment. Throws Error(Invalid)
+/// that names every mistake at once.
+ResolvedInputs resolve_inputs(const Loaded& loaded, const GivenInputs& given,
+                              const std::function<std::optional<std::string>(const std::string&)>& environment,
+                              Evaluator& evaluator, Instant now);
+
+}  // namespace flowrun

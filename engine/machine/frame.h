@@ -1,0 +1,109 @@
+// A step as it runs: a node of the machine's live tree. Touches itself, its children and the machine's services.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "engine/machine/machine.h"
+#include "engine/machine/step.h"
+#include "engine/model/event.h"
+#include "engine/model/outcome.h"
+#include "engine/model/scope.h"
+
+namespace flowrun {
+
+/// What is left of a frame that has settled; all that `$steps` and `$status` of it can show.
+struct Settled {
+  State state = State::Pending;
+  bool tolerated = false;  ///< failed with continue_on_error: recorded, not counted
+  int attempts = 0;
+  Instant started_at{}, ended_at{};
+  Value output;
+  std::shared_ptr<const Failure> failure;
+  std::shared_ptr<const Json> group;  ///< of groups: counts, winner, branches, items
+
+  bool counts() const { return state != State::Skipped && !tolerated; }
+  /// Whether a step that uses its output may run.
+  bool lets_through() const { return state == State::Succeeded || state == State::Skipped || tolerated; }
+};
+
+/// `$status.x` of a step that stands like this; only |field| of it when given.
+Json status_json(const Settled& settled, std::string_view field);
+
+class Frame {
+ public:
+  using Bound = std::optional<std::variant<Value, Failure>>;
+
+  Frame(Machine& machine, Frame* parent, const Step& step, std::string path);
+  virtual ~Frame();
+  Frame(const Frame&) = delete;
+  Frame& operator=(const Frame&) = delete;
+
+  /// Its edges hold. Called once by the machine's queue.
+  virtual void start() = 0;
+  /// |child| has settled by itself (not by our cancel()).
+  virtual void on_child(Frame& child);
+  /// The place that it asked for by Machine::request_place is its own now.
+  virtual void on_admitted() {}
+  virtual void on_reserved() {}
+  virtual void on_ended(const TaskEnded&) {}
+  virtual void on_timer(TimerKind) {}
+  /// Its attempt was in flight when the run was cut off; decide what becomes of it.
+  virtual void on_crashed(const RunResumed&) {}
+  /// The parent gives it up: ends what runs, settles as cancelled, does not tell the parent.
+  virtual void cancel(const std::string& reason) = 0;
+  /// The parent's group has failed: what runs may finish, nothing else below may start.
+  virtual void drain() = 0;
+  /// Not succeeded, and asked to try again: settles anew later. With |only| (the rest of a path) just that step below
+  /// and what depends on it. REQUIRES: settled() and keeps_frame().
+  virtual void reopen(std::string_view only);
+  /// Whether reopen() needs it: the parent keeps it after it has settled.
+  virtual bool keeps_frame() const { return false; }
+  /// What this level binds: names of its steps, items, `$error`, ... Nothing: ask further up.
+  virtual Bound bind(const Reference& reference) const;
+  /// The live step behind the rest of a path, this frame's own path taken off; for people who ask.
+  virtual std::optional<Settled> look(std::string_view rest) const;
+
+  Machine& machine() const { return machine_; }
+  Frame* parent() const { return parent_; }
+  const Step& step() const { return step_; }
+  const std::string& path() const { return path_; }
+  const Settled& settled() const { return settled_; }
+  bool is_settled() const { return is_terminal(settled_.state); }
+
+  std::size_t index = 0;  ///< the parent's own number for it
+
+ protected:
+  Settled settled_;
+
+ private:
+  friend class Machine;
+  Machine& machine_;
+  Frame* parent_;
+  const Step& step_;
+  std::string path_;
+  // The machine's own marks, so that a frame can vanish without leaving a trace.
+  int queued_ = 0;
+  int timers_ = 0;
+  bool in_flight_ = false;
+  std::optional<std::list<Frame*>::iterator> waiting_;
+};
+
+/// What the expressions of a frame see: `.` and `$error` when given, then each level upwards.
+class FrameScope : public Scope {
+ public:
+  explicit FrameScope(const Frame& frame, const Value* dot = nullptr, const Failure* error = nullptr)
+      : frame_(frame), dot_(dot), error_(error) {}
+  std::variant<Value, Failure> lookup(const Reference& reference) const override;
+
+ private:
+  const Frame& frame_;
+  const Value* dot_;
+  const Failure* error_;
+};
+
+}  // namespace flowrun

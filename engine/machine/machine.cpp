@@ -1,0 +1,308 @@
+#include "engine/machine/machine.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "engine/machine/frame.h"
+
+namespace flowrun {
+
+/// Passes questions on and keeps the answers until a decision takes them along.
+class Machine::Recorder : public Evaluator {
+ public:
+  explicit Recorder(Evaluator& evaluator) : evaluator_(evaluator) {}
+  Answer evaluate(const Question& question) override {
+    answers.push_back(evaluator_.evaluate(question));
+    return answers.back();
+  }
+  std::vector<Answer> answers;
+
+ private:
+  Evaluator& evaluator_;
+};
+
+Machine::Machine(const Workflow& workflow, Evaluator& evaluator)
+    : workflow_(workflow), recorder_(std::make_unique<Recorder>(evaluator)) {}
+
+Machine::~Machine() = default;
+
+void Machine::apply(const Event& event, DecisionSink& sink) {
+  sink_ = &sink;
+  now_ = std::max(now_, event.at);
+  std::visit([this](const auto& fact) { take(fact); }, event.fact);
+  work_off();
+  come_to_rest();
+  if (!recorder_->answers.empty()) decide(Evaluated{});
+  sink_ = nullptr;
+}
+
+bool Machine::expects(const Event& event) const {
+  struct {
+    const Machine& machine;
+    bool operator()(const RunStarted&) const { return machine.phase_ == Phase::New; }
+    bool operator()(const RunResumed&) const {
+      return machine.phase_ == Phase::Running || machine.phase_ == Phase::Suspended;
+    }
+    bool operator()(const RunReopened&) const { return machine.phase_ == Phase::Ended; }
+    bool operator()(const TaskReserved& reserved) const {
+      auto flight = machine.in_flight_.find(reserved.path);
+      return flight != machine.in_flight_.end() && flight->second.attempt == 0 && flight->second.frame;
+    }
+    bool operator()(const TaskEnded& ended) const { return flies(ended.path, ended.attempt); }
+    bool operator()(const TaskInterrupted& interrupted) const {
+      return machine.suspending_ && flies(interrupted.path, interrupted.attempt);
+    }
+    bool operator()(const TimerFired& fired) const { return machine.timers_.count({fired.path, fired.timer}) > 0; }
+    bool operator()(const SuspendRequested&) const { return machine.phase_ == Phase::Running && !machine.suspending_; }
+    bool flies(const std::string& path, int attempt) const {
+      auto flight = machine.in_flight_.find(path);
+      return flight != machine.in_flight_.end() && flight->second.attempt == attempt && !flight->second.interrupted;
+    }
+  } expecting{*this};
+  return std::visit(expecting, event.fact);
+}
+
+bool Machine::late(const TaskEnded& ended) const {
+  auto flight = in_flight_.find(ended.path);
+  return flight != in_flight_.end() && flight->second.frame == nullptr;
+}
+
+void Machine::take(const RunStarted& started) {
+  run_ = started;
+  chance_ = std::make_unique<Chance>(started.seed);
+  concurrency_ = static_cast<std::size_t>(started.concurrency > 0 ? started.concurrency : workflow_.concurrency);
+  phase_ = Phase::Running;
+  root_ = workflow_.root->frame(*this, nullptr, "");
+  queue_start(*root_);
+}
+
+void Machine::take(const RunResumed& resumed) {
+  phase_ = Phase::Running;
+  suspending_ = false;
+  run_.token = resumed.token;
+  // Limits of work count only time in which flowrun was there to work; dates stay dates.
+  for (auto& [key, timer] : timers_)
+    if (key.second == TimerKind::Timeout || key.second == TimerKind::Deadline) timer.due += resumed.down;
+
+  std::vector<std::pair<std::string, Flight>> cut_off(in_flight_.begin(), in_flight_.end());
+  std::sort(cut_off.begin(), cut_off.end(),
+            [](const auto& a, const auto& b) { return a.second.order < b.second.order; });
+  in_flight_.clear();
+  interrupted_ = 0;
+  for (auto& [path, flight] : cut_off) {
+    if (!flight.frame) continue;  // given up before: its process is gone with the last drive
+    flight.frame->in_flight_ = false;
+    if (flight.attempt == 0) {
+      reserve(*flight.frame, flight.reservation);
+    } else {
+      flight.frame->on_crashed(resumed);
+    }
+  }
+}
+
+void Machine::take(const RunReopened& reopened) {
+  phase_ = Phase::Running;
+  suspending_ = false;
+  run_.token = reopened.token;
+  root_->reopen(reopened.path);
+}
+
+void Machine::take(const TaskReserved& reserved) {
+  auto flight = in_flight_.find(reserved.path);
+  Frame* frame = flight->second.frame;
+  in_flight_.erase(flight);
+  frame->in_flight_ = false;
+  frame->on_reserved();
+}
+
+void Machine::take(const TaskEnded& ended) {
+  auto flight = in_flight_.find(ended.path);
+  Frame* frame = flight->second.frame;
+  in_flight_.erase(flight);
+  if (!frame) return;
+  frame->in_flight_ = false;
+  frame->on_ended(ended);
+}
+
+void Machine::take(const TaskInterrupted& interrupted) {
+  auto flight = in_flight_.find(interrupted.path);
+  if (flight->second.frame) {
+    flight->second.interrupted = true;
+    ++interrupted_;
+  } else {
+    in_flight_.erase(flight);
+  }
+}
+
+void Machine::take(const TimerFired& fired) {
+  auto timer = timers_.find({fired.path, fired.timer});
+  Frame* frame = timer->second.frame;
+  timers_.erase(timer);
+  --frame->timers_;
+  frame->on_timer(fired.timer);
+}
+
+void Machine::take(const SuspendRequested&) { suspending_ = true; }
+
+void Machine::work_off() {
+  do {
+    while (!queue_.empty()) {
+      Work work = queue_.front();
+      queue_.pop_front();
+      if (!work.frame) continue;  // vanished meanwhile
+      --work.frame->queued_;
+      if (!work.settled) {
+        if (!work.frame->is_settled()) work.frame->start();
+      } else if (work.frame->parent_) {
+        work.frame->parent_->on_child(*work.frame);
+      }
+    }
+    admit();
+  } while (!queue_.empty());
+}
+
+void Machine::admit() {
+  while (!suspending_ && !waiting_.empty() && busy_places() < concurrency_) {
+    Frame* frame = waiting_.front();
+    withdraw(*frame);
+    frame->on_admitted();
+  }
+}
+
+void Machine::come_to_rest() {
+  if (phase_ != Phase::Running || busy_places() > 0) return;
+  if (root_->is_settled()) {
+    const Settled& settled = root_->settled();
+    outcome_ = {settled.state, settled.output, std::nullopt};
+    if (settled.failure) outcome_.failure = *settled.failure;
+    phase_ = Phase::Ended;
+    decide(RunEnded{outcome_});
+  } else if (suspending_) {
+    phase_ = Phase::Suspended;
+    decide(RunSuspended{});
+  }
+}
+
+std::vector<Machine::PendingTimer> Machine::timers() const {
+  std::vector<PendingTimer> pending;
+  pending.reserve(timers_.size());
+  for (const auto& [key, timer] : timers_) pending.push_back({key.first, key.second, timer.due, timer.span});
+  return pending;
+}
+
+std::vector<Machine::InFlight> Machine::in_flight() const {
+  std::vector<std::pair<std::uint64_t, InFlight>> ordered;
+  for (const auto& [path, flight] : in_flight_)
+    ordered.push_back(
+        {flight.order,
+         {path, flight.attempt, flight.rerun, flight.started_at, flight.on_crash, flight.frame != nullptr}});
+  std::sort(ordered.begin(), ordered.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<InFlight> flights;
+  flights.reserve(ordered.size());
+  for (auto& [order, flight] : ordered) flights.push_back(std::move(flight));
+  return flights;
+}
+
+std::optional<Settled> Machine::look(std::string_view path) const {
+  if (!root_) return std::nullopt;
+  return root_->look(path);
+}
+
+Evaluator& Machine::evaluator() { return *recorder_; }
+
+void Machine::decide(decltype(Decision::what) what) {
+  Decision decision{std::move(what), {}};
+  decision.answers.swap(recorder_->answers);
+  sink_->decide(std::move(decision));
+}
+
+void Machine::queue_start(Frame& frame) {
+  ++frame.queued_;
+  queue_.push_back({&frame, false});
+}
+
+void Machine::queue_settled(Frame& frame) {
+  ++frame.queued_;
+  queue_.push_back({&frame, true});
+}
+
+void Machine::request_place(Frame& frame) {
+  waiting_.push_back(&frame);
+  frame.waiting_ = std::prev(waiting_.end());
+}
+
+bool Machine::waits_for_place(const Frame& frame) const { return frame.waiting_.has_value(); }
+
+void Machine::withdraw(Frame& frame) {
+  if (!frame.waiting_) return;
+  waiting_.erase(*frame.waiting_);
+  frame.waiting_.reset();
+}
+
+void Machine::reserve(Frame& frame, ReservePlace reserve) {
+  Flight& flight = in_flight_[frame.path()];
+  flight = Flight{};
+  flight.order = ++starts_;
+  flight.started_at = now_;
+  flight.frame = &frame;
+  flight.reservation = reserve;
+  frame.in_flight_ = true;
+  decide(std::move(reserve));
+}
+
+void Machine::start_task(Frame& frame, Task task, OnCrash on_crash) {
+  Flight& flight = in_flight_[frame.path()];
+  flight = Flight{};
+  flight.attempt = task.attempt;
+  flight.rerun = task.rerun;
+  flight.order = ++starts_;
+  flight.started_at = now_;
+  flight.on_crash = on_crash;
+  flight.frame = &frame;
+  frame.in_flight_ = true;
+  decide(StartTask{std::move(task)});
+}
+
+void Machine::stop_task(Frame& frame, const std::string& reason) {
+  if (!frame.in_flight_) return;
+  frame.in_flight_ = false;
+  auto flight = in_flight_.find(frame.path());
+  int attempt = flight->second.attempt;
+  if (flight->second.interrupted) --interrupted_;
+  if (attempt == 0 || flight->second.interrupted) {
+    // A reservation has no end to wait for, and an interrupted attempt has had it.
+    in_flight_.erase(flight);
+  } else {
+    flight->second.frame = nullptr;
+  }
+  decide(StopTask{frame.path(), attempt, reason});
+}
+
+void Machine::arm(Frame& frame, TimerKind timer, Duration span, int attempt, std::string reason) {
+  auto [slot, fresh] = timers_.insert_or_assign({frame.path(), timer}, Timer{&frame, now_ + span, span});
+  if (fresh) ++frame.timers_;
+  decide(ArmTimer{frame.path(), timer, attempt, slot->second.due, span, std::move(reason)});
+}
+
+void Machine::disarm(Frame& frame, TimerKind timer) {
+  if (frame.timers_ == 0) return;
+  auto found = timers_.find({frame.path(), timer});
+  if (found == timers_.end() || found->second.frame != &frame) return;
+  timers_.erase(found);
+  --frame.timers_;
+}
+
+void Machine::forget(Frame& frame) {
+  withdraw(frame);
+  if (frame.queued_ > 0)
+    for (Work& work : queue_)
+      if (work.frame == &frame) work.frame = nullptr;
+  if (frame.timers_ > 0)
+    for (TimerKind timer :
+         {TimerKind::Delay, TimerKind::Sleep, TimerKind::Retry, TimerKind::Timeout, TimerKind::Deadline})
+      disarm(frame, timer);
+  if (frame.in_flight_)
+    if (auto flight = in_flight_.find(frame.path()); flight != in_flight_.end()) flight->second.frame = nullptr;
+}
+
+}  // namespace flowrun

@@ -1,0 +1,153 @@
+// The machine decides. Facts go in, decisions come out, and nothing else is read or touched: no clock, no thread,
+// no file, no chance. The same facts give the same decisions, always: that is what replay stands on.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/machine/chance.h"
+#include "engine/machine/workflow.h"
+#include "engine/model/decision.h"
+#include "engine/model/event.h"
+#include "engine/model/scope.h"
+
+namespace flowrun {
+
+class Frame;
+struct Settled;
+
+/// One run's state. Belongs to one thread.
+class Machine {
+ public:
+  /// The number of this machine's decisions. Whoever changes what is decided for the same facts raises it.
+  static constexpr int kSemantics = 1;
+
+  struct PendingTimer {
+    std::string path;
+    TimerKind timer;
+    Instant due;
+    Duration span;
+  };
+  struct InFlight {
+    std::string path;
+    int attempt;
+    int rerun;
+    Instant started_at;
+    OnCrash on_crash;  ///< never Default
+    bool wanted;       ///< false: cancelled, its end is awaited and changes nothing
+  };
+
+  /// |workflow| and |evaluator| are lent and outlive the machine.
+  Machine(const Workflow& workflow, Evaluator& evaluator);
+  ~Machine();
+
+  /// Takes in one fact and streams what follows from it. The first must be RunStarted; facts that expects() refuses
+  /// must not come.
+  void apply(const Event& event, DecisionSink& sink);
+
+  /// Whether the fact still means something: a late end of a task does, a timer nobody waits for does not.
+  bool expects(const Event& event) const;
+  /// Whether this end belongs to an attempt that was given up.
+  bool late(const TaskEnded& ended) const;
+
+  enum class Phase { New, Running, Suspended, Ended };
+  Phase phase() const { return phase_; }
+  bool suspending() const { return suspending_; }
+  const Outcome& outcome() const { return outcome_; }  ///< REQUIRES: phase() == Ended
+  std::vector<PendingTimer> timers() const;
+  /// In order of start.
+  std::vector<InFlight> in_flight() const;
+  bool work_in_flight() const { return !in_flight_.empty(); }
+  /// How many steps wait for a place of `concurrency`.
+  std::size_t waiting() const { return waiting_.size(); }
+  const RunStarted& run() const { return run_; }
+  /// How the step at |path| stands, when it is known.
+  std::optional<Settled> look(std::string_view path) const;
+
+  // Services for frames.
+  const Workflow& workflow() const { return workflow_; }
+  Instant now() const { return now_; }
+  const Chance& chance() const { return *chance_; }
+  Evaluator& evaluator();
+  void decide(decltype(Decision::what) what);
+  /// start() of |frame| follows, after what is queued already.
+  void queue_start(Frame& frame);
+  /// |frame| has settled: its parent is told, after what is queued already.
+  void queue_settled(Frame& frame);
+  /// Asks for one of the run's places; on_admitted() follows, maybe at once.
+  void request_place(Frame& frame);
+  bool waits_for_place(const Frame& frame) const;
+  void withdraw(Frame& frame);
+  /// Holds the frame's place for a strict start and asks the executor for one.
+  void reserve(Frame& frame, ReservePlace reserve);
+  /// The frame's attempt is in flight from here on.
+  void start_task(Frame& frame, Task task, OnCrash on_crash);
+  /// Gives up the frame's attempt, if one is in flight: it ends late.
+  void stop_task(Frame& frame, const std::string& reason);
+  void arm(Frame& frame, TimerKind timer, Duration span, int attempt = 0, std::string reason = "");
+  void disarm(Frame& frame, TimerKind timer);
+
+ private:
+  friend class Frame;
+  class Recorder;
+  struct Flight {
+    int attempt = 0;  ///< 0: only a reservation
+    int rerun = 0;
+    std::uint64_t order = 0;
+    Instant started_at{};
+    OnCrash on_crash = OnCrash::Rerun;
+    bool interrupted = false;
+    Frame* frame = nullptr;  ///< null: given up
+    ReservePlace reservation;
+  };
+  struct Timer {
+    Frame* frame;
+    Instant due;
+    Duration span;
+  };
+  struct Work {
+    Frame* frame;
+    bool settled;  ///< else: start
+  };
+
+  void take(const RunStarted& started);
+  void take(const RunResumed& resumed);
+  void take(const RunReopened& reopened);
+  void take(const TaskReserved& reserved);
+  void take(const TaskEnded& ended);
+  void take(const TaskInterrupted& interrupted);
+  void take(const TimerFired& fired);
+  void take(const SuspendRequested& requested);
+  void work_off();
+  void admit();
+  void come_to_rest();
+  void forget(Frame& frame);
+  std::size_t busy_places() const { return in_flight_.size() - interrupted_; }
+
+  const Workflow& workflow_;
+  std::unique_ptr<Recorder> recorder_;
+  std::unique_ptr<Chance> chance_;
+  DecisionSink* sink_ = nullptr;
+  Phase phase_ = Phase::New;
+  bool suspending_ = false;
+  Instant now_{};
+  RunStarted run_;
+  std::size_t concurrency_ = 64;
+  Outcome outcome_;
+  std::deque<Work> queue_;
+  std::list<Frame*> waiting_;
+  std::unordered_map<std::string, Flight> in_flight_;
+  std::size_t interrupted_ = 0;
+  std::uint64_t starts_ = 0;
+  std::map<std::pair<std::string, TimerKind>, Timer> timers_;
+  std::unique_ptr<Frame> root_;  ///< last: frames unhook themselves from the above
+};
+
+}  // namespace flowrun

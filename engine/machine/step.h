@@ -1,0 +1,30 @@
+// A step as written: immutable, and able to make the frame that runs it. Knows nothing of how it is written.
+#pragma once
+
+#include <memory>
+#include <string>
+
+namespace flowrun {
+
+class Frame;
+class Machine;
+
+/// Where a step stands in its file, from 1.
+struct Origin {
+  int line = 0;
+  int column = 0;
+};
+
+/// A node of the definition. Kinds of step derive from it in steps/.
+class Step {
+ public:
+  virtual ~Step() = default;
+  /// Makes the frame of one execution. |parent| owns it and outlives it.
+  virtual std::unique_ptr<Frame> frame(Machine& machine, Frame* parent, std::string path) const = 0;
+
+  std::string name;  ///< as written, `_1` for the unnamed
+  std::string kind;  ///< `http`, `parallel`, ...
+  Origin origin;
+};
+
+}  // namespace flowrun

@@ -1,0 +1,434 @@
+#include "engine/steps/for_each.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "engine/model/path.h"
+
+namespace flowrun {
+namespace {
+
+constexpr std::int64_t kWidth = 16;          // flowrun-workflow(5), `concurrency` of for_each
+constexpr std::size_t kMostItems = 1000000;  // flowrun-workflow(5), "Limits"
+
+struct Item {
+  Value value;
+  std::string key;  ///< empty: its index
+};
+
+/// Binds $item, $index, $key and the `as` name for the body and for `key`.
+Frame::Bound bind_item(const ForEachStep& step, const Reference& reference, std::size_t index, const Value& value,
+                       const std::string& key) {
+  if (reference.variable == "item" || (!step.as.empty() && reference.variable == step.as)) return value;
+  if (reference.variable == "index") return Value(Json(index));
+  if (reference.variable == "key") return Value::string(key);
+  return std::nullopt;
+}
+
+/// One item in flight: owns the frame of its body.
+class ItemFrame : public Frame {
+ public:
+  ItemFrame(Machine& machine, Frame* parent, const ForEachStep& step, std::string path, std::size_t position,
+            Value value, std::string key)
+      : Frame(machine, parent, step, std::move(path)), for_each_(step), value_(std::move(value)), key_(std::move(key)) {
+    index = position;
+  }
+
+  void start() override {
+    settled_.state = State::Running;
+    settled_.started_at = machine().now();
+    body_ = for_each_.body->frame(machine(), this, path());
+    machine().queue_start(*body_);
+  }
+
+  void on_child(Frame& child) override {
+    settled_ = child.settled();
+    settled_.group = nullptr;
+    if (settled_.state == State::Succeeded && for_each_.collect) collect(child);
+    if (!keeps_frame()) body_.reset();
+    machine().queue_settled(*this);
+  }
+
+  void cancel(const std::string& reason) override {
+    if (body_) body_->cancel(reason);
+    settled_ = stopped(std::move(settled_), reason, path());
+    settled_.ended_at = machine().now();
+  }
+
+  void drain() override {
+    if (body_) return body_->drain();
+    settled_ = stopped(std::move(settled_), "drain", path());
+    machine().queue_settled(*this);
+  }
+
+  bool keeps_frame() const override { return settled_.state != State::Succeeded; }
+
+  void reopen(std::string_view only) override {
+    settled_ = Settled{};
+    if (!body_ || !body_->keeps_frame()) return start();
+    settled_.state = State::Running;
+    body_->reopen(only);
+  }
+
+  Bound bind(const Reference& reference) const override { return bind_item(for_each_, reference, index, value_, key_); }
+
+  std::optional<Settled> look(std::string_view rest) const override {
+    if (rest.empty() || !body_) return Frame::look(rest);
+    if (rest.front() == '/') rest.remove_prefix(1);
+    return body_->look(rest);
+  }
+
+ private:
+  void collect(Frame& body) {
+    Evaluation collected = for_each_.collect->evaluate(FrameScope(body, &settled_.output), machine().evaluator());
+    if (auto* failure = std::get_if<Failure>(&collected)) {
+      failure->step = path();
+      settled_.state = State::Failed;
+      settled_.failure = std::make_shared<const Failure>(std::move(*failure));
+      settled_.output = Value();
+    } else {
+      settled_.output = std::get<Value>(std::move(collected));
+    }
+    machine().decide(StepSettled{
+        path(),
+        "item",
+        {settled_.state, settled_.output, settled_.failure ? std::optional<Failure>(*settled_.failure) : std::nullopt},
+        "collect"});
+  }
+
+  const ForEachStep& for_each_;
+  Value value_;
+  std::string key_;
+  std::unique_ptr<Frame> body_;
+};
+
+class ForEachFrame : public Group {
+ public:
+  ForEachFrame(Machine& machine, Frame* parent, const ForEachStep& step, std::string path)
+      : Group(machine, parent, step, std::move(path)), for_each_(step) {}
+
+  void on_child(Frame& child) override;
+  void reopen(std::string_view only) override;
+  std::optional<Settled> look(std::string_view rest) const override;
+
+ protected:
+  void begin() override;
+  void stop_children(const std::string& reason, bool unstarted_too) override;
+  void prevent_children() override;
+  Value output() const override;
+  Value winners() const override;
+  void describe(Json& group) const override;
+  std::vector<Failure> failures(std::size_t most) const override;
+  bool is_body() const override { return false; }
+
+ private:
+  struct Slot {
+    Item item;
+    State state = State::Pending;
+    bool tolerated = false;
+    int attempts = 0;
+    std::uint32_t took_ms = 0;
+    std::uint64_t order = 0;  ///< of settling
+    Value output;
+    std::shared_ptr<const Failure> failure;
+    bool open() const { return !is_terminal(state); }
+  };
+
+  std::optional<Failure> choose_items();
+  std::optional<Failure> choose_keys();
+  std::string key_of(std::size_t i) const;
+  void launch_ready();
+  void settle_slot(std::size_t i, const Settled& settled);
+  void conclude_if_done();
+
+  const ForEachStep& for_each_;
+  std::vector<Slot> slots_;
+  std::unordered_map<std::size_t, std::unique_ptr<Frame>> live_;  ///< items in flight, and kept ones
+  std::size_t next_ = 0;                                          ///< the first that was never launched
+  std::size_t running_ = 0;
+  std::size_t width_ = kWidth;
+  bool keyed_by_map_ = false;
+  std::uint64_t settlings_ = 0;
+};
+
+void ForEachFrame::begin() {
+  if (auto failure = choose_items()) return fail(std::move(*failure));
+  if (auto failure = choose_keys()) {
+    slots_.clear();
+    return fail(std::move(*failure));
+  }
+  auto width = resolve<std::int64_t>(for_each_.concurrency, scope(), evaluator(), kWidth, "concurrency");
+  if (auto* failure = std::get_if<Failure>(&width)) return fail(std::move(*failure));
+  width_ = static_cast<std::size_t>(std::max<std::int64_t>(1, std::get<std::int64_t>(width)));
+  open(slots_.size());
+  launch_ready();
+  conclude_if_done();
+}
+
+std::optional<Failure> ForEachFrame::choose_items() {
+  auto refuse = [](std::string message) { return Failure{"expression", std::move(message), "", 0, {}}; };
+  Evaluation evaluation = for_each_.items.evaluate(scope(), evaluator());
+  if (auto* failure = std::get_if<Failure>(&evaluation)) return std::move(*failure);
+  Value chosen = std::get<Value>(evaluation);
+  auto batch = resolve<std::int64_t>(for_each_.batch, scope(), evaluator(), 0, "batch");
+  if (auto* failure = std::get_if<Failure>(&batch)) return std::move(*failure);
+  const Json& items = chosen.json();
+  if (items.is_string()) return refuse("for_each needs a list, a map or a count, not text; use `capture: lines`");
+  if (!items.is_array() && !items.is_object() && !(items.is_number() && items.get<double>() >= 0))
+    return refuse("for_each needs a list, a map or a count, not " + chosen.text().substr(0, 80));
+  std::size_t count = items.is_number() ? items.get<std::size_t>() : items.size();
+  if (count > kMostItems)
+    return refuse(fmt::format("for_each over {} items; at most {} are possible", count, kMostItems));
+
+  std::vector<Item> all;
+  all.reserve(count);
+  if (items.is_number()) {
+    for (std::size_t i = 0; i < count; ++i) all.push_back({Value(Json(i)), {}});
+  } else if (items.is_array()) {
+    for (const Json& item : items) all.push_back({Value(item), {}});
+  } else {
+    keyed_by_map_ = true;
+    for (const auto& [key, value] : items.items()) all.push_back({Value(Json{{"key", key}, {"value", value}}), key});
+  }
+  if (std::int64_t size = std::get<std::int64_t>(batch); size > 0) {
+    keyed_by_map_ = false;
+    std::vector<Item> batches;
+    for (std::size_t i = 0; i < all.size(); i += static_cast<std::size_t>(size)) {
+      Json group = Json::array();
+      for (std::size_t j = i; j < std::min(all.size(), i + static_cast<std::size_t>(size)); ++j)
+        group.push_back(all[j].value.json());
+      batches.push_back({Value(std::move(group)), {}});
+    }
+    all = std::move(batches);
+  } else if (for_each_.batch.written()) {
+    return refuse("batch must be at least 1");
+  }
+  slots_.resize(all.size());
+  for (std::size_t i = 0; i < all.size(); ++i) slots_[i].item = std::move(all[i]);
+  machine().decide(ItemsChosen{path(), slots_.size(), chosen});
+  return std::nullopt;
+}
+
+std::optional<Failure> ForEachFrame::choose_keys() {
+  if (keyed_by_map_ && !for_each_.key) return std::nullopt;
+  std::unordered_map<std::string, std::size_t> seen;
+  if (for_each_.key) {
+    // The body's names are bound to one item after the other; nothing else of an ItemFrame is needed here.
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+      ItemFrame item(machine(), this, for_each_, std::string(), i, slots_[i].item.value, std::to_string(i));
+      Evaluation evaluation = for_each_.key->evaluate(FrameScope(item), evaluator());
+      if (auto* failure = std::get_if<Failure>(&evaluation)) return std::move(*failure);
+      auto text = as_text(std::get<Value>(evaluation), "key");
+      if (auto* failure = std::get_if<Failure>(&text)) return std::move(*failure);
+      slots_[i].item.key = std::get<std::string>(std::move(text));
+      auto [first, fresh] = seen.emplace(slots_[i].item.key, i);
+      if (!fresh)
+        return Failure{"expression",
+                       fmt::format("key `{}` stands for two items: {} and {}", slots_[i].item.key, first->second, i),
+                       "",
+                       0,
+                       {}};
+    }
+    return std::nullopt;
+  }
+  if (for_each_.batch.written()) return std::nullopt;
+  // Scalars that all read differently name themselves; anything else goes by its index.
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const Json& json = slots_[i].item.value.json();
+    bool scalar = json.is_string() || json.is_number() || json.is_boolean();
+    std::string text = json.is_string() ? json.get<std::string>() : slots_[i].item.value.text();
+    if (!scalar || text.empty() || !seen.emplace(std::move(text), i).second) return std::nullopt;
+  }
+  for (const auto& [text, i] : seen) slots_[i].item.key = text;
+  return std::nullopt;
+}
+
+std::string ForEachFrame::key_of(std::size_t i) const {
+  return slots_[i].item.key.empty() ? std::to_string(i) : slots_[i].item.key;
+}
+
+void ForEachFrame::launch_ready() {
+  for (; next_ < slots_.size() && running_ < width_ && !draining() && !over(); ++next_) {
+    if (slots_[next_].state != State::Pending) continue;
+    slots_[next_].state = State::Running;
+    std::string key = key_of(next_);
+    std::string item_at = item_path(path(), key);
+    auto item = std::make_unique<ItemFrame>(machine(), this, for_each_, std::move(item_at), next_,
+                                            slots_[next_].item.value, std::move(key));
+    machine().queue_start(*item);
+    live_[next_] = std::move(item);
+    ++running_;
+  }
+}
+
+void ForEachFrame::settle_slot(std::size_t i, const Settled& settled) {
+  Slot& slot = slots_[i];
+  slot.state = settled.state;
+  slot.tolerated = settled.tolerated;
+  slot.attempts = settled.attempts;
+  slot.took_ms = static_cast<std::uint32_t>((settled.ended_at - settled.started_at).count());
+  slot.order = ++settlings_;
+  slot.output = settled.output;
+  slot.failure = settled.failure;
+  tally_up(settled);
+}
+
+void ForEachFrame::on_child(Frame& child) {
+  auto item = live_.find(child.index);
+  if (item == live_.end() || item->second.get() != &child) return Life::on_child(child);
+  std::size_t i = child.index;
+  if (!slots_[i].open()) return;  // it ended in the turn in which it was given up
+  --running_;
+  settle_slot(i, child.settled());
+  if (!child.keeps_frame()) live_.erase(item);
+  if (!act()) return;
+  launch_ready();
+  conclude_if_done();
+}
+
+void ForEachFrame::stop_children(const std::string& reason, bool unstarted_too) {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (!slots_[i].open()) continue;
+    if (slots_[i].state != State::Pending) {
+      Frame& item = *live_.at(i);
+      item.cancel(reason);
+      --running_;
+      settle_slot(i, item.settled());
+      if (!item.keeps_frame()) live_.erase(i);
+    } else if (unstarted_too) {
+      settle_slot(i, stopped({}, reason, item_path(path(), key_of(i))));
+    }
+  }
+}
+
+void ForEachFrame::prevent_children() {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].state == State::Pending) {
+      settle_slot(i, stopped({}, "drain", item_path(path(), key_of(i))));
+    } else if (slots_[i].open()) {
+      live_.at(i)->drain();
+    }
+  }
+  conclude_if_done();
+}
+
+void ForEachFrame::conclude_if_done() {
+  if (running_ == 0 && tally().open() == 0) conclude();
+}
+
+Value ForEachFrame::output() const {
+  // Joined as text: the items' outputs are JSON already, and there may be a million.
+  std::string list = "[";
+  for (const Slot& slot : slots_) {
+    if (list.size() > 1) list += ',';
+    list += slot.state == State::Succeeded ? slot.output.text() : "null";
+  }
+  list += ']';
+  return Value::from_text(std::move(list));
+}
+
+Value ForEachFrame::winners() const {
+  std::vector<std::pair<std::uint64_t, std::size_t>> won;
+  for (std::size_t i = 0; i < slots_.size(); ++i)
+    if (slots_[i].state == State::Succeeded) won.emplace_back(slots_[i].order, i);
+  std::sort(won.begin(), won.end());
+  if (for_each_.join.policy == Join::Policy::FirstCompleted || (for_each_.join.amount == 1 && !for_each_.join.percent))
+    return won.empty() ? Value() : Value::string(key_of(won.front().second));
+  Json keys = Json::array();
+  for (const auto& [order, i] : won) keys.push_back(key_of(i));
+  return Value(std::move(keys));
+}
+
+void ForEachFrame::describe(Json& group) const {
+  Json items = Json::array();
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const Slot& slot = slots_[i];
+    items.push_back({{"index", i},
+                     {"key", key_of(i)},
+                     {"item", slot.item.value.json()},
+                     {"ok", slot.state == State::Succeeded},
+                     {"state", to_string(slot.state)},
+                     {"output", slot.output.json()},
+                     {"error", slot.failure ? to_json(*slot.failure) : Json()},
+                     {"attempts", slot.attempts},
+                     {"duration_ms", slot.took_ms}});
+  }
+  group["items"] = std::move(items);
+}
+
+std::vector<Failure> ForEachFrame::failures(std::size_t most) const {
+  std::vector<const Slot*> failed;
+  for (const Slot& slot : slots_)
+    if (slot.state == State::Failed && !slot.tolerated && slot.failure) failed.push_back(&slot);
+  std::size_t kept = std::min(most, failed.size());
+  std::partial_sort(failed.begin(), failed.begin() + static_cast<std::ptrdiff_t>(kept), failed.end(),
+                    [](const Slot* a, const Slot* b) { return a->order < b->order; });
+  std::vector<Failure> causes;
+  for (std::size_t i = 0; i < kept; ++i) causes.push_back(*failed[i]->failure);
+  return causes;
+}
+
+void ForEachFrame::reopen(std::string_view only) {
+  Life::reopen(only);
+  if (slots_.empty()) return begin();  // it failed before it had items
+  running_ = 0;
+  next_ = 0;
+  open(slots_.size());
+  std::vector<std::size_t> kept;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    std::string bracketed = item_path("", key_of(i));
+    bool named = only.substr(0, bracketed.size()) == bracketed;
+    bool again = only.empty() ? slots_[i].state != State::Succeeded && slots_[i].state != State::Skipped : named;
+    if (!again) {
+      Settled settled;
+      settled.state = slots_[i].state;
+      settled.tolerated = slots_[i].tolerated;
+      tally_up(settled);
+      continue;
+    }
+    slots_[i].state = State::Pending;
+    slots_[i].failure.reset();
+    if (live_.count(i)) kept.push_back(i);
+  }
+  for (std::size_t i : kept) {
+    // As many as the width allows go on where they stood; the others start from new when a place is free.
+    if (running_ >= width_) {
+      live_.erase(i);
+      continue;
+    }
+    slots_[i].state = State::Running;
+    ++running_;
+    std::string bracketed = item_path("", key_of(i));
+    live_.at(i)->reopen(only.size() > bracketed.size() ? only.substr(bracketed.size()) : std::string_view());
+  }
+  launch_ready();
+  conclude_if_done();
+}
+
+std::optional<Settled> ForEachFrame::look(std::string_view rest) const {
+  if (rest.empty()) return settled_;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    std::string bracketed = item_path("", key_of(i));
+    if (rest.substr(0, bracketed.size()) != bracketed) continue;
+    rest.remove_prefix(bracketed.size());
+    auto live = live_.find(i);
+    if (!rest.empty()) return live == live_.end() ? std::nullopt : live->second->look(rest);
+    Settled settled;
+    settled.state = slots_[i].state;
+    settled.attempts = slots_[i].attempts;
+    settled.output = slots_[i].output;
+    settled.failure = slots_[i].failure;
+    return settled;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::unique_ptr<Frame> ForEachStep::frame(Machine& machine, Frame* parent, std::string path) const {
+  return std::make_unique<ForEachFrame>(machine, parent, *this, std::move(path));
+}
+
+}  // namespace flowrun

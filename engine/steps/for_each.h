@@ -1,0 +1,27 @@
+// Runs a body for each item of a list, some at a time.
+//
+//     for_each: ${ $steps.customers }
+//     as: customer
+//     key: ${ $customer.id }
+//     concurrency: 32
+//     do: { http: "https://crm.example/${ $customer.id }" }
+#pragma once
+
+#include "engine/steps/group.h"
+
+namespace flowrun {
+
+class ForEachStep : public GroupStep {
+ public:
+  std::unique_ptr<Frame> frame(Machine& machine, Frame* parent, std::string path) const override;
+
+  ValueTemplate items;         ///< list, map or integer
+  std::unique_ptr<Step> body;  ///< a GraphStep without a name
+  std::string as;              ///< empty: not given
+  std::optional<TextTemplate> key;
+  Setting<std::int64_t> concurrency;  ///< 16
+  Setting<std::int64_t> batch;
+  std::optional<ValueTemplate> collect;
+};
+
+}  // namespace flowrun

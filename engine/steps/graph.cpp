@@ -1,0 +1,356 @@
+#include "engine/steps/graph.h"
+
+#include <algorithm>
+
+#include "engine/model/path.h"
+
+namespace flowrun {
+namespace {
+
+class GraphFrame : public Group {
+ public:
+  GraphFrame(Machine& machine, Frame* parent, const GraphStep& step, std::string path)
+      : Group(machine, parent, step, std::move(path)), graph_(step), slots_(step.children.size()) {}
+
+  void on_child(Frame& child) override;
+  void reopen(std::string_view only) override;
+  Bound bind(const Reference& reference) const override;
+  std::optional<Settled> look(std::string_view rest) const override;
+
+ protected:
+  void begin() override;
+  void stop_children(const std::string& reason, bool unstarted_too) override;
+  void prevent_children() override;
+  Value output() const override;
+  Value winners() const override;
+  void describe(Json& group) const override;
+  std::vector<Failure> failures(std::size_t most) const override;
+  bool is_body() const override { return graph_.body; }
+
+ private:
+  struct Slot {
+    Settled settled;
+    std::unique_ptr<Frame> frame;
+    bool started = false;
+    std::uint64_t order = 0;  ///< of settling
+    bool open() const { return !is_terminal(settled.state); }
+  };
+  enum class Edges { Wait, Hold, Broken };
+
+  Edges edges(std::size_t i) const;
+  const std::string& broken_by(std::size_t i) const;
+  bool is_observer(std::size_t i) const { return !graph_.children[i].after.empty(); }
+  bool may_start(std::size_t i) const { return !draining() || (is_observer(i) && observers_allowed()); }
+  std::string path_of(std::size_t i) const;
+  void launch(std::size_t i);
+  void settle_slot(std::size_t i, Settled settled);
+  void settle_unstarted(std::size_t i, State state, const std::string& reason);
+  void block_dependents(std::size_t i);
+  void launch_ready();
+  void conclude_if_done();
+  std::vector<bool> to_reopen(std::string_view only) const;
+
+  const GraphStep& graph_;
+  std::vector<Slot> slots_;
+  std::vector<std::size_t> fresh_;  ///< settled since launch_ready()
+  std::uint64_t settlings_ = 0;
+  std::size_t running_ = 0;
+};
+
+void GraphFrame::begin() {
+  open(slots_.size());
+  for (std::size_t i = 0; i < slots_.size(); ++i)
+    if (edges(i) == Edges::Hold) launch(i);
+}
+
+GraphFrame::Edges GraphFrame::edges(std::size_t i) const {
+  const GraphStep::Child& child = graph_.children[i];
+  bool wait = false;
+  for (std::size_t needed : child.needs) {
+    const Slot& slot = slots_[needed];
+    if (slot.open()) {
+      wait = true;
+    } else if (!slot.settled.lets_through()) {
+      return Edges::Broken;
+    }
+  }
+  for (std::size_t observed : child.after) wait = wait || slots_[observed].open();
+  return wait ? Edges::Wait : Edges::Hold;
+}
+
+const std::string& GraphFrame::broken_by(std::size_t i) const {
+  for (std::size_t needed : graph_.children[i].needs)
+    if (!slots_[needed].open() && !slots_[needed].settled.lets_through()) return graph_.children[needed].step->name;
+  return graph_.children[i].step->name;
+}
+
+std::string GraphFrame::path_of(std::size_t i) const {
+  // The one step of a bare body has no name of its own: `enrich[C-1042]`, not `enrich[C-1042]/_1`.
+  if (graph_.form == GraphStep::Form::Single && !path().empty() && path().back() == ']') return path();
+  return child_path(path(), graph_.children[i].step->name);
+}
+
+void GraphFrame::launch(std::size_t i) {
+  Slot& slot = slots_[i];
+  slot.started = true;
+  slot.settled.state = State::Running;
+  slot.frame = graph_.children[i].step->frame(machine(), this, path_of(i));
+  slot.frame->index = i;
+  ++running_;
+  machine().queue_start(*slot.frame);
+}
+
+void GraphFrame::settle_slot(std::size_t i, Settled settled) {
+  Slot& slot = slots_[i];
+  slot.settled = std::move(settled);
+  slot.order = ++settlings_;
+  if (slot.frame && !slot.frame->keeps_frame()) slot.frame.reset();
+  tally_up(slot.settled);
+  fresh_.push_back(i);
+}
+
+void GraphFrame::settle_unstarted(std::size_t i, State state, const std::string& reason) {
+  Settled settled;
+  if (state == State::Blocked) {
+    settled.state = state;
+    settled.failure = std::make_shared<const Failure>(Failure{"cancelled", "blocked: " + reason, path_of(i), 0, {}});
+  } else {
+    settled = stopped({}, reason, path_of(i));
+  }
+  const Step& child = *graph_.children[i].step;
+  machine().decide(StepSettled{path_of(i), child.kind, {settled.state, {}, {}}, reason});
+  settle_slot(i, std::move(settled));
+}
+
+void GraphFrame::on_child(Frame& child) {
+  std::size_t i = child.index;
+  if (i >= slots_.size() || slots_[i].frame.get() != &child) return Life::on_child(child);
+  if (!slots_[i].open()) return;  // it ended in the turn in which it was given up
+  --running_;
+  settle_slot(i, child.settled());
+  block_dependents(i);
+  if (!act()) return;
+  launch_ready();
+  conclude_if_done();
+}
+
+void GraphFrame::block_dependents(std::size_t i) {
+  std::vector<std::size_t> causes{i};
+  while (!causes.empty()) {
+    std::size_t cause = causes.back();
+    causes.pop_back();
+    for (std::size_t dependent : graph_.dependents[cause]) {
+      const Slot& slot = slots_[dependent];
+      if (slot.started || !slot.open() || edges(dependent) != Edges::Broken) continue;
+      settle_unstarted(dependent, State::Blocked, "needs " + broken_by(dependent));
+      causes.push_back(dependent);
+    }
+  }
+}
+
+void GraphFrame::launch_ready() {
+  std::vector<std::size_t> ready;
+  for (std::size_t cause : fresh_)
+    for (std::size_t dependent : graph_.dependents[cause]) {
+      const Slot& slot = slots_[dependent];
+      if (!slot.started && slot.open() && edges(dependent) == Edges::Hold && may_start(dependent))
+        ready.push_back(dependent);
+    }
+  fresh_.clear();
+  std::sort(ready.begin(), ready.end());  // file order
+  for (std::size_t i : ready)
+    if (!slots_[i].started) launch(i);
+}
+
+void GraphFrame::prevent_children() {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    Slot& slot = slots_[i];
+    if (!slot.open()) continue;
+    if (slot.started) {
+      slot.frame->drain();
+    } else if (!(is_observer(i) && observers_allowed())) {
+      settle_unstarted(i, State::Cancelled, "drain");
+      block_dependents(i);
+    }
+  }
+  launch_ready();
+  conclude_if_done();
+}
+
+void GraphFrame::stop_children(const std::string& reason, bool unstarted_too) {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    Slot& slot = slots_[i];
+    if (!slot.open()) continue;
+    if (slot.started) {
+      slot.frame->cancel(reason);
+      --running_;
+      settle_slot(i, slot.frame->settled());
+    } else if (unstarted_too) {
+      settle_unstarted(i, State::Cancelled, reason);
+    }
+  }
+}
+
+void GraphFrame::conclude_if_done() {
+  if (running_ == 0 && tally().open() == 0) conclude();
+}
+
+Value GraphFrame::output() const {
+  if (graph_.race) {
+    const Slot* winner = nullptr;
+    for (const Slot& slot : slots_)
+      if (slot.settled.state == State::Succeeded && (!winner || slot.order < winner->order)) winner = &slot;
+    return winner ? winner->settled.output : Value();
+  }
+  if (graph_.form != GraphStep::Form::Map) return slots_.back().settled.output;
+  Json object = Json::object();
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const Settled& settled = slots_[i].settled;
+    object[graph_.children[i].step->name] = settled.state == State::Succeeded ? settled.output.json() : Json();
+  }
+  return Value(std::move(object));
+}
+
+Value GraphFrame::winners() const {
+  std::vector<std::pair<std::uint64_t, std::string>> won;
+  for (std::size_t i = 0; i < slots_.size(); ++i)
+    if (slots_[i].settled.state == State::Succeeded) won.emplace_back(slots_[i].order, graph_.children[i].step->name);
+  std::sort(won.begin(), won.end());
+  if (graph_.join.policy == Join::Policy::FirstCompleted || (graph_.join.amount == 1 && !graph_.join.percent))
+    return won.empty() ? Value() : Value::string(won.front().second);
+  Json names = Json::array();
+  for (const auto& [order, name] : won) names.push_back(name);
+  return Value(std::move(names));
+}
+
+void GraphFrame::describe(Json& group) const {
+  if (graph_.body) return;
+  Json branches = Json::object();
+  for (std::size_t i = 0; i < slots_.size(); ++i)
+    branches[graph_.children[i].step->name] = status_json(slots_[i].settled, "");
+  group["branches"] = std::move(branches);
+}
+
+std::vector<Failure> GraphFrame::failures(std::size_t most) const {
+  std::vector<const Slot*> failed;
+  for (const Slot& slot : slots_)
+    if (slot.settled.state == State::Failed && !slot.settled.tolerated && slot.settled.failure) failed.push_back(&slot);
+  std::sort(failed.begin(), failed.end(), [](const Slot* a, const Slot* b) { return a->order < b->order; });
+  if (failed.size() > most) failed.resize(most);
+  std::vector<Failure> causes;
+  for (const Slot* slot : failed) causes.push_back(*slot->settled.failure);
+  return causes;
+}
+
+std::vector<bool> GraphFrame::to_reopen(std::string_view only) const {
+  std::vector<bool> again(slots_.size(), false);
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const std::string& name = graph_.children[i].step->name;
+    bool named =
+        only.substr(0, name.size()) == name &&
+        (only.size() == name.size() || std::string_view("/[.").find(only[name.size()]) != std::string_view::npos);
+    bool unfinished = slots_[i].settled.state != State::Succeeded && slots_[i].settled.state != State::Skipped;
+    again[i] = only.empty() ? unfinished : named;
+  }
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (std::size_t i = 0; i < slots_.size(); ++i)
+      if (again[i])
+        for (std::size_t dependent : graph_.dependents[i])
+          if (!again[dependent]) changed = again[dependent] = true;
+  }
+  return again;
+}
+
+void GraphFrame::reopen(std::string_view only) {
+  Life::reopen(only);
+  if (!only.empty() && only.front() == '/') only.remove_prefix(1);
+  running_ = 0;
+  open(slots_.size());
+  std::vector<bool> again = to_reopen(only);
+  std::vector<std::size_t> kept;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    Slot& slot = slots_[i];
+    if (!again[i]) {
+      tally_up(slot.settled);
+      continue;
+    }
+    slot.started = slot.frame && slot.settled.state != State::Blocked;
+    slot.settled = Settled{};
+    if (slot.started) {
+      kept.push_back(i);
+    } else {
+      slot.frame.reset();
+    }
+  }
+  for (std::size_t i : kept) {
+    // Its own edges may wait for another that is reopened; then it starts from new, later.
+    if (edges(i) != Edges::Hold) {
+      slots_[i].frame.reset();
+      slots_[i].started = false;
+      continue;
+    }
+    slots_[i].settled.state = State::Running;
+    ++running_;
+    const std::string& name = graph_.children[i].step->name;
+    slots_[i].frame->reopen(only.size() > name.size() ? only.substr(name.size()) : std::string_view());
+  }
+  fresh_.clear();
+  for (std::size_t i = 0; i < slots_.size(); ++i)
+    if (slots_[i].open() && !slots_[i].started && edges(i) == Edges::Hold) launch(i);
+  conclude_if_done();
+}
+
+Frame::Bound GraphFrame::bind(const Reference& reference) const {
+  bool steps = reference.variable == "steps";
+  if (!steps && reference.variable != "status") return Life::bind(reference);
+  std::optional<std::size_t> found = graph_.find(reference.member);
+  if (!found) return std::nullopt;
+  const Settled& settled = slots_[*found].settled;
+  if (!steps) return Value(status_json(settled, reference.field));
+  if (settled.state == State::Succeeded) return settled.output;
+  if (settled.lets_through()) return Value();
+  return Failure{"expression",
+                 "$steps." + reference.member + " has no output: the step is " + std::string(to_string(settled.state)),
+                 "",
+                 0,
+                 {}};
+}
+
+std::optional<Settled> GraphFrame::look(std::string_view rest) const {
+  if (rest.empty()) return settled_;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const Slot& slot = slots_[i];
+    std::string_view name = graph_.children[i].step->name;
+    if (rest.substr(0, name.size()) != name) continue;
+    std::string_view behind = rest.substr(name.size());
+    if (behind.empty()) return slot.settled;
+    if (!slot.frame || (behind.front() != '/' && behind.front() != '[' && behind.front() != '.')) continue;
+    if (behind.front() == '/') behind.remove_prefix(1);
+    return slot.frame->look(behind);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::unique_ptr<Frame> GraphStep::frame(Machine& machine, Frame* parent, std::string path) const {
+  return std::make_unique<GraphFrame>(machine, parent, *this, std::move(path));
+}
+
+void GraphStep::link() {
+  dependents.assign(children.size(), {});
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    by_name_.emplace(children[i].step->name, i);
+    for (std::size_t needed : children[i].needs) dependents[needed].push_back(i);
+    for (std::size_t observed : children[i].after) dependents[observed].push_back(i);
+  }
+}
+
+std::optional<std::size_t> GraphStep::find(std::string_view name) const {
+  auto found = by_name_.find(std::string(name));
+  if (found == by_name_.end()) return std::nullopt;
+  return found->second;
+}
+
+}  // namespace flowrun

@@ -1,0 +1,40 @@
+// Bodies and named groups: `steps`, `do`, `else`, `sequence`, `parallel`, `race`. A map is a graph, a list a sequence,
+// a single step stands by itself.
+//
+//     parallel: { a: {shell: one}, b: {shell: two} }
+//     join: { quorum: 1 }
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "engine/steps/group.h"
+
+namespace flowrun {
+
+class GraphStep : public GroupStep {
+ public:
+  enum class Form { Single, List, Map };
+  struct Child {
+    std::unique_ptr<Step> step;
+    std::vector<std::size_t> needs;  ///< success edges: indices of children
+    std::vector<std::size_t> after;  ///< settled edges
+  };
+
+  std::unique_ptr<Frame> frame(Machine& machine, Frame* parent, std::string path) const override;
+  /// To be called once, when all children and edges are there.
+  void link();
+  /// Position of the child with this name.
+  std::optional<std::size_t> find(std::string_view name) const;
+
+  Form form = Form::Map;
+  bool body = true;   ///< reports its first failure as its own: everything but `parallel` and `race`
+  bool race = false;  ///< its output is the winner's
+  std::vector<Child> children;
+  std::vector<std::vector<std::size_t>> dependents;  ///< made by link()
+
+ private:
+  std::unordered_map<std::string, std::size_t> by_name_;
+};
+
+}  // namespace flowrun

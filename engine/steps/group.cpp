@@ -1,0 +1,123 @@
+#include "engine/steps/group.h"
+
+#include <fmt/format.h>
+
+namespace flowrun {
+namespace {
+
+constexpr std::size_t kCauses = 20;  // flowrun-workflow(5), "Join": the first 20 causes
+
+}  // namespace
+
+FailFast Group::fail_fast() const {
+  if (group_.fail_fast != FailFast::Inherit) return group_.fail_fast;
+  if (machine().run().fail_fast != FailFast::Inherit) return machine().run().fail_fast;
+  return group_.inherited;
+}
+
+void Group::open(std::size_t total) {
+  tally_ = Tally{};
+  tally_.total = total;
+  verdict_ = Verdict::Open;
+  cancelled_ = blocked_ = skipped_ = 0;
+  draining_ = drained_from_outside_ = timed_out_ = over_ = false;
+}
+
+void Group::tally_up(const Settled& child) {
+  if (child.state == State::Cancelled) ++cancelled_;
+  if (child.state == State::Blocked) ++blocked_;
+  if (child.state == State::Skipped) ++skipped_;
+  if (!child.counts()) {
+    ++tally_.excluded;
+    return;
+  }
+  ++(child.state == State::Succeeded ? tally_.succeeded : tally_.failed);
+  if (!tally_.first) tally_.first = child.state;
+}
+
+bool Group::act() {
+  if (over_) return false;
+  if (verdict_ != Verdict::Open) return true;  // later ends do not change a verdict
+  verdict_ = judge(group_.join, tally_);
+  if (verdict_ == Verdict::Open || tally_.open() == 0) return true;
+  if (verdict_ == Verdict::Succeeded || group_.join.policy == Join::Policy::FirstCompleted) {
+    over_ = true;
+    stop_children("lost", true);
+    finish_as(verdict_);
+    return false;
+  }
+  if (draining_ || fail_fast() == FailFast::Continue) return true;
+  draining_ = true;
+  if (fail_fast() == FailFast::Cancel) stop_children("fail_fast", false);
+  prevent_children();
+  return true;
+}
+
+void Group::conclude() {
+  if (over_) return;
+  over_ = true;
+  if (verdict_ == Verdict::Open) verdict_ = judge(group_.join, tally_);
+  finish_as(verdict_);
+}
+
+void Group::finish_as(Verdict verdict) {
+  remember_counts();
+  std::vector<Failure> causes;
+  if (verdict != Verdict::Succeeded || drained_from_outside_) causes = failures(kCauses);
+  if (causes.empty() && drained_from_outside_ && cancelled_ > 0)
+    return finish({State::Cancelled, {}, Failure{"cancelled", "cancelled: drain", path(), 0, {}}}, "drain");
+  if (verdict == Verdict::Succeeded) {
+    std::string reason;
+    if (ends_early(group_.join)) {
+      Value won = winners();
+      reason = "won by " + (won.json().is_string() ? won.json().get<std::string>() : won.text());
+    }
+    return finish({State::Succeeded, output(), {}}, std::move(reason));
+  }
+  if (timed_out_ && !(is_body() && causes.size() == 1)) {
+    Json detail{{"causes", Json::array()}};
+    for (const Failure& cause : causes) detail["causes"].push_back(to_json(cause));
+    return fail({"timeout", "timed out after " + timeout_text(), "", 0, Value(std::move(detail))});
+  }
+  if (is_body() && !causes.empty()) return fail(std::move(causes.front()));
+  std::size_t of = tally_.total - tally_.excluded;
+  std::string message = fmt::format("{} of {} {}", tally_.failed, of,
+                                    tally_.failed == tally_.succeeded + tally_.failed ? "failed" : "did not succeed");
+  if (tally_.total == 0 || of == 0) message = "nothing to choose from: none of its children counts";
+  if (!causes.empty()) message += fmt::format("; first {}: {}", causes.front().step, causes.front().message);
+  Json detail{{"causes", Json::array()}};
+  for (const Failure& cause : causes) detail["causes"].push_back(to_json(cause));
+  if (tally_.failed > causes.size()) detail["more"] = tally_.failed - causes.size();
+  fail({"group", std::move(message), "", 0, Value(std::move(detail))});
+}
+
+void Group::remember_counts() {
+  Json group = Json::object();
+  group["counts"] = {
+      {"total", tally_.total}, {"succeeded", tally_.succeeded},
+      {"skipped", skipped_},   {"cancelled", cancelled_},
+      {"blocked", blocked_},   {"failed", tally_.settled() - tally_.succeeded - skipped_ - cancelled_ - blocked_}};
+  if (ends_early(group_.join)) group["winner"] = winners().json();
+  if (group_.items_named) describe(group);
+  settled_.group = std::make_shared<const Json>(std::move(group));
+}
+
+void Group::stop(const std::string& reason) {
+  over_ = true;
+  stop_children(reason, true);
+}
+
+void Group::drain_work() {
+  if (over_ || drained_from_outside_) return;
+  drained_from_outside_ = true;
+  draining_ = true;
+  prevent_children();
+}
+
+void Group::timed_out() {
+  timed_out_ = true;
+  stop_children("timeout", true);
+  conclude();
+}
+
+}  // namespace flowrun

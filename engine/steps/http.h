@@ -1,0 +1,43 @@
+// One HTTP call.
+//
+//     http: POST ${ $vars.api }/payments
+//     json: { amount: "${ $steps.order.total }" }
+//     retry: { attempts: 5 }
+#pragma once
+
+#include "engine/steps/effect.h"
+
+namespace flowrun {
+
+class HttpStep : public EffectStep {
+ public:
+  enum class Body { None, Json, Form, Text, File };
+  enum class Key { Auto, None, Own };
+
+  std::variant<Work, Failure> resolve(const FrameScope& scope, Evaluator& evaluator, const Frame& frame,
+                                      const std::string& key) const override;
+  const char* default_output() const override { return "body"; }
+
+  std::string method = "GET";
+  TextTemplate url;       ///< without the method
+  ValueTemplate query;    ///< object
+  ValueTemplate headers;  ///< object of texts
+  ValueTemplate auth;     ///< object with `bearer`, `basic` or `header`; null: none
+  Body body = Body::None;
+  ValueTemplate content;  ///< of `json`, `form`, `text` or `file`
+  std::vector<StatusRange> expect{{200, 299}};
+  HttpRequest::Response response = HttpRequest::Response::Auto;
+  std::int64_t max_response = 8 << 20;
+  int max_redirects = 10;
+  std::optional<TextTemplate> ca, cert, key_file, proxy;
+  bool verify = true;
+  Setting<Duration> connect_timeout, idle_timeout;
+  Key idempotency = Key::Auto;
+  std::optional<TextTemplate> own_key;
+};
+
+/// The URL with every value in its place: the first one as it is when it begins the URL, in the host only
+/// `[A-Za-z0-9.:-]`, later ones percent-encoded as one segment or query value, lists as several segments.
+std::variant<std::string, Failure> build_url(const TextTemplate& url, const Scope& scope, Evaluator& evaluator);
+
+}  // namespace flowrun

@@ -1,0 +1,153 @@
+#include "engine/steps/life.h"
+
+#include <fmt/format.h>
+
+namespace flowrun {
+
+Settled stopped(Settled settled, const std::string& reason, const std::string& path) {
+  // What a group's timeout stops has failed; what anything else stops was not to blame.
+  bool failed = reason == "timeout";
+  settled.state = failed ? State::Failed : State::Cancelled;
+  settled.failure = std::make_shared<const Failure>(
+      failed ? Failure{"timeout", "stopped by the timeout of its group", path, settled.attempts, {}}
+             : Failure{"cancelled", "cancelled: " + reason, path, settled.attempts, {}});
+  return settled;
+}
+
+void Life::start() {
+  ready_at_ = machine().now();
+  settled_.state = State::Running;
+  auto holds = resolve_condition(options_.condition, scope(), evaluator());
+  if (auto* failure = std::get_if<Failure>(&holds)) return settle({State::Failed, {}, *failure}, "if", Said::Nothing);
+  if (!std::get<bool>(holds)) return settle({State::Skipped, {}, {}}, "if", Said::Nothing);
+  auto delay = resolve(options_.delay, scope(), evaluator(), Duration{0}, "delay");
+  if (auto* failure = std::get_if<Failure>(&delay)) return fail(*failure);
+  if (std::get<Duration>(delay) > Duration{0}) {
+    stage_ = Stage::Delayed;
+    settled_.state = State::Sleeping;
+    machine().arm(*this, TimerKind::Delay, std::get<Duration>(delay));
+  } else {
+    enter();
+  }
+}
+
+void Life::enter() {
+  stage_ = Stage::Begun;
+  settled_.state = State::Running;
+  if (settled_.started_at == Instant{}) settled_.started_at = machine().now();
+  if (arms_timeout() && options_.timeout.written()) {
+    auto timeout = resolve(options_.timeout, scope(), evaluator(), Duration{0}, "timeout");
+    if (auto* failure = std::get_if<Failure>(&timeout)) return fail(*failure);
+    timeout_text_ = spell(std::get<Duration>(timeout));
+    machine().arm(*this, TimerKind::Timeout, std::get<Duration>(timeout));
+  }
+  begin();
+}
+
+void Life::on_timer(TimerKind timer) {
+  if (timer == TimerKind::Delay) return enter();
+  if (timer == TimerKind::Timeout) timed_out();
+}
+
+void Life::timed_out() {
+  stop("timeout");
+  fail({"timeout", "timed out after " + timeout_text_, "", 0, {}});
+}
+
+void Life::on_child(Frame& child) {
+  if (&child != fallback_.get()) return;
+  Settled stand_in = child.settled();
+  fallback_.reset();
+  if (stand_in.state == State::Succeeded)
+    return settle({State::Succeeded, stand_in.output, {}}, "fallback", Said::Nothing);
+  Failure failure = stand_in.state == State::Failed && stand_in.failure ? *stand_in.failure : *error_;
+  settle({State::Failed, settled_.output, std::move(failure)}, "fallback", Said::Nothing);
+}
+
+void Life::finish(Outcome outcome, std::string reason, Said said) {
+  machine().disarm(*this, TimerKind::Timeout);
+  if (outcome.state == State::Succeeded && options_.output && maps_output()) {
+    Evaluation mapped = options_.output->evaluate(FrameScope(*this, &outcome.output), evaluator());
+    if (auto* failure = std::get_if<Failure>(&mapped)) {
+      outcome = {State::Failed, {}, *failure};
+    } else {
+      outcome.output = std::get<Value>(std::move(mapped));
+    }
+    said = Said::Nothing;
+  }
+  if (outcome.failure && outcome.failure->step.empty()) {
+    outcome.failure->step = path();
+    outcome.failure->attempt = settled_.attempts;
+  }
+  if (outcome.state == State::Failed && options_.fallback && machine().phase() == Machine::Phase::Running) {
+    stage_ = Stage::Fallback;
+    settled_.output = outcome.output;
+    error_ = std::make_unique<Failure>(std::move(*outcome.failure));
+    fallback_ = options_.fallback->frame(machine(), this, path() + ".fallback");
+    machine().queue_start(*fallback_);
+    return;
+  }
+  settle(std::move(outcome), std::move(reason), said);
+}
+
+void Life::settle(Outcome outcome, std::string reason, Said said) {
+  if (outcome.failure && outcome.failure->step.empty()) outcome.failure->step = path();
+  if (outcome.state == State::Failed) {
+    auto tolerated = resolve(options_.continue_on_error, scope(), evaluator(), false, "continue_on_error");
+    settled_.tolerated = std::holds_alternative<bool>(tolerated) && std::get<bool>(tolerated);
+  }
+  settled_.state = outcome.state;
+  settled_.ended_at = machine().now();
+  settled_.output = outcome.output;
+  settled_.failure = outcome.failure ? std::make_shared<const Failure>(*outcome.failure) : nullptr;
+  if (said == Said::Nothing && !step().kind.empty()) {
+    bool shown = shows_output() || (options_.output && outcome.state == State::Succeeded);
+    if (!shown) outcome.output = Value();
+    machine().decide(StepSettled{path(), step().kind, std::move(outcome), std::move(reason)});
+  }
+  machine().queue_settled(*this);
+}
+
+void Life::cancel(const std::string& reason) {
+  if (is_settled()) return;
+  if (stage_ == Stage::Begun) stop(reason);
+  if (fallback_) {
+    fallback_->cancel(reason);
+    fallback_.reset();
+  }
+  machine().disarm(*this, TimerKind::Delay);
+  machine().disarm(*this, TimerKind::Timeout);
+  settled_ = stopped(std::move(settled_), reason, path());
+  settled_.ended_at = machine().now();
+  if (!step().kind.empty()) machine().decide(StepSettled{path(), step().kind, {settled_.state, {}, {}}, reason});
+}
+
+void Life::drain() {
+  if (is_settled()) return;
+  if (stage_ == Stage::Begun) return drain_work();
+  if (stage_ == Stage::Fallback) return;
+  // Not begun: it never will.
+  machine().disarm(*this, TimerKind::Delay);
+  settle({State::Cancelled, {}, Failure{"cancelled", "cancelled: drain", path(), 0, {}}}, "drain", Said::Nothing);
+}
+
+void Life::reopen(std::string_view) {
+  settled_.state = State::Running;
+  settled_.tolerated = false;
+  settled_.failure.reset();
+  settled_.output = Value();
+  error_.reset();
+  stage_ = Stage::Begun;
+}
+
+Frame::Bound Life::bind(const Reference& reference) const {
+  if (reference.variable == "error" && error_) return Value(to_json(*error_));
+  if (step().kind.empty()) return std::nullopt;  // a bare body: its step's own answers are meant
+  if (reference.variable == "now")
+    return Value(Json(std::chrono::duration_cast<std::chrono::seconds>(ready_at_.time_since_epoch()).count()));
+  if (reference.variable == "uuid") return Value::string(machine().chance().uuid(path() + "\nuuid"));
+  if (reference.variable == "random") return Value(Json(machine().chance().uniform(path() + "\nrandom")));
+  return std::nullopt;
+}
+
+}  // namespace flowrun

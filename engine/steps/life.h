@@ -1,0 +1,88 @@
+// The life of every step, whatever its kind: if, delay, the kind's own work, timeout, output, fallback,
+// continue_on_error. Knows no kind.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/machine/frame.h"
+#include "engine/steps/setting.h"
+
+namespace flowrun {
+
+/// The options that every kind of step has.
+struct Options {
+  Setting<bool> condition;  ///< `if`
+  Setting<Duration> delay;
+  Setting<Duration> timeout;
+  std::optional<ValueTemplate> output;
+  std::unique_ptr<Step> fallback;
+  Setting<bool> continue_on_error;
+  std::string title, description;  ///< `name`, `description`: display only
+};
+
+/// |settled| of a step that was stopped, or kept from starting, for |reason|: `timeout`, `lost`, `fail_fast`, `drain`.
+Settled stopped(Settled settled, const std::string& reason, const std::string& path);
+
+class LivingStep : public Step {
+ public:
+  Options options;
+};
+
+/// A frame that goes through that life. Kinds implement begin() and whatever must be stopped.
+class Life : public Frame {
+ public:
+  Life(Machine& machine, Frame* parent, const LivingStep& step, std::string path)
+      : Frame(machine, parent, step, std::move(path)), options_(step.options) {}
+
+  void start() final;
+  void on_child(Frame& child) override;
+  void on_timer(TimerKind timer) override;
+  void cancel(const std::string& reason) final;
+  void drain() final;
+  void reopen(std::string_view only) override;
+  Bound bind(const Reference& reference) const override;
+
+ protected:
+  /// How much of a settling the journal knows already.
+  enum class Said { Nothing, All };
+
+  /// The kind's work; ends in finish(), now or later.
+  virtual void begin() = 0;
+  /// Ends what begin() began and has not finished; the step itself is settled by the caller.
+  virtual void stop(const std::string& reason) { (void)reason; }
+  /// As drain() of Frame, once begun: leaves that run go on, so nothing is to do for them.
+  virtual void drain_work() {}
+  /// Its `timeout` is over; a leaf just fails.
+  virtual void timed_out();
+  /// Work measures `timeout` by itself, in each attempt.
+  virtual bool arms_timeout() const { return true; }
+  /// Whether |output| was mapped already, attempt by attempt.
+  virtual bool maps_output() const { return true; }
+  /// Whether the journal should show the output in the step's own entry: what it is can not be read elsewhere.
+  virtual bool shows_output() const { return false; }
+
+  void finish(Outcome outcome, std::string reason = "", Said said = Said::Nothing);
+  void fail(Failure failure) { finish({State::Failed, {}, std::move(failure)}); }
+
+  FrameScope scope() const { return FrameScope(*this); }
+  Evaluator& evaluator() const { return machine().evaluator(); }
+  bool begun() const { return stage_ == Stage::Begun; }
+  const Options& options() const { return options_; }
+  std::string timeout_text() const { return timeout_text_; }
+
+ private:
+  enum class Stage { New, Delayed, Begun, Fallback };
+  void enter();
+  void settle(Outcome outcome, std::string reason, Said said);
+
+  const Options& options_;
+  Stage stage_ = Stage::New;
+  Instant ready_at_{};
+  std::string timeout_text_;
+  std::unique_ptr<Failure> error_;  ///< what the fallback stands in for
+  std::unique_ptr<Frame> fallback_;
+};
+
+}  // namespace flowrun

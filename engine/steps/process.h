@@ -1,0 +1,32 @@
+// One process: a script for an interpreter, or a program with its arguments.
+//
+//     shell: echo "$NAME"                     exec: [convert, "${ $steps.fetch.path }", out.png]
+//     env: { NAME: "${ $steps.user.name }" }  capture: none
+#pragma once
+
+#include "engine/steps/effect.h"
+
+namespace flowrun {
+
+class ProcessStep : public EffectStep {
+ public:
+  std::variant<Work, Failure> resolve(const FrameScope& scope, Evaluator& evaluator, const Frame& frame,
+                                      const std::string& key) const override;
+  const char* default_output() const override { return "value"; }
+
+  std::optional<std::string> script;  ///< of `shell`, never interpolated
+  std::vector<std::string> interpreter{"bash", "-euo", "pipefail"};
+  std::vector<TextTemplate> arguments;  ///< of `exec`
+  ValueTemplate env;                    ///< object; null removes a variable
+  Process::Inherit inherit = Process::Inherit::All;
+  std::vector<std::string> inherited;
+  std::optional<TextTemplate> cwd;  ///< relative to the workflow's
+  ValueTemplate input;              ///< `stdin`
+  Process::Capture capture = Process::Capture::Text;
+  std::vector<int> success_codes{0};
+  Setting<Duration> kill_grace;
+  std::int64_t max_output = 1 << 20;
+  bool shares_cpus = false;  ///< inside a for_each that wrote no `concurrency`
+};
+
+}  // namespace flowrun

@@ -1,0 +1,65 @@
+#include "engine/steps/setting.h"
+
+#include <fmt/format.h>
+
+namespace flowrun {
+namespace {
+
+std::optional<bool> read(const Json& json, bool) {
+  if (json.is_boolean()) return json.get<bool>();
+  return std::nullopt;
+}
+std::optional<std::int64_t> read(const Json& json, std::int64_t) {
+  if (json.is_number_integer()) return json.get<std::int64_t>();
+  // jq answers in doubles; a whole one is the integer that was meant.
+  if (json.is_number_float() && json.get<double>() == static_cast<double>(json.get<std::int64_t>()))
+    return json.get<std::int64_t>();
+  return std::nullopt;
+}
+std::optional<double> read(const Json& json, double) {
+  if (json.is_number()) return json.get<double>();
+  return std::nullopt;
+}
+std::optional<Duration> read(const Json& json, Duration) {
+  if (json.is_string()) return parse_duration(json.get_ref<const std::string&>());
+  return std::nullopt;
+}
+
+const char* wanted(bool) { return "true or false"; }
+const char* wanted(std::int64_t) { return "a whole number"; }
+const char* wanted(double) { return "a number"; }
+const char* wanted(Duration) { return "a duration such as 30s"; }
+
+}  // namespace
+
+template <typename T>
+std::variant<T, Failure> resolve(const Setting<T>& setting, const FrameScope& scope, Evaluator& evaluator, T otherwise,
+                                 const char* what) {
+  if (setting.value) return *setting.value;
+  if (!setting.expression) return otherwise;
+  Evaluation evaluation = setting.expression->evaluate(scope, evaluator);
+  if (auto* failure = std::get_if<Failure>(&evaluation)) return std::move(*failure);
+  const Value& value = std::get<Value>(evaluation);
+  if (auto typed = read(value.json(), T{})) return *typed;
+  return Failure{
+      "expression", fmt::format("{} is {}, but must be {}", what, value.text().substr(0, 80), wanted(T{})), "", 0, {}};
+}
+
+template std::variant<bool, Failure> resolve(const Setting<bool>&, const FrameScope&, Evaluator&, bool, const char*);
+template std::variant<std::int64_t, Failure> resolve(const Setting<std::int64_t>&, const FrameScope&, Evaluator&,
+                                                     std::int64_t, const char*);
+template std::variant<double, Failure> resolve(const Setting<double>&, const FrameScope&, Evaluator&, double,
+                                               const char*);
+template std::variant<Duration, Failure> resolve(const Setting<Duration>&, const FrameScope&, Evaluator&, Duration,
+                                                 const char*);
+
+std::variant<bool, Failure> resolve_condition(const Setting<bool>& setting, const FrameScope& scope,
+                                              Evaluator& evaluator) {
+  if (setting.value) return *setting.value;
+  if (!setting.expression) return true;
+  Evaluation evaluation = setting.expression->condition(scope, evaluator);
+  if (auto* failure = std::get_if<Failure>(&evaluation)) return std::move(*failure);
+  return std::get<Value>(evaluation).json().get<bool>();
+}
+
+}  // namespace flowrun

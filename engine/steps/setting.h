@@ -1,0 +1,35 @@
+// An option that is written as a literal or as one whole expression, and is checked for its type when it is needed.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "engine/language/expression.h"
+#include "engine/machine/frame.h"
+#include "engine/model/time.h"
+
+namespace flowrun {
+
+/// T is bool, std::int64_t, double or Duration.
+template <typename T>
+struct Setting {
+  std::optional<T> value;
+  std::optional<Expression> expression;
+
+  Setting() = default;
+  Setting(T literal) : value(literal) {}  // NOLINT: a literal is a setting
+  bool written() const { return value || expression; }
+};
+
+/// The value of |setting|, or |otherwise| when it is not written. A Failure of type `expression` names |what|.
+template <typename T>
+std::variant<T, Failure> resolve(const Setting<T>& setting, const FrameScope& scope, Evaluator& evaluator, T otherwise,
+                                 const char* what);
+
+/// As resolve, by the stricter rules of conditions (flowrun-workflow(5), "Conditions").
+std::variant<bool, Failure> resolve_condition(const Setting<bool>& setting, const FrameScope& scope,
+                                              Evaluator& evaluator);
+
+}  // namespace flowrun

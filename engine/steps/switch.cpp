@@ -1,0 +1,64 @@
+#include "engine/steps/switch.h"
+
+#include <fmt/format.h>
+
+namespace flowrun {
+namespace {
+
+class SwitchFrame : public Life {
+ public:
+  SwitchFrame(Machine& machine, Frame* parent, const SwitchStep& step, std::string path)
+      : Life(machine, parent, step, std::move(path)), switch_(step) {}
+
+  void on_child(Frame& child) override {
+    if (&child != body_.get()) return Life::on_child(child);
+    const Settled& way = body_->settled();
+    finish({way.state, way.output, way.failure ? std::optional<Failure>(*way.failure) : std::nullopt});
+    if (way.state == State::Succeeded) body_.reset();
+  }
+
+  bool keeps_frame() const override { return settled_.state != State::Succeeded; }
+
+  void reopen(std::string_view only) override {
+    Life::reopen(only);
+    if (!body_ || !body_->keeps_frame()) return begin();
+    body_->reopen(only);
+  }
+
+  std::optional<Settled> look(std::string_view rest) const override {
+    if (rest.empty() || !body_) return Frame::look(rest);
+    return body_->look(rest);
+  }
+
+ protected:
+  void begin() override {
+    for (std::size_t i = 0; i < switch_.ways.size(); ++i) {
+      const SwitchStep::Way& way = switch_.ways[i];
+      auto holds = resolve_condition(way.condition, scope(), evaluator());
+      if (auto* failure = std::get_if<Failure>(&holds)) return fail(std::move(*failure));
+      if (!std::get<bool>(holds)) continue;
+      body_ = way.body->frame(machine(), this, path());
+      machine().queue_start(*body_);
+      return;
+    }
+    finish({State::Succeeded, {}, {}}, "no way matched");
+  }
+  void stop(const std::string& reason) override {
+    if (body_) body_->cancel(reason);
+  }
+  void drain_work() override {
+    if (body_) body_->drain();
+  }
+
+ private:
+  const SwitchStep& switch_;
+  std::unique_ptr<Frame> body_;
+};
+
+}  // namespace
+
+std::unique_ptr<Frame> SwitchStep::frame(Machine& machine, Frame* parent, std::string path) const {
+  return std::make_unique<SwitchFrame>(machine, parent, *this, std::move(path));
+}
+
+}  // namespace flowrun

@@ -1,0 +1,24 @@
+// The first way whose condition holds is taken; none is null.
+//
+//     switch:
+//       - { if: "${ $input.size == \"large\" }", do: { exec: [./rds, restore] } }
+//       - else: { exec: [./pg, create] }
+#pragma once
+
+#include <vector>
+
+#include "engine/steps/life.h"
+
+namespace flowrun {
+
+class SwitchStep : public LivingStep {
+ public:
+  struct Way {
+    Setting<bool> condition;     ///< not written: `else`
+    std::unique_ptr<Step> body;  ///< a GraphStep without a name
+  };
+  std::unique_ptr<Frame> frame(Machine& machine, Frame* parent, std::string path) const override;
+  std::vector<Way> ways;
+};
+
+}  // namespace flowrun
