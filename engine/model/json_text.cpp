@@ -1,0 +1,129 @@
+#include "engine/model/json_text.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "engine/model/error.h"
+
+namespace flowrun {
+
+namespace {
+
+[[noreturn]] void malformed(std::string_view text) {
+  throw Corruption(fmt::format("this is not the JSON that was written: {}", text.substr(0, 80)));
+}
+
+void skip_space(std::string_view& rest) {
+  while (!rest.empty() && (rest[0] == ' ' || rest[0] == '\n' || rest[0] == '\t' || rest[0] == '\r'))
+    rest.remove_prefix(1);
+}
+
+/// Cuts |token| off; false when something else stands there.
+bool take(std::string_view& rest, char token) {
+  skip_space(rest);
+  if (rest.empty() || rest[0] != token) return false;
+  rest.remove_prefix(1);
+  return true;
+}
+
+/// Length of the string at the beginning of |rest|, with its quotes.
+std::size_t string_length(std::string_view rest) {
+  for (std::size_t i = 1; i < rest.size(); ++i) {
+    if (rest[i] == '\\')
+      ++i;
+    else if (rest[i] == '"')
+      return i + 1;
+  }
+  malformed(rest);
+}
+
+/// Cuts one value off. It counts brackets and minds strings; whether what is between them is JSON shows when somebody
+/// looks inside.
+std::string_view take_value(std::string_view& rest) {
+  skip_space(rest);
+  std::size_t i = 0;
+  int depth = 0;
+  while (i < rest.size()) {
+    const char c = rest[i];
+    if (c == '"') {
+      i += string_length(rest.substr(i));
+    } else if (c == '{' || c == '[') {
+      ++depth;
+      ++i;
+    } else if (c == '}' || c == ']') {
+      if (depth == 0) break;
+      --depth;
+      ++i;
+    } else if (depth == 0 && (c == ',' || c == ' ' || c == '\n' || c == '\t' || c == '\r')) {
+      break;
+    } else {
+      ++i;
+      continue;
+    }
+    if (depth == 0) break;
+  }
+  if (i == 0 || depth != 0) malformed(rest);
+  const std::string_view value = rest.substr(0, i);
+  rest.remove_prefix(i);
+  return value;
+}
+
+}  // namespace
+
+ObjectReader::ObjectReader(std::string_view object) : rest_(object) {
+  if (!take(rest_, '{')) malformed(object);
+}
+
+bool ObjectReader::next() {
+  if (take(rest_, '}')) {
+    skip_space(rest_);
+    if (!rest_.empty()) malformed(rest_);
+    return false;
+  }
+  if (!first_ && !take(rest_, ',')) malformed(rest_);
+  first_ = false;
+  skip_space(rest_);
+  if (rest_.empty() || rest_[0] != '"') malformed(rest_);
+  const std::size_t length = string_length(rest_);
+  key_ = rest_.substr(1, length - 2);
+  rest_.remove_prefix(length);
+  if (!take(rest_, ':')) malformed(rest_);
+  raw_ = take_value(rest_);
+  return true;
+}
+
+std::string ObjectReader::text() const {
+  if (raw_.size() < 2 || raw_[0] != '"') malformed(raw_);
+  if (raw_.find('\\') == raw_.npos) return std::string(raw_.substr(1, raw_.size() - 2));
+  try {
+    return Json::parse(raw_).get<std::string>();
+  } catch (const Json::exception&) {
+    malformed(raw_);
+  }
+}
+
+std::int64_t ObjectReader::number() const {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(raw_.data(), raw_.data() + raw_.size(), number);
+  if (error != std::errc() || end != raw_.data() + raw_.size()) malformed(raw_);
+  return number;
+}
+
+bool ObjectReader::boolean() const {
+  if (raw_ != "true" && raw_ != "false") malformed(raw_);
+  return raw_ == "true";
+}
+
+std::vector<std::string_view> list_elements(std::string_view list) {
+  std::vector<std::string_view> elements;
+  std::string_view rest = list;
+  if (!take(rest, '[')) malformed(list);
+  if (take(rest, ']')) return elements;
+  do elements.push_back(take_value(rest));
+  while (take(rest, ','));
+  if (!take(rest, ']')) malformed(list);
+  return elements;
+}
+
+}  // namespace flowrun

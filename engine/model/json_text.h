@@ -1,0 +1,85 @@
+// JSON objects as text, written and read without a tree. A value that goes in as text comes out as the same text,
+// so what was computed from it before a crash is computed again to the byte. Knows nothing of entries.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/model/value.h"
+
+namespace flowrun {
+
+/// Appends an object to a string, member by member. Keys are literals that need no escape.
+class ObjectWriter {
+ public:
+  explicit ObjectWriter(std::string& out) : out_(out) { out_ += '{'; }
+  ~ObjectWriter() { out_ += '}'; }
+  ObjectWriter(const ObjectWriter&) = delete;
+  ObjectWriter& operator=(const ObjectWriter&) = delete;
+
+  void text(std::string_view key, std::string_view value) { append_json_string(member(key), value); }
+  void number(std::string_view key, std::int64_t value) { member(key) += std::to_string(value); }
+  void boolean(std::string_view key, bool value) { member(key) += value ? "true" : "false"; }
+  void value(std::string_view key, const Value& value) { member(key) += value.text(); }
+
+  // The same, but left out when they say nothing.
+  void text_if(std::string_view key, std::string_view value) {
+    if (!value.empty()) text(key, value);
+  }
+  void number_if(std::string_view key, std::int64_t value) {
+    if (value != 0) number(key, value);
+  }
+  void true_if(std::string_view key, bool value) {
+    if (value) boolean(key, true);
+  }
+  void value_if(std::string_view key, const Value& value) {
+    if (!value.is_null()) this->value(key, value);
+  }
+
+  /// Where the value of a member is to be appended next, by the caller.
+  std::string& member(std::string_view key) {
+    next() += '"';
+    out_ += key;
+    out_ += "\":";
+    return out_;
+  }
+  /// Where `"key":value` is to be appended next, by the caller.
+  std::string& next() {
+    if (!first_) out_ += ',';
+    first_ = false;
+    return out_;
+  }
+
+ private:
+  std::string& out_;
+  bool first_ = true;
+};
+
+/// The members of a JSON object in order, as slices of its text. Throws Corruption where the text ends early or is
+/// no object; what a slice holds is for its reader to doubt.
+class ObjectReader {
+ public:
+  explicit ObjectReader(std::string_view object);
+  /// False when there is no further member.
+  bool next();
+  /// Without quotes, as written: our own keys have no escapes.
+  std::string_view key() const { return key_; }
+  std::string_view raw() const { return raw_; }
+
+  // The value as what it must be; Corruption when it is not.
+  std::string text() const;
+  std::int64_t number() const;
+  bool boolean() const;
+  Value value() const { return Value::from_text(std::string(raw_)); }
+
+ private:
+  std::string_view rest_, key_, raw_;
+  bool first_ = true;
+};
+
+/// The elements of a JSON list, as slices of its text. Corruption as above.
+std::vector<std::string_view> list_elements(std::string_view list);
+
+}  // namespace flowrun

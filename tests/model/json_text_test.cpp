@@ -1,0 +1,64 @@
+#include "engine/model/json_text.h"
+
+#include "engine/model/error.h"
+#include "tests/support/catch.h"
+
+using namespace flowrun;
+
+TEST_CASE("an object that is written member by member is JSON") {
+  std::string out;
+  {
+    ObjectWriter object(out);
+    object.text("a", "x\"\\\n\xff");
+    object.number("b", -3);
+    object.boolean("c", true);
+    object.text_if("left_out", "");
+    object.number_if("left_out", 0);
+    object.true_if("left_out", false);
+    object.value_if("left_out", Value());
+    object.value("d", Value::from_text("{\"z\":1.10,\"a\":[]}"));
+  }
+  REQUIRE(out == "{\"a\":\"x\\\"\\\\\\n\xef\xbf\xbd\",\"b\":-3,\"c\":true,\"d\":{\"z\":1.10,\"a\":[]}}");
+  REQUIRE(Json::accept(out));
+
+  std::string empty;
+  { ObjectWriter object(empty); }
+  REQUIRE(empty == "{}");
+}
+
+TEST_CASE("members are read as the text they were") {
+  ObjectReader object(R"( {"a" : "}\"]" , "b":{"z":1.10,"a":["]",{}]},"c":-12,"d":true} )");
+  REQUIRE(object.next());
+  REQUIRE(object.key() == "a");
+  REQUIRE(object.text() == "}\"]");
+  REQUIRE(object.next());
+  REQUIRE(object.raw() == R"({"z":1.10,"a":["]",{}]})");
+  REQUIRE(object.next());
+  REQUIRE(object.number() == -12);
+  REQUIRE(object.next());
+  REQUIRE(object.boolean());
+  REQUIRE_FALSE(object.next());
+
+  REQUIRE(list_elements(R"([1, "a,b", [2,3] ])") == std::vector<std::string_view>{"1", "\"a,b\"", "[2,3]"});
+  REQUIRE(list_elements("[]").empty());
+}
+
+TEST_CASE("text that ends early or is something else is noticed") {
+  const auto read = [](std::string_view text) {
+    ObjectReader object(text);
+    while (object.next()) {
+    }
+  };
+  for (const char* text : {"", "[]", "3", "{", "{\"a", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":{\"b\":1}",
+                           "{\"a\":1 \"b\":2}", "{\"a\":\"x}", "{\"a\":[1}", "{a:1}", "{\"a\":1}x"}) {
+    INFO(text);
+    REQUIRE_THROWS_AS(read(text), Corruption);
+  }
+  REQUIRE_THROWS_AS(list_elements("[1,2"), Corruption);
+  REQUIRE_THROWS_AS(list_elements("[,]"), Corruption);
+
+  ObjectReader object(R"({"a":1})");
+  REQUIRE(object.next());
+  REQUIRE_THROWS_AS(object.text(), Corruption);
+  REQUIRE_THROWS_AS(object.boolean(), Corruption);
+}

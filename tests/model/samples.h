@@ -1,0 +1,133 @@
+// One of each fact and decision, with every member set, and again with none. For tests that what is written is read.
+#pragma once
+
+#include <vector>
+
+#include "engine/model/decision.h"
+#include "engine/model/event.h"
+
+namespace flowrun::samples {
+
+inline Instant at() { return from_millis(1'795'423'512'481); }
+
+inline Failure failure() {
+  Failure failure;
+  failure.type = "http.503";
+  failure.message = "he said \"no\"\n";
+  failure.step = "a[b%2F]/c";
+  failure.attempt = 2;
+  failure.detail = Value::from_text(R"({"http":{"status":503,"body":"{}"},"a":1.10})");
+  return failure;
+}
+
+inline std::vector<Event> events() {
+  std::vector<Event> all;
+  const auto add = [&](auto fact) { all.push_back({at(), std::move(fact)}); };
+
+  RunStarted started;
+  add(started);
+  started.semantics = 1;
+  started.id = "order-20261123-084512-x7k2";
+  started.name = "order";
+  started.source_hash = "00ff";
+  started.seed = std::string(32, 'a');
+  started.token = std::string(32, 'b');
+  started.inputs = Value::from_text(R"({"z":1.10,"a":["x"]})");
+  started.vars = Value::from_text("{}");
+  started.file = "/w/order \"1\".yaml";
+  started.folder = "/w";
+  started.run_dir = "/j/runs/x";
+  started.host = "h";
+  started.boot_id = "boot";
+  started.pid_namespace = "pid:[1]";
+  started.cpus = 8;
+  started.concurrency = 3;
+  started.jobs = 2;
+  started.fail_fast = FailFast::Drain;
+  started.timeout = Duration(0);
+  add(started);
+
+  RunResumed resumed;
+  add(resumed);
+  resumed.token = "t";
+  resumed.down = Duration(12'345);
+  resumed.on_crash = OnCrash::Fail;
+  resumed.marks = {{"deploy", true, Value::from_text("[1]")}, {"x/y", false, Value()}};
+  resumed.host = "h";
+  resumed.boot_id = "b";
+  resumed.pid_namespace = "p";
+  add(resumed);
+
+  add(RunReopened{});
+  add(RunReopened{"t", "charge"});
+  add(TaskReserved{"deploy"});
+
+  TaskEnded ended;
+  ended.path = "order";
+  add(ended);
+  ended.attempt = 3;
+  ended.result.value = Value::from_text(R"({"b":1,"a":"\u00e9"})");
+  ended.result.code = -9;
+  ended.result.took = Duration(310);
+  ended.result.retry_after = Duration(0);
+  ended.result.sent = false;
+  ended.result.failure = failure();
+  add(ended);
+  ended.result.failure->detail = Value();
+  add(ended);
+
+  add(TaskInterrupted{"order", 2});
+  for (TimerKind timer :
+       {TimerKind::Delay, TimerKind::Sleep, TimerKind::Retry, TimerKind::Timeout, TimerKind::Deadline})
+    add(TimerFired{"fraud", timer});
+  add(SuspendRequested{});
+  add(SuspendRequested{15});
+  return all;
+}
+
+inline std::vector<Decision> decisions() {
+  std::vector<Decision> all;
+  const auto add = [&](auto what) { all.push_back({std::move(what), {}}); };
+  add(ReservePlace{"deploy", true, true});
+  add(ReservePlace{"deploy", false, false});
+
+  StartTask start;
+  start.task.path = "order";
+  add(start);
+  start.task.attempt = 2;
+  start.task.rerun = 1;
+  start.task.idempotency_key = "key";
+  start.task.timeout = Duration(30'000);
+  start.task.keep_raw = true;
+  start.task.strict = true;
+  Process process;
+  process.argv = {"sh", "-c", "true"};
+  start.task.work = process;
+  add(start);
+
+  add(StopTask{"b", 2, "lost"});
+  add(ArmTimer{"fraud", TimerKind::Retry, 1, at() + Duration(400), Duration(400), "http.503"});
+
+  StepSettled settled;
+  settled.path = "ship";
+  settled.kind = "set";
+  settled.reason = "if";
+  settled.outcome.state = State::Skipped;
+  add(settled);
+  settled.outcome.state = State::Failed;
+  settled.outcome.failure = failure();
+  settled.outcome.output = Value::from_text("[3,2,1]");
+  add(settled);
+
+  add(ItemsChosen{"enrich", 2, Value::from_text(R"(["a","b"])")});
+  add(Evaluated{"ship"});
+  add(RunSuspended{});
+  RunEnded run_ended;
+  run_ended.outcome.state = State::Succeeded;
+  run_ended.outcome.output = Value::from_text(R"({"ok":true})");
+  add(run_ended);
+  all.back().answers = {{Value::from_text("1"), ""}, {Value(), "no such field"}, {run_ended.outcome.output, ""}};
+  return all;
+}
+
+}  // namespace flowrun::samples
