@@ -1,0 +1,382 @@
+#include "engine/journal/journal.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cassert>
+#include <filesystem>
+#include <limits>
+
+#include "engine/journal/open.h"
+#include "engine/model/hash.h"
+
+namespace flowrun {
+
+namespace {
+
+/// A read stops at so many bytes of entries, that a thousand of them with long values do not fill the memory.
+constexpr std::size_t kReadBytes = 16 << 20;
+
+void put(unsigned char*& out, std::uint64_t number) {
+  for (int i = 0; i < 8; ++i) *out++ = static_cast<unsigned char>(number >> (8 * i));
+}
+
+struct FreeState {
+  void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
+};
+
+std::string_view value_text(const Value& value) { return value.is_null() ? std::string_view() : value.text(); }
+
+}  // namespace
+
+std::uint64_t entry_sum(std::uint64_t before, std::int64_t id, const Entry& entry) {
+  thread_local const std::unique_ptr<XXH3_state_t, FreeState> state(XXH3_createState());
+  const std::string_view texts[] = {entry.kind, entry.path, entry.data, value_text(entry.value)};
+  unsigned char numbers[8 * 8];
+  unsigned char* out = numbers;
+  put(out, before);
+  put(out, static_cast<std::uint64_t>(id));
+  put(out, static_cast<std::uint64_t>(to_millis(entry.at)));
+  put(out, static_cast<std::uint64_t>(entry.attempt));
+  for (std::string_view text : texts) put(out, text.size());
+  XXH3_64bits_reset(state.get());
+  XXH3_64bits_update(state.get(), numbers, sizeof numbers);
+  for (std::string_view text : texts) XXH3_64bits_update(state.get(), text.data(), text.size());
+  return XXH3_64bits_digest(state.get());
+}
+
+Journal::Journal(const std::string& path, Mode mode) : open_(std::make_unique<Open>(path, mode)) {}
+Journal::~Journal() = default;
+Journal::Journal(Journal&&) noexcept = default;
+
+const std::string& Journal::path() const { return open_->path; }
+
+std::string Journal::run_dir(const std::string& id) const {
+  return std::filesystem::path(open_->path).parent_path() / "runs" / id;
+}
+
+// ---- writing
+
+void Journal::Open::check_writable() {
+  assert(turn && "a journal opened for reading is not written to");
+  if (!broken.empty())
+    throw Error(Problem::Journal, fmt::format("nothing more is written to the journal after: {}", broken));
+  // A file that was moved away still takes what is written to it, and nobody would find it there.
+  int moved = 0;
+  if (sqlite3_file_control(database->handle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved != 0) {
+    broken = fmt::format("journal {} was moved or removed while in use", path);
+    throw Error(Problem::Journal, broken);
+  }
+}
+
+void Journal::Open::roll_back() {
+  // SQLite rolls back by itself after some errors, and then there is nothing to end.
+  if (sqlite3_get_autocommit(database->handle()) == 0)
+    sqlite3_exec(database->handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+void Journal::Open::failed(const SqliteError& error) {
+  if (error.disk_is_full()) throw DiskFull(fmt::format("the disk with the journal {} is full", path));
+  // Somebody else holds the file for very long: nothing is lost, and a later try may do.
+  if (error.primary() == SQLITE_BUSY)
+    throw Error(
+        Problem::Journal,
+        fmt::format("journal {} is kept locked by another program; end what has it open, such as sqlite3", path));
+  broken = error.what();
+  throw error;
+}
+
+void Journal::Open::write(const std::function<void()>& work, const std::function<void()>& undo) {
+  check_writable();
+  WriterTurn::Hold hold(*turn);
+  try {
+    if (!begin) begin.emplace(*database, "BEGIN IMMEDIATE");
+    if (!commit) commit.emplace(*database, "COMMIT");
+    begin->use().run();
+    work();
+    commit->use().run();
+  } catch (const SqliteError& error) {
+    roll_back();
+    undo();
+    failed(error);
+  } catch (...) {
+    roll_back();
+    undo();
+    throw;
+  }
+}
+
+void Journal::Open::keep_long(const std::string& hash, const std::string& text) {
+  if (!insert_value) insert_value.emplace(*database, "INSERT OR IGNORE INTO vals (hash, value) VALUES (?, ?)");
+  insert_value->use()(hash)(text).run();
+}
+
+bool Journal::create(RunRecord& run, std::string_view source_text) {
+  if (run.source_hash.empty()) run.source_hash = hash_name(source_text);
+  Open& open = *open_;
+  assert(open.batch.empty());
+  std::int64_t number = 0;
+  bool taken = false, locked = false;
+  const auto insert_and_lock = [&] {
+    const std::string& input = run.input.text();
+    const std::string input_ref = input.size() > kLongestRunValue ? hash_name(input) : "";
+    Statement insert(*open.database,
+                     "INSERT INTO runs (id, name, state, file, source_hash, started_at, alive_at, input, input_ref)"
+                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING");
+    auto row = insert.use();
+    row(run.id)(run.name)(run.state)(run.file)(run.source_hash);
+    row(to_millis(run.started_at))(to_millis(run.alive_at));
+    if (!input_ref.empty())
+      row(nullptr)(input_ref);
+    else if (!run.input.is_null())
+      row(input)(nullptr);
+    else
+      row(nullptr)(nullptr);
+    row.run();
+    taken = sqlite3_changes(open.database->handle()) == 0;
+    if (taken) return;
+
+    number = sqlite3_last_insert_rowid(open.database->handle());
+    if (number > kLastRun)
+      throw Error(
+          Problem::Journal,
+          fmt::format("journal {} is full: run {} is the last one that fits; begin a new one with --journal FILE",
+                      open.path, kLastRun));
+    locked = open.locks->lock_run(number);
+    if (!locked) throw Error(Problem::Busy, fmt::format("the new run {} is already driven by another process", run.id));
+    if (!input_ref.empty()) open.keep_long(input_ref, input);
+    Statement source(*open.database, "INSERT OR IGNORE INTO sources (hash, text) VALUES (?, ?)");
+    source.use()(run.source_hash)(source_text).run();
+  };
+  // A number that was not used after all is the next one's, who must find it free.
+  open.write(insert_and_lock, [&] {
+    if (locked) open.locks->unlock_run(number);
+  });
+  if (taken) return false;
+  if (open.run != 0) open.locks->unlock_run(open.run);
+  open.run = run.number = number;
+  open.last_seq = 0;
+  open.last_sum = 0;
+  return true;
+}
+
+void Journal::lock(const RunRecord& run) {
+  Open& open = *open_;
+  open.check_writable();
+  assert(open.batch.empty());
+  if (open.run == run.number) return;
+  if (!open.locks->lock_run(run.number)) {
+    const std::int64_t pid = open.locks->driver(run.number);
+    throw Error(Problem::Busy,
+                fmt::format("run {} is already driven by {}; stop it or wait", run.id,
+                            pid > 0 ? fmt::format("process {}", pid) : std::string("a process of another container")));
+  }
+  try {
+    // Only now: a driver that has just gone may have written after |run| was read.
+    Statement select(*open.database,
+                     "SELECT last_seq, last_sum, (SELECT max(id) FROM entries WHERE id BETWEEN ?2 AND ?3) FROM runs "
+                     "WHERE number = ?1");
+    auto row = select.use();
+    row(run.number)(first_id(run.number))(first_id(run.number + 1) - 1);
+    if (!row.next()) throw Error(Problem::Impossible, fmt::format("run {} has been deleted", run.id));
+    const std::int64_t last_seq = row.integer(0);
+    const std::int64_t last_entry = row.null(2) ? 0 : row.integer(2) - first_id(run.number);
+    if (last_entry != last_seq)
+      throw Corruption(
+          fmt::format("run {} should end with entry {}, but the journal ends with {}", run.id, last_seq, last_entry));
+    open.last_seq = last_seq;
+    open.last_sum = static_cast<std::uint64_t>(row.integer(1));
+  } catch (...) {
+    open.locks->unlock_run(run.number);
+    throw;
+  }
+  if (open.run != 0) open.locks->unlock_run(open.run);
+  open.run = run.number;
+}
+
+std::int64_t Journal::append(Entry entry) {
+  Open& open = *open_;
+  assert(open.run != 0 && "the run is locked");
+  entry.seq = ++open.last_seq;
+  const std::int64_t id = first_id(open.run) + entry.seq;
+  open.last_sum = entry_sum(open.last_sum, id, entry);
+  const std::string_view value = value_text(entry.value);
+  open.batch_bytes += entry.kind.size() + entry.path.size() + entry.data.size() + value.size();
+  std::string ref = value.size() > kLongestValue ? hash_name(value) : "";
+  open.batch.push_back({std::move(entry), id, open.last_sum, std::move(ref)});
+  return open.last_seq;
+}
+
+std::size_t Journal::pending_entries() const { return open_->batch.size(); }
+std::size_t Journal::pending_bytes() const { return open_->batch_bytes; }
+
+void Journal::commit(const RunUpdate& update, Instant now) {
+  Open& open = *open_;
+  const bool updates = !update.state.empty() || update.output || update.error || update.ended_at || update.reopened;
+  if (open.batch.empty() && !updates) return;
+  assert(open.run != 0 && "the run is locked");
+
+  // Rare: once or twice in the life of a run, so not worth keeping.
+  const auto set = [&](const char* sql, auto value) {
+    Statement statement(*open.database, sql);
+    statement.use()(value)(open.run).run();
+  };
+
+  open.write([&] {
+    if (!open.insert_entry)
+      open.insert_entry.emplace(*open.database,
+                                "INSERT INTO entries (id, at, kind, path, attempt, sum, value_ref, data, value)"
+                                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    for (const Open::Pending& pending : open.batch) {
+      const Entry& entry = pending.entry;
+      if (!pending.value_ref.empty()) open.keep_long(pending.value_ref, entry.value.text());
+      auto row = open.insert_entry->use();
+      row(pending.id)(to_millis(entry.at))(entry.kind)(entry.path)(entry.attempt);
+      row(static_cast<std::int64_t>(pending.sum));
+      if (!pending.value_ref.empty())
+        row(pending.value_ref)(entry.data)(nullptr);
+      else if (entry.value.is_null())
+        row(nullptr)(entry.data)(nullptr);
+      else
+        row(nullptr)(entry.data)(entry.value.text());
+      try {
+        row.run();
+      } catch (const SqliteError& error) {
+        if (error.primary() != SQLITE_CONSTRAINT) throw;
+        open.broken = fmt::format("another process wrote entry {} of the run that this one drives", entry.seq);
+        throw Error(Problem::Journal, fmt::format("journal {}: {}; this process stops here", open.path, open.broken));
+      }
+    }
+
+    if (!open.update_run)
+      open.update_run.emplace(*open.database,
+                              "UPDATE runs SET last_seq = ?, last_sum = ?, alive_at = ? WHERE number = ?");
+    open.update_run->use()(open.last_seq)(static_cast<std::int64_t>(open.last_sum))(to_millis(now))(open.run).run();
+    if (sqlite3_changes(open.database->handle()) != 1) {
+      open.broken = "another process deleted the run that this one drives";
+      throw Error(Problem::Journal, fmt::format("journal {}: {}", open.path, open.broken));
+    }
+    if (update.reopened)
+      set("UPDATE runs SET ended_at = ?, output = NULL, output_ref = NULL, error = NULL WHERE number = ?", nullptr);
+    if (!update.state.empty()) set("UPDATE runs SET state = ? WHERE number = ?", std::string_view(update.state));
+    if (update.ended_at) set("UPDATE runs SET ended_at = ? WHERE number = ?", to_millis(*update.ended_at));
+    if (update.error && !update.error->is_null())
+      set("UPDATE runs SET error = ? WHERE number = ?", std::string_view(update.error->text()));
+    if (update.output && value_text(*update.output).size() > kLongestRunValue) {
+      const std::string hash = hash_name(update.output->text());
+      open.keep_long(hash, update.output->text());
+      set("UPDATE runs SET output_ref = ?, output = NULL WHERE number = ?", std::string_view(hash));
+    } else if (update.output && !update.output->is_null()) {
+      set("UPDATE runs SET output = ?, output_ref = NULL WHERE number = ?", std::string_view(update.output->text()));
+    }
+  });
+  open.batch.clear();
+  open.batch_bytes = 0;
+}
+
+void Journal::beat(Instant now) {
+  Open& open = *open_;
+  assert(open.run != 0 && "the run is locked");
+  open.write([&] {
+    if (!open.beat) open.beat.emplace(*open.database, "UPDATE runs SET alive_at = ? WHERE number = ?");
+    open.beat->use()(to_millis(now))(open.run).run();
+  });
+}
+
+// ---- reading
+
+std::vector<Entry> Journal::read(std::int64_t run_number, std::int64_t from, std::size_t limit) const {
+  Open& open = *open_;
+  if (!open.select_entries)
+    open.select_entries.emplace(*open.database,
+                                "SELECT id, at, kind, path, attempt, data, coalesce(entries.value, vals.value), "
+                                "value_ref FROM entries LEFT JOIN vals ON vals.hash = value_ref "
+                                "WHERE id >= ? AND id < ? ORDER BY id LIMIT ?");
+  std::vector<Entry> entries;
+  std::size_t bytes = 0;
+  auto row = open.select_entries->use();
+  row(first_id(run_number) + std::max<std::int64_t>(from, 1))(first_id(run_number + 1));
+  row(static_cast<std::int64_t>(std::min<std::size_t>(limit, std::numeric_limits<std::int64_t>::max())));
+  while (bytes < kReadBytes && row.next()) {
+    Entry& entry = entries.emplace_back();
+    entry.seq = row.integer(0) - first_id(run_number);
+    entry.at = from_millis(row.integer(1));
+    entry.kind = row.text(2);
+    entry.path = row.text(3);
+    entry.attempt = static_cast<int>(row.integer(4));
+    entry.data = row.text(5);
+    const std::string_view value = row.text(6);
+    if (row.null(6) && !row.null(7))
+      throw Corruption(fmt::format("journal {}: the value of entry {} is missing: no row {} in `vals`", open.path,
+                                   entry.seq, row.text(7)));
+    entry.value = Value::from_text(std::string(value));
+    bytes += entry.data.size() + value.size();
+  }
+  return entries;
+}
+
+void Journal::check_sums(const RunRecord& run) const {
+  Open& open = *open_;
+  const auto wrong = [&](std::int64_t seq, const std::string& what) {
+    throw Corruption(fmt::format("run {}, entry {}: {}", run.id, seq, what));
+  };
+  // The driver may go on writing; what its row says at one moment holds for the entries up to there.
+  std::int64_t last_seq = 0, last_entry = 0;
+  std::uint64_t last_sum = 0;
+  {
+    Statement select(*open.database,
+                     "SELECT last_seq, last_sum, (SELECT max(id) FROM entries WHERE id BETWEEN ?2 AND ?3) FROM runs "
+                     "WHERE number = ?1");
+    auto row = select.use();
+    row(run.number)(first_id(run.number))(first_id(run.number + 1) - 1);
+    if (!row.next()) throw Error(Problem::Impossible, fmt::format("run {} has been deleted", run.id));
+    last_seq = row.integer(0);
+    last_sum = static_cast<std::uint64_t>(row.integer(1));
+    last_entry = row.null(2) ? 0 : row.integer(2) - first_id(run.number);
+  }
+  if (last_entry > last_seq) wrong(last_seq + 1, "nobody who drove the run wrote it");
+
+  Statement select(*open.database, "SELECT sum FROM entries WHERE id = ?");
+  std::uint64_t sum = 0;
+  std::int64_t next = 1;
+  while (next <= last_seq) {
+    const std::vector<Entry> entries = read(run.number, next);
+    if (entries.empty()) wrong(next, "it is missing");
+    for (const Entry& entry : entries) {
+      if (entry.seq > last_seq) break;
+      if (entry.seq != next) wrong(next, "it is missing");
+      const std::int64_t id = first_id(run.number) + entry.seq;
+      sum = entry_sum(sum, id, entry);
+      auto row = select.use();
+      row(id);
+      if (!row.next() || static_cast<std::uint64_t>(row.integer(0)) != sum)
+        wrong(entry.seq,
+              fmt::format("'{}' of '{}' is not what was written: its checksum does not fit", entry.kind, entry.path));
+      ++next;
+    }
+  }
+  if (sum != last_sum) wrong(last_seq, "its checksum is not that of the run's row");
+}
+
+std::string Journal::check_file() const {
+  Statement statement(*open_->database, "PRAGMA integrity_check");
+  std::string found;
+  for (auto row = statement.use(); row.next();) {
+    if (row.text(0) == "ok") continue;
+    if (!found.empty()) found += '\n';
+    found += row.text(0);
+  }
+  return found;
+}
+
+std::string Journal::source(const std::string& hash) const {
+  Statement statement(*open_->database, "SELECT text FROM sources WHERE hash = ?");
+  auto row = statement.use();
+  row(hash);
+  if (!row.next()) throw Corruption(fmt::format("journal {}: the workflow's text {} is missing", open_->path, hash));
+  return std::string(row.text(0));
+}
+
+}  // namespace flowrun

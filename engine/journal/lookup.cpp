@@ -1,0 +1,111 @@
+// Finds runs by what people call them.
+#include <fmt/format.h>
+
+#include "engine/journal/open.h"
+
+namespace flowrun {
+
+namespace {
+
+constexpr std::size_t kMostCandidates = 10;
+
+/// The columns as record_of reads them; long values come from `vals`.
+constexpr const char* kSelect =
+    "SELECT number, id, name, state, file, source_hash, started_at, alive_at, ended_at, last_seq, "
+    "coalesce(input, (SELECT value FROM vals WHERE hash = input_ref)), "
+    "coalesce(output, (SELECT value FROM vals WHERE hash = output_ref)), error FROM runs ";
+
+RunRecord record_of(const Statement::Use& row) {
+  RunRecord run;
+  run.number = row.integer(0);
+  run.id = row.text(1);
+  run.name = row.text(2);
+  run.state = row.text(3);
+  run.file = row.text(4);
+  run.source_hash = row.text(5);
+  run.started_at = from_millis(row.integer(6));
+  run.alive_at = from_millis(row.integer(7));
+  if (!row.null(8)) run.ended_at = from_millis(row.integer(8));
+  run.last_seq = row.integer(9);
+  run.input = Value::from_text(std::string(row.text(10)));
+  run.output = Value::from_text(std::string(row.text(11)));
+  run.error = Value::from_text(std::string(row.text(12)));
+  return run;
+}
+
+}  // namespace
+
+std::optional<RunRecord> Journal::find_exact(const std::string& id) const {
+  const std::string sql = std::string(kSelect) + "WHERE id = ?";
+  Statement statement(*open_->database, sql.c_str());
+  std::optional<RunRecord> run;
+  {
+    auto row = statement.use();
+    row(id);
+    if (row.next()) run = record_of(row);
+  }
+  if (run) run->driver_pid = open_->driver(run->number);
+  return run;
+}
+
+RunRecord Journal::find(const std::string& run) const {
+  if (auto exact = find_exact(run)) return *exact;
+
+  if (!run.empty() && run[0] == '@') {
+    Filter filter;
+    filter.limit = 1;
+    if (run == "@last-failed") {
+      filter.state = "failed";
+    } else if (run.rfind("@last:", 0) == 0 && run.size() > 6) {
+      filter.name = run.substr(6);
+    } else if (run != "@last") {
+      throw Error(Problem::Impossible,
+                  fmt::format("'{}' names no run; there are @last, @last-failed and @last:NAME", run));
+    }
+    std::vector<RunRecord> runs = list(filter);
+    if (!runs.empty()) return std::move(runs[0]);
+    if (run == "@last") throw Error(Problem::Impossible, "there is no run yet; `flowrun run FILE` begins one");
+    throw Error(Problem::Impossible, fmt::format("no run is {}; `flowrun list` shows those there are", run));
+  }
+
+  // Ids are ASCII, so everything that begins with |run| lies before |run| and the highest character.
+  std::vector<std::string> candidates;
+  std::int64_t count = 0;
+  if (!run.empty()) {
+    Statement statement(*open_->database,
+                        "SELECT id FROM runs WHERE (id >= ?1 AND id < ?1 || char(1114111)) "
+                        "OR (length(id) > length(?1) AND substr(id, -length(?1) - 1) = '-' || ?1 "
+                        "AND instr(?1, '-') = 0) ORDER BY number DESC");
+    auto row = statement.use();
+    for (row(run); row.next(); ++count)
+      if (candidates.size() < kMostCandidates) candidates.emplace_back(row.text(0));
+  }
+  if (count == 0)
+    throw Error(Problem::Impossible,
+                fmt::format("no run '{}' in {}; `flowrun list` shows those there are", run, open_->path));
+  if (count > 1) {
+    std::string message = fmt::format("'{}' could be any of {} runs:", run, count);
+    for (const std::string& candidate : candidates) message += "\n  " + candidate;
+    if (count > static_cast<std::int64_t>(candidates.size()))
+      message += fmt::format("\n  and {} more", count - candidates.size());
+    throw Error(Problem::Impossible, message);
+  }
+  if (auto found = find_exact(candidates[0])) return *found;
+  throw Error(Problem::Impossible, fmt::format("run {} has been deleted", candidates[0]));
+}
+
+std::vector<RunRecord> Journal::list(const Filter& filter) const {
+  const std::string sql =
+      std::string(kSelect) + "WHERE (?1 = '' OR state = ?1) AND (?2 = '' OR name = ?2) ORDER BY number DESC LIMIT ?3";
+  Statement statement(*open_->database, sql.c_str());
+  std::vector<RunRecord> runs;
+  {
+    auto row = statement.use();
+    row(filter.state)(filter.name)(filter.limit);
+    while (row.next()) runs.push_back(record_of(row));
+  }
+  for (RunRecord& run : runs) run.driver_pid = open_->driver(run.number);
+  return runs;
+}
+
+}  // namespace flowrun

@@ -1,0 +1,74 @@
+// What an open journal consists of. Only for the files of this room.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/journal/journal.h"
+#include "engine/journal/run_lock.h"
+#include "engine/journal/sqlite.h"
+
+namespace flowrun {
+
+/// Entries of run n have the ids from n << 40; a number beyond this would not fit.
+constexpr int kSeqBits = 40;
+constexpr std::int64_t kLastRun = (std::int64_t{1} << (63 - kSeqBits)) - 1;
+constexpr std::int64_t first_id(std::int64_t run) { return run << kSeqBits; }
+
+/// A longer value of an entry is kept in `vals`, once.
+constexpr std::size_t kLongestValue = 1 << 20;
+/// Likewise of a run; shorter, since its row is read and compared at every commit.
+constexpr std::size_t kLongestRunValue = 16 << 10;
+
+struct Journal::Open {
+  Open(const std::string& given, Mode mode);
+  ~Open();
+
+  // In this order: the last thing to be given up is the share of those who write.
+  std::string path;
+  std::shared_ptr<LockFile> locks;  ///< of a reader: null while there is none
+  std::optional<WriterShare> share;
+  std::unique_ptr<WriterTurn> turn;
+  std::unique_ptr<Database> database;
+
+  // ---- the run that is driven
+  struct Pending {
+    Entry entry;
+    std::int64_t id;
+    std::uint64_t sum;
+    std::string value_ref;  ///< of a long value
+  };
+  std::int64_t run = 0;  ///< its number; 0: none
+  std::int64_t last_seq = 0;
+  std::uint64_t last_sum = 0;
+  std::vector<Pending> batch;
+  std::size_t batch_bytes = 0;
+
+  /// Not empty after a failure that allows no further commit: what it was.
+  std::string broken;
+
+  /// Carries out |work| in a transaction of its own turn; |undo| is called before the turn ends when it came to
+  /// nothing. Throws DiskFull, or Error(Journal) with |broken| set.
+  void write(
+      const std::function<void()>& work, const std::function<void()>& undo = [] {});
+  void roll_back();
+  void check_writable();
+  [[noreturn]] void failed(const SqliteError& error);
+
+  /// |value| by hash in `vals`; returns the hash.
+  void keep_long(const std::string& hash, const std::string& text);
+  /// Pid of who drives a run, as RunRecord says it.
+  std::int64_t driver(std::int64_t number);
+
+  // Of a commit; made once.
+  std::optional<Statement> begin, commit, insert_entry, insert_value, update_run, beat, select_entries;
+};
+
+/// Sum of an entry: XXH3 64 over the sum before, id, at, attempt and the lengths of kind, path, data and value, each
+/// in 8 bytes, low one first, then these four texts. A null value has length 0.
+std::uint64_t entry_sum(std::uint64_t before, std::int64_t id, const Entry& entry);
+
+}  // namespace flowrun

@@ -1,0 +1,27 @@
+// The tables of a journal and the numbers that say it is one. Knows no rows.
+#pragma once
+
+#include "engine/journal/sqlite.h"
+
+namespace flowrun {
+
+/// PRAGMA application_id: `flow` in ASCII.
+constexpr std::int64_t kApplicationId = 0x666c6f77;
+
+/// PRAGMA user_version that this program writes.
+std::int64_t schema_version();
+
+enum class Schema {
+  Ours,   ///< what this program writes
+  Older,  ///< apply_schema makes it ours
+  Empty   ///< zero bytes: likewise
+};
+
+/// Reads the header of the open file. Throws Error(Journal) for what is not a journal, is damaged, or is of a newer
+/// flowrun. |path| is for the messages.
+Schema check_schema(Database& database, const std::string& path);
+
+/// Makes the schema ours in one transaction. REQUIRES: not Ours, and no other process writes.
+void apply_schema(Database& database);
+
+}  // namespace flowrun
