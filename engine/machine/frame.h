@@ -99,6 +99,7 @@ class FrameScope : public Scope {
   explicit FrameScope(const Frame& frame, const Value* dot = nullptr, const Failure* error = nullptr)
       : frame_(frame), dot_(dot), error_(error) {}
   std::variant<Value, Failure> lookup(const Reference& reference) const override;
+  const Frame& frame() const { return frame_; }
 
  private:
   const Frame& frame_;

@@ -91,6 +91,10 @@ void Machine::take(const RunResumed& resumed) {
   interrupted_ = 0;
   for (auto& [path, flight] : cut_off) {
     if (!flight.frame) continue;  // given up before: its process is gone with the last drive
+    if (std::find(resumed.unbegun.begin(), resumed.unbegun.end(), path) != resumed.unbegun.end()) {
+      in_flight_.emplace(path, flight);
+      continue;
+    }
     flight.frame->in_flight_ = false;
     if (flight.attempt == 0) {
       reserve(*flight.frame, flight.reservation);
@@ -188,6 +192,12 @@ std::vector<Machine::PendingTimer> Machine::timers() const {
   pending.reserve(timers_.size());
   for (const auto& [key, timer] : timers_) pending.push_back({key.first, key.second, timer.due, timer.span});
   return pending;
+}
+
+std::optional<Instant> Machine::due(const std::string& path, TimerKind timer) const {
+  auto found = timers_.find({path, timer});
+  if (found == timers_.end()) return std::nullopt;
+  return found->second.due;
 }
 
 std::vector<Machine::InFlight> Machine::in_flight() const {

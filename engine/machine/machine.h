@@ -62,6 +62,7 @@ class Machine {
   bool suspending() const { return suspending_; }
   const Outcome& outcome() const { return outcome_; }  ///< REQUIRES: phase() == Ended
   std::vector<PendingTimer> timers() const;
+  std::optional<Instant> due(const std::string& path, TimerKind timer) const;
   /// In order of start.
   std::vector<InFlight> in_flight() const;
   bool work_in_flight() const { return !in_flight_.empty(); }

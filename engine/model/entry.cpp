@@ -172,7 +172,8 @@ void read(const Entry& entry, RunResumed& fact) {
     if (key == "on_crash") fact.on_crash = enum_from<OnCrash>(kOnCrash, data.text());
     if (key == "marks")
       for (std::string_view mark : list_elements(data.raw())) fact.marks.push_back(mark_from_text(mark));
-    if (key == "unbegun") fact.unbegun = data.value().json().get<std::vector<std::string>>();
+    if (key == "unbegun")
+      for (std::string_view path : list_elements(data.raw())) fact.unbegun.push_back(string_of(path));
     if (key == "host") fact.host = data.text();
     if (key == "boot_id") fact.boot_id = data.text();
     if (key == "pid_namespace") fact.pid_namespace = data.text();

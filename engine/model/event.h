@@ -49,6 +49,8 @@ struct RunResumed {
   Duration down{0};                     ///< how long nobody drove it
   OnCrash on_crash = OnCrash::Default;  ///< answers `ask` only
   std::vector<Mark> marks;
+  /// Started by decisions that the crash kept out of the journal: they can not have begun, so they just begin.
+  std::vector<std::string> unbegun;
   std::string host, boot_id, pid_namespace;
 };
 

@@ -71,6 +71,16 @@ std::string_view take_value(std::string_view& rest) {
 
 }  // namespace
 
+std::string string_of(std::string_view raw) {
+  if (raw.size() < 2 || raw[0] != '"') malformed(raw);
+  if (raw.find('\\') == raw.npos) return std::string(raw.substr(1, raw.size() - 2));
+  try {
+    return Json::parse(raw).get<std::string>();
+  } catch (const Json::exception&) {
+    malformed(raw);
+  }
+}
+
 ObjectReader::ObjectReader(std::string_view object) : rest_(object) {
   if (!take(rest_, '{')) malformed(object);
 }
@@ -91,16 +101,6 @@ bool ObjectReader::next() {
   if (!take(rest_, ':')) malformed(rest_);
   raw_ = take_value(rest_);
   return true;
-}
-
-std::string ObjectReader::text() const {
-  if (raw_.size() < 2 || raw_[0] != '"') malformed(raw_);
-  if (raw_.find('\\') == raw_.npos) return std::string(raw_.substr(1, raw_.size() - 2));
-  try {
-    return Json::parse(raw_).get<std::string>();
-  } catch (const Json::exception&) {
-    malformed(raw_);
-  }
 }
 
 std::int64_t ObjectReader::number() const {

@@ -57,6 +57,9 @@ class ObjectWriter {
   bool first_ = true;
 };
 
+/// The string that |raw| writes. Corruption when it is none.
+std::string string_of(std::string_view raw);
+
 /// The members of a JSON object in order, as slices of its text. Throws Corruption where the text ends early or is
 /// no object; what a slice holds is for its reader to doubt.
 class ObjectReader {
@@ -69,7 +72,7 @@ class ObjectReader {
   std::string_view raw() const { return raw_; }
 
   // The value as what it must be; Corruption when it is not.
-  std::string text() const;
+  std::string text() const { return string_of(raw_); }
   std::int64_t number() const;
   bool boolean() const;
   Value value() const { return Value::from_text(std::string(raw_)); }

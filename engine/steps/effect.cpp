@@ -35,6 +35,7 @@ class EffectFrame : public Life {
 
  private:
   bool keeps_raw() const { return options().output || effect_.expect_condition || effect_.retry.condition; }
+  void reserve();
   void start_attempt();
   void succeed(const Result& result);
   /// An attempt has failed: try again, or fail. |said|: the journal knows the failure from the attempt's end.
@@ -53,9 +54,13 @@ class EffectFrame : public Life {
 
 void EffectFrame::on_admitted() {
   if (!effect_.strict()) return start_attempt();
-  // Whether it needs a place for a process is known only with its kind; http has none to wait for.
-  bool process = step().kind != "http";
-  machine().reserve(*this, ReservePlace{path(), process, false});
+  reserve();
+}
+
+void EffectFrame::reserve() {
+  ReservePlace place = effect_.reservation();
+  place.path = path();
+  machine().reserve(*this, std::move(place));
 }
 
 void EffectFrame::start_attempt() {
@@ -214,7 +219,7 @@ void EffectFrame::on_crashed(const RunResumed& resumed) {
   if (answer == OnCrash::Rerun) {
     ++rerun_;
     if (effect_.strict()) {
-      machine().reserve(*this, ReservePlace{path(), step().kind != "http", false});
+      reserve();
     } else {
       start_attempt();
     }

@@ -12,6 +12,7 @@ class ProcessStep : public EffectStep {
  public:
   std::variant<Work, Failure> resolve(const FrameScope& scope, Evaluator& evaluator, const Frame& frame,
                                       const std::string& key) const override;
+  ReservePlace reservation() const override { return {"", true, shares_cpus}; }
   const char* default_output() const override { return "value"; }
 
   std::optional<std::string> script;  ///< of `shell`, never interpolated

@@ -1,0 +1,124 @@
+#include "engine/history.h"
+
+namespace flowrun {
+namespace {
+
+std::string cut(std::string text, std::size_t width) {
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20) c = ' ';
+  if (text.size() <= width) return text;
+  std::size_t end = width > 3 ? width - 3 : width;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // not inside a UTF-8 sequence
+  return text.substr(0, end) + "...";
+}
+
+}  // namespace
+
+std::string preview_of_input(const Json& input, std::size_t width) {
+  if (!input.is_object()) return "";
+  if (input.contains("url")) return cut(input.value("method", "GET") + " " + input.value("url", ""), width);
+  if (!input.contains("argv") || !input["argv"].is_array()) return "";
+  const Json& argv = input["argv"];
+  // Of a shell step the script is what it does; the interpreter is the same everywhere.
+  if (input.value("script", false) && !argv.empty()) return cut(argv.back().get<std::string>(), width);
+  std::string command;
+  for (const Json& argument : argv) command += (command.empty() ? "" : " ") + argument.get<std::string>();
+  return cut(command, width);
+}
+
+void History::add(const Entry& entry) {
+  if (entry.kind == "start") started(entry);
+  if (entry.kind == "ended") ended(entry);
+  if (entry.kind == "settled") settled(entry);
+  if (entry.kind == "timer") timer(entry);
+  if (entry.kind == "stop") step(entry.path).state = State::Cancelled;
+  if (entry.kind == "fired") {
+    Json data = Json::parse(entry.data);
+    StepHistory& one = step(entry.path);
+    one.due.reset();
+    if (data.value("timer", "") == "sleep") {
+      one.state = State::Succeeded;
+      one.ended_at = entry.at;
+    }
+  }
+  if (entry.kind == "run_started" || entry.kind == "run_resumed" || entry.kind == "run_reopened")
+    run_state_ = "running";
+  if (entry.kind == "run_suspended") run_state_ = "suspended";
+  if (entry.kind == "run_ended") run_state_ = Json::parse(entry.data).value("state", "failed");
+}
+
+const StepHistory* History::find(const std::string& path) const {
+  auto found = by_path_.find(path);
+  return found == by_path_.end() ? nullptr : &steps_[found->second];
+}
+
+std::map<std::string, std::size_t> History::counts() const {
+  std::map<std::string, std::size_t> counts;
+  for (const StepHistory& one : steps_) ++counts[std::string(to_string(one.state))];
+  return counts;
+}
+
+StepHistory& History::step(const std::string& path) {
+  auto [place, fresh] = by_path_.emplace(path, steps_.size());
+  if (fresh) {
+    steps_.emplace_back();
+    steps_.back().path = path;
+  }
+  return steps_[place->second];
+}
+
+void History::started(const Entry& entry) {
+  Json data = Json::parse(entry.data);
+  const Json input = data.value("input", Json::object());
+  StepHistory& one = step(entry.path);
+  one.state = State::Running;
+  one.attempts = entry.attempt;
+  if (one.started_at == Instant{}) one.started_at = entry.at;
+  if (input.contains("url")) one.kind = "http";
+  if (input.contains("argv")) one.kind = input.value("script", false) ? "shell" : "exec";
+  if (one.what.empty()) one.what = preview_of_input(input, 200);
+  one.due.reset();
+}
+
+void History::ended(const Entry& entry) {
+  Json data = Json::parse(entry.data);
+  StepHistory& one = step(entry.path);
+  one.ended_at = entry.at;
+  one.code = data.value("code", 0);
+  one.failure.reset();
+  if (data.contains("failure")) one.failure = failure_from(data["failure"]);
+  one.state = one.failure ? State::Failed : State::Succeeded;
+  if (!one.failure) one.output = entry.value;
+}
+
+void History::settled(const Entry& entry) {
+  Json data = Json::parse(entry.data);
+  StepHistory& one = step(entry.path);
+  if (std::string kind = data.value("kind", ""); !kind.empty() && kind != "item") one.kind = kind;
+  one.state = state_from(data.value("state", "failed"));
+  one.reason = data.value("reason", "");
+  if (one.started_at == Instant{}) one.started_at = entry.at;
+  one.ended_at = entry.at;
+  one.due.reset();
+  if (data.contains("failure")) {
+    one.failure = failure_from(data["failure"]);
+  } else if (one.state == State::Succeeded) {
+    one.failure.reset();
+  }
+  if (!entry.value.is_null()) one.output = entry.value;
+}
+
+void History::timer(const Entry& entry) {
+  Json data = Json::parse(entry.data);
+  std::string kind = data.value("timer", "");
+  if (kind == "timeout" || kind == "deadline") return;
+  StepHistory& one = step(entry.path);
+  one.due = from_millis(data.value("due", std::int64_t{0}));
+  one.state = kind == "retry" ? State::Retrying : State::Sleeping;
+  if (kind == "sleep") {
+    one.kind = "sleep";
+    if (one.started_at == Instant{}) one.started_at = entry.at;
+  }
+}
+
+}  // namespace flowrun

@@ -1,0 +1,164 @@
+#include "engine/language/references.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+namespace flowrun {
+namespace {
+
+// flowrun-workflow(5), "Functions": what reads or writes anything but its input, or ends the program.
+constexpr std::array<std::string_view, 15> kRefused{
+    "input",      "inputs", "debug",   "stderr",     "input_filename",  "input_line_number", "env",          "halt",
+    "halt_error", "import", "include", "modulemeta", "get_search_list", "localtime",         "strflocaltime"};
+constexpr std::array<std::string_view, 3> kRefusedVariables{"ENV", "__loc__", "__prog_args"};
+
+bool contains(const auto& list, std::string_view word) {
+  return std::find(list.begin(), list.end(), word) != list.end();
+}
+
+/// Names bound inside the expression itself: `as $x`, `def f($x)`.
+std::set<std::string> local_names(const std::vector<Token>& tokens) {
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens[i].word("as")) {
+      // Patterns end at `|` or, in reduce and foreach, at `(`.
+      for (std::size_t j = i + 1; j < tokens.size() && !tokens[j].is("|") && !tokens[j].is("("); ++j)
+        if (tokens[j].kind == Token::Kind::Variable) names.insert(tokens[j].value);
+    } else if (tokens[i].word("def")) {
+      for (std::size_t j = i + 1; j < tokens.size() && !tokens[j].is(":"); ++j)
+        if (tokens[j].kind == Token::Kind::Variable) names.insert(tokens[j].value);
+    } else if (tokens[i].word("label") || tokens[i].word("break")) {
+      if (i + 1 < tokens.size()) names.insert(tokens[i + 1].value);
+    }
+  }
+  return names;
+}
+
+/// Follows where `.` still is what the whole expression was given, and not what a pipe has made of it.
+class DotTracker {
+ public:
+  void see(const std::vector<Token>& tokens, std::size_t i) {
+    const Token& token = tokens[i];
+    if (token.is("(") || token.is("[") || token.is("{")) {
+      levels_.push_back({piped_, piped_ || reduces_});
+      piped_ = levels_.back().inner;
+      reduces_ = false;
+    } else if ((token.is(")") || token.is("]") || token.is("}")) && !levels_.empty()) {
+      piped_ = levels_.back().outer;
+      levels_.pop_back();
+    } else if (token.is("|")) {
+      piped_ = true;
+    } else if ((token.is(",") || token.is(";")) && !levels_.empty()) {
+      if (in_braces(tokens, i) || token.is(";")) piped_ = levels_.back().inner;
+    } else if (token.word("if")) {
+      levels_.push_back({piped_, piped_});
+    } else if ((token.word("then") || token.word("elif") || token.word("else")) && !levels_.empty()) {
+      piped_ = levels_.back().inner;
+    } else if (token.word("end") && !levels_.empty()) {
+      piped_ = levels_.back().outer;
+      levels_.pop_back();
+    } else if (token.word("catch") || token.word("def")) {
+      piped_ = true;
+    } else if (token.word("reduce") || token.word("foreach")) {
+      pending_ = true;
+    } else if (token.word("as")) {
+      reduces_ = std::exchange(pending_, false);
+    }
+  }
+  bool piped() const { return piped_; }
+
+ private:
+  struct Level {
+    bool outer, inner;
+  };
+  static bool in_braces(const std::vector<Token>& tokens, std::size_t i) {
+    int depth = 0;
+    while (i-- > 0) {
+      if (tokens[i].is(")") || tokens[i].is("]") || tokens[i].is("}")) ++depth;
+      if (tokens[i].is("(") || tokens[i].is("[") || tokens[i].is("{")) {
+        if (depth == 0) return tokens[i].is("{");
+        --depth;
+      }
+    }
+    return false;
+  }
+  std::vector<Level> levels_;
+  bool piped_ = false;
+  bool pending_ = false;  ///< `reduce` seen, its `as` not yet
+  bool reduces_ = false;  ///< the next bracket holds init and update
+};
+
+bool ends_value(const Token& token) {
+  switch (token.kind) {
+    case Token::Kind::Symbol:
+      return token.is(")") || token.is("]") || token.is("}") || token.is("?");
+    case Token::Kind::Word:
+      for (const char* word :
+           {"and", "or", "if", "then", "else", "elif", "as", "reduce", "foreach", "try", "catch", "def"})
+        if (token.value == word) return false;
+      return true;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
+std::vector<Use> uses_of(const std::vector<Token>& tokens) {
+  std::set<std::string> local = local_names(tokens);
+  std::vector<Use> uses;
+  DotTracker dot;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const Token& token = tokens[i];
+    dot.see(tokens, i);
+    bool key =
+        i + 1 < tokens.size() && tokens[i + 1].is(":") && i > 0 && (tokens[i - 1].is("{") || tokens[i - 1].is(","));
+    bool begins = i == 0 || !ends_value(tokens[i - 1]);
+    if (token.kind == Token::Kind::Word && !key && contains(kRefused, token.value))
+      throw TokenError{token.offset, fmt::format("E212 `{}` is not available: an expression sees only what the journal "
+                                                 "holds, and changes nothing",
+                                                 token.value)};
+    if (token.kind == Token::Kind::Variable && contains(kRefusedVariables, token.value))
+      throw TokenError{token.offset, fmt::format("E212 `${}` is not available; an input with `env: NAME` brings a "
+                                                 "variable of the environment in",
+                                                 token.value)};
+    Use use;
+    std::size_t j = i + 1;
+    if (token.kind == Token::Kind::Variable && !local.count(token.value)) {
+      use.reference.variable = token.value;
+    } else if ((token.kind == Token::Kind::Dot || token.kind == Token::Kind::Field ||
+                token.kind == Token::Kind::DotDot) &&
+               begins && !dot.piped()) {
+      use.reference.variable = ".";
+      if (token.kind == Token::Kind::Field) use.path.push_back(token.value);
+    } else {
+      continue;
+    }
+    for (; j < tokens.size(); ++j) {
+      if (tokens[j].kind == Token::Kind::Field) {
+        use.path.push_back(tokens[j].value);
+      } else if (tokens[j].is("[") && j + 2 < tokens.size() && tokens[j + 1].kind == Token::Kind::String &&
+                 !tokens[j + 1].interpolated && tokens[j + 2].is("]")) {
+        use.path.push_back(tokens[j + 1].value);
+        j += 2;
+      } else {
+        break;
+      }
+    }
+    bool of_steps = use.reference.variable == "steps" || use.reference.variable == "status";
+    if (of_steps && use.path.empty())
+      throw TokenError{token.offset,
+                       fmt::format("E205 `${}` needs the name of a step behind it, written out: `${}.NAME`; "
+                                   "which step is meant must be known before the run",
+                                   use.reference.variable, use.reference.variable)};
+    if (use.reference.variable != "." && !use.path.empty()) use.reference.member = use.path[0];
+    if (use.reference.variable != "." && use.path.size() > 1) use.reference.field = use.path[1];
+    uses.push_back(std::move(use));
+  }
+  return uses;
+}
+
+}  // namespace flowrun

@@ -1,0 +1,21 @@
+// What an expression names: steps, inputs, items, `.`. Reads tokens only.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/language/tokens.h"
+#include "engine/model/scope.h"
+
+namespace flowrun {
+
+/// One plain path written in an expression: `$steps.order.lines` of `$steps.order.lines[].sku`.
+struct Use {
+  Reference reference;
+  std::vector<std::string> path;  ///< all literal fields behind the variable, the member included
+};
+
+/// Throws TokenError with a message that begins with its code: `E205 ...`, `E212 ...`.
+std::vector<Use> uses_of(const std::vector<Token>& tokens);
+
+}  // namespace flowrun

@@ -1,0 +1,240 @@
+// Text and values with expressions in them. Knows where a text stands in its file, and nothing of steps.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <regex>
+
+#include "engine/language/expression.h"
+#include "engine/language/tokens.h"
+
+namespace flowrun {
+namespace {
+
+Failure refuse(std::string message) { return {"expression", std::move(message), "", 0, {}}; }
+
+/// Where the byte |offset| of a scalar's text stands in the file; exact but for escapes and folded lines.
+Position locate(const Node& scalar, std::size_t offset) {
+  Position at = scalar.at;
+  if (!scalar.plain && !scalar.block) ++at.column;
+  int indent = scalar.at.column;
+  for (std::size_t i = 0; i < std::min(offset, scalar.text.size()); ++i) {
+    ++at.column;
+    if (scalar.text[i] == '\n') at = {at.line + 1, indent};
+  }
+  return at;
+}
+
+void refuse_other_tools(const std::string& literal, const Node& scalar, std::size_t from, Diagnostics& diagnostics) {
+  static const std::regex kBraces(R"(\{\{-?\s*([A-Za-z_.$][^{}]*?)\s*-?\}\})");
+  std::smatch found;
+  if (literal.find("{{") == std::string::npos || !std::regex_search(literal, found, kBraces)) return;
+  std::string inside = found[1];
+  diagnostics.error("E202", locate(scalar, from + static_cast<std::size_t>(found.position(0))),
+                    static_cast<int>(found.length(0)),
+                    fmt::format("`{}` is the syntax of another tool", found[0].str()),
+                    fmt::format("an expression is `${{ ... }}` with jq inside, for example `${{ $input.{} }}`",
+                                inside.substr(inside.find_last_of(". $") + 1)));
+}
+
+}  // namespace
+
+bool TextTemplate::is_one_expression() const {
+  return parts.size() == 1 && std::holds_alternative<Expression>(parts.front());
+}
+
+bool TextTemplate::constant() const {
+  return std::all_of(parts.begin(), parts.end(),
+                     [](const Part& part) { return std::holds_alternative<std::string>(part); });
+}
+
+std::variant<std::string, Failure> as_text(const Value& value, std::string_view code) {
+  const Json& json = value.json();
+  if (json.is_string()) return json.get<std::string>();
+  if (json.is_null()) return refuse(fmt::format("`{}` is null inside text; use `// \"default\"`", code));
+  if (json.is_array()) return refuse(fmt::format("`{}` is a list inside text; use `join(\",\")` or `tojson`", code));
+  if (json.is_object())
+    return refuse(fmt::format("`{}` is an object inside text; use a field of it, or `tojson`", code));
+  return value.text();
+}
+
+Evaluation TextTemplate::evaluate(const Scope& scope, Evaluator& evaluator) const {
+  if (is_one_expression()) return expression().evaluate(scope, evaluator);
+  std::string text;
+  for (const Part& part : parts) {
+    if (const auto* literal = std::get_if<std::string>(&part)) {
+      text += *literal;
+      continue;
+    }
+    const Expression& expression = std::get<Expression>(part);
+    Evaluation evaluation = expression.evaluate(scope, evaluator);
+    if (auto* failure = std::get_if<Failure>(&evaluation)) return std::move(*failure);
+    auto piece = as_text(std::get<Value>(evaluation), expression.code());
+    if (auto* failure = std::get_if<Failure>(&piece)) return std::move(*failure);
+    text += std::get<std::string>(piece);
+  }
+  return Value::string(text);
+}
+
+TextTemplate TextTemplate::compile(const Node& scalar, Diagnostics& diagnostics) {
+  TextTemplate compiled;
+  const std::string& text = scalar.text;
+  std::string literal;
+  std::size_t literal_from = 0;
+  auto flush = [&] {
+    if (literal.empty()) return;
+    refuse_other_tools(literal, scalar, literal_from, diagnostics);
+    compiled.parts.emplace_back(std::move(literal));
+    literal.clear();
+  };
+  for (std::size_t i = 0; i < text.size();) {
+    if (text.compare(i, 3, "$${") == 0) {
+      literal += "${";
+      i += 3;
+    } else if (text.compare(i, 3, "${{") == 0) {
+      std::size_t close = text.find("}}", i);
+      std::string inside = close == std::string::npos ? text.substr(i + 3) : text.substr(i + 3, close - i - 3);
+      std::size_t word = inside.find_last_not_of(" \t");
+      inside = word == std::string::npos ? "" : inside.substr(0, word + 1);
+      diagnostics.error("E202", locate(scalar, i),
+                        static_cast<int>(std::min<std::size_t>(close == std::string::npos ? 3 : close + 2 - i, 80)),
+                        "`${{ ... }}` is the syntax of another tool",
+                        fmt::format("write `${{ $input.{} }}`; an object of jq needs a blank: `${{ {{a: 1}} }}`",
+                                    inside.substr(inside.find_last_of(". ") + 1)));
+      return compiled;
+    } else if (text.compare(i, 2, "${") == 0) {
+      flush();
+      std::size_t end = 0;
+      try {
+        end = expression_end(text, i + 2);
+      } catch (const TokenError& error) {
+        diagnostics.error("E201", locate(scalar, error.offset), 1, error.message);
+        return compiled;
+      }
+      compiled.parts.emplace_back(
+          Expression::compile(std::string_view(text).substr(i + 2, end - i - 2), locate(scalar, i + 2), diagnostics));
+      i = end + 1;
+      literal_from = i;
+    } else {
+      if (literal.empty()) literal_from = i;
+      literal += text[i++];
+    }
+  }
+  flush();
+  // Blanks around a single expression mean nothing.
+  auto is_blank = [](const Part& part) {
+    const auto* piece = std::get_if<std::string>(&part);
+    return piece && piece->find_first_not_of(" \t\r\n") == std::string::npos;
+  };
+  auto expressions = std::count_if(compiled.parts.begin(), compiled.parts.end(),
+                                   [](const Part& part) { return std::holds_alternative<Expression>(part); });
+  if (expressions == 1 && std::count_if(compiled.parts.begin(), compiled.parts.end(), is_blank) + 1 ==
+                              static_cast<std::ptrdiff_t>(compiled.parts.size()))
+    std::erase_if(compiled.parts, is_blank);
+  return compiled;
+}
+
+/// One place of a value: a constant, a text, or something that holds such places.
+struct ValueTemplate::Part {
+  enum class Kind { Constant, Text, List, Map };
+  Kind kind = Kind::Constant;
+  Json constant;
+  TextTemplate text;
+  std::vector<std::pair<std::string, Part>> parts;  ///< keys are empty in a List
+
+  static Part compile(const Node& node, Diagnostics& diagnostics) {
+    Part part;
+    if (node.is_string() && node.text.find("{") != std::string::npos) {
+      part.text = TextTemplate::compile(node, diagnostics);
+      if (!part.text.constant()) {
+        part.kind = Kind::Text;
+        return part;
+      }
+      std::string text;
+      for (const TextTemplate::Part& piece : part.text.parts) text += std::get<std::string>(piece);
+      part.constant = std::move(text);
+      return part;
+    }
+    if (node.is_scalar()) {
+      part.constant = node.json();
+      return part;
+    }
+    part.kind = node.is_list() ? Kind::List : Kind::Map;
+    for (const Node& item : node.items) part.parts.emplace_back("", compile(item, diagnostics));
+    for (const Member& member : node.members) part.parts.emplace_back(member.key, compile(member.value, diagnostics));
+    bool constant = std::all_of(part.parts.begin(), part.parts.end(),
+                                [](const auto& child) { return child.second.kind == Kind::Constant; });
+    if (constant) {
+      part.kind = Kind::Constant;
+      part.constant = node.is_list() ? Json::array() : Json::object();
+      for (auto& [key, child] : part.parts) {
+        if (node.is_list()) {
+          part.constant.push_back(std::move(child.constant));
+        } else {
+          part.constant[key] = std::move(child.constant);
+        }
+      }
+      part.parts.clear();
+    }
+    return part;
+  }
+
+  std::variant<Json, Failure> evaluate(const Scope& scope, Evaluator& evaluator) const {
+    if (kind == Kind::Constant) return constant;
+    if (kind == Kind::Text) {
+      Evaluation evaluation = text.evaluate(scope, evaluator);
+      if (auto* failure = std::get_if<Failure>(&evaluation)) return std::move(*failure);
+      return std::get<Value>(evaluation).json();
+    }
+    Json json = kind == Kind::List ? Json::array() : Json::object();
+    for (const auto& [key, child] : parts) {
+      auto value = child.evaluate(scope, evaluator);
+      if (auto* failure = std::get_if<Failure>(&value)) return std::move(*failure);
+      if (kind == Kind::List) {
+        json.push_back(std::get<Json>(std::move(value)));
+      } else {
+        json[key] = std::get<Json>(std::move(value));
+      }
+    }
+    return json;
+  }
+
+  void collect(std::vector<Expression>& expressions) const {
+    for (const TextTemplate::Part& piece : text.parts)
+      if (const auto* expression = std::get_if<Expression>(&piece)) expressions.push_back(*expression);
+    for (const auto& [key, child] : parts) child.collect(expressions);
+  }
+};
+
+ValueTemplate ValueTemplate::compile(const Node& node, Diagnostics& diagnostics) {
+  ValueTemplate compiled;
+  Part root = Part::compile(node, diagnostics);
+  if (root.kind == Part::Kind::Constant) {
+    compiled.constant_ = Value(std::move(root.constant));
+  } else {
+    compiled.root_ = std::make_shared<const Part>(std::move(root));
+  }
+  return compiled;
+}
+
+Evaluation ValueTemplate::evaluate(const Scope& scope, Evaluator& evaluator) const {
+  if (!root_) return constant_;
+  if (root_->kind == Part::Kind::Text) return root_->text.evaluate(scope, evaluator);
+  auto value = root_->evaluate(scope, evaluator);
+  if (auto* failure = std::get_if<Failure>(&value)) return std::move(*failure);
+  return Value(std::get<Json>(std::move(value)));
+}
+
+std::vector<Expression> ValueTemplate::expressions() const {
+  std::vector<Expression> expressions;
+  if (root_) root_->collect(expressions);
+  return expressions;
+}
+
+std::vector<Reference> ValueTemplate::references() const {
+  std::vector<Reference> references;
+  for (const Expression& expression : expressions())
+    references.insert(references.end(), expression.references().begin(), expression.references().end());
+  return references;
+}
+
+}  // namespace flowrun

@@ -1,0 +1,55 @@
+// A run brought back from its journal: the machine is fed the recorded facts and must decide what was recorded.
+// Reads the journal, writes nothing, acts on nothing.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/journal/journal.h"
+#include "engine/machine/machine.h"
+
+namespace flowrun {
+
+struct ReplayOptions {
+  /// Asks |live| again for every recorded answer, too, and compares; for `journal verify`.
+  bool ask_again = false;
+  /// Stops after this entry; 0: at the end.
+  std::int64_t until = 0;
+  /// Sees every entry as it is read.
+  std::function<void(const Entry&)> saw;
+};
+
+/// Answers from the journal during the replay, and from a live evaluator afterwards: a machine keeps one for life.
+class Handover : public Evaluator {
+ public:
+  Handover(Evaluator& first, Evaluator& then) : first_(&first), then_(then) {}
+  Answer evaluate(const Question& question) override {
+    return first_ ? first_->evaluate(question) : then_.evaluate(question);
+  }
+  void hand_over() { first_ = nullptr; }
+
+ private:
+  Evaluator* first_;
+  Evaluator& then_;
+};
+
+/// What a replay leaves behind.
+struct Replayed {
+  std::unique_ptr<Handover> evaluator;
+  std::unique_ptr<Machine> machine;  ///< asks the above
+  /// Decisions that follow from the last fact and that the crash kept out of the journal.
+  std::vector<Decision> missing;
+  Instant last_at{};
+  std::int64_t entries = 0;
+  std::vector<std::string> tokens;           ///< of all drives so far
+  std::string host, boot_id, pid_namespace;  ///< of the last drive
+};
+
+/// Replays |run|. |live| answers what the journal does not: questions behind its end. Throws Corruption when the
+/// decisions differ from the recorded ones, naming both.
+Replayed replay(const Journal& journal, const RunRecord& run, const Workflow& workflow, Evaluator& live,
+                const ReplayOptions& options = {});
+
+}  // namespace flowrun

@@ -1,0 +1,401 @@
+#include "engine/run.h"
+
+#include <fmt/format.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <climits>
+#include <ctime>
+#include <fstream>
+#include <map>
+#include <thread>
+
+#include "engine/fault.h"
+
+namespace flowrun {
+namespace {
+
+// A turn ends here even in the middle of what one event causes, so that a batch stays small (DESIGN.md, rule 1).
+constexpr std::size_t kMostEntries = 1000;
+constexpr std::size_t kMostBytes = 4 << 20;
+constexpr Duration kBeat{10000};      // how exact the time of a crash is known
+constexpr Duration kDiskRetry{1000};  // how often a full disk is tried again
+
+Instant wall_clock() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
+
+// Runs on while the machine sleeps, and does not jump when somebody sets the clock.
+std::int64_t boot_clock() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+std::string random_hex(std::size_t bytes) {
+  std::string hex;
+  while (bytes-- > 0) {
+    unsigned char byte = 0;
+    if (getrandom(&byte, 1, 0) != 1) throw Error(Problem::Internal, "no random numbers from the kernel");
+    hex += fmt::format("{:02x}", byte);
+  }
+  return hex;
+}
+
+/// NAME-YYYYMMDD-HHMMSS-xxxx with four characters of Crockford's base32.
+std::string made_up_id(const std::string& name, Instant at) {
+  static constexpr char kDigits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+  std::time_t seconds = std::chrono::system_clock::to_time_t(at);
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  char date[32];
+  std::strftime(date, sizeof date, "%Y%m%d-%H%M%S", &utc);
+  unsigned char random[4]{};
+  if (getrandom(random, sizeof random, 0) != static_cast<ssize_t>(sizeof random))
+    throw Error(Problem::Internal, "no random numbers from the kernel");
+  std::string tail;
+  for (unsigned char byte : random) tail += kDigits[byte % 32];
+  return fmt::format("{}-{}-{}", name, date, tail);
+}
+
+std::string first_line(const char* file) {
+  std::ifstream in(file);
+  std::string line;
+  std::getline(in, line);
+  return line;
+}
+
+struct Here {
+  std::string host, boot_id, pid_namespace;
+};
+
+Here here() {
+  char host[HOST_NAME_MAX + 1]{};
+  gethostname(host, sizeof host - 1);
+  char space[64]{};
+  if (readlink("/proc/self/ns/pid", space, sizeof space - 1) < 0) space[0] = 0;
+  return {host, first_line("/proc/sys/kernel/random/boot_id"), space};
+}
+
+int cpu_count() {
+  unsigned cpus = std::thread::hardware_concurrency();
+  return cpus > 0 ? static_cast<int>(cpus) : 1;
+}
+
+}  // namespace
+
+/// Lets the machine stream its decisions into the batch.
+class Run::Sink : public DecisionSink {
+ public:
+  explicit Sink(Run& run) : run_(run) {}
+  void decide(Decision decision) override { run_.accept(std::move(decision)); }
+
+ private:
+  Run& run_;
+};
+
+Run::Run(Journal& journal, Loaded loaded, Observer observer)
+    : journal_(journal), loaded_(std::move(loaded)), observer_(std::move(observer)) {}
+
+Run::~Run() = default;
+
+std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs inputs, const StartOptions& options,
+                                std::unique_ptr<Evaluator> evaluator, Observer observer) {
+  std::unique_ptr<Run> run(new Run(journal, std::move(loaded), std::move(observer)));
+  run->evaluator_ = std::move(evaluator);
+  Instant now = wall_clock();
+  RunRecord& record = run->record_;
+  record.name = run->loaded_.workflow.name;
+  record.state = "running";
+  record.file = run->loaded_.file;
+  record.started_at = record.alive_at = now;
+  record.input = inputs.inputs;
+  for (int tries = 0;; ++tries) {
+    record.id = options.id.empty() ? made_up_id(record.name, now) : options.id;
+    if (journal.create(record, run->loaded_.text)) break;
+    if (!options.id.empty() || tries == 20)
+      throw Error(Problem::Impossible,
+                  fmt::format("there is a run `{}` already; resume it or choose another --id", record.id));
+  }
+
+  Here place = here();
+  RunStarted started;
+  started.semantics = Machine::kSemantics;
+  started.id = record.id;
+  started.name = record.name;
+  started.source_hash = record.source_hash;
+  started.seed = random_hex(16);
+  started.token = random_hex(16);
+  started.inputs = std::move(inputs.inputs);
+  started.vars = std::move(inputs.vars);
+  started.file = run->loaded_.file;
+  started.folder = run->loaded_.folder;
+  started.run_dir = journal.run_dir(record.id);
+  started.host = place.host;
+  started.boot_id = place.boot_id;
+  started.pid_namespace = place.pid_namespace;
+  started.cpus = cpu_count();
+  started.concurrency = options.concurrency;
+  started.jobs = options.jobs;
+  started.fail_fast = options.fail_fast;
+  started.timeout = options.timeout;
+
+  run->machine_ = std::make_unique<Machine>(run->loaded_.workflow, *run->evaluator_);
+  run->beat_at_ = now;
+  run->tokens_.push_back(started.token);
+  run->take({now, std::move(started)});
+  if (!run->commit()) throw Error(Problem::Journal, "the disk is full; nothing was started");
+  return run;
+}
+
+std::unique_ptr<Run> Run::take_over(Journal& journal, const RunRecord& record, Loaded loaded,
+                                    std::unique_ptr<Evaluator> evaluator, Observer observer) {
+  std::unique_ptr<Run> run(new Run(journal, std::move(loaded), std::move(observer)));
+  run->evaluator_ = std::move(evaluator);
+  run->record_ = record;
+  journal.lock(run->record_);
+  // What the row said before we had the lock may be old.
+  if (auto fresh = journal.find_exact(record.id)) run->record_ = *fresh;
+  Replayed replayed = replay(journal, run->record_, run->loaded_.workflow, *run->evaluator_);
+  if (replayed.entries == 0)
+    throw Error(Problem::Impossible,
+                fmt::format("run {} was cut off before its first entry: nothing was started; run the workflow again",
+                            record.id));
+  run->handover_ = std::move(replayed.evaluator);
+  run->machine_ = std::move(replayed.machine);
+  run->missing_ = std::move(replayed.missing);
+  run->tokens_ = std::move(replayed.tokens);
+  run->last_at_ = replayed.last_at;
+  return run;
+}
+
+std::vector<OpenQuestion> Run::questions(const ResumeOptions& options) const {
+  std::vector<OpenQuestion> open;
+  if (options.on_crash != OnCrash::Default) return open;
+  for (const Machine::InFlight& flight : machine_->in_flight()) {
+    bool marked = std::any_of(options.marks.begin(), options.marks.end(),
+                              [&](const Mark& mark) { return mark.path == flight.path; });
+    bool unbegun = std::any_of(missing_.begin(), missing_.end(), [&](const Decision& decision) {
+      const auto* start = std::get_if<StartTask>(&decision.what);
+      return start && start->task.path == flight.path;
+    });
+    if (flight.wanted && flight.attempt > 0 && flight.on_crash == OnCrash::Ask && !marked && !unbegun)
+      open.push_back({flight.path, flight.attempt, flight.started_at});
+  }
+  return open;
+}
+
+void Run::resume(const ResumeOptions& options) {
+  std::vector<std::string> in_flight;
+  Duration grace{5000};
+  for (const Machine::InFlight& flight : machine_->in_flight()) in_flight.push_back(flight.path);
+  // Whatever the dead drive left running must be gone before anything is repeated.
+  leftovers_ = end_leftovers(tokens_, in_flight, grace);
+
+  // First what the crash kept out of the journal: it follows from what is in it.
+  RunResumed resumed;
+  for (Decision& decision : missing_) {
+    if (const auto* start = std::get_if<StartTask>(&decision.what)) resumed.unbegun.push_back(start->task.path);
+    accept(std::move(decision));
+  }
+  missing_.clear();
+  std::erase_if(commands_,
+                [](const Decision& decision) { return std::holds_alternative<ReservePlace>(decision.what); });
+  if (machine_->phase() == Machine::Phase::Ended) {
+    commit();
+    return;
+  }
+  Here place = here();
+  Instant now = std::max(wall_clock(), last_at_);
+  resumed.token = random_hex(16);
+  resumed.down = std::max(Duration{0}, now - std::max(record_.alive_at, last_at_));
+  resumed.on_crash = options.on_crash;
+  resumed.marks = options.marks;
+  resumed.host = place.host;
+  resumed.boot_id = place.boot_id;
+  resumed.pid_namespace = place.pid_namespace;
+  tokens_.push_back(resumed.token);
+  beat_at_ = now;
+  update_ = {};
+  update_.state = "running";
+  take({now, std::move(resumed)});
+  // Timers are armed here, by their dates: what is left of each is measured once against the wall clock, and is never
+  // more than it was.
+  std::erase_if(commands_, [](const Decision& decision) { return std::holds_alternative<ArmTimer>(decision.what); });
+  timers_ = {};
+  for (const Machine::PendingTimer& timer : machine_->timers()) {
+    Duration rest = std::clamp(timer.due - now, Duration{0}, timer.span);
+    timers_.push({boot_clock() + rest.count(), timer.due, timer.path, timer.timer});
+  }
+  commit();
+}
+
+void Run::retry(const std::string& path) {
+  RunReopened reopened;
+  reopened.token = random_hex(16);
+  reopened.path = path;
+  tokens_.push_back(reopened.token);
+  beat_at_ = wall_clock();
+  update_.state = "running";
+  update_.reopened = true;
+  take({wall_clock(), std::move(reopened)});
+  commit();
+}
+
+bool Run::turn(Duration patience) {
+  if (machine_->phase() == Machine::Phase::Ended || machine_->phase() == Machine::Phase::Suspended) {
+    if (batch_.empty()) return false;
+    patience = std::min(patience, kDiskRetry);
+  }
+  make_executor();
+  executor_->wait(happened_, disk_full_ ? std::min(patience, kDiskRetry) : until_due(patience));
+  // With a full disk results are held as they are: nothing may follow from what can not be written.
+  if (disk_full_ && !commit()) return true;
+  std::vector<Event> happened;
+  happened.swap(happened_);
+  for (Event& event : happened) take(std::move(event));
+  take_timers();
+  commit();
+  if (!disk_full_ && wall_clock() - beat_at_ > kBeat) {
+    beat_at_ = wall_clock();
+    journal_.beat(beat_at_);
+  }
+  return (machine_->phase() != Machine::Phase::Ended && machine_->phase() != Machine::Phase::Suspended) ||
+         !batch_.empty();
+}
+
+void Run::suspend(int signal) {
+  Event event{wall_clock(), SuspendRequested{signal}};
+  if (!machine_->expects(event)) return;
+  take(std::move(event));
+  commit();
+}
+
+void Run::interrupt(Duration grace) {
+  interrupting_ = true;
+  if (executor_) executor_->stop_all(grace);
+}
+
+void Run::wake() {
+  if (executor_) executor_->wake();
+}
+
+std::vector<std::string> Run::unwritten() const {
+  std::vector<std::string> paths;
+  for (const Entry& entry : batch_)
+    if (entry.kind == "ended") paths.push_back(entry.path);
+  for (const Event& event : happened_)
+    if (const auto* ended = std::get_if<TaskEnded>(&event.fact)) paths.push_back(ended->path);
+  return paths;
+}
+
+std::optional<Instant> Run::next_timer() const {
+  std::optional<Instant> next;
+  for (const Machine::PendingTimer& timer : machine_->timers())
+    if (!next || timer.due < *next) next = timer.due;
+  return next;
+}
+
+void Run::make_executor() {
+  if (executor_) return;
+  const RunStarted& run = machine_->run();
+  ExecutorOptions options;
+  options.jobs = run.jobs;
+  options.cpus = run.cpus;
+  options.run_id = run.id;
+  options.token = run.token;
+  options.run_dir = run.run_dir;
+  executor_ = make_worker_pool(options);
+}
+
+void Run::take(Event event) {
+  event.at = std::max(wall_clock(), last_at_);
+  if (auto* ended = std::get_if<TaskEnded>(&event.fact); ended && interrupting_ && ended->result.failure &&
+                                                         ended->result.failure->type == "cancelled" &&
+                                                         !machine_->late(*ended)) {
+    event.fact = TaskInterrupted{ended->path, ended->attempt};
+  }
+  if (!machine_->expects(event)) return;
+  last_at_ = event.at;
+  const auto* ended = std::get_if<TaskEnded>(&event.fact);
+  write(to_entry(event, ended && machine_->late(*ended)));
+  Sink sink(*this);
+  machine_->apply(event, sink);
+}
+
+void Run::take_timers() {
+  std::int64_t now = boot_clock();
+  while (!timers_.empty() && timers_.top().at <= now) {
+    Due due = timers_.top();
+    timers_.pop();
+    // An older timer of the same name may have been given up.
+    if (machine_->due(due.path, due.timer) == due.due) take({{}, TimerFired{due.path, due.timer}});
+  }
+}
+
+void Run::accept(Decision decision) {
+  write(to_entry(decision, last_at_));
+  if (std::holds_alternative<RunSuspended>(decision.what)) update_.state = "suspended";
+  if (const auto* end = std::get_if<RunEnded>(&decision.what)) {
+    update_.state = std::string(to_string(end->outcome.state));
+    update_.output = end->outcome.output;
+    if (end->outcome.failure) update_.error = Value(to_json(*end->outcome.failure));
+    update_.ended_at = last_at_;
+  }
+  commands_.push_back(std::move(decision));
+  if (!disk_full_ && (journal_.pending_entries() >= kMostEntries || journal_.pending_bytes() >= kMostBytes)) commit();
+}
+
+void Run::write(Entry entry) {
+  entry.seq = journal_.append(entry);
+  batch_.push_back(std::move(entry));
+}
+
+bool Run::commit() {
+  if (batch_.empty()) return true;
+  fault_point("before_commit");
+  try {
+    journal_.commit(update_, std::max(wall_clock(), last_at_));
+  } catch (const DiskFull&) {
+    disk_full_ = true;
+    return false;
+  }
+  fault_point("after_commit");
+  disk_full_ = false;
+  update_ = {};
+  std::vector<Entry> durable;
+  durable.swap(batch_);
+  std::vector<Decision> released;
+  released.swap(commands_);
+  // The first words of a drive, its id among them, come before its first effect; later ones must not hold effects up.
+  bool first = std::exchange(silent_, false);
+  auto tell = [&] {
+    if (observer_)
+      for (const Entry& entry : durable) observer_(entry);
+  };
+  if (first) tell();
+  for (Decision& decision : released) release(decision);
+  if (!first) tell();
+  return true;
+}
+
+void Run::release(Decision& decision) {
+  if (auto* start = std::get_if<StartTask>(&decision.what)) {
+    make_executor();
+    executor_->begin(std::move(start->task));
+  } else if (const auto* reserve = std::get_if<ReservePlace>(&decision.what)) {
+    make_executor();
+    executor_->reserve(reserve->path, reserve->process, reserve->shares_cpus);
+  } else if (const auto* stop = std::get_if<StopTask>(&decision.what)) {
+    if (executor_) executor_->stop(stop->path, stop->attempt);
+  } else if (const auto* timer = std::get_if<ArmTimer>(&decision.what)) {
+    timers_.push({boot_clock() + timer->span.count(), timer->due, timer->path, timer->timer});
+  }
+}
+
+Duration Run::until_due(Duration most) const {
+  if (timers_.empty()) return most;
+  return std::clamp(Duration(timers_.top().at - boot_clock()), Duration{0}, most);
+}
+
+}  // namespace flowrun

@@ -1,0 +1,138 @@
+// One execution of a workflow: start, resume, retry, turn. The only place where machine, journal and executor meet.
+// Prints nothing; who wants to show what happens is told of every entry when it is durable.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <queue>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "engine/executor/executor.h"
+#include "engine/executor/leftovers.h"
+#include "engine/journal/journal.h"
+#include "engine/load.h"
+#include "engine/machine/machine.h"
+#include "engine/replay.h"
+
+namespace flowrun {
+
+/// Options of `run` that change what is decided; they are kept with the run.
+struct StartOptions {
+  std::string id;  ///< empty: made up from the name
+  int concurrency = 0;
+  int jobs = 0;
+  FailFast fail_fast = FailFast::Inherit;
+  std::optional<Duration> timeout;
+};
+
+struct ResumeOptions {
+  OnCrash on_crash = OnCrash::Default;
+  std::vector<Mark> marks;
+  std::string workdir;  ///< empty: where the run was started
+};
+
+/// A step that was in flight when its run was cut off, and whose `on_crash: ask` nobody has answered.
+struct OpenQuestion {
+  std::string path;
+  int attempt;
+  Instant started_at;
+};
+
+/// A drive of a run. Belongs to one thread; only wake-ups by signal handlers come from elsewhere.
+class Run {
+ public:
+  /// Told of each entry after the commit that made it durable, in order.
+  using Observer = std::function<void(const Entry&)>;
+
+  /// Journals a new run and starts it. |loaded| and |inputs| are checked already. Throws Error(Impossible) when the id
+  /// is taken.
+  static std::unique_ptr<Run> start(Journal& journal, Loaded loaded, ResolvedInputs inputs, const StartOptions& options,
+                                    std::unique_ptr<Evaluator> evaluator, Observer observer);
+
+  /// Takes a run over from its journal: locks it, replays it. Nothing has begun yet and nothing is written.
+  /// |loaded| is the run's own copy of the workflow.
+  static std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Loaded loaded,
+                                        std::unique_ptr<Evaluator> evaluator, Observer observer);
+  ~Run();
+
+  /// After take_over: what has to be answered before it can go on.
+  std::vector<OpenQuestion> questions(const ResumeOptions& options) const;
+  /// After take_over of an unfinished run: ends leftovers of the crash, then goes on.
+  void resume(const ResumeOptions& options);
+  /// After take_over of a failed run: reopens what did not succeed, or just |path| and what depends on it.
+  void retry(const std::string& path);
+  /// After resume() or retry(): what the last drive had left running.
+  const std::vector<Leftover>& leftovers() const { return leftovers_; }
+
+  /// Waits for something to happen, at most |patience|, and takes it in. False when the run has come to rest.
+  /// Throws Error(Journal) when the journal can not be written any more; nothing runs then.
+  bool turn(Duration patience);
+
+  /// Starts nothing new; the run is suspended when all that runs has ended. |signal| 0: --no-wait.
+  void suspend(int signal);
+  /// While suspending: stops what still runs. TERM, |grace|, KILL.
+  void interrupt(Duration grace);
+  /// Makes a turn() that waits return. Safe in a signal handler.
+  void wake();
+
+  const Machine& machine() const { return *machine_; }
+  const RunRecord& record() const { return record_; }
+  const Loaded& loaded() const { return loaded_; }
+  const std::string& run_dir() const { return machine_->run().run_dir; }
+  /// Not empty: the disk is full, and since when this is so the results of these steps are held in memory.
+  bool disk_full() const { return disk_full_; }
+  std::vector<std::string> unwritten() const;
+  /// When the next timer is due, by the wall clock.
+  std::optional<Instant> next_timer() const;
+
+ private:
+  class Sink;
+  struct Due {
+    std::int64_t at;  ///< CLOCK_BOOTTIME, ms
+    Instant due;      ///< as journaled: tells it from an older one of the same name
+    std::string path;
+    TimerKind timer;
+    bool operator>(const Due& other) const {
+      return std::tie(at, path, timer) > std::tie(other.at, other.path, other.timer);
+    }
+  };
+
+  Run(Journal& journal, Loaded loaded, Observer observer);
+  void make_executor();
+  void take(Event event);
+  void take_timers();
+  void accept(Decision decision);
+  void write(Entry entry);
+  /// Makes the batch durable and releases what waits for that. False while the disk is full.
+  bool commit();
+  void release(Decision& decision);
+  Duration until_due(Duration most) const;
+
+  Journal& journal_;
+  Loaded loaded_;
+  Observer observer_;
+  RunRecord record_;
+  std::unique_ptr<Evaluator> evaluator_;
+  std::unique_ptr<Handover> handover_;
+  std::unique_ptr<Machine> machine_;
+  std::unique_ptr<Executor> executor_;
+  std::vector<Decision> missing_;
+  std::vector<std::string> tokens_;
+  std::vector<Leftover> leftovers_;
+
+  Instant last_at_{};
+  Instant beat_at_{};
+  std::vector<Entry> batch_;        ///< appended, not durable yet
+  std::vector<Decision> commands_;  ///< to be released when they are
+  Journal::RunUpdate update_;
+  std::vector<Event> happened_;  ///< told by the executor, not taken in yet
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> timers_;
+  bool silent_ = true;  ///< nothing of this drive was told yet
+  bool interrupting_ = false;
+  bool disk_full_ = false;
+};
+
+}  // namespace flowrun

@@ -1,0 +1,89 @@
+#include "engine/steps/process.h"
+
+#include <fmt/format.h>
+
+namespace flowrun {
+namespace {
+
+/// Numbers and booleans become text, objects and lists JSON.
+std::string loose_text(const Json& json) {
+  return json.is_string() ? json.get<std::string>() : json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::optional<Failure> append_argument(std::vector<std::string>& argv, const Json& json, std::string_view code) {
+  auto text = as_text(Value(json), code);
+  if (auto* failure = std::get_if<Failure>(&text)) return std::move(*failure);
+  std::string argument = std::get<std::string>(std::move(text));
+  if (argument.find('\0') != std::string::npos)
+    return Failure{"expression", fmt::format("`{}` has a zero byte in it; no argument can", code), "", 0, {}};
+  argv.push_back(std::move(argument));
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::variant<EffectStep::Work, Failure> ProcessStep::resolve(const FrameScope& scope, Evaluator& evaluator,
+                                                             const Frame&, const std::string&) const {
+  Process process;
+  if (script) {
+    process.argv = interpreter;
+    process.argv.push_back("-c");
+    process.argv.push_back(*script);
+    process.script = true;
+  }
+  for (const TextTemplate& argument : arguments) {
+    Evaluation evaluation = argument.evaluate(scope, evaluator);
+    if (auto* failure = std::get_if<Failure>(&evaluation)) return std::move(*failure);
+    const Json& json = std::get<Value>(evaluation).json();
+    std::string code = argument.is_one_expression() ? argument.expression().code() : "exec";
+    if (json.is_array()) {
+      for (const Json& one : json)
+        if (auto failure = append_argument(process.argv, one, code)) return *failure;
+    } else if (auto failure = append_argument(process.argv, json, code)) {
+      return *failure;
+    }
+  }
+  if (process.argv.empty()) return Failure{"expression", "exec has no program: its list came out empty", "", 0, {}};
+
+  Evaluation variables = env.evaluate(scope, evaluator);
+  if (auto* failure = std::get_if<Failure>(&variables)) return std::move(*failure);
+  if (const Json& json = std::get<Value>(variables).json(); json.is_object())
+    for (const auto& [name, value] : json.items())
+      process.env.emplace_back(name, value.is_null() ? std::nullopt : std::optional<std::string>(loose_text(value)));
+  // What an item's process may want to know without being told by `env`.
+  if (auto item = scope.lookup({"item", "", ""}); std::holds_alternative<Value>(item)) {
+    auto text = [&](const char* name) { return loose_text(std::get<Value>(scope.lookup({name, "", ""})).json()); };
+    // An environment string has to fit in 128 KiB (execve(2)); a larger item comes by `stdin`.
+    if (std::string whole = text("item"); whole.size() < 100 * 1024)
+      process.env.emplace_back("FLOWRUN_ITEM", std::move(whole));
+    process.env.emplace_back("FLOWRUN_KEY", text("key"));
+    process.env.emplace_back("FLOWRUN_INDEX", text("index"));
+  }
+
+  const std::string& folder = scope.frame().machine().run().folder;
+  process.cwd = folder;
+  if (cwd) {
+    Evaluation where = cwd->evaluate(scope, evaluator);
+    if (auto* failure = std::get_if<Failure>(&where)) return std::move(*failure);
+    auto text = as_text(std::get<Value>(where), "cwd");
+    if (auto* failure = std::get_if<Failure>(&text)) return std::move(*failure);
+    std::string path = std::get<std::string>(std::move(text));
+    process.cwd = !path.empty() && path.front() == '/' ? path : folder + "/" + path;
+  }
+  Evaluation fed = input.evaluate(scope, evaluator);
+  if (auto* failure = std::get_if<Failure>(&fed)) return std::move(*failure);
+  if (const Value& value = std::get<Value>(fed); !value.is_null()) process.stdin_text = loose_text(value.json());
+
+  auto grace = flowrun::resolve(kill_grace, scope, evaluator, process.kill_grace, "kill_grace");
+  if (auto* failure = std::get_if<Failure>(&grace)) return std::move(*failure);
+  process.kill_grace = std::get<Duration>(grace);
+  process.inherit = inherit;
+  process.inherited = inherited;
+  process.capture = capture;
+  process.success_codes = success_codes;
+  process.max_output = max_output;
+  process.shares_cpus = shares_cpus;
+  return Work(std::move(process));
+}
+
+}  // namespace flowrun
