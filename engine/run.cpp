@@ -211,6 +211,7 @@ void Run::resume(const ResumeOptions& options) {
   resumed.down = std::max(Duration{0}, now - std::max(record_.alive_at, last_at_));
   resumed.on_crash = options.on_crash;
   resumed.marks = options.marks;
+  resumed.folder = options.workdir;
   resumed.host = place.host;
   resumed.boot_id = place.boot_id;
   resumed.pid_namespace = place.pid_namespace;

@@ -80,6 +80,7 @@ void Machine::take(const RunResumed& resumed) {
   phase_ = Phase::Running;
   suspending_ = false;
   run_.token = resumed.token;
+  if (!resumed.folder.empty()) run_.folder = resumed.folder;
   // Limits of work count only time in which flowrun was there to work; dates stay dates.
   for (auto& [key, timer] : timers_)
     if (key.second == TimerKind::Timeout || key.second == TimerKind::Deadline) timer.due += resumed.down;

@@ -207,7 +207,8 @@ void EffectFrame::on_timer(TimerKind timer) {
 
 void EffectFrame::on_crashed(const RunResumed& resumed) {
   auto mark = std::find_if(resumed.marks.begin(), resumed.marks.end(), [&](const Mark& m) { return m.path == path(); });
-  if (mark != resumed.marks.end()) {
+  bool marked = mark != resumed.marks.end();
+  if (marked && !mark->rerun) {
     rerun_ = 0;
     if (mark->done) {
       machine().disarm(*this, TimerKind::Deadline);
@@ -216,6 +217,7 @@ void EffectFrame::on_crashed(const RunResumed& resumed) {
     return give_up({"crash", "marked as failed after the run was cut off", "", 0, {}}, {}, Said::Nothing);
   }
   OnCrash answer = effect_.on_crash == OnCrash::Ask ? resumed.on_crash : effect_.on_crash;
+  if (marked) answer = OnCrash::Rerun;
   if (answer == OnCrash::Rerun) {
     ++rerun_;
     if (effect_.strict()) {

@@ -1,0 +1,32 @@
+// One line a subcommand: each adds itself to the app and, when it was chosen, sets what is to be run.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <functional>
+#include <string>
+
+namespace flowrun::cli {
+
+/// What holds for every command.
+struct Context {
+  std::string journal;  ///< --journal
+  bool quiet = false;
+  int verbose = 0;
+  std::string color = "auto";
+  bool no_input = false;
+  /// The chosen command's work; returns the exit code.
+  std::function<int()> chosen;
+};
+
+void add_run(CLI::App& app, Context& context);
+void add_resume(CLI::App& app, Context& context);
+void add_retry(CLI::App& app, Context& context);
+void add_validate(CLI::App& app, Context& context);
+void add_list(CLI::App& app, Context& context);
+void add_show(CLI::App& app, Context& context);
+void add_output(CLI::App& app, Context& context);
+void add_logs(CLI::App& app, Context& context);
+void add_journal(CLI::App& app, Context& context);
+void add_version(CLI::App& app, Context& context);
+
+}  // namespace flowrun::cli

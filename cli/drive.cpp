@@ -1,0 +1,195 @@
+#include "cli/drive.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "cli/render.h"
+#include "engine/steps/outline.h"
+
+namespace flowrun::cli {
+namespace {
+
+constexpr Duration kPatience{1000};
+constexpr Duration kLongSleep{60000};  // --no-wait: what sleeps longer is not waited for
+constexpr Duration kAfterTerm{1000};   // between TERM and KILL when a drive is stopped
+
+// The only state that signal handlers and the drive share.
+std::atomic<int> g_signals{0};
+std::atomic<int> g_last_signal{0};
+std::atomic<Run*> g_run{nullptr};
+
+extern "C" void on_signal(int signal) {
+  g_last_signal = signal;
+  ++g_signals;
+  if (Run* run = g_run) run->wake();
+}
+
+Instant wall() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
+
+}  // namespace
+
+void add_drive_options(CLI::App& command, DriveOptions& options) {
+  command.add_option("--grace", options.grace, "How long running steps may finish after an interrupt")
+      ->type_name("D")
+      ->capture_default_str();
+  command.add_flag("--no-wait", options.no_wait, "When only sleeps over 60 s remain, suspend and exit 4");
+  command.add_option("--progress", options.progress, "Progress on standard error: auto, plain, none")
+      ->check(CLI::IsMember({"auto", "plain", "none"}))
+      ->envname("FLOWRUN_PROGRESS");
+  command.add_flag("--json", options.json, "Print one JSON object at the end");
+}
+
+Duration duration_option(const std::string& text, const char* option) {
+  auto span = parse_duration(text);
+  if (!span)
+    throw Error(Problem::Usage, fmt::format("{} {} is no duration; write for example 30s or 5m", option, text));
+  return *span;
+}
+
+Drive::Drive(const Context& context, const DriveOptions& options)
+    : context_(context),
+      options_(options),
+      grace_(duration_option(options.grace, "--grace")),
+      progress_(context.quiet || options.progress == "none"),
+      began_(wall()) {
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  sigemptyset(&action.sa_mask);
+  for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction before {};
+    sigaction(signal, nullptr, &before);
+    if (signal == SIGHUP && before.sa_handler == SIG_IGN) continue;  // nohup
+    sigaction(signal, &action, nullptr);
+  }
+}
+
+Drive::~Drive() { g_run = nullptr; }
+
+Run::Observer Drive::observer() {
+  return [this](const Entry& entry) {
+    if (entry.kind == "run_started" && !context_.quiet) {
+      std::string id = Json::parse(entry.data).value("id", "");
+      std::fprintf(stderr, "run %s\n", id.c_str());
+    }
+    history_.add(entry);
+    progress_.entry(entry);
+  };
+}
+
+void Drive::obey_signals(Run& run) {
+  int seen = g_signals;
+  if (seen > signals_seen_ && signals_seen_ == 0) {
+    suspended_at_ = wall();
+    run.suspend(g_last_signal);
+    if (std::size_t running = run.machine().in_flight().size(); running > 0)
+      progress_.note(fmt::format("stopping: {} running {} may finish within {}; once more stops now", running,
+                                 running == 1 ? "step" : "steps", spell(grace_)));
+  }
+  bool again = seen > 1 && seen > signals_seen_;
+  signals_seen_ = seen;
+  if (seen == 0 || interrupted_) return;
+  if (again || wall() - suspended_at_ >= grace_) {
+    interrupted_ = true;
+    run.interrupt(kAfterTerm);
+  }
+}
+
+int Drive::finish(Run& run) {
+  g_run = &run;
+  for (;;) {
+    obey_signals(run);
+    Duration patience = kPatience;
+    if (signals_seen_ > 0 && !interrupted_)
+      patience = std::clamp(grace_ - (wall() - suspended_at_), Duration{1}, kPatience);
+    if (!run.turn(patience)) break;
+    progress_.heartbeat(wall(), run.machine().in_flight().size(), run.machine().waiting());
+    if (run.disk_full()) {
+      if (!told_full_)
+        std::fprintf(
+            stderr,
+            "warning: the disk is full; nothing new is started, results wait in memory; make room and it goes on\n");
+      told_full_ = true;
+      if (signals_seen_ > 0 && (interrupted_ || wall() - suspended_at_ >= grace_)) {
+        std::string lost;
+        for (const std::string& path : run.unwritten()) lost += " " + path;
+        throw Error(Problem::Journal, "the disk is full and the journal could not be written" +
+                                          (lost.empty() ? "" : "; results lost, these steps run again:" + lost));
+      }
+    } else if (std::exchange(told_full_, false)) {
+      std::fprintf(stderr, "note: there is room on the disk again; the run goes on\n");
+    }
+    if (options_.no_wait && !run.machine().work_in_flight() && run.machine().waiting() == 0 &&
+        !run.machine().suspending()) {
+      auto next = run.next_timer();
+      if (next && *next - wall() > kLongSleep) run.suspend(0);
+    }
+  }
+  g_run = nullptr;
+  return report(run);
+}
+
+int Drive::report(Run& run) {
+  const RunRecord& record = run.record();
+  if (run.machine().phase() == Machine::Phase::Ended) return report_end(run);
+  std::fprintf(stderr, "suspended: flowrun resume %s goes on\n", record.id.c_str());
+  if (options_.json) print_json(run);
+  return signals_seen_ > 0 ? 128 + g_last_signal : 4;
+}
+
+int Drive::report_end(Run& run) {
+  const Outcome& outcome = run.machine().outcome();
+  const RunRecord& record = run.record();
+  std::size_t failed = 0, ok = 0;
+  for (const StepHistory& step : history_.steps()) {
+    if (step.state == State::Succeeded) ++ok;
+    if (step.state == State::Failed) ++failed;
+  }
+  if (!context_.quiet && options_.progress != "none")
+    std::fprintf(stderr, "%s\n",
+                 fmt::format("{} {:<9} {:<24} {}  {}  {} ok, {} failed", clock_text(wall()),
+                             outcome.ok() ? "ok" : "failed", "run", record.id, for_people(wall() - began_), ok, failed)
+                     .c_str());
+  if (options_.json) {
+    print_json(run);
+  } else if (run.loaded().workflow.has_output && (outcome.ok() || !outcome.output.is_null())) {
+    print_result(result_text(outcome.output));
+  } else if (outcome.ok() && !context_.quiet) {
+    std::fprintf(stderr, "no `output` in the workflow; flowrun output %s --step NAME shows a step's\n",
+                 record.id.c_str());
+  }
+  if (outcome.ok()) return 0;
+  Failure failure = outcome.failure ? *outcome.failure : Failure{"internal", "it ended without saying why", "", 0, {}};
+  std::vector<OutlineRow> rows = outline(run.loaded().workflow);
+  const OutlineRow* row = find_row(rows, failure.step);
+  std::fputs(failure_text(record, failure, history_, row ? static_cast<std::size_t>(row->origin.line) : 0).c_str(),
+             stderr);
+  return 1;
+}
+
+void Drive::print_json(Run& run) {
+  const RunRecord& record = run.record();
+  bool ended = run.machine().phase() == Machine::Phase::Ended;
+  Json json{{"run", record.id}, {"duration_ms", (wall() - began_).count()}};
+  json["state"] = ended ? std::string(to_string(run.machine().outcome().state)) : "suspended";
+  json["output"] = ended ? run.machine().outcome().output.json() : Json();
+  json["error"] = ended && run.machine().outcome().failure ? to_json(*run.machine().outcome().failure) : Json();
+  json["counts"] = history_.counts();
+  json["steps"] = Json::array();
+  for (const StepHistory& step : history_.steps()) json["steps"].push_back(step_json(step));
+  print_result(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+int print_ended(const RunRecord& record, bool json) {
+  if (json) {
+    print_result(run_json(record).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+  } else if (!record.output.is_null()) {
+    print_result(result_text(record.output));
+  }
+  return record.state == "succeeded" ? 0 : 1;
+}
+
+}  // namespace flowrun::cli

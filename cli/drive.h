@@ -1,0 +1,63 @@
+// Turns a run until it rests, shows what happens, obeys signals, and says how it ended. run, resume and retry share it.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "cli/progress/plain.h"
+#include "engine/history.h"
+#include "engine/run.h"
+
+namespace flowrun::cli {
+
+/// Options of run, resume and retry that say how to drive.
+struct DriveOptions {
+  std::string grace = "5s";
+  bool no_wait = false;
+  std::string progress = "auto";
+  bool json = false;
+};
+
+void add_drive_options(CLI::App& command, DriveOptions& options);
+
+/// Listens to a run on behalf of the terminal. Outlives the run.
+class Drive {
+ public:
+  Drive(const Context& context, const DriveOptions& options);
+  ~Drive();
+
+  /// To be given to Run::start or Run::take_over.
+  Run::Observer observer();
+  PlainProgress& progress() { return progress_; }
+  /// Drives |run| to its rest, prints its result, returns the exit code.
+  int finish(Run& run);
+
+ private:
+  void obey_signals(Run& run);
+  int report(Run& run);
+  int report_end(Run& run);
+  void print_json(Run& run);
+
+  const Context& context_;
+  const DriveOptions& options_;
+  Duration grace_;
+  PlainProgress progress_;
+  History history_;
+  int signals_seen_ = 0;
+  bool interrupted_ = false;
+  bool told_full_ = false;
+  Instant suspended_at_{};
+  Instant began_{};
+};
+
+/// What a run that is over printed, printed again: its output, or its error. Returns its exit code.
+int print_ended(const RunRecord& record, bool json);
+
+/// A duration from the command line; throws Error(Usage) naming |option|.
+Duration duration_option(const std::string& text, const char* option);
+
+}  // namespace flowrun::cli

@@ -1,0 +1,119 @@
+// flowrun journal show and verify: the completion log in order, and the proof that it is whole.
+#include <fmt/format.h>
+
+#include "cli/open.h"
+#include "cli/render.h"
+#include "engine/jq/jq.h"
+#include "engine/replay.h"
+
+namespace flowrun::cli {
+namespace {
+
+struct ShowOptions {
+  std::string run;
+  std::int64_t from = 1;
+  std::string step;
+  bool full = false;
+  bool json = false;
+};
+
+/// A step and everything below it.
+bool concerns(const Entry& entry, const std::string& step) {
+  if (step.empty()) return true;
+  if (entry.path.compare(0, step.size(), step) != 0) return false;
+  return entry.path.size() == step.size() || entry.path[step.size()] == '/' || entry.path[step.size()] == '[' ||
+         entry.path[step.size()] == '.';
+}
+
+int show(const Context& context, const ShowOptions& options) {
+  Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
+  RunRecord run = looked_at(journal, options.run);
+  if (!options.json) print_result(fmt::format("{}  {}  {} entries\n", run.id, run.state, run.last_seq));
+  for (std::int64_t from = options.from;;) {
+    // A slice at a time: an open read would keep the journal from being tidied while it is written.
+    std::vector<Entry> slice = journal.read(run.number, from);
+    if (slice.empty()) break;
+    std::string text;
+    for (const Entry& entry : slice) {
+      if (!concerns(entry, options.step)) continue;
+      if (options.json) {
+        text += entry_json(entry).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+        continue;
+      }
+      EntryLine line = describe(entry, options.full);
+      std::string row = fmt::format("{:>6}  {}  {:<10} {:<24} {}", entry.seq, clock_text(entry.at), line.what,
+                                    line.step, line.detail);
+      text += row.substr(0, row.find_last_not_of(' ') + 1) + "\n";
+    }
+    print_result(text);
+    from = slice.back().seq + 1;
+  }
+  return 0;
+}
+
+/// Checks one run; returns what is wrong, or nothing.
+std::string check(const Journal& journal, const RunRecord& run) {
+  try {
+    journal.check_sums(run);
+    Loaded loaded = load_own_copy(journal, run);
+    std::unique_ptr<Evaluator> evaluator = make_jq(loaded.programs);
+    ReplayOptions options;
+    options.ask_again = true;
+    Replayed replayed = replay(journal, run, loaded.workflow, *evaluator, options);
+    bool over = run.state == "succeeded" || run.state == "failed" || run.state == "cancelled";
+    if (over && replayed.machine->phase() != Machine::Phase::Ended)
+      return fmt::format("the run says {}, but its entries do not lead there", run.state);
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+int verify(const Context& context, const std::string& name, bool all) {
+  Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
+  std::vector<RunRecord> runs;
+  if (all) {
+    Journal::Filter every;
+    every.limit = 1 << 30;
+    runs = journal.list(every);
+    if (std::string bad = journal.check_file(); !bad.empty()) throw Corruption(journal.path() + ": " + bad);
+  } else {
+    runs.push_back(looked_at(journal, name));
+  }
+  std::size_t bad = 0;
+  for (const RunRecord& run : runs) {
+    std::string wrong = check(journal, run);
+    if (!wrong.empty()) ++bad;
+    print_result(fmt::format("{}  {}  {}\n", run.id, wrong.empty() ? "good" : "BAD",
+                             wrong.empty() ? fmt::format("{} entries", run.last_seq) : wrong));
+  }
+  return bad == 0 ? 0 : 9;
+}
+
+}  // namespace
+
+void add_journal(CLI::App& app, Context& context) {
+  CLI::App* command = app.add_subcommand("journal", "Look into the journal");
+  command->require_subcommand(1);
+  auto options = std::make_shared<ShowOptions>();
+  CLI::App* shown = command->add_subcommand("show", "What happened, in order");
+  shown->add_option("RUN", options->run, "The run; the newest when left out");
+  shown->add_option("--from", options->from, "Begin with this entry")->check(CLI::PositiveNumber)->type_name("SEQ");
+  shown->add_option("--step", options->step, "Only this step and what is below it")->type_name("PATH");
+  shown->add_flag("--full", options->full, "Do not cut values");
+  shown->add_flag("--json", options->json, "One JSON object a line");
+  shown->callback([&context, options] { context.chosen = [&context, options] { return show(context, *options); }; });
+
+  struct Verify {
+    std::string run;
+    bool all = false;
+  };
+  auto which = std::make_shared<Verify>();
+  CLI::App* verified = command->add_subcommand("verify", "Recompute every checksum and every decision");
+  auto* run = verified->add_option("RUN", which->run, "The run; the newest when left out");
+  verified->add_flag("--all", which->all, "All runs")->excludes(run);
+  verified->callback(
+      [&context, which] { context.chosen = [&context, which] { return verify(context, which->run, which->all); }; });
+}
+
+}  // namespace flowrun::cli

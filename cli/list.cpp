@@ -1,0 +1,58 @@
+// flowrun list: runs, newest first.
+#include "cli/open.h"
+#include "cli/render.h"
+
+namespace flowrun::cli {
+namespace {
+
+struct ListOptions {
+  Journal::Filter filter;
+  bool json = false;
+};
+
+/// A run whose row says running and that nobody drives was cut off.
+std::string state_of(const RunRecord& run) {
+  return run.state == "running" && run.driver_pid == 0 ? "cut off" : run.state;
+}
+
+int list(const Context& context, const ListOptions& options) {
+  Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
+  std::string text;
+  std::vector<std::vector<std::string>> rows{{"RUN", "STATE", "STARTED", "TOOK", "ENTRIES"}};
+  for (const RunRecord& run : journal.list(options.filter)) {
+    if (options.json) {
+      text += run_json(run).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+      continue;
+    }
+    Instant until = run.ended_at ? *run.ended_at : run.alive_at;
+    rows.push_back({run.id, state_of(run), date_text(run.started_at), for_people(until - run.started_at),
+                    std::to_string(run.last_seq)});
+  }
+  if (!options.json) {
+    if (rows.size() == 1) {
+      std::fprintf(stderr, "no runs in %s\n", journal.path().c_str());
+      return 0;
+    }
+    text = table(rows);
+  }
+  print_result(text);
+  return 0;
+}
+
+}  // namespace
+
+void add_list(CLI::App& app, Context& context) {
+  auto options = std::make_shared<ListOptions>();
+  CLI::App* command = app.add_subcommand("list", "Runs, newest first");
+  command->alias("ls");
+  command->add_option("--state", options->filter.state, "Only runs in this state")
+      ->check(CLI::IsMember({"running", "suspended", "succeeded", "failed", "cancelled"}));
+  command->add_option("--name", options->filter.name, "Only runs of this workflow");
+  command->add_option("-n", options->filter.limit, "At most so many")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  command->add_flag("--json", options->json, "One JSON object a line");
+  command->callback([&context, options] { context.chosen = [&context, options] { return list(context, *options); }; });
+}
+
+}  // namespace flowrun::cli

@@ -1,0 +1,175 @@
+// flowrun: builds the command line, runs the chosen command, turns exceptions into exit codes. Decides nothing else.
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "cli/commands.h"
+#include "cli/render.h"
+#include "engine/jq/jq.h"
+#include "engine/language/diagnostics.h"
+#include "engine/model/error.h"
+
+namespace {
+
+using flowrun::Problem;
+
+// CLI.md, section 3; the man page has the same table.
+int exit_code(Problem problem) {
+  switch (problem) {
+    case Problem::Usage:
+      return 2;
+    case Problem::Invalid:
+      return 3;
+    case Problem::NeedsDecision:
+      return 5;
+    case Problem::Busy:
+      return 6;
+    case Problem::Impossible:
+      return 8;
+    case Problem::Journal:
+      return 9;
+    case Problem::Internal:
+      return 70;
+  }
+  return 70;
+}
+
+void short_help() {
+  std::fputs(
+      "flowrun runs workflows of HTTP calls and processes, and goes on after a crash.\n\n"
+      "  flowrun run order.yaml -i order_id=O-1001   run a workflow\n"
+      "  flowrun resume @last                        go on with a run that was cut off\n"
+      "  flowrun journal show                        see what happened, in order\n\n"
+      "flowrun help lists all commands; flowrun COMMAND --help explains one.\n",
+      stderr);
+}
+
+/// A word that is no command gets the nearest one.
+std::string suggestion(const CLI::App& app, const std::string& word) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(command->get_name());
+  std::string near = flowrun::nearest(word, names);
+  if (!near.empty()) return "; did you mean `" + near + "`?";
+  if (access(word.c_str(), F_OK) == 0) return "; to run a file: flowrun run " + word;
+  return "; flowrun help lists the commands";
+}
+
+std::string option_suggestion(const CLI::App& app, const std::string& word) {
+  const CLI::App* command = app.get_subcommands().empty() ? &app : app.get_subcommands().back();
+  while (!command->get_subcommands().empty()) command = command->get_subcommands().back();
+  std::vector<std::string> names;
+  for (const CLI::App* level = command; level; level = level->get_parent())
+    for (const CLI::Option* option : level->get_options())
+      for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  std::string near = flowrun::nearest(word.substr(0, word.find('=')), names);
+  return near.empty() ? "" : "; did you mean `" + near + "`?";
+}
+
+int usage_error(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  std::string what = error.what();
+  if (const auto* extras = dynamic_cast<const CLI::ExtrasError*>(&error);
+      extras || what.find("not expected") != std::string::npos) {
+    std::string word = what.substr(what.rfind(' ') + 1);
+    if (!word.empty() && word[0] == '-') {
+      what = "unknown option `" + word + "`" + option_suggestion(app, word);
+    } else if (app.get_subcommands().empty()) {
+      std::string first = word;
+      for (int i = 1; i < argc; ++i)
+        if (argv[i][0] != '-') {
+          first = argv[i];
+          break;
+        }
+      what = "unknown command `" + first + "`" + suggestion(app, first);
+    } else {
+      what = "unexpected argument `" + word + "`";
+    }
+  }
+  std::fprintf(stderr, "error: %s\n", what.c_str());
+  return exit_code(Problem::Usage);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app(
+      "flowrun runs workflows of HTTP calls and processes, writes every step to a journal, and goes on after a crash.",
+      "flowrun");
+  flowrun::cli::Context context;
+  app.set_version_flag("--version", std::string("flowrun ") + FLOWRUN_VERSION);
+  app.set_help_flag("-h,--help", "Print this help");
+  app.add_option("--journal", context.journal, "The journal file; see FILES in flowrun(1)")->type_name("FILE");
+  app.add_flag("-q,--quiet", context.quiet, "Only errors on standard error");
+  app.add_flag("-v,--verbose", context.verbose, "Say more");
+  app.add_option("--color", context.color, "Colour: auto, always, never")
+      ->check(CLI::IsMember({"auto", "always", "never"}));
+  app.add_flag("--no-input", context.no_input, "Never ask");
+  app.fallthrough();
+  app.require_subcommand(0, 1);
+  flowrun::cli::add_run(app, context);
+  flowrun::cli::add_resume(app, context);
+  flowrun::cli::add_retry(app, context);
+  flowrun::cli::add_validate(app, context);
+  flowrun::cli::add_list(app, context);
+  flowrun::cli::add_show(app, context);
+  flowrun::cli::add_output(app, context);
+  flowrun::cli::add_logs(app, context);
+  flowrun::cli::add_journal(app, context);
+  flowrun::cli::add_version(app, context);
+  std::string topic;
+  CLI::App* help = app.add_subcommand("help", "Help on a command");
+  help->add_option("TOPIC", topic, "A command");
+  help->callback([&] {
+    context.chosen = [&] {
+      const CLI::App* command = &app;
+      if (!topic.empty()) {
+        auto named = app.get_subcommands([&](const CLI::App* one) { return one->check_name(topic); });
+        if (named.empty()) throw flowrun::Error(Problem::Usage, "no command `" + topic + "`" + suggestion(app, topic));
+        command = named.front();
+      }
+      flowrun::cli::print_result(command->help());
+      return 0;
+    };
+  });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    const CLI::App* command = &app;
+    while (!command->get_subcommands().empty()) command = command->get_subcommands().back();
+    flowrun::cli::print_result(command->help());
+    return 0;
+  } catch (const CLI::CallForVersion& version) {
+    flowrun::cli::print_result(std::string(version.what()) + "\n");
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    return usage_error(app, error, argc, argv);
+  }
+  if (!context.chosen) {
+    short_help();
+    return exit_code(Problem::Usage);
+  }
+  return context.chosen();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // The evaluator's child process is this program again; nothing of the command line concerns it.
+  if (argc == 3 && std::strcmp(argv[1], "__jq") == 0) return flowrun::serve_jq(std::atoi(argv[2]));
+  signal(SIGPIPE, SIG_IGN);
+  try {
+    return run(argc, argv);
+  } catch (const flowrun::cli::OutputLost& lost) {
+    std::fprintf(stderr, "error: standard output can not be written: %s\n", lost.what());
+    return 74;
+  } catch (const flowrun::Error& error) {
+    std::fprintf(stderr, "%s%s\n", error.problem() == Problem::Invalid ? "" : "error: ", error.what());
+    return exit_code(error.problem());
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: internal: %s\n", error.what());
+    return 70;
+  }
+}

@@ -1,0 +1,155 @@
+#include "cli/open.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <iostream>
+
+#include "cli/render.h"
+#include "engine/jq/jq.h"
+#include "engine/language/diagnostics.h"
+
+namespace flowrun::cli {
+namespace {
+
+std::string ago(Instant at) {
+  return for_people(std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()) - at);
+}
+
+void note_changed_file(const RunRecord& record, const Loaded& loaded) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(record.file, ignored)) return;
+  try {
+    if (read_file(record.file) != loaded.text)
+      std::fprintf(stderr, "note: %s has changed since; the run goes on with its own copy\n", record.file.c_str());
+  } catch (const Error&) {
+    // Not readable any more: the copy is all that is needed.
+  }
+}
+
+/// Asks a person about the steps that must not just run again. Returns false when nobody can be asked.
+bool ask(const std::vector<OpenQuestion>& questions, ResumeOptions& options, bool no_input) {
+  if (no_input || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) return false;
+  for (const OpenQuestion& question : questions) {
+    for (;;) {
+      std::fprintf(
+          stderr,
+          "step %s was running when flowrun died %s ago (attempt %d, started %s). [r]erun / mark as [d]one / [f]ail? ",
+          question.path.c_str(), ago(question.started_at).c_str(), question.attempt,
+          clock_text(question.started_at).c_str());
+      std::string answer;
+      if (!std::getline(std::cin, answer)) return false;
+      if (answer == "r") {
+        options.marks.push_back({question.path, false, true, {}});
+      } else if (answer == "f") {
+        options.marks.push_back({question.path, false, false, {}});
+      } else if (answer == "d") {
+        std::fprintf(stderr, "output as JSON, or nothing for null: ");
+        std::string output;
+        std::getline(std::cin, output);
+        Json json = output.empty() ? Json() : Json::parse(output, nullptr, false);
+        if (json.is_discarded()) {
+          std::fprintf(stderr, "that is no JSON\n");
+          continue;
+        }
+        options.marks.push_back({question.path, true, false, Value(json)});
+      } else {
+        continue;
+      }
+      break;
+    }
+  }
+  return true;
+}
+
+[[noreturn]] void refuse_open(const std::vector<OpenQuestion>& questions, const RunRecord& record) {
+  std::string text;
+  for (const OpenQuestion& question : questions) {
+    text +=
+        fmt::format("step {} was running when the run was cut off (attempt {}, started {}), and says `on_crash: ask`\n",
+                    question.path, question.attempt, date_text(question.started_at));
+  }
+  text += fmt::format("   run again:     flowrun resume {} --on-crash rerun\n", record.id);
+  text += fmt::format("   fail:          flowrun resume {} --on-crash fail\n", record.id);
+  for (const OpenQuestion& question : questions) {
+    text += fmt::format("   it was done:   flowrun resume {} --mark {}=done:JSON\n", record.id, question.path);
+    text += fmt::format("   it had failed: flowrun resume {} --mark {}=failed\n", record.id, question.path);
+  }
+  throw Error(Problem::NeedsDecision, text.substr(0, text.size() - 1));
+}
+
+}  // namespace
+
+Loaded load_or_throw(const std::string& file, bool quiet) {
+  Diagnostics diagnostics({file, read_file(file)});
+  std::optional<Loaded> loaded = load(file, diagnostics);
+  if (!loaded || !diagnostics.ok()) {
+    std::size_t errors = diagnostics.errors(), warnings = diagnostics.warnings();
+    throw Error(Problem::Invalid,
+                fmt::format("{}{}: {} {}, {} {}; nothing was started", diagnostics.text(), file, errors,
+                            errors == 1 ? "error" : "errors", warnings, warnings == 1 ? "warning" : "warnings"));
+  }
+  if (diagnostics.warnings() > 0 && !quiet)
+    std::fprintf(stderr, "%zu warnings; flowrun validate %s\n", diagnostics.warnings(), file.c_str());
+  return std::move(*loaded);
+}
+
+Loaded load_own_copy(const Journal& journal, const RunRecord& record) {
+  Diagnostics diagnostics({record.file, journal.source(record.source_hash)});
+  std::optional<Loaded> loaded = load(record.file, diagnostics);
+  if (!loaded)
+    throw Error(Problem::Impossible, fmt::format("this flowrun can not read the workflow of run {} any more:\n{}",
+                                                 record.id, diagnostics.text()));
+  return std::move(*loaded);
+}
+
+OnCrash on_crash_option(const std::string& text) {
+  if (text == "rerun") return OnCrash::Rerun;
+  if (text == "fail") return OnCrash::Fail;
+  return OnCrash::Default;
+}
+
+RunRecord looked_at(const Journal& journal, const std::string& run) {
+  return journal.find(run.empty() ? "@last" : run);
+}
+
+int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& given, const Context& context,
+          const DriveOptions& drive_options, bool reopen, const std::string& step) {
+  Loaded loaded = load_own_copy(journal, record);
+  note_changed_file(record, loaded);
+  std::unique_ptr<Evaluator> evaluator = make_jq(loaded.programs);
+  Drive drive(context, drive_options);
+  auto run = Run::take_over(journal, record, std::move(loaded), std::move(evaluator), drive.observer());
+  ResumeOptions options = given;
+  std::error_code gone;
+  if (const std::string& folder = run->machine().run().folder;
+      options.workdir.empty() && !std::filesystem::is_directory(folder, gone))
+    throw Error(Problem::Impossible,
+                fmt::format("the folder {} of run {} is gone; --workdir DIR names another", folder, record.id));
+  if (run->machine().phase() == Machine::Phase::Ended && reopen) {
+    run->retry(step);
+    return drive.finish(*run);
+  }
+  auto questions = run->questions(options);
+  if (!questions.empty() && !ask(questions, options, context.no_input)) refuse_open(questions, record);
+  std::size_t again = 0;
+  std::string names;
+  for (const Machine::InFlight& flight : run->machine().in_flight())
+    if (flight.wanted && flight.attempt > 0 && ++again <= 5) names += " " + flight.path;
+  if (!context.quiet) {
+    std::fprintf(stderr, "run %s resumed\n", record.id.c_str());
+    if (again > 0)
+      std::fprintf(stderr, "note: %zu %s in flight when the run was cut off:%s%s\n", again,
+                   again == 1 ? "step was" : "steps were", names.c_str(), again > 5 ? " ..." : "");
+  }
+  run->resume(options);
+  for (const Leftover& leftover : run->leftovers())
+    std::fprintf(stderr, "note: process %d of step %s (%s) %s\n", leftover.pid, leftover.step.c_str(),
+                 one_line(leftover.command, 60).c_str(),
+                 leftover.ended ? "was still running and has been ended"
+                                : "still runs; its step had finished, so it is left alone");
+  return drive.finish(*run);
+}
+
+}  // namespace flowrun::cli

@@ -1,0 +1,29 @@
+// What several commands begin with: reading a workflow, opening a journal, taking a run over.
+#pragma once
+
+#include <string>
+
+#include "cli/commands.h"
+#include "cli/drive.h"
+#include "engine/journal/journal.h"
+#include "engine/load.h"
+#include "engine/run.h"
+
+namespace flowrun::cli {
+
+/// Reads and checks a workflow. Throws Error(Invalid) with all messages; warnings print one line unless |quiet|.
+Loaded load_or_throw(const std::string& file, bool quiet);
+
+/// The run's own copy of its workflow.
+Loaded load_own_copy(const Journal& journal, const RunRecord& record);
+
+/// Resumes |record|, or retries it when |reopen|, and drives it. Returns the exit code.
+int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& options, const Context& context,
+          const DriveOptions& drive_options, bool reopen, const std::string& step = "");
+
+OnCrash on_crash_option(const std::string& text);
+
+/// The run that a looking command means: the newest when |run| is empty.
+RunRecord looked_at(const Journal& journal, const std::string& run);
+
+}  // namespace flowrun::cli

@@ -1,0 +1,83 @@
+// flowrun output: the result of a run or of one of its steps, as JSON.
+#include <fmt/format.h>
+
+#include "cli/open.h"
+#include "cli/render.h"
+#include "engine/jq/jq.h"
+#include "engine/machine/frame.h"
+#include "engine/replay.h"
+
+namespace flowrun::cli {
+namespace {
+
+struct OutputOptions {
+  std::string run, step;
+};
+
+/// `enrich/C-1042/profile` may stand for `enrich[C-1042]/profile`: the path among |known| that reads the same.
+std::string journal_spelling(const std::string& typed, const History& history) {
+  if (history.find(typed)) return typed;
+  for (const StepHistory& step : history.steps()) {
+    std::string plain;
+    for (char c : step.path) {
+      if (c == '[')
+        plain += '/';
+      else if (c != ']')
+        plain += c;
+    }
+    if (plain == typed) return step.path;
+  }
+  return typed;
+}
+
+Value step_output(const Journal& journal, const RunRecord& run, const std::string& typed) {
+  History history;
+  for (std::int64_t from = 1;;) {
+    std::vector<Entry> slice = journal.read(run.number, from);
+    if (slice.empty()) break;
+    for (const Entry& entry : slice) history.add(entry);
+    from = slice.back().seq + 1;
+  }
+  std::string path = journal_spelling(typed, history);
+  // Groups keep no output in the journal, it follows from their children: the machine knows it.
+  Loaded loaded = load_own_copy(journal, run);
+  std::unique_ptr<Evaluator> evaluator = make_jq(loaded.programs);
+  Replayed replayed = replay(journal, run, loaded.workflow, *evaluator);
+  if (auto settled = replayed.machine->look(path); settled && settled->state == State::Succeeded)
+    return settled->output;
+  const StepHistory* step = history.find(path);
+  if (!step)
+    throw Error(Problem::Impossible,
+                fmt::format("run {} has no step {}; flowrun show {} lists them", run.id, typed, run.id));
+  if (step->state != State::Succeeded)
+    throw Error(Problem::Impossible, fmt::format("step {} has no output: it is {}", path, to_string(step->state)));
+  return step->output;
+}
+
+int output(const Context& context, const OutputOptions& options) {
+  Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
+  RunRecord run = looked_at(journal, options.run);
+  Value value;
+  if (!options.step.empty()) {
+    value = step_output(journal, run, options.step);
+  } else {
+    if (!run.ended_at)
+      throw Error(Problem::Impossible, fmt::format("run {} has not ended; --step PATH shows a step's output", run.id));
+    value = run.output;
+  }
+  print_result(value.json().dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  return 0;
+}
+
+}  // namespace
+
+void add_output(CLI::App& app, Context& context) {
+  auto options = std::make_shared<OutputOptions>();
+  CLI::App* command = app.add_subcommand("output", "The output of a run or a step, as JSON");
+  command->add_option("RUN", options->run, "The run; the newest when left out");
+  command->add_option("--step", options->step, "Of this step")->type_name("PATH");
+  command->callback(
+      [&context, options] { context.chosen = [&context, options] { return output(context, *options); }; });
+}
+
+}  // namespace flowrun::cli

@@ -1,0 +1,58 @@
+#include "cli/progress/plain.h"
+
+#include <fmt/format.h>
+
+namespace flowrun::cli {
+namespace {
+
+constexpr Duration kSilence{60000};  // CLI.md, section 4
+
+Instant wall() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
+
+}  // namespace
+
+void PlainProgress::entry(const Entry& entry) {
+  if (silent_) return;
+  const std::string& kind = entry.kind;
+  if (kind == "start") running_[entry.path] = true;
+  if (kind == "ended" || kind == "late" || kind == "interrupted") running_.erase(entry.path);
+  // What only the machine's bookkeeping needs is not news.
+  if (kind == "reserve" || kind == "reserved" || kind == "evaluated" || kind == "items" || kind == "run_started" ||
+      kind == "run_ended" || kind == "run_suspended" || kind == "suspend_requested")
+    return;
+  EntryLine said = describe(entry, false);
+  if (said.what == "timer" || said.what == "fired") return;
+  line(entry.at, said.what, said.step, said.detail);
+}
+
+void PlainProgress::note(const std::string& text) {
+  if (silent_) return;
+  std::fprintf(stderr, "%s\n", text.c_str());
+  last_ = wall();
+}
+
+void PlainProgress::heartbeat(Instant now, std::size_t in_flight, std::size_t waiting) {
+  if (silent_) return;
+  if (last_ == Instant{}) last_ = now;
+  if (now - last_ < kSilence) return;
+  std::string names;
+  std::size_t shown = 0;
+  for (const auto& [path, yes] : running_) {
+    if (++shown > 3) break;
+    names += (names.empty() ? "" : ", ") + path;
+  }
+  std::string text =
+      fmt::format("{} running{}{}", in_flight, names.empty() ? "" : ": " + names, in_flight > 3 ? ", ..." : "");
+  if (waiting > 0) text += fmt::format("; {} wait for a place", waiting);
+  line(now, "alive", "run", text);
+}
+
+void PlainProgress::line(Instant at, const std::string& what, const std::string& step, const std::string& detail) {
+  std::string text = fmt::format("{} {:<9} {:<24} {}", clock_text(at), what, step, detail);
+  text.erase(text.find_last_not_of(' ') + 1);
+  text += '\n';
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  last_ = wall();
+}
+
+}  // namespace flowrun::cli

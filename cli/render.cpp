@@ -1,0 +1,256 @@
+#include "cli/render.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+
+namespace flowrun::cli {
+namespace {
+
+std::string local(Instant at, const char* format) {
+  std::time_t seconds = std::chrono::system_clock::to_time_t(at);
+  std::tm time{};
+  localtime_r(&seconds, &time);
+  char text[64];
+  std::strftime(text, sizeof text, format, &time);
+  return text;
+}
+
+std::string failure_line(const Json& failure) {
+  return failure.value("type", "error") + ": " + failure.value("message", "");
+}
+
+std::string took(const Json& data) {
+  if (!data.contains("took_ms")) return "";
+  return for_people(Duration(data["took_ms"].get<std::int64_t>()));
+}
+
+void join(std::string& line, const std::string& more) {
+  if (more.empty()) return;
+  if (!line.empty()) line += "  ";
+  line += more;
+}
+
+EntryLine describe_end(const Entry& entry, const Json& data, std::size_t width) {
+  EntryLine line{entry.kind == "late" ? "late" : "ok", entry.path, ""};
+  int code = data.value("code", 0);
+  if (data.contains("failure")) {
+    if (entry.kind != "late") line.what = "failed";
+    join(line.detail, one_line(failure_line(data["failure"]), width));
+  } else if (code >= 100) {
+    join(line.detail, std::to_string(code));
+  }
+  join(line.detail, took(data));
+  if (entry.attempt > 1) join(line.detail, fmt::format("try {}", entry.attempt));
+  if (!data.contains("failure") && !entry.value.is_null()) join(line.detail, one_line(entry.value.text(), width));
+  return line;
+}
+
+EntryLine describe_settled(const Entry& entry, const Json& data, std::size_t width) {
+  std::string state = data.value("state", "");
+  EntryLine line{state == "succeeded" ? "ok" : state, entry.path, data.value("kind", "")};
+  std::string reason = data.value("reason", "");
+  if (!reason.empty()) join(line.detail, reason);
+  if (data.contains("failure")) join(line.detail, one_line(failure_line(data["failure"]), width));
+  if (!entry.value.is_null()) join(line.detail, one_line(entry.value.text(), width));
+  return line;
+}
+
+}  // namespace
+
+void print_result(std::string_view text) {
+  errno = 0;
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+    throw OutputLost(std::strerror(errno ? errno : EIO));
+}
+
+std::string result_text(const Value& value) {
+  const Json& json = value.json();
+  if (json.is_string()) return json.get<std::string>() + "\n";
+  return json.dump(isatty(STDOUT_FILENO) ? 2 : -1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+bool colored(const std::string& choice, std::FILE* stream) {
+  if (choice == "always") return true;
+  if (choice == "never") return false;
+  if (const char* no = std::getenv("NO_COLOR"); no && *no) return false;
+  if (const char* force = std::getenv("CLICOLOR_FORCE"); force && *force && std::strcmp(force, "0") != 0) return true;
+  const char* terminal = std::getenv("TERM");
+  return isatty(fileno(stream)) && terminal && std::strcmp(terminal, "dumb") != 0;
+}
+
+std::string clock_text(Instant at) { return fmt::format("{}.{:03}", local(at, "%H:%M:%S"), to_millis(at) % 1000); }
+
+std::string date_text(Instant at) { return local(at, "%Y-%m-%d %H:%M:%S"); }
+
+std::string one_line(std::string_view text, std::size_t width) {
+  std::string line(text.substr(0, width + 4));
+  for (char& c : line)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  if (text.size() <= width) return line;
+  std::size_t end = width > 3 ? width - 3 : width;
+  while (end > 0 && (static_cast<unsigned char>(line[end]) & 0xC0) == 0x80) --end;
+  return line.substr(0, end) + "...";
+}
+
+EntryLine describe(const Entry& entry, bool full) {
+  std::size_t width = full ? std::string::npos - 8 : 100;
+  Json data = Json::parse(entry.data);
+  const std::string& kind = entry.kind;
+  if (kind == "ended" || kind == "late") return describe_end(entry, data, width);
+  if (kind == "settled") return describe_settled(entry, data, width);
+  EntryLine line{kind, entry.path, ""};
+  if (kind == "start") {
+    line.detail = preview_of_input(data.value("input", Json::object()), width);
+    if (entry.attempt > 1) join(line.detail, fmt::format("try {}", entry.attempt));
+    if (data.contains("rerun")) join(line.detail, fmt::format("again after a crash ({})", data["rerun"].get<int>()));
+    if (data.contains("input") && data["input"].contains("size"))
+      join(line.detail, fmt::format("input of {} bytes", data["input"]["size"].get<std::int64_t>()));
+  } else if (kind == "timer") {
+    std::string timer = data.value("timer", "");
+    std::string span = for_people(Duration(data.value("for_ms", std::int64_t{0})));
+    if (timer == "retry") {
+      line.what = "retry";
+      line.detail = fmt::format("{}, try {} in {}", data.value("reason", ""), entry.attempt + 1, span);
+    } else if (timer == "timeout" || timer == "deadline") {
+      line.detail = fmt::format("{} in {}", timer, span);
+    } else {
+      line.what = timer;
+      line.detail = "for " + span;
+    }
+  } else if (kind == "fired") {
+    line.detail = data.value("timer", "");
+    if (line.detail == "sleep" || line.detail == "delay") line.what = "awake";
+  } else if (kind == "stop") {
+    line.detail = data.value("reason", "");
+  } else if (kind == "items") {
+    line.detail = fmt::format("{} items", data.value("count", 0));
+  } else if (kind == "interrupted") {
+    line.detail = "stopped while suspending; will run again";
+  } else if (kind == "run_started") {
+    line = {"run", data.value("id", ""), "started"};
+  } else if (kind == "run_resumed") {
+    line = {"run", "resumed", "after " + for_people(Duration(data.value("down_ms", std::int64_t{0})))};
+  } else if (kind == "run_reopened") {
+    line = {"run", "reopened", data.value("path", "")};
+  } else if (kind == "suspend_requested") {
+    int signal = data.value("signal", 0);
+    line = {"run", "suspend", signal ? fmt::format("signal {}", signal) : "--no-wait"};
+  } else if (kind == "run_suspended") {
+    line = {"run", "suspended", ""};
+  } else if (kind == "run_ended") {
+    line = {"run", data.value("state", ""), ""};
+    if (data.contains("failure")) line.detail = one_line(failure_line(data["failure"]), width);
+    if (!entry.value.is_null()) join(line.detail, one_line(entry.value.text(), width));
+  }
+  return line;
+}
+
+Json entry_json(const Entry& entry) {
+  Json json{{"seq", entry.seq}, {"at", timestamp(entry.at)}, {"kind", entry.kind}, {"data", Json::parse(entry.data)}};
+  if (!entry.path.empty()) json["path"] = entry.path;
+  if (entry.attempt > 0) json["attempt"] = entry.attempt;
+  if (!entry.value.is_null()) json["value"] = entry.value.json();
+  return json;
+}
+
+Json run_json(const RunRecord& run) {
+  Json json{{"run", run.id},
+            {"name", run.name},
+            {"state", run.state},
+            {"file", run.file},
+            {"started_at", timestamp(run.started_at)},
+            {"ended_at", run.ended_at ? Json(timestamp(*run.ended_at)) : Json()},
+            {"entries", run.last_seq},
+            {"input", run.input.json()},
+            {"output", run.output.json()},
+            {"error", run.error.json()}};
+  if (run.driver_pid > 0) json["pid"] = run.driver_pid;
+  return json;
+}
+
+Json step_json(const StepHistory& step) {
+  Json json{{"path", step.path}, {"kind", step.kind}, {"state", to_string(step.state)}, {"attempts", step.attempts}};
+  if (step.started_at != Instant{}) json["started_at"] = timestamp(step.started_at);
+  if (step.ended_at != Instant{} && is_terminal(step.state)) {
+    json["finished_at"] = timestamp(step.ended_at);
+    json["duration_ms"] = (step.ended_at - step.started_at).count();
+  }
+  if (!step.what.empty()) json["what"] = step.what;
+  if (!step.reason.empty()) json["reason"] = step.reason;
+  if (step.due) json["due"] = timestamp(*step.due);
+  if (step.failure) json["error"] = to_json(*step.failure);
+  if (!step.output.is_null()) json["output"] = step.output.json();
+  return json;
+}
+
+std::string table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows)
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      if (i >= widths.size()) widths.push_back(0);
+      widths[i] = std::max(widths[i], std::min<std::size_t>(row[i].size(), 60));
+    }
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      line += row[i];
+      if (i + 1 < row.size())
+        line += std::string(widths[i] > row[i].size() ? widths[i] - row[i].size() : 0, ' ') + "  ";
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+  }
+  return text;
+}
+
+std::string failure_text(const RunRecord& run, const Failure& failure, const History& history, std::size_t line) {
+  const StepHistory* step = history.find(failure.step);
+  std::string text = "error: ";
+  if (failure.step.empty()) {
+    text += "the run failed";
+  } else {
+    text += "step " + failure.step + " failed";
+  }
+  if (step && step->attempts > 1) text += fmt::format(" after {} tries", step->attempts);
+  if (step && step->attempts > 0 && step->ended_at >= step->started_at)
+    text += " in " + for_people(step->ended_at - step->started_at);
+  text += fmt::format(": {} {}\n", failure.type, failure.message);
+  std::string file = std::filesystem::path(run.file).filename().string();
+  if (step && line > 0) text += fmt::format("   {}:{}   {}: {}\n", file, line, step->kind, one_line(step->what, 100));
+  const Json& detail = failure.detail.json();
+  if (detail.is_object() && detail.contains("http")) {
+    const Json& body = detail["http"].value("body", Json());
+    std::string shown = body.is_string() ? body.get<std::string>()
+                        : body.is_null() ? ""
+                                         : body.dump(-1, ' ', false, Json::error_handler_t::replace);
+    if (!shown.empty()) text += fmt::format("   {}\n", one_line(shown, 200));
+  }
+  if (detail.is_object() && detail.contains("stderr_tail") && detail["stderr_tail"].is_string()) {
+    std::string tail = detail["stderr_tail"].get<std::string>();
+    for (std::size_t from = 0; from < tail.size();) {
+      std::size_t end = std::min(tail.find('\n', from), tail.size());
+      text += "   | " + one_line(tail.substr(from, end - from), 200) + "\n";
+      from = end + 1;
+    }
+  }
+  std::string blocked;
+  std::size_t others = 0;
+  for (const StepHistory& other : history.steps()) {
+    if (other.state != State::Blocked) continue;
+    if (++others <= 5) blocked += (blocked.empty() ? "" : ", ") + other.path;
+  }
+  if (others > 5) blocked += fmt::format(" and {} more", others - 5);
+  if (!blocked.empty()) text += "   blocked: " + blocked + "\n";
+  text += fmt::format("   look:    flowrun show {}\n   retry:   flowrun retry {}\n", run.id, run.id);
+  return text;
+}
+
+}  // namespace flowrun::cli

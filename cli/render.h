@@ -1,0 +1,55 @@
+// Entries, outcomes, values and times as text for people. Writes results to standard output and checks that it could.
+#pragma once
+
+#include <cstdio>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/history.h"
+#include "engine/journal/journal.h"
+#include "engine/model/entry.h"
+
+namespace flowrun::cli {
+
+/// Standard output is closed or full.
+class OutputLost : public std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Writes to standard output and flushes; throws OutputLost.
+void print_result(std::string_view text);
+/// A result value: text as it is, else JSON, pretty at a terminal; with a line break behind it.
+std::string result_text(const Value& value);
+
+/// Whether |stream| may be coloured: --color, NO_COLOR, CLICOLOR_FORCE, a terminal.
+bool colored(const std::string& choice, std::FILE* stream);
+
+/// `08:45:12.481` in local time.
+std::string clock_text(Instant at);
+/// `2026-11-23 08:45:12` in local time.
+std::string date_text(Instant at);
+/// One line, control characters blanked, cut to |width| columns.
+std::string one_line(std::string_view text, std::size_t width);
+
+/// One line of `journal show` without its number and time: what happened, step, what is known.
+struct EntryLine {
+  std::string what;    ///< `start`, `ok`, `failed`, `retry`, ...
+  std::string step;    ///< path, or `run`
+  std::string detail;  ///< attempt, duration, status, preview, winner
+};
+EntryLine describe(const Entry& entry, bool full);
+
+/// An entry as a record for `--json`.
+Json entry_json(const Entry& entry);
+Json run_json(const RunRecord& run);
+Json step_json(const StepHistory& step);
+
+/// Rows of cells as aligned columns, two blanks between; the last column is not padded.
+std::string table(const std::vector<std::vector<std::string>>& rows);
+
+/// The last lines of a failure, always the same shape; empty for a run that has not failed.
+std::string failure_text(const RunRecord& run, const Failure& failure, const History& history, std::size_t line);
+
+}  // namespace flowrun::cli

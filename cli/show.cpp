@@ -1,0 +1,136 @@
+// flowrun show: how a run stands, step by step, and what can be done next.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "cli/open.h"
+#include "cli/render.h"
+#include "engine/steps/outline.h"
+
+namespace flowrun::cli {
+namespace {
+
+struct ShowOptions {
+  std::string run;
+  std::int64_t at = 0;
+  bool json = false;
+  bool all = false;
+};
+
+constexpr std::size_t kMostSteps = 60;  // of a large run only what is not well, and then so many
+
+History history_of(const Journal& journal, const RunRecord& run, std::int64_t until) {
+  History history;
+  for (std::int64_t from = 1;;) {
+    std::vector<Entry> slice = journal.read(run.number, from);
+    if (slice.empty()) return history;
+    for (const Entry& entry : slice) {
+      if (until > 0 && entry.seq > until) return history;
+      history.add(entry);
+    }
+    from = slice.back().seq + 1;
+  }
+}
+
+const char* mark_of(State state) {
+  switch (state) {
+    case State::Succeeded:
+      return "ok";
+    case State::Failed:
+      return "FAILED";
+    default:
+      return nullptr;
+  }
+}
+
+std::vector<std::string> step_row(const StepHistory& step) {
+  const char* mark = mark_of(step.state);
+  std::string state = mark ? mark : std::string(to_string(step.state));
+  std::string took = is_terminal(step.state) && step.attempts > 0 ? for_people(step.ended_at - step.started_at) : "";
+  std::string detail = step.failure && step.state == State::Failed ? step.failure->type + ": " + step.failure->message
+                       : !step.what.empty()                        ? step.what
+                                                                   : step.reason;
+  if (step.attempts > 1) detail = fmt::format("{} tries  {}", step.attempts, detail);
+  if (step.due) detail += fmt::format("  until {}", clock_text(*step.due));
+  return {"  " + state, step.path, step.kind, took, one_line(detail, 100)};
+}
+
+std::string next_steps(const RunRecord& run) {
+  if (run.driver_pid > 0) return fmt::format("driven by process {}\n", run.driver_pid);
+  if (run.state == "failed" || run.state == "cancelled") return fmt::format("try again: flowrun retry {}\n", run.id);
+  if (run.state == "succeeded") return fmt::format("its output: flowrun output {}\n", run.id);
+  return fmt::format("go on: flowrun resume {}\n", run.id);
+}
+
+std::string lines_of(const Journal& journal, const RunRecord& run, const Failure& failure) {
+  if (failure.step.empty()) return "";
+  try {
+    Loaded loaded = load_own_copy(journal, run);
+    std::vector<OutlineRow> rows = outline(loaded.workflow);
+    if (const OutlineRow* row = find_row(rows, failure.step))
+      return fmt::format(" ({}:{})", run.file, row->origin.line);
+  } catch (const Error&) {
+    // Without the line it is still worth showing.
+  }
+  return "";
+}
+
+int show(const Context& context, const ShowOptions& options) {
+  Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
+  RunRecord run = looked_at(journal, options.run);
+  History history = history_of(journal, run, options.at);
+  if (options.json) {
+    Json json = run_json(run);
+    json["steps"] = Json::array();
+    for (const StepHistory& step : history.steps()) json["steps"].push_back(step_json(step));
+    json["counts"] = history.counts();
+    print_result(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+    return 0;
+  }
+  std::string state = options.at > 0 ? history.run_state() : run.state;
+  if (options.at == 0 && run.state == "running" && run.driver_pid == 0) state = "cut off";
+  Instant until = run.ended_at ? *run.ended_at : run.alive_at;
+  std::string text = fmt::format("{}  {}  started {}  {}  {} entries\n", run.id, state, date_text(run.started_at),
+                                 for_people(until - run.started_at), run.last_seq);
+  text += fmt::format("{}  input {}\n", run.file, one_line(run.input.text(), 100));
+  bool large = history.steps().size() > kMostSteps && !options.all;
+  std::vector<std::vector<std::string>> rows;
+  std::size_t left_out = 0;
+  for (const StepHistory& step : history.steps()) {
+    bool well = step.state == State::Succeeded || step.state == State::Skipped;
+    if ((large && well && step.path.find('[') != std::string::npos) ||
+        rows.size() >= (options.all ? std::string::npos : kMostSteps)) {
+      ++left_out;
+      continue;
+    }
+    rows.push_back(step_row(step));
+  }
+  text += table(rows);
+  if (left_out > 0) text += fmt::format("  and {} more; --all shows them\n", left_out);
+  std::string counts;
+  for (const auto& [name, count] : history.counts())
+    counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count, name);
+  if (!counts.empty()) text += counts + "\n";
+  if (run.error.json().is_object()) {
+    Failure failure = failure_from(run.error.json());
+    text += fmt::format("error: {}{}: {}: {}\n", failure.step.empty() ? "run" : failure.step,
+                        lines_of(journal, run, failure), failure.type, failure.message);
+  }
+  print_result(text + next_steps(run));
+  return 0;
+}
+
+}  // namespace
+
+void add_show(CLI::App& app, Context& context) {
+  auto options = std::make_shared<ShowOptions>();
+  CLI::App* command = app.add_subcommand("show", "How a run stands, and what can be done next");
+  command->add_option("RUN", options->run, "The run; the newest when left out");
+  command->add_option("--at", options->at, "As it was after this entry")->check(CLI::PositiveNumber)->type_name("SEQ");
+  command->add_flag("--all", options->all, "Every step, also of a large run");
+  command->add_flag("--json", options->json, "As JSON");
+  command->callback([&context, options] { context.chosen = [&context, options] { return show(context, *options); }; });
+}
+
+}  // namespace flowrun::cli
