@@ -34,7 +34,7 @@ struct Journal::Open {
   std::unique_ptr<WriterTurn> turn;
   std::unique_ptr<Database> database;
 
-  // ---- the run that is driven
+  // The run that is driven.
   struct Pending {
     Entry entry;
     std::int64_t id;
@@ -66,6 +66,11 @@ struct Journal::Open {
   // Of a commit; made once.
   std::optional<Statement> begin, commit, insert_entry, insert_value, update_run, beat, select_entries;
 };
+
+/// As the journal keeps it: nothing for null.
+inline std::string_view value_text(const Value& value) {
+  return value.is_null() ? std::string_view() : std::string_view(value.text());
+}
 
 /// Sum of an entry: XXH3 64 over the sum before, id, at, attempt and the lengths of kind, path, data and value, each
 /// in 8 bytes, low one first, then these four texts. A null value has length 0.

@@ -79,8 +79,10 @@ TEST_CASE("what a fact says survives to the last member") {
 
   RunResumed resumed;
   resumed.on_crash = OnCrash::Ask;
-  resumed.marks = {{"deploy", true, Value::string("v")}};
+  resumed.unbegun = {"a[\"]", "b"};
+  resumed.marks = {{.path = "deploy", .done = true, .output = Value::string("v")}};
   REQUIRE(back(resumed).on_crash == OnCrash::Ask);
+  REQUIRE(back(resumed).unbegun == resumed.unbegun);
   REQUIRE(back(resumed).marks.at(0).path == "deploy");
   REQUIRE(back(resumed).marks.at(0).done);
   REQUIRE(back(resumed).marks.at(0).output.text() == "\"v\"");

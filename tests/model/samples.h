@@ -52,7 +52,8 @@ inline std::vector<Event> events() {
   resumed.token = "t";
   resumed.down = Duration(12'345);
   resumed.on_crash = OnCrash::Fail;
-  resumed.marks = {{"deploy", true, Value::from_text("[1]")}, {"x/y", false, Value()}};
+  resumed.marks = {{.path = "deploy", .done = true, .output = Value::from_text("[1]")}, {.path = "x/y", .output = {}}};
+  resumed.unbegun = {"a[%2F]/b", "c"};
   resumed.host = "h";
   resumed.boot_id = "b";
   resumed.pid_namespace = "p";

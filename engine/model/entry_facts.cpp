@@ -1,0 +1,236 @@
+// Facts as entries and back: each has a write, which fills the entry, and a read, which is its inverse.
+#include <fmt/format.h>
+
+#include <array>
+#include <optional>
+
+#include "engine/model/entry_parts.h"
+#include "engine/model/error.h"
+#include "engine/model/failure_text.h"
+#include "engine/model/json_text.h"
+
+namespace flowrun {
+
+namespace {
+
+/// By the numbers of FailFast and OnCrash.
+constexpr std::array<std::string_view, 4> kFailFast = {"inherit", "cancel", "drain", "continue"};
+constexpr std::array<std::string_view, 4> kOnCrash = {"default", "rerun", "ask", "fail"};
+
+template <class Enum, std::size_t n>
+Enum enum_from(const std::array<std::string_view, n>& words, const std::string& word) {
+  for (std::size_t i = 0; i < n; ++i)
+    if (words[i] == word) return static_cast<Enum>(i);
+  throw Corruption(fmt::format("unknown word '{}'", word));
+}
+
+TimerKind timer_from(const std::string& word) {
+  for (TimerKind kind : {TimerKind::Delay, TimerKind::Sleep, TimerKind::Retry, TimerKind::Timeout, TimerKind::Deadline})
+    if (to_string(kind) == word) return kind;
+  throw Corruption(fmt::format("unknown timer '{}'", word));
+}
+
+void write(Entry& entry, const RunStarted& fact) {
+  ObjectWriter data(entry.data);
+  data.number("semantics", fact.semantics);
+  data.text("id", fact.id);
+  data.text("name", fact.name);
+  data.text("source_hash", fact.source_hash);
+  data.text("seed", fact.seed);
+  data.text("token", fact.token);
+  data.value("inputs", fact.inputs);
+  data.value("vars", fact.vars);
+  data.text("file", fact.file);
+  data.text("folder", fact.folder);
+  data.text("run_dir", fact.run_dir);
+  data.text("host", fact.host);
+  data.text("boot_id", fact.boot_id);
+  data.text("pid_namespace", fact.pid_namespace);
+  data.number("cpus", fact.cpus);
+  data.number("concurrency", fact.concurrency);
+  data.number("jobs", fact.jobs);
+  data.text("fail_fast", kFailFast[static_cast<std::size_t>(fact.fail_fast)]);
+  if (fact.timeout) data.number("timeout_ms", fact.timeout->count());
+}
+
+void read(const Entry& entry, RunStarted& fact) {
+  for (ObjectReader data(entry.data); data.next();) {
+    const auto key = data.key();
+    if (key == "semantics") fact.semantics = static_cast<int>(data.number());
+    if (key == "id") fact.id = data.text();
+    if (key == "name") fact.name = data.text();
+    if (key == "source_hash") fact.source_hash = data.text();
+    if (key == "seed") fact.seed = data.text();
+    if (key == "token") fact.token = data.text();
+    if (key == "inputs") fact.inputs = data.value();
+    if (key == "vars") fact.vars = data.value();
+    if (key == "file") fact.file = data.text();
+    if (key == "folder") fact.folder = data.text();
+    if (key == "run_dir") fact.run_dir = data.text();
+    if (key == "host") fact.host = data.text();
+    if (key == "boot_id") fact.boot_id = data.text();
+    if (key == "pid_namespace") fact.pid_namespace = data.text();
+    if (key == "cpus") fact.cpus = static_cast<int>(data.number());
+    if (key == "concurrency") fact.concurrency = static_cast<int>(data.number());
+    if (key == "jobs") fact.jobs = static_cast<int>(data.number());
+    if (key == "fail_fast") fact.fail_fast = enum_from<FailFast>(kFailFast, data.text());
+    if (key == "timeout_ms") fact.timeout = Duration(data.number());
+  }
+}
+
+void write(Entry& entry, const RunResumed& fact) {
+  ObjectWriter data(entry.data);
+  data.text("token", fact.token);
+  data.number("down_ms", fact.down.count());
+  if (fact.on_crash != OnCrash::Default) data.text("on_crash", kOnCrash[static_cast<std::size_t>(fact.on_crash)]);
+  if (!fact.marks.empty()) {
+    std::string& marks = data.member("marks");
+    marks += '[';
+    for (std::size_t i = 0; i < fact.marks.size(); ++i) {
+      if (i > 0) marks += ',';
+      ObjectWriter mark(marks);
+      mark.text("path", fact.marks[i].path);
+      mark.true_if("done", fact.marks[i].done);
+      mark.true_if("rerun", fact.marks[i].rerun);
+      mark.value_if("output", fact.marks[i].output);
+    }
+    marks += ']';
+  }
+  data.text_if("folder", fact.folder);
+  if (!fact.unbegun.empty()) data.value("unbegun", Value(Json(fact.unbegun)));
+  data.text("host", fact.host);
+  data.text("boot_id", fact.boot_id);
+  data.text("pid_namespace", fact.pid_namespace);
+}
+
+Mark mark_from_text(std::string_view text) {
+  Mark mark;
+  for (ObjectReader member(text); member.next();) {
+    if (member.key() == "path") mark.path = member.text();
+    if (member.key() == "done") mark.done = member.boolean();
+    if (member.key() == "rerun") mark.rerun = member.boolean();
+    if (member.key() == "output") mark.output = member.value();
+  }
+  return mark;
+}
+
+void read(const Entry& entry, RunResumed& fact) {
+  for (ObjectReader data(entry.data); data.next();) {
+    const auto key = data.key();
+    if (key == "token") fact.token = data.text();
+    if (key == "down_ms") fact.down = Duration(data.number());
+    if (key == "on_crash") fact.on_crash = enum_from<OnCrash>(kOnCrash, data.text());
+    if (key == "marks")
+      for (std::string_view mark : list_elements(data.raw())) fact.marks.push_back(mark_from_text(mark));
+    if (key == "folder") fact.folder = data.text();
+    if (key == "unbegun")
+      for (std::string_view path : list_elements(data.raw())) fact.unbegun.push_back(string_of(path));
+    if (key == "host") fact.host = data.text();
+    if (key == "boot_id") fact.boot_id = data.text();
+    if (key == "pid_namespace") fact.pid_namespace = data.text();
+  }
+}
+
+void write(Entry& entry, const RunReopened& fact) {
+  entry.path = fact.path;
+  ObjectWriter(entry.data).text("token", fact.token);
+}
+
+void read(const Entry& entry, RunReopened& fact) {
+  fact.path = entry.path;
+  for (ObjectReader data(entry.data); data.next();)
+    if (data.key() == "token") fact.token = data.text();
+}
+
+void write(Entry& entry, const TaskReserved& fact) {
+  entry.path = fact.path;
+  entry.data = "{}";
+}
+
+void read(const Entry& entry, TaskReserved& fact) { fact.path = entry.path; }
+
+void write(Entry& entry, const TaskEnded& fact) {
+  const Result& result = fact.result;
+  entry.path = fact.path;
+  entry.attempt = fact.attempt;
+  entry.value = result.value;
+  ObjectWriter data(entry.data);
+  data.boolean("ok", result.ok());
+  data.number("code", result.code);
+  data.number("took_ms", result.took.count());
+  if (result.failure) append_failure(data.member("failure"), *result.failure);
+  if (result.retry_after) data.number("retry_after_ms", result.retry_after->count());
+  if (!result.sent) data.boolean("sent", false);
+}
+
+void read(const Entry& entry, TaskEnded& fact) {
+  fact.path = entry.path;
+  fact.attempt = entry.attempt;
+  fact.result.value = entry.value;
+  for (ObjectReader data(entry.data); data.next();) {
+    const auto key = data.key();
+    if (key == "code") fact.result.code = static_cast<int>(data.number());
+    if (key == "took_ms") fact.result.took = Duration(data.number());
+    if (key == "failure") fact.result.failure = failure_from_text(data.raw());
+    if (key == "retry_after_ms") fact.result.retry_after = Duration(data.number());
+    if (key == "sent") fact.result.sent = data.boolean();
+  }
+}
+
+void write(Entry& entry, const TaskInterrupted& fact) {
+  entry.path = fact.path;
+  entry.attempt = fact.attempt;
+  entry.data = "{}";
+}
+
+void read(const Entry& entry, TaskInterrupted& fact) {
+  fact.path = entry.path;
+  fact.attempt = entry.attempt;
+}
+
+void write(Entry& entry, const TimerFired& fact) {
+  entry.path = fact.path;
+  ObjectWriter(entry.data).text("timer", to_string(fact.timer));
+}
+
+void read(const Entry& entry, TimerFired& fact) {
+  fact.path = entry.path;
+  std::optional<TimerKind> timer;
+  for (ObjectReader data(entry.data); data.next();)
+    if (data.key() == "timer") timer = timer_from(data.text());
+  if (!timer) throw Corruption("it does not say which timer");
+  fact.timer = *timer;
+}
+
+void write(Entry& entry, const SuspendRequested& fact) { ObjectWriter(entry.data).number_if("signal", fact.signal); }
+
+void read(const Entry& entry, SuspendRequested& fact) {
+  for (ObjectReader data(entry.data); data.next();)
+    if (data.key() == "signal") fact.signal = static_cast<int>(data.number());
+}
+
+template <class T>
+Fact read_as(const Entry& entry) {
+  T fact;
+  read(entry, fact);
+  return fact;
+}
+
+template <std::size_t... numbers>
+constexpr auto make_readers(std::index_sequence<numbers...>) {
+  return std::array{read_as<std::variant_alternative_t<numbers, Fact>>...};
+}
+
+/// By the numbers of the alternatives.
+constexpr auto kReaders = make_readers(std::make_index_sequence<std::variant_size_v<Fact>>());
+
+}  // namespace
+
+void write_fact(Entry& entry, const Fact& fact) {
+  entry.data.clear();
+  std::visit([&](const auto& what) { write(entry, what); }, fact);
+}
+
+Fact read_fact(const Entry& entry, std::size_t alternative) { return kReaders[alternative](entry); }
+
+}  // namespace flowrun
