@@ -39,7 +39,8 @@ struct RunStarted {
 /// What a person said of a step that was in flight when its run was cut off.
 struct Mark {
   std::string path;
-  bool done = false;  ///< else failed
+  bool done = false;   ///< it had been done, with |output|
+  bool rerun = false;  ///< it may run again; neither: it had failed
   Value output;
 };
 
@@ -51,6 +52,7 @@ struct RunResumed {
   std::vector<Mark> marks;
   /// Started by decisions that the crash kept out of the journal: they can not have begun, so they just begin.
   std::vector<std::string> unbegun;
+  std::string folder;  ///< --workdir: replaces that of RunStarted; empty: as it was
   std::string host, boot_id, pid_namespace;
 };
 

@@ -12,7 +12,8 @@ using Duration = std::chrono::milliseconds;
 /// Milliseconds since 1970 in UTC.
 using Instant = std::chrono::sys_time<Duration>;
 
-/// `250ms`, `30s`, `5m`, `2h`, `7d`, `1h30m`; nothing for anything else, a bare number included.
+/// `250ms`, `30s`, `5m`, `2h`, `7d`, `1h30m`; nothing for anything else, a bare number and more
+/// than a century included.
 std::optional<Duration> parse_duration(std::string_view text);
 /// The shortest spelling that parse_duration reads back: `1h30m`, `250ms`, `0s`.
 std::string spell(Duration span);

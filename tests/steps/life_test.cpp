@@ -1,0 +1,335 @@
+// How a single step lives: if, delay, timeout, retry, deadline, fallback, continue_on_error, output.
+#include "tests/support/catch.h"
+#include "tests/support/scenario.h"
+
+namespace flowrun::test {
+
+TEST_CASE("steps of a map start together, and one that uses another waits for it") {
+  Scenario s(R"(
+a: { shell: one }
+b: { shell: two }
+c: { shell: three, env: { A: "${ $steps.a }" } }
+)");
+  s.expect_started({"a", "b"});
+  s.succeed("a", "\"x\"");
+  s.expect_started({"c"});
+  s.succeed("b");
+  s.succeed("c");
+  s.expect_success();
+}
+
+TEST_CASE("a step whose condition is false is skipped, and skipping does not spread") {
+  Scenario s(R"(
+a: { if: "${ $input.yes }", shell: one }
+b: { needs: [a], shell: two }
+)",
+             R"({"yes": false})");
+  s.expect_state("a", State::Skipped);
+  s.expect_started({"b"});
+  s.succeed("b");
+  s.expect_success();
+}
+
+TEST_CASE("a condition that is not true or false fails the step") {
+  Scenario s("a: { if: \"${ $input.word }\", shell: one }", R"({"word": "yes"})");
+  s.expect_failure("expression", "a");
+}
+
+TEST_CASE("what needs a failed step is blocked, what only looks at it runs") {
+  Scenario s(R"(
+a: { shell: one }
+b: { needs: [a], shell: two }
+c: { needs: [b], shell: three }
+d: { shell: look, env: { STATE: "${ $status.a.state }" } }
+)");
+  s.fail("a");
+  s.expect_state("b", State::Blocked);
+  s.expect_state("c", State::Blocked);
+  CHECK(s.reason("b") == "needs a");
+  s.expect_started({"a", "d"});
+  s.succeed("d");
+  s.expect_failure("exit.1", "a");
+}
+
+TEST_CASE("a delay is a timer, and the step starts when it is over") {
+  Scenario s("a: { shell: one, delay: 150ms }");
+  s.expect_started({});
+  CHECK(s.timer("a", TimerKind::Delay) == 150ms);
+  s.advance(150ms);
+  s.expect_started({"a"});
+  s.succeed("a");
+  s.expect_success();
+}
+
+TEST_CASE("a sleep wakes at its date, downtime counts") {
+  Scenario s("a: { sleep: 1h }");
+  s.crash_and_resume({}, 59min);
+  CHECK(s.timer("a", TimerKind::Sleep) == 1min);
+  s.advance(1min);
+  s.expect_success();
+}
+
+TEST_CASE("a failed attempt is retried after a wait within the jitter, as often as attempts say") {
+  Scenario s("a: { shell: flaky, retry: { attempts: 3, delay: 1s, on: [exit] } }");
+  s.fail("a");
+  s.expect_state("a", State::Retrying);
+  Duration first = s.timer("a", TimerKind::Retry);
+  CHECK(first >= 0ms);
+  CHECK(first <= 1s);
+  s.advance(1s);
+  s.expect_started({"a", "a"});
+  CHECK(s.task("a").attempt == 2);
+  s.fail("a");
+  CHECK(s.timer("a", TimerKind::Retry) <= 2s);
+  s.advance(2s);
+  s.fail("a", "exit.7");
+  s.expect_failure("exit.7", "a");
+}
+
+TEST_CASE("every try carries the same idempotency key") {
+  Scenario s("a: { shell: flaky, retry: { attempts: 2, on: [exit], jitter: none } }");
+  std::string key = s.task("a").idempotency_key;
+  s.fail("a");
+  s.advance(500ms);
+  CHECK(s.task("a").idempotency_key == key);
+  s.succeed("a");
+  s.expect_success();
+}
+
+TEST_CASE("an error that is not listed is not retried") {
+  Scenario s("a: { shell: flaky, retry: { attempts: 3, on: [exit.75] } }");
+  s.fail("a", "exit.1");
+  s.expect_failure("exit.1", "a");
+}
+
+TEST_CASE("a server that asks to wait is waited for") {
+  Scenario s("a: { http: https://x.example, retry: { attempts: 2, jitter: none } }");
+  Result result;
+  result.failure = Failure{"http.503", "busy", "", 0, {}};
+  result.code = 503;
+  result.retry_after = 7s;
+  s.end("a", result);
+  CHECK(s.timer("a", TimerKind::Retry) == 7s);
+  s.advance(7s);
+  s.succeed("a");
+  s.expect_success();
+}
+
+TEST_CASE("a server that asks to wait longer than the deadline leaves fails the step now") {
+  Scenario s("a: { http: https://x.example, retry: { attempts: 2 }, deadline: 5s }");
+  Result result;
+  result.failure = Failure{"http.429", "slow down", "", 0, {}};
+  result.code = 429;
+  result.retry_after = 60s;
+  s.end("a", result);
+  s.expect_failure("http.429", "a");
+}
+
+TEST_CASE("a POST is retried only when nothing was sent") {
+  Scenario s(R"(
+a: { http: POST https://x.example }
+)");
+  Result unsent;
+  unsent.failure = Failure{"connect", "refused", "", 0, {}};
+  unsent.sent = false;
+  s.end("a", unsent);
+  s.expect_state("a", State::Retrying);
+  s.advance(1s);
+  Result sent = unsent;
+  sent.sent = true;
+  s.end("a", sent);
+  s.expect_failure("connect", "a");
+}
+
+TEST_CASE("a deadline stops the attempt and its late answer changes nothing") {
+  Scenario s("a: { shell: slow, deadline: 3s, fallback: { set: 0.5 } }\nb: { set: \"${ $steps.a }\" }");
+  s.advance(3s);
+  s.expect_stopped({"a"});
+  s.expect_state("a", State::Succeeded);
+  s.expect_running();
+  s.succeed("a", "\"late\"");
+  s.expect_success();
+  CHECK(s.output("a") == Json(0.5));
+  CHECK(s.output("b") == Json(0.5));
+}
+
+TEST_CASE("a deadline counts only time in which somebody drives the run") {
+  Scenario s("a: { shell: slow, deadline: 3s }");
+  s.advance(1s);
+  s.crash_and_resume({}, 10h);
+  CHECK(s.timer("a", TimerKind::Deadline) == 2s);
+  s.succeed("a");
+  s.expect_success();
+}
+
+TEST_CASE("a fallback stands in for a failed step and sees its error") {
+  Scenario s("a: { shell: broken, fallback: { set: { why: \"${ $error.type }\" } } }");
+  s.fail("a", "exit.3");
+  s.expect_success();
+  CHECK(s.output("a") == Json{{"why", "exit.3"}});
+}
+
+TEST_CASE("with its condition false a fallback leaves the error as it is") {
+  Scenario s("a: { shell: broken, fallback: { if: \"${ $error.type == \\\"timeout\\\" }\", set: 1 } }");
+  s.fail("a", "exit.3");
+  s.expect_failure("exit.3", "a");
+}
+
+TEST_CASE("a fallback may fail and have its own fallback") {
+  Scenario s("a: { shell: one, fallback: { shell: two, fallback: { set: three } } }");
+  s.fail("a");
+  s.expect_started({"a", "a.fallback"});
+  s.fail("a.fallback");
+  s.expect_success();
+  CHECK(s.output("a") == Json("three"));
+}
+
+TEST_CASE("a tolerated failure is recorded, reads as null, and fails nothing") {
+  Scenario s(R"(
+a: { shell: one, continue_on_error: true }
+b: { set: { a: "${ $steps.a }", ok: "${ $status.a.ok }", why: "${ $status.a.error.type }" } }
+)");
+  s.fail("a", "exit.9");
+  s.expect_success();
+  CHECK(s.output("b") == Json{{"a", nullptr}, {"ok", false}, {"why", "exit.9"}});
+}
+
+TEST_CASE("output maps the raw result, and a mapping that fails fails the step") {
+  Scenario s(R"(
+a: { shell: one, output: "${ .value.x }" }
+b: { shell: two, output: "${ .value.x }" }
+)");
+  s.succeed("a", R"({"value": {"x": 5}, "exit_code": 0})");
+  CHECK(s.output("a") == Json(5));
+  s.succeed("b", R"({"value": "text", "exit_code": 0})");
+  s.expect_failure("expression", "b");
+}
+
+TEST_CASE("expect.if refuses an answer") {
+  Scenario s("a: { http: https://x.example, expect: { status: any, if: \"${ .body.ok }\" } }");
+  s.succeed("a", R"({"status": 200, "body": {"ok": false}, "headers": {}})");
+  s.expect_failure("expect", "a");
+}
+
+TEST_CASE("fail fails with its text") {
+  Scenario s("a: { fail: \"no rows for ${ $input.table }\" }", R"({"table": "orders"})");
+  s.expect_failure("fail", "a");
+  CHECK(s.machine().outcome().failure->message == "no rows for orders");
+}
+
+TEST_CASE("null inside text is an error") {
+  Scenario s("a: { shell: echo, stdin: \"x ${ $input.none } y\" }", R"({"none": null})");
+  s.expect_failure("expression", "a");
+}
+
+TEST_CASE("a single step may stand by itself") {
+  Scenario s("shell: echo hi");
+  s.expect_started({"_1"});
+  s.succeed("_1", "\"hi\"");
+  s.expect_success();
+}
+
+TEST_CASE("the places of a run are given in order and given back") {
+  Scenario s(R"(flowrun: 1
+concurrency: 2
+steps:
+  a: { shell: one }
+  b: { shell: two }
+  c: { shell: three }
+)");
+  s.expect_started({"a", "b"});
+  s.succeed("b");
+  s.expect_started({"c"});
+  s.succeed("a");
+  s.succeed("c");
+  s.expect_success();
+}
+
+TEST_CASE("a step in flight at a crash runs again as the same attempt with the same key") {
+  Scenario s("a: { shell: one }");
+  std::string key = s.task("a").idempotency_key;
+  s.crash_and_resume();
+  s.expect_started({"a", "a"});
+  CHECK(s.task("a").attempt == 1);
+  CHECK(s.task("a").rerun == 1);
+  CHECK(s.task("a").idempotency_key == key);
+  s.succeed("a");
+  s.expect_success();
+}
+
+TEST_CASE("a strict step is started when a place is reserved, and asks after a crash") {
+  Scenario s("a: { shell: deploy, on_crash: ask }");
+  s.expect_started({});
+  s.reserved("a");
+  s.expect_started({"a"});
+  CHECK(s.task("a").strict);
+  RunResumed done;
+  done.marks.push_back({"a", true, false, Value::from_text("\"was done\"")});
+  s.crash_and_resume(done);
+  s.expect_success();
+  CHECK(s.output("a") == Json("was done"));
+}
+
+TEST_CASE("a strict step that nobody vouches for fails with crash") {
+  Scenario s("a: { shell: deploy, on_crash: fail, fallback: { set: rolled back } }");
+  s.reserved("a");
+  s.crash_and_resume();
+  s.expect_success();
+  CHECK(s.output("a") == Json("rolled back"));
+}
+
+TEST_CASE("suspending starts nothing new and rests when all has ended") {
+  Scenario s(R"(
+- { id: a, shell: one }
+- { id: b, shell: two }
+)");
+  s.suspend();
+  s.expect_running();
+  s.succeed("a");
+  s.expect_suspended();
+  s.expect_started({"a"});
+  s.crash_and_resume();
+  s.expect_started({"b"});
+  s.succeed("b");
+  s.expect_success();
+}
+
+TEST_CASE("an attempt that is interrupted while suspending has used nothing up") {
+  Scenario s("a: { shell: one }");
+  s.suspend();
+  s.interrupt("a");
+  s.expect_suspended();
+  s.crash_and_resume();
+  CHECK(s.task("a").attempt == 1);
+  s.succeed("a");
+  s.expect_success();
+}
+
+TEST_CASE("the run's timeout cancels what runs and waits for its end") {
+  Scenario s(R"(flowrun: 1
+timeout: 2m
+steps:
+  a: { shell: slow }
+)");
+  s.advance(2min);
+  s.expect_stopped({"a"});
+  s.expect_running();
+  s.fail("a", "cancelled");
+  s.expect_failure("timeout");
+}
+
+TEST_CASE("output of a failed run reads steps without success as null") {
+  Scenario s(R"(flowrun: 1
+fail_fast: false
+steps:
+  a: { shell: one }
+  b: { shell: two }
+output: { a: "${ $steps.a }", b: "${ $steps.b }" }
+)");
+  s.fail("a");
+  s.succeed("b", "7");
+  s.expect_failure("exit.1", "a");
+  CHECK(s.machine().outcome().output.json() == Json{{"a", nullptr}, {"b", 7}});
+}
+
+}  // namespace flowrun::test

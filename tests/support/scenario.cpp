@@ -1,0 +1,247 @@
+#include "tests/support/scenario.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <stdexcept>
+
+#include "engine/jq/jq.h"
+#include "tests/support/catch.h"
+
+namespace flowrun::test {
+
+std::unique_ptr<Loaded> load_text(const std::string& text) {
+  Diagnostics diagnostics({"scenario.yaml", text});
+  std::optional<Loaded> loaded = load("/nowhere/scenario.yaml", diagnostics);
+  INFO(text << "\n" << diagnostics.text());
+  REQUIRE(loaded);
+  return std::make_unique<Loaded>(std::move(*loaded));
+}
+
+namespace {
+
+std::string indented(const std::string& steps) {
+  std::string text = "flowrun: 1\nsteps:\n";
+  std::size_t from = 0;
+  while (from < steps.size()) {
+    std::size_t end = std::min(steps.find('\n', from), steps.size());
+    text += "  " + steps.substr(from, end - from) + "\n";
+    from = end + 1;
+  }
+  return text;
+}
+
+RunStarted started_with(const Loaded& loaded, const std::string& inputs) {
+  RunStarted started;
+  started.semantics = Machine::kSemantics;
+  started.id = "scenario-1";
+  started.name = loaded.workflow.name;
+  started.seed = "00112233445566778899aabbccddeeff";
+  started.token = "t1";
+  started.inputs = Value::from_text(inputs);
+  started.vars = Value::from_text("{}");
+  started.folder = "/nowhere";
+  started.run_dir = "/nowhere/run";
+  return started;
+}
+
+}  // namespace
+
+Scenario::Scenario(const std::string& steps, const std::string& inputs) {
+  std::string body = steps.substr(steps.find_first_not_of('\n') == std::string::npos ? 0 : steps.find_first_not_of('\n'));
+  loaded_ = load_text(body.rfind("flowrun:", 0) == 0 ? body : indented(body));
+  evaluator_ = make_jq(loaded_->programs);
+  machine_ = std::make_unique<Machine>(loaded_->workflow, *evaluator_);
+  apply({now_, started_with(*loaded_, inputs)});
+}
+
+Scenario::~Scenario() {
+  if (!std::uncaught_exceptions()) check_replays();
+}
+
+void Scenario::check_replays() const {
+  for (std::size_t count = 0; count <= entries_.size(); ++count) {
+    INFO("replaying the first " << count << " of " << entries_.size() << " entries");
+    CHECK_NOTHROW(replay_prefix(*loaded_, entries_, count, *evaluator_));
+  }
+}
+
+void Scenario::apply(Event event) {
+  REQUIRE(machine_->expects(event));
+  const auto* ended = std::get_if<TaskEnded>(&event.fact);
+  entries_.push_back(to_entry(event, ended && machine_->late(*ended)));
+  history_.add(entries_.back());
+  machine_->apply(event, *this);
+}
+
+void Scenario::decide(Decision decision) {
+  entries_.push_back(to_entry(decision, now_));
+  history_.add(entries_.back());
+  if (auto* start = std::get_if<StartTask>(&decision.what)) {
+    started_.push_back(start->task.path);
+    tasks_[start->task.path] = start->task;
+  }
+  if (auto* stop = std::get_if<StopTask>(&decision.what)) stopped_.push_back(stop->path);
+}
+
+void Scenario::end(const std::string& path, Result result) {
+  REQUIRE(tasks_.count(path));
+  apply({now_, TaskEnded{path, tasks_[path].attempt, std::move(result)}});
+}
+
+void Scenario::succeed(const std::string& path, const std::string& value) {
+  Result result;
+  result.value = Value::from_text(value);
+  end(path, std::move(result));
+}
+
+void Scenario::fail(const std::string& path, const std::string& type, const std::string& message) {
+  Result result;
+  result.failure = Failure{type, message, "", 0, {}};
+  end(path, std::move(result));
+}
+
+void Scenario::reserved(const std::string& path) { apply({now_, TaskReserved{path}}); }
+
+void Scenario::advance(Duration span) {
+  Instant until = now_ + span;
+  for (;;) {
+    std::optional<Machine::PendingTimer> next;
+    for (const Machine::PendingTimer& timer : machine_->timers()) {
+      if (timer.due > until) continue;
+      if (!next || std::tie(timer.due, timer.path, timer.timer) < std::tie(next->due, next->path, next->timer)) next = timer;
+    }
+    if (!next) break;
+    now_ = std::max(now_, next->due);
+    apply({now_, TimerFired{next->path, next->timer}});
+  }
+  now_ = until;
+}
+
+void Scenario::suspend() { apply({now_, SuspendRequested{2}}); }
+
+void Scenario::interrupt(const std::string& path) { apply({now_, TaskInterrupted{path, tasks_[path].attempt}}); }
+
+void Scenario::crash_and_resume(RunResumed how, Duration down) {
+  now_ += down;
+  how.token = "t2";
+  how.down = down;
+  apply({now_, std::move(how)});
+}
+
+void Scenario::retry(const std::string& path) { apply({now_, RunReopened{"t3", path}}); }
+
+void Scenario::expect_started(const std::vector<std::string>& paths) {
+  CHECK(started_ == paths);
+  started_.clear();
+}
+
+void Scenario::expect_stopped(const std::vector<std::string>& paths) {
+  CHECK(stopped_ == paths);
+  stopped_.clear();
+}
+
+void Scenario::expect_state(const std::string& path, State state) {
+  INFO(path);
+  CHECK(to_string(this->state(path)) == to_string(state));
+}
+
+void Scenario::expect_running() { CHECK(machine_->phase() == Machine::Phase::Running); }
+
+void Scenario::expect_success(const std::string& output) {
+  REQUIRE(machine_->phase() == Machine::Phase::Ended);
+  const Outcome& outcome = machine_->outcome();
+  INFO((outcome.failure ? outcome.failure->message : ""));
+  CHECK(to_string(outcome.state) == "succeeded");
+  if (!output.empty()) CHECK(outcome.output.json() == Json::parse(output));
+}
+
+void Scenario::expect_failure(const std::string& type, const std::string& step) {
+  REQUIRE(machine_->phase() == Machine::Phase::Ended);
+  CHECK(to_string(machine_->outcome().state) == "failed");
+  REQUIRE(machine_->outcome().failure);
+  CHECK(machine_->outcome().failure->type == type);
+  if (!step.empty()) CHECK(machine_->outcome().failure->step == step);
+}
+
+void Scenario::expect_suspended() { CHECK(machine_->phase() == Machine::Phase::Suspended); }
+
+State Scenario::state(const std::string& path) const {
+  if (auto settled = machine_->look(path)) return settled->state;
+  const StepHistory* step = history_.find(path);
+  return step ? step->state : State::Pending;
+}
+
+Json Scenario::output(const std::string& path) const {
+  auto settled = machine_->look(path);
+  return settled ? settled->output.json() : Json();
+}
+
+std::string Scenario::reason(const std::string& path) const {
+  const StepHistory* step = history_.find(path);
+  return step ? step->reason : "";
+}
+
+const Task& Scenario::task(const std::string& path) const { return tasks_.at(path); }
+
+Duration Scenario::timer(const std::string& path, TimerKind kind) const {
+  for (const Machine::PendingTimer& timer : machine_->timers())
+    if (timer.path == path && timer.timer == kind) return timer.due - now_;
+  return Duration{-1};
+}
+
+namespace {
+
+/// Holds decisions against recorded entries and answers from them.
+class PrefixChecker : public DecisionSink, public Evaluator {
+ public:
+  PrefixChecker(const std::vector<Entry>& entries, std::size_t count, Evaluator& live) : entries_(entries), count_(count), live_(live) {}
+
+  std::size_t at = 0;
+
+  void decide(Decision decision) override {
+    if (at >= entries_.size()) throw std::runtime_error("more decisions than were recorded");
+    std::string what = difference(entries_[at], to_entry(decision, entries_[at].at));
+    if (!what.empty()) throw std::runtime_error(fmt::format("entry {} ({} {}): {}", at + 1, entries_[at].kind, entries_[at].path, what));
+    ++at;
+  }
+
+  Answer evaluate(const Question& question) override {
+    while (answers_.empty() && read_ < count_ && (read_ < at || !is_fact(entries_[read_].kind))) {
+      for (Answer& answer : answers_of(entries_[read_])) answers_.push_back(std::move(answer));
+      ++read_;
+    }
+    if (answers_.empty()) return live_.evaluate(question);
+    Answer answer = answers_.front();
+    answers_.pop_front();
+    return answer;
+  }
+
+  void fact_taken() { read_ = std::max(read_, at); }
+
+ private:
+  const std::vector<Entry>& entries_;
+  std::size_t count_;
+  Evaluator& live_;
+  std::size_t read_ = 0;
+  std::deque<Answer> answers_;
+};
+
+}  // namespace
+
+void replay_prefix(const Loaded& loaded, const std::vector<Entry>& entries, std::size_t count, Evaluator& live) {
+  PrefixChecker checker(entries, count, live);
+  Machine machine(loaded.workflow, checker);
+  while (checker.at < count) {
+    const Entry& entry = entries[checker.at];
+    if (!is_fact(entry.kind)) throw std::runtime_error(fmt::format("entry {} was not decided again: {} {}", checker.at + 1, entry.kind, entry.path));
+    Event event = to_event(entry);
+    ++checker.at;
+    checker.fact_taken();
+    if (!machine.expects(event)) throw std::runtime_error(fmt::format("entry {} is not expected: {} {}", checker.at, entry.kind, entry.path));
+    machine.apply(event, checker);
+  }
+}
+
+}  // namespace flowrun::test

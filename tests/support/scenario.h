@@ -1,0 +1,78 @@
+// A workflow played without a clock, a process or a file: the test says what happens, the machine says what follows.
+// As it ends, every scenario replays its own log: from each prefix of its entries the same decisions must follow.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/history.h"
+#include "engine/load.h"
+#include "engine/machine/frame.h"
+#include "engine/machine/machine.h"
+#include "engine/model/entry.h"
+
+namespace flowrun::test {
+
+using namespace std::chrono_literals;
+
+class Scenario : public DecisionSink {
+ public:
+  /// |steps| is what stands under `steps:`, or a whole workflow when it begins with `flowrun:`.
+  explicit Scenario(const std::string& steps, const std::string& inputs = "{}");
+  ~Scenario() override;
+
+  /// The attempt of |path| ends well with |value| as JSON.
+  void succeed(const std::string& path, const std::string& value = "null");
+  void fail(const std::string& path, const std::string& type = "exit.1", const std::string& message = "broken");
+  void end(const std::string& path, Result result);
+  void reserved(const std::string& path);
+  /// Time passes; timers that are due fire in order.
+  void advance(Duration span);
+  void suspend();
+  void interrupt(const std::string& path);
+  /// The process dies here; |down| later somebody resumes.
+  void crash_and_resume(RunResumed how = {}, Duration down = 1000ms);
+  void retry(const std::string& path = "");
+
+  void expect_started(const std::vector<std::string>& paths);      ///< exactly these, since last asked, in order
+  void expect_stopped(const std::vector<std::string>& paths);
+  void expect_state(const std::string& path, State state);
+  void expect_running();
+  void expect_success(const std::string& output = "");             ///< JSON; empty: any
+  void expect_failure(const std::string& type, const std::string& step = "");
+  void expect_suspended();
+
+  State state(const std::string& path) const;
+  Json output(const std::string& path) const;
+  std::string reason(const std::string& path) const;
+  const Task& task(const std::string& path) const;  ///< of its newest attempt
+  Duration timer(const std::string& path, TimerKind kind) const;
+  const Machine& machine() const { return *machine_; }
+  const std::vector<Entry>& entries() const { return entries_; }
+  Instant now() const { return now_; }
+
+  void decide(Decision decision) override;
+  void apply(Event event);
+
+ private:
+  void check_replays() const;
+
+  std::unique_ptr<Loaded> loaded_;
+  std::unique_ptr<Evaluator> evaluator_;
+  std::unique_ptr<Machine> machine_;
+  std::vector<Entry> entries_;
+  History history_;
+  std::vector<std::string> started_, stopped_;
+  std::map<std::string, Task> tasks_;
+  Instant now_ = from_millis(1'800'000'000'000);
+};
+
+/// Loads a workflow from text; fails the test with the diagnostics when it is not valid.
+std::unique_ptr<Loaded> load_text(const std::string& text);
+
+/// Feeds the first |count| of |entries| to a new machine. Every decision must be the recorded one; those behind the
+/// prefix are what may be missing. Throws with what differs.
+void replay_prefix(const Loaded& loaded, const std::vector<Entry>& entries, std::size_t count, Evaluator& live);
+
+}  // namespace flowrun::test
