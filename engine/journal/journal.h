@@ -25,7 +25,8 @@ struct RunRecord {
   std::optional<Instant> ended_at;
   Value input, output, error;
   std::int64_t last_seq = 0;
-  std::int64_t driver_pid = 0;  ///< filled by find and list when a live process drives it, else 0
+  /// Filled by find and list when a live process drives it, else 0. -1: one that has no pid here, in another container.
+  std::int64_t driver_pid = 0;
 };
 
 /// Where a journal lives by default (CLI.md section 7): |flag|, $FLOWRUN_JOURNAL, .flowrun/journal.db at or above the
@@ -59,8 +60,8 @@ class Journal {
 
   /// Becomes the driver of |run|: takes the lock that says so. Throws Error(Busy) naming the pid of who has it.
   void lock(const RunRecord& run);
-  /// Writes `sources` and the row of a new run and locks it, in one transaction; fills number. False when the id is
-  /// taken. Its first entries come by append and commit.
+  /// Writes `sources` and the row of a new run and locks it, in one transaction; fills number, and source_hash when it
+  /// is empty (hash_name of the text). False when the id is taken. Its first entries come by append and commit.
   bool create(RunRecord& run, std::string_view source_text);
 
   /// Takes an entry into the batch: numbers it, computes its sum. Writes nothing.
@@ -81,7 +82,8 @@ class Journal {
   /// `runs.alive_at` = |now|.
   void beat(Instant now);
 
-  /// Entries of a run in order from |from|, up to |limit|; empty at the end. Checks nothing.
+  /// Entries of a run in order from |from|, up to |limit| (fewer when they are long); empty at the end.
+  /// Checks nothing.
   std::vector<Entry> read(std::int64_t run_number, std::int64_t from, std::size_t limit = 1000) const;
   /// Recomputes the sums of all entries of a run; Corruption names the first that does not fit.
   void check_sums(const RunRecord& run) const;

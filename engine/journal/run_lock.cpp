@@ -43,6 +43,9 @@ bool set_lock(int fd, int command, short type, std::int64_t byte, const std::str
   return true;
 }
 
+/// Bytes of `JOURNAL-turn`.
+constexpr std::int64_t kTurn = 0, kNext = 1;
+
 /// What this process has open, by device and inode: a name can change, and a second descriptor of the same file must
 /// not come to be. Process-wide because the kernel's record of these locks is.
 using FileId = std::pair<dev_t, ino_t>;
@@ -153,11 +156,27 @@ WriterTurn::WriterTurn(const std::string& path) : path_(path) {
 
 WriterTurn::~WriterTurn() { close(fd_); }
 
-WriterTurn::Hold::Hold(WriterTurn& turn) : turn_(turn) { set_lock(turn.fd_, F_OFD_SETLKW, F_WRLCK, 0, turn.path_); }
+void WriterTurn::lock(std::int64_t byte) const { set_lock(fd_, F_OFD_SETLKW, F_WRLCK, byte, path_); }
 
-WriterTurn::Hold::~Hold() {
-  struct flock lock = lock_of(F_UNLCK, 0);
-  fcntl(turn_.fd_, F_OFD_SETLK, &lock);  // unlocking what we hold does not fail
+void WriterTurn::unlock(std::int64_t byte) const {
+  struct flock lock = lock_of(F_UNLCK, byte);
+  fcntl(fd_, F_OFD_SETLK, &lock);  // unlocking what we hold does not fail
 }
+
+// The kernel wakes who waits for a lock but does not hand it over: who has just let go of it and asks again comes
+// first, time after time. So only one at a time waits for the turn, being the next one; the others, the last holder
+// among them, wait to be that. Four busy writers had from 1 to 350 commits in 0.1 s without it, 91 or 92 with it.
+WriterTurn::Hold::Hold(const WriterTurn& turn) : turn_(turn) {
+  turn_.lock(kNext);
+  try {
+    turn_.lock(kTurn);
+  } catch (...) {
+    turn_.unlock(kNext);
+    throw;
+  }
+  turn_.unlock(kNext);
+}
+
+WriterTurn::Hold::~Hold() { turn_.unlock(kTurn); }
 
 }  // namespace flowrun

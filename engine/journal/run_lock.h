@@ -1,6 +1,7 @@
 // Who may write: the locks beside the journal, `JOURNAL-lock` and `JOURNAL-turn`. Knows numbers of runs, no SQL.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <set>
 #include <string>
@@ -61,8 +62,8 @@ class WriterShare {
   LockFile& locks_;
 };
 
-/// The line in which writers wait. SQLite's own way of waiting lets one of several busy writers starve; the kernel's
-/// queue for this lock is fair. An open file description lock, so two journals of one process wait for each other too.
+/// The line in which writers wait, `JOURNAL-turn`. SQLite's own way of waiting lets one of several busy writers starve.
+/// Open file description locks, so two journals of one process wait for each other too.
 class WriterTurn {
  public:
   explicit WriterTurn(const std::string& path);
@@ -70,19 +71,22 @@ class WriterTurn {
   WriterTurn(const WriterTurn&) = delete;
   WriterTurn& operator=(const WriterTurn&) = delete;
 
-  /// Holds the turn as long as it lives; its constructor waits.
+  /// Has the turn as long as it lives; its constructor waits.
   class Hold {
    public:
-    explicit Hold(WriterTurn& turn);
+    explicit Hold(const WriterTurn& turn);
     ~Hold();
     Hold(const Hold&) = delete;
     Hold& operator=(const Hold&) = delete;
 
    private:
-    WriterTurn& turn_;
+    const WriterTurn& turn_;
   };
 
  private:
+  void lock(std::int64_t byte) const;
+  void unlock(std::int64_t byte) const;
+
   std::string path_;
   int fd_;
 };

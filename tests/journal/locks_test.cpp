@@ -176,8 +176,8 @@ TEST_CASE("four processes that write all the time all get on") {
     const RunRecord run = journal.find("run-" + std::to_string(i));
     REQUIRE(run.last_seq == 3 * shared->commits[i]);
     journal.check_sums(run);
-    // Whoever only retries when the file is busy gets one commit where others get thousands.
-    REQUIRE(shared->commits[i] > kEnough / 10);
+    // Without a line to wait in, one of them has a commit or two by now.
+    REQUIRE(shared->commits[i] > kEnough / 2);
   }
   REQUIRE(journal.check_file().empty());
   munmap(shared, sizeof(Shared));

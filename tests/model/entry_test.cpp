@@ -79,12 +79,16 @@ TEST_CASE("what a fact says survives to the last member") {
 
   RunResumed resumed;
   resumed.on_crash = OnCrash::Ask;
+  resumed.folder = "/elsewhere";
   resumed.unbegun = {"a[\"]", "b"};
-  resumed.marks = {{.path = "deploy", .done = true, .output = Value::string("v")}};
+  resumed.marks = {{.path = "deploy", .done = true, .output = Value::string("v")},
+                   {.path = "x", .rerun = true, .output = {}}};
   REQUIRE(back(resumed).on_crash == OnCrash::Ask);
   REQUIRE(back(resumed).unbegun == resumed.unbegun);
   REQUIRE(back(resumed).marks.at(0).path == "deploy");
   REQUIRE(back(resumed).marks.at(0).done);
+  REQUIRE(back(resumed).marks.at(1).rerun);
+  REQUIRE(back(resumed).folder == "/elsewhere");
   REQUIRE(back(resumed).marks.at(0).output.text() == "\"v\"");
 }
 

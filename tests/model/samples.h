@@ -52,7 +52,9 @@ inline std::vector<Event> events() {
   resumed.token = "t";
   resumed.down = Duration(12'345);
   resumed.on_crash = OnCrash::Fail;
-  resumed.marks = {{.path = "deploy", .done = true, .output = Value::from_text("[1]")}, {.path = "x/y", .output = {}}};
+  resumed.marks = {{.path = "deploy", .done = true, .output = Value::from_text("[1]")},
+                   {.path = "x/y", .rerun = true, .output = {}}};
+  resumed.folder = "/elsewhere";
   resumed.unbegun = {"a[%2F]/b", "c"};
   resumed.host = "h";
   resumed.boot_id = "b";
