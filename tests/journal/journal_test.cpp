@@ -1,6 +1,7 @@
 #include "engine/journal/journal.h"
 
 #include <sqlite3.h>
+#include <xxhash.h>
 
 #include "tests/journal/scratch.h"
 #include "tests/model/samples.h"
@@ -232,6 +233,31 @@ TEST_CASE("a byte that changed behind its back is found by the sums, and the fir
   const std::string message = refusal(Problem::Journal, [&] { journal.check_sums(run); });
   REQUIRE(contains(message, "order-1-aaaa"));
   REQUIRE(contains(message, "entry 3"));
+}
+
+TEST_CASE("sums are those of the manual") {
+  Folder folder;
+  Journal journal(folder / "journal.db", Journal::Mode::ReadWrite);
+  RunRecord run = record("order-1-aaaa");
+  REQUIRE(journal.create(run, ""));
+  const std::string value = '"' + std::string(2 << 20, 'v') + '"';
+  journal.append(ended("a"));
+  journal.append(ended("b", Value::from_text(value)));
+  journal.commit({}, at());
+
+  std::uint64_t sum = 0;
+  for (int seq = 1; seq <= 2; ++seq) {
+    const std::string texts[] = {"ended", seq == 1 ? "a" : "b", R"({"ok":true,"code":0,"took_ms":0})",
+                                 seq == 1 ? "" : value};
+    std::string bytes;
+    for (std::uint64_t number : {sum, (std::uint64_t(1) << 40) + seq, std::uint64_t(1'795'423'512'481),
+                                 std::uint64_t(1), texts[0].size(), texts[1].size(), texts[2].size(), texts[3].size()})
+      for (int i = 0; i < 8; ++i) bytes += static_cast<char>(number >> (8 * i));
+    for (const std::string& text : texts) bytes += text;
+    sum = XXH3_64bits(bytes.data(), bytes.size());
+    REQUIRE(Shell(folder / "journal.db")("SELECT sum FROM entries WHERE seq = " + std::to_string(seq)) ==
+            std::vector<std::string>{std::to_string(static_cast<std::int64_t>(sum))});
+  }
 }
 
 TEST_CASE("entries that were cut off at the end or added are found") {
