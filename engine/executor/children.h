@@ -1,0 +1,50 @@
+// The processes of one worker, from start to end. One thread.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "engine/executor/worker.h"
+
+namespace flowrun {
+
+class Children {
+ public:
+  explicit Children(Worker& worker);
+  ~Children();
+
+  /// The process has its place.
+  void begin(Task task);
+  void stop(const std::string& path, int attempt);
+  void stop_all(Duration grace);
+  void kill_all();
+
+  // What the loop saw.
+  void exited(std::uint64_t id);
+  void readable(std::uint64_t id, bool from_stderr);
+  void writable(std::uint64_t id);
+  void due(std::uint64_t id);
+
+ private:
+  struct Child;
+
+  Child* find(std::uint64_t id);
+  void end(Child& child, const char* why, Duration grace);
+  void signal_group(const Child& child, int signal);
+  /// Reads what is there; false at the end of the stream.
+  bool drain(Child& child, bool from_stderr);
+  void keep(Child& child, bool from_stderr, std::string_view bytes);
+  void close_stream(int& descriptor);
+  void finish(Child& child, int status_code, int status);
+  Result result_of(Child& child, int status_code, int status);
+  void failed_to_begin(const Task& task, std::string message);
+
+  Worker& worker_;
+  std::uint64_t last_id_ = 0;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Child>> running_;
+  std::unordered_map<std::string, std::uint64_t> by_path_;
+};
+
+}  // namespace flowrun

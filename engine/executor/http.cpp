@@ -1,0 +1,196 @@
+#include "engine/executor/http.h"
+
+#include <curl/curl.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+
+#include "engine/executor/transfer.h"
+#include "engine/model/error.h"
+
+namespace flowrun {
+namespace {
+
+/// scheme://host:port as it is written: good enough to tell hosts apart.
+std::string host_of(const std::string& url) {
+  std::size_t begin = url.find("://");
+  if (begin == std::string::npos) return url;
+  return url.substr(0, url.find_first_of("/?#", begin + 3));
+}
+
+constexpr std::size_t kMostIdle = 64;  // easy handles kept for the next transfers
+
+}  // namespace
+
+Http::Http(Worker& worker) : worker_(worker), multi_(curl_multi_init()) {
+  if (!multi_) throw Error(Problem::Internal, "libcurl can not start");
+  curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION,
+                    +[](CURL* easy, curl_socket_t socket, int what, void* self, void* known) { return on_socket(easy, socket, what, self, known); });
+  curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
+  curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, +[](CURLM* multi, long ms, void* self) { return on_timer(multi, ms, self); });
+  curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
+}
+
+Http::~Http() {
+  for (auto& [easy, transfer] : running_) {
+    curl_multi_remove_handle(multi_, easy);
+    curl_easy_cleanup(easy);
+  }
+  for (void* easy : idle_) curl_easy_cleanup(easy);
+  curl_multi_cleanup(multi_);
+}
+
+int Http::on_socket(void*, int socket, int what, void* self, void* known) {
+  Http& http = *static_cast<Http*>(self);
+  int epoll = http.worker_.epoll();
+  if (what == CURL_POLL_REMOVE) {
+    epoll_ctl(epoll, EPOLL_CTL_DEL, socket, nullptr);
+    return 0;
+  }
+  epoll_event wanted{};
+  if (what & CURL_POLL_IN) wanted.events |= EPOLLIN;
+  if (what & CURL_POLL_OUT) wanted.events |= EPOLLOUT;
+  wanted.data.u64 = wake_data(Wake::Socket, static_cast<std::uint64_t>(socket));
+  if (known || epoll_ctl(epoll, EPOLL_CTL_ADD, socket, &wanted) != 0) epoll_ctl(epoll, EPOLL_CTL_MOD, socket, &wanted);
+  curl_multi_assign(http.multi_, socket, &http);
+  return 0;
+}
+
+int Http::on_timer(void*, long ms, void* self) {
+  Http& http = *static_cast<Http*>(self);
+  ++http.timer_;
+  if (ms >= 0) http.worker_.alarm(Worker::Who::Http, http.timer_, Duration(ms));
+  return 0;
+}
+
+void Http::begin(Task task) {
+  auto transfer = std::make_unique<Transfer>();
+  transfer->task = std::move(task);
+  transfer->owner = this;
+  transfer->host = host_of(transfer->request().url);
+  if (transfer->request().response == HttpRequest::Response::File) worker_.shared().make_run_dir();
+  // The first to a new host goes alone: each of many at once would look its name up, in a thread of its own.
+  Host& host = hosts_[transfer->host];
+  if (host.state == Host::State::Connecting) {
+    by_path_[transfer->task.path] = transfer.get();
+    host.waiting.push_back(std::move(transfer));
+    return;
+  }
+  if (host.state == Host::State::Unknown) host.state = Host::State::Connecting;
+  start(std::move(transfer));
+}
+
+void Http::start(std::unique_ptr<Transfer> transfer) {
+  CURL* easy = nullptr;
+  if (idle_.empty()) {
+    easy = curl_easy_init();
+  } else {
+    easy = idle_.back();
+    idle_.pop_back();
+    curl_easy_reset(easy);
+  }
+  transfer->begun = std::chrono::steady_clock::now();
+  std::string trouble = easy ? transfer->prepare(easy, worker_.shared().options.run_dir) : "libcurl is out of memory";
+  by_path_[transfer->task.path] = transfer.get();
+  if (!trouble.empty()) {
+    Result result;
+    result.failure = Failure{"internal", std::move(trouble), "", 0, {}};
+    result.sent = false;
+    by_path_.erase(transfer->task.path);
+    connected_.push_back(transfer->host);
+    worker_.shared().tell_ended(transfer->task, std::move(result));
+    if (easy) curl_easy_cleanup(easy);
+    return;
+  }
+  running_[easy] = std::move(transfer);
+  curl_multi_add_handle(multi_, easy);
+}
+
+void Http::ready(int socket, std::uint32_t events) {
+  int mask = 0;
+  if (events & EPOLLIN) mask |= CURL_CSELECT_IN;
+  if (events & EPOLLOUT) mask |= CURL_CSELECT_OUT;
+  if (events & (EPOLLERR | EPOLLHUP)) mask |= CURL_CSELECT_ERR;
+  int running = 0;
+  curl_multi_socket_action(multi_, socket, mask, &running);
+}
+
+void Http::due(std::uint64_t id) {
+  if (id != timer_) return;
+  int running = 0;
+  curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
+}
+
+void Http::settle() {
+  for (;;) {
+    int left = 0;
+    while (CURLMsg* message = curl_multi_info_read(multi_, &left))
+      if (message->msg == CURLMSG_DONE) finish(message->easy_handle, message->data.result);
+    for (auto& [name, host] : hosts_) {
+      // Nothing to look at in the common case: all hosts are known.
+      if (host.state != Host::State::Connecting) continue;
+      bool through = std::any_of(running_.begin(), running_.end(), [&](const auto& one) { return one.second->host == name && one.second->sent; });
+      if (through) connected_.push_back(name);
+    }
+    if (connected_.empty()) return;
+    std::vector<std::string> connected;
+    connected.swap(connected_);
+    for (const std::string& name : connected) {
+      Host& host = hosts_[name];
+      if (host.state == Host::State::Known) continue;
+      host.state = Host::State::Known;
+      std::deque<std::unique_ptr<Transfer>> waiting;
+      waiting.swap(host.waiting);
+      for (auto& transfer : waiting) start(std::move(transfer));
+    }
+  }
+}
+
+void Http::finish(void* easy, int code) {
+  auto found = running_.find(easy);
+  if (found == running_.end()) return;
+  std::unique_ptr<Transfer> transfer = std::move(found->second);
+  running_.erase(found);
+  Result result = transfer->result(static_cast<CURLcode>(code));
+  curl_multi_remove_handle(multi_, easy);
+  if (idle_.size() < kMostIdle) {
+    idle_.push_back(easy);
+  } else {
+    curl_easy_cleanup(easy);
+  }
+  if (auto known = by_path_.find(transfer->task.path); known != by_path_.end() && known->second == transfer.get()) by_path_.erase(known);
+  if (hosts_[transfer->host].state == Host::State::Connecting) connected_.push_back(transfer->host);
+  worker_.shared().tell_ended(transfer->task, std::move(result));
+}
+
+void Http::stop(const std::string& path, int attempt) {
+  auto found = by_path_.find(path);
+  if (found != by_path_.end() && found->second->task.attempt == attempt) cancel(*found->second);
+}
+
+void Http::stop_all() {
+  std::vector<Transfer*> all;
+  for (auto& [path, transfer] : by_path_) all.push_back(transfer);
+  for (Transfer* transfer : all) cancel(*transfer);
+}
+
+void Http::cancel(Transfer& transfer) {
+  Result result;
+  result.failure = Failure{"cancelled", "stopped", "", 0, {}};
+  result.sent = transfer.sent;
+  Task task = transfer.task;
+  by_path_.erase(task.path);
+  Host& host = hosts_[transfer.host];
+  if (transfer.easy) {
+    CURL* easy = transfer.easy;
+    if (host.state == Host::State::Connecting) connected_.push_back(transfer.host);
+    curl_multi_remove_handle(multi_, easy);
+    running_.erase(easy);
+    curl_easy_cleanup(easy);
+  } else {
+    std::erase_if(host.waiting, [&](const auto& waiting) { return waiting.get() == &transfer; });
+  }
+  worker_.shared().tell_ended(task, std::move(result));
+}
+
+}  // namespace flowrun

@@ -1,0 +1,89 @@
+#include "engine/executor/places.h"
+
+#include <algorithm>
+
+namespace flowrun {
+
+bool Places::free_for(bool shared) const {
+  if (jobs_ > 0) return running_ < jobs_;
+  return !shared || running_ < cpus_;
+}
+
+void Places::take(bool shared) {
+  if (jobs_ > 0 || shared) ++running_;
+}
+
+bool Places::admit(Task& task) {
+  bool shared = std::get<Process>(task.work).shares_cpus;
+  std::lock_guard lock(mutex_);
+  if (task.strict && (held_.erase(task.path) > 0 || held_shared_.erase(task.path) > 0)) return true;
+  bool must_queue = (jobs_ > 0 || shared) && !line_.empty();
+  if (!must_queue && free_for(shared)) {
+    take(shared);
+    return true;
+  }
+  line_.emplace_back(std::move(task));
+  return false;
+}
+
+bool Places::reserve(Reservation reservation) {
+  std::lock_guard lock(mutex_);
+  bool must_queue = (jobs_ > 0 || reservation.shares_cpus) && !line_.empty();
+  if (!must_queue && free_for(reservation.shares_cpus)) {
+    take(reservation.shares_cpus);
+    (reservation.shares_cpus ? held_shared_ : held_).insert(std::move(reservation.path));
+    return true;
+  }
+  line_.emplace_back(std::move(reservation));
+  return false;
+}
+
+void Places::leave(bool shared) {
+  std::lock_guard lock(mutex_);
+  if (jobs_ > 0 || shared) --running_;
+}
+
+std::optional<Places::Waiting> Places::next() {
+  std::lock_guard lock(mutex_);
+  if (line_.empty()) return std::nullopt;
+  const auto* task = std::get_if<Task>(&line_.front());
+  bool shared = task ? std::get<Process>(task->work).shares_cpus : std::get<Reservation>(line_.front()).shares_cpus;
+  if (!free_for(shared)) return std::nullopt;
+  take(shared);
+  Waiting first = std::move(line_.front());
+  line_.pop_front();
+  if (const auto* reservation = std::get_if<Reservation>(&first))
+    (reservation->shares_cpus ? held_shared_ : held_).insert(reservation->path);
+  return first;
+}
+
+std::optional<Task> Places::withdraw(const std::string& path, int attempt) {
+  std::lock_guard lock(mutex_);
+  for (auto it = line_.begin(); it != line_.end(); ++it) {
+    if (auto* task = std::get_if<Task>(&*it); task && task->path == path && task->attempt == attempt) {
+      Task taken = std::move(*task);
+      line_.erase(it);
+      return taken;
+    }
+    if (auto* reservation = std::get_if<Reservation>(&*it); reservation && attempt == 0 && reservation->path == path) {
+      line_.erase(it);
+      return std::nullopt;
+    }
+  }
+  if (attempt == 0) {
+    if (held_.erase(path) > 0 && jobs_ > 0) --running_;
+    if (held_shared_.erase(path) > 0) --running_;
+  }
+  return std::nullopt;
+}
+
+std::deque<Task> Places::withdraw_all() {
+  std::lock_guard lock(mutex_);
+  std::deque<Task> tasks;
+  for (Waiting& waiting : line_)
+    if (auto* task = std::get_if<Task>(&waiting)) tasks.push_back(std::move(*task));
+  line_.clear();
+  return tasks;
+}
+
+}  // namespace flowrun

@@ -1,0 +1,49 @@
+// Places for processes, and the line of those that wait for one. Shared by the run thread and the workers, behind one lock.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <variant>
+
+#include "engine/model/task.h"
+
+namespace flowrun {
+
+class Places {
+ public:
+  /// |jobs| > 0: at most so many processes. Else only those that share the CPUs are counted, at most |cpus|.
+  Places(int jobs, int cpus) : jobs_(jobs), cpus_(cpus) {}
+
+  struct Reservation {
+    std::string path;
+    bool shares_cpus;
+  };
+  using Waiting = std::variant<Task, Reservation>;
+
+  /// True: the process of |task| may begin now. Else it has taken |task| into the line.
+  bool admit(Task& task);
+  /// True: a place is held. Else it waits in line.
+  bool reserve(Reservation reservation);
+  /// A process that |shared| the CPUs, or not, has exited. Returns who is next, with a place; call until nothing comes.
+  void leave(bool shared);
+  std::optional<Waiting> next();
+  /// Takes a waiting task, or a waiting or held reservation, out again. The task, if it was one.
+  std::optional<Task> withdraw(const std::string& path, int attempt);
+  std::deque<Task> withdraw_all();
+
+ private:
+  bool free_for(bool shared) const;
+  void take(bool shared);
+
+  const int jobs_, cpus_;
+  std::mutex mutex_;
+  int running_ = 0;  ///< that are counted
+  std::deque<Waiting> line_;
+  std::unordered_set<std::string> held_, held_shared_;
+};
+
+}  // namespace flowrun

@@ -1,0 +1,176 @@
+#include "engine/executor/spawn.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define FLOWRUN_NO_SANITIZE __attribute__((no_sanitize("address", "thread", "undefined")))
+#else
+#define FLOWRUN_NO_SANITIZE
+#endif
+
+namespace flowrun {
+namespace {
+
+constexpr std::size_t kStack = 64 * 1024;
+
+/// What parent and child share while the child loads its program.
+struct Launch {
+  const char* program;
+  char* const* argv;
+  char* const* env;
+  const char* cwd;
+  int in, out, err;
+  int driver;
+  sigset_t mask;
+  int failed_errno;
+  bool failed_at_cwd;
+};
+
+// Runs in our memory, on its own stack, while the calling thread stands still: it allocates nothing and calls nothing
+// that could.
+FLOWRUN_NO_SANITIZE int child(void* argument) {
+  auto* launch = static_cast<Launch*>(argument);
+  setpgid(0, 0);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != launch->driver) _exit(127);
+  struct sigaction fresh {};
+  fresh.sa_handler = SIG_DFL;
+  sigaction(SIGPIPE, &fresh, nullptr);
+  for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction before {};
+    // What was ignored before us (nohup) stays ignored.
+    if (sigaction(signal, nullptr, &before) == 0 && before.sa_handler != SIG_IGN) sigaction(signal, &fresh, nullptr);
+  }
+  if (launch->cwd && chdir(launch->cwd) != 0) {
+    launch->failed_errno = errno;
+    launch->failed_at_cwd = true;
+    _exit(127);
+  }
+  // All three are above 2: descriptors 0 to 2 are always open in a flowrun process.
+  if (dup2(launch->in, 0) < 0 || dup2(launch->out, 1) < 0 || dup2(launch->err, 2) < 0) {
+    launch->failed_errno = errno;
+    _exit(127);
+  }
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  execve(launch->program, launch->argv, launch->env);
+  launch->failed_errno = errno;
+  _exit(127);
+}
+
+bool is_program(const std::string& path) {
+  struct stat status {};
+  return stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) && access(path.c_str(), X_OK) == 0;
+}
+
+/// Where the program is, as execvp(3) would find it in the child's PATH. Empty: nowhere.
+std::string locate(const SpawnRequest& request) {
+  const std::string& name = request.argv.front();
+  if (name.find('/') != std::string::npos) return name;
+  std::string path = "/usr/local/bin:/usr/bin:/bin";
+  for (const std::string& variable : request.env)
+    if (variable.compare(0, 5, "PATH=") == 0) path = variable.substr(5);
+  for (std::size_t from = 0; from <= path.size();) {
+    std::size_t end = std::min(path.find(':', from), path.size());
+    std::string folder = path.substr(from, end - from);
+    if (folder.empty()) folder = ".";
+    if (folder[0] != '/' && !request.cwd.empty()) folder = request.cwd + "/" + folder;
+    if (std::string candidate = folder + "/" + name; is_program(candidate)) return candidate;
+    from = end + 1;
+  }
+  return "";
+}
+
+std::string explain(const SpawnRequest& request, const Launch& launch) {
+  const std::string& name = request.argv.front();
+  if (launch.failed_at_cwd) return fmt::format("cannot go to the folder {}: {}", request.cwd, std::strerror(launch.failed_errno));
+  switch (launch.failed_errno) {
+    case ENOENT:
+      return fmt::format("program {} not found", name);
+    case EACCES:
+      return fmt::format("program {} may not be executed: {}", name, std::strerror(EACCES));
+    case E2BIG:
+      return fmt::format("the arguments and environment of {} are too long; give large values by `stdin`", name);
+    default:
+      return fmt::format("cannot start {}: {}", name, std::strerror(launch.failed_errno));
+  }
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& strings) {
+  std::vector<char*> list;
+  list.reserve(strings.size() + 1);
+  for (const std::string& text : strings) list.push_back(const_cast<char*>(text.c_str()));
+  list.push_back(nullptr);
+  return list;
+}
+
+}  // namespace
+
+Spawned spawn(const SpawnRequest& request) {
+  Spawned spawned;
+  std::string program = locate(request);
+  if (program.empty()) {
+    spawned.error = fmt::format("program {} not found on PATH", request.argv.front());
+    return spawned;
+  }
+  std::vector<char*> argv = pointers(request.argv);
+  std::vector<char*> env = pointers(request.env);
+  Launch launch{};
+  launch.program = program.c_str();
+  launch.argv = argv.data();
+  launch.env = env.data();
+  launch.cwd = request.cwd.empty() ? nullptr : request.cwd.c_str();
+  launch.in = request.in;
+  launch.out = request.out;
+  launch.err = request.err;
+  launch.driver = getpid();
+
+  // One stack a thread: the thread that spawns stands still until the child has left it.
+  thread_local std::unique_ptr<char[]> stack(new char[kStack]);
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &launch.mask);
+  // The address is 16-byte aligned as the ABI wants it.
+  char* top = stack.get() + kStack;
+  top -= reinterpret_cast<std::uintptr_t>(top) % 16;
+  int pid = clone(child, top, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &launch, &spawned.pidfd);
+  int clone_errno = errno;
+  pthread_sigmask(SIG_SETMASK, &launch.mask, nullptr);
+  if (pid < 0) {
+    spawned.pidfd = -1;
+    spawned.error = fmt::format("cannot start a process: {}", std::strerror(clone_errno));
+    return spawned;
+  }
+  if (launch.failed_errno != 0) {
+    siginfo_t ignored{};
+    waitid(P_PID, static_cast<id_t>(pid), &ignored, WEXITED);
+    close(spawned.pidfd);
+    spawned.pidfd = -1;
+    spawned.error = explain(request, launch);
+    return spawned;
+  }
+  spawned.pid = pid;
+  return spawned;
+}
+
+int null_device() {
+  static const int device = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  return device;
+}
+
+}  // namespace flowrun

@@ -1,0 +1,209 @@
+#include "engine/executor/worker.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include "engine/executor/children.h"
+#include "engine/executor/http.h"
+#include "engine/model/error.h"
+
+namespace flowrun {
+namespace {
+
+void ring(int bell) {
+  std::uint64_t one = 1;
+  // A full counter is loud enough; nothing else can go wrong with an eventfd.
+  [[maybe_unused]] ssize_t written = write(bell, &one, sizeof one);
+}
+
+void silence(int bell) {
+  std::uint64_t count = 0;
+  [[maybe_unused]] ssize_t got = read(bell, &count, sizeof count);
+}
+
+int new_bell() {
+  int bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (bell < 0) throw Error(Problem::Internal, "no eventfd from the kernel; is the limit of open files very low?");
+  return bell;
+}
+
+}  // namespace
+
+PoolShared::PoolShared(const ExecutorOptions& chosen)
+    : options(chosen), places(chosen.jobs, std::max(1, chosen.cpus)), log(chosen.run_dir + "/output.log"), bell_(new_bell()) {}
+
+PoolShared::~PoolShared() { close(bell_); }
+
+void PoolShared::tell(Event event) {
+  bool first;
+  {
+    std::lock_guard lock(mutex_);
+    first = told_.empty();
+    told_.push_back(std::move(event));
+  }
+  if (first) ring(bell_);
+}
+
+void PoolShared::tell_ended(const Task& task, Result result) {
+  tell({{}, TaskEnded{task.path, task.attempt, std::move(result)}});
+}
+
+void PoolShared::take(std::vector<Event>& into, Duration timeout) {
+  pollfd waiting{bell_, POLLIN, 0};
+  poll(&waiting, 1, static_cast<int>(std::clamp<std::int64_t>(timeout.count(), 0, 1 << 30)));
+  silence(bell_);
+  std::lock_guard lock(mutex_);
+  if (into.empty()) {
+    into.swap(told_);
+  } else {
+    std::move(told_.begin(), told_.end(), std::back_inserter(into));
+    told_.clear();
+  }
+}
+
+void PoolShared::wake() { ring(bell_); }
+
+void PoolShared::make_run_dir() {
+  std::call_once(run_dir_made_, [this] {
+    if (options.run_dir.empty()) return;
+    std::error_code ignored;  // who needs it will fail with a better message
+    std::filesystem::create_directories(options.run_dir, ignored);
+    std::filesystem::permissions(options.run_dir, std::filesystem::perms::owner_all, ignored);
+  });
+}
+
+Worker::Worker(PoolShared& shared) : shared_(shared), epoll_(epoll_create1(EPOLL_CLOEXEC)), bell_(new_bell()) {
+  if (epoll_ < 0) throw Error(Problem::Internal, "no epoll from the kernel; is the limit of open files very low?");
+  epoll_event wanted{};
+  wanted.events = EPOLLIN;
+  wanted.data.u64 = wake_data(Wake::Bell, 0);
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, bell_, &wanted);
+  children_ = std::make_unique<Children>(*this);
+  http_ = std::make_unique<Http>(*this);
+  thread_ = std::thread([this] { loop(); });
+}
+
+Worker::~Worker() {
+  post(Quit{});
+  thread_.join();
+  close(bell_);
+  close(epoll_);
+}
+
+void Worker::post(Order order) {
+  bool first;
+  {
+    std::lock_guard lock(mutex_);
+    first = orders_.empty();
+    orders_.push_back(std::move(order));
+  }
+  if (first) ring(bell_);
+}
+
+void Worker::loop() {
+  std::array<epoll_event, 256> happened;
+  for (;;) {
+    int count = epoll_wait(epoll_, happened.data(), static_cast<int>(happened.size()), patience());
+    bool asked = false;
+    for (int i = 0; i < count; ++i) {
+      std::uint64_t data = happened[static_cast<std::size_t>(i)].data.u64;
+      std::uint32_t events = happened[static_cast<std::size_t>(i)].events;
+      std::uint64_t id = data >> 3;
+      switch (static_cast<Wake>(data & 7)) {
+        case Wake::Bell: asked = true; break;
+        case Wake::Exit: children_->exited(id); break;
+        case Wake::Out: children_->readable(id, false); break;
+        case Wake::Err: children_->readable(id, true); break;
+        case Wake::In: children_->writable(id); break;
+        case Wake::Socket: http_->ready(static_cast<int>(id), events); break;
+      }
+    }
+    ring_alarms();
+    http_->settle();
+    if (asked && !obey()) return;
+  }
+}
+
+bool Worker::obey() {
+  silence(bell_);
+  std::vector<Order> orders;
+  {
+    std::lock_guard lock(mutex_);
+    orders.swap(orders_);
+  }
+  for (Order& order : orders) {
+    if (auto* task = std::get_if<Task>(&order)) {
+      begin(std::move(*task));
+    } else if (const auto* stop = std::get_if<Stop>(&order)) {
+      children_->stop(stop->path, stop->attempt);
+      http_->stop(stop->path, stop->attempt);
+    } else if (const auto* all = std::get_if<StopAll>(&order)) {
+      children_->stop_all(all->grace);
+      http_->stop_all();
+    } else {
+      children_->kill_all();
+      return false;
+    }
+  }
+  http_->settle();
+  return true;
+}
+
+void Worker::begin(Task task) {
+  if (std::holds_alternative<Process>(task.work)) {
+    children_->begin(std::move(task));
+  } else {
+    http_->begin(std::move(task));
+  }
+}
+
+void Worker::place_freed(bool shared) {
+  shared_.places.leave(shared);
+  // A process that fails to begin frees its place at once: the loop that is under way goes on with the next.
+  if (handing_out_) return;
+  handing_out_ = true;
+  while (auto next = shared_.places.next()) {
+    if (auto* task = std::get_if<Task>(&*next)) {
+      begin(std::move(*task));
+    } else {
+      shared_.tell({{}, TaskReserved{std::get<Places::Reservation>(*next).path}});
+    }
+  }
+  handing_out_ = false;
+}
+
+void Worker::alarm(Who who, std::uint64_t id, Duration delay) {
+  alarms_.push_back({std::chrono::steady_clock::now() + delay, who, id});
+  std::push_heap(alarms_.begin(), alarms_.end(), std::greater<>());
+}
+
+int Worker::patience() const {
+  if (alarms_.empty()) return -1;
+  auto rest = alarms_.front().at - std::chrono::steady_clock::now();
+  // Rounded up: waking early would turn the last millisecond into a busy loop.
+  auto ms = std::chrono::ceil<std::chrono::milliseconds>(rest).count();
+  return static_cast<int>(std::clamp<std::int64_t>(ms, 0, 1 << 30));
+}
+
+void Worker::ring_alarms() {
+  if (alarms_.empty()) return;
+  auto now = std::chrono::steady_clock::now();
+  while (!alarms_.empty() && alarms_.front().at <= now) {
+    Alarm alarm = alarms_.front();
+    std::pop_heap(alarms_.begin(), alarms_.end(), std::greater<>());
+    alarms_.pop_back();
+    if (alarm.who == Who::Children) {
+      children_->due(alarm.id);
+    } else {
+      http_->due(alarm.id);
+    }
+  }
+}
+
+}  // namespace flowrun

@@ -1,0 +1,106 @@
+// One thread with one event loop: processes, transfers and due times. Knows tasks and results.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "engine/executor/executor.h"
+#include "engine/executor/output_log.h"
+#include "engine/executor/places.h"
+
+namespace flowrun {
+
+class Http;
+class Children;
+
+/// What the workers of a pool share with the run thread. Everything in it may be used by any thread.
+struct PoolShared {
+  explicit PoolShared(const ExecutorOptions& options);
+  ~PoolShared();
+  PoolShared(const PoolShared&) = delete;
+  PoolShared& operator=(const PoolShared&) = delete;
+
+  /// Hands |event| to the run thread.
+  void tell(Event event);
+  void tell_ended(const Task& task, Result result);
+  /// Takes all that was told; waits up to |timeout| for the first.
+  void take(std::vector<Event>& into, Duration timeout);
+  void wake();
+  /// Makes the run's folder, once.
+  void make_run_dir();
+
+  const ExecutorOptions options;
+  Places places;
+  OutputLog log;
+
+ private:
+  std::mutex mutex_;
+  std::vector<Event> told_;
+  int bell_;  ///< eventfd
+  std::once_flag run_dir_made_;
+};
+
+/// One step of a worker's loop is done for whoever registered a descriptor.
+class Worker {
+ public:
+  struct Stop {
+    std::string path;
+    int attempt;
+  };
+  struct StopAll {
+    Duration grace;
+  };
+  struct Quit {};
+  using Order = std::variant<Task, Stop, StopAll, Quit>;
+
+  explicit Worker(PoolShared& shared);
+  ~Worker();
+
+  /// Any thread.
+  void post(Order order);
+
+  // For Children and Http, on the worker's own thread.
+  PoolShared& shared() { return shared_; }
+  int epoll() const { return epoll_; }
+  /// Calls Children::due or Http::due with |id| after |delay|.
+  enum class Who { Children, Http };
+  void alarm(Who who, std::uint64_t id, Duration delay);
+  /// A process has left its place: whoever waits begins.
+  void place_freed(bool shared);
+  void begin(Task task);
+
+ private:
+  struct Alarm {
+    std::chrono::steady_clock::time_point at;
+    Who who;
+    std::uint64_t id;
+    bool operator>(const Alarm& other) const { return at > other.at; }
+  };
+  void loop();
+  bool obey();
+  int patience() const;
+  void ring_alarms();
+
+  PoolShared& shared_;
+  int epoll_, bell_;
+  std::mutex mutex_;
+  std::vector<Order> orders_;
+  std::vector<Alarm> alarms_;  ///< a heap
+  bool handing_out_ = false;
+  std::unique_ptr<Children> children_;
+  std::unique_ptr<Http> http_;
+  std::thread thread_;  ///< last: the loop uses the above
+};
+
+/// In epoll's data: who is meant, and a number that is never used twice, so that a stale event means nobody.
+enum class Wake : std::uint64_t { Bell, Exit, Out, Err, In, Socket };
+constexpr std::uint64_t wake_data(Wake wake, std::uint64_t id) { return id << 3 | static_cast<std::uint64_t>(wake); }
+
+}  // namespace flowrun

@@ -1,0 +1,92 @@
+// The executor of this machine: workers, and the run thread's side of them. Knows tasks and results only.
+#include <curl/curl.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <mutex>
+#include <thread>
+
+#include "engine/executor/executor.h"
+#include "engine/executor/worker.h"
+
+namespace flowrun {
+namespace {
+
+void prepare_process() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    signal(SIGPIPE, SIG_IGN);
+    // Thousands of transfers are thousands of descriptors.
+    rlimit files{};
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+      files.rlim_cur = files.rlim_max;
+      setrlimit(RLIMIT_NOFILE, &files);
+    }
+  });
+}
+
+class WorkerPool : public Executor {
+ public:
+  explicit WorkerPool(const ExecutorOptions& options) : shared_(options) {
+    int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    int count = options.workers > 0 ? options.workers : std::min(cores, 4);
+    for (int i = 0; i < count; ++i) workers_.push_back(std::make_unique<Worker>(shared_));
+  }
+
+  void begin(Task task) override {
+    ++in_flight_;
+    if (std::holds_alternative<Process>(task.work) && !shared_.places.admit(task)) return;
+    workers_[next_++ % workers_.size()]->post(std::move(task));
+  }
+
+  void reserve(const std::string& path, bool process, bool shares_cpus) override {
+    if (!process || shared_.places.reserve({path, shares_cpus})) shared_.tell({{}, TaskReserved{path}});
+  }
+
+  void stop(const std::string& path, int attempt) override {
+    if (auto waiting = shared_.places.withdraw(path, attempt)) {
+      tell_cancelled(*waiting);
+      return;
+    }
+    for (auto& worker : workers_) worker->post(Worker::Stop{path, attempt});
+  }
+
+  void stop_all(Duration grace) override {
+    for (const Task& waiting : shared_.places.withdraw_all()) tell_cancelled(waiting);
+    for (auto& worker : workers_) worker->post(Worker::StopAll{grace});
+  }
+
+  void wait(std::vector<Event>& happened, Duration timeout) override {
+    std::size_t before = happened.size();
+    shared_.take(happened, timeout);
+    for (std::size_t i = before; i < happened.size(); ++i)
+      if (std::holds_alternative<TaskEnded>(happened[i].fact)) --in_flight_;
+  }
+
+  void wake() override { shared_.wake(); }
+  std::size_t in_flight() const override { return in_flight_; }
+
+ private:
+  void tell_cancelled(const Task& task) {
+    Result result;
+    result.failure = Failure{"cancelled", "stopped before it began", "", 0, {}};
+    result.sent = false;
+    shared_.tell_ended(task, std::move(result));
+  }
+
+  PoolShared shared_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::size_t next_ = 0;
+  std::size_t in_flight_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Executor> make_worker_pool(const ExecutorOptions& options) {
+  prepare_process();
+  return std::make_unique<WorkerPool>(options);
+}
+
+}  // namespace flowrun
