@@ -1,6 +1,8 @@
 // The tables of a journal and the numbers that say it is one. Knows no rows.
 #pragma once
 
+#include <cstdint>
+
 #include "engine/journal/sqlite.h"
 
 namespace flowrun {

@@ -1,6 +1,8 @@
 // Facts as entries and back: each has a write, which fills the entry, and a read, which is its inverse.
 #include <fmt/format.h>
 
+#include <utility>
+
 #include <array>
 #include <optional>
 
