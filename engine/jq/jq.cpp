@@ -1,0 +1,300 @@
+// flowrun's side of the jq process: starts it, asks, and kills it when an answer takes too long.
+#include "engine/jq/jq.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <optional>
+#include <unordered_set>
+
+#include "engine/jq/wire.h"
+#include "engine/model/hash.h"
+
+namespace flowrun {
+namespace {
+
+using namespace jq;
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+constexpr auto kTime = 2s;
+// On a machine that has no time for jq its two seconds may take longer; nothing waits longer than this.
+constexpr auto kPatience = 60s;
+// Shorter values are sent anew each time; longer ones are kept in the child as long as there is room.
+constexpr std::size_t kWorthKeeping = 8 << 10;
+constexpr std::size_t kKept = 16 << 20;
+// What is longer as text does not fit into 256 MiB as a tree.
+constexpr std::size_t kMaxQuestion = 128 << 20;
+
+/// The child and our end of its socket. Dies with it.
+class Process {
+ public:
+  /// Throws a message.
+  Process() {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+      throw fmt::format("can not start jq: {}", std::strerror(errno));
+    constexpr int kChild = 3;
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], kChild);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+    // libjq reports failed assertions there.
+    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addclosefrom_np(&actions, kChild + 1);
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    // A group of its own: Ctrl-C is for flowrun, which still evaluates expressions while it comes to rest.
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    std::string number = std::to_string(kChild);
+    const char* arguments[] = {"flowrun", "__jq", number.c_str(), nullptr};
+    const char* environment[] = {"TZ=UTC", "LC_ALL=C", nullptr};
+    int failed = posix_spawn(&pid_, "/proc/self/exe", &actions, &attributes, const_cast<char**>(arguments),
+                             const_cast<char**>(environment));
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    socket_ = ends[0];
+    if (failed != 0) {
+      close(socket_);
+      throw fmt::format("can not start jq: {}", std::strerror(failed));
+    }
+  }
+  ~Process() {
+    close(socket_);
+    if (!status_) {
+      kill(pid_, SIGKILL);
+      wait(0);
+    }
+  }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  int socket() const { return socket_; }
+  bool alive() {
+    if (!status_) wait(WNOHANG);
+    return !status_;
+  }
+  /// The signal that ended it, or 0. Call when its socket is closed.
+  int signal() {
+    if (!status_) wait(0);
+    return status_ && WIFSIGNALED(*status_) ? WTERMSIG(*status_) : 0;
+  }
+  /// Time that it has computed so far.
+  std::chrono::nanoseconds computed() const {
+    clockid_t clock;
+    timespec time{};
+    if (clock_getcpuclockid(pid_, &clock) != 0 || clock_gettime(clock, &time) != 0) return kPatience;
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+  }
+
+ private:
+  void wait(int options) {
+    int status = 0;
+    pid_t found;
+    while ((found = waitpid(pid_, &status, options)) < 0 && errno == EINTR) {
+    }
+    if (found == pid_) status_ = status;
+    if (found < 0) status_ = 0;  // somebody else has reaped it
+  }
+
+  pid_t pid_ = -1;
+  int socket_ = -1;
+  std::optional<int> status_;
+};
+
+class Jq : public Evaluator {
+ public:
+  explicit Jq(std::vector<std::string> programs) : programs_(std::move(programs)) {}
+
+  Answer evaluate(const Question& question) override {
+    std::size_t size = 0;
+    for (const auto& [name, value] : question.bindings) size += value.text().size();
+    if (size > kMaxQuestion) return {{}, fmt::format("is given {} MiB, too much for jq", size >> 20)};
+    // What kills the child before this program begins may be left over from the one before, such as a value too deep
+    // to be freed.
+    for (bool again = true;; again = false) {
+      begun_ = false;
+      try {
+        return ask(question);
+      } catch (const std::string& trouble) {
+        process_.reset();
+        if (begun_ || !again) return {{}, trouble};
+      }
+    }
+  }
+
+  /// As jq_syntax_errors.
+  std::vector<std::string> check(const std::vector<std::string>& programs) {
+    Writer writer(Kind::Check);
+    writer.number(programs.size());
+    for (const std::string& program : programs) writer.text(program);
+    start();
+    Reader reader(exchange(writer.bytes()));
+    std::vector<std::string> errors;
+    for (std::size_t i = 0; i < programs.size(); ++i) errors.emplace_back(reader.text());
+    return errors;
+  }
+
+ private:
+  /// A large value that the child has.
+  struct Kept {
+    std::string id;
+    std::size_t size;
+  };
+
+  void start() {
+    if (process_ && process_->alive()) return;
+    process_.reset();
+    kept_.clear();
+    kept_size_ = 0;
+    process_.emplace();
+    Writer writer(Kind::Programs);
+    writer.number(programs_.size());
+    for (const std::string& program : programs_) writer.text(program);
+    partial_.clear();
+    if (send(process_->socket(), writer.bytes(), Clock::now() + kPatience) != Io::Done) throw died();
+  }
+
+  Answer ask(const Question& question) {
+    start();
+    Reader reader(exchange(written(question)));
+    // The child has compiled and begins.
+    begun_ = true;
+    while (reader.kind() == Kind::Compiled) reader = Reader(evaluated());
+    std::string text(reader.text());
+    switch (reader.kind()) {
+      case Kind::Result:
+        return {Value::from_text(std::move(text)), ""};
+      case Kind::Gone:
+        process_.reset();
+        return {{}, std::move(text)};
+      default:
+        return {{}, text.empty() ? "fails without a message" : std::move(text)};
+    }
+  }
+
+  std::string written(const Question& question) {
+    // Ids first: what is dropped to make room must not be what this question needs.
+    std::vector<std::string> ids, dropped;
+    std::vector<bool> known;
+    for (const auto& [name, value] : question.bindings) {
+      const std::string& text = value.text();
+      ids.emplace_back();
+      known.push_back(false);
+      if (text.size() < kWorthKeeping || text.size() > kKept) continue;
+      ids.back() = hash_name(text);
+      auto same = [&](const Kept& each) { return each.id == ids.back(); };
+      auto found = std::find_if(kept_.begin(), kept_.end(), same);
+      known.back() = found != kept_.end();
+      Kept kept = known.back() ? *found : Kept{ids.back(), text.size()};
+      if (known.back())
+        kept_.erase(found);
+      else
+        kept_size_ += text.size();
+      kept_.push_back(kept);  // the youngest stands last
+    }
+    while (kept_size_ > kKept && kept_.size() > question.bindings.size()) {
+      dropped.push_back(kept_.front().id);
+      kept_size_ -= kept_.front().size;
+      kept_.pop_front();
+    }
+    Writer writer(Kind::Question);
+    writer.number(question.strict);
+    writer.text(question.program);
+    writer.number(dropped.size());
+    for (const std::string& id : dropped) writer.text(id);
+    writer.number(question.bindings.size());
+    for (std::size_t i = 0; i < question.bindings.size(); ++i) {
+      writer.text(question.bindings[i].first);
+      writer.text(ids[i]);
+      writer.number(known[i]);
+      if (!known[i]) writer.text(question.bindings[i].second.text());
+    }
+    return writer.bytes();
+  }
+
+  /// Sends |bytes| and waits for what comes back first.
+  std::string exchange(const std::string& bytes) {
+    std::string message;
+    auto deadline = Clock::now() + kPatience;
+    Io io = send(process_->socket(), bytes, deadline);
+    // What a child that died had to say can still be read.
+    if (io != Io::Late) io = receive(process_->socket(), partial_, message, deadline);
+    if (io == Io::Late) throw std::string("takes too long to compile");
+    if (io == Io::Closed) throw died();
+    return message;
+  }
+
+  std::string evaluated() {
+    std::string message;
+    auto began = process_->computed();
+    auto end = Clock::now() + kPatience;
+    for (auto deadline = Clock::now() + kTime;;) {
+      switch (receive(process_->socket(), partial_, message, deadline)) {
+        case Io::Done:
+          return message;
+        case Io::Closed:
+          throw died();
+        case Io::Late:
+          break;
+      }
+      auto left = kTime - (process_->computed() - began);
+      if (left <= 0s || Clock::now() >= end) throw std::string("takes longer than 2 s");
+      deadline = std::min(end, Clock::now() + std::max<Clock::duration>(left, 10ms));
+    }
+  }
+
+  std::string died() {
+    int signal = process_->signal();
+    if (signal == 0) return "jq ended without an answer";
+    return fmt::format("crashes jq ({})", strsignal(signal));
+  }
+
+  std::vector<std::string> programs_;
+  std::optional<Process> process_;
+  bool begun_ = false;  ///< the child has taken up the question
+  std::string partial_;
+  std::deque<Kept> kept_;
+  std::size_t kept_size_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Evaluator> make_jq(std::vector<std::string> programs) {
+  return std::make_unique<Jq>(std::move(programs));
+}
+
+std::vector<std::string> jq_syntax_errors(const std::vector<std::string>& programs) {
+  if (programs.empty()) return {};
+  try {
+    return Jq({}).check(programs);
+  } catch (const std::string& trouble) {
+    if (programs.size() == 1) return {trouble};
+  }
+  // One of them is too much for jq: each by itself tells which.
+  std::vector<std::string> errors;
+  for (const std::string& program : programs) errors.push_back(jq_syntax_error(program));
+  return errors;
+}
+
+std::string jq_syntax_error(const std::string& program) { return jq_syntax_errors({program}).front(); }
+
+}  // namespace flowrun

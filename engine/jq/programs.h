@@ -1,0 +1,54 @@
+// jq programs compiled many at a time: one compilation costs about 15 ms, however little there is to compile, because
+// jq binds all its builtins anew. Lives in the child process.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+extern "C" {
+#include <jv.h>
+// Behind jv.h, on which it depends.
+#include <jq.h>
+}
+
+namespace flowrun::jq {
+
+struct StateDeleter {
+  void operator()(jq_state* state) const { jq_teardown(&state); }
+};
+using State = std::unique_ptr<jq_state, StateDeleter>;
+
+/// Where a program is to be run: with input {"i": index, "v": {variables}, "d": `.`}.
+struct Compiled {
+  jq_state* state = nullptr;  ///< null: it does not compile, see |error|
+  int index = 0;
+  std::string error;
+};
+
+class Programs {
+ public:
+  /// |out_of_memory| is called where libjq would abort; it must not return. Its argument means nothing.
+  explicit Programs(void (*out_of_memory)(void*)) : out_of_memory_(out_of_memory) {}
+
+  /// Compiled together when the first of a batch is needed.
+  void know(std::string program);
+  bool has(const std::string& program, bool strict) const;
+  /// Valid until the next call.
+  const Compiled& compile(const std::string& program, bool strict);
+  /// An error or nothing for each.
+  std::vector<std::string> check(const std::vector<std::string>& programs);
+
+ private:
+  using Batch = std::vector<std::string>;
+  void compile_batch(const Batch& batch, std::size_t from, std::size_t to, bool strict);
+
+  void (*out_of_memory_)(void*);
+  std::vector<Batch> batches_;
+  std::unordered_map<std::string, std::size_t> batch_of_;  ///< of the programs known beforehand
+  std::unordered_map<std::string, Compiled> compiled_[2];  ///< by program; plain and strict
+  std::vector<State> states_;
+};
+
+}  // namespace flowrun::jq

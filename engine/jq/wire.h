@@ -1,0 +1,60 @@
+// Messages between flowrun and its jq process: a length and fields. Knows not what they mean.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace flowrun::jq {
+
+/// First byte of a message.
+enum class Kind : char {
+  Programs = 'P',  ///< to the child: texts known beforehand
+  Question = 'Q',  ///< to the child
+  Check = 'S',     ///< to the child: texts to compile only
+  Compiled = 'C',  ///< to the parent: the program of the question has been compiled, its evaluation begins
+  Result = 'V',    ///< to the parent: JSON
+  Error = 'E',     ///< to the parent: text
+  Gone = 'G',      ///< to the parent: text of an error after which the child ends
+  Checked = 'T',   ///< to the parent: an error or nothing for each text
+};
+
+class Writer {
+ public:
+  explicit Writer(Kind kind) : bytes_(kHeader, '\0') { bytes_ += static_cast<char>(kind); }
+  void number(std::uint64_t value) { bytes_.append(reinterpret_cast<const char*>(&value), sizeof value); }
+  void text(std::string_view value) {
+    number(value.size());
+    bytes_ += value;
+  }
+  /// The whole message, its length in front.
+  const std::string& bytes();
+
+ private:
+  static constexpr std::size_t kHeader = sizeof(std::uint64_t);
+  std::string bytes_;
+};
+
+class Reader {
+ public:
+  explicit Reader(std::string message) : message_(std::move(message)), at_(1) {}
+  Kind kind() const { return static_cast<Kind>(message_.empty() ? '\0' : message_[0]); }
+  std::uint64_t number();
+  std::string_view text();
+
+ private:
+  std::string message_;
+  std::size_t at_;
+};
+
+using Deadline = std::chrono::steady_clock::time_point;
+
+enum class Io { Done, Closed, Late };
+
+/// Sends all of |bytes|; gives up at |deadline|.
+Io send(int socket, std::string_view bytes, Deadline deadline);
+/// Receives one message, its length left out; may be called again after Late with the same |partial|.
+Io receive(int socket, std::string& partial, std::string& message, Deadline deadline);
+
+}  // namespace flowrun::jq
