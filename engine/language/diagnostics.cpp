@@ -68,11 +68,19 @@ Excerpt excerpt(std::string_view line, std::size_t column) {
   return {from > 0 ? "..." : "", line.substr(from, to - from), to < line.size() ? "..." : "", column - from};
 }
 
-/// |text| as it may go to a terminal: no control character but the tab.
+/// |text| as it may go to a terminal: no control character but the tab, nothing that is not UTF-8.
 std::string printable(std::string_view text) {
   std::string out(text);
-  for (char& c : out)
-    if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F) c = '?';
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    auto c = static_cast<unsigned char>(out[i]);
+    std::size_t tail = c >= 0xF0 ? 3 : c >= 0xE0 ? 2 : c >= 0xC0 ? 1 : 0;
+    bool whole = c < 0x80 || (tail > 0 && i + tail < out.size());
+    for (std::size_t k = 1; whole && k <= tail; ++k) whole = continues_character(out[i + k]);
+    if (!whole || (c < 0x20 && c != '\t') || c == 0x7F)
+      out[i] = '?';
+    else
+      i += tail;
+  }
   return out;
 }
 

@@ -6,6 +6,7 @@
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdlib>
 #include <sstream>
@@ -71,6 +72,13 @@ Node::Kind core_kind(std::string_view text) {
   return i == text.size() ? Node::Kind::Float : Node::Kind::String;
 }
 
+/// Of a Float.
+bool is_finite(std::string_view text) {
+  return std::isdigit(static_cast<unsigned char>(text.back()))
+             ? std::isfinite(std::strtod(std::string(text).c_str(), nullptr))
+             : text.back() == '.';
+}
+
 /// The file's text, and where its lines begin.
 class Text {
  public:
@@ -120,6 +128,13 @@ class Builder : public YAML::EventHandler {
     return std::move(root_);
   }
 
+  /// Once, although both the scalar that was cut and the error behind it lead here.
+  void report(const Quirk& quirk) {
+    for (const Diagnostic& told : diagnostics_.all())
+      if (told.code == "E003" && told.at.line == quirk.at.line && told.at.column == quirk.at.column) return;
+    diagnostics_.error("E003", quirk.at, quirk.length, quirk.message, quirk.suggestion);
+  }
+
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (has_document_)
       throw Refusal{"E006", offset(mark), 3, "a second document begins here; a file holds one workflow",
@@ -153,10 +168,12 @@ class Builder : public YAML::EventHandler {
     node.plain = tag != "!";
     char first = text_.at(begin);
     if (node.plain && (first == '"' || first == '\'' || first == '|' || first == '>')) node.plain = false;
+    if (!node.plain && (first == '"' || first == '\'') && !closes(begin))
+      throw Refusal{"E001", begin, 1, "this quote is never closed"};
     node.block = !node.plain && (first == '|' || first == '>');
     node.kind = node.plain ? core_kind(value) : Node::Kind::String;
     if (node.block) node.at = block_start(begin);
-    if (node.kind == Node::Kind::Float && !std::isfinite(std::strtod(value.c_str(), nullptr)))
+    if (node.kind == Node::Kind::Float && !is_finite(value))
       throw Refusal{"E001", begin, static_cast<int>(value.size()),
                     fmt::format("`{}` is a number that JSON has no way to write", value), "put it in quotes"};
     if (node.plain && expects_value() && (node.is_string() || frames_.back().key == "shell"))
@@ -210,15 +227,10 @@ class Builder : public YAML::EventHandler {
   }
   bool expects_value() const { return !frames_.empty() && frames_.back().key.has_value(); }
 
-  void report(const Quirk& quirk) {
-    diagnostics_.error("E003", quirk.at, quirk.length, quirk.message, quirk.suggestion);
-  }
-
   void count(std::size_t nodes, std::size_t where) {
     nodes_ += nodes;
     if (nodes_ > kMaxNodes)
-      throw Refusal{"E008", where, 1,
-                    fmt::format("more than {} values, those that aliases repeat included", kMaxNodes)};
+      throw Refusal{"E008", where, 1, "more than 100,000 values, those that aliases repeat included"};
   }
 
   void check_tag(const std::string& tag, std::size_t where) {
@@ -244,6 +256,19 @@ class Builder : public YAML::EventHandler {
       at = next;
     }
     return at;
+  }
+
+  /// yaml-cpp takes the end of the file for a closing quote.
+  bool closes(std::size_t quote) const {
+    std::string_view all = text_.all();
+    for (std::size_t i = quote + 1; i < all.size(); ++i) {
+      bool escape = all[quote] == '"' ? all[i] == '\\' : all.substr(i, 2) == "''";
+      if (escape)
+        ++i;
+      else if (all[i] == all[quote])
+        return true;
+    }
+    return false;
   }
 
   /// Where the text of the block scalar begins whose `|` or `>` is at |header|.
@@ -438,7 +463,7 @@ Refusal translated(const Text& text, const Builder& builder, const std::string& 
     return {"E001", quote == std::string_view::npos ? where : quote, 1, "this quote is never closed"};
   }
   if (is("unknown escape"))
-    return {"E001", where > 0 ? where - 1 : 0, 2, "no such escape in double quotes",
+    return {"E001", where > 1 ? where - 2 : 0, 2, "no such escape in double quotes",
             "write `\\\\`, or use single quotes"};
   if (is("invalid unicode") || is("hex number")) return {"E001", where, 1, "not a Unicode character"};
   if (is("unknown token")) {
@@ -580,7 +605,7 @@ std::optional<Node> read_yaml(Diagnostics& diagnostics) {
   } catch (const YAML::Exception& exception) {
     auto where = static_cast<std::size_t>(std::max(exception.mark.pos, 0));
     if (auto quirk = broken_near(text, where))
-      diagnostics.error("E003", quirk->at, quirk->length, quirk->message, quirk->suggestion);
+      builder.report(*quirk);
     else
       refuse(text, translated(text, builder, exception.msg, where));
     return std::nullopt;
