@@ -83,7 +83,7 @@ bool ask(const std::vector<OpenQuestion>& questions, ResumeOptions& options, boo
 
 Loaded load_or_throw(const std::string& file, bool quiet) {
   Diagnostics diagnostics({file, read_file(file)});
-  std::optional<Loaded> loaded = load(file, diagnostics);
+  std::optional<Loaded> loaded = load(file, diagnostics, true);
   if (!loaded || !diagnostics.ok()) {
     std::size_t errors = diagnostics.errors(), warnings = diagnostics.warnings();
     throw Error(Problem::Invalid,

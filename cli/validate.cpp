@@ -20,7 +20,7 @@ int validate(const Context& context, const ValidateOptions& options) {
   bool good = true;
   for (const std::string& file : options.files) {
     Diagnostics diagnostics({file, read_file(file)});
-    load(file, diagnostics);
+    load(file, diagnostics, true);
     good = good && diagnostics.ok() && !(options.strict && diagnostics.warnings() > 0);
     if (options.format == "json") {
       for (Json& record : diagnostics.json()) records.push_back(std::move(record));

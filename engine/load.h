@@ -38,8 +38,9 @@ struct Loaded {
   std::vector<std::string> programs;  ///< every expression that needs jq
 };
 
-/// Reads |text| as the workflow |file|. Nothing when |diagnostics| has errors.
-std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics);
+/// Reads the text of |diagnostics| as the workflow |file|. Nothing when there are errors. With |check_programs| jq is
+/// asked whether it can compile what it will be asked for, which costs a process.
+std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, bool check_programs = false);
 
 /// Reads the file's text; throws Error(Usage) for what is missing, a folder or unreadable, Error(Invalid) beyond 4 MiB.
 std::string read_file(const std::string& file);

@@ -17,7 +17,8 @@ std::string_view without_line_break(std::string_view text) {
 std::variant<Value, Failure> as_json(const std::string& text, const char* what) {
   Json json = Json::parse(text, nullptr, false);
   if (json.is_discarded()) {
-    if (text.find_first_not_of(" \t\r\n") == std::string::npos) return parse_failure(fmt::format("{} is empty, but must be JSON", what));
+    if (text.find_first_not_of(" \t\r\n") == std::string::npos)
+      return parse_failure(fmt::format("{} is empty, but must be JSON", what));
     return parse_failure(fmt::format("{} is not JSON: {}", what, start_of(text)));
   }
   return Value::from_text(json.dump());
@@ -35,7 +36,8 @@ void for_lines(std::string_view text, Each each) {
 
 }  // namespace
 
-std::variant<Value, Failure> captured(Process::Capture capture, const std::string& output, const std::optional<std::string>& written) {
+std::variant<Value, Failure> captured(Process::Capture capture, const std::string& output,
+                                      const std::optional<std::string>& written) {
   switch (capture) {
     case Process::Capture::None:
       return Value();
@@ -63,7 +65,8 @@ std::variant<Value, Failure> captured(Process::Capture capture, const std::strin
         if (failure || line.find_first_not_of(" \t\r") == std::string_view::npos) return;
         Json json = Json::parse(line, nullptr, false);
         if (json.is_discarded()) {
-          failure = parse_failure(fmt::format("line {} of standard output is not JSON: {}", number, start_of(std::string(line))));
+          failure = parse_failure(
+              fmt::format("line {} of standard output is not JSON: {}", number, start_of(std::string(line))));
           return;
         }
         if (list.size() > 1) list += ',';

@@ -11,7 +11,8 @@
 namespace flowrun {
 
 /// |output| as |capture| wants it; for File, |written| is what $FLOWRUN_OUTPUT holds, if it exists.
-std::variant<Value, Failure> captured(Process::Capture capture, const std::string& output, const std::optional<std::string>& written);
+std::variant<Value, Failure> captured(Process::Capture capture, const std::string& output,
+                                      const std::optional<std::string>& written);
 
 /// The last |lines| lines of |text|, as valid UTF-8.
 std::string tail_lines(const std::string& text, std::size_t lines);

@@ -30,10 +30,10 @@ struct Children::Child {
   int pid = -1, pidfd = -1, in = -1, out = -1, err = -1;
   std::chrono::steady_clock::time_point begun;
   std::string stdout_text;
-  bool too_much = false;  ///< more on standard output than may be captured
+  bool too_much = false;                 ///< more on standard output than may be captured
   std::string stderr_head, stderr_tail;  ///< until it is too long for the journal; its last bytes
   bool stderr_logged = false;
-  std::size_t fed = 0;  ///< bytes of stdin written
+  std::size_t fed = 0;            ///< bytes of stdin written
   const char* stopped = nullptr;  ///< `timeout` or `cancelled`, once it has been told to end
   bool killed = false;
   std::string script_file;
@@ -69,7 +69,8 @@ void Children::begin(Task task) {
   request.env = environment_of(options, child->task, process);
   request.cwd = process.cwd;
   bool feeds = !process.stdin_text.empty();
-  if (trouble.empty() && (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0 || (feeds && pipe2(in, O_CLOEXEC) != 0)))
+  if (trouble.empty() &&
+      (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0 || (feeds && pipe2(in, O_CLOEXEC) != 0)))
     trouble = fmt::format("no pipe for the process: {}", std::strerror(errno));
   Spawned spawned;
   child->begun = std::chrono::steady_clock::now();
@@ -179,7 +180,8 @@ void Children::keep(Child& child, bool from_stderr, std::string_view bytes) {
       worker_.shared().log.append(child.task.path, child.task.attempt, false, bytes);
       return;
     }
-    std::size_t room = static_cast<std::size_t>(process.max_output) - std::min(child.stdout_text.size(), static_cast<std::size_t>(process.max_output));
+    std::size_t room = static_cast<std::size_t>(process.max_output) -
+                       std::min(child.stdout_text.size(), static_cast<std::size_t>(process.max_output));
     child.too_much = child.too_much || bytes.size() > room;
     child.stdout_text += bytes.substr(0, room);
     return;
@@ -259,7 +261,8 @@ void Children::exited(std::uint64_t id) {
 void Children::finish(Child& child, int status_code, int status) {
   std::unique_ptr<Child> over = std::move(running_.at(child.id));
   running_.erase(child.id);
-  if (auto found = by_path_.find(over->task.path); found != by_path_.end() && found->second == over->id) by_path_.erase(found);
+  if (auto found = by_path_.find(over->task.path); found != by_path_.end() && found->second == over->id)
+    by_path_.erase(found);
   // The place first: the next process begins while this one's result is made.
   worker_.place_freed(over->process().shares_cpus);
   Result result = result_of(*over, status_code, status);
@@ -281,7 +284,8 @@ Result Children::result_of(Child& child, int status_code, int status) {
   }
   std::string tail = tail_lines(child.stderr_tail, kTailLines);
 
-  bool good = !by_signal && std::find(process.success_codes.begin(), process.success_codes.end(), status) != process.success_codes.end();
+  bool good = !by_signal && std::find(process.success_codes.begin(), process.success_codes.end(), status) !=
+                                process.success_codes.end();
   if (child.stopped) {
     bool timeout = std::strcmp(child.stopped, "timeout") == 0;
     result.failure = timeout ? Failure{"timeout", "timed out after " + spell(*child.task.timeout), "", 0, {}}
@@ -291,7 +295,13 @@ Result Children::result_of(Child& child, int status_code, int status) {
   } else if (!good) {
     result.failure = Failure{fmt::format("exit.{}", status), fmt::format("exited with {}", status), "", 0, {}};
   } else if (child.too_much) {
-    result.failure = Failure{"parse", fmt::format("more than {} bytes on standard output; raise `max_output`, or say `capture: none`", process.max_output), "", 0, {}};
+    result.failure =
+        Failure{"parse",
+                fmt::format("more than {} bytes on standard output; raise `max_output`, or say `capture: none`",
+                            process.max_output),
+                "",
+                0,
+                {}};
   }
   if (!result.failure) {
     auto value = captured(process.capture, child.stdout_text, written);
@@ -302,12 +312,14 @@ Result Children::result_of(Child& child, int status_code, int status) {
     }
   }
   if (result.failure) {
-    std::string detail = fmt::format("{{\"exit_code\":{},\"stderr_tail\":", by_signal ? "null" : std::to_string(status));
+    std::string detail =
+        fmt::format("{{\"exit_code\":{},\"stderr_tail\":", by_signal ? "null" : std::to_string(status));
     append_json_string(detail, tail);
     result.failure->detail = Value::from_text(detail + "}");
     // What it had to say is kept for `$status.x.output`.
     Json file_json = written ? Json::parse(*written, nullptr, false) : Json(Json::value_t::discarded);
-    auto value = captured(process.capture == Process::Capture::File ? Process::Capture::None : process.capture, child.stdout_text, written);
+    auto value = captured(process.capture == Process::Capture::File ? Process::Capture::None : process.capture,
+                          child.stdout_text, written);
     if (!file_json.is_discarded()) {
       result.value = Value::from_text(file_json.dump());
     } else if (auto* text = std::get_if<Value>(&value)) {
@@ -316,7 +328,8 @@ Result Children::result_of(Child& child, int status_code, int status) {
       result.value = Value::string(child.stdout_text);
     }
   } else if (child.task.keep_raw) {
-    std::string raw = fmt::format("{{\"exit_code\":{},\"duration_ms\":{},\"attempt\":{},\"stdout\":", status, result.took.count(), child.task.attempt);
+    std::string raw = fmt::format("{{\"exit_code\":{},\"duration_ms\":{},\"attempt\":{},\"stdout\":", status,
+                                  result.took.count(), child.task.attempt);
     append_json_string(raw, child.stdout_text);
     raw += ",\"stderr_tail\":";
     append_json_string(raw, tail);

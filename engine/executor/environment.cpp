@@ -70,7 +70,8 @@ std::vector<std::string> environment_of(const ExecutorOptions& options, const Ta
   return env;
 }
 
-std::vector<std::string> arguments_of(const ExecutorOptions& options, const Task& task, const Process& process, std::string& file) {
+std::vector<std::string> arguments_of(const ExecutorOptions& options, const Task& task, const Process& process,
+                                      std::string& file) {
   std::vector<std::string> argv = process.argv;
   if (!process.script || argv.back().size() <= kLongestArgument) return argv;
   file = file_name(options, task, "script");

@@ -18,6 +18,7 @@ std::vector<std::string> environment_of(const ExecutorOptions& options, const Ta
 
 /// The arguments; a script too long for one goes through a file in the run's folder, whose name comes back in |file|.
 /// Throws std::runtime_error when that can not be written.
-std::vector<std::string> arguments_of(const ExecutorOptions& options, const Task& task, const Process& process, std::string& file);
+std::vector<std::string> arguments_of(const ExecutorOptions& options, const Task& task, const Process& process,
+                                      std::string& file);
 
 }  // namespace flowrun

@@ -24,10 +24,13 @@ constexpr std::size_t kMostIdle = 64;  // easy handles kept for the next transfe
 
 Http::Http(Worker& worker) : worker_(worker), multi_(curl_multi_init()) {
   if (!multi_) throw Error(Problem::Internal, "libcurl can not start");
-  curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION,
-                    +[](CURL* easy, curl_socket_t socket, int what, void* self, void* known) { return on_socket(easy, socket, what, self, known); });
+  curl_multi_setopt(
+      multi_, CURLMOPT_SOCKETFUNCTION, +[](CURL* easy, curl_socket_t socket, int what, void* self, void* known) {
+        return on_socket(easy, socket, what, self, known);
+      });
   curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
-  curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, +[](CURLM* multi, long ms, void* self) { return on_timer(multi, ms, self); });
+  curl_multi_setopt(
+      multi_, CURLMOPT_TIMERFUNCTION, +[](CURLM* multi, long ms, void* self) { return on_timer(multi, ms, self); });
   curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
 }
 
@@ -129,7 +132,8 @@ void Http::settle() {
     for (auto& [name, host] : hosts_) {
       // Nothing to look at in the common case: all hosts are known.
       if (host.state != Host::State::Connecting) continue;
-      bool through = std::any_of(running_.begin(), running_.end(), [&](const auto& one) { return one.second->host == name && one.second->sent; });
+      bool through = std::any_of(running_.begin(), running_.end(),
+                                 [&](const auto& one) { return one.second->host == name && one.second->sent; });
       if (through) connected_.push_back(name);
     }
     if (connected_.empty()) return;
@@ -158,7 +162,8 @@ void Http::finish(void* easy, int code) {
   } else {
     curl_easy_cleanup(easy);
   }
-  if (auto known = by_path_.find(transfer->task.path); known != by_path_.end() && known->second == transfer.get()) by_path_.erase(known);
+  if (auto known = by_path_.find(transfer->task.path); known != by_path_.end() && known->second == transfer.get())
+    by_path_.erase(known);
   if (hosts_[transfer->host].state == Host::State::Connecting) connected_.push_back(transfer->host);
   worker_.shared().tell_ended(transfer->task, std::move(result));
 }

@@ -30,7 +30,8 @@ std::optional<std::string> variable(const std::string& environment, const std::s
   std::string wanted = name + "=";
   for (std::size_t at = 0; at < environment.size();) {
     std::size_t end = std::min(environment.find('\0', at), environment.size());
-    if (environment.compare(at, wanted.size(), wanted) == 0) return environment.substr(at + wanted.size(), end - at - wanted.size());
+    if (environment.compare(at, wanted.size(), wanted) == 0)
+      return environment.substr(at + wanted.size(), end - at - wanted.size());
     at = end + 1;
   }
   return std::nullopt;
@@ -57,7 +58,9 @@ struct Found {
 class Search {
  public:
   Search(const std::vector<std::string>& tokens, const std::vector<std::string>& in_flight)
-      : tokens_(tokens.begin(), tokens.end()), in_flight_(in_flight.begin(), in_flight.end()), ourselves_(ourselves()) {}
+      : tokens_(tokens.begin(), tokens.end()),
+        in_flight_(in_flight.begin(), in_flight.end()),
+        ourselves_(ourselves()) {}
 
   std::vector<Found> pass() const {
     std::vector<Found> found;
@@ -108,7 +111,8 @@ class Handle {
 
 }  // namespace
 
-std::vector<Leftover> end_leftovers(const std::vector<std::string>& tokens, const std::vector<std::string>& in_flight, Duration grace) {
+std::vector<Leftover> end_leftovers(const std::vector<std::string>& tokens, const std::vector<std::string>& in_flight,
+                                    Duration grace) {
   Search search(tokens, in_flight);
   std::vector<Leftover> leftovers;
   std::set<int> told;

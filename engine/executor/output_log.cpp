@@ -20,8 +20,8 @@ void OutputLog::append(const std::string& path, int attempt, bool is_stderr, std
   std::string frame = "{\"path\":";
   append_json_string(frame, path);
   Instant now = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
-  frame += fmt::format(",\"attempt\":{},\"stream\":\"{}\",\"at\":{},\"bytes\":{}}}\n", attempt, is_stderr ? "stderr" : "stdout",
-                       to_millis(now), bytes.size());
+  frame += fmt::format(",\"attempt\":{},\"stream\":\"{}\",\"at\":{},\"bytes\":{}}}\n", attempt,
+                       is_stderr ? "stderr" : "stdout", to_millis(now), bytes.size());
   frame += bytes;
   frame += '\n';
   std::lock_guard lock(mutex_);

@@ -1,4 +1,5 @@
-// Places for processes, and the line of those that wait for one. Shared by the run thread and the workers, behind one lock.
+// Places for processes, and the line of those that wait for one. Shared by the run thread and the workers, behind one
+// lock.
 #pragma once
 
 #include <cstddef>

@@ -98,7 +98,8 @@ std::string locate(const SpawnRequest& request) {
 
 std::string explain(const SpawnRequest& request, const Launch& launch) {
   const std::string& name = request.argv.front();
-  if (launch.failed_at_cwd) return fmt::format("cannot go to the folder {}: {}", request.cwd, std::strerror(launch.failed_errno));
+  if (launch.failed_at_cwd)
+    return fmt::format("cannot go to the folder {}: {}", request.cwd, std::strerror(launch.failed_errno));
   switch (launch.failed_errno) {
     case ENOENT:
       return fmt::format("program {} not found", name);

@@ -8,8 +8,8 @@ namespace flowrun {
 
 struct SpawnRequest {
   std::vector<std::string> argv;
-  std::vector<std::string> env;  ///< NAME=VALUE
-  std::string cwd;               ///< empty: ours
+  std::vector<std::string> env;     ///< NAME=VALUE
+  std::string cwd;                  ///< empty: ours
   int in = -1, out = -1, err = -1;  ///< become descriptors 0, 1, 2
 };
 

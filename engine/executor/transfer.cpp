@@ -61,8 +61,8 @@ std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* se
   return line.size();
 }
 
-/// Before the request goes out. libcurl sends again, on its own, what a server read from a reused connection and did not
-/// answer; a second effect is worse than an error.
+/// Before the request goes out. libcurl sends again, on its own, what a server read from a reused connection and did
+/// not answer; a second effect is worse than an error.
 int on_send(void* self, char*, char*, int, int) {
   auto& transfer = *static_cast<Transfer*>(self);
   long redirects = 0;
@@ -110,7 +110,8 @@ Failure of_curl(CURLcode code, const std::string& what, const std::string& detai
 
 std::string base64(std::string_view bytes) {
   std::string text(4 * ((bytes.size() + 2) / 3), '\0');
-  EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+  EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), reinterpret_cast<const unsigned char*>(bytes.data()),
+                  static_cast<int>(bytes.size()));
   return text;
 }
 
@@ -195,7 +196,8 @@ std::string Transfer::prepare(CURL* handle, const std::string& run_dir) {
   curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_send);
   curl_easy_setopt(easy, CURLOPT_PREREQDATA, this);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(asked.connect_timeout.count()));
-  if (task.timeout) curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(std::max<std::int64_t>(1, task.timeout->count())));
+  if (task.timeout)
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(std::max<std::int64_t>(1, task.timeout->count())));
   if (asked.idle_timeout.count() > 0) {
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>((asked.idle_timeout.count() + 999) / 1000));
@@ -244,7 +246,8 @@ std::string Transfer::prepare(CURL* handle, const std::string& run_dir) {
   }
   if (asked.response == HttpRequest::Response::File) {
     file_name = fmt::format("body-{:016x}-{}", std::hash<std::string>{}(task.path), task.attempt);
-    if (!file.open(run_dir + "/" + file_name)) return fmt::format("cannot write the answer to {}/{}: {}", run_dir, file_name, std::strerror(errno));
+    if (!file.open(run_dir + "/" + file_name))
+      return fmt::format("cannot write the answer to {}/{}: {}", run_dir, file_name, std::strerror(errno));
   }
   return "";
 }
@@ -257,14 +260,19 @@ const std::string* Transfer::header(const char* name) const {
 
 bool Transfer::expected(long status) const {
   const auto& ranges = request().expect;
-  return ranges.empty() || std::any_of(ranges.begin(), ranges.end(), [&](const StatusRange& range) { return status >= range.first && status <= range.last; });
+  return ranges.empty() || std::any_of(ranges.begin(), ranges.end(), [&](const StatusRange& range) {
+           return status >= range.first && status <= range.last;
+         });
 }
 
 Failure Transfer::failure_of(CURLcode code, const std::string& url) const {
   std::string what = request().method + " " + url;
   std::string detail = trouble[0] ? trouble : curl_easy_strerror(code);
-  if (sent_twice) return named("connect", what + ": the connection was closed after the request was sent; it is not sent twice");
-  if (too_large) return named("parse", fmt::format("{}: the answer is longer than max_response ({} bytes)", what, request().max_response));
+  if (sent_twice)
+    return named("connect", what + ": the connection was closed after the request was sent; it is not sent twice");
+  if (too_large)
+    return named("parse",
+                 fmt::format("{}: the answer is longer than max_response ({} bytes)", what, request().max_response));
   if (file_broken) return named("internal", what + ": the answer can not be written to the run's folder");
   if (code == CURLE_OPERATION_TIMEDOUT) {
     if (!sent) return named("connect", fmt::format("{}: could not connect: {}", what, detail));
@@ -282,7 +290,8 @@ std::variant<Value, Failure> Transfer::body_value(const std::string& content_typ
   if (response == Response::Json || (response == Response::Auto && says_json)) {
     if (body.empty() && response == Response::Auto) return Value();
     if (!Json::accept(body))
-      return named("parse", fmt::format("{} {}: the answer is not JSON: {}", request().method, request().url, body.substr(0, 60)));
+      return named("parse", fmt::format("{} {}: the answer is not JSON: {}", request().method, request().url,
+                                        body.substr(0, 60)));
     return Value::from_text(body);
   }
   return Value::string(is_utf8(body) ? body : base64(body));
@@ -322,12 +331,16 @@ Result Transfer::result(CURLcode code) {
     result.failure = named("", fmt::format("{} {} answered {}", request().method, url, status));
     result.failure->type = fmt::format("http.{}", status);
     if (body.size() > kMostErrorBody) body.resize(kMostErrorBody);
-    Value shown = std::holds_alternative<Value>(value) && body.size() < kMostErrorBody ? std::get<Value>(value) : Value::string(body);
+    Value shown = std::holds_alternative<Value>(value) && body.size() < kMostErrorBody ? std::get<Value>(value)
+                                                                                       : Value::string(body);
     if (request().response == HttpRequest::Response::None) shown = Value::string(body);
-    result.failure->detail = Value::from_text(fmt::format("{{\"http\":{{\"status\":{},\"headers\":{},\"body\":{}}}}}", status, header_json, shown.text()));
+    result.failure->detail = Value::from_text(
+        fmt::format("{{\"http\":{{\"status\":{},\"headers\":{},\"body\":{}}}}}", status, header_json, shown.text()));
     result.value = std::move(shown);
     if (const std::string* after = header("retry-after"); after && (status == 429 || status == 503)) {
-      if (!after->empty() && std::all_of(after->begin(), after->end(), [](unsigned char c) { return std::isdigit(c); }) && after->size() < 10) {
+      if (!after->empty() &&
+          std::all_of(after->begin(), after->end(), [](unsigned char c) { return std::isdigit(c); }) &&
+          after->size() < 10) {
         result.retry_after = std::chrono::seconds(std::stol(*after));
       } else if (std::time_t date = curl_getdate(after->c_str(), nullptr); date > 0) {
         result.retry_after = std::chrono::seconds(std::max<std::time_t>(0, date - std::time(nullptr)));
@@ -341,7 +354,8 @@ Result Transfer::result(CURLcode code) {
   }
   result.value = std::get<Value>(std::move(value));
   if (task.keep_raw) {
-    std::string raw = fmt::format("{{\"status\":{},\"duration_ms\":{},\"attempt\":{},\"url\":", status, result.took.count(), task.attempt);
+    std::string raw = fmt::format("{{\"status\":{},\"duration_ms\":{},\"attempt\":{},\"url\":", status,
+                                  result.took.count(), task.attempt);
     append_json_string(raw, url);
     raw += ",\"headers\":" + header_json + ",\"body\":" + result.value.text() + "}";
     result.value = Value::from_text(std::move(raw));

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/model/task.h"
 #include "engine/model/outcome.h"
+#include "engine/model/task.h"
 
 namespace flowrun {
 

@@ -1,8 +1,8 @@
 #include "engine/executor/worker.h"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -36,7 +36,10 @@ int new_bell() {
 }  // namespace
 
 PoolShared::PoolShared(const ExecutorOptions& chosen)
-    : options(chosen), places(chosen.jobs, std::max(1, chosen.cpus)), log(chosen.run_dir + "/output.log"), bell_(new_bell()) {}
+    : options(chosen),
+      places(chosen.jobs, std::max(1, chosen.cpus)),
+      log(chosen.run_dir + "/output.log"),
+      bell_(new_bell()) {}
 
 PoolShared::~PoolShared() { close(bell_); }
 
@@ -116,12 +119,24 @@ void Worker::loop() {
       std::uint32_t events = happened[static_cast<std::size_t>(i)].events;
       std::uint64_t id = data >> 3;
       switch (static_cast<Wake>(data & 7)) {
-        case Wake::Bell: asked = true; break;
-        case Wake::Exit: children_->exited(id); break;
-        case Wake::Out: children_->readable(id, false); break;
-        case Wake::Err: children_->readable(id, true); break;
-        case Wake::In: children_->writable(id); break;
-        case Wake::Socket: http_->ready(static_cast<int>(id), events); break;
+        case Wake::Bell:
+          asked = true;
+          break;
+        case Wake::Exit:
+          children_->exited(id);
+          break;
+        case Wake::Out:
+          children_->readable(id, false);
+          break;
+        case Wake::Err:
+          children_->readable(id, true);
+          break;
+        case Wake::In:
+          children_->writable(id);
+          break;
+        case Wake::Socket:
+          http_->ready(static_cast<int>(id), events);
+          break;
       }
     }
     ring_alarms();

@@ -6,118 +6,26 @@
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
-#include <cctype>
-#include <cmath>
-#include <cstdlib>
 #include <sstream>
 #include <unordered_map>
 
+#include "engine/language/core_schema.h"
 #include "engine/language/node.h"
+#include "engine/language/yaml_faults.h"
 #include "engine/language/yaml_quirks.h"
+#include "engine/language/yaml_text.h"
 
 namespace flowrun {
 namespace {
 
-constexpr std::size_t kMaxFile = 4 << 20;
-constexpr std::size_t kMaxDepth = 64;
 constexpr std::size_t kMaxNodes = 100'000;
 // Aliases of long texts count too: a thousand times a megabyte is few nodes and much memory.
 constexpr std::size_t kMaxAliasedText = 16 << 20;
 
-/// Thrown when reading ends early.
-struct Refusal {
-  std::string code;
-  std::size_t offset;
-  int length;
-  std::string message;
-  std::string suggestion = "";
-};
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-/// Of a plain scalar: https://yaml.org/spec/1.2.2/#1032-tag-resolution
-Node::Kind core_kind(std::string_view text) {
-  static constexpr std::string_view kNulls[] = {"", "~", "null", "Null", "NULL"};
-  static constexpr std::string_view kBooleans[] = {"true", "True", "TRUE", "false", "False", "FALSE"};
-  if (std::find(std::begin(kNulls), std::end(kNulls), text) != std::end(kNulls)) return Node::Kind::Null;
-  if (std::find(std::begin(kBooleans), std::end(kBooleans), text) != std::end(kBooleans)) return Node::Kind::Boolean;
-  auto all = [](std::string_view digits, const char* set) {
-    return !digits.empty() && digits.find_first_not_of(set) == std::string_view::npos;
-  };
-  if (text.starts_with("0x"))
-    return all(text.substr(2), "0123456789abcdefABCDEF") ? Node::Kind::Integer : Node::Kind::String;
-  if (text.starts_with("0o")) return all(text.substr(2), "01234567") ? Node::Kind::Integer : Node::Kind::String;
-  if (text == ".nan" || text == ".NaN" || text == ".NAN") return Node::Kind::Float;
-  if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
-  if (text == ".inf" || text == ".Inf" || text == ".INF") return Node::Kind::Float;
-  std::size_t i = 0;
-  auto digits = [&] {
-    std::size_t from = i;
-    while (i < text.size() && is_digit(text[i])) ++i;
-    return i - from;
-  };
-  std::size_t whole = digits();
-  if (whole > 0 && i == text.size()) return Node::Kind::Integer;
-  if (i < text.size() && text[i] == '.') {
-    ++i;
-    if (digits() + whole == 0) return Node::Kind::String;
-  } else if (whole == 0) {
-    return Node::Kind::String;
-  }
-  if (i < text.size() && (text[i] == 'e' || text[i] == 'E')) {
-    ++i;
-    if (i < text.size() && (text[i] == '-' || text[i] == '+')) ++i;
-    if (digits() == 0) return Node::Kind::String;
-  }
-  return i == text.size() ? Node::Kind::Float : Node::Kind::String;
-}
-
-/// Of a Float.
-bool is_finite(std::string_view text) {
-  return std::isdigit(static_cast<unsigned char>(text.back()))
-             ? std::isfinite(std::strtod(std::string(text).c_str(), nullptr))
-             : text.back() == '.';
-}
-
-/// The file's text, and where its lines begin.
-class Text {
- public:
-  explicit Text(std::string_view text) : text_(text) {
-    starts_.push_back(0);
-    for (std::size_t at = text.find('\n'); at != std::string_view::npos; at = text.find('\n', at + 1))
-      starts_.push_back(at + 1);
-  }
-  std::string_view all() const { return text_; }
-  char at(std::size_t offset) const { return offset < text_.size() ? text_[offset] : '\0'; }
-  Position position(std::size_t offset) const {
-    offset = std::min(offset, text_.size());
-    auto line = std::upper_bound(starts_.begin(), starts_.end(), offset) - 1;
-    return {static_cast<int>(line - starts_.begin()) + 1, static_cast<int>(offset - *line) + 1};
-  }
-  std::string_view line(int number) const {
-    std::size_t index = static_cast<std::size_t>(number) - 1;
-    if (number < 1 || index >= starts_.size()) return {};
-    std::string_view found = text_.substr(starts_[index], text_.find('\n', starts_[index]) - starts_[index]);
-    if (found.ends_with('\r')) found.remove_suffix(1);
-    return found;
-  }
-  std::size_t start(int number) const { return starts_[static_cast<std::size_t>(number) - 1]; }
-  int lines() const { return static_cast<int>(starts_.size()); }
-
- private:
-  std::string_view text_;
-  std::vector<std::size_t> starts_;
-};
-
-bool indented_by_tab(std::string_view line) {
-  std::size_t text = line.find_first_not_of(" \t");
-  return line.substr(0, std::min(text, line.size())).find('\t') != std::string_view::npos;
-}
-
 /// Builds the node tree out of yaml-cpp's events. Throws Refusal.
 class Builder : public YAML::EventHandler {
  public:
-  Builder(const Text& text, Diagnostics& diagnostics) : text_(text), diagnostics_(diagnostics) {}
+  Builder(const YamlText& text, Diagnostics& diagnostics) : text_(text), diagnostics_(diagnostics) {}
 
   bool has_document() const { return has_document_; }
   /// Where the parser was when it last told something.
@@ -325,8 +233,8 @@ class Builder : public YAML::EventHandler {
     check_tag(tag, offset(mark));
     last_offset_ = where;
     if (expects_key()) refuse_key(where, kind);
-    if (frames_.size() >= kMaxDepth)
-      throw Refusal{"E008", where, 1, fmt::format("nested deeper than {} levels", kMaxDepth)};
+    if (frames_.size() >= kMaxYamlDepth)
+      throw Refusal{"E008", where, 1, fmt::format("nested deeper than {} levels", kMaxYamlDepth)};
     count(1, where);
     Frame frame;
     frame.node.kind = kind;
@@ -402,8 +310,8 @@ class Builder : public YAML::EventHandler {
     if (aliased_text_ > kMaxAliasedText)
       throw Refusal{"E008", last_offset_, 1,
                     fmt::format("aliases repeat more than {} MiB of text", kMaxAliasedText >> 20)};
-    if (!node.is_scalar() && depth > kMaxDepth)
-      throw Refusal{"E008", last_offset_, 1, fmt::format("nested deeper than {} levels", kMaxDepth)};
+    if (!node.is_scalar() && depth > kMaxYamlDepth)
+      throw Refusal{"E008", last_offset_, 1, fmt::format("nested deeper than {} levels", kMaxYamlDepth)};
     for (const Node& item : node.items) measure(item, depth + 1);
     for (const Member& each : node.members) {
       aliased_text_ += each.key.size();
@@ -417,7 +325,7 @@ class Builder : public YAML::EventHandler {
     for (Member& each : node.members) drop_merge_keys(each.value);
   }
 
-  const Text& text_;
+  const YamlText& text_;
   Diagnostics& diagnostics_;
   std::vector<Frame> frames_;
   std::unordered_map<YAML::anchor_t, std::vector<std::size_t>> anchors_;  ///< finished nodes: indices from the root
@@ -429,161 +337,17 @@ class Builder : public YAML::EventHandler {
   bool merge_keys_ = false;
 };
 
-/// What yaml-cpp's |message| about |where| means for the one who wrote the file.
-Refusal translated(const Text& text, const Builder& builder, const std::string& message, std::size_t where) {
-  auto is = [&](const char* theirs) { return message.find(theirs) != std::string::npos; };
-  Position at = text.position(where);
-  std::string_view line = text.line(at.line);
-  std::string_view before = line.substr(0, std::min(line.size(), static_cast<std::size_t>(at.column - 1)));
-  char c = text.at(where);
-  if (is("illegal tab") || indented_by_tab(line))
-    return {"E004", text.start(at.line), std::max(1, static_cast<int>(line.find_first_not_of(" \t"))),
-            "this line is indented with a tab", "use blanks"};
-  if (is("bad file")) return {"E008", where, 1, fmt::format("nested deeper than {} levels", kMaxDepth)};
-  if (is("illegal map value")) {
-    if (before.find(": ") != std::string_view::npos)
-      return {"E001", where, 1, "`: ` begins a second value on this line", "put the value in quotes"};
-    return {"E001", text.start(at.line) + std::min(line.find_first_not_of(' '), line.size()),
-            static_cast<int>(
-                std::max<std::size_t>(1, before.size() - std::min(before.find_first_not_of(' '), before.size()))),
-            "a key does not belong here", "check its indentation, and that the line above ends in a value or in `:`"};
-  }
-  if (is("end of map flow")) return {"E001", where, 1, "`,` or `}` is missing here: a `{` was not closed"};
-  if (is("end of sequence flow")) return {"E001", where, 1, "`,` or `]` is missing here: a `[` was not closed"};
-  if (is("end of map") || is("end of sequence"))
-    return {"E001", where, 1, "this line fits no line above",
-            "keys of one map and items of one list have the same indentation"};
-  if (is("illegal block entry"))
-    return {"E001", where, 1, "a list item can not begin here", "put `- ` on a line of its own"};
-  if (is("illegal flow end"))
-    return {"E001", where, 1, fmt::format("`{}` closes nothing", c), "put the value in quotes"};
-  if (is("illegal EOF")) {
-    // The opening quote is the first one behind what was read last.
-    std::size_t quote = text.all().find_first_of("\"'", builder.last_offset() + (builder.last_was_key() ? 1 : 0));
-    return {"E001", quote == std::string_view::npos ? where : quote, 1, "this quote is never closed"};
-  }
-  if (is("unknown escape"))
-    return {"E001", where > 1 ? where - 2 : 0, 2, "no such escape in double quotes",
-            "write `\\\\`, or use single quotes"};
-  if (is("invalid unicode") || is("hex number")) return {"E001", where, 1, "not a Unicode character"};
-  if (is("unknown token")) {
-    if (c == '\t') return {"E004", where, 1, "a tab can not stand here", "use blanks"};
-    return {"E001", where, 1, fmt::format("a value can not begin with `{}`", c), "put it in quotes"};
-  }
-  if (is("anchor is not defined"))
-    return {"E001", where, 1, "`*` makes an alias, and no anchor `&` of this name is above",
-            "put the value in quotes if it is text"};
-  if (is("anchor") || is("alias"))
-    return {"E001", where, 1, "`&` and `*` make anchors and aliases, which need a name",
-            "put the value in quotes if it is text"};
-  if (is("tag"))
-    return {"E005", where, 1, "tags are not part of flowrun's YAML", "put the value in quotes if it is text"};
-  if (is("document indicator")) return {"E001", where, 3, "`---` or `...` ends the document within a quoted text"};
-  return {"E001", where, 1, "YAML: " + message};
-}
-
-/// The expression or script that made YAML fail at |where|, if one did.
-std::optional<Quirk> broken_near(const Text& text, std::size_t where) {
-  if (where > 0 && text.at(where) == '{' && text.at(where - 1) == '$') return broken_in_flow(text.all(), where - 1);
-  int line = text.position(where).line;
-  // The parser notices at the latest a few lines behind: where the value ends, or where the next key begins.
-  for (int back = 0; back <= 3 && line - back > 0; ++back)
-    if (auto quirk = broken_value(text.all(), line - back)) return quirk;
-  return std::nullopt;
-}
-
-/// Offset of the first byte that is not UTF-8 or not text; npos when there is none.
-std::size_t find_not_text(std::string_view text) {
-  auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  auto tail = [&](std::size_t i) { return (byte(i) & 0xC0) == 0x80; };
-  for (std::size_t i = 0; i < text.size();) {
-    unsigned c = byte(i);
-    std::size_t size = 1;
-    if (c >= 0x80) {
-      // Lead bytes, and what overlong forms and surrogates look like: RFC 3629, section 4.
-      if (c >= 0xC2 && c <= 0xDF)
-        size = 2;
-      else if (c >= 0xE0 && c <= 0xEF && !(c == 0xE0 && byte(i + 1) < 0xA0) && !(c == 0xED && byte(i + 1) >= 0xA0))
-        size = 3;
-      else if (c >= 0xF0 && c <= 0xF4 && !(c == 0xF0 && byte(i + 1) < 0x90) && !(c == 0xF4 && byte(i + 1) >= 0x90))
-        size = 4;
-      else
-        return i;
-      for (std::size_t k = 1; k < size; ++k)
-        if (!tail(i + k)) return i;
-    } else if (c == 0x7F || (c < 0x20 && c != '\t' && c != '\n' && c != '\r')) {
-      return i;
-    }
-    i += size;
-  }
-  return std::string_view::npos;
-}
-
-/// True when some prefix of |text| leaves so many brackets open that yaml-cpp must not see it.
-bool far_too_deep(std::string_view text) {
-  constexpr std::ptrdiff_t kHopeless = 2000;  // far beyond what scripts and quoted text have of unpaired brackets
-  std::ptrdiff_t open = 0;
-  for (char c : text) {
-    if (c == '[' || c == '{') ++open;
-    if ((c == ']' || c == '}') && open > 0) --open;
-    if (open > kHopeless) return true;
-  }
-  return false;
-}
-
-/// JSON writes characters beyond U+FFFF as two \u escapes, which YAML does not know. They become the character itself,
-/// which moves what follows on the line to the left.
-std::string without_surrogates(std::string_view json) {
-  std::string out;
-  auto unit = [&](std::size_t at) -> unsigned {
-    if (at + 6 > json.size() || json[at] != '\\' || json[at + 1] != 'u') return 0;
-    return static_cast<unsigned>(std::strtoul(std::string(json.substr(at + 2, 4)).c_str(), nullptr, 16));
-  };
-  for (std::size_t i = 0; i < json.size();) {
-    unsigned high = unit(i);
-    unsigned low = high >= 0xD800 && high < 0xDC00 ? unit(i + 6) : 0;
-    if (low >= 0xDC00 && low < 0xE000) {
-      unsigned character = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-      out += static_cast<char>(0xF0 | (character >> 18));
-      out += static_cast<char>(0x80 | ((character >> 12) & 0x3F));
-      out += static_cast<char>(0x80 | ((character >> 6) & 0x3F));
-      out += static_cast<char>(0x80 | (character & 0x3F));
-      i += 12;
-      continue;
-    }
-    std::size_t step = json[i] == '\\' && i + 1 < json.size() ? 2 : 1;
-    out += json.substr(i, step);
-    i += step;
-  }
-  return out;
-}
-
-/// What is wrong with the bytes, before YAML is asked.
-std::optional<Refusal> refused_bytes(std::string_view text) {
-  if (text.size() > kMaxFile)
-    return Refusal{"E008", 0, 1, fmt::format("{} bytes are too many: a workflow has at most 4 MiB", text.size())};
-  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF"))
-    return Refusal{"E007", 0, 1, "this file is UTF-16", "save it as UTF-8"};
-  if (std::size_t bad = find_not_text(text); bad != std::string_view::npos) {
-    unsigned value = static_cast<unsigned char>(text[bad]);
-    if (value < 0x80) return Refusal{"E007", bad, 1, fmt::format("byte 0x{:02x}: this is no text file", value), ""};
-    return Refusal{"E007", bad, 1, fmt::format("byte 0x{:02x} is not UTF-8", value), "save the file as UTF-8"};
-  }
-  if (far_too_deep(text)) return Refusal{"E008", 0, 1, fmt::format("nested deeper than {} levels", kMaxDepth)};
-  return std::nullopt;
-}
-
 }  // namespace
 
 std::optional<Node> read_yaml(Diagnostics& diagnostics) {
   std::string_view bytes = diagnostics.source().text;
   if (bytes.starts_with("\xEF\xBB\xBF")) bytes.remove_prefix(3);
-  auto refuse = [&](const Text& text, const Refusal& refusal) {
+  auto refuse = [&](const YamlText& text, const Refusal& refusal) {
     if (refusal.code.empty()) return;  // already told
     diagnostics.error(refusal.code, text.position(refusal.offset), refusal.length, refusal.message, refusal.suggestion);
   };
   if (auto refusal = refused_bytes(bytes)) {
-    refuse(Text(bytes), *refusal);
+    refuse(YamlText(bytes), *refusal);
     return std::nullopt;
   }
   std::string rewritten;
@@ -592,7 +356,7 @@ std::optional<Node> read_yaml(Diagnostics& diagnostics) {
     rewritten = without_surrogates(bytes);
     bytes = rewritten;
   }
-  Text text(bytes);
+  YamlText text(bytes);
   Builder builder(text, diagnostics);
   try {
     std::istringstream stream{std::string(bytes)};
@@ -607,7 +371,7 @@ std::optional<Node> read_yaml(Diagnostics& diagnostics) {
     if (auto quirk = broken_near(text, where))
       builder.report(*quirk);
     else
-      refuse(text, translated(text, builder, exception.msg, where));
+      refuse(text, translated(text, exception.msg, where, builder.last_offset() + (builder.last_was_key() ? 1 : 0)));
     return std::nullopt;
   }
   if (!builder.has_document()) {

@@ -49,7 +49,8 @@ RunStarted started_with(const Loaded& loaded, const std::string& inputs) {
 }  // namespace
 
 Scenario::Scenario(const std::string& steps, const std::string& inputs) {
-  std::string body = steps.substr(steps.find_first_not_of('\n') == std::string::npos ? 0 : steps.find_first_not_of('\n'));
+  std::string body =
+      steps.substr(steps.find_first_not_of('\n') == std::string::npos ? 0 : steps.find_first_not_of('\n'));
   loaded_ = load_text(body.rfind("flowrun:", 0) == 0 ? body : indented(body));
   evaluator_ = make_jq(loaded_->programs);
   machine_ = std::make_unique<Machine>(loaded_->workflow, *evaluator_);
@@ -110,7 +111,8 @@ void Scenario::advance(Duration span) {
     std::optional<Machine::PendingTimer> next;
     for (const Machine::PendingTimer& timer : machine_->timers()) {
       if (timer.due > until) continue;
-      if (!next || std::tie(timer.due, timer.path, timer.timer) < std::tie(next->due, next->path, next->timer)) next = timer;
+      if (!next || std::tie(timer.due, timer.path, timer.timer) < std::tie(next->due, next->path, next->timer))
+        next = timer;
     }
     if (!next) break;
     now_ = std::max(now_, next->due);
@@ -196,14 +198,16 @@ namespace {
 /// Holds decisions against recorded entries and answers from them.
 class PrefixChecker : public DecisionSink, public Evaluator {
  public:
-  PrefixChecker(const std::vector<Entry>& entries, std::size_t count, Evaluator& live) : entries_(entries), count_(count), live_(live) {}
+  PrefixChecker(const std::vector<Entry>& entries, std::size_t count, Evaluator& live)
+      : entries_(entries), count_(count), live_(live) {}
 
   std::size_t at = 0;
 
   void decide(Decision decision) override {
     if (at >= entries_.size()) throw std::runtime_error("more decisions than were recorded");
     std::string what = difference(entries_[at], to_entry(decision, entries_[at].at));
-    if (!what.empty()) throw std::runtime_error(fmt::format("entry {} ({} {}): {}", at + 1, entries_[at].kind, entries_[at].path, what));
+    if (!what.empty())
+      throw std::runtime_error(fmt::format("entry {} ({} {}): {}", at + 1, entries_[at].kind, entries_[at].path, what));
     ++at;
   }
 
@@ -235,11 +239,14 @@ void replay_prefix(const Loaded& loaded, const std::vector<Entry>& entries, std:
   Machine machine(loaded.workflow, checker);
   while (checker.at < count) {
     const Entry& entry = entries[checker.at];
-    if (!is_fact(entry.kind)) throw std::runtime_error(fmt::format("entry {} was not decided again: {} {}", checker.at + 1, entry.kind, entry.path));
+    if (!is_fact(entry.kind))
+      throw std::runtime_error(
+          fmt::format("entry {} was not decided again: {} {}", checker.at + 1, entry.kind, entry.path));
     Event event = to_event(entry);
     ++checker.at;
     checker.fact_taken();
-    if (!machine.expects(event)) throw std::runtime_error(fmt::format("entry {} is not expected: {} {}", checker.at, entry.kind, entry.path));
+    if (!machine.expects(event))
+      throw std::runtime_error(fmt::format("entry {} is not expected: {} {}", checker.at, entry.kind, entry.path));
     machine.apply(event, checker);
   }
 }

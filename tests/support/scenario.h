@@ -35,11 +35,11 @@ class Scenario : public DecisionSink {
   void crash_and_resume(RunResumed how = {}, Duration down = 1000ms);
   void retry(const std::string& path = "");
 
-  void expect_started(const std::vector<std::string>& paths);      ///< exactly these, since last asked, in order
+  void expect_started(const std::vector<std::string>& paths);  ///< exactly these, since last asked, in order
   void expect_stopped(const std::vector<std::string>& paths);
   void expect_state(const std::string& path, State state);
   void expect_running();
-  void expect_success(const std::string& output = "");             ///< JSON; empty: any
+  void expect_success(const std::string& output = "");  ///< JSON; empty: any
   void expect_failure(const std::string& type, const std::string& step = "");
   void expect_suspended();
 

@@ -1,0 +1,130 @@
+// Inputs: what was given becomes what was declared, or every mistake is named. Also evaluates `vars`. Belongs to
+// load.h.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/language/schema.h"
+#include "engine/load.h"
+#include "engine/model/error.h"
+
+namespace flowrun {
+namespace {
+
+/// What defaults and vars see: $input, $vars, $run.name and $now.
+class StartScope : public Scope {
+ public:
+  StartScope(const Loaded& loaded, Instant now) : loaded_(loaded), now_(now) {}
+  std::variant<Value, Failure> lookup(const Reference& reference) const override {
+    if (reference.variable == "input") return Value(inputs);
+    if (reference.variable == "vars") return Value(vars);
+    if (reference.variable == "run") return Value(Json{{"name", loaded_.workflow.name}});
+    if (reference.variable == "now")
+      return Value(Json(std::chrono::duration_cast<std::chrono::seconds>(now_.time_since_epoch()).count()));
+    return Failure{"expression", "$" + reference.variable + " is not known before the run has started", "", 0, {}};
+  }
+  Json inputs = Json::object(), vars = Json::object();
+
+ private:
+  const Loaded& loaded_;
+  Instant now_;
+};
+
+/// Text from the command line or the environment as |schema| declares it; the only place where values are converted.
+std::variant<Json, std::string> coerced(const Json& schema, const std::string& text) {
+  Json types = schema.is_object() ? schema.value("type", Json()) : Json();
+  if (types.is_null() || types == "string") return Json(text);
+  if (types.is_string()) types = Json::array({types});
+  Json parsed = Json::parse(text, nullptr, false);
+  for (const Json& type : types) {
+    if (type == "integer" && parsed.is_number_integer()) return parsed;
+    if (type == "number" && parsed.is_number()) return parsed;
+    if (type == "boolean" && parsed.is_boolean()) return parsed;
+    if (type == "array" && parsed.is_array()) return parsed;
+    if (type == "object" && parsed.is_object()) return parsed;
+    if (type == "null" && parsed.is_null()) return parsed;
+  }
+  if (std::find(types.begin(), types.end(), Json("string")) != types.end()) return Json(text);
+  std::string shown = text.size() > 60 ? text.substr(0, 57) + "..." : text;
+  if (types == Json::array({"boolean"})) return fmt::format("`{}` is not true or false", shown);
+  if (types == Json::array({"array"}))
+    return fmt::format("`{}` is no JSON list; write for example [\"a\",\"b\"], or NAME=@lines:FILE", shown);
+  if (types == Json::array({"object"})) return fmt::format("`{}` is no JSON object", shown);
+  return fmt::format("`{}` is not of type {}", shown, types.size() == 1 ? types[0].get<std::string>() : types.dump());
+}
+
+}  // namespace
+
+ResolvedInputs resolve_inputs(const Loaded& loaded, const GivenInputs& given,
+                              const std::function<std::optional<std::string>(const std::string&)>& environment,
+                              Evaluator& evaluator, Instant now) {
+  std::vector<std::string> errors;
+  StartScope scope(loaded, now);
+  std::vector<std::string> names;
+  for (const InputSpec& spec : loaded.inputs) names.push_back(spec.name);
+  auto unknown = [&](const std::string& name) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) return;
+    std::string near = nearest(name, names);
+    std::string known;
+    for (const std::string& one : names) known += (known.empty() ? "" : ", ") + one;
+    errors.push_back(fmt::format("input {}: the workflow has no such input; {}", name,
+                                 !near.empty()   ? "did you mean `" + near + "`?"
+                                 : known.empty() ? "it has none"
+                                                 : "it has " + known));
+  };
+  for (const auto& [name, text] : given.texts) unknown(name);
+  for (const auto& [name, value] : given.values.items()) unknown(name);
+
+  for (const InputSpec& spec : loaded.inputs) {
+    auto from_text = [&](const std::string& text, const std::string& source) -> std::optional<Json> {
+      auto value = coerced(spec.schema, text);
+      if (auto* json = std::get_if<Json>(&value)) return std::move(*json);
+      errors.push_back(fmt::format("input {}: {}{}", spec.name, std::get<std::string>(value), source));
+      return std::nullopt;
+    };
+    std::optional<Json> value;
+    auto last =
+        std::find_if(given.texts.rbegin(), given.texts.rend(), [&](const auto& one) { return one.first == spec.name; });
+    std::optional<std::string> from_env = spec.env.empty() ? std::nullopt : environment(spec.env);
+    if (last != given.texts.rend()) {
+      value = from_text(last->second, "");
+    } else if (given.values.contains(spec.name)) {
+      value = given.values.at(spec.name);
+    } else if (from_env) {
+      value = from_text(*from_env, " (from the environment variable " + spec.env + ")");
+    } else if (spec.otherwise) {
+      Evaluation evaluation = spec.otherwise->evaluate(scope, evaluator);
+      if (auto* failure = std::get_if<Failure>(&evaluation)) {
+        errors.push_back(fmt::format("input {}: its default: {}", spec.name, failure->message));
+      } else {
+        value = std::get<Value>(evaluation).json();
+      }
+    } else {
+      errors.push_back(fmt::format("input {} is missing{}; give it by -i {}=VALUE{}", spec.name,
+                                   spec.description.empty() ? "" : " (" + spec.description + ")", spec.name,
+                                   spec.env.empty() ? "" : " or the environment variable " + spec.env));
+      continue;
+    }
+    if (!value) continue;
+    for (const std::string& error : schema_errors(spec.schema, *value))
+      errors.push_back(fmt::format("input {}: {}", spec.name, error));
+    scope.inputs[spec.name] = std::move(*value);
+  }
+  if (errors.empty())
+    for (const Var& var : loaded.vars) {
+      Evaluation evaluation = var.value.evaluate(scope, evaluator);
+      if (auto* failure = std::get_if<Failure>(&evaluation)) {
+        errors.push_back(fmt::format("vars.{}: {}", var.name, failure->message));
+      } else {
+        scope.vars[var.name] = std::get<Value>(evaluation).json();
+      }
+    }
+  if (!errors.empty()) {
+    std::string text;
+    for (const std::string& error : errors) text += fmt::format("{}: error: {}\n", loaded.file, error);
+    throw Error(Problem::Invalid, text + "nothing was started");
+  }
+  return {Value(std::move(scope.inputs)), Value(std::move(scope.vars))};
+}
+
+}  // namespace flowrun

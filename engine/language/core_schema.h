@@ -1,0 +1,16 @@
+// The types that YAML 1.2 gives to plain scalars. Knows single words only.
+#pragma once
+
+#include <string_view>
+
+#include "engine/language/node.h"
+
+namespace flowrun {
+
+/// Of a plain scalar: https://yaml.org/spec/1.2.2/#1032-tag-resolution
+Node::Kind core_kind(std::string_view text);
+
+/// Whether JSON can write this Float.
+bool is_finite(std::string_view text);
+
+}  // namespace flowrun

@@ -1,0 +1,54 @@
+// All keys of a step, in one table: who has them, what they take, what they mean. Parser, suggestions and manual agree
+// because they read it here.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace flowrun {
+
+/// Kinds of step as a set.
+enum KindSet : std::uint32_t {
+  kHttp = 1,
+  kShell = 2,
+  kExec = 4,
+  kSleep = 8,
+  kWait = 16,
+  kWorkflow = 32,
+  kSet = 64,
+  kFail = 128,
+  kParallel = 256,
+  kRace = 512,
+  kSequence = 1024,
+  kSwitch = 2048,
+  kForEach = 4096,
+  kProcess = kShell | kExec,
+  kWork = kHttp | kProcess | kWorkflow,
+  kJoining = kParallel | kRace | kForEach,
+  kEvery = 8191,
+};
+
+struct Key {
+  const char* name;
+  std::uint32_t kinds;
+  const char* type;   ///< for people: `duration`, `map`, ...
+  const char* usual;  ///< its default, for people
+  const char* doc;
+  bool later = false;  ///< belongs to a coming version: refused with a clear word
+};
+
+/// Kinds first: each is a key, too.
+const std::vector<Key>& step_keys();
+const Key* find_key(std::string_view name);
+/// 0 for what is no kind.
+std::uint32_t kind_bit(std::string_view name);
+std::string kind_names(std::uint32_t kinds);
+
+/// What to write instead of a word of another tool, or of a key in the wrong place; empty: nothing is known.
+std::string advice_for(std::string_view word, std::uint32_t kind);
+/// Words kept for later versions: using one is E109.
+bool is_reserved(std::string_view word);
+
+}  // namespace flowrun

@@ -1,0 +1,19 @@
+// JSON Schema, the subset of flowrun-workflow(5): which keywords there are, and whether a value satisfies one. The
+// checking is valijson's.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/language/diagnostics.h"
+#include "engine/language/node.h"
+
+namespace flowrun {
+
+/// E108 for every keyword that is not in the subset. |input|: `default` and `env` may stand at the top.
+void check_schema_keywords(const Node& schema, bool input, Diagnostics& diagnostics);
+
+/// What |value| has against it, one line each; empty when it satisfies |schema|.
+std::vector<std::string> schema_errors(const Json& schema, const Json& value);
+
+}  // namespace flowrun

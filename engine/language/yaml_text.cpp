@@ -1,0 +1,97 @@
+#include "engine/language/yaml_text.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+namespace flowrun {
+namespace {
+
+constexpr std::size_t kMaxFile = 4 << 20;
+
+/// Offset of the first byte that is not UTF-8 or not text; npos when there is none.
+std::size_t find_not_text(std::string_view text) {
+  auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  auto tail = [&](std::size_t i) { return (byte(i) & 0xC0) == 0x80; };
+  for (std::size_t i = 0; i < text.size();) {
+    unsigned c = byte(i);
+    std::size_t size = 1;
+    if (c >= 0x80) {
+      // Lead bytes, and what overlong forms and surrogates look like: RFC 3629, section 4.
+      if (c >= 0xC2 && c <= 0xDF)
+        size = 2;
+      else if (c >= 0xE0 && c <= 0xEF && !(c == 0xE0 && byte(i + 1) < 0xA0) && !(c == 0xED && byte(i + 1) >= 0xA0))
+        size = 3;
+      else if (c >= 0xF0 && c <= 0xF4 && !(c == 0xF0 && byte(i + 1) < 0x90) && !(c == 0xF4 && byte(i + 1) >= 0x90))
+        size = 4;
+      else
+        return i;
+      for (std::size_t k = 1; k < size; ++k)
+        if (!tail(i + k)) return i;
+    } else if (c == 0x7F || (c < 0x20 && c != '\t' && c != '\n' && c != '\r')) {
+      return i;
+    }
+    i += size;
+  }
+  return std::string_view::npos;
+}
+
+/// True when some prefix of |text| leaves so many brackets open that yaml-cpp must not see it.
+bool far_too_deep(std::string_view text) {
+  constexpr std::ptrdiff_t kHopeless = 2000;  // far beyond what scripts and quoted text have of unpaired brackets
+  std::ptrdiff_t open = 0;
+  for (char c : text) {
+    if (c == '[' || c == '{') ++open;
+    if ((c == ']' || c == '}') && open > 0) --open;
+    if (open > kHopeless) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool indented_by_tab(std::string_view line) {
+  std::size_t text = line.find_first_not_of(" \t");
+  return line.substr(0, std::min(text, line.size())).find('\t') != std::string_view::npos;
+}
+
+std::string without_surrogates(std::string_view json) {
+  std::string out;
+  auto unit = [&](std::size_t at) -> unsigned {
+    if (at + 6 > json.size() || json[at] != '\\' || json[at + 1] != 'u') return 0;
+    return static_cast<unsigned>(std::strtoul(std::string(json.substr(at + 2, 4)).c_str(), nullptr, 16));
+  };
+  for (std::size_t i = 0; i < json.size();) {
+    unsigned high = unit(i);
+    unsigned low = high >= 0xD800 && high < 0xDC00 ? unit(i + 6) : 0;
+    if (low >= 0xDC00 && low < 0xE000) {
+      unsigned character = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+      out += static_cast<char>(0xF0 | (character >> 18));
+      out += static_cast<char>(0x80 | ((character >> 12) & 0x3F));
+      out += static_cast<char>(0x80 | ((character >> 6) & 0x3F));
+      out += static_cast<char>(0x80 | (character & 0x3F));
+      i += 12;
+      continue;
+    }
+    std::size_t step = json[i] == '\\' && i + 1 < json.size() ? 2 : 1;
+    out += json.substr(i, step);
+    i += step;
+  }
+  return out;
+}
+
+std::optional<Refusal> refused_bytes(std::string_view text) {
+  if (text.size() > kMaxFile)
+    return Refusal{"E008", 0, 1, fmt::format("{} bytes are too many: a workflow has at most 4 MiB", text.size())};
+  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF"))
+    return Refusal{"E007", 0, 1, "this file is UTF-16", "save it as UTF-8"};
+  if (std::size_t bad = find_not_text(text); bad != std::string_view::npos) {
+    unsigned value = static_cast<unsigned char>(text[bad]);
+    if (value < 0x80) return Refusal{"E007", bad, 1, fmt::format("byte 0x{:02x}: this is no text file", value), ""};
+    return Refusal{"E007", bad, 1, fmt::format("byte 0x{:02x} is not UTF-8", value), "save the file as UTF-8"};
+  }
+  if (far_too_deep(text)) return Refusal{"E008", 0, 1, fmt::format("nested deeper than {} levels", kMaxYamlDepth)};
+  return std::nullopt;
+}
+
+}  // namespace flowrun

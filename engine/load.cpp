@@ -1,0 +1,345 @@
+#include "engine/load.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "engine/jq/jq.h"
+#include "engine/language/schema.h"
+#include "engine/model/error.h"
+#include "engine/steps/reading.h"
+#include "engine/steps/root.h"
+
+namespace flowrun {
+namespace {
+
+constexpr std::int64_t kLargestFile = 4 << 20;  // flowrun-workflow(5), "Limits"
+
+const std::vector<std::string> kTopKeys{"flowrun",  "name",        "description", "version",    "input",
+                                        "vars",     "env",         "cwd",         "secrets",    "limits",
+                                        "defaults", "concurrency", "timeout",     "fail_fast",  "steps",
+                                        "output",   "on_failure",  "finally",     "lint_ignore"};
+const std::vector<std::string> kLaterKeys{"secrets", "limits", "on_failure", "finally"};
+
+std::string name_from(const std::string& file) {
+  std::string stem = std::filesystem::path(file).stem().string();
+  if (stem.size() > 5 && stem.substr(stem.size() - 5) == ".flow") stem.resize(stem.size() - 5);
+  for (char& c : stem)
+    c = std::isalnum(static_cast<unsigned char>(c)) ? static_cast<char>(std::tolower(static_cast<unsigned char>(c)))
+                                                    : '-';
+  return stem.empty() || !std::isalnum(static_cast<unsigned char>(stem[0])) ? "run" + stem : stem;
+}
+
+bool contains(const std::vector<std::string>& list, const std::string& word) {
+  return std::find(list.begin(), list.end(), word) != list.end();
+}
+
+class Loader {
+ public:
+  Loader(const std::string& file, const Node& root, Loaded& loaded, Diagnostics& diagnostics)
+      : root_(root), loaded_(loaded), reading_(diagnostics, root, folder_of(file)) {
+    loaded_.file = file;
+  }
+
+  void read() {
+    if (!reading_.is(root_, Node::Kind::Map, "the file", "a map with `flowrun: 1` and `steps:`")) return;
+    version();
+    keys();
+    header();
+    inputs();
+    vars();
+    secrets();
+    defaults();
+    steps();
+    output();
+    for (auto& [group, name] : reading_.groups) {
+      group->items_named =
+          std::any_of(reading_.mentions.begin(), reading_.mentions.end(), [&, &named = name](const Mention& mention) {
+            const Reference& reference = mention.reference;
+            return reference.variable == "status" && reference.member == named &&
+                   (reference.field.empty() || reference.field == "items" || reference.field == "branches");
+          });
+    }
+    programs();
+  }
+
+ private:
+  std::string folder_of(const std::string& file) const {
+    std::filesystem::path folder = std::filesystem::path(file).parent_path();
+    if (folder.filename() == ".flowrun") folder = folder.parent_path();
+    if (const Node* cwd = root_.find("cwd"); cwd && cwd->is_string())
+      folder =
+          (cwd->text.rfind('/', 0) == 0 ? std::filesystem::path(cwd->text) : folder / cwd->text).lexically_normal();
+    return folder.string();
+  }
+
+  void version() {
+    const Member* key = root_.member("flowrun");
+    if (!key) {
+      reading_.error("E100", root_.at, 1, "`flowrun: 1` is missing",
+                     "it says for which version of the language the file is written");
+    } else if (key->value.text != "1") {
+      reading_.error("E100", key->value.at, key->value.text.size(),
+                     fmt::format("this flowrun reads version 1, not `{}`", key->value.text), "needs a newer flowrun");
+    }
+  }
+
+  void keys() {
+    for (const Member& member : root_.members) {
+      if (member.key.rfind("x-", 0) == 0) continue;
+      if (contains(kLaterKeys, member.key)) {
+        reading_.error("E109", member.at, member.key.size(),
+                       fmt::format("`{}` is not available in this version of flowrun", member.key));
+      } else if (!contains(kTopKeys, member.key)) {
+        std::string near = nearest(member.key, kTopKeys);
+        std::string suggestion = !near.empty()          ? "did you mean `" + near + "`?"
+                                 : find_key(member.key) ? "it is a key of a step; steps stand below `steps:`"
+                                                        : advice_for(member.key, 0);
+        if (member.key == "inputs") suggestion = "did you mean `input`?";
+        if (member.key == "jobs" || member.key == "tasks") suggestion = "did you mean `steps`?";
+        reading_.error(is_reserved(member.key) ? "E109" : "E101", member.at, member.key.size(),
+                       fmt::format("unknown key `{}` at the top", member.key), suggestion);
+      }
+    }
+  }
+
+  void header() {
+    Workflow& workflow = loaded_.workflow;
+    loaded_.folder = reading_.folder;
+    workflow.name = name_from(loaded_.file);
+    if (const Node* key = root_.find("name")) {
+      std::string name = reading_.plain_text(*key, "name");
+      bool good = !name.empty() && name.size() <= 64 && name[0] >= 'a' && name[0] <= 'z' &&
+                  std::all_of(name.begin(), name.end(), [](char c) {
+                    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+                  });
+      if (!good)
+        reading_.error("E105", key->at, name.size(),
+                       fmt::format("`{}` is no name: a-z, 0-9, _ and -, at most 64, a letter first", name));
+      if (good) workflow.name = name;
+    }
+    if (const Node* key = root_.find("description")) workflow.description = key->text;
+    if (const Node* key = root_.find("version")) workflow.version = key->text;
+    if (const Node* key = root_.find("concurrency"))
+      if (auto count = reading_.count(*key, "concurrency", 1).value)
+        workflow.concurrency = static_cast<int>(std::min<std::int64_t>(*count, 1000000));
+    if (const Node* key = root_.find("fail_fast")) reading_.nearest_fail_fast = reading_.fail_fast(*key);
+    if (const Node* key = root_.find("cwd")) reading_.plain_text(*key, "cwd");
+  }
+
+  void inputs() {
+    const Node* declared = root_.find("input");
+    if (!declared || !reading_.is(*declared, Node::Kind::Map, "input", "a map of names to their types")) return;
+    for (const Member& member : declared->members) {
+      reading_.check_name(member.key, member.at, "an input", false);
+      InputSpec spec;
+      spec.name = member.key;
+      if (!member.value.is_map()) {
+        shorthand(spec, member.value);
+      } else {
+        check_schema_keywords(member.value, true, reading_.diagnostics);
+        spec.schema = member.value.json();
+        for (const char* own : {"default", "env", "description"}) spec.schema.erase(own);
+        if (const Node* key = member.value.find("env")) spec.env = reading_.plain_text(*key, "env");
+        if (const Node* key = member.value.find("description")) spec.description = key->text;
+        if (const Node* key = member.value.find("default")) otherwise(spec, *key);
+      }
+      reading_.inputs[spec.name] = spec.schema;
+      loaded_.inputs.push_back(std::move(spec));
+    }
+  }
+
+  void shorthand(InputSpec& spec, const Node& node) {
+    otherwise(spec, node);
+    static const std::map<Node::Kind, const char*> kTypes{{Node::Kind::Boolean, "boolean"},
+                                                          {Node::Kind::Integer, "integer"},
+                                                          {Node::Kind::Float, "number"},
+                                                          {Node::Kind::String, "string"},
+                                                          {Node::Kind::List, "array"}};
+    spec.schema = Json::object();
+    if (auto type = kTypes.find(node.kind); type != kTypes.end()) spec.schema["type"] = type->second;
+  }
+
+  void otherwise(InputSpec& spec, const Node& node) {
+    reading_.steps_visible = false;
+    spec.otherwise = reading_.value(node);
+    reading_.steps_visible = true;
+    if (!spec.otherwise->constant()) return;
+    for (const std::string& error : schema_errors(spec.schema, node.json()))
+      reading_.error("E108", node.at, node.text.size(),
+                     fmt::format("the default of `{}` does not satisfy its own schema: {}", spec.name, error));
+  }
+
+  void vars() {
+    const Node* declared = root_.find("vars");
+    if (!declared || !reading_.is(*declared, Node::Kind::Map, "vars", "a map of names to values")) return;
+    reading_.steps_visible = false;
+    for (const Member& member : declared->members) {
+      reading_.check_name(member.key, member.at, "a variable", false);
+      loaded_.vars.push_back({member.key, reading_.value(member.value)});
+      reading_.vars.insert(member.key);
+    }
+    reading_.steps_visible = true;
+  }
+
+  void secrets() {
+    const Node* declared = root_.find("secrets");
+    if (!declared) return;
+    for (const Member& member : declared->members) {
+      int sources = 0;
+      for (const char* source : {"env", "file", "command"}) sources += member.value.find(source) != nullptr;
+      if (sources > 1)
+        reading_.error("E403", member.at, member.key.size(),
+                       fmt::format("secret `{}` is read from two sources", member.key),
+                       "keep one of env, file, command");
+    }
+  }
+
+  void defaults() {
+    const Node* given = root_.find("defaults");
+    if (!given || !reading_.is(*given, Node::Kind::Map, "defaults", "a map")) return;
+    reading_.only(*given, {"all", "http", "shell", "exec"}, "`defaults`");
+    for (const Member& group : given->members) {
+      std::uint32_t kinds = group.key == "all" ? kEvery : kind_bit(group.key);
+      for (const Member& member : group.value.members) {
+        if (member.key.rfind("x-", 0) == 0) continue;
+        const Key* key = find_key(member.key);
+        if (key && key->later) {
+          reading_.error("E109", member.at, member.key.size(),
+                         fmt::format("`{}` is not available in this version of flowrun", member.key));
+        } else if (!key || kind_bit(member.key) || !(key->kinds & kinds)) {
+          std::vector<std::string> names;
+          for (const Key& one : step_keys())
+            if ((one.kinds & kinds) && !kind_bit(one.name)) names.push_back(one.name);
+          std::string near = nearest(member.key, names);
+          reading_.error(key ? "E104" : "E101", member.at, member.key.size(),
+                         fmt::format("`{}` is no option of {} to have a default", member.key,
+                                     group.key == "all" ? "a step" : group.key),
+                         near.empty() ? "" : "did you mean `" + near + "`?");
+        }
+      }
+    }
+  }
+
+  void steps() {
+    auto root = std::make_unique<RootStep>();
+    if (const Node* key = root_.find("timeout")) root->timeout = reading_.duration(*key, "timeout");
+    const Node* body = root_.find("steps");
+    if (!body) {
+      reading_.error("E110", root_.at, 1, "there is no `steps`", "for example steps: { hello: { shell: echo hello } }");
+      root->body = std::make_unique<GraphStep>();
+    } else {
+      root->body = reading_.body(*body, "steps");
+    }
+    top_ = root->body.get();
+    root_step_ = root.get();
+    loaded_.workflow.root = std::move(root);
+  }
+
+  void output() {
+    const Node* key = root_.find("output");
+    if (!key) return;
+    loaded_.workflow.has_output = true;
+    // It stands behind all steps and sees those at the top.
+    Reading::Binding seen(reading_, {"steps", "status"});
+    std::size_t from = reading_.mentions.size();
+    root_step_->output = reading_.value(*key);
+    for (std::size_t m = from; m < reading_.mentions.size(); ++m) {
+      const Mention& mention = reading_.mentions[m];
+      const std::string& step = mention.reference.member;
+      if ((mention.reference.variable != "steps" && mention.reference.variable != "status") || step.empty() ||
+          top_->find(step))
+        continue;
+      std::vector<std::string> names;
+      for (const GraphStep::Child& child : top_->children) names.push_back(child.step->name);
+      std::string near = nearest(step, names);
+      // Steps that could not be read are missing here, too; they have been complained of.
+      if (reading_.diagnostics.ok())
+        reading_.error("E203", mention.at, static_cast<std::size_t>(mention.length),
+                       fmt::format("no step `{}` at the top", step),
+                       near.empty() ? "" : "did you mean `" + near + "`?");
+    }
+  }
+
+  void programs() {
+    for (const Expression& expression : reading_.asked)
+      if (!contains_program(expression.code())) loaded_.programs.push_back(expression.code());
+    if (!reading_.diagnostics.ok() || loaded_.programs.empty() || !check_programs) return;
+    std::vector<std::string> errors = jq_syntax_errors(loaded_.programs);
+    for (std::size_t i = 0; i < errors.size(); ++i) {
+      if (errors[i].empty()) continue;
+      for (const Expression& expression : reading_.asked)
+        if (expression.code() == loaded_.programs[i])
+          reading_.error("E201", expression.at(), expression.code().size(), "jq says: " + errors[i]);
+    }
+  }
+
+  bool contains_program(const std::string& code) { return !known_programs_.insert(code).second; }
+
+ public:
+  bool check_programs = false;
+
+ private:
+  const Node& root_;
+  Loaded& loaded_;
+  Reading reading_;
+  GraphStep* top_ = nullptr;
+  RootStep* root_step_ = nullptr;
+  std::set<std::string> known_programs_;
+};
+
+}  // namespace
+
+std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, bool check_programs) {
+  std::optional<Node> root = read_yaml(diagnostics);
+  if (!root) return std::nullopt;
+  Loaded loaded;
+  loaded.text = diagnostics.source().text;
+  std::error_code error;
+  std::string absolute = std::filesystem::absolute(file, error).lexically_normal().string();
+  Loader loader(error ? file : absolute, *root, loaded, diagnostics);
+  loader.check_programs = check_programs;
+  loader.read();
+  if (!diagnostics.ok()) return std::nullopt;
+  return loaded;
+}
+
+std::string read_file(const std::string& file) {
+  int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) throw Error(Problem::Usage, fmt::format("cannot read {}: {}", file, std::strerror(errno)));
+  struct stat status {};
+  fstat(descriptor, &status);
+  std::string trouble;
+  if (S_ISDIR(status.st_mode)) trouble = "it is a folder; name a file in it";
+  if (S_ISREG(status.st_mode) && status.st_size > kLargestFile) {
+    close(descriptor);
+    throw Error(Problem::Invalid,
+                fmt::format("{}:1:1: error[E008]: the file has {} bytes; at most 4 MiB are read\nnothing was started",
+                            file, status.st_size));
+  }
+  std::string text;
+  char buffer[65536];
+  while (trouble.empty()) {
+    ssize_t got = read(descriptor, buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) trouble = std::strerror(errno);
+    if (got <= 0) break;
+    text.append(buffer, static_cast<std::size_t>(got));
+    // Of a pipe or a device the size is not known beforehand; the reader says the rest.
+    if (text.size() > static_cast<std::size_t>(kLargestFile)) break;
+  }
+  close(descriptor);
+  if (!trouble.empty()) throw Error(Problem::Usage, fmt::format("cannot read {}: {}", file, trouble));
+  return text;
+}
+
+}  // namespace flowrun

@@ -1,0 +1,316 @@
+// Reads http, shell and exec.
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <regex>
+
+#include "engine/steps/http.h"
+#include "engine/steps/process.h"
+#include "engine/steps/reading.h"
+
+namespace flowrun {
+namespace {
+
+const std::vector<std::string> kErrorTypes{"transient", "any",   "connect", "dns",   "tls",
+                                           "timeout",   "http",  "expect",  "parse", "exit",
+                                           "killed",    "spawn", "fail",    "crash", "cancelled"};
+
+bool is_error_pattern(const std::string& text) {
+  static const std::regex kNumbered(R"(http\.[1-5]([0-9][0-9]|xx)|exit\.[0-9]{1,3})");
+  return std::find(kErrorTypes.begin(), kErrorTypes.end(), text) != kErrorTypes.end() ||
+         std::regex_match(text, kNumbered);
+}
+
+void read_retry(Reading& reading, RetryPolicy& retry, const Node& node) {
+  if (node.is_string() && node.text == "none") {
+    retry.attempts = Setting<std::int64_t>(1);
+    return;
+  }
+  if (!node.is_map()) {
+    reading.error("E102", node.at, node.text.size(), "`retry` must be a map or none",
+                  node.kind == Node::Kind::Integer
+                      ? fmt::format("write {{ attempts: {} }}; the first try counts", node.text)
+                      : "for example { attempts: 3 }");
+    return;
+  }
+  reading.only(node, {"attempts", "delay", "backoff", "max_delay", "jitter", "on", "if"}, "`retry`");
+  if (!retry.attempts.value || *retry.attempts.value < 2) retry.attempts = Setting<std::int64_t>(3);
+  if (const Node* key = node.find("attempts")) retry.attempts = reading.count(*key, "attempts", 1);
+  if (const Node* key = node.find("delay")) retry.delay = reading.duration(*key, "delay");
+  if (const Node* key = node.find("backoff")) retry.backoff = reading.number(*key, "backoff");
+  if (const Node* key = node.find("max_delay")) retry.max_delay = reading.duration(*key, "max_delay");
+  if (const Node* key = node.find("jitter")) retry.jitter = reading.word(*key, "jitter", {"full", "none"}) == "full";
+  if (const Node* key = node.find("on")) {
+    retry.only_unsent = false;
+    retry.on.clear();
+    std::vector<Node> items = key->is_list() ? key->items : std::vector<Node>{*key};
+    for (const Node& item : items) {
+      if (!is_error_pattern(item.text)) {
+        std::string near = nearest(item.text, kErrorTypes);
+        reading.error(
+            "E102", item.at, item.text.size(), fmt::format("`{}` is no type of error", item.text),
+            near.empty() ? "for example transient, http.503, exit.75, timeout" : "did you mean `" + near + "`?");
+      }
+      retry.on.push_back(item.text);
+    }
+  }
+  if (const Node* key = node.find("if")) {
+    Reading::Binding raw(reading, {".", "error"});
+    Setting<bool> condition = reading.condition(*key);
+    retry.condition = condition.expression;
+  }
+}
+
+void read_expect(Reading& reading, HttpStep& step, const Node& node) {
+  auto add = [&](const Node& one) {
+    static const std::regex kClass("([1-5])xx"), kOne("[1-5][0-9][0-9]"), kRange("([1-5][0-9][0-9])-([1-5][0-9][0-9])");
+    std::smatch found;
+    if (one.text == "any") {
+      step.expect.clear();
+    } else if (std::regex_match(one.text, found, kClass)) {
+      int first = std::stoi(found[1]) * 100;
+      step.expect.push_back({first, first + 99});
+    } else if (std::regex_match(one.text, kOne)) {
+      step.expect.push_back({std::stoi(one.text), std::stoi(one.text)});
+    } else if (std::regex_match(one.text, found, kRange)) {
+      step.expect.push_back({std::stoi(found[1]), std::stoi(found[2])});
+    } else {
+      reading.error("E102", one.at, one.text.size(), fmt::format("`expect` does not know `{}`", one.text),
+                    "for example 200, 2xx, 200-204, [200, 404] or any");
+    }
+  };
+  auto statuses = [&](const Node& what) {
+    step.expect.clear();
+    if (what.is_list()) {
+      for (const Node& one : what.items) add(one);
+    } else {
+      add(what);
+    }
+  };
+  if (!node.is_map()) return statuses(node);
+  reading.only(node, {"status", "if"}, "`expect`");
+  if (const Node* key = node.find("status")) statuses(*key);
+  if (const Node* key = node.find("if")) {
+    Reading::Binding raw(reading, {"."});
+    step.expect_condition = reading.condition(*key).expression;
+  }
+}
+
+void read_url(Reading& reading, HttpStep& step, const Node& node) {
+  if (!reading.is(node, Node::Kind::String, "http", "[METHOD] URL")) return;
+  static const std::regex kMethod(R"(^\s*([A-Z]+)\s+(?=\S))");
+  Node url = node;
+  std::smatch found;
+  if (std::regex_search(node.text, found, kMethod)) {
+    step.method = found[1];
+    static const std::vector<std::string> kMethods{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+    if (std::find(kMethods.begin(), kMethods.end(), step.method) == kMethods.end()) {
+      std::string near = nearest(step.method, kMethods);
+      reading.error("E102", node.at, step.method.size(), fmt::format("no method `{}`", step.method),
+                    near.empty() ? "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS" : "did you mean `" + near + "`?");
+    }
+    url.text = node.text.substr(static_cast<std::size_t>(found.length(0)));
+    if (!url.block) url.at.column += static_cast<int>(found.length(0));
+  }
+  bool allowed = std::exchange(reading.secrets_allowed, true);
+  step.url = reading.text(url);
+  reading.secrets_allowed = allowed;
+  if (step.url.constant() && !step.url.parts.empty()) {
+    const std::string& text = std::get<std::string>(step.url.parts.front());
+    if (text.rfind("http://", 0) != 0 && text.rfind("https://", 0) != 0)
+      reading.error("E102", url.at, url.text.size(), fmt::format("`{}` is no http or https URL", text),
+                    "write https://" + text);
+  } else if (step.url.parts.empty() && reading.diagnostics.ok()) {
+    reading.error("E102", node.at, node.text.size(), "there is no URL");
+  }
+}
+
+void check_file(Reading& reading, const Node& node, const std::optional<TextTemplate>& file) {
+  if (!file || !file->constant() || file->parts.empty()) return;
+  std::string path = std::get<std::string>(file->parts.front());
+  if (path.empty()) return;
+  struct stat status {};
+  std::string whole = path[0] == '/' ? path : reading.folder + "/" + path;
+  if (stat(whole.c_str(), &status) != 0)
+    reading.error("E306", node.at, path.size(), fmt::format("there is no file {}", whole));
+}
+
+/// Options of shell and exec.
+void read_process(Reading& reading, ProcessStep& step, const Node& node) {
+  {
+    bool allowed = std::exchange(reading.secrets_allowed, true);
+    if (const Node* key = node.find("env"))
+      if (reading.is(*key, Node::Kind::Map, "env", "a map of names to values")) step.env = reading.value(*key);
+    if (const Node* key = node.find("stdin")) step.input = reading.value(*key);
+    reading.secrets_allowed = allowed;
+  }
+  if (const Node* key = node.find("inherit_env")) {
+    if (key->is_list()) {
+      step.inherit = Process::Inherit::Listed;
+      for (const Node& item : key->items) step.inherited.push_back(item.text);
+    } else if (reading.is(*key, Node::Kind::Boolean, "inherit_env", "true, false or a list of names")) {
+      step.inherit = key->json().get<bool>() ? Process::Inherit::All : Process::Inherit::None;
+    }
+  }
+  if (const Node* key = node.find("cwd")) step.cwd = reading.text(*key);
+  if (const Node* key = node.find("capture")) {
+    const std::vector<std::string> words{"text", "json", "jsonl", "lines", "none", "file"};
+    std::string word = reading.word(*key, "capture", words);
+    step.capture = static_cast<Process::Capture>(std::find(words.begin(), words.end(), word) - words.begin());
+  }
+  if (const Node* key = node.find("success_codes")) {
+    step.success_codes.clear();
+    std::vector<Node> items = key->is_list() ? key->items : std::vector<Node>{*key};
+    for (const Node& item : items)
+      if (reading.is(item, Node::Kind::Integer, "success_codes", "a list of exit codes"))
+        step.success_codes.push_back(item.json().get<int>());
+  }
+  if (const Node* key = node.find("kill_grace")) step.kill_grace = reading.duration(*key, "kill_grace");
+  if (const Node* key = node.find("max_output"))
+    if (auto size = reading.size(*key, "max_output")) step.max_output = *size;
+  step.shares_cpus = reading.in_unsized_for_each;
+  read_effect(reading, step, node, {"exit", "killed", "timeout"});
+}
+
+}  // namespace
+
+void read_effect(Reading& reading, EffectStep& step, const Node& node, std::vector<std::string> retry_on) {
+  step.retry.on = std::move(retry_on);
+  if (const Node* key = node.find("retry")) read_retry(reading, step.retry, *key);
+  if (const Node* key = node.find("deadline")) step.deadline = reading.duration(*key, "deadline");
+  if (const Node* key = node.find("on_crash")) {
+    std::string word = reading.word(*key, "on_crash", {"rerun", "ask", "fail"});
+    step.on_crash = word == "ask" ? OnCrash::Ask : word == "fail" ? OnCrash::Fail : OnCrash::Rerun;
+  }
+}
+
+std::unique_ptr<LivingStep> read_http(Reading& reading, const Node& node) {
+  auto step = std::make_unique<HttpStep>();
+  read_url(reading, *step, *node.find("http"));
+  bool posts = step->method == "POST" || step->method == "PATCH";
+  bool allowed = std::exchange(reading.secrets_allowed, true);
+  for (auto [name, into] : {std::pair<const char*, ValueTemplate*>{"query", &step->query}, {"headers", &step->headers}})
+    if (const Node* key = node.find(name))
+      if (reading.is(*key, Node::Kind::Map, name, "a map")) *into = reading.value(*key);
+  if (const Node* key = node.find("auth"); key && !(key->is_string() && key->text == "none")) {
+    if (reading.is(*key, Node::Kind::Map, "auth", "a map or none")) {
+      reading.only(*key, {"bearer", "basic", "header"}, "`auth`");
+      if (key->members.size() != 1) reading.error("E102", key->at, 1, "`auth` takes one of bearer, basic, header");
+      step->auth = reading.value(*key);
+    }
+  }
+  const Member* body = nullptr;
+  for (const auto& [name, kind] : {std::pair<const char*, HttpStep::Body>{"json", HttpStep::Body::Json},
+                                   {"form", HttpStep::Body::Form},
+                                   {"text", HttpStep::Body::Text},
+                                   {"file", HttpStep::Body::File}}) {
+    const Member* member = node.member(name);
+    if (!member) continue;
+    if (body) {
+      reading.error("E106", member->at, member->key.size(),
+                    fmt::format("two bodies, `{}` and `{}`: a request has one", body->key, member->key));
+      continue;
+    }
+    body = member;
+    step->body = kind;
+    step->content = reading.value(member->value);
+  }
+  if (body && (step->method == "GET" || step->method == "HEAD"))
+    reading.error("E106", body->at, body->key.size(), fmt::format("a {} has no body", step->method),
+                  "write http: POST URL");
+  if (const Node* key = node.find("idempotency_key")) {
+    if (key->is_string() && key->text == "none") {
+      step->idempotency = HttpStep::Key::None;
+    } else if (!(key->is_string() && key->text == "auto")) {
+      step->idempotency = HttpStep::Key::Own;
+      step->own_key = reading.text(*key);
+    }
+  }
+  reading.secrets_allowed = allowed;
+  if (const Node* key = node.find("expect")) read_expect(reading, *step, *key);
+  if (const Node* key = node.find("response")) {
+    const std::vector<std::string> words{"auto", "json", "text", "base64", "none", "file"};
+    step->response = static_cast<HttpRequest::Response>(
+        std::find(words.begin(), words.end(), reading.word(*key, "response", words)) - words.begin());
+  }
+  if (step->response == HttpRequest::Response::File) step->max_response = std::int64_t{64} << 30;
+  if (const Node* key = node.find("max_response"))
+    if (auto size = reading.size(*key, "max_response")) step->max_response = *size;
+  if (const Node* key = node.find("follow_redirects")) {
+    if (key->kind == Node::Kind::Boolean) {
+      step->max_redirects = key->json().get<bool>() ? 10 : 0;
+    } else if (auto count = reading.count(*key, "follow_redirects", 0).value) {
+      step->max_redirects = static_cast<int>(*count);
+    }
+  }
+  if (const Node* tls = node.find("tls"); tls && reading.is(*tls, Node::Kind::Map, "tls", "a map")) {
+    reading.only(*tls, {"ca", "cert", "key", "verify"}, "`tls`");
+    for (auto [name, into] : {std::pair<const char*, std::optional<TextTemplate>*>{"ca", &step->ca},
+                              {"cert", &step->cert},
+                              {"key", &step->key_file}})
+      if (const Node* key = tls->find(name)) {
+        *into = reading.text(*key);
+        check_file(reading, *key, *into);
+      }
+    if (const Node* key = tls->find("verify")) {
+      step->verify = reading.boolean(*key, "verify").value.value_or(true);
+      if (!step->verify) reading.diagnostics.warning("W322", key->at, 5, "the server's certificate is not checked");
+    }
+  }
+  if (const Node* key = node.find("proxy")) step->proxy = reading.text(*key);
+  if (const Node* key = node.find("connect_timeout")) step->connect_timeout = reading.duration(*key, "connect_timeout");
+  if (const Node* key = node.find("idle_timeout")) step->idle_timeout = reading.duration(*key, "idle_timeout");
+
+  // Repeating a GET is harmless; a POST is repeated when nothing was sent, or with its key when the workflow asks for
+  // it.
+  bool keyed = step->idempotency != HttpStep::Key::None;
+  bool repeats = node.find("retry") && keyed;
+  step->retry.attempts = Setting<std::int64_t>(3);
+  step->retry.only_unsent = posts && !repeats;
+  if (posts && !keyed) step->on_crash = OnCrash::Ask;
+  std::vector<std::string> on{"transient"};
+  if (posts && !repeats) on = {"connect", "dns"};
+  read_effect(reading, *step, node, std::move(on));
+  return step;
+}
+
+std::unique_ptr<LivingStep> read_shell(Reading& reading, const Node& node) {
+  auto step = std::make_unique<ProcessStep>();
+  const Node& script = *node.find("shell");
+  if (reading.is(script, Node::Kind::String, "shell", "a script")) step->script = script.text;
+  if (script.text.empty() && script.is_string()) reading.error("E102", script.at, 1, "the script is empty");
+  if (std::size_t at = script.text.find("${ $");
+      at != std::string::npos || script.text.find("${{") != std::string::npos)
+    reading.diagnostics.warning("W331", script.at, static_cast<int>(std::min<std::size_t>(script.text.size(), 80)),
+                                "scripts are not interpolated: give the value by `env`");
+  if (const Node* key = node.find("interpreter"); key && reading.is(*key, Node::Kind::List, "interpreter", "a list")) {
+    step->interpreter.clear();
+    for (const Node& item : key->items) step->interpreter.push_back(item.text);
+    if (step->interpreter.empty()) reading.error("E102", key->at, 1, "the interpreter is missing", "for example [sh]");
+  }
+  read_process(reading, *step, node);
+  return step;
+}
+
+std::unique_ptr<LivingStep> read_exec(Reading& reading, const Node& node) {
+  auto step = std::make_unique<ProcessStep>();
+  const Node& list = *node.find("exec");
+  if (list.is_string()) {
+    reading.error("E102", list.at, list.text.size(), "`exec` takes a list: the program and its arguments",
+                  "write [" + list.text + "], or use `shell`");
+  } else if (reading.is(list, Node::Kind::List, "exec", "a list: the program and its arguments")) {
+    if (list.items.empty()) reading.error("E102", list.at, 1, "the program is missing");
+    for (const Node& item : list.items) {
+      if (item.kind == Node::Kind::Null) {
+        reading.error("E102", item.at, item.text.size(), "an argument is null", "write \"\" for an empty one");
+      } else {
+        step->arguments.push_back(reading.text(item));
+      }
+    }
+  }
+  read_process(reading, *step, node);
+  return step;
+}
+
+}  // namespace flowrun

@@ -1,0 +1,214 @@
+// Reads set, fail and sleep, and the kinds that hold other steps.
+#include <fmt/format.h>
+
+#include <regex>
+
+#include "engine/steps/for_each.h"
+#include "engine/steps/graph.h"
+#include "engine/steps/plain.h"
+#include "engine/steps/reading.h"
+#include "engine/steps/switch.h"
+
+namespace flowrun {
+namespace {
+
+void read_amount(Reading& reading, Join& join, const Node& node) {
+  static const std::regex kPercent(R"(([0-9]+(?:\.[0-9]+)?)%)");
+  std::smatch found;
+  if (node.kind == Node::Kind::Integer && node.json().get<std::int64_t>() >= 0) {
+    join.amount = node.json().get<double>();
+  } else if (node.is_scalar() && std::regex_match(node.text, found, kPercent)) {
+    join.amount = std::stod(found[1]);
+    join.percent = true;
+  } else {
+    reading.error("E102", node.at, node.text.size(), "a count or a percentage such as 5% is needed here");
+  }
+}
+
+void read_join(Reading& reading, Join& join, const Node& node) {
+  if (node.is_string()) {
+    std::string word = reading.word(node, "join", {"all", "best_effort", "first_success", "first_completed"});
+    if (word == "best_effort") join.policy = Join::Policy::BestEffort;
+    if (word == "first_completed") join.policy = Join::Policy::FirstCompleted;
+    if (word == "first_success") join = {Join::Policy::Quorum, 1, false};
+    return;
+  }
+  if (!node.is_map()) {
+    reading.error(
+        "E102", node.at, node.text.size(), "`join` must be a policy",
+        "all, best_effort, first_success, first_completed, { at_least: N }, { tolerate: N } or { quorum: N }");
+    return;
+  }
+  reading.only(node, {"at_least", "tolerate", "quorum"}, "`join`");
+  if (node.members.size() != 1) {
+    reading.error("E107", node.at, 1, "`join` takes one policy");
+    return;
+  }
+  const Member& policy = node.members.front();
+  if (policy.key == "at_least") join.policy = Join::Policy::AtLeast;
+  if (policy.key == "tolerate") join.policy = Join::Policy::Tolerate;
+  if (policy.key == "quorum") join.policy = Join::Policy::Quorum;
+  read_amount(reading, join, policy.value);
+  if (join.policy == Join::Policy::Quorum && join.amount < 1)
+    reading.error("E107", policy.value.at, policy.value.text.size(), "a quorum is at least 1");
+}
+
+/// Groups inside inherit what is written on this one.
+class Inheritance {
+ public:
+  Inheritance(Reading& reading, GroupStep& step) : reading_(reading), outer_(reading.nearest_fail_fast) {
+    step.inherited = outer_;
+    if (step.fail_fast != FailFast::Inherit) reading_.nearest_fail_fast = step.fail_fast;
+  }
+  ~Inheritance() { reading_.nearest_fail_fast = outer_; }
+  Inheritance(const Inheritance&) = delete;
+  Inheritance& operator=(const Inheritance&) = delete;
+
+ private:
+  Reading& reading_;
+  FailFast outer_;
+};
+
+std::unique_ptr<GraphStep> read_branches(Reading& reading, const Node& node, const char* kind) {
+  auto step = std::make_unique<GraphStep>();
+  step->body = false;
+  read_group(reading, *step, node);
+  Inheritance inheritance(reading, *step);
+  const Node& branches = *node.find(kind);
+  if (branches.is_list()) {
+    reading.error("E102", branches.at, 1, fmt::format("`{}` takes a map of names to steps, not a list", kind),
+                  "for example { a: { shell: one }, b: { shell: two } }");
+  } else {
+    reading.graph(*step, branches);
+  }
+  return step;
+}
+
+void check_items(Reading& reading, const Node& items) {
+  if (items.is_string() && items.text.find("${") == std::string::npos) {
+    reading.error("E208", items.at, items.text.size(), "for_each needs a list, a map or a count, not text");
+    return;
+  }
+  static const std::regex kInput(R"(\s*\$\{\s*\$input\.([a-z0-9_]+)\s*\}\s*)");
+  std::smatch found;
+  if (!items.is_string() || !std::regex_match(items.text, found, kInput)) return;
+  auto input = reading.inputs.find(found[1]);
+  if (input == reading.inputs.end() || !input->second.is_object()) return;
+  std::string type = input->second.value("type", Json()).is_string() ? input->second["type"].get<std::string>() : "";
+  if (type == "string" || type == "boolean")
+    reading.error(
+        "E208", items.at, items.text.size(),
+        fmt::format("for_each needs a list, a map or a count; input `{}` is of type {}", found[1].str(), type),
+        type == "string" ? "split it: ${ $input." + found[1].str() + " | split(\",\") }" : "");
+}
+
+}  // namespace
+
+void read_group(Reading& reading, GroupStep& step, const Node& node) {
+  if (const Node* key = node.find("join")) read_join(reading, step.join, *key);
+  if (const Node* key = node.find("fail_fast")) step.fail_fast = reading.fail_fast(*key);
+}
+
+std::unique_ptr<LivingStep> read_parallel(Reading& reading, const Node& node) {
+  return read_branches(reading, node, "parallel");
+}
+
+std::unique_ptr<LivingStep> read_race(Reading& reading, const Node& node) {
+  auto step = read_branches(reading, node, "race");
+  step->race = true;
+  if (!node.find("join")) step->join = {Join::Policy::Quorum, 1, false};
+  return step;
+}
+
+std::unique_ptr<LivingStep> read_sequence(Reading& reading, const Node& node) {
+  auto step = std::make_unique<GraphStep>();
+  read_group(reading, *step, node);
+  Inheritance inheritance(reading, *step);
+  reading.sequence(*step, *node.find("sequence"));
+  return step;
+}
+
+std::unique_ptr<LivingStep> read_for_each(Reading& reading, const Node& node) {
+  auto step = std::make_unique<ForEachStep>();
+  read_group(reading, *step, node);
+  Inheritance inheritance(reading, *step);
+  const Member& items = *node.member("for_each");
+  check_items(reading, items.value);
+  step->items = reading.value(items.value);
+  if (const Node* key = node.find("concurrency")) step->concurrency = reading.count(*key, "concurrency", 1);
+  if (const Node* key = node.find("batch")) step->batch = reading.count(*key, "batch", 1);
+  std::vector<std::string> bound{"item", "index", "key"};
+  if (const Node* key = node.find("as")) {
+    step->as = reading.name(*key, "as");
+    bound.push_back(step->as);
+  }
+  Reading::Binding item(reading, bound);
+  if (const Node* key = node.find("key")) step->key = reading.text(*key);
+  const Node* body = node.find("do");
+  if (!body) {
+    reading.error("E110", items.at, items.key.size(), "for_each needs `do`: what is to run for each item",
+                  "for example do: { exec: [echo, \"${ $item }\"] }");
+    return step;
+  }
+  bool outer = std::exchange(reading.in_unsized_for_each, !step->concurrency.written());
+  std::unique_ptr<GraphStep> graph = reading.body(*body, "do");
+  reading.in_unsized_for_each = outer;
+  if (const Node* key = node.find("collect")) {
+    // It sees the inner steps; they are bound by the body's frame, and checked here as names of it.
+    std::size_t from = reading.mentions.size();
+    Reading::Binding inner(reading, {".", "steps", "status"});
+    step->collect = reading.value(*key);
+    for (std::size_t m = from; m < reading.mentions.size(); ++m) {
+      const Mention& mention = reading.mentions[m];
+      bool of_step = mention.reference.variable == "steps" || mention.reference.variable == "status";
+      if (of_step && graph->find(mention.reference.member)) reading.mentions[m].edge = false;
+    }
+  }
+  step->body = std::move(graph);
+  return step;
+}
+
+std::unique_ptr<LivingStep> read_switch(Reading& reading, const Node& node) {
+  auto step = std::make_unique<SwitchStep>();
+  const Node& ways = *node.find("switch");
+  if (!reading.is(ways, Node::Kind::List, "switch", "a list of ways")) return step;
+  for (std::size_t i = 0; i < ways.items.size(); ++i) {
+    const Node& way = ways.items[i];
+    if (!reading.is(way, Node::Kind::Map, "switch", "a list of maps with `if` and `do`, or `else`")) continue;
+    reading.only(way, {"if", "do", "else"}, "a way of `switch`");
+    const Node* otherwise = way.find("else");
+    const Node* condition = way.find("if");
+    const Node* body = otherwise ? otherwise : way.find("do");
+    if (otherwise && (condition || i + 1 < ways.items.size()))
+      reading.error("E102", way.at, 1, "`else` stands alone, and last");
+    if (!body || (!otherwise && !condition)) {
+      reading.error("E110", way.at, 1, "a way of `switch` needs `if` and `do`, or `else`");
+      continue;
+    }
+    SwitchStep::Way read;
+    if (condition) read.condition = reading.condition(*condition);
+    read.body = reading.body(*body, otherwise ? "else" : "do");
+    step->ways.push_back(std::move(read));
+  }
+  return step;
+}
+
+std::unique_ptr<LivingStep> read_set(Reading& reading, const Node& node) {
+  auto step = std::make_unique<SetStep>();
+  step->value = reading.value(*node.find("set"));
+  return step;
+}
+
+std::unique_ptr<LivingStep> read_fail(Reading& reading, const Node& node) {
+  auto step = std::make_unique<FailStep>();
+  step->message = reading.text(*node.find("fail"));
+  return step;
+}
+
+std::unique_ptr<LivingStep> read_sleep(Reading& reading, const Node& node) {
+  auto step = std::make_unique<SleepStep>();
+  step->span = reading.duration(*node.find("sleep"), "sleep");
+  return step;
+}
+
+}  // namespace flowrun

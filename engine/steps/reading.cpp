@@ -1,0 +1,354 @@
+#include "engine/steps/reading.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cmath>
+
+namespace flowrun {
+namespace {
+
+constexpr std::array<const char*, 10> kRunFields{"id",         "name",       "dir",  "host",   "state",
+                                                 "started_at", "elapsed_ms", "cpus", "undone", "failed"};
+constexpr std::array<const char*, 12> kStatusFields{"state",    "ok",         "output",      "error",
+                                                    "attempts", "started_at", "finished_at", "duration_ms",
+                                                    "by",       "winner",     "counts",      "branches"};
+
+bool is_name(const std::string& text) {
+  if (text.empty() || text.size() > 64 || !(text[0] >= 'a' && text[0] <= 'z')) return false;
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+}
+
+std::string name_like(const std::string& text) {
+  std::string good;
+  for (char c : text)
+    good += std::isalnum(static_cast<unsigned char>(c)) ? static_cast<char>(std::tolower(static_cast<unsigned char>(c)))
+                                                        : '_';
+  if (good.empty() || !(good[0] >= 'a' && good[0] <= 'z')) good = "s_" + good;
+  return good.substr(0, 64);
+}
+
+std::string suggested(const std::string& word, const std::vector<std::string>& known) {
+  std::string near = nearest(word, known);
+  return near.empty() ? "" : "did you mean `" + near + "`?";
+}
+
+bool is_scalar_type(const Json& schema, const std::string& type) {
+  return schema.is_object() && schema.value("type", Json()) == Json(type);
+}
+
+}  // namespace
+
+Reading::Reading(Diagnostics& found, const Node& root, std::string where)
+    : diagnostics(found), folder(std::move(where)), root_(root) {}
+
+void Reading::error(const char* code, Position at, std::size_t length, std::string message, std::string suggestion) {
+  diagnostics.error(code, at, static_cast<int>(std::clamp<std::size_t>(length, 1, 200)), std::move(message),
+                    std::move(suggestion));
+}
+
+bool Reading::is(const Node& node, Node::Kind kind, const char* what, const char* wanted) {
+  if (node.kind == kind) return true;
+  error("E102", node.at, node.text.size(), fmt::format("`{}` must be {}, not {}", what, wanted, node.kind_name()));
+  return false;
+}
+
+void Reading::check_name(const std::string& name, Position at, const char* what, bool reserve_kinds) {
+  if (reserve_kinds && kind_bit(name)) {
+    error("E105", at, name.size(), fmt::format("{} can not be called `{}`: that is a kind of step", what, name),
+          "choose another name");
+  } else if (!is_name(name)) {
+    error("E105", at, name.size(),
+          fmt::format("`{}` is no name for {}: a-z, 0-9 and _, at most 64, a letter first", name, what),
+          "use " + name_like(name));
+  }
+}
+
+void Reading::only(const Node& map, const std::vector<std::string>& known, const char* what) {
+  for (const Member& member : map.members) {
+    if (member.key.rfind("x-", 0) == 0 || std::find(known.begin(), known.end(), member.key) != known.end()) continue;
+    error("E101", member.at, member.key.size(), fmt::format("unknown key `{}` in {}", member.key, what),
+          suggested(member.key, known));
+  }
+}
+
+TextTemplate Reading::text(const Node& node) {
+  if (node.is_list() || node.is_map()) {
+    error("E102", node.at, 1, fmt::format("text is needed here, not {}", node.kind_name()));
+    return {};
+  }
+  TextTemplate compiled = TextTemplate::compile(node, diagnostics);
+  for (const TextTemplate::Part& part : compiled.parts)
+    if (const auto* expression = std::get_if<Expression>(&part)) note(*expression);
+  return compiled;
+}
+
+ValueTemplate Reading::value(const Node& node) {
+  ValueTemplate compiled = ValueTemplate::compile(node, diagnostics);
+  for (const Expression& expression : compiled.expressions()) note(expression);
+  return compiled;
+}
+
+template <typename T, typename Parse>
+Setting<T> Reading::setting(const Node& node, const char* what, const char* wanted, Parse parse) {
+  Setting<T> read;
+  if (node.is_string() && node.text.find("${") != std::string::npos) {
+    TextTemplate compiled = text(node);
+    if (compiled.is_one_expression()) {
+      read.expression = compiled.expression();
+    } else if (!compiled.parts.empty()) {
+      error("E102", node.at, node.text.size(), fmt::format("`{}` must be {} or one whole expression", what, wanted));
+    }
+    return read;
+  }
+  read.value = parse(node);
+  if (!read.value)
+    error("E102", node.at, node.text.size(),
+          fmt::format("`{}` must be {}, not {}", what, wanted,
+                      node.is_scalar() ? "`" + node.text + "`" : node.kind_name()));
+  return read;
+}
+
+Setting<bool> Reading::boolean(const Node& node, const char* what) {
+  return setting<bool>(node, what, "true or false", [](const Node& literal) -> std::optional<bool> {
+    if (literal.kind != Node::Kind::Boolean) return std::nullopt;
+    return literal.json().get<bool>();
+  });
+}
+
+Setting<bool> Reading::condition(const Node& node) {
+  if (node.kind == Node::Kind::Boolean) return Setting<bool>(node.json().get<bool>());
+  if (!node.is_string() || node.text.find("${") == std::string::npos) {
+    error("E207", node.at, node.text.size(), "a condition must be true, false or an expression that yields one of them",
+          node.is_string() ? "write for example ${ $input.x == \"" + node.text + "\" }" : "");
+    return {};
+  }
+  TextTemplate compiled = text(node);
+  Setting<bool> read;
+  if (!compiled.is_one_expression()) {
+    if (!compiled.parts.empty())
+      error("E207", node.at, node.text.size(), "a condition must be one whole expression, without text around it");
+    return read;
+  }
+  read.expression = compiled.expression();
+  if (auto literal = read.expression->literal(); literal && !literal->json().is_boolean())
+    error("E207", node.at, node.text.size(),
+          fmt::format("this condition is always {}, which is neither true nor false", literal->text()));
+  return read;
+}
+
+Setting<std::int64_t> Reading::count(const Node& node, const char* what, std::int64_t least) {
+  auto read =
+      setting<std::int64_t>(node, what, "a whole number", [](const Node& literal) -> std::optional<std::int64_t> {
+        if (literal.kind != Node::Kind::Integer) return std::nullopt;
+        return literal.json().get<std::int64_t>();
+      });
+  if (read.value && *read.value < least)
+    error("E102", node.at, node.text.size(), fmt::format("`{}` must be at least {}", what, least));
+  return read;
+}
+
+Setting<double> Reading::number(const Node& node, const char* what) {
+  return setting<double>(node, what, "a number", [](const Node& literal) -> std::optional<double> {
+    if (literal.kind != Node::Kind::Integer && literal.kind != Node::Kind::Float) return std::nullopt;
+    return literal.json().get<double>();
+  });
+}
+
+Setting<Duration> Reading::duration(const Node& node, const char* what) {
+  if (node.kind == Node::Kind::Integer || node.kind == Node::Kind::Float) {
+    error("E102", node.at, node.text.size(), fmt::format("`{}` needs a unit", what),
+          fmt::format("write {}s, {}ms or {}m", node.text, node.text, node.text));
+    return Setting<Duration>(Duration{0});
+  }
+  return setting<Duration>(node, what, "a duration such as 30s", [](const Node& literal) -> std::optional<Duration> {
+    if (!literal.is_string()) return std::nullopt;
+    return parse_duration(literal.text);
+  });
+}
+
+std::optional<std::int64_t> Reading::size(const Node& node, const char* what) {
+  static constexpr std::array<std::pair<const char*, double>, 11> kUnits{{{"KiB", 1024.0},
+                                                                          {"MiB", 1048576.0},
+                                                                          {"GiB", 1073741824.0},
+                                                                          {"TiB", 1099511627776.0},
+                                                                          {"kB", 1e3},
+                                                                          {"KB", 1e3},
+                                                                          {"MB", 1e6},
+                                                                          {"GB", 1e9},
+                                                                          {"TB", 1e12},
+                                                                          {"B", 1},
+                                                                          {"", 1}}};
+  char* unit = nullptr;
+  double amount = std::strtod(node.text.c_str(), &unit);
+  if (node.is_scalar() && unit != node.text.c_str() && amount >= 0)
+    for (const auto& [name, factor] : kUnits)
+      if (std::string(unit) == name) return static_cast<std::int64_t>(amount * factor);
+  error("E102", node.at, node.text.size(), fmt::format("`{}` must be a size such as 10MiB", what));
+  return std::nullopt;
+}
+
+std::string Reading::word(const Node& node, const char* what, const std::vector<std::string>& words) {
+  if (node.is_scalar() && std::find(words.begin(), words.end(), node.text) != words.end()) return node.text;
+  std::string all;
+  for (const std::string& one : words) all += (all.empty() ? "" : ", ") + one;
+  std::string near = nearest(node.text, words);
+  error("E102", node.at, node.text.size(), fmt::format("`{}` must be one of {}", what, all),
+        near.empty() ? "" : "did you mean `" + near + "`?");
+  return words.front();
+}
+
+std::string Reading::plain_text(const Node& node, const char* what) {
+  if (!is(node, Node::Kind::String, what, "text")) return "";
+  if (node.text.find("${") != std::string::npos)
+    error("E210", node.at, node.text.size(), fmt::format("no expression is evaluated in `{}`", what), "write it out");
+  return node.text;
+}
+
+std::string Reading::name(const Node& node, const char* what) {
+  std::string text = plain_text(node, what);
+  if (!text.empty() && text.find("${") == std::string::npos) check_name(text, node.at, what);
+  return text;
+}
+
+FailFast Reading::fail_fast(const Node& node) {
+  if (node.kind == Node::Kind::Boolean) return node.json().get<bool>() ? FailFast::Cancel : FailFast::Continue;
+  if (node.is_string() && node.text == "drain") return FailFast::Drain;
+  error("E102", node.at, node.text.size(), "`fail_fast` must be true, false or drain");
+  return FailFast::Drain;
+}
+
+void Reading::note(const Expression& expression) {
+  if (!expression.native()) asked.push_back(expression);
+  for (const Reference& reference : expression.references()) {
+    check_reference(reference, expression);
+    mentions.push_back({reference, expression.at(), static_cast<int>(expression.code().size()), !in_fallback});
+  }
+}
+
+void Reading::check_reference(const Reference& reference, const Expression& expression) {
+  const std::string& variable = reference.variable;
+  Position at = expression.at();
+  std::size_t length = expression.code().size();
+  auto field_of = [&](const auto& fields) {
+    std::vector<std::string> names(fields.begin(), fields.end());
+    if (reference.member.empty() || std::find(names.begin(), names.end(), reference.member) != names.end()) return;
+    error("E204", at, length, fmt::format("`${}` has no `{}`", variable, reference.member),
+          suggested(reference.member, names));
+  };
+  bool bound = std::find(bound_.begin(), bound_.end(), variable) != bound_.end();
+  if (bound) return;
+  if (variable == "steps" || variable == "status") {
+    if (!steps_visible) {
+      error("E204", at, length,
+            fmt::format("`${}` is not known yet here: this is evaluated before any step", variable));
+    } else {
+      check_step_reference(reference, expression);
+    }
+  } else if (variable == "input") {
+    std::vector<std::string> names;
+    for (const auto& [known, schema] : inputs) names.push_back(known);
+    field_of(names);
+    auto schema = inputs.find(reference.member);
+    if (schema != inputs.end() && !reference.field.empty())
+      for (const char* type : {"string", "integer", "number", "boolean"})
+        if (is_scalar_type(schema->second, type))
+          error("E208", at, length,
+                fmt::format("`$input.{}` is of type {}; it has no `{}`", reference.member, type, reference.field));
+  } else if (variable == "vars") {
+    field_of(vars);
+  } else if (variable == "run") {
+    field_of(kRunFields);
+  } else if (variable == "secrets") {
+    bool alone = expression.code() == "$secrets." + reference.member;
+    if (!alone) {
+      error("E401", at, length, "a secret is written alone, `${ $secrets.NAME }`, never within a larger expression");
+    } else if (!secrets_allowed) {
+      error("E401", at, length, "a secret may not flow here: others could see it",
+            "allowed are http headers, auth and body values, and env and stdin of processes");
+    }
+  } else if (variable == ".") {
+    error("E204", at, length, "`.` is the raw result of a step; there is none here",
+          "an input is `$input.NAME`, a step's output `$steps.NAME`");
+  } else if (variable != "now" && variable != "uuid" && variable != "random") {
+    std::vector<std::string> names{"input", "vars", "steps", "status", "run", "now", "uuid", "random"};
+    names.insert(names.end(), bound_.begin(), bound_.end());
+    std::string suggestion = suggested(variable, names);
+    if (variable == "item" || variable == "key" || variable == "index") suggestion = "it is bound inside for_each only";
+    if (variable == "error") suggestion = "it is bound in `fallback` and `retry.if` only";
+    if (variable == "env") suggestion = "an environment variable comes in by an input with `env: NAME`";
+    error("E204", at, length, fmt::format("`${}` is not known here", variable), suggestion);
+  }
+}
+
+bool Reading::visible(const std::string& name) const {
+  return std::any_of(levels_.begin(), levels_.end(), [&](const Level& level) { return level.names.count(name) > 0; });
+}
+
+std::vector<std::string> Reading::visible_names() const {
+  std::vector<std::string> names;
+  for (const Level& level : levels_)
+    for (const auto& [known, line] : level.names) names.push_back(known);
+  return names;
+}
+
+void Reading::check_step_reference(const Reference& reference, const Expression& expression) {
+  const std::string& step = reference.member;
+  Position at = expression.at();
+  std::size_t length = expression.code().size();
+  for (const Level& level : levels_) {
+    if (level.self == step && level.names.count(step)) {
+      error("E302", at, length, fmt::format("step `{}` refers to itself", step));
+      return;
+    }
+    if (auto later = level.later.find(step); later != level.later.end()) {
+      error("E203", at, length, fmt::format("step `{}` (line {}) comes later in this list", step, later->second),
+            "a list runs from top to bottom");
+      return;
+    }
+  }
+  if (!visible(step)) {
+    std::string inside = where_is(step);
+    std::string suggestion = inside.empty()
+                                 ? suggested(step, visible_names())
+                                 : fmt::format("it exists, but inside `{}`: use $steps.{}.{}", inside, inside, step);
+    error("E203", at, length, fmt::format("no step `{}` here", step), suggestion);
+    return;
+  }
+  if (reference.variable == "status" && !reference.field.empty()) {
+    std::vector<std::string> names(kStatusFields.begin(), kStatusFields.end());
+    names.push_back("items");
+    if (std::find(names.begin(), names.end(), reference.field) == names.end())
+      error("E204", at, length, fmt::format("`$status.{}` has no `{}`", step, reference.field),
+            suggested(reference.field, names));
+  }
+}
+
+namespace {
+
+/// The name of the group that holds a step |name|, below |node|.
+std::string holder_of(const Node& node, const std::string& name, const std::string& holder) {
+  for (const Member& member : node.members) {
+    if (member.key == name && member.value.is_map() && !holder.empty()) return holder;
+    bool group = kind_bit(member.key) != 0 || member.key == "do" || member.key == "steps";
+    if (std::string found = holder_of(member.value, name, group ? holder : member.key); !found.empty()) return found;
+  }
+  for (const Node& item : node.items) {
+    const Node* id = item.find("id");
+    if (id && id->text == name && !holder.empty()) return holder;
+    if (std::string found = holder_of(item, name, id ? id->text : holder); !found.empty()) return found;
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string Reading::where_is(const std::string& name) const {
+  const Node* steps_node = root_.find("steps");
+  return steps_node ? holder_of(*steps_node, name, "") : "";
+}
+
+}  // namespace flowrun

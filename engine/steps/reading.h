@@ -1,0 +1,145 @@
+// What the readers of all kinds share: findings, defaults, what is visible where, and what was mentioned. Reads nodes
+// of YAML; runs nothing.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/language/diagnostics.h"
+#include "engine/language/expression.h"
+#include "engine/language/keys.h"
+#include "engine/language/node.h"
+#include "engine/steps/graph.h"
+#include "engine/steps/life.h"
+
+namespace flowrun {
+
+/// A reference as it was met while reading.
+struct Mention {
+  Reference reference;
+  Position at;
+  int length = 1;
+  bool edge = true;  ///< false: of a fallback, which runs later
+};
+
+class Reading {
+ public:
+  Reading(Diagnostics& diagnostics, const Node& root, std::string folder);
+
+  // Steps and bodies, steps_reader.cpp.
+  std::unique_ptr<Step> step(const Node& node, const std::string& name, Position name_at);
+  std::unique_ptr<GraphStep> body(const Node& node, const char* what);
+  /// The children of a map, with their edges; those of a list.
+  void graph(GraphStep& graph, const Node& map);
+  void sequence(GraphStep& graph, const Node& list);
+
+  // Values with expressions in them.
+  TextTemplate text(const Node& node);
+  ValueTemplate value(const Node& node);
+  /// A literal or one whole expression; |what| names the key in messages.
+  Setting<bool> boolean(const Node& node, const char* what);
+  Setting<bool> condition(const Node& node);
+  Setting<std::int64_t> count(const Node& node, const char* what, std::int64_t least);
+  Setting<double> number(const Node& node, const char* what);
+  Setting<Duration> duration(const Node& node, const char* what);
+
+  // Literals.
+  std::optional<std::int64_t> size(const Node& node, const char* what);
+  std::string word(const Node& node, const char* what, const std::vector<std::string>& words);
+  std::string name(const Node& node, const char* what);
+  std::string plain_text(const Node& node, const char* what);
+  FailFast fail_fast(const Node& node);
+  /// Refuses what is not |known| in a map of options.
+  void only(const Node& map, const std::vector<std::string>& known, const char* what);
+  bool is(const Node& node, Node::Kind kind, const char* what, const char* wanted);
+  void check_name(const std::string& name, Position at, const char* what, bool reserve_kinds = true);
+  void error(const char* code, Position at, std::size_t length, std::string message, std::string suggestion = "");
+
+  /// Something is bound while this lives: `.`, `$error`, `$item`.
+  class Binding {
+   public:
+    Binding(Reading& reading, std::vector<std::string> names) : reading_(reading), count_(names.size()) {
+      for (std::string& one : names) reading_.bound_.push_back(std::move(one));
+    }
+    ~Binding() { reading_.bound_.resize(reading_.bound_.size() - count_); }
+    Binding(const Binding&) = delete;
+    Binding& operator=(const Binding&) = delete;
+
+   private:
+    Reading& reading_;
+    std::size_t count_;
+  };
+
+  Diagnostics& diagnostics;
+  const std::string folder;
+  std::map<std::string, Json> inputs;  ///< schemas by name
+  std::set<std::string> vars;
+  bool secrets_allowed = false;  ///< where an expression may be a secret alone
+  bool in_unsized_for_each = false;
+  bool in_fallback = false;
+  bool steps_visible = true;  ///< false in `vars` and defaults of inputs
+  FailFast nearest_fail_fast = FailFast::Drain;
+  std::vector<Mention> mentions;
+  std::vector<Expression> asked;  ///< that need jq
+  std::vector<std::pair<GroupStep*, std::string>> groups;
+  std::size_t steps = 0;
+
+ private:
+  friend class Binding;
+  struct Level {
+    std::map<std::string, int> names;  ///< with their lines
+    std::map<std::string, int> later;  ///< of a list: not visible yet
+    std::string self;
+  };
+
+  Node with_defaults(const Node& node, const std::string& kind);
+  void check_keys(const Node& node, const std::string& kind, bool in_list);
+  void read_options(LivingStep& step, const Node& node);
+  void add_child(GraphStep& graph, std::unique_ptr<Step> child) {
+    graph.children.push_back({std::move(child), {}, {}});
+  }
+  void written_edges(GraphStep& graph, std::size_t i, const Node& node);
+  void inferred_edges(GraphStep& graph, std::size_t i, std::size_t from, std::size_t to);
+  void check_cycles(const GraphStep& graph);
+  void note(const Expression& expression);
+  void check_reference(const Reference& reference, const Expression& expression);
+  void check_step_reference(const Reference& reference, const Expression& expression);
+  std::string where_is(const std::string& name) const;
+  bool visible(const std::string& name) const;
+  std::vector<std::string> visible_names() const;
+  template <typename T, typename Parse>
+  Setting<T> setting(const Node& node, const char* what, const char* wanted, Parse parse);
+
+  const Node& root_;
+  std::vector<Level> levels_;
+  std::vector<std::string> bound_;
+  std::size_t depth_ = 0;
+};
+
+/// One row a kind: how its own keys are read. |node| has the defaults merged in.
+std::unique_ptr<LivingStep> read_kind(Reading& reading, const Node& node, const std::string& kind);
+
+// Readers of single kinds, for the table in kinds.cpp.
+std::unique_ptr<LivingStep> read_http(Reading& reading, const Node& node);
+std::unique_ptr<LivingStep> read_shell(Reading& reading, const Node& node);
+std::unique_ptr<LivingStep> read_exec(Reading& reading, const Node& node);
+std::unique_ptr<LivingStep> read_sleep(Reading& reading, const Node& node);
+std::unique_ptr<LivingStep> read_set(Reading& reading, const Node& node);
+std::unique_ptr<LivingStep> read_fail(Reading& reading, const Node& node);
+std::unique_ptr<LivingStep> read_parallel(Reading& reading, const Node& node);
+std::unique_ptr<LivingStep> read_race(Reading& reading, const Node& node);
+std::unique_ptr<LivingStep> read_sequence(Reading& reading, const Node& node);
+std::unique_ptr<LivingStep> read_switch(Reading& reading, const Node& node);
+std::unique_ptr<LivingStep> read_for_each(Reading& reading, const Node& node);
+
+class EffectStep;
+/// retry, deadline, on_crash, as http, shell and exec have them.
+void read_effect(Reading& reading, EffectStep& step, const Node& node, std::vector<std::string> retry_on);
+/// join and fail_fast of a group.
+void read_group(Reading& reading, GroupStep& step, const Node& node);
+
+}  // namespace flowrun

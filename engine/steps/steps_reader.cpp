@@ -1,0 +1,378 @@
+// Steps and bodies as they are written: kinds, options, defaults, names, edges. Knows no kind by itself.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "engine/steps/reading.h"
+
+namespace flowrun {
+namespace {
+
+constexpr std::size_t kMostSteps = 10000;  // flowrun-workflow(5), "Limits"
+constexpr std::size_t kDeepest = 32;
+
+std::vector<const Member*> kinds_of(const Node& node) {
+  std::vector<const Member*> kinds;
+  for (const Member& member : node.members)
+    if (kind_bit(member.key)) kinds.push_back(&member);
+  return kinds;
+}
+
+/// Whether a map of `do`, `steps`... holds steps by name, although one of the names is that of a kind.
+bool holds_named_steps(const Node& map) {
+  return map.members.size() > 1 && std::all_of(map.members.begin(), map.members.end(), [](const Member& member) {
+           return member.value.is_map() && !kinds_of(member.value).empty();
+         });
+}
+
+/// Members of |more| that |node| lacks; maps of headers and variables are merged.
+void merge(Node& node, const Node& more, std::uint32_t kind) {
+  for (const Member& member : more.members) {
+    const Key* key = find_key(member.key);
+    if (key && !(key->kinds & kind)) continue;
+    auto own = std::find_if(node.members.begin(), node.members.end(),
+                            [&](const Member& one) { return one.key == member.key; });
+    if (own == node.members.end()) {
+      node.members.push_back(member);
+    } else if ((member.key == "headers" || member.key == "env") && own->value.is_map() && member.value.is_map()) {
+      for (const Member& inner : member.value.members)
+        if (!own->value.find(inner.key)) own->value.members.push_back(inner);
+    }
+  }
+}
+
+}  // namespace
+
+Node Reading::with_defaults(const Node& node, const std::string& kind) {
+  Node merged = node;
+  std::uint32_t bit = kind_bit(kind);
+  if (const Node* defaults = root_.find("defaults"); defaults && defaults->is_map()) {
+    if (const Node* own = defaults->find(kind); own && own->is_map()) merge(merged, *own, bit);
+    if (const Node* all = defaults->find("all"); all && all->is_map()) merge(merged, *all, bit);
+  }
+  if (const Node* env = root_.find("env"); env && env->is_map() && (bit & kProcess)) {
+    Node wrapped;
+    wrapped.kind = Node::Kind::Map;
+    wrapped.members.push_back({"env", env->at, *env});
+    merge(merged, wrapped, bit);
+  }
+  return merged;
+}
+
+void Reading::check_keys(const Node& node, const std::string& kind, bool in_list) {
+  std::uint32_t bit = kind_bit(kind);
+  for (const Member& member : node.members) {
+    if (member.key.rfind("x-", 0) == 0) continue;
+    const Key* key = find_key(member.key);
+    std::string advice = advice_for(member.key, bit);
+    if (key && key->later && (key->kinds & bit)) {
+      error("E109", member.at, member.key.size(),
+            fmt::format("`{}` is not available in this version of flowrun", member.key));
+    } else if (key && !(key->kinds & bit)) {
+      error("E104", member.at, member.key.size(),
+            fmt::format("`{}` is an option of {}, not of {}", member.key, kind_names(key->kinds), kind), advice);
+    } else if (key && member.key == "id" && !in_list) {
+      error("E101", member.at, 2, "`id` names a step in a list; in a map the key is its name");
+    } else if (!key && is_reserved(member.key)) {
+      error("E109", member.at, member.key.size(), fmt::format("`{}` is kept for a later version", member.key), advice);
+    } else if (!key) {
+      std::vector<std::string> names;
+      for (const Key& one : step_keys())
+        if (one.kinds & bit) names.push_back(one.name);
+      std::string near = nearest(member.key, names);
+      error("E101", member.at, member.key.size(),
+            fmt::format("unknown key `{}` in a step of kind {}", member.key, kind),
+            !advice.empty() ? advice
+            : near.empty()  ? ""
+                            : "did you mean `" + near + "`?");
+    }
+  }
+}
+
+std::unique_ptr<Step> Reading::step(const Node& node, const std::string& name, Position name_at) {
+  if (++steps == kMostSteps + 1)
+    error("E008", name_at, name.size(), fmt::format("more than {} steps", kMostSteps), "use for_each");
+  if (steps > kMostSteps) return nullptr;
+  if (!node.is_map()) {
+    error("E102", node.at, node.text.size(),
+          fmt::format("step `{}` must be a map with a kind, not {}", name, node.kind_name()),
+          "for example { shell: make }");
+    return nullptr;
+  }
+  std::vector<const Member*> kinds = kinds_of(node);
+  if (kinds.empty()) {
+    std::string suggestion = "one of " + kind_names(kEvery);
+    for (const Member& member : node.members)
+      if (std::string advice = advice_for(member.key, 0); !advice.empty())
+        suggestion = "for `" + member.key + "` " + advice;
+    error("E103", name_at, name.size(), fmt::format("step `{}` has no kind", name), suggestion);
+    return nullptr;
+  }
+  if (kinds.size() > 1) {
+    error("E103", kinds[1]->at, kinds[1]->key.size(),
+          fmt::format("step `{}` has two kinds, `{}` and `{}`", name, kinds[0]->key, kinds[1]->key),
+          "make two steps of it");
+    return nullptr;
+  }
+  if (++depth_ > kDeepest) {
+    if (depth_ == kDeepest + 1)
+      error("E008", name_at, name.size(), fmt::format("steps are nested more than {} deep", kDeepest));
+    --depth_;
+    return nullptr;
+  }
+  const std::string& kind = kinds[0]->key;
+  const Node* id = node.find("id");
+  bool in_list = id && id->at.line == name_at.line && id->at.column == name_at.column;
+  check_keys(node, kind, in_list);
+  Node merged = with_defaults(node, kind);
+  std::unique_ptr<LivingStep> read;
+  if (!find_key(kind)->later) read = read_kind(*this, merged, kind);
+  if (read) {
+    read->name = name;
+    read->kind = kind;
+    read->origin = {kinds[0]->at.line, kinds[0]->at.column};
+    read_options(*read, merged);
+    if (auto* group = dynamic_cast<GroupStep*>(read.get())) groups.emplace_back(group, name);
+  }
+  --depth_;
+  return read;
+}
+
+void Reading::read_options(LivingStep& step, const Node& node) {
+  Options& options = step.options;
+  if (const Node* key = node.find("if")) options.condition = condition(*key);
+  if (const Node* key = node.find("delay")) options.delay = duration(*key, "delay");
+  if (const Node* key = node.find("timeout")) options.timeout = duration(*key, "timeout");
+  if (const Node* key = node.find("continue_on_error")) options.continue_on_error = boolean(*key, "continue_on_error");
+  if (const Node* key = node.find("output")) {
+    Binding raw(*this, {"."});
+    options.output = value(*key);
+  }
+  if (const Node* key = node.find("name")) options.title = plain_text(*key, "name");
+  if (const Node* key = node.find("description")) options.description = key->text;
+  if (const Node* key = node.find("fallback")) {
+    Binding raw(*this, {"error"});
+    bool outer = std::exchange(in_fallback, true);
+    options.fallback = this->step(*key, step.name + ".fallback", key->at);
+    in_fallback = outer;
+  }
+}
+
+std::unique_ptr<GraphStep> Reading::body(const Node& node, const char* what) {
+  auto graph_step = std::make_unique<GraphStep>();
+  graph_step->origin = {node.at.line, node.at.column};
+  graph_step->inherited = nearest_fail_fast;
+  if (node.is_list()) {
+    sequence(*graph_step, node);
+  } else if (node.is_map() && !kinds_of(node).empty() && !holds_named_steps(node)) {
+    graph_step->form = GraphStep::Form::Single;
+    levels_.emplace_back();
+    if (auto child = step(node, "_1", kinds_of(node).front()->at)) add_child(*graph_step, std::move(child));
+    levels_.pop_back();
+    graph_step->link();
+  } else if (node.is_map()) {
+    graph(*graph_step, node);
+  } else {
+    error("E102", node.at, node.text.size(),
+          fmt::format("`{}` must be a map of steps, a list of steps, or one step, not {}", what, node.kind_name()));
+  }
+  groups.emplace_back(graph_step.get(), "");
+  return graph_step;
+}
+
+void Reading::graph(GraphStep& graph_step, const Node& map) {
+  graph_step.form = GraphStep::Form::Map;
+  if (!is(map, Node::Kind::Map, "steps", "a map of names to steps")) return;
+  std::vector<const Member*> members;
+  for (const Member& member : map.members)
+    if (member.key.rfind("x-", 0) != 0) members.push_back(&member);
+  if (members.empty()) error("E102", map.at, 1, "there is no step in it", "for example { a: { shell: make } }");
+  Level level;
+  for (const Member* member : members) {
+    check_name(member->key, member->at, "a step");
+    if (visible(member->key)) {
+      int line = 0;
+      for (const Level& outer : levels_)
+        if (auto known = outer.names.find(member->key); known != outer.names.end()) line = known->second;
+      error("E206", member->at, member->key.size(),
+            fmt::format("`{}` hides the step of that name on line {}", member->key, line), "choose another name");
+    }
+    level.names.emplace(member->key, member->at.line);
+  }
+  levels_.push_back(std::move(level));
+  std::size_t own = levels_.size() - 1;
+  struct Read {
+    const Node* node;
+    std::size_t from, to;  ///< of mentions: what it says anywhere inside it
+  };
+  std::vector<Read> read;
+  for (const Member* member : members) {
+    levels_[own].self = member->key;
+    std::size_t from = mentions.size();
+    if (auto child = step(member->value, member->key, member->at)) {
+      add_child(graph_step, std::move(child));
+      read.push_back({&member->value, from, mentions.size()});
+    }
+    levels_[own].self.clear();
+  }
+  graph_step.link();
+  for (std::size_t i = 0; i < read.size(); ++i) {
+    inferred_edges(graph_step, i, read[i].from, read[i].to);
+    written_edges(graph_step, i, *read[i].node);
+  }
+  levels_.pop_back();
+  graph_step.link();
+  check_cycles(graph_step);
+}
+
+void Reading::inferred_edges(GraphStep& graph_step, std::size_t i, std::size_t from, std::size_t to) {
+  GraphStep::Child& child = graph_step.children[i];
+  auto add = [](std::vector<std::size_t>& edges, std::size_t other) {
+    if (std::find(edges.begin(), edges.end(), other) == edges.end()) edges.push_back(other);
+  };
+  std::vector<std::size_t> observed;
+  for (std::size_t m = from; m < to; ++m) {
+    const Mention& mention = mentions[m];
+    bool needs = mention.reference.variable == "steps";
+    if (!mention.edge || (!needs && mention.reference.variable != "status")) continue;
+    auto sibling = graph_step.find(mention.reference.member);
+    if (sibling && *sibling != i) add(needs ? child.needs : observed, *sibling);
+  }
+  for (std::size_t sibling : observed)
+    if (std::find(child.needs.begin(), child.needs.end(), sibling) == child.needs.end()) add(child.after, sibling);
+}
+
+void Reading::written_edges(GraphStep& graph_step, std::size_t i, const Node& node) {
+  GraphStep::Child& child = graph_step.children[i];
+  for (const char* key : {"needs", "after"}) {
+    const Node* written = node.find(key);
+    if (!written) continue;
+    std::vector<const Node*> names;
+    if (written->is_list()) {
+      for (const Node& item : written->items) names.push_back(&item);
+    } else if (written->is_string()) {
+      names.push_back(written);
+    } else {
+      error("E102", written->at, written->text.size(), fmt::format("`{}` must be a list of names of steps", key));
+    }
+    for (const Node* name : names) {
+      if (name->text.find("${") != std::string::npos) {
+        error("E210", name->at, name->text.size(), fmt::format("no expression is evaluated in `{}`", key),
+              "write the name of the step");
+        continue;
+      }
+      auto sibling = graph_step.find(name->text);
+      if (!sibling) {
+        std::vector<std::string> siblings;
+        for (const GraphStep::Child& other : graph_step.children) siblings.push_back(other.step->name);
+        std::string near = nearest(name->text, siblings);
+        std::string suggestion;
+        if (!near.empty()) {
+          suggestion = fmt::format("did you mean `{}` (line {})?", near,
+                                   graph_step.children[*graph_step.find(near)].step->origin.line);
+        } else if (std::string inside = where_is(name->text); !inside.empty()) {
+          suggestion = fmt::format("it exists, but inside `{}`; need `{}`", inside, inside);
+        }
+        error("E203", name->at, name->text.size(), fmt::format("no step `{}` beside this one", name->text), suggestion);
+      } else if (*sibling == i) {
+        error("E302", name->at, name->text.size(), fmt::format("step `{}` can not wait for itself", name->text));
+      } else {
+        auto& edges = std::string(key) == "needs" ? child.needs : child.after;
+        if (std::find(edges.begin(), edges.end(), *sibling) == edges.end()) edges.push_back(*sibling);
+      }
+    }
+  }
+}
+
+void Reading::check_cycles(const GraphStep& graph_step) {
+  enum class Seen { Not, Open, Done };
+  std::vector<Seen> seen(graph_step.children.size(), Seen::Not);
+  std::vector<std::size_t> path;
+  // An own stack: ten thousand steps may stand in one line.
+  struct Visit {
+    std::size_t child, edge;
+  };
+  for (std::size_t start = 0; start < seen.size(); ++start) {
+    std::vector<Visit> stack;
+    if (seen[start] == Seen::Not) stack.push_back({start, 0});
+    while (!stack.empty()) {
+      Visit& visit = stack.back();
+      const GraphStep::Child& child = graph_step.children[visit.child];
+      seen[visit.child] = Seen::Open;
+      if (visit.edge == child.needs.size() + child.after.size()) {
+        seen[visit.child] = Seen::Done;
+        stack.pop_back();
+        continue;
+      }
+      std::size_t next =
+          visit.edge < child.needs.size() ? child.needs[visit.edge] : child.after[visit.edge - child.needs.size()];
+      ++visit.edge;
+      if (seen[next] == Seen::Not) {
+        stack.push_back({next, 0});
+      } else if (seen[next] == Seen::Open) {
+        std::string text;
+        auto from = std::find_if(stack.begin(), stack.end(), [&](const Visit& one) { return one.child == next; });
+        for (auto it = from; it != stack.end(); ++it) {
+          const Step& one = *graph_step.children[it->child].step;
+          text += fmt::format("{} (line {}) waits for ", one.name, one.origin.line);
+        }
+        const Step& first = *graph_step.children[next].step;
+        error("E301", {first.origin.line, first.origin.column}, first.kind.size(),
+              fmt::format("a cycle: {}{}", text, first.name));
+        return;
+      }
+    }
+  }
+}
+
+void Reading::sequence(GraphStep& graph_step, const Node& list) {
+  graph_step.form = GraphStep::Form::List;
+  if (!is(list, Node::Kind::List, "sequence", "a list of steps")) return;
+  if (list.items.empty()) error("E102", list.at, 1, "there is no step in it", "for example [{ shell: make }]");
+  levels_.emplace_back();
+  std::size_t own = levels_.size() - 1;
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < list.items.size(); ++i) {
+    const Node& item = list.items[i];
+    const Node* id = item.find("id");
+    std::string name = id ? this->name(*id, "id") : fmt::format("_{}", i + 1);
+    if (id && visible(name))
+      error(levels_[own].later.count(name) ? "E002" : "E206", id->at, name.size(),
+            fmt::format("`{}` is the name of another step already", name), "choose another name");
+    if (id) levels_[own].later.emplace(name, id->at.line);
+    names.push_back(std::move(name));
+  }
+  for (std::size_t i = 0; i < list.items.size(); ++i) {
+    const Node& item = list.items[i];
+    levels_[own].later.erase(names[i]);
+    levels_[own].self = names[i];
+    levels_[own].names.emplace(names[i], item.at.line);
+    for (const char* key : {"needs", "after"})
+      if (const Member* member = item.member(key))
+        error("E304", member->at, 5, fmt::format("`{}` has no place in a list: it runs from top to bottom", key),
+              "make the list a map, or leave it out");
+    std::size_t from = mentions.size();
+    const Member* id = item.member("id");
+    std::unique_ptr<Step> child = step(item, names[i], id ? id->value.at : item.at);
+    levels_[own].self.clear();
+    if (!child) continue;
+    std::size_t number = graph_step.children.size();
+    add_child(graph_step, std::move(child));
+    GraphStep::Child& edges = graph_step.children.back();
+    bool looks =
+        std::any_of(mentions.begin() + static_cast<std::ptrdiff_t>(from), mentions.end(), [&](const Mention& mention) {
+          return mention.edge && mention.reference.variable == "status" &&
+                 levels_[own].names.count(mention.reference.member) > 0 && mention.reference.member != names[i];
+        });
+    if (looks) {
+      for (std::size_t earlier = 0; earlier < number; ++earlier) edges.after.push_back(earlier);
+    } else if (number > 0) {
+      edges.needs.push_back(number - 1);
+    }
+  }
+  levels_.pop_back();
+  graph_step.link();
+}
+
+}  // namespace flowrun
