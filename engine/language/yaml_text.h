@@ -1,6 +1,7 @@
 // The text of a YAML file before YAML: its lines, its bytes, its limits. Knows no YAML.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
