@@ -128,8 +128,8 @@ class Jq : public Evaluator {
     std::size_t size = 0;
     for (const auto& [name, value] : question.bindings) size += value.text().size();
     if (size > kMaxQuestion) return {{}, fmt::format("is given {} MiB, too much for jq", size >> 20)};
-    // What kills the child before this program begins may be left over from the one before, such as a value too deep
-    // to be freed.
+    // What kills the child may be left over from the question before, such as a value too deep to be freed. A new
+    // child tells whether it is this one.
     for (bool again = true;; again = false) {
       begun_ = false;
       try {
@@ -147,7 +147,7 @@ class Jq : public Evaluator {
     writer.number(programs.size());
     for (const std::string& program : programs) writer.text(program);
     start();
-    Reader reader(exchange(writer.bytes()));
+    Reader reader(exchange(writer.bytes(), false));
     std::vector<std::string> errors;
     for (std::size_t i = 0; i < programs.size(); ++i) errors.emplace_back(reader.text());
     return errors;
@@ -163,6 +163,7 @@ class Jq : public Evaluator {
   void start() {
     if (process_ && process_->alive()) return;
     process_.reset();
+    asked_.clear();
     kept_.clear();
     kept_size_ = 0;
     process_.emplace();
@@ -175,10 +176,13 @@ class Jq : public Evaluator {
 
   Answer ask(const Question& question) {
     start();
-    Reader reader(exchange(written(question)));
-    // The child has compiled and begins.
-    begun_ = true;
-    while (reader.kind() == Kind::Compiled) reader = Reader(evaluated());
+    // What the child has compiled before it evaluates at once; else it says first that it has compiled.
+    bool known = !asked_.insert((question.strict ? '!' : ' ') + question.program).second;
+    Reader reader(exchange(written(question), known));
+    while (reader.kind() == Kind::Compiled) {
+      begun_ = true;
+      reader = Reader(evaluated());
+    }
     std::string text(reader.text());
     switch (reader.kind()) {
       case Kind::Result:
@@ -231,14 +235,18 @@ class Jq : public Evaluator {
     return writer.bytes();
   }
 
-  /// Sends |bytes| and waits for what comes back first.
-  std::string exchange(const std::string& bytes) {
+  /// Sends |bytes| and waits for what comes back first: an evaluation if |known|.
+  std::string exchange(const std::string& bytes, bool known) {
     std::string message;
     auto deadline = Clock::now() + kPatience;
     Io io = send(process_->socket(), bytes, deadline);
     // What a child that died had to say can still be read.
+    if (io != Io::Late && known) return evaluated();
     if (io != Io::Late) io = receive(process_->socket(), partial_, message, deadline);
-    if (io == Io::Late) throw std::string("takes too long to compile");
+    if (io == Io::Late) {
+      begun_ = true;
+      throw std::string("takes too long to compile");
+    }
     if (io == Io::Closed) throw died();
     return message;
   }
@@ -257,7 +265,10 @@ class Jq : public Evaluator {
           break;
       }
       auto left = kTime - (process_->computed() - began);
-      if (left <= 0s || Clock::now() >= end) throw std::string("takes longer than 2 s");
+      if (left <= 0s || Clock::now() >= end) {
+        begun_ = true;
+        throw std::string("takes longer than 2 s");
+      }
       deadline = std::min(end, Clock::now() + std::max<Clock::duration>(left, 10ms));
     }
   }
@@ -270,7 +281,8 @@ class Jq : public Evaluator {
 
   std::vector<std::string> programs_;
   std::optional<Process> process_;
-  bool begun_ = false;  ///< the child has taken up the question
+  bool begun_ = false;                     ///< the question, not one before it, is to blame for what happens
+  std::unordered_set<std::string> asked_;  ///< of this process; with `!` in front in a condition
   std::string partial_;
   std::deque<Kept> kept_;
   std::size_t kept_size_ = 0;

@@ -10,6 +10,7 @@ namespace {
 
 // Longer `elif` chains compile no faster, and what stands last in them is found slowly.
 constexpr std::size_t kBatch = 64;
+constexpr std::size_t kChain = 8;
 // About 2 MB each. When more are needed all go, and come back as they are asked for.
 constexpr std::size_t kMaxStates = 48;
 
@@ -123,15 +124,21 @@ std::string source_of(const std::vector<std::string>& batch, std::size_t from, s
     out += fmt::format("def {}: error(\"`{}` is no part of flowrun's expressions\");\n", name, plain);
   }
   if (strict) out += strict_comparisons();
-  out += ". as $__q | $__q.v as $__v |\n";
+  out += ". as $__q | $__q.v as $__v | $__q.i as $__index | $__q.g as $__group |\n";
   for (const std::string& name : names)
-    if (name != "__q" && name != "__v") out += fmt::format("$__v[\"{0}\"] as ${0} |\n", name);
+    if (!name.starts_with("__")) out += fmt::format("$__v[\"{0}\"] as ${0} |\n", name);
   out += "def now: $__v.now | if . == null then error(\"`now` is not known here; write $now\") else . end;\n";
-  out += "$__q.d | ";
-  for (std::size_t i = from; i < to; ++i)
+  // Two short chains: in one long chain the last of 64 costs more to find than most programs cost to run.
+  out += "$__q.d | if false then null\n";
+  for (std::size_t i = from; i < to; ++i) {
+    std::size_t index = i - from;
+    if (index % kChain == 0)
+      out += fmt::format("{}elif $__group == {} then if false then null\n", index > 0 ? "else null end\n" : "",
+                         index / kChain);
     // A comment at the end of an expression ends with the line.
-    out += fmt::format("{} $__q.i == {} then ({}\n)\n", i == from ? "if" : "elif", i - from, batch[i]);
-  out += "else null end";
+    out += fmt::format("elif $__index == {} then ({}\n)\n", index, batch[i]);
+  }
+  out += "else null end else null end";
   return out;
 }
 
@@ -211,13 +218,16 @@ void Programs::compile_batch(const Batch& batch, std::size_t from, std::size_t t
       jq_set_nomem_handler(state.get(), out_of_memory_, nullptr);
       jq_set_input_cb(state.get(), no_input, nullptr);
       jq_set_debug_cb(state.get(), no_debug, nullptr);
-      for (std::size_t i = from; i < to; ++i) compiled[batch[i]] = {state.get(), static_cast<int>(i - from), ""};
+      for (std::size_t i = from; i < to; ++i) {
+        int index = static_cast<int>(i - from);
+        compiled[batch[i]] = {state.get(), index, index / static_cast<int>(kChain), ""};
+      }
       states_.push_back(std::move(state));
       return;
     }
   }
   if (to - from == 1) {
-    compiled[batch[from]] = {nullptr, 0, inside ? told(messages, batch[from]) : refusal(batch[from])};
+    compiled[batch[from]] = {nullptr, 0, 0, inside ? told(messages, batch[from]) : refusal(batch[from])};
     return;
   }
   std::size_t middle = from + (to - from) / 2;

@@ -20,10 +20,11 @@ struct StateDeleter {
 };
 using State = std::unique_ptr<jq_state, StateDeleter>;
 
-/// Where a program is to be run: with input {"i": index, "v": {variables}, "d": `.`}.
+/// Where a program is to be run: with input {"i": index, "g": group, "v": {variables}, "d": `.`}.
 struct Compiled {
   jq_state* state = nullptr;  ///< null: it does not compile, see |error|
   int index = 0;
+  int group = 0;
   std::string error;
 };
 

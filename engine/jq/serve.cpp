@@ -20,7 +20,7 @@ using namespace jq;
 
 constexpr std::size_t kMemory = 256u << 20;
 constexpr std::size_t kMaxOutput = 16u << 20;
-// jq itself reads nothing deeper.
+// jq 1.6 reads nothing deeper; later ones would, and then differ.
 constexpr int kMaxDepth = 256;
 // Ends this process when its parent was killed while it computes without end; the parent's own deadline is far below.
 constexpr unsigned kOrphanSeconds = 90;
@@ -44,7 +44,7 @@ class Held {
 };
 
 std::string text_of(jv value) {
-  Held held(jv_get_kind(value) == JV_KIND_STRING ? value : jv_dump_string(value, 0));
+  Held held(jv_get_kind(value) == JV_KIND_STRING ? value : jv_dump_string(value, JV_PRINT_SORTED));
   return std::string(jv_string_value(*held), static_cast<std::size_t>(jv_string_length_bytes(held.copy())));
 }
 
@@ -155,17 +155,19 @@ class Server {
     std::string program(reader.text());
     bool fresh = !programs_.has(program, strict);
     const Compiled& compiled = programs_.compile(program, strict);
-    if (fresh) limit_memory();
-    say(Kind::Compiled, "");
+    if (fresh) {
+      limit_memory();
+      say(Kind::Compiled, "");
+    }
     std::string error;
-    Held input(read_input(reader, compiled.index, error));
+    Held input(read_input(reader, compiled, error));
     if (!error.empty()) return say(Kind::Error, error);
     if (!compiled.state) return say(Kind::Error, compiled.error);
     evaluate(compiled.state, input.copy());
   }
 
-  /// {"i": index, "v": {variables}, "d": `.`}. Reads all, also behind an |error|.
-  jv read_input(Reader& reader, int index, std::string& error) {
+  /// {"i": index, "g": group, "v": {variables}, "d": `.`}. Reads all, also behind an |error|.
+  jv read_input(Reader& reader, const Compiled& compiled, std::string& error) {
     for (std::uint64_t left = reader.number(); left > 0; --left) drop(std::string(reader.text()));
     jv variables = jv_object();
     jv dot = jv_null();
@@ -179,8 +181,11 @@ class Server {
         value = found == kept_.end() ? jv_null() : jv_copy(found->second);
       } else {
         std::string_view text = reader.text();
-        value = jv_parse_sized(text.data(), static_cast<int>(text.size()));
-        if (!jv_is_valid(value)) {
+        bool deep = too_deep(text);
+        value = deep ? jv_null() : jv_parse_sized(text.data(), static_cast<int>(text.size()));
+        if (deep) {
+          error = fmt::format("{} is nested deeper than {} levels", name, kMaxDepth);
+        } else if (!jv_is_valid(value)) {
           error = fmt::format("jq can not read the value of {}: {}", name, text_of(jv_invalid_get_msg(value)));
           value = jv_null();
         }
@@ -197,7 +202,8 @@ class Server {
         variables = jv_object_set(variables, jv_string_sized(bare.data(), static_cast<int>(bare.size())), value);
       }
     }
-    jv input = jv_object_set(jv_object(), jv_string("i"), jv_number(index));
+    jv input = jv_object_set(jv_object(), jv_string("i"), jv_number(compiled.index));
+    input = jv_object_set(input, jv_string("g"), jv_number(compiled.group));
     input = jv_object_set(input, jv_string("v"), variables);
     return jv_object_set(input, jv_string("d"), dot);
   }

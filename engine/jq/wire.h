@@ -13,7 +13,7 @@ enum class Kind : char {
   Programs = 'P',  ///< to the child: texts known beforehand
   Question = 'Q',  ///< to the child
   Check = 'S',     ///< to the child: texts to compile only
-  Compiled = 'C',  ///< to the parent: the program of the question has been compiled, its evaluation begins
+  Compiled = 'C',  ///< to the parent: the program was new and has been compiled, its evaluation begins
   Result = 'V',    ///< to the parent: JSON
   Error = 'E',     ///< to the parent: text
   Gone = 'G',      ///< to the parent: text of an error after which the child ends

@@ -118,16 +118,22 @@ TEST_CASE("the clock is $now, and the time zone is UTC") {
 
 TEST_CASE("in a condition values of different types have no order") {
   Asker ask;
-  CHECK(ask("null < 1") == "true");
-  CHECK(ask.strict("null < 1") == "error: `<` compares null with a number: different types have no order here");
-  CHECK(contains(ask.strict("\"0\" > 0"), "`>` compares text with a number"));
-  CHECK(contains(ask.strict("[] <= {}"), "`<=` compares a list with an object"));
-  CHECK(contains(ask.strict("true >= 1"), "`>=` compares true or false with a number"));
-  CHECK(ask.strict("1 < 2 and 2 <= 2 and \"b\" > \"a\" and [2] >= [1] and (false < true)") == "true");
-  CHECK(ask.strict("null == 1 or null != 1") == "true");
-  CHECK(contains(ask.strict("[1, null] | any(. > 0.5 | not)"), "compares null"));
-  CHECK(ask.strict("[3, null, \"a\"] | sort | length < 4") == "true");
-  CHECK(ask.strict(".n > 1", {{".", value(R"({"n": 2})")}}) == "true");
+  // Not written as literals: jq 1.7 compares those while it compiles.
+  auto strict = [&](const std::string& program, const std::string& dot) {
+    return ask.strict(program, {{".", value(dot)}});
+  };
+  CHECK(ask(".[0] < .[1]", {{".", value("[null, 1]")}}) == "true");
+  CHECK(strict(".[0] < .[1]", "[null, 1]") ==
+        "error: `<` compares null with a number: different types have no order here");
+  CHECK(contains(strict(".[0] > .[1]", R"(["0", 0])"), "`>` compares text with a number"));
+  CHECK(contains(strict(".[0] <= .[1]", "[[], {}]"), "`<=` compares a list with an object"));
+  CHECK(contains(strict(".[0] >= .[1]", "[true, 1]"), "`>=` compares true or false with a number"));
+  CHECK(strict(".a < .b and .b <= .b and \"b\" > .c and [.b] >= [.a] and (.f < .t)",
+               R"({"a": 1, "b": 2, "c": "a", "f": false, "t": true})") == "true");
+  CHECK(strict(".[0] == 1 or .[0] != 1", "[null]") == "true");
+  CHECK(contains(strict("any(. > 0.5 | not)", "[1, null]"), "compares null"));
+  CHECK(strict("sort | length < 4", R"([3, null, "a"])") == "true");
+  CHECK(strict(".n > 1", R"({"n": 2})") == "true");
 }
 
 TEST_CASE("what reaches outside or ends jq is an error, and the next question is answered") {
@@ -190,7 +196,11 @@ TEST_CASE("an endless program is stopped, and the next question is answered") {
 
 TEST_CASE("a program that eats memory is stopped, and the next question is answered") {
   Asker ask;
-  CHECK(contains(ask("reduce range(40) as $i (\"x\"; . + .) | length"), "256 MiB"));
+  std::string answer = ask("reduce range(40) as $i (\"x\"; . + .) | length");
+  CHECK(contains(answer, "error: "));
+#ifndef __SANITIZE_ADDRESS__  // whose allocator ends the process before libjq notices
+  CHECK(contains(answer, "256 MiB"));
+#endif
   CHECK(ask("1") == "1");
 }
 
@@ -243,10 +253,10 @@ TEST_CASE("large values are kept by jq and come back right, however many there a
         "[3000001,3000001,5000001]");
 }
 
-TEST_CASE("a value that jq can not read is an error") {
+TEST_CASE("a value that is too deep for jq is an error") {
   Asker ask;
   std::string deep = std::string(600, '[') + std::string(600, ']');
-  CHECK(contains(ask("1", {{"$input", value(deep)}}), "value of $input"));
+  CHECK(contains(ask("1", {{"$input", value(deep)}}), "$input is nested deeper"));
   CHECK(ask("1") == "1");
 }
 
