@@ -55,6 +55,7 @@ Refusal translated(const YamlText& text, const std::string& message, std::size_t
   if (is("tag"))
     return {"E005", where, 1, "tags are not part of flowrun's YAML", "put the value in quotes if it is text"};
   if (is("document indicator")) return {"E001", where, 3, "`---` or `...` ends the document within a quoted text"};
+  if (is("in block scalar")) return {"E001", where, 1, "behind `|` or `>` the text begins on the next line"};
   return {"E001", where, 1, "YAML: " + message};
 }
 
