@@ -2,26 +2,45 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace flowrun {
 namespace {
 
 Failure parse_failure(std::string message) { return {"parse", std::move(message), "", 0, {}}; }
 
-std::string start_of(const std::string& text) { return text.size() <= 60 ? text : text.substr(0, 60) + "..."; }
+// What is parsed becomes a tree that later code walks by recursion.
+constexpr int kDeepest = 1000;
+
+std::string start_of(std::string_view text) {
+  return text.size() <= 60 ? std::string(text) : fmt::format("{}...", text.substr(0, 60));
+}
 
 std::string_view without_line_break(std::string_view text) {
   if (!text.empty() && text.back() == '\n') text.remove_suffix(1);
   return text;
 }
 
-std::variant<Value, Failure> as_json(const std::string& text, const char* what) {
-  Json json = Json::parse(text, nullptr, false);
-  if (json.is_discarded()) {
-    if (text.find_first_not_of(" \t\r\n") == std::string::npos)
-      return parse_failure(fmt::format("{} is empty, but must be JSON", what));
-    return parse_failure(fmt::format("{} is not JSON: {}", what, start_of(text)));
+/// |text| is JSON: takes the blanks between its tokens away. Nothing when it is nested too deep.
+std::optional<std::string> compact(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  int depth = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    char c = text[at];
+    if (c == '"') {
+      std::size_t end = at + 1;
+      while (text[end] != '"') end += text[end] == '\\' ? 2 : 1;
+      out.append(text, at, end + 1 - at);
+      at = end + 1;
+      continue;
+    }
+    if ((c == '[' || c == '{') && ++depth > kDeepest) return std::nullopt;
+    if (c == ']' || c == '}') --depth;
+    if (c != ' ' && c != '\n' && c != '\t' && c != '\r') out += c;
+    ++at;
   }
-  return Value::from_text(json.dump());
+  return out;
 }
 
 /// Calls |each| with every line, the last one also without its line break.
@@ -36,6 +55,18 @@ void for_lines(std::string_view text, Each each) {
 
 }  // namespace
 
+std::variant<Value, Failure> json_value(std::string_view text, std::string_view what) {
+  if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
+  if (!Json::accept(text)) {
+    if (text.find_first_not_of(" \t\r\n") == text.npos)
+      return parse_failure(fmt::format("{} is empty, but must be JSON", what));
+    return parse_failure(fmt::format("{} is not JSON: {}", what, start_of(text)));
+  }
+  auto compacted = compact(text);
+  if (!compacted) return parse_failure(fmt::format("{} is nested more than {} levels deep", what, kDeepest));
+  return Value::from_text(std::move(*compacted));
+}
+
 std::variant<Value, Failure> captured(Process::Capture capture, const std::string& output,
                                       const std::optional<std::string>& written) {
   switch (capture) {
@@ -44,17 +75,18 @@ std::variant<Value, Failure> captured(Process::Capture capture, const std::strin
     case Process::Capture::Text:
       return Value::string(without_line_break(output));
     case Process::Capture::Json:
-      return as_json(output, "standard output");
+      return json_value(output, "standard output");
     case Process::Capture::File:
       if (!written) return parse_failure("`capture: file`, but nothing was written to $FLOWRUN_OUTPUT");
-      return as_json(*written, "$FLOWRUN_OUTPUT");
+      return json_value(*written, "$FLOWRUN_OUTPUT");
     case Process::Capture::Lines: {
       std::string list = "[";
       for_lines(output, [&](std::string_view line) {
         if (list.size() > 1) list += ',';
         append_json_string(list, line);
       });
-      return Value::from_text(list + "]");
+      list += ']';
+      return Value::from_text(std::move(list));
     }
     case Process::Capture::Jsonl: {
       std::string list = "[";
@@ -63,17 +95,17 @@ std::variant<Value, Failure> captured(Process::Capture capture, const std::strin
       for_lines(output, [&](std::string_view line) {
         ++number;
         if (failure || line.find_first_not_of(" \t\r") == std::string_view::npos) return;
-        Json json = Json::parse(line, nullptr, false);
-        if (json.is_discarded()) {
-          failure = parse_failure(
-              fmt::format("line {} of standard output is not JSON: {}", number, start_of(std::string(line))));
+        auto value = json_value(line, fmt::format("line {} of standard output", number));
+        if (auto* wrong = std::get_if<Failure>(&value)) {
+          failure = std::move(*wrong);
           return;
         }
         if (list.size() > 1) list += ',';
-        list += json.dump();
+        list += std::get<Value>(value).text();
       });
       if (failure) return std::move(*failure);
-      return Value::from_text(list + "]");
+      list += ']';
+      return Value::from_text(std::move(list));
     }
   }
   return Value();

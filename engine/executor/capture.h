@@ -1,8 +1,9 @@
-// What a process wrote becomes a value, or a failure. Pure: bytes in, JSON text out.
+// What a process wrote or a server answered becomes a value, or a failure. Pure: bytes in, JSON text out.
 #pragma once
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "engine/model/outcome.h"
@@ -13,6 +14,10 @@ namespace flowrun {
 /// |output| as |capture| wants it; for File, |written| is what $FLOWRUN_OUTPUT holds, if it exists.
 std::variant<Value, Failure> captured(Process::Capture capture, const std::string& output,
                                       const std::optional<std::string>& written);
+
+/// |text| as compact JSON: members keep their order and numbers their digits. Failure `parse` when it is no JSON, or
+/// nested so deep that looking into it would not be safe; it calls the text |what|.
+std::variant<Value, Failure> json_value(std::string_view text, std::string_view what);
 
 /// The last |lines| lines of |text|, as valid UTF-8.
 std::string tail_lines(const std::string& text, std::size_t lines);

@@ -57,22 +57,29 @@ std::optional<Places::Waiting> Places::next() {
   return first;
 }
 
-std::optional<Task> Places::withdraw(const std::string& path, int attempt) {
+std::optional<Task> Places::withdraw(const std::string& path, int attempt, bool& freed) {
+  freed = false;
   std::lock_guard lock(mutex_);
+  if (held_.erase(path) > 0) {
+    if (jobs_ > 0) --running_;
+    freed = jobs_ > 0;
+    return std::nullopt;
+  }
+  if (held_shared_.erase(path) > 0) {
+    --running_;
+    freed = true;
+    return std::nullopt;
+  }
   for (auto it = line_.begin(); it != line_.end(); ++it) {
     if (auto* task = std::get_if<Task>(&*it); task && task->path == path && task->attempt == attempt) {
       Task taken = std::move(*task);
       line_.erase(it);
       return taken;
     }
-    if (auto* reservation = std::get_if<Reservation>(&*it); reservation && attempt == 0 && reservation->path == path) {
+    if (auto* reservation = std::get_if<Reservation>(&*it); reservation && reservation->path == path) {
       line_.erase(it);
       return std::nullopt;
     }
-  }
-  if (attempt == 0) {
-    if (held_.erase(path) > 0 && jobs_ > 0) --running_;
-    if (held_shared_.erase(path) > 0) --running_;
   }
   return std::nullopt;
 }

@@ -32,8 +32,9 @@ class Places {
   /// A process that |shared| the CPUs, or not, has exited. Returns who is next, with a place; call until nothing comes.
   void leave(bool shared);
   std::optional<Waiting> next();
-  /// Takes a waiting task, or a waiting or held reservation, out again. The task, if it was one.
-  std::optional<Task> withdraw(const std::string& path, int attempt);
+  /// Takes a waiting task, or a waiting or held reservation, out again. The task, if it was one; |freed|: a place has
+  /// become free by it, for next().
+  std::optional<Task> withdraw(const std::string& path, int attempt, bool& freed);
   std::deque<Task> withdraw_all();
 
  private:

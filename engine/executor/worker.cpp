@@ -7,7 +7,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <filesystem>
+#include <functional>
+#include <iterator>
 
 #include "engine/executor/children.h"
 #include "engine/executor/http.h"
@@ -70,7 +73,11 @@ void PoolShared::take(std::vector<Event>& into, Duration timeout) {
   }
 }
 
-void PoolShared::wake() { ring(bell_); }
+void PoolShared::wake() {
+  int before = errno;  // a signal handler's caller has its own use for it
+  ring(bell_);
+  errno = before;
+}
 
 void PoolShared::make_run_dir() {
   std::call_once(run_dir_made_, [this] {
@@ -95,6 +102,9 @@ Worker::Worker(PoolShared& shared) : shared_(shared), epoll_(epoll_create1(EPOLL
 Worker::~Worker() {
   post(Quit{});
   thread_.join();
+  // They close what is registered with epoll, so they go first.
+  http_.reset();
+  children_.reset();
   close(bell_);
   close(epoll_);
 }
@@ -161,6 +171,8 @@ bool Worker::obey() {
     } else if (const auto* all = std::get_if<StopAll>(&order)) {
       children_->stop_all(all->grace);
       http_->stop_all();
+    } else if (std::holds_alternative<HandOut>(order)) {
+      hand_out();
     } else {
       children_->kill_all();
       return false;
@@ -180,6 +192,10 @@ void Worker::begin(Task task) {
 
 void Worker::place_freed(bool shared) {
   shared_.places.leave(shared);
+  hand_out();
+}
+
+void Worker::hand_out() {
   // A process that fails to begin frees its place at once: the loop that is under way goes on with the next.
   if (handing_out_) return;
   handing_out_ = true;
@@ -193,31 +209,38 @@ void Worker::place_freed(bool shared) {
   handing_out_ = false;
 }
 
-void Worker::alarm(Who who, std::uint64_t id, Duration delay) {
-  alarms_.push_back({std::chrono::steady_clock::now() + delay, who, id});
+void Worker::alarm(std::uint64_t id, Duration delay) {
+  alarms_.push_back({std::chrono::steady_clock::now() + delay, id});
   std::push_heap(alarms_.begin(), alarms_.end(), std::greater<>());
 }
 
+void Worker::http_alarm(std::optional<Duration> delay) {
+  http_alarm_.reset();
+  if (delay) http_alarm_ = std::chrono::steady_clock::now() + *delay;
+}
+
 int Worker::patience() const {
-  if (alarms_.empty()) return -1;
-  auto rest = alarms_.front().at - std::chrono::steady_clock::now();
+  if (alarms_.empty() && !http_alarm_) return -1;
+  auto next = alarms_.empty() ? *http_alarm_ : alarms_.front().at;
+  if (http_alarm_) next = std::min(next, *http_alarm_);
+  auto rest = next - std::chrono::steady_clock::now();
   // Rounded up: waking early would turn the last millisecond into a busy loop.
   auto ms = std::chrono::ceil<std::chrono::milliseconds>(rest).count();
   return static_cast<int>(std::clamp<std::int64_t>(ms, 0, 1 << 30));
 }
 
 void Worker::ring_alarms() {
-  if (alarms_.empty()) return;
+  if (alarms_.empty() && !http_alarm_) return;
   auto now = std::chrono::steady_clock::now();
   while (!alarms_.empty() && alarms_.front().at <= now) {
     Alarm alarm = alarms_.front();
     std::pop_heap(alarms_.begin(), alarms_.end(), std::greater<>());
     alarms_.pop_back();
-    if (alarm.who == Who::Children) {
-      children_->due(alarm.id);
-    } else {
-      http_->due(alarm.id);
-    }
+    children_->due(alarm.id);
+  }
+  if (http_alarm_ && *http_alarm_ <= now) {
+    http_alarm_.reset();
+    http_->due();
   }
 }
 

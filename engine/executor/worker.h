@@ -1,13 +1,12 @@
 // One thread with one event loop: processes, transfers and due times. Knows tasks and results.
 #pragma once
 
-#include <atomic>
-#include <functional>
+#include <chrono>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
-#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -57,8 +56,9 @@ class Worker {
   struct StopAll {
     Duration grace;
   };
+  struct HandOut {};  ///< a place has become free without a process
   struct Quit {};
-  using Order = std::variant<Task, Stop, StopAll, Quit>;
+  using Order = std::variant<Task, Stop, StopAll, HandOut, Quit>;
 
   explicit Worker(PoolShared& shared);
   ~Worker();
@@ -69,9 +69,11 @@ class Worker {
   // For Children and Http, on the worker's own thread.
   PoolShared& shared() { return shared_; }
   int epoll() const { return epoll_; }
-  /// Calls Children::due or Http::due with |id| after |delay|.
-  enum class Who { Children, Http };
-  void alarm(Who who, std::uint64_t id, Duration delay);
+  /// Calls Children::due with |id| after |delay|.
+  void alarm(std::uint64_t id, Duration delay);
+  /// Calls Http::due after |delay|; nothing: never. Only the newest call counts: libcurl changes its mind often, and
+  /// what it no longer wants must not pile up in a heap.
+  void http_alarm(std::optional<Duration> delay);
   /// A process has left its place: whoever waits begins.
   void place_freed(bool shared);
   void begin(Task task);
@@ -79,7 +81,6 @@ class Worker {
  private:
   struct Alarm {
     std::chrono::steady_clock::time_point at;
-    Who who;
     std::uint64_t id;
     bool operator>(const Alarm& other) const { return at > other.at; }
   };
@@ -87,12 +88,14 @@ class Worker {
   bool obey();
   int patience() const;
   void ring_alarms();
+  void hand_out();
 
   PoolShared& shared_;
   int epoll_, bell_;
   std::mutex mutex_;
   std::vector<Order> orders_;
   std::vector<Alarm> alarms_;  ///< a heap
+  std::optional<std::chrono::steady_clock::time_point> http_alarm_;
   bool handing_out_ = false;
   std::unique_ptr<Children> children_;
   std::unique_ptr<Http> http_;

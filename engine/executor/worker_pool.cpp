@@ -1,7 +1,9 @@
 // The executor of this machine: workers, and the run thread's side of them. Knows tasks and results only.
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <mutex>
@@ -16,6 +18,14 @@ namespace {
 void prepare_process() {
   static std::once_flag once;
   std::call_once(once, [] {
+    // Descriptors 0 to 2 are for a child's own: a pipe of ours must never be one of them.
+    while (int opened = open("/dev/null", O_RDWR)) {
+      if (opened < 0) break;
+      if (opened > 2) {
+        close(opened);
+        break;
+      }
+    }
     curl_global_init(CURL_GLOBAL_DEFAULT);
     signal(SIGPIPE, SIG_IGN);
     // Thousands of transfers are thousands of descriptors.
@@ -46,8 +56,13 @@ class WorkerPool : public Executor {
   }
 
   void stop(const std::string& path, int attempt) override {
-    if (auto waiting = shared_.places.withdraw(path, attempt)) {
+    bool freed = false;
+    if (auto waiting = shared_.places.withdraw(path, attempt, freed)) {
       tell_cancelled(*waiting);
+      return;
+    }
+    if (freed) {
+      workers_.front()->post(Worker::HandOut{});
       return;
     }
     for (auto& worker : workers_) worker->post(Worker::Stop{path, attempt});

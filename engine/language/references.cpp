@@ -127,6 +127,12 @@ std::vector<Use> uses_of(const std::vector<Token>& tokens) {
                                                  token.value)};
     Use use;
     std::size_t j = i + 1;
+    if (token.word("now") && !key) {
+      // jq's own clock is shadowed by the time at which the step became ready.
+      use.reference.variable = "now";
+      uses.push_back(std::move(use));
+      continue;
+    }
     if (token.kind == Token::Kind::Variable && !local.count(token.value)) {
       use.reference.variable = token.value;
     } else if ((token.kind == Token::Kind::Dot || token.kind == Token::Kind::Field ||

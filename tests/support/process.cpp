@@ -1,0 +1,118 @@
+#include "tests/support/process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+#include <thread>
+
+extern char** environ;
+
+namespace flowrun::test {
+namespace {
+
+std::string whole(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+}  // namespace
+
+Background::Background(const std::vector<std::string>& argv, const HowToRun& how) {
+  std::string pattern = (std::filesystem::temp_directory_path() / "flowrun-process-XXXXXX").string();
+  folder_ = mkdtemp(pattern.data());
+  std::ofstream(folder_ + "/in", std::ios::binary) << how.stdin_text;
+
+  std::vector<std::string> env;
+  for (char** variable = environ; *variable; ++variable) {
+    std::string text = *variable, name = text.substr(0, text.find('='));
+    bool gone = name.rfind("FLOWRUN_", 0) == 0 || how.env.count(name) ||
+                std::find(how.without.begin(), how.without.end(), name) != how.without.end();
+    if (!gone) env.push_back(text);
+  }
+  for (const auto& [name, value] : how.env) env.push_back(name + "=" + value);
+  std::vector<char*> arguments, variables;
+  for (const std::string& text : argv) arguments.push_back(const_cast<char*>(text.c_str()));
+  for (const std::string& text : env) variables.push_back(const_cast<char*>(text.c_str()));
+  arguments.push_back(nullptr);
+  variables.push_back(nullptr);
+  std::string in = folder_ + "/in", out = folder_ + "/out", err = folder_ + "/err";
+
+  pid_ = fork();
+  if (pid_ == 0) {
+    int input = open(in.c_str(), O_RDONLY), output = open(out.c_str(), O_WRONLY | O_CREAT, 0600),
+        errors = open(err.c_str(), O_WRONLY | O_CREAT, 0600);
+    dup2(input, 0);
+    dup2(output, 1);
+    dup2(errors, 2);
+    for (int descriptor : {input, output, errors})
+      if (descriptor > 2) close(descriptor);
+    if (how.close_stdout) {
+      int full = open("/dev/full", O_WRONLY);
+      dup2(full, 1);
+    }
+    if (!how.cwd.empty() && chdir(how.cwd.c_str()) != 0) _exit(126);
+    ::signal(SIGPIPE, SIG_DFL);
+    execve(arguments[0], arguments.data(), variables.data());
+    _exit(127);
+  }
+  if (pid_ < 0) throw std::runtime_error("fork failed");
+}
+
+Background::~Background() {
+  if (!over_) {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
+}
+
+void Background::take_status(int status) {
+  over_ = true;
+  code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void Background::signal(int number) const { kill(pid_, number); }
+
+bool Background::running() {
+  if (over_) return false;
+  int status = 0;
+  if (waitpid(pid_, &status, WNOHANG) == pid_) take_status(status);
+  return !over_;
+}
+
+Ran Background::wait(std::chrono::seconds patience) {
+  auto until = std::chrono::steady_clock::now() + patience;
+  while (running()) {
+    if (std::chrono::steady_clock::now() > until) {
+      kill(pid_, SIGKILL);
+      int status = 0;
+      waitpid(pid_, &status, 0);
+      take_status(status);
+      throw std::runtime_error("a program did not end in time; its stderr: " + err());
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return {code_, out(), err()};
+}
+
+std::string Background::out() const { return whole(folder_ + "/out"); }
+std::string Background::err() const { return whole(folder_ + "/err"); }
+
+Ran run(const std::vector<std::string>& argv, const HowToRun& how) { return Background(argv, how).wait(); }
+
+Ran flowrun(const std::string& journal, std::vector<std::string> args, const HowToRun& how) {
+  args.insert(args.begin(), FLOWRUN_BINARY);
+  args.push_back("--journal");
+  args.push_back(journal);
+  return run(args, how);
+}
+
+}  // namespace flowrun::test

@@ -1,0 +1,52 @@
+// Real programs for tests: run to the end, or started, killed and waited for.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace flowrun::test {
+
+struct Ran {
+  int code = -1;  ///< exit code, or 128 + signal
+  std::string out, err;
+};
+
+struct HowToRun {
+  std::string stdin_text;
+  std::map<std::string, std::string> env;  ///< on top of ours; FLOWRUN_* of ours are taken away
+  std::vector<std::string> without;        ///< variables taken away
+  std::string cwd;
+  bool close_stdout = false;
+};
+
+/// A program in the background with its output in files of its own.
+class Background {
+ public:
+  Background(const std::vector<std::string>& argv, const HowToRun& how = {});
+  ~Background();  ///< killed if it still runs
+  Background(const Background&) = delete;
+  Background& operator=(const Background&) = delete;
+
+  int pid() const { return pid_; }
+  void signal(int number) const;
+  bool running();
+  /// Waits for the end, at most |patience|; then it is killed and the test fails.
+  Ran wait(std::chrono::seconds patience = std::chrono::seconds(120));
+  std::string out() const;
+  std::string err() const;
+
+ private:
+  void take_status(int status);
+  int pid_ = -1;
+  int code_ = -1;
+  bool over_ = false;
+  std::string folder_;
+};
+
+Ran run(const std::vector<std::string>& argv, const HowToRun& how = {});
+/// The flowrun binary with |args|; the journal is |journal|.
+Ran flowrun(const std::string& journal, std::vector<std::string> args, const HowToRun& how = {});
+
+}  // namespace flowrun::test
