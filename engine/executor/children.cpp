@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -21,6 +23,21 @@ namespace {
 
 constexpr std::size_t kTail = 4096;  // of standard error, kept for `stderr_tail`
 constexpr std::size_t kTailLines = 20;
+constexpr std::size_t kTurn = 1 << 20;  // bytes read of one process before the others have their turn
+constexpr Duration kGroupLook{20};      // between looks whether a group that was told to end is empty
+
+/// What the process wrote to $FLOWRUN_OUTPUT, which is taken away. At most |most| bytes; |too_much|: there were more.
+std::optional<std::string> take_output(const std::string& file, std::size_t most, bool& too_much) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return std::nullopt;
+  std::string text;
+  char buffer[16384];
+  while (text.size() <= most && (in.read(buffer, sizeof buffer), in.gcount() > 0))
+    text.append(buffer, static_cast<std::size_t>(in.gcount()));
+  too_much = text.size() > most;
+  unlink(file.c_str());
+  return text;
+}
 
 }  // namespace
 
@@ -33,9 +50,12 @@ struct Children::Child {
   bool too_much = false;                 ///< more on standard output than may be captured
   std::string stderr_head, stderr_tail;  ///< until it is too long for the journal; its last bytes
   bool stderr_logged = false;
-  std::size_t fed = 0;            ///< bytes of stdin written
-  const char* stopped = nullptr;  ///< `timeout` or `cancelled`, once it has been told to end
+  std::size_t fed = 0;                            ///< bytes of stdin written
+  const char* stopped = nullptr;                  ///< `timeout` or `cancelled`, once it has been told to end
+  std::chrono::steady_clock::time_point kill_at;  ///< when what is left of the group is killed
   bool killed = false;
+  bool leader_gone = false;         ///< reaped, but the group it leaves behind has its grace
+  int status_code = 0, status = 0;  ///< of the leader
   std::string script_file;
 
   const Process& process() const { return std::get<Process>(task.work); }
@@ -63,10 +83,12 @@ void Children::begin(Task task) {
   std::string trouble;
   try {
     request.argv = arguments_of(options, child->task, process, child->script_file);
+    request.env = environment_of(options, child->task, process);
   } catch (const std::exception& error) {
     trouble = error.what();
   }
-  request.env = environment_of(options, child->task, process);
+  // What this attempt wrote before a crash is not what it writes now.
+  unlink(output_file(options, child->task).c_str());
   request.cwd = process.cwd;
   bool feeds = !process.stdin_text.empty();
   if (trouble.empty() &&
@@ -108,7 +130,7 @@ void Children::begin(Task task) {
   watch(child->out, EPOLLIN, Wake::Out);
   watch(child->err, EPOLLIN, Wake::Err);
   watch(child->in, EPOLLOUT, Wake::In);
-  if (child->task.timeout) worker_.alarm(Worker::Who::Children, child->id, *child->task.timeout);
+  if (child->task.timeout) worker_.alarm(child->id, *child->task.timeout);
   by_path_[child->task.path] = child->id;
   running_.emplace(child->id, std::move(child));
 }
@@ -128,7 +150,7 @@ void Children::stop(const std::string& path, int attempt) {
 }
 
 void Children::stop_all(Duration grace) {
-  for (auto& [id, child] : running_) end(*child, child->stopped ? child->stopped : "cancelled", grace);
+  for (auto& [id, child] : running_) end(*child, "cancelled", grace);
 }
 
 void Children::kill_all() {
@@ -147,11 +169,17 @@ void Children::signal_group(const Child& child, int signal) {
 }
 
 void Children::end(Child& child, const char* why, Duration grace) {
-  child.stopped = why;
-  signal_group(child, SIGTERM);
-  // Asked to end while stopped, it would never hear of it.
-  signal_group(child, SIGCONT);
-  worker_.alarm(Worker::Who::Children, child.id, grace);
+  auto kill_at = std::chrono::steady_clock::now() + grace;
+  if (child.stopped) {
+    if (kill_at >= child.kill_at) return;  // told before; only less patience is news
+  } else {
+    child.stopped = why;
+    signal_group(child, SIGTERM);
+    // Asked to end while stopped, it would never hear of it.
+    signal_group(child, SIGCONT);
+  }
+  child.kill_at = kill_at;
+  worker_.alarm(child.id, grace);
 }
 
 void Children::due(std::uint64_t id) {
@@ -159,10 +187,24 @@ void Children::due(std::uint64_t id) {
   if (!child) return;
   if (!child->stopped) {
     end(*child, "timeout", child->process().kill_grace);
-  } else if (!child->killed) {
+    return;
+  }
+  if (!child->killed && std::chrono::steady_clock::now() >= child->kill_at) {
     child->killed = true;
     signal_group(*child, SIGKILL);
   }
+  if (child->leader_gone) end_of_group(*child);
+}
+
+void Children::end_of_group(Child& child) {
+  // Where flowrun is the first process of a container, orphans are its own to bury.
+  while (!child.killed && waitpid(-child.pid, nullptr, WNOHANG) > 0) {
+  }
+  if (!child.killed && kill(-child.pid, 0) == 0) {
+    worker_.alarm(child.id, kGroupLook);
+    return;
+  }
+  finish(child);
 }
 
 void Children::close_stream(int& descriptor) {
@@ -200,28 +242,31 @@ void Children::keep(Child& child, bool from_stderr, std::string_view bytes) {
   }
 }
 
-bool Children::drain(Child& child, bool from_stderr) {
+bool Children::drain(Child& child, bool from_stderr, std::size_t most) {
   int descriptor = from_stderr ? child.err : child.out;
   char buffer[65536];
-  for (;;) {
-    ssize_t got = read(descriptor, buffer, sizeof buffer);
+  while (most > 0) {
+    std::size_t asked = std::min(most, sizeof buffer);
+    ssize_t got = read(descriptor, buffer, asked);
     if (got > 0) {
       keep(child, from_stderr, {buffer, static_cast<std::size_t>(got)});
-      // A pipe that was not full is empty now.
-      if (static_cast<std::size_t>(got) < sizeof buffer) return true;
+      // A pipe that gave less than was asked for is empty now.
+      if (static_cast<std::size_t>(got) < asked) return true;
+      most -= static_cast<std::size_t>(got);
     } else if (got < 0 && errno == EINTR) {
       continue;
     } else {
       return got < 0 && errno == EAGAIN;
     }
   }
+  return true;
 }
 
 void Children::readable(std::uint64_t id, bool from_stderr) {
   Child* child = find(id);
   if (!child) return;
   int& descriptor = from_stderr ? child->err : child->out;
-  if (descriptor >= 0 && !drain(*child, from_stderr)) close_stream(descriptor);
+  if (descriptor >= 0 && !drain(*child, from_stderr, kTurn)) close_stream(descriptor);
 }
 
 void Children::writable(std::uint64_t id) {
@@ -243,46 +288,53 @@ void Children::exited(std::uint64_t id) {
   if (!child) return;
   siginfo_t info{};
   if (waitid(P_PIDFD, static_cast<id_t>(child->pidfd), &info, WEXITED | WNOHANG) != 0 || info.si_pid == 0) return;
-  // Exit, not end of output, ends a process: a grandchild may keep the pipes open for ever.
-  for (bool from_stderr : {false, true}) {
-    int& descriptor = from_stderr ? child->err : child->out;
-    while (descriptor >= 0) {
-      std::size_t before = child->stdout_text.size() + child->stderr_tail.size();
-      if (!drain(*child, from_stderr)) close_stream(descriptor);
-      if (descriptor >= 0 && before == child->stdout_text.size() + child->stderr_tail.size()) close_stream(descriptor);
-    }
-  }
-  close_stream(child->in);
+  child->status_code = info.si_code;
+  child->status = info.si_status;
   close_stream(child->pidfd);
-  if (child->stopped) kill(-child->pid, SIGKILL);  // who was to end ends with all it has started
-  finish(*child, info.si_code, info.si_status);
+  close_stream(child->in);
+  if (!child->stopped) {
+    finish(*child);
+    return;
+  }
+  // A shell dies of TERM at once, while what it has started is still tidying up: that has the rest of the grace.
+  child->leader_gone = true;
+  end_of_group(*child);
 }
 
-void Children::finish(Child& child, int status_code, int status) {
+void Children::finish(Child& child) {
+  // Exit, not end of output, ends a process: a grandchild may keep the pipes open for ever, and even write for ever, so
+  // what is there now is all that counts.
+  for (bool from_stderr : {false, true}) {
+    int& descriptor = from_stderr ? child.err : child.out;
+    int there = 0;
+    if (descriptor >= 0 && ioctl(descriptor, FIONREAD, &there) == 0 && there > 0)
+      drain(child, from_stderr, static_cast<std::size_t>(there));
+    close_stream(descriptor);
+  }
   std::unique_ptr<Child> over = std::move(running_.at(child.id));
-  running_.erase(child.id);
+  running_.erase(over->id);
   if (auto found = by_path_.find(over->task.path); found != by_path_.end() && found->second == over->id)
     by_path_.erase(found);
   // The place first: the next process begins while this one's result is made.
   worker_.place_freed(over->process().shares_cpus);
-  Result result = result_of(*over, status_code, status);
+  Result result = result_of(*over);
   if (!over->script_file.empty()) unlink(over->script_file.c_str());
   worker_.shared().tell_ended(over->task, std::move(result));
 }
 
-Result Children::result_of(Child& child, int status_code, int status) {
+Result Children::result_of(const Child& child) const {
   const Process& process = child.process();
+  const int status = child.status;
   Result result;
   result.took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - child.begun);
-  bool by_signal = status_code != CLD_EXITED;
+  bool by_signal = child.status_code != CLD_EXITED;
   result.code = by_signal ? -status : status;
-  std::optional<std::string> written;
-  std::string file = output_file(worker_.shared().options, child.task);
-  if (std::ifstream in(file, std::ios::binary); in) {
-    written.emplace(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
-    unlink(file.c_str());
-  }
-  std::string tail = tail_lines(child.stderr_tail, kTailLines);
+  bool too_much_written = false;
+  auto written = take_output(output_file(worker_.shared().options, child.task),
+                             static_cast<std::size_t>(process.max_output), too_much_written);
+  std::string_view all_tail = child.stderr_tail;
+  std::string tail =
+      tail_lines(std::string(all_tail.substr(all_tail.size() - std::min(all_tail.size(), kTail))), kTailLines);
 
   bool good = !by_signal && std::find(process.success_codes.begin(), process.success_codes.end(), status) !=
                                 process.success_codes.end();
@@ -302,6 +354,13 @@ Result Children::result_of(Child& child, int status_code, int status) {
                 "",
                 0,
                 {}};
+  } else if (too_much_written && process.capture == Process::Capture::File) {
+    result.failure =
+        Failure{"parse",
+                fmt::format("more than {} bytes in $FLOWRUN_OUTPUT; raise `max_output`", process.max_output),
+                "",
+                0,
+                {}};
   }
   if (!result.failure) {
     auto value = captured(process.capture, child.stdout_text, written);
@@ -317,11 +376,12 @@ Result Children::result_of(Child& child, int status_code, int status) {
     append_json_string(detail, tail);
     result.failure->detail = Value::from_text(detail + "}");
     // What it had to say is kept for `$status.x.output`.
-    Json file_json = written ? Json::parse(*written, nullptr, false) : Json(Json::value_t::discarded);
+    std::variant<Value, Failure> from_file = Failure{};
+    if (written && !too_much_written) from_file = json_value(*written, "$FLOWRUN_OUTPUT");
     auto value = captured(process.capture == Process::Capture::File ? Process::Capture::None : process.capture,
                           child.stdout_text, written);
-    if (!file_json.is_discarded()) {
-      result.value = Value::from_text(file_json.dump());
+    if (auto* json = std::get_if<Value>(&from_file)) {
+      result.value = *json;
     } else if (auto* text = std::get_if<Value>(&value)) {
       result.value = *text;
     } else {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 #include "engine/executor/worker.h"
@@ -33,12 +34,14 @@ class Children {
   Child* find(std::uint64_t id);
   void end(Child& child, const char* why, Duration grace);
   void signal_group(const Child& child, int signal);
-  /// Reads what is there; false at the end of the stream.
-  bool drain(Child& child, bool from_stderr);
+  /// Reads what is there, up to |most| bytes; false at the end of the stream.
+  bool drain(Child& child, bool from_stderr, std::size_t most);
   void keep(Child& child, bool from_stderr, std::string_view bytes);
   void close_stream(int& descriptor);
-  void finish(Child& child, int status_code, int status);
-  Result result_of(Child& child, int status_code, int status);
+  /// Of a process that was told to end and has: ends it for good when nothing of its group is left, else looks again.
+  void end_of_group(Child& child);
+  void finish(Child& child);
+  Result result_of(const Child& child) const;
   void failed_to_begin(const Task& task, std::string message);
 
   Worker& worker_;

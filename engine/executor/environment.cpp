@@ -6,8 +6,9 @@
 #include <algorithm>
 #include <fstream>
 #include <functional>
+#include <initializer_list>
 #include <stdexcept>
-#include <unordered_map>
+#include <utility>
 
 extern char** environ;
 
@@ -37,6 +38,11 @@ void put(std::vector<std::string>& env, const std::string& name, const std::stri
   }
 }
 
+/// The kernel would cut there, silently.
+void refuse_zero_bytes(const std::string& text, const std::string& what) {
+  if (text.find('\0') != text.npos) throw std::runtime_error(what + " holds a zero byte; give such text by `stdin`");
+}
+
 }  // namespace
 
 std::string output_file(const ExecutorOptions& options, const Task& task) { return file_name(options, task, "output"); }
@@ -55,8 +61,13 @@ std::vector<std::string> environment_of(const ExecutorOptions& options, const Ta
       env.push_back(std::move(text));
     }
   }
-  for (const auto& [name, value] : process.env) put(env, name, value ? &*value : nullptr);
-  for (auto& [name, value] : std::initializer_list<std::pair<const char*, std::string>>{
+  for (const auto& [name, value] : process.env) {
+    if (name.empty() || name.find('=') != name.npos)
+      throw std::runtime_error("env: no variable can be named '" + name + "'");
+    if (value) refuse_zero_bytes(*value, "the variable " + name);
+    put(env, name, value ? &*value : nullptr);
+  }
+  for (const auto& [name, value] : std::initializer_list<std::pair<const char*, std::string>>{
            {"FLOWRUN_RUN_ID", options.run_id},
            {"FLOWRUN_RUN_TOKEN", options.token},
            {"FLOWRUN_STEP", task.path},
@@ -66,13 +77,15 @@ std::vector<std::string> environment_of(const ExecutorOptions& options, const Ta
            {"FLOWRUN_RUN_DIR", options.run_dir},
            {"FLOWRUN_OUTPUT", output_file(options, task)},
        })
-    env.push_back(std::string(name) + "=" + value);
+    put(env, name, &value);
   return env;
 }
 
 std::vector<std::string> arguments_of(const ExecutorOptions& options, const Task& task, const Process& process,
                                       std::string& file) {
   std::vector<std::string> argv = process.argv;
+  if (argv.empty()) throw std::runtime_error("there is no program to start");
+  for (const std::string& argument : argv) refuse_zero_bytes(argument, "an argument");
   if (!process.script || argv.back().size() <= kLongestArgument) return argv;
   file = file_name(options, task, "script");
   std::ofstream out(file, std::ios::binary | std::ios::trunc);

@@ -4,6 +4,8 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "engine/executor/transfer.h"
 #include "engine/model/error.h"
@@ -11,14 +13,8 @@
 namespace flowrun {
 namespace {
 
-/// scheme://host:port as it is written: good enough to tell hosts apart.
-std::string host_of(const std::string& url) {
-  std::size_t begin = url.find("://");
-  if (begin == std::string::npos) return url;
-  return url.substr(0, url.find_first_of("/?#", begin + 3));
-}
-
-constexpr std::size_t kMostIdle = 64;  // easy handles kept for the next transfers
+constexpr long kMostConnections = 512;  // kept open after their transfers
+constexpr std::size_t kMostIdle = 64;   // easy handles kept for the next transfers
 
 }  // namespace
 
@@ -32,6 +28,8 @@ Http::Http(Worker& worker) : worker_(worker), multi_(curl_multi_init()) {
   curl_multi_setopt(
       multi_, CURLMOPT_TIMERFUNCTION, +[](CURLM* multi, long ms, void* self) { return on_timer(multi, ms, self); });
   curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
+  // By default the cache shrinks with the transfers under way, and a lull would close what the next wave needs.
+  curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, kMostConnections);
 }
 
 Http::~Http() {
@@ -60,9 +58,9 @@ int Http::on_socket(void*, int socket, int what, void* self, void* known) {
 }
 
 int Http::on_timer(void*, long ms, void* self) {
-  Http& http = *static_cast<Http*>(self);
-  ++http.timer_;
-  if (ms >= 0) http.worker_.alarm(Worker::Who::Http, http.timer_, Duration(ms));
+  std::optional<Duration> delay;
+  if (ms >= 0) delay = Duration(ms);
+  static_cast<Http*>(self)->worker_.http_alarm(delay);
   return 0;
 }
 
@@ -79,34 +77,45 @@ void Http::begin(Task task) {
     host.waiting.push_back(std::move(transfer));
     return;
   }
-  if (host.state == Host::State::Unknown) host.state = Host::State::Connecting;
+  if (host.state == Host::State::Unknown) {
+    host.state = Host::State::Connecting;
+    first_.push_back(transfer.get());
+  }
   start(std::move(transfer));
 }
 
 void Http::start(std::unique_ptr<Transfer> transfer) {
+  transfer->begun = std::chrono::steady_clock::now();
   CURL* easy = nullptr;
   if (idle_.empty()) {
     easy = curl_easy_init();
   } else {
     easy = idle_.back();
     idle_.pop_back();
-    curl_easy_reset(easy);
   }
-  transfer->begun = std::chrono::steady_clock::now();
-  std::string trouble = easy ? transfer->prepare(easy, worker_.shared().options.run_dir) : "libcurl is out of memory";
-  by_path_[transfer->task.path] = transfer.get();
-  if (!trouble.empty()) {
-    Result result;
-    result.failure = Failure{"internal", std::move(trouble), "", 0, {}};
-    result.sent = false;
-    by_path_.erase(transfer->task.path);
-    connected_.push_back(transfer->host);
-    worker_.shared().tell_ended(transfer->task, std::move(result));
-    if (easy) curl_easy_cleanup(easy);
+  if (!easy) {
+    refuse(*transfer, "libcurl is out of memory");
     return;
   }
+  if (std::string trouble = transfer->prepare(easy, worker_.shared().options.run_dir); !trouble.empty()) {
+    refuse(*transfer, std::move(trouble));
+    curl_easy_reset(easy);
+    idle_.push_back(easy);
+    return;
+  }
+  by_path_[transfer->task.path] = transfer.get();
   running_[easy] = std::move(transfer);
   curl_multi_add_handle(multi_, easy);
+}
+
+void Http::refuse(Transfer& transfer, std::string why) {
+  Result result;
+  result.failure = Failure{"internal", std::move(why), "", 0, {}};
+  result.sent = false;
+  by_path_.erase(transfer.task.path);
+  std::erase(first_, &transfer);
+  connected_.push_back(transfer.host);
+  worker_.shared().tell_ended(transfer.task, std::move(result));
 }
 
 void Http::ready(int socket, std::uint32_t events) {
@@ -118,8 +127,7 @@ void Http::ready(int socket, std::uint32_t events) {
   curl_multi_socket_action(multi_, socket, mask, &running);
 }
 
-void Http::due(std::uint64_t id) {
-  if (id != timer_) return;
+void Http::due() {
   int running = 0;
   curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
 }
@@ -129,13 +137,10 @@ void Http::settle() {
     int left = 0;
     while (CURLMsg* message = curl_multi_info_read(multi_, &left))
       if (message->msg == CURLMSG_DONE) finish(message->easy_handle, message->data.result);
-    for (auto& [name, host] : hosts_) {
-      // Nothing to look at in the common case: all hosts are known.
-      if (host.state != Host::State::Connecting) continue;
-      bool through = std::any_of(running_.begin(), running_.end(),
-                                 [&](const auto& one) { return one.second->host == name && one.second->sent; });
-      if (through) connected_.push_back(name);
-    }
+    std::erase_if(first_, [this](const Transfer* first) {
+      if (first->sent) connected_.push_back(first->host);
+      return first->sent;
+    });
     if (connected_.empty()) return;
     std::vector<std::string> connected;
     connected.swap(connected_);
@@ -150,21 +155,33 @@ void Http::settle() {
   }
 }
 
+bool Http::follow(Transfer& transfer, int code) {
+  if (code != CURLE_OK || !transfer.redirected()) return false;
+  CURL* easy = transfer.easy;
+  curl_multi_remove_handle(multi_, easy);
+  if (!transfer.prepare_redirect().empty()) return false;
+  curl_multi_add_handle(multi_, easy);
+  return true;
+}
+
 void Http::finish(void* easy, int code) {
   auto found = running_.find(easy);
   if (found == running_.end()) return;
+  if (follow(*found->second, code)) return;
   std::unique_ptr<Transfer> transfer = std::move(found->second);
   running_.erase(found);
   Result result = transfer->result(static_cast<CURLcode>(code));
   curl_multi_remove_handle(multi_, easy);
   if (idle_.size() < kMostIdle) {
+    // Now: its options point into the transfer, which ends here.
+    curl_easy_reset(easy);
     idle_.push_back(easy);
   } else {
     curl_easy_cleanup(easy);
   }
   if (auto known = by_path_.find(transfer->task.path); known != by_path_.end() && known->second == transfer.get())
     by_path_.erase(known);
-  if (hosts_[transfer->host].state == Host::State::Connecting) connected_.push_back(transfer->host);
+  if (std::erase(first_, transfer.get()) > 0) connected_.push_back(transfer->host);
   worker_.shared().tell_ended(transfer->task, std::move(result));
 }
 
@@ -188,7 +205,7 @@ void Http::cancel(Transfer& transfer) {
   Host& host = hosts_[transfer.host];
   if (transfer.easy) {
     CURL* easy = transfer.easy;
-    if (host.state == Host::State::Connecting) connected_.push_back(transfer.host);
+    if (std::erase(first_, &transfer) > 0) connected_.push_back(transfer.host);
     curl_multi_remove_handle(multi_, easy);
     running_.erase(easy);
     curl_easy_cleanup(easy);

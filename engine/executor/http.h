@@ -24,7 +24,7 @@ class Http {
 
   // What the loop saw.
   void ready(int socket, std::uint32_t events);
-  void due(std::uint64_t id);
+  void due();
   /// Takes in what has ended and lets waiting transfers begin; after each round of the loop.
   void settle();
 
@@ -38,15 +38,18 @@ class Http {
   static int on_socket(void* easy, int socket, int what, void* self, void* known);
   static int on_timer(void* multi, long ms, void* self);
   void start(std::unique_ptr<Transfer> transfer);
+  void refuse(Transfer& transfer, std::string why);
+  /// True: the transfer goes on at another place.
+  bool follow(Transfer& transfer, int code);
   void finish(void* easy, int code);
   void cancel(Transfer& transfer);
 
   Worker& worker_;
   void* multi_;
-  std::uint64_t timer_ = 0;  ///< number of libcurl's newest wish to be called; older ones are void
   std::unordered_map<void*, std::unique_ptr<Transfer>> running_;
   std::unordered_map<std::string, Transfer*> by_path_;
   std::unordered_map<std::string, Host> hosts_;
+  std::vector<Transfer*> first_;        ///< to their hosts, and not connected yet
   std::vector<std::string> connected_;  ///< hosts whose first transfer has got through, or ended
   std::vector<void*> idle_;             ///< easy handles to be used again
 };

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/close_range.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -49,11 +50,12 @@ FLOWRUN_NO_SANITIZE int child(void* argument) {
   if (getppid() != launch->driver) _exit(127);
   struct sigaction fresh {};
   fresh.sa_handler = SIG_DFL;
-  sigaction(SIGPIPE, &fresh, nullptr);
-  for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
+  // No handler of ours may run in here once the mask is empty. What was ignored before us (nohup) stays ignored; that
+  // SIGPIPE is, is our doing.
+  for (int signal = 1; signal < NSIG; ++signal) {
     struct sigaction before {};
-    // What was ignored before us (nohup) stays ignored.
-    if (sigaction(signal, nullptr, &before) == 0 && before.sa_handler != SIG_IGN) sigaction(signal, &fresh, nullptr);
+    if (sigaction(signal, nullptr, &before) != 0 || before.sa_handler == SIG_DFL) continue;
+    if (before.sa_handler != SIG_IGN || signal == SIGPIPE) sigaction(signal, &fresh, nullptr);
   }
   if (launch->cwd && chdir(launch->cwd) != 0) {
     launch->failed_errno = errno;
@@ -65,6 +67,8 @@ FLOWRUN_NO_SANITIZE int child(void* argument) {
     launch->failed_errno = errno;
     _exit(127);
   }
+  // libcurl opens sockets without O_CLOEXEC. Kernels before 5.11 refuse this; then children see those.
+  syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -107,6 +111,8 @@ std::string explain(const SpawnRequest& request, const Launch& launch) {
       return fmt::format("program {} may not be executed: {}", name, std::strerror(EACCES));
     case E2BIG:
       return fmt::format("the arguments and environment of {} are too long; give large values by `stdin`", name);
+    case ENOEXEC:
+      return fmt::format("{} is no program; does it lack a first line like #!/bin/sh?", name);
     default:
       return fmt::format("cannot start {}: {}", name, std::strerror(launch.failed_errno));
   }

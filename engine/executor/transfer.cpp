@@ -11,10 +11,19 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <functional>
+#include <iterator>
 
-#include "engine/executor/http.h"
+#include "engine/executor/capture.h"
 
 namespace flowrun {
+
+std::string host_of(const std::string& url) {
+  std::size_t begin = url.find("://");
+  if (begin == std::string::npos) return url;
+  return url.substr(0, url.find_first_of("/?#", begin + 3));
+}
+
 namespace {
 
 constexpr std::size_t kMostErrorBody = 64 * 1024;  // of an answer that is an error, kept in it
@@ -35,17 +44,23 @@ std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* self
   auto& transfer = *static_cast<Transfer*>(self);
   std::size_t length = size * count;
   const HttpRequest& request = transfer.request();
-  if (transfer.file.is_open()) {
-    if (!transfer.file.write(bytes, length)) {
-      transfer.file_broken = true;
-      return 0;
-    }
+  long status = transfer.status();
+  if (transfer.redirected()) return length;
+  bool good = transfer.expected(status);
+  transfer.size += static_cast<std::int64_t>(length);
+  // An error's answer is for people, and what is too long for them is cut.
+  if (!good || request.response == HttpRequest::Response::None) {
+    if (transfer.body.size() < kMostErrorBody)
+      transfer.body.append(bytes, std::min(length, kMostErrorBody - transfer.body.size()));
     return length;
   }
-  if (request.response == HttpRequest::Response::None && transfer.body.size() + length > kMostErrorBody) return length;
-  if (transfer.body.size() + length > static_cast<std::size_t>(request.max_response)) {
+  if (transfer.size > request.max_response) {
     transfer.too_large = true;
     return 0;
+  }
+  if (transfer.file.is_open()) {
+    transfer.file_broken = !transfer.file.write(bytes, length);
+    return transfer.file_broken ? 0 : length;
   }
   transfer.body.append(bytes, length);
   return length;
@@ -54,7 +69,7 @@ std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* self
 std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* self) {
   auto& transfer = *static_cast<Transfer*>(self);
   std::string_view line(bytes, size * count);
-  if (line.substr(0, 5) == "HTTP/") transfer.headers.clear();  // a redirect's, or a 1xx's, are not the answer's
+  if (line.substr(0, 5) == "HTTP/") transfer.headers.clear();  // those of a 1xx are not the answer's
   std::size_t colon = line.find(':');
   if (colon == std::string_view::npos) return line.size();
   transfer.headers.emplace_back(lower(line.substr(0, colon)), trimmed(line.substr(colon + 1)));
@@ -65,15 +80,21 @@ std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* se
 /// not answer; a second effect is worse than an error.
 int on_send(void* self, char*, char*, int, int) {
   auto& transfer = *static_cast<Transfer*>(self);
-  long redirects = 0;
-  curl_easy_getinfo(transfer.easy, CURLINFO_REDIRECT_COUNT, &redirects);
-  if (transfer.sent && redirects == transfer.redirects_seen) {
+  if (transfer.sent_here) {
     transfer.sent_twice = true;
     return CURL_PREREQFUNC_ABORT;
   }
-  transfer.sent = true;
-  transfer.redirects_seen = redirects;
+  transfer.sent = transfer.sent_here = true;
   return CURL_PREREQFUNC_OK;
+}
+
+/// Headers that may follow a request to another host: what says nothing about who asks. Any other may be a key.
+bool may_change_hosts(const std::string& name) {
+  static const char* const kHarmless[] = {
+      "accept",           "accept-charset",      "accept-language", "cache-control", "content-encoding",
+      "content-language", "content-type",        "idempotency-key", "if-match",      "if-modified-since",
+      "if-none-match",    "if-unmodified-since", "pragma",          "range",         "user-agent"};
+  return std::any_of(std::begin(kHarmless), std::end(kHarmless), [&](const char* known) { return name == known; });
 }
 
 Failure named(const char* type, std::string message) { return {type, std::move(message), "", 0, {}}; }
@@ -115,6 +136,8 @@ std::string base64(std::string_view bytes) {
   return text;
 }
 
+bool says_json(const std::string& content_type) { return content_type.find("json") != content_type.npos; }
+
 bool is_utf8(const std::string& text) {
   try {
     (void)Json(text).dump();
@@ -127,11 +150,15 @@ bool is_utf8(const std::string& text) {
 }  // namespace
 
 BodyFile::~BodyFile() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+  if (descriptor_ >= 0) {
+    ::close(descriptor_);
+    unlink(path_.c_str());
+  }
   EVP_MD_CTX_free(static_cast<EVP_MD_CTX*>(digest_));
 }
 
 bool BodyFile::open(const std::string& path) {
+  path_ = path;
   descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   digest_ = EVP_MD_CTX_new();
   return descriptor_ >= 0 && EVP_DigestInit_ex(static_cast<EVP_MD_CTX*>(digest_), EVP_sha256(), nullptr) == 1;
@@ -155,7 +182,7 @@ std::string BodyFile::close(const std::string& name) {
   unsigned int length = 0;
   EVP_DigestFinal_ex(static_cast<EVP_MD_CTX*>(digest_), sum, &length);
   // What the journal will call complete has to be on the disk.
-  fdatasync(descriptor_);
+  if (fdatasync(descriptor_) != 0) return "";
   ::close(descriptor_);
   descriptor_ = -1;
   std::string hex;
@@ -173,22 +200,20 @@ Transfer::~Transfer() {
 std::string Transfer::prepare(CURL* handle, const std::string& run_dir) {
   easy = handle;
   const HttpRequest& asked = request();
-  curl_easy_setopt(easy, CURLOPT_PRIVATE, this);
-  curl_easy_setopt(easy, CURLOPT_URL, asked.url.c_str());
+  url = asked.url;
+  method = asked.method;
+  curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, trouble);
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-#ifdef CURLOPT_QUICK_EXIT
+  // Else stopping a transfer during a slow lookup of a name holds the loop up until that has an answer.
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-#elif LIBCURL_VERSION_NUM >= 0x075700
-  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-#endif
   curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
   curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, asked.max_redirects > 0 ? 1L : 0L);
-  curl_easy_setopt(easy, CURLOPT_MAXREDIRS, static_cast<long>(asked.max_redirects));
+  // Redirects are followed by prepare_redirect: libcurl would keep the method of a custom request, and hand headers
+  // it does not know to be keys to another host.
+  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
@@ -210,45 +235,126 @@ std::string Transfer::prepare(CURL* handle, const std::string& run_dir) {
   if (!asked.cert.empty()) curl_easy_setopt(easy, CURLOPT_SSLCERT, asked.cert.c_str());
   if (!asked.key.empty()) curl_easy_setopt(easy, CURLOPT_SSLKEY, asked.key.c_str());
   if (!asked.proxy.empty()) curl_easy_setopt(easy, CURLOPT_PROXY, asked.proxy.c_str());
-
-  bool accepts = false, has_agent = false;
-  for (const auto& [name, value] : asked.headers) {
-    accepts = accepts || lower(name) == "accept";
-    has_agent = has_agent || lower(name) == "user-agent";
-    // libcurl takes `Name;` for a header without a value.
-    header_list = curl_slist_append(header_list, (value.empty() ? name + ";" : name + ": " + value).c_str());
-  }
-  if (!accepts) header_list = curl_slist_append(header_list, "Accept: application/json, */*;q=0.5");
-  if (!has_agent) header_list = curl_slist_append(header_list, "User-Agent: flowrun/" FLOWRUN_VERSION);
-  header_list = curl_slist_append(header_list, "Expect:");
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, header_list);
-
-  if (!asked.body_file.empty()) {
-    upload = std::fopen(asked.body_file.c_str(), "rbe");
-    struct stat status {};
-    if (!upload || fstat(fileno(upload), &status) != 0 || !S_ISREG(status.st_mode))
-      return fmt::format("cannot read the file {}: {}", asked.body_file, std::strerror(errno ? errno : EISDIR));
-    curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
-    curl_easy_setopt(easy, CURLOPT_READDATA, upload);
-    curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(status.st_size));
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, asked.method.c_str());
-  } else if (asked.body || asked.method == "POST") {
-    const std::string empty;
-    const std::string& content = asked.body ? *asked.body : empty;
-    curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(content.size()));
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, asked.body ? asked.body->c_str() : "");
-    if (asked.method != "POST") curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, asked.method.c_str());
-  } else if (asked.method == "HEAD") {
-    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-  } else if (asked.method != "GET") {
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, asked.method.c_str());
-  }
+  if (std::string why = prepare_headers(); !why.empty()) return why;
+  if (std::string why = prepare_body(); !why.empty()) return why;
   if (asked.response == HttpRequest::Response::File) {
     file_name = fmt::format("body-{:016x}-{}", std::hash<std::string>{}(task.path), task.attempt);
     if (!file.open(run_dir + "/" + file_name))
       return fmt::format("cannot write the answer to {}/{}: {}", run_dir, file_name, std::strerror(errno));
   }
+  return "";
+}
+
+std::string Transfer::prepare_headers() {
+  curl_slist* list = nullptr;
+  auto add = [&list](const std::string& line) { list = curl_slist_append(list, line.c_str()); };
+  bool elsewhere = host_of(url) != host;
+  bool accepts = false, has_agent = false, has_type = false;
+  for (const auto& [given, text] : request().headers) {
+    std::string name = lower(given);
+    std::string value(trimmed(text));
+    // Data that ends a line would go on as a header of its own.
+    if (name.empty() || name.find_first_of(std::string_view("\r\n\0: ", 5)) != name.npos ||
+        value.find_first_of(std::string_view("\r\n\0", 3)) != value.npos) {
+      curl_slist_free_all(list);
+      return fmt::format("the header {} can not be sent: it holds a line break, or its name is none",
+                         Value::string(given).text());
+    }
+    if (elsewhere && !may_change_hosts(name)) continue;
+    accepts = accepts || name == "accept";
+    has_agent = has_agent || name == "user-agent";
+    if (name == "content-type") {
+      if (!with_body) continue;
+      has_type = true;
+    }
+    // libcurl takes `Name;` for a header without a value.
+    add(value.empty() ? given + ";" : given + ": " + value);
+  }
+  if (!accepts) add("Accept: application/json, */*;q=0.5");
+  if (!has_agent) add("User-Agent: flowrun/" FLOWRUN_VERSION);
+  // libcurl's own idea of both: to wait for the server's leave, and that every body is a form.
+  add("Expect:");
+  if (!has_type) add("Content-Type:");
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list);
+  curl_slist_free_all(header_list);
+  header_list = list;
+  return "";
+}
+
+std::string Transfer::prepare_body() {
+  const HttpRequest& asked = request();
+  if (!with_body) {
+    curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, nullptr);
+    curl_easy_setopt(easy, CURLOPT_NOBODY, method == "HEAD" ? 1L : 0L);
+    return "";
+  }
+  if (!asked.body_file.empty()) {
+    if (upload) std::fclose(upload);
+    errno = 0;
+    upload = std::fopen(asked.body_file.c_str(), "rbe");
+    struct stat about {};
+    if (!upload || fstat(fileno(upload), &about) != 0 || !S_ISREG(about.st_mode))
+      return fmt::format("cannot read the file {}: {}", asked.body_file,
+                         errno ? std::strerror(errno) : "it is not a regular file");
+    curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(easy, CURLOPT_READDATA, upload);
+    curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(about.st_size));
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method.c_str());
+  } else if (asked.body || method == "POST") {
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(asked.body ? asked.body->size() : 0));
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, asked.body ? asked.body->c_str() : "");
+    if (method != "POST") curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method.c_str());
+  } else if (method == "HEAD") {
+    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+  } else if (method != "GET") {
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method.c_str());
+  }
+  return "";
+}
+
+long Transfer::status() const {
+  long number = 0;
+  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &number);
+  return number;
+}
+
+bool Transfer::redirected() const {
+  if (request().max_redirects <= 0) return false;
+  long number = status();
+  bool moved = number == 301 || number == 302 || number == 303 || number == 307 || number == 308;
+  return moved && header("location");
+}
+
+std::string Transfer::prepare_redirect() {
+  char* next = nullptr;
+  curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &next);
+  std::string where = next ? next : "";
+  std::string scheme = lower(where.substr(0, where.find(':')));
+  if (scheme != "http" && scheme != "https")
+    return bad_redirect = "is sent to " + *header("location") + ", not by http";
+  if (redirects >= request().max_redirects)
+    return bad_redirect = fmt::format("is sent on more than {} times", request().max_redirects);
+  ++redirects;
+  long number = status();
+  // RFC 9110, 15.4: after 303 one looks at the result; 301 and 302 do so to a POST by old custom.
+  if ((number == 303 && method != "HEAD") || ((number == 301 || number == 302) && method == "POST")) {
+    method = "GET";
+    with_body = false;
+  }
+  url = where;
+  sent_here = false;
+  headers.clear();
+  trouble[0] = 0;
+  curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
+  if (task.timeout) {
+    auto passed = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
+                     static_cast<long>(std::max<std::int64_t>(1, (*task.timeout - passed).count())));
+  }
+  if (std::string why = prepare_headers(); !why.empty()) return bad_redirect = why;
+  if (std::string why = prepare_body(); !why.empty()) return bad_redirect = why;
   return "";
 }
 
@@ -258,16 +364,17 @@ const std::string* Transfer::header(const char* name) const {
   return nullptr;
 }
 
-bool Transfer::expected(long status) const {
+bool Transfer::expected(long number) const {
   const auto& ranges = request().expect;
   return ranges.empty() || std::any_of(ranges.begin(), ranges.end(), [&](const StatusRange& range) {
-           return status >= range.first && status <= range.last;
+           return number >= range.first && number <= range.last;
          });
 }
 
-Failure Transfer::failure_of(CURLcode code, const std::string& url) const {
-  std::string what = request().method + " " + url;
+Failure Transfer::failure_of(CURLcode code) const {
+  std::string what = method + " " + url;
   std::string detail = trouble[0] ? trouble : curl_easy_strerror(code);
+  if (!bad_redirect.empty()) return named("parse", what + " " + bad_redirect);
   if (sent_twice)
     return named("connect", what + ": the connection was closed after the request was sent; it is not sent twice");
   if (too_large)
@@ -275,7 +382,9 @@ Failure Transfer::failure_of(CURLcode code, const std::string& url) const {
                  fmt::format("{}: the answer is longer than max_response ({} bytes)", what, request().max_response));
   if (file_broken) return named("internal", what + ": the answer can not be written to the run's folder");
   if (code == CURLE_OPERATION_TIMEDOUT) {
-    if (!sent) return named("connect", fmt::format("{}: could not connect: {}", what, detail));
+    if (task.timeout && std::chrono::steady_clock::now() - begun >= *task.timeout)
+      return named("timeout", fmt::format("{} timed out after {}", what, spell(*task.timeout)));
+    if (!sent_here) return named("connect", what + ": " + detail);
     return named("timeout", what + ": " + detail);
   }
   return of_curl(code, what, detail);
@@ -284,80 +393,83 @@ Failure Transfer::failure_of(CURLcode code, const std::string& url) const {
 std::variant<Value, Failure> Transfer::body_value(const std::string& content_type) {
   using Response = HttpRequest::Response;
   Response response = request().response;
+  if (file.is_open()) {
+    std::string about = file.close(file_name);
+    if (about.empty()) return named("internal", "the answer can not be written to the run's folder");
+    return Value::from_text(std::move(about));
+  }
   if (response == Response::None) return Value();
   if (response == Response::Base64) return Value::string(base64(body));
-  bool says_json = content_type.find("json") != std::string::npos;
-  if (response == Response::Json || (response == Response::Auto && says_json)) {
+  if (response == Response::Json || (response == Response::Auto && says_json(content_type))) {
     if (body.empty() && response == Response::Auto) return Value();
-    if (!Json::accept(body))
-      return named("parse", fmt::format("{} {}: the answer is not JSON: {}", request().method, request().url,
-                                        body.substr(0, 60)));
-    return Value::from_text(body);
+    return json_value(body, fmt::format("the answer to {} {}", method, url));
   }
-  return Value::string(is_utf8(body) ? body : base64(body));
+  return Value::string(response == Response::Text || is_utf8(body) ? body : base64(body));
+}
+
+/// As an object; a header that comes several times is one with commas (RFC 9110, 5.3).
+std::string Transfer::header_json() const {
+  Json object = Json::object();
+  for (const auto& [name, text] : headers) {
+    if (auto known = object.find(name); known != object.end()) {
+      *known = known->get<std::string>() + ", " + text;
+    } else {
+      object[name] = text;
+    }
+  }
+  return object.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+/// RFC 9110, 10.2.3: seconds or a date.
+std::optional<Duration> Transfer::retry_after() const {
+  const std::string* after = header("retry-after");
+  if (!after || after->empty()) return std::nullopt;
+  if (std::all_of(after->begin(), after->end(), [](unsigned char c) { return std::isdigit(c); })) {
+    if (after->size() > 9) return std::nullopt;
+    return std::chrono::seconds(std::stol(*after));
+  }
+  std::time_t date = curl_getdate(after->c_str(), nullptr);
+  if (date < 0) return std::nullopt;
+  return std::chrono::seconds(std::max<std::time_t>(0, date - std::time(nullptr)));
 }
 
 Result Transfer::result(CURLcode code) {
   Result result;
   result.took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun);
   result.sent = sent;
-  long status = 0;
-  char* effective = nullptr;
-  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-  curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &effective);
-  std::string url = effective ? effective : request().url;
-  if (code != CURLE_OK) {
-    result.failure = failure_of(code, url);
+  if (code != CURLE_OK || !bad_redirect.empty()) {
+    result.failure = failure_of(code);
+    // What was refused for its length was an answer all the same.
+    if (too_large || !bad_redirect.empty()) result.code = static_cast<int>(status());
     return result;
   }
-  result.code = static_cast<int>(status);
+  result.code = static_cast<int>(status());
   const std::string* content_type = header("content-type");
-  bool good = expected(status);
-  std::variant<Value, Failure> value = Value();
-  if (file.is_open()) {
-    value = Value::from_text(file.close(file_name));
-  } else {
-    value = body_value(content_type ? lower(*content_type) : "");
-  }
-  std::string header_json = "{";
-  for (const auto& [name, text] : headers) {
-    if (header_json.size() > 1) header_json += ',';
-    append_json_string(header_json, name);
-    header_json += ':';
-    append_json_string(header_json, text);
-  }
-  header_json += '}';
-  if (!good) {
-    result.failure = named("", fmt::format("{} {} answered {}", request().method, url, status));
-    result.failure->type = fmt::format("http.{}", status);
-    if (body.size() > kMostErrorBody) body.resize(kMostErrorBody);
-    Value shown = std::holds_alternative<Value>(value) && body.size() < kMostErrorBody ? std::get<Value>(value)
-                                                                                       : Value::string(body);
-    if (request().response == HttpRequest::Response::None) shown = Value::string(body);
-    result.failure->detail = Value::from_text(
-        fmt::format("{{\"http\":{{\"status\":{},\"headers\":{},\"body\":{}}}}}", status, header_json, shown.text()));
-    result.value = std::move(shown);
-    if (const std::string* after = header("retry-after"); after && (status == 429 || status == 503)) {
-      if (!after->empty() &&
-          std::all_of(after->begin(), after->end(), [](unsigned char c) { return std::isdigit(c); }) &&
-          after->size() < 10) {
-        result.retry_after = std::chrono::seconds(std::stol(*after));
-      } else if (std::time_t date = curl_getdate(after->c_str(), nullptr); date > 0) {
-        result.retry_after = std::chrono::seconds(std::max<std::time_t>(0, date - std::time(nullptr)));
-      }
-    }
+  std::string type = content_type ? lower(*content_type) : "";
+  if (!expected(result.code)) {
+    // Shown as what it says it is, whatever `response` wants of a good answer.
+    std::variant<Value, Failure> shown = Failure{};
+    if (says_json(type)) shown = json_value(body, "");
+    result.value = std::holds_alternative<Value>(shown) ? std::get<Value>(shown) : Value::string(body);
+    result.failure =
+        Failure{fmt::format("http.{}", result.code), fmt::format("{} {} answered {}", method, url, result.code), "", 0,
+                Value::from_text(fmt::format("{{\"http\":{{\"status\":{},\"headers\":{},\"body\":{}}}}}", result.code,
+                                             header_json(), result.value.text()))};
+    result.retry_after = retry_after();
     return result;
   }
+  auto value = body_value(type);
   if (auto* failure = std::get_if<Failure>(&value)) {
     result.failure = std::move(*failure);
+    result.value = Value::string(body);
     return result;
   }
   result.value = std::get<Value>(std::move(value));
   if (task.keep_raw) {
-    std::string raw = fmt::format("{{\"status\":{},\"duration_ms\":{},\"attempt\":{},\"url\":", status,
+    std::string raw = fmt::format("{{\"status\":{},\"duration_ms\":{},\"attempt\":{},\"url\":", result.code,
                                   result.took.count(), task.attempt);
     append_json_string(raw, url);
-    raw += ",\"headers\":" + header_json + ",\"body\":" + result.value.text() + "}";
+    raw += ",\"headers\":" + header_json() + ",\"body\":" + result.value.text() + "}";
     result.value = Value::from_text(std::move(raw));
   }
   return result;

@@ -4,8 +4,11 @@
 #include <curl/curl.h>
 
 #include <chrono>
+#include <cstdio>
+#include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "engine/model/outcome.h"
@@ -13,7 +16,8 @@
 
 namespace flowrun {
 
-class Http;
+/// scheme://host:port of |url| as it is written: good enough to tell hosts apart.
+std::string host_of(const std::string& url);
 
 /// Where a streamed body goes.
 class BodyFile {
@@ -21,11 +25,12 @@ class BodyFile {
   ~BodyFile();
   bool open(const std::string& path);
   bool write(const char* bytes, std::size_t count);
-  /// {path, size, sha256}; |name| is the path to tell. Closes the file.
+  /// {path, size, sha256}; |name| is the path to tell. Closes the file and keeps it. Empty: it is not safely on disk.
   std::string close(const std::string& name);
   bool is_open() const { return descriptor_ >= 0; }
 
  private:
+  std::string path_;  ///< to be removed when it stays incomplete
   int descriptor_ = -1;
   void* digest_ = nullptr;
   std::uint64_t size_ = 0;
@@ -34,7 +39,6 @@ class BodyFile {
 struct Transfer {
   Task task;
   std::string host;  ///< scheme://host:port
-  Http* owner = nullptr;
   CURL* easy = nullptr;
   curl_slist* header_list = nullptr;
   std::FILE* upload = nullptr;
@@ -43,19 +47,34 @@ struct Transfer {
   std::vector<std::pair<std::string, std::string>> headers;
   BodyFile file;
   std::string file_name;  ///< relative to the run's folder
-  bool too_large = false, file_broken = false, sent = false, sent_twice = false;
-  long redirects_seen = -1;
+  std::int64_t size = 0;  ///< of the answer's body so far
+  bool too_large = false, file_broken = false;
+  bool sent = false;                           ///< some request has gone out, perhaps one that was redirected
+  bool sent_here = false, sent_twice = false;  ///< the request to where it has been redirected
+  std::string url, method;                     ///< now, after redirects
+  bool with_body = true;                       ///< a redirect may have dropped it
+  int redirects = 0;
+  std::string bad_redirect;  ///< not empty: why the answer's redirect can not be followed
   char trouble[CURL_ERROR_SIZE] = {};
 
   ~Transfer();
   const HttpRequest& request() const { return std::get<HttpRequest>(task.work); }
   /// Sets all options of |handle|. Not empty: why it can not begin.
   std::string prepare(CURL* handle, const std::string& run_dir);
+  /// The answer sends the request elsewhere, and it may go there.
+  bool redirected() const;
+  /// Sets the options for going there. Not empty: why it can not.
+  std::string prepare_redirect();
+  long status() const;
+  bool expected(long status) const;
   Result result(CURLcode code);
 
  private:
-  Failure failure_of(CURLcode code, const std::string& url) const;
-  bool expected(long status) const;
+  Failure failure_of(CURLcode code) const;
+  std::string prepare_headers();
+  std::string prepare_body();
+  std::string header_json() const;
+  std::optional<Duration> retry_after() const;
   std::variant<Value, Failure> body_value(const std::string& content_type);
   const std::string* header(const char* name) const;
 };

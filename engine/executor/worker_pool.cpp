@@ -19,13 +19,11 @@ void prepare_process() {
   static std::once_flag once;
   std::call_once(once, [] {
     // Descriptors 0 to 2 are for a child's own: a pipe of ours must never be one of them.
-    while (int opened = open("/dev/null", O_RDWR)) {
-      if (opened < 0) break;
-      if (opened > 2) {
-        close(opened);
-        break;
-      }
-    }
+    int opened = -1;
+    do {
+      opened = open("/dev/null", O_RDWR | O_CLOEXEC);
+    } while (opened >= 0 && opened <= 2);
+    if (opened > 2) close(opened);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     signal(SIGPIPE, SIG_IGN);
     // Thousands of transfers are thousands of descriptors.
