@@ -67,7 +67,6 @@ int Http::on_timer(void*, long ms, void* self) {
 void Http::begin(Task task) {
   auto transfer = std::make_unique<Transfer>();
   transfer->task = std::move(task);
-  transfer->owner = this;
   transfer->host = host_of(transfer->request().url);
   if (transfer->request().response == HttpRequest::Response::File) worker_.shared().make_run_dir();
   // The first to a new host goes alone: each of many at once would look its name up, in a thread of its own.

@@ -455,7 +455,7 @@ Result Transfer::result(CURLcode code) {
         Failure{fmt::format("http.{}", result.code), fmt::format("{} {} answered {}", method, url, result.code), "", 0,
                 Value::from_text(fmt::format("{{\"http\":{{\"status\":{},\"headers\":{},\"body\":{}}}}}", result.code,
                                              header_json(), result.value.text()))};
-    result.retry_after = retry_after();
+    if (result.code == 429 || result.code == 503) result.retry_after = retry_after();
     return result;
   }
   auto value = body_value(type);

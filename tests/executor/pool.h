@@ -1,0 +1,106 @@
+// A pool of workers with a folder of its own, and words to ask it for things.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/executor/executor.h"
+#include "tests/support/catch.h"
+#include "tests/support/temp_dir.h"
+
+namespace flowrun::test {
+
+class Pool {
+ public:
+  explicit Pool(int jobs = 0, int cpus = 64, int workers = 2) {
+    options_.workers = workers;
+    options_.jobs = jobs;
+    options_.cpus = cpus;
+    options_.run_id = "run-1";
+    options_.token = "token-" + folder_.path().substr(folder_.path().size() - 6);
+    options_.run_dir = folder_.path("runs/run-1");
+    executor_ = make_worker_pool(options_);
+  }
+
+  Executor& executor() { return *executor_; }
+  const ExecutorOptions& options() const { return options_; }
+  const TempDir& folder() const { return folder_; }
+  std::string run_dir() const { return options_.run_dir; }
+  /// Ends all workers.
+  void close() { executor_.reset(); }
+
+  /// The next |count| ends, by path, in order of arrival in order().
+  std::map<std::string, Result> ended(std::size_t count) {
+    std::map<std::string, Result> results;
+    auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (results.size() < count) {
+      REQUIRE(std::chrono::steady_clock::now() < patience);
+      std::vector<Event> happened;
+      executor_->wait(happened, Duration{1000});
+      for (Event& event : happened) {
+        if (auto* end = std::get_if<TaskEnded>(&event.fact)) {
+          order_.push_back(end->path);
+          results[end->path] = std::move(end->result);
+        } else if (auto* reserved = std::get_if<TaskReserved>(&event.fact)) {
+          reserved_.push_back(reserved->path);
+        }
+      }
+    }
+    return results;
+  }
+  Result run(Task task) {
+    std::string path = task.path;
+    executor_->begin(std::move(task));
+    return ended(1).at(path);
+  }
+  /// Lets what has happened come in, for at most |patience|.
+  void listen(Duration patience) {
+    std::vector<Event> happened;
+    executor_->wait(happened, patience);
+    for (Event& event : happened)
+      if (auto* reserved = std::get_if<TaskReserved>(&event.fact)) reserved_.push_back(reserved->path);
+  }
+  const std::vector<std::string>& order() const { return order_; }
+  const std::vector<std::string>& reserved() const { return reserved_; }
+
+ private:
+  TempDir folder_;
+  ExecutorOptions options_;
+  std::unique_ptr<Executor> executor_;
+  std::vector<std::string> order_, reserved_;
+};
+
+inline Task exec(std::vector<std::string> argv, const std::string& path = "step") {
+  Task task;
+  task.path = path;
+  Process process;
+  process.argv = std::move(argv);
+  process.kill_grace = Duration{10000};
+  task.work = std::move(process);
+  return task;
+}
+
+inline Task shell(const std::string& script, const std::string& path = "step") {
+  Task task = exec({"bash", "-euo", "pipefail", "-c", script}, path);
+  std::get<Process>(task.work).script = true;
+  return task;
+}
+
+inline Process& process_of(Task& task) { return std::get<Process>(task.work); }
+inline HttpRequest& request_of(Task& task) { return std::get<HttpRequest>(task.work); }
+
+/// Waits until |holds|; false when it never does.
+template <typename Holds>
+bool eventually(Holds holds) {
+  for (int i = 0; i < 3000; ++i) {
+    if (holds()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
+}
+
+}  // namespace flowrun::test
