@@ -19,8 +19,8 @@ std::string preview_of_input(const Json& input, std::size_t width) {
   if (input.contains("url")) return cut(input.value("method", "GET") + " " + input.value("url", ""), width);
   if (!input.contains("argv") || !input["argv"].is_array()) return "";
   const Json& argv = input["argv"];
-  // Of a shell step the script is what it does; the interpreter is the same everywhere.
-  if (input.value("script", false) && !argv.empty()) return cut(argv.back().get<std::string>(), width);
+  // Of a shell step the script is what it does; the interpreter in front of it is the same everywhere.
+  if (argv.size() > 2 && argv[argv.size() - 2] == "-c") return cut(argv.back().get<std::string>(), width);
   std::string command;
   for (const Json& argument : argv) command += (command.empty() ? "" : " ") + argument.get<std::string>();
   return cut(command, width);
@@ -75,7 +75,8 @@ void History::started(const Entry& entry) {
   one.attempts = entry.attempt;
   if (one.started_at == Instant{}) one.started_at = entry.at;
   if (input.contains("url")) one.kind = "http";
-  if (input.contains("argv")) one.kind = input.value("script", false) ? "shell" : "exec";
+  if (input.contains("argv"))
+    one.kind = input["argv"].size() > 2 && input["argv"][input["argv"].size() - 2] == "-c" ? "shell" : "exec";
   if (one.what.empty()) one.what = preview_of_input(input, 200);
   one.due.reset();
 }

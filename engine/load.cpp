@@ -159,7 +159,6 @@ class Loader {
   }
 
   void shorthand(InputSpec& spec, const Node& node) {
-    otherwise(spec, node);
     static const std::map<Node::Kind, const char*> kTypes{{Node::Kind::Boolean, "boolean"},
                                                           {Node::Kind::Integer, "integer"},
                                                           {Node::Kind::Float, "number"},
@@ -167,6 +166,7 @@ class Loader {
                                                           {Node::Kind::List, "array"}};
     spec.schema = Json::object();
     if (auto type = kTypes.find(node.kind); type != kTypes.end()) spec.schema["type"] = type->second;
+    otherwise(spec, node);
   }
 
   void otherwise(InputSpec& spec, const Node& node) {

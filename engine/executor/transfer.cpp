@@ -207,7 +207,9 @@ std::string Transfer::prepare(CURL* handle, const std::string& run_dir) {
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   // Else stopping a transfer during a slow lookup of a name holds the loop up until that has an answer.
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-  curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+  // Over TLS the handshake tells whether a connection can be shared; in clear text only the first answer would, and
+  // waiting for that would make a chain of what should run side by side.
+  if (asked.url.rfind("https:", 0) == 0) curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
   curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");

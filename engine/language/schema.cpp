@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+// Without it valijson calls abort() for a schema that it can not use.
+#define VALIJSON_USE_EXCEPTIONS 1
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wshadow"
 #include <valijson/adapters/nlohmann_json_adapter.hpp>

@@ -324,7 +324,7 @@ std::optional<Settled> GraphFrame::look(std::string_view rest) const {
     std::string_view name = graph_.children[i].step->name;
     if (rest.substr(0, name.size()) != name) continue;
     std::string_view behind = rest.substr(name.size());
-    if (behind.empty()) return slot.settled;
+    if (behind.empty()) return slot.open() && slot.frame ? slot.frame->look("") : slot.settled;
     if (!slot.frame || (behind.front() != '/' && behind.front() != '[' && behind.front() != '.')) continue;
     if (behind.front() == '/') behind.remove_prefix(1);
     return slot.frame->look(behind);

@@ -245,10 +245,11 @@ steps:
     env: { DIR: "${ $input.dir }" }
 )");
   Background first({FLOWRUN_BINARY, "run", workflow, "-i", "dir=" + dir.path(), "--id", "tree", "--journal", journal});
-  for (int i = 0; i < 2000 &&
-                  (dir.read("ready").empty() || std::count(dir.read("pids").begin(), dir.read("pids").end(), '\n') < 3);
-       ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  auto begun = [&] {
+    std::string pids = dir.read("pids");
+    return !dir.read("ready").empty() && std::count(pids.begin(), pids.end(), '\n') >= 3;
+  };
+  for (int i = 0; i < 2000 && !begun(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   REQUIRE_FALSE(dir.read("ready").empty());
   // Another run with the same id in another journal is none of its business.
   std::string other = dir.path("other.db");

@@ -21,8 +21,10 @@ std::unique_ptr<Loaded> load_text(const std::string& text) {
 
 namespace {
 
-std::string indented(const std::string& steps) {
-  std::string text = "flowrun: 1\nsteps:\n";
+std::string indented(const std::string& steps, const std::string& inputs) {
+  std::string text = "flowrun: 1\ninput: {";
+  for (const auto& [name, value] : Json::parse(inputs).items()) text += " " + name + ": {},";
+  text += " }\nsteps:\n";
   std::size_t from = 0;
   while (from < steps.size()) {
     std::size_t end = std::min(steps.find('\n', from), steps.size());
@@ -51,7 +53,7 @@ RunStarted started_with(const Loaded& loaded, const std::string& inputs) {
 Scenario::Scenario(const std::string& steps, const std::string& inputs) {
   std::string body =
       steps.substr(steps.find_first_not_of('\n') == std::string::npos ? 0 : steps.find_first_not_of('\n'));
-  loaded_ = load_text(body.rfind("flowrun:", 0) == 0 ? body : indented(body));
+  loaded_ = load_text(body.rfind("flowrun:", 0) == 0 ? body : indented(body, inputs));
   evaluator_ = make_jq(loaded_->programs);
   machine_ = std::make_unique<Machine>(loaded_->workflow, *evaluator_);
   apply({now_, started_with(*loaded_, inputs)});
