@@ -69,7 +69,11 @@ std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* self
 std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* self) {
   auto& transfer = *static_cast<Transfer*>(self);
   std::string_view line(bytes, size * count);
-  if (line.substr(0, 5) == "HTTP/") transfer.headers.clear();  // those of a 1xx are not the answer's
+  if (line.substr(0, 5) == "HTTP/") {
+    transfer.headers.clear();  // those of a 1xx are not the answer's
+    transfer.headed = false;
+  }
+  if (trimmed(line).empty()) transfer.headed = true;
   std::size_t colon = line.find(':');
   if (colon == std::string_view::npos) return line.size();
   transfer.headers.emplace_back(lower(line.substr(0, colon)), trimmed(line.substr(colon + 1)));
@@ -439,6 +443,8 @@ Result Transfer::result(CURLcode code) {
   Result result;
   result.took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun);
   result.sent = sent;
+  // A connection that ends amid the headers is no error to libcurl.
+  if (code == CURLE_OK && !headed) code = CURLE_RECV_ERROR;
   if (code != CURLE_OK || !bad_redirect.empty()) {
     result.failure = failure_of(code);
     // What was refused for its length was an answer all the same.

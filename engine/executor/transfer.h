@@ -48,6 +48,7 @@ struct Transfer {
   BodyFile file;
   std::string file_name;  ///< relative to the run's folder
   std::int64_t size = 0;  ///< of the answer's body so far
+  bool headed = false;    ///< the answer's headers are complete
   bool too_large = false, file_broken = false;
   bool sent = false;                           ///< some request has gone out, perhaps one that was redirected
   bool sent_here = false, sent_twice = false;  ///< the request to where it has been redirected

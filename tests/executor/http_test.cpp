@@ -160,13 +160,12 @@ TEST_CASE("requests go out as they were written, with nothing that libcurl think
   CHECK(plain["headers"]["accept"] == "application/json, */*;q=0.5");
   CHECK(plain["headers"]["user-agent"] == "flowrun/" FLOWRUN_VERSION);
   Task task = post(server.url("/b"), std::string(2 << 20, 'x'));
-  request_of(task).headers = {{"Accept", "text/csv"}, {"X-Empty", ""}, {"user-agent", "me"}};
+  request_of(task).headers = {{"Accept", "text/csv"}, {"user-agent", "me"}};
   Json posted = pool.run(task).value.json();
   CHECK(posted["method"] == "POST");
   CHECK(posted["body"].get_ref<const std::string&>().size() == 2u << 20);
   CHECK(posted["headers"]["accept"] == "text/csv");
   CHECK(posted["headers"]["user-agent"] == "me");
-  CHECK(posted["headers"]["x-empty"] == "");
   CHECK_FALSE(posted["headers"].contains("expect"));
   CHECK_FALSE(posted["headers"].contains("content-type"));
   request_of(task).method = "PUT";
@@ -190,6 +189,20 @@ TEST_CASE("requests go out as they were written, with nothing that libcurl think
   CHECK(pool.run(head).ok());
 }
 
+TEST_CASE("a header without a value goes out too") {
+  std::string seen;
+  RawServer server([&](int client, int) {
+    seen = RawServer::request(client);
+    RawServer::answer(client, "HTTP/1.1 204 No Content\r\n\r\n");
+  });
+  Pool pool;
+  Task task = get(server.url());
+  request_of(task).headers = {{"X-Empty", ""}, {"X-Blank", "  "}};
+  CHECK(pool.run(task).ok());
+  CHECK(seen.find("X-Empty:\r\n") != seen.npos);
+  CHECK(seen.find("X-Blank:\r\n") != seen.npos);
+}
+
 TEST_CASE("a header can not smuggle another one in") {
   HttpServer server;
   server.Get(".*", echo);
@@ -206,7 +219,7 @@ TEST_CASE("a header can not smuggle another one in") {
 
 TEST_CASE("compressed answers are unpacked, and their length counts unpacked") {
   // gzip of a thousand letters x.
-  const char* const packed = "1f8b08000000000002ffaba81805a360140c770000a08df2b8e8030000";
+  const char* const packed = "1f8b0800000000000203aba81805a360140c770000e6c9413be8030000";
   std::string bytes;
   for (const char* at = packed; *at; at += 2) bytes += static_cast<char>(std::stoi(std::string(at, 2), nullptr, 16));
   HttpServer server;
@@ -225,18 +238,17 @@ TEST_CASE("compressed answers are unpacked, and their length counts unpacked") {
 TEST_CASE("an answer that is too long is refused, whether its length was announced or not") {
   HttpServer server;
   server.Get("/known", [](const auto&, auto& response) { response.set_content(std::string(5000, 'x'), "text/plain"); });
-  server.Get("/unknown", [](const auto&, auto& response) {
-    response.set_chunked_content_provider("text/plain", [](std::size_t offset, httplib::DataSink& sink) {
-      if (offset > 1 << 20) return false;
-      return sink.write(std::string(1000, 'x').data(), 1000);
-    });
-  });
   server.start();
   Pool pool;
-  for (const char* path : {"/known", "/unknown"}) {
-    Task task = get(server.url(path));
+  RawServer unannounced([](int client, int) {
+    RawServer::request(client);
+    RawServer::answer(client, "HTTP/1.1 200 OK\r\n\r\n" + std::string(5000, 'x'));
+  });
+  for (const std::string& url : {server.url("/known"), unannounced.url()}) {
+    Task task = get(url);
     request_of(task).max_response = 4000;
     Result result = pool.run(task);
+    INFO(result.failure->message);
     CHECK(result.failure->type == "parse");
     CHECK(result.failure->message.find("max_response") != std::string::npos);
     CHECK(result.code == 200);
