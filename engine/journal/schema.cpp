@@ -1,7 +1,6 @@
 #include "engine/journal/schema.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <iterator>
 
@@ -151,9 +150,8 @@ Schema check_schema(Database& database, const std::string& path) {
                               path));
     throw;
   }
-  struct stat status {};
-  if (application == 0 && version == 0 && tables == 0 && stat(path.c_str(), &status) == 0 && status.st_size == 0)
-    return Schema::Empty;
+  // Without a table it holds nothing of anybody: new, or left behind by who was killed while it made the file.
+  if (application == 0 && version == 0 && tables == 0) return Schema::Empty;
   if (application != kApplicationId || version < 1)
     throw Error(Problem::Journal, fmt::format("{} is an SQLite database of another program, not a journal of flowrun; "
                                               "--journal FILE or FLOWRUN_JOURNAL names another",

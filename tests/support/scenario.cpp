@@ -23,7 +23,8 @@ namespace {
 
 std::string indented(const std::string& steps, const std::string& inputs) {
   std::string text = "flowrun: 1\ninput: {";
-  for (const auto& [name, value] : Json::parse(inputs).items()) text += " " + name + ": {},";
+  const Json given = Json::parse(inputs);
+  for (const auto& [name, value] : given.items()) text += " " + name + ": {},";
   text += " }\nsteps:\n";
   std::size_t from = 0;
   while (from < steps.size()) {
