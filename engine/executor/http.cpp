@@ -181,7 +181,10 @@ void Http::finish(void* easy, int code) {
   if (auto known = by_path_.find(transfer->task.path); known != by_path_.end() && known->second == transfer.get())
     by_path_.erase(known);
   if (std::erase(first_, transfer.get()) > 0) connected_.push_back(transfer->host);
-  worker_.shared().tell_ended(transfer->task, std::move(result));
+  // First what is left of it, such as an incomplete file, then the word that it is over.
+  Task task = std::move(transfer->task);
+  transfer.reset();
+  worker_.shared().tell_ended(task, std::move(result));
 }
 
 void Http::stop(const std::string& path, int attempt) {

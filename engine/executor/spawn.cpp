@@ -22,6 +22,13 @@
 #else
 #define FLOWRUN_NO_SANITIZE
 #endif
+#if defined(__SANITIZE_THREAD__)
+// The sanitizer takes clone(2) for a fork. By its other name it goes unseen.
+extern "C" int __clone(int (*)(void*), void*, int, void*, ...);
+#define FLOWRUN_CLONE __clone
+#else
+#define FLOWRUN_CLONE clone
+#endif
 
 namespace flowrun {
 namespace {
@@ -41,40 +48,46 @@ struct Launch {
   bool failed_at_cwd;
 };
 
-// Runs in our memory, on its own stack, while the calling thread stands still: it allocates nothing and calls nothing
-// that could.
+/// As the kernel has it; all zero: the default.
+struct KernelSigaction {
+  void (*handler)(int);
+  unsigned long flags;
+  void (*restorer)();
+  std::uint64_t mask;
+};
+
+// Runs in our memory, on its own stack, while the calling thread stands still: it allocates nothing, and makes system
+// calls only, since a function of libc may be wrapped by a sanitizer that keeps books in that memory.
 FLOWRUN_NO_SANITIZE int child(void* argument) {
   auto* launch = static_cast<Launch*>(argument);
-  setpgid(0, 0);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != launch->driver) _exit(127);
-  struct sigaction fresh {};
-  fresh.sa_handler = SIG_DFL;
+  syscall(SYS_setpgid, 0, 0);
+  syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  if (syscall(SYS_getppid) != launch->driver) syscall(SYS_exit_group, 127);
   // No handler of ours may run in here once the mask is empty. What was ignored before us (nohup) stays ignored; that
   // SIGPIPE is, is our doing.
+  const KernelSigaction fresh{};
   for (int signal = 1; signal < NSIG; ++signal) {
-    struct sigaction before {};
-    if (sigaction(signal, nullptr, &before) != 0 || before.sa_handler == SIG_DFL) continue;
-    if (before.sa_handler != SIG_IGN || signal == SIGPIPE) sigaction(signal, &fresh, nullptr);
+    KernelSigaction before{};
+    if (syscall(SYS_rt_sigaction, signal, nullptr, &before, sizeof before.mask) != 0 || before.handler == SIG_DFL)
+      continue;
+    if (before.handler != SIG_IGN || signal == SIGPIPE)
+      syscall(SYS_rt_sigaction, signal, &fresh, nullptr, sizeof fresh.mask);
   }
-  if (launch->cwd && chdir(launch->cwd) != 0) {
-    launch->failed_errno = errno;
-    launch->failed_at_cwd = true;
-    _exit(127);
+  bool ready = !launch->cwd || syscall(SYS_chdir, launch->cwd) == 0;
+  launch->failed_at_cwd = !ready;
+  // All three are above 2: make_worker_pool sees to it.
+  ready = ready && syscall(SYS_dup3, launch->in, 0, 0) >= 0 && syscall(SYS_dup3, launch->out, 1, 0) >= 0 &&
+          syscall(SYS_dup3, launch->err, 2, 0) >= 0;
+  if (ready) {
+    // libcurl opens sockets without O_CLOEXEC. Kernels before 5.11 refuse this; then children see those.
+    syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
+    const std::uint64_t none = 0;
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof none);
+    syscall(SYS_execve, launch->program, launch->argv, launch->env);
   }
-  // All three are above 2: descriptors 0 to 2 are always open in a flowrun process.
-  if (dup2(launch->in, 0) < 0 || dup2(launch->out, 1) < 0 || dup2(launch->err, 2) < 0) {
-    launch->failed_errno = errno;
-    _exit(127);
-  }
-  // libcurl opens sockets without O_CLOEXEC. Kernels before 5.11 refuse this; then children see those.
-  syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
-  execve(launch->program, launch->argv, launch->env);
   launch->failed_errno = errno;
-  _exit(127);
+  syscall(SYS_exit_group, 127);
+  return 0;
 }
 
 bool is_program(const std::string& path) {
@@ -155,7 +168,7 @@ Spawned spawn(const SpawnRequest& request) {
   // The address is 16-byte aligned as the ABI wants it.
   char* top = stack.get() + kStack;
   top -= reinterpret_cast<std::uintptr_t>(top) % 16;
-  int pid = clone(child, top, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &launch, &spawned.pidfd);
+  int pid = FLOWRUN_CLONE(child, top, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &launch, &spawned.pidfd);
   int clone_errno = errno;
   pthread_sigmask(SIG_SETMASK, &launch.mask, nullptr);
   if (pid < 0) {
