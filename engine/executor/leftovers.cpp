@@ -123,6 +123,7 @@ std::vector<Leftover> end_leftovers(const std::vector<std::string>& tokens, cons
       if (told.insert(found.pid).second) {
         std::string command = whole("/proc/" + std::to_string(found.pid) + "/cmdline");
         std::replace(command.begin(), command.end(), '\0', ' ');
+        if (!command.empty()) command.pop_back();  // each argument has one behind it
         leftovers.push_back({found.pid, found.step, command, ends});
       }
       if (!ends) continue;

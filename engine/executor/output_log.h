@@ -4,6 +4,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/model/time.h"
@@ -30,6 +31,8 @@ class OutputLog {
   void append(const std::string& path, int attempt, bool is_stderr, std::string_view bytes);
 
  private:
+  void open_file();
+
   std::string file_;
   std::mutex mutex_;
   int descriptor_ = -1;

@@ -1,0 +1,66 @@
+// Processes that outlived who had started them.
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <set>
+
+#include "engine/executor/leftovers.h"
+#include "tests/executor/pool.h"
+
+using namespace flowrun;
+using namespace flowrun::test;
+
+namespace {
+
+/// Starts |script| so that nobody waits for it, with the marks of a step; returns when it has written its pid.
+int orphan(Pool& pool, const std::string& step, const std::string& script) {
+  Task task = shell("(trap '' HUP; " + script + ") > /dev/null 2>&1 < /dev/null & exit 0", step);
+  process_of(task).cwd = pool.folder().path();
+  std::filesystem::remove(pool.folder().path("pid"));
+  REQUIRE(pool.run(task).ok());
+  int pid = 0;
+  REQUIRE(eventually([&] { return (pid = std::atoi(pool.folder().read("pid").c_str())) > 0; }));
+  return pid;
+}
+
+bool alive(int pid) {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
+  std::string stat((std::istreambuf_iterator<char>(in)), {});
+  std::size_t behind = stat.rfind(')');
+  return behind != stat.npos && stat.size() > behind + 2 && stat[behind + 2] != 'Z';
+}
+
+}  // namespace
+
+TEST_CASE("leftovers of steps in flight are ended, those of other steps only reported") {
+  Pool pool;
+  int wanted = orphan(pool, "load", "echo $BASHPID > pid; exec sleep 300");
+  int other = orphan(pool, "daemon", "echo $BASHPID > pid; exec sleep 301");
+  std::vector<Leftover> leftovers = end_leftovers({pool.options().token}, {"load"}, Duration{5000});
+  CHECK_FALSE(alive(wanted));
+  CHECK(alive(other));
+  std::set<std::pair<int, bool>> told;
+  for (const Leftover& leftover : leftovers) told.insert({leftover.pid, leftover.ended});
+  CHECK(told == std::set<std::pair<int, bool>>{{wanted, true}, {other, false}});
+  for (const Leftover& leftover : leftovers) CHECK(leftover.command == (leftover.ended ? "sleep 300" : "sleep 301"));
+  kill(other, SIGKILL);
+}
+
+TEST_CASE("a leftover that ignores TERM is killed, with what it goes on starting") {
+  Pool pool;
+  int pid = orphan(pool, "load", "trap '' TERM; echo $BASHPID > pid; while :; do sleep 0.05; done");
+  auto leftovers = end_leftovers({pool.options().token}, {"load"}, Duration{200});
+  CHECK_FALSE(leftovers.empty());
+  CHECK_FALSE(alive(pid));
+  CHECK(end_leftovers({pool.options().token}, {"load"}, Duration{200}).empty());
+}
+
+TEST_CASE("processes of other runs, this process and its parents are left alone") {
+  Pool pool;
+  int pid = orphan(pool, "load", "echo $BASHPID > pid; exec sleep 300");
+  CHECK(end_leftovers({"another token"}, {"load"}, Duration{1000}).empty());
+  CHECK(end_leftovers({}, {"load"}, Duration{1000}).empty());
+  CHECK(alive(pid));
+  kill(pid, SIGKILL);
+}
