@@ -1,0 +1,187 @@
+// The floors of the house: who may see whom, and what the deciding part must never touch. Reads the sources as text;
+// knows nothing of what they do.
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <regex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/support/catch.h"
+
+namespace {
+
+using Names = std::vector<std::string>;
+
+/// Which rooms of engine/ a room may include besides itself. Files directly in engine/ join the rooms and see all.
+const std::map<std::string, std::set<std::string>> kFloors = {
+    {"model", {}},          {"language", {"model"}},
+    {"machine", {"model"}}, {"steps", {"model", "language", "machine"}},
+    {"journal", {"model"}}, {"executor", {"model"}},
+    {"jq", {"model"}},
+};
+
+/// Libraries that one room wraps for all others.
+struct Wrapped {
+  std::regex header;
+  std::string room;
+};
+const std::vector<Wrapped> kWrapped = {
+    {std::regex("sqlite3(ext)?\\.h"), "engine/journal"},
+    {std::regex("curl/.*"), "engine/executor"},
+    {std::regex("yaml-cpp/.*"), "engine/language"},
+    {std::regex("(jq|jv)\\.h"), "engine/jq"},
+    {std::regex("CLI/.*"), "cli"},
+};
+
+/// Headers through which a clock, a thread, chance or the world outside would get in.
+const std::regex kImpureHeader(
+    "thread|mutex|shared_mutex|condition_variable|atomic|future|semaphore|stop_token|random|ctime|time\\.h|fstream|"
+    "iostream|filesystem|unistd\\.h|fcntl\\.h|signal\\.h|pthread\\.h|sys/.*|httplib\\.h");
+const std::regex kImpureCall(
+    "::now\\(\\)|\\b(getenv|secure_getenv|random_device|clock_gettime|gettimeofday|getpid|getrandom|s?rand|setenv|"
+    "uuid_generate|uuid_generate_random|uuid_generate_time)\\s*\\(|\\brandom_device\\b|\\bthread_local\\b|\\bstd::"
+    "time\\b|"
+    "\\benviron\\b");
+/// The engine answers its caller: it neither prints nor ends the process. (A child that could not exec calls _exit.)
+const std::regex kLoud(
+    "\\bstd::(cout|cerr|clog)\\b|\\b(printf|puts|perror|fmt::print|std::exit)\\s*\\(|[^_\\w:.>]exit\\s*\\(");
+
+/// Where the text or letter that opens at |at| is over; a raw text ends as its prefix says.
+std::size_t end_of_literal(const std::string& text, std::size_t at) {
+  if (text[at] == '"' && at > 0 && text[at - 1] == 'R') {
+    const std::size_t open = text.find('(', at);
+    const std::string close = ")" + text.substr(at + 1, open - at - 1) + "\"";
+    return std::min(text.find(close, open), text.size() - close.size()) + close.size();
+  }
+  std::size_t end = at + 1;
+  while (end < text.size() && text[end] != text[at] && text[end] != '\n') end += text[end] == '\\' ? 2 : 1;
+  return std::min(end + 1, text.size());
+}
+
+/// |text| without comments and what is in quotes: only what the compiler acts on is judged.
+std::string code_of(const std::string& text) {
+  std::string code;
+  for (std::size_t at = 0; at < text.size();) {
+    const bool digit_mark = text[at] == '\'' && at > 0 && std::isxdigit(static_cast<unsigned char>(text[at - 1]));
+    if (text.compare(at, 2, "//") == 0) {
+      at = std::min(text.find('\n', at), text.size());
+    } else if (text.compare(at, 2, "/*") == 0) {
+      at = std::min(text.find("*/", at), text.size() - 2) + 2;
+    } else if (text[at] == '"' || (text[at] == '\'' && !digit_mark)) {
+      at = end_of_literal(text, at);
+      code += "\"\"";
+    } else {
+      code += text[at++];
+    }
+  }
+  return code;
+}
+
+std::string room_of(const std::string& file) {
+  std::filesystem::path folder = std::filesystem::path(file).parent_path();
+  return folder.begin() != folder.end() && *folder.begin() == "cli" ? "cli" : folder.string();
+}
+
+/// What is wrong with |file| (its path from the top of the repository) with content |text|.
+Names complaints(const std::string& file, const std::string& text) {
+  Names found;
+  const std::string room = room_of(file), code = code_of(text);
+  const bool engine = file.rfind("engine/", 0) == 0;
+  const bool pure = room == "engine/machine" || room == "engine/steps";
+  auto complain = [&](const std::string& what) { found.push_back(file + ": " + what); };
+
+  static const std::regex include("#\\s*include\\s*[<\"]([^>\"]+)[>\"]");
+  for (std::sregex_iterator it(text.begin(), text.end(), include), end; it != end; ++it) {
+    const std::string header = (*it)[1];
+    for (const Wrapped& library : kWrapped)
+      if (std::regex_match(header, library.header) && room != library.room)
+        complain("includes " + header + ", which only " + library.room + " may");
+    if (pure && std::regex_match(header, kImpureHeader)) complain("includes " + header + ", but it must stay pure");
+    if (!engine) continue;
+    if (header.rfind("cli/", 0) == 0) complain("climbs to " + header);
+    if (header.rfind("tests/", 0) == 0 || header.rfind("workflows/", 0) == 0) complain("includes " + header);
+    const std::string target = room_of(header);
+    if (room == "engine" || header.rfind("engine/", 0) != 0 || target == room) continue;
+    auto floor = kFloors.find(room.substr(std::string("engine/").size()));
+    if (floor == kFloors.end())
+      complain("is in a room that the floors do not know");
+    else if (target == "engine" || !floor->second.count(target.substr(std::string("engine/").size())))
+      complain("climbs to " + header);
+  }
+  std::smatch call;
+  if (pure && std::regex_search(code, call, kImpureCall)) complain("must stay pure, but has " + call.str());
+  if (engine && std::regex_search(code, call, kLoud))
+    complain("the engine does not print or exit, but has " + call.str());
+  return found;
+}
+
+Names sources_below(const std::string& folder) {
+  Names files;
+  const std::filesystem::path root = FLOWRUN_SOURCE_DIR;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root / folder)) {
+    const std::string end = entry.path().extension().string();
+    if (entry.is_regular_file() && (end == ".cpp" || end == ".h"))
+      files.push_back(std::filesystem::relative(entry.path(), root).string());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::string content_of(const std::string& file) {
+  std::ifstream in(std::string(FLOWRUN_SOURCE_DIR) + "/" + file, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+}  // namespace
+
+TEST_CASE("no source climbs the floors of the house or sees what its room must not", "[house]") {
+  Names all;
+  for (const char* folder : {"engine", "cli"}) {
+    const Names files = sources_below(folder);
+    REQUIRE_FALSE(files.empty());
+    for (const std::string& file : files) {
+      const Names found = complaints(file, content_of(file));
+      all.insert(all.end(), found.begin(), found.end());
+    }
+  }
+  CHECK(all == Names{});
+}
+
+TEST_CASE("the check of the floors sees an include that climbs", "[house]") {
+  CHECK(complaints("engine/model/x.h", "#include \"engine/machine/frame.h\"\n").size() == 1);
+  CHECK(complaints("engine/journal/x.cpp", "#include \"engine/machine/machine.h\"\n").size() == 1);
+  CHECK(complaints("engine/executor/x.cpp", "#include \"engine/journal/journal.h\"\n").size() == 1);
+  CHECK(complaints("engine/language/x.cpp", "#include \"engine/steps/group.h\"\n").size() == 1);
+  CHECK(complaints("engine/machine/x.cpp", "#include \"engine/language/expression.h\"\n").size() == 1);
+  CHECK(complaints("engine/steps/x.cpp", "#include \"engine/run.h\"\n").size() == 1);
+  CHECK(complaints("engine/run.cpp", "#include \"cli/render.h\"\n").size() == 1);
+  CHECK(complaints("engine/cellar/x.cpp", "#include \"engine/model/value.h\"\n").size() == 1);
+  CHECK(complaints("engine/steps/x.cpp", "#include \"engine/machine/frame.h\"\n#include \"engine/model/path.h\"\n")
+            .empty());
+  CHECK(complaints("engine/run.cpp", "#include \"engine/journal/journal.h\"\n").empty());
+}
+
+TEST_CASE("the check of the floors sees a library outside its room and impurity in the machine", "[house]") {
+  CHECK(complaints("cli/x.cpp", "#include <sqlite3.h>\n").size() == 1);
+  CHECK(complaints("cli/progress/x.cpp", "#include <CLI/App.hpp>\n").empty());
+  CHECK(complaints("engine/language/x.cpp", "#include <yaml-cpp/yaml.h>\n").empty());
+  CHECK(complaints("engine/steps/x.cpp", "#include <yaml-cpp/yaml.h>\n").size() == 1);
+  CHECK(complaints("engine/machine/x.cpp", "#include <thread>\n").size() == 1);
+  CHECK(complaints("engine/machine/x.cpp", "auto t = std::chrono::system_clock::now();\n").size() == 1);
+  CHECK(complaints("engine/steps/x.cpp", "const char* home = std::getenv(\"HOME\");\n").size() == 1);
+  CHECK(complaints("engine/steps/x.cpp", "std::random_device chance;\n").size() == 1);
+  CHECK(complaints("engine/journal/x.cpp", "std::cerr << 1;\n").size() == 1);
+  CHECK(complaints("engine/load.cpp", "  exit(1);\n").size() == 1);
+}
+
+TEST_CASE("the check of the floors reads code, not comments and texts", "[house]") {
+  CHECK(complaints("engine/machine/x.cpp", "// never ask system_clock::now() here\n/* getenv(\"X\") */\n").empty());
+  CHECK(complaints("engine/machine/x.cpp", "auto text = \"getenv(1)\"; auto raw = R\"x(\"std::cout)x\";\n").empty());
+  CHECK(complaints("engine/steps/x.cpp", "char q = '\"'; int n = 1'000; getenv(name);\n").size() == 1);
+  CHECK(complaints("engine/executor/x.cpp", "_exit(127);\n").empty());
+}
