@@ -69,7 +69,7 @@ std::string check(const Journal& journal, const RunRecord& run) {
   }
 }
 
-int verify(const Context& context, const std::string& name, bool all) {
+int verify(const Context& context, const std::string& name, bool all, bool json) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
   std::vector<RunRecord> runs;
   if (all) {
@@ -84,8 +84,14 @@ int verify(const Context& context, const std::string& name, bool all) {
   for (const RunRecord& run : runs) {
     std::string wrong = check(journal, run);
     if (!wrong.empty()) ++bad;
-    print_result(fmt::format("{}  {}  {}\n", run.id, wrong.empty() ? "good" : "BAD",
-                             wrong.empty() ? fmt::format("{} entries", run.last_seq) : wrong));
+    if (json) {
+      Json record{{"run", run.id}, {"good", wrong.empty()}, {"entries", run.last_seq}};
+      if (!wrong.empty()) record["error"] = wrong;
+      print_result(record.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+    } else {
+      print_result(fmt::format("{}  {}  {}\n", run.id, wrong.empty() ? "good" : "BAD",
+                               wrong.empty() ? fmt::format("{} entries", run.last_seq) : wrong));
+    }
   }
   return bad == 0 ? 0 : 9;
 }
@@ -106,14 +112,16 @@ void add_journal(CLI::App& app, Context& context) {
 
   struct Verify {
     std::string run;
-    bool all = false;
+    bool all = false, json = false;
   };
   auto which = std::make_shared<Verify>();
   CLI::App* verified = command->add_subcommand("verify", "Recompute every checksum and every decision");
   auto* run = verified->add_option("RUN", which->run, "The run; the newest when left out");
   verified->add_flag("--all", which->all, "All runs")->excludes(run);
-  verified->callback(
-      [&context, which] { context.chosen = [&context, which] { return verify(context, which->run, which->all); }; });
+  verified->add_flag("--json", which->json, "One JSON object a run");
+  verified->callback([&context, which] {
+    context.chosen = [&context, which] { return verify(context, which->run, which->all, which->json); };
+  });
 }
 
 }  // namespace flowrun::cli

@@ -12,6 +12,7 @@ namespace {
 
 struct OutputOptions {
   std::string run, step;
+  bool json = false;
 };
 
 /// `enrich/C-1042/profile` may stand for `enrich[C-1042]/profile`: the path among |known| that reads the same.
@@ -65,7 +66,7 @@ int output(const Context& context, const OutputOptions& options) {
       throw Error(Problem::Impossible, fmt::format("run {} has not ended; --step PATH shows a step's output", run.id));
     value = run.output;
   }
-  print_result(value.json().dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  print_result(value.json().dump(options.json ? -1 : 2, ' ', false, Json::error_handler_t::replace) + "\n");
   return 0;
 }
 
@@ -76,6 +77,7 @@ void add_output(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("output", "The output of a run or a step, as JSON");
   command->add_option("RUN", options->run, "The run; the newest when left out");
   command->add_option("--step", options->step, "Of this step")->type_name("PATH");
+  command->add_flag("--json", options->json, "On one line");
   command->callback(
       [&context, options] { context.chosen = [&context, options] { return output(context, *options); }; });
 }

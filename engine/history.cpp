@@ -31,6 +31,11 @@ void History::add(const Entry& entry) {
   if (entry.kind == "ended") ended(entry);
   if (entry.kind == "settled") settled(entry);
   if (entry.kind == "timer") timer(entry);
+  if (entry.kind == "interrupted") {
+    StepHistory& one = step(entry.path);
+    one.state = State::Pending;
+    one.reason = "interrupted; runs again at resume";
+  }
   if (entry.kind == "stop") step(entry.path).state = State::Cancelled;
   if (entry.kind == "fired") {
     Json data = Json::parse(entry.data);
