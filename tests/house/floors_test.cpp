@@ -101,7 +101,10 @@ Names complaints(const std::string& file, const std::string& text) {
     for (const Wrapped& library : kWrapped)
       if (std::regex_match(header, library.header) && room != library.room)
         complain("includes " + header + ", which only " + library.room + " may");
-    if (pure && std::regex_match(header, kImpureHeader)) complain("includes " + header + ", but it must stay pure");
+    // What reads a workflow runs before there is a machine: it may ask whether a file is there.
+    const bool asks_for_files = header == "sys/stat.h" && file.find("_reader.cpp") != std::string::npos;
+    if (pure && !asks_for_files && std::regex_match(header, kImpureHeader))
+      complain("includes " + header + ", but it must stay pure");
     if (!engine) continue;
     if (header.rfind("cli/", 0) == 0) complain("climbs to " + header);
     if (header.rfind("tests/", 0) == 0 || header.rfind("workflows/", 0) == 0) complain("includes " + header);
