@@ -1,4 +1,5 @@
 // flowrun: builds the command line, runs the chosen command, turns exceptions into exit codes. Decides nothing else.
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -160,6 +161,11 @@ int main(int argc, char** argv) {
   // The evaluator's child process is this program again; nothing of the command line concerns it.
   if (argc == 3 && std::strcmp(argv[1], "__jq") == 0) return flowrun::serve_jq(std::atoi(argv[2]));
   signal(SIGPIPE, SIG_IGN);
+  // With 0, 1 or 2 closed, the next file that is opened would take its place and be written into. For reading only:
+  // what is written to a closed standard output must still fail.
+  int lowest = 0;
+  while (lowest >= 0 && lowest <= STDERR_FILENO) lowest = open("/dev/null", O_RDONLY);
+  if (lowest > STDERR_FILENO) close(lowest);
   try {
     return run(argc, argv);
   } catch (const flowrun::cli::OutputLost& lost) {

@@ -98,6 +98,7 @@ std::optional<int> same_id(Journal& journal, const RunOptions& options, const Co
   if (!(record->input == inputs.inputs))
     throw Error(Problem::Impossible,
                 fmt::format("run {} was started with other inputs; choose another --id", record->id));
+  if (record->last_seq == 0) return std::nullopt;  // cut off before anything was started
   if (record->state == "succeeded") return print_ended(*record, options.drive.json);
   ResumeOptions resume;
   resume.on_crash = on_crash_option(options.on_crash);

@@ -113,6 +113,14 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
   for (int tries = 0;; ++tries) {
     record.id = options.id.empty() ? made_up_id(record.name, now) : options.id;
     if (journal.create(record, run->loaded_.text)) break;
+    // Who was killed between the row of a run and its first entry has started nothing: the id is free to be used.
+    auto empty = journal.find_exact(record.id);
+    if (empty && empty->last_seq == 0 && !options.id.empty() &&
+        journal.source(empty->source_hash) == run->loaded_.text) {
+      record = *empty;
+      journal.lock(record);
+      break;
+    }
     if (!options.id.empty() || tries == 20)
       throw Error(Problem::Impossible,
                   fmt::format("there is a run `{}` already; resume it or choose another --id", record.id));

@@ -120,8 +120,9 @@ void kill_at_every(const char* point) {
     std::vector<Entry> cut;
     if (std::filesystem::exists(journal) && flowrun(journal, {"show", "r"}).code == 0) cut = entries_of(journal);
     std::vector<std::string> again = in_flight(cut);
-    Ran second = cut.empty() ? flowrun(journal, {"run", workflow, "-i", "api=" + shop.url(), "-i", "log=" + log})
-                             : flowrun(journal, {"resume", "r"});
+    Ran second = cut.empty()
+                     ? flowrun(journal, {"run", workflow, "--id", "r", "-i", "api=" + shop.url(), "-i", "log=" + log})
+                     : flowrun(journal, {"resume", "r"});
     INFO(second.err);
     REQUIRE(second.code == 0);
     CHECK(json::parse(second.out) == json::parse(R"({"last":"18","many":[0,3,6,9]})"));
