@@ -1,5 +1,7 @@
 // flowrun-shop [--port N] [--until-eof]: the sample shop as a program. Prints its address, ends at TERM or INT.
 #include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -7,6 +9,7 @@
 #include <cstring>
 #include <thread>
 
+#include "pool.h"
 #include "shop.h"
 
 namespace {
@@ -14,6 +17,13 @@ namespace {
 void on_signal(int) {
   // Requests that hang on purpose would hold a tidy end up.
   _exit(0);
+}
+
+void allow_many_connections() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 }  // namespace
@@ -27,16 +37,28 @@ int main(int argc, char** argv) {
     } else if (std::strcmp(argv[i], "--until-eof") == 0) {
       until_eof = true;
     } else {
-      std::fprintf(stderr, "usage: flowrun-shop [--port N] [--until-eof]\n");
-      return 2;
+      const bool asked = std::strcmp(argv[i], "--help") == 0 || std::strcmp(argv[i], "-h") == 0;
+      std::fprintf(asked ? stdout : stderr, "usage: flowrun-shop [--port N] [--until-eof]\n");
+      return asked ? 0 : 2;
     }
   }
+  allow_many_connections();
+  signal(SIGTERM, on_signal);
+  signal(SIGINT, on_signal);
+  signal(SIGPIPE, SIG_IGN);
+
   httplib::Server server;
-  // Slow answers hold a thread each.
-  server.new_task_queue = [] { return new httplib::ThreadPool(256); };
+  server.new_task_queue = [] { return new shop::GrowingPool; };
   server.set_tcp_nodelay(true);
-  server.set_keep_alive_max_count(100000);
+  server.set_keep_alive_max_count(1000000);
   server.set_keep_alive_timeout(30);
+  // Of the library's own options SO_REUSEPORT goes: two shops on one port would share the calls between them.
+  int listener = -1;
+  server.set_socket_options([&listener](int descriptor) {
+    const int yes = 1;
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    listener = descriptor;
+  });
   shop::Shop shop(server);
   if (port == 0) {
     port = server.bind_to_any_port("127.0.0.1");
@@ -44,20 +66,22 @@ int main(int argc, char** argv) {
     port = -1;
   }
   if (port < 0) {
-    std::fprintf(stderr, "flowrun-shop: the port is taken\n");
+    std::fprintf(stderr, "flowrun-shop: cannot listen there; is the port taken?\n");
     return 1;
   }
-  signal(SIGTERM, on_signal);
-  signal(SIGINT, on_signal);
-  signal(SIGPIPE, SIG_IGN);
+  // The library lets five connections wait; of a fan-out of hundreds most would be dropped and come again a second
+  // later.
+  listen(listener, 4096);
   std::printf("listening on http://127.0.0.1:%d\n", port);
   std::fflush(stdout);
-  std::thread watch([until_eof] {
-    char byte;
-    while (until_eof && read(STDIN_FILENO, &byte, 1) > 0) {
-    }
-    if (until_eof) _exit(0);
-  });
+  if (until_eof) {
+    std::thread([] {
+      char bytes[256];
+      while (read(STDIN_FILENO, bytes, sizeof bytes) > 0) {
+      }
+      _exit(0);
+    }).detach();
+  }
   server.listen_after_bind();
   _exit(0);
 }

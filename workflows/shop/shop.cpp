@@ -1,7 +1,12 @@
 #include "shop.h"
 
 #include <chrono>
+#include <cstdlib>
+#include <set>
+#include <stdexcept>
 #include <thread>
+
+#include "connection.h"
 
 namespace shop {
 namespace {
@@ -10,14 +15,18 @@ void pause(int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms));
 
 Json body_of(const httplib::Request& request) {
   Json body = Json::parse(request.body, nullptr, false);
-  return body.is_discarded() ? Json() : body;
+  return body.is_object() ? body : Json::object();
 }
 
 }  // namespace
 
 Shop::Shop(httplib::Server& server) : server_(server) {
-  control();
+  services();
   generic();
+  control();
+}
+
+void Shop::services() {
   serve("GET", R"(/orders/([A-Za-z0-9-]+))", "orders", 20, [](const httplib::Request& request) {
     return Json{{"id", request.matches[1].str()},
                 {"zip", "10115"},
@@ -55,98 +64,103 @@ void Shop::serve(const char* method, const std::string& pattern, const std::stri
 
 void Shop::answer(const httplib::Request& request, httplib::Response& response, const std::string& name, int ms,
                   const Answer& make) {
-  {
-    std::lock_guard lock(mutex_);
-    ++calls_[name];
+  const Mischief mischief = called(name, request);
+  if (mischief.times > 0 && !mischief.after_work) {
+    misbehave(mischief, request, response);
+    if (mischief.how != "slow") return;
   }
-  if (misbehave(request, response)) return;
   pause(ms);
-  std::string key = request.get_header_value("Idempotency-Key");
-  std::lock_guard lock(mutex_);
-  Json answer;
-  auto known = key.empty() ? answers_.end() : answers_.find(request.path + " " + key);
-  if (known != answers_.end()) {
-    answer = known->second;
-  } else {
-    answer = make(request);
-    if (request.method != "GET") ++effects_[name];
-    if (!key.empty()) answers_[request.path + " " + key] = answer;
-  }
-  response.set_content(answer.dump(), "application/json");
+  response.set_content(work(request, name, make).dump(), "application/json");
+  if (mischief.times > 0 && mischief.after_work) misbehave(mischief, request, response);
 }
 
-bool Shop::misbehave(const httplib::Request& request, httplib::Response& response) {
-  Mischief mischief;
-  {
-    std::lock_guard lock(mutex_);
-    auto found = mischief_.find(request.path);
-    if (found == mischief_.end() || found->second.times <= 0) return false;
-    --found->second.times;
-    mischief = found->second;
+Json Shop::work(const httplib::Request& request, const std::string& name, const Answer& make) {
+  const std::string key = request.get_header_value("Idempotency-Key");
+  std::lock_guard lock(mutex_);
+  if (!key.empty()) {
+    auto known = answers_.find(request.path + " " + key);
+    if (known != answers_.end()) return known->second;
   }
+  Json answer = make(request);
+  if (request.method != "GET") ++effects_[name];
+  if (!key.empty()) answers_[request.path + " " + key] = answer;
+  return answer;
+}
+
+Shop::Mischief Shop::called(const std::string& name, const httplib::Request& request) {
+  std::lock_guard lock(mutex_);
+  ++calls_[name];
+  auto planned = mischief_.find(request.path);
+  if (planned == mischief_.end() || planned->second.times <= 0) return {};
+  Mischief mischief = planned->second;
+  --planned->second.times;
+  return mischief;
+}
+
+void Shop::misbehave(const Mischief& mischief, const httplib::Request& request, httplib::Response& response) {
   if (mischief.how == "slow") {
     pause(mischief.ms);
-    return false;
-  }
-  if (mischief.how == "hang") {
-    // For an hour: longer than anybody waits.
-    for (int i = 0; i < 36000; ++i) pause(100);
+  } else if (mischief.how == "hang") {
+    wait_until_gone(request);
+  } else if (mischief.how == "break") {
+    break_off(request);
   } else if (mischief.how == "429") {
     response.status = 429;
     response.set_header("Retry-After", std::to_string(mischief.retry_after));
     response.set_content(R"({"error":"slow down"})", "application/json");
   } else if (mischief.how == "rubbish") {
     response.set_content("{\"half\": ", "application/json");
-  } else if (mischief.how == "break") {
-    // A body that is promised and does not come ends the connection.
-    response.set_content_provider(1000, "application/json",
-                                  [](std::size_t, std::size_t, httplib::DataSink&) { return false; });
   } else {
-    response.status = mischief.how == "fail" ? 500 : mischief.status;
+    response.status = mischief.how == "status" ? mischief.status : 500;
     response.set_content(R"({"error":"told to fail"})", "application/json");
   }
-  return true;
 }
 
 void Shop::generic() {
-  auto echo = [](const httplib::Request& request, httplib::Response& response) {
+  // Nothing of these needs the shop: they only answer.
+  auto plain = [this](const std::string& name, Answer make) {
+    return [this, name, make](const httplib::Request& request, httplib::Response& response) {
+      const Mischief mischief = called(name, request);
+      if (mischief.times > 0) misbehave(mischief, request, response);
+      if (mischief.times == 0 || mischief.how == "slow") response.set_content(make(request).dump(), "application/json");
+    };
+  };
+  auto echo = plain("echo", [](const httplib::Request& request) {
     Json headers = Json::object();
     for (const auto& [name, value] : request.headers) headers[name] = value;
-    response.set_content(Json{{"method", request.method},
-                              {"path", request.path},
-                              {"target", request.target},
-                              {"headers", headers},
-                              {"body", request.body}}
-                             .dump(),
-                         "application/json");
-  };
+    return Json{{"method", request.method},
+                {"path", request.path},
+                {"target", request.target},
+                {"headers", headers},
+                {"body", request.body}};
+  });
   server_.Get("/echo.*", echo);
   server_.Post("/echo.*", echo);
   server_.Put("/echo.*", echo);
   server_.Delete("/echo.*", echo);
   server_.Patch("/echo.*", echo);
-  auto status = [](const httplib::Request& request, httplib::Response& response) {
+  auto status = [this](const httplib::Request& request, httplib::Response& response) {
+    called("status", request);
     response.status = std::stoi(request.matches[1]);
     response.set_content(Json{{"status", response.status}}.dump(), "application/json");
   };
-  server_.Get(R"(/status/([1-5][0-9][0-9]))", status);
-  server_.Post(R"(/status/([1-5][0-9][0-9]))", status);
-  server_.Get(R"(/delay/([0-9]{1,6}))", [](const httplib::Request& request, httplib::Response& response) {
-    int ms = std::stoi(request.matches[1]);
-    pause(ms);
-    response.set_content(Json{{"ms", ms}}.dump(), "application/json");
-  });
-  server_.Get(R"(/items/([0-9]{1,6}))", [](const httplib::Request& request, httplib::Response& response) {
-    Json items = Json::array();
-    for (int i = 0; i < std::stoi(request.matches[1]); ++i)
-      items.push_back({{"id", i}, {"name", "item " + std::to_string(i)}});
-    response.set_content(items.dump(), "application/json");
-  });
+  server_.Get(R"(/status/([2-5][0-9][0-9]))", status);
+  server_.Post(R"(/status/([2-5][0-9][0-9]))", status);
+  server_.Get(R"(/delay/([0-9]{1,6}))", plain("delay", [](const httplib::Request& request) {
+                const int ms = std::stoi(request.matches[1]);
+                pause(ms);
+                return Json{{"ms", ms}};
+              }));
+  server_.Get(R"(/items/([0-9]{1,6}))", plain("items", [](const httplib::Request& request) {
+                Json items = Json::array();
+                const int count = std::stoi(request.matches[1]);
+                for (int i = 0; i < count; ++i) items.push_back({{"id", i}, {"name", "item " + std::to_string(i)}});
+                return items;
+              }));
   server_.Post(R"(/effect/([A-Za-z0-9_.-]+))", [this](const httplib::Request& request, httplib::Response& response) {
-    int ms = request.has_param("ms") ? std::atoi(request.get_param_value("ms").c_str()) : 0;
-    std::string name = "effect/" + request.matches[1].str();
-    answer(request, response, name, ms, [&](const httplib::Request&) {
-      return Json{{"effect", request.matches[1].str()}};
+    const int ms = request.has_param("ms") ? std::atoi(request.get_param_value("ms").c_str()) : 0;
+    answer(request, response, "effect/" + request.matches[1].str(), ms, [](const httplib::Request& what) {
+      return Json{{"effect", what.matches[1].str()}};
     });
   });
 }
@@ -165,21 +179,24 @@ void Shop::control() {
     response.set_content("{}", "application/json");
   });
   server_.Post("/misbehave", [this](const httplib::Request& request, httplib::Response& response) {
-    Json asked = body_of(request);
-    if (!asked.is_object() || !asked.contains("path") || !asked.contains("how")) {
+    static const std::set<std::string> kWays{"fail", "status", "429", "rubbish", "slow", "hang", "break"};
+    const Json asked = body_of(request);
+    try {
+      Mischief mischief;
+      mischief.times = asked.value("times", 1);
+      mischief.how = asked.at("how").get<std::string>();
+      mischief.status = asked.value("status", mischief.status);
+      mischief.ms = asked.value("ms", mischief.ms);
+      mischief.retry_after = asked.value("retry_after", mischief.retry_after);
+      mischief.after_work = asked.value("after_work", false);
+      if (!kWays.count(mischief.how)) throw std::invalid_argument("no such way to misbehave: " + mischief.how);
+      std::lock_guard lock(mutex_);
+      mischief_[asked.at("path").get<std::string>()] = mischief;
+      response.set_content("{}", "application/json");
+    } catch (const std::exception& wrong) {
       response.status = 400;
-      response.set_content(R"({"error":"path and how are needed"})", "application/json");
-      return;
+      response.set_content(Json{{"error", wrong.what()}}.dump(), "application/json");
     }
-    Mischief mischief;
-    mischief.times = asked.value("times", 1);
-    mischief.how = asked["how"];
-    mischief.status = asked.value("status", 503);
-    mischief.ms = asked.value("ms", 1000);
-    mischief.retry_after = asked.value("retry_after", 1);
-    std::lock_guard lock(mutex_);
-    mischief_[asked["path"]] = mischief;
-    response.set_content("{}", "application/json");
   });
 }
 
