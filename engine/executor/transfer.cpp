@@ -1,10 +1,8 @@
 #include "engine/executor/transfer.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/evp.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
@@ -152,49 +150,6 @@ bool is_utf8(const std::string& text) {
 }
 
 }  // namespace
-
-BodyFile::~BodyFile() {
-  if (descriptor_ >= 0) {
-    ::close(descriptor_);
-    unlink(path_.c_str());
-  }
-  EVP_MD_CTX_free(static_cast<EVP_MD_CTX*>(digest_));
-}
-
-bool BodyFile::open(const std::string& path) {
-  path_ = path;
-  descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  digest_ = EVP_MD_CTX_new();
-  return descriptor_ >= 0 && EVP_DigestInit_ex(static_cast<EVP_MD_CTX*>(digest_), EVP_sha256(), nullptr) == 1;
-}
-
-bool BodyFile::write(const char* bytes, std::size_t count) {
-  EVP_DigestUpdate(static_cast<EVP_MD_CTX*>(digest_), bytes, count);
-  size_ += count;
-  while (count > 0) {
-    ssize_t written = ::write(descriptor_, bytes, count);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    bytes += written;
-    count -= static_cast<std::size_t>(written);
-  }
-  return true;
-}
-
-std::string BodyFile::close(const std::string& name) {
-  unsigned char sum[EVP_MAX_MD_SIZE];
-  unsigned int length = 0;
-  EVP_DigestFinal_ex(static_cast<EVP_MD_CTX*>(digest_), sum, &length);
-  // What the journal will call complete has to be on the disk.
-  if (fdatasync(descriptor_) != 0) return "";
-  ::close(descriptor_);
-  descriptor_ = -1;
-  std::string hex;
-  for (unsigned int i = 0; i < length; ++i) hex += fmt::format("{:02x}", sum[i]);
-  std::string json = "{\"path\":";
-  append_json_string(json, name);
-  return json + fmt::format(",\"size\":{},\"sha256\":\"{}\"}}", size_, hex);
-}
 
 Transfer::~Transfer() {
   curl_slist_free_all(header_list);

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "engine/executor/body_file.h"
 #include "engine/model/outcome.h"
 #include "engine/model/task.h"
 
@@ -18,23 +19,6 @@ namespace flowrun {
 
 /// scheme://host:port of |url| as it is written: good enough to tell hosts apart.
 std::string host_of(const std::string& url);
-
-/// Where a streamed body goes.
-class BodyFile {
- public:
-  ~BodyFile();
-  bool open(const std::string& path);
-  bool write(const char* bytes, std::size_t count);
-  /// {path, size, sha256}; |name| is the path to tell. Closes the file and keeps it. Empty: it is not safely on disk.
-  std::string close(const std::string& name);
-  bool is_open() const { return descriptor_ >= 0; }
-
- private:
-  std::string path_;  ///< to be removed when it stays incomplete
-  int descriptor_ = -1;
-  void* digest_ = nullptr;
-  std::uint64_t size_ = 0;
-};
 
 struct Transfer {
   Task task;
