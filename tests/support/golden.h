@@ -5,8 +5,8 @@
 
 namespace flowrun::test {
 
-/// Compares |text| with the file tests/goldens/|name|; with FLOWRUN_ACCEPT=1 writes it. The test that calls this is tagged
-/// [golden], which is what ./dev accept runs.
+/// Compares |text| with the file tests/goldens/|name|; with FLOWRUN_ACCEPT=1 writes it. The test that calls this is
+/// tagged [golden], which is what ./dev accept runs.
 void check_golden(const std::string& name, const std::string& text);
 
 }  // namespace flowrun::test
