@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "engine/language/schema.h"
 #include "engine/load.h"
@@ -35,7 +36,11 @@ std::variant<Json, std::string> coerced(const Json& schema, const std::string& t
   Json types = schema.is_object() ? schema.value("type", Json()) : Json();
   if (types.is_null() || types == "string") return Json(text);
   if (types.is_string()) types = Json::array({types});
+  // A list or an object may have blanks around it; other literals are exact.
+  bool blank = !text.empty() && (std::isspace(static_cast<unsigned char>(text.front())) ||
+                                 std::isspace(static_cast<unsigned char>(text.back())));
   Json parsed = Json::parse(text, nullptr, false);
+  if (blank && !parsed.is_structured()) parsed = Json(Json::value_t::discarded);
   for (const Json& type : types) {
     if (type == "integer" && parsed.is_number_integer()) return parsed;
     if (type == "number" && parsed.is_number()) return parsed;

@@ -24,12 +24,6 @@ namespace {
 
 constexpr std::int64_t kLargestFile = 4 << 20;  // flowrun-workflow(5), "Limits"
 
-const std::vector<std::string> kTopKeys{"flowrun",  "name",        "description", "version",    "input",
-                                        "vars",     "env",         "cwd",         "secrets",    "limits",
-                                        "defaults", "concurrency", "timeout",     "fail_fast",  "steps",
-                                        "output",   "on_failure",  "finally",     "lint_ignore"};
-const std::vector<std::string> kLaterKeys{"secrets", "limits", "on_failure", "finally"};
-
 std::string name_from(const std::string& file) {
   std::string stem = std::filesystem::path(file).stem().string();
   if (stem.size() > 5 && stem.substr(stem.size() - 5) == ".flow") stem.resize(stem.size() - 5);
@@ -39,8 +33,11 @@ std::string name_from(const std::string& file) {
   return stem.empty() || !std::isalnum(static_cast<unsigned char>(stem[0])) ? "run" + stem : stem;
 }
 
-bool contains(const std::vector<std::string>& list, const std::string& word) {
-  return std::find(list.begin(), list.end(), word) != list.end();
+/// Options that a step must write itself.
+bool has_no_default(const std::string& option) {
+  static const std::set<std::string> kOwn{"id",   "if",          "needs", "after", "fallback", "do",
+                                          "name", "description", "as",    "key",   "collect"};
+  return kOwn.count(option) > 0 || kind_bit(option) != 0;
 }
 
 class Loader {
@@ -59,16 +56,15 @@ class Loader {
     vars();
     secrets();
     defaults();
+    env();
     steps();
-    output();
-    for (auto& [group, name] : reading_.groups) {
-      group->items_named =
-          std::any_of(reading_.mentions.begin(), reading_.mentions.end(), [&, &named = name](const Mention& mention) {
-            const Reference& reference = mention.reference;
-            return reference.variable == "status" && reference.member == named &&
-                   (reference.field.empty() || reference.field == "items" || reference.field == "branches");
-          });
+    std::set<std::string> looked_into;
+    for (const Mention& mention : reading_.mentions) {
+      const std::string& field = mention.reference.field;
+      if (mention.reference.variable == "status" && (field.empty() || field == "items" || field == "branches"))
+        looked_into.insert(mention.reference.member);
     }
+    for (auto& [group, name] : reading_.groups) group->items_named = looked_into.count(name) > 0;
     programs();
   }
 
@@ -96,16 +92,16 @@ class Loader {
   void keys() {
     for (const Member& member : root_.members) {
       if (member.key.rfind("x-", 0) == 0) continue;
-      if (contains(kLaterKeys, member.key)) {
+      const Key* key = find_top_key(member.key);
+      if (key && key->later) {
         reading_.error("E109", member.at, member.key.size(),
                        fmt::format("`{}` is not available in this version of flowrun", member.key));
-      } else if (!contains(kTopKeys, member.key)) {
-        std::string near = nearest(member.key, kTopKeys);
-        std::string suggestion = !near.empty()          ? "did you mean `" + near + "`?"
-                                 : find_key(member.key) ? "it is a key of a step; steps stand below `steps:`"
-                                                        : advice_for(member.key, 0);
-        if (member.key == "inputs") suggestion = "did you mean `input`?";
-        if (member.key == "jobs" || member.key == "tasks") suggestion = "did you mean `steps`?";
+      } else if (!key) {
+        std::vector<std::string> names;
+        for (const Key& known : top_keys()) names.push_back(known.name);
+        std::string near = nearest(member.key, names);
+        std::string suggestion = advice_at_top(member.key);
+        if (suggestion.empty() && !near.empty()) suggestion = "did you mean `" + near + "`?";
         reading_.error(is_reserved(member.key) ? "E109" : "E101", member.at, member.key.size(),
                        fmt::format("unknown key `{}` at the top", member.key), suggestion);
       }
@@ -122,15 +118,21 @@ class Loader {
                   std::all_of(name.begin(), name.end(), [](char c) {
                     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
                   });
-      if (!good)
+      if (!good && key->is_string() && name.find("${") == std::string::npos)
         reading_.error("E105", key->at, name.size(),
                        fmt::format("`{}` is no name: a-z, 0-9, _ and -, at most 64, a letter first", name));
       if (good) workflow.name = name;
     }
-    if (const Node* key = root_.find("description")) workflow.description = key->text;
-    if (const Node* key = root_.find("version")) workflow.version = key->text;
+    if (const Node* key = root_.find("description")) workflow.description = reading_.plain_text(*key, "description");
+    if (const Node* key = root_.find("version")) {
+      // `version: 1.2` is as good as "1.2".
+      if (!key->is_scalar()) reading_.plain_text(*key, "version");
+      workflow.version = key->text;
+    }
+    if (const Node* key = root_.find("lint_ignore"))
+      reading_.is(*key, Node::Kind::List, "lint_ignore", "a list of codes");
     if (const Node* key = root_.find("concurrency"))
-      if (auto count = reading_.count(*key, "concurrency", 1).value)
+      if (auto count = reading_.plain_count(*key, "concurrency", 1))
         workflow.concurrency = static_cast<int>(std::min<std::int64_t>(*count, 1000000));
     if (const Node* key = root_.find("fail_fast")) reading_.nearest_fail_fast = reading_.fail_fast(*key);
     if (const Node* key = root_.find("cwd")) reading_.plain_text(*key, "cwd");
@@ -140,18 +142,22 @@ class Loader {
     const Node* declared = root_.find("input");
     if (!declared || !reading_.is(*declared, Node::Kind::Map, "input", "a map of names to their types")) return;
     for (const Member& member : declared->members) {
+      if (member.key.rfind("x-", 0) == 0) continue;
       reading_.check_name(member.key, member.at, "an input", false);
       InputSpec spec;
       spec.name = member.key;
       if (!member.value.is_map()) {
         shorthand(spec, member.value);
       } else {
+        std::size_t errors = reading_.diagnostics.errors();
         check_schema_keywords(member.value, true, reading_.diagnostics);
+        usable_ = reading_.diagnostics.errors() == errors;
         spec.schema = member.value.json();
         for (const char* own : {"default", "env", "description"}) spec.schema.erase(own);
         if (const Node* key = member.value.find("env")) spec.env = reading_.plain_text(*key, "env");
         if (const Node* key = member.value.find("description")) spec.description = key->text;
         if (const Node* key = member.value.find("default")) otherwise(spec, *key);
+        usable_ = true;
       }
       reading_.inputs[spec.name] = spec.schema;
       loaded_.inputs.push_back(std::move(spec));
@@ -170,10 +176,11 @@ class Loader {
   }
 
   void otherwise(InputSpec& spec, const Node& node) {
-    reading_.steps_visible = false;
+    reading_.moment = Reading::Moment::Inputs;
     spec.otherwise = reading_.value(node);
-    reading_.steps_visible = true;
-    if (!spec.otherwise->constant()) return;
+    reading_.moment = Reading::Moment::Run;
+    // Of a schema that is wrong itself nothing can be said.
+    if (!spec.otherwise->constant() || !usable_) return;
     for (const std::string& error : schema_errors(spec.schema, node.json()))
       reading_.error("E108", node.at, node.text.size(),
                      fmt::format("the default of `{}` does not satisfy its own schema: {}", spec.name, error));
@@ -182,19 +189,22 @@ class Loader {
   void vars() {
     const Node* declared = root_.find("vars");
     if (!declared || !reading_.is(*declared, Node::Kind::Map, "vars", "a map of names to values")) return;
-    reading_.steps_visible = false;
+    reading_.moment = Reading::Moment::Vars;
     for (const Member& member : declared->members) {
+      if (member.key.rfind("x-", 0) == 0) continue;
       reading_.check_name(member.key, member.at, "a variable", false);
       loaded_.vars.push_back({member.key, reading_.value(member.value)});
       reading_.vars.insert(member.key);
     }
-    reading_.steps_visible = true;
+    reading_.moment = Reading::Moment::Run;
   }
 
   void secrets() {
     const Node* declared = root_.find("secrets");
-    if (!declared) return;
+    if (!declared || !reading_.is(*declared, Node::Kind::Map, "secrets", "a map of names to where they are read"))
+      return;
     for (const Member& member : declared->members) {
+      reading_.secrets.insert(member.key);
       int sources = 0;
       for (const char* source : {"env", "file", "command"}) sources += member.value.find(source) != nullptr;
       if (sources > 1)
@@ -207,19 +217,20 @@ class Loader {
   void defaults() {
     const Node* given = root_.find("defaults");
     if (!given || !reading_.is(*given, Node::Kind::Map, "defaults", "a map")) return;
-    reading_.only(*given, {"all", "http", "shell", "exec"}, "`defaults`");
+    reading_.only(*given, names_within("defaults"), "`defaults`");
     for (const Member& group : given->members) {
-      std::uint32_t kinds = group.key == "all" ? kEvery : kind_bit(group.key);
+      std::uint32_t kinds = group.key == "all" ? kEvery : kind_bit(group.key) & (kHttp | kProcess);
+      if (!kinds || !reading_.is(group.value, Node::Kind::Map, "defaults", "a map of maps of options")) continue;
       for (const Member& member : group.value.members) {
         if (member.key.rfind("x-", 0) == 0) continue;
         const Key* key = find_key(member.key);
         if (key && key->later) {
           reading_.error("E109", member.at, member.key.size(),
                          fmt::format("`{}` is not available in this version of flowrun", member.key));
-        } else if (!key || kind_bit(member.key) || !(key->kinds & kinds)) {
+        } else if (!key || has_no_default(member.key) || !(key->kinds & kinds)) {
           std::vector<std::string> names;
           for (const Key& one : step_keys())
-            if ((one.kinds & kinds) && !kind_bit(one.name)) names.push_back(one.name);
+            if ((one.kinds & kinds) && !has_no_default(one.name)) names.push_back(one.name);
           std::string near = nearest(member.key, names);
           reading_.error(key ? "E104" : "E101", member.at, member.key.size(),
                          fmt::format("`{}` is no option of {} to have a default", member.key,
@@ -230,44 +241,27 @@ class Loader {
     }
   }
 
+  /// Merged below the `env` of each process, where its values are read.
+  void env() {
+    if (const Node* key = root_.find("env")) reading_.is(*key, Node::Kind::Map, "env", "a map of names to values");
+  }
+
   void steps() {
     auto root = std::make_unique<RootStep>();
     if (const Node* key = root_.find("timeout")) root->timeout = reading_.duration(*key, "timeout");
     const Node* body = root_.find("steps");
+    const Node* output = root_.find("output");
+    loaded_.workflow.has_output = output != nullptr;
     if (!body) {
       reading_.error("E110", root_.at, 1, "there is no `steps`", "for example steps: { hello: { shell: echo hello } }");
       root->body = std::make_unique<GraphStep>();
     } else {
-      root->body = reading_.body(*body, "steps");
+      // The output stands behind all steps and sees those at the top.
+      root->body = reading_.body(*body, "steps", [&] {
+        if (output) root->output = reading_.value(*output);
+      });
     }
-    top_ = root->body.get();
-    root_step_ = root.get();
     loaded_.workflow.root = std::move(root);
-  }
-
-  void output() {
-    const Node* key = root_.find("output");
-    if (!key) return;
-    loaded_.workflow.has_output = true;
-    // It stands behind all steps and sees those at the top.
-    Reading::Binding seen(reading_, {"steps", "status"});
-    std::size_t from = reading_.mentions.size();
-    root_step_->output = reading_.value(*key);
-    for (std::size_t m = from; m < reading_.mentions.size(); ++m) {
-      const Mention& mention = reading_.mentions[m];
-      const std::string& step = mention.reference.member;
-      if ((mention.reference.variable != "steps" && mention.reference.variable != "status") || step.empty() ||
-          top_->find(step))
-        continue;
-      std::vector<std::string> names;
-      for (const GraphStep::Child& child : top_->children) names.push_back(child.step->name);
-      std::string near = nearest(step, names);
-      // Steps that could not be read are missing here, too; they have been complained of.
-      if (reading_.diagnostics.ok())
-        reading_.error("E203", mention.at, static_cast<std::size_t>(mention.length),
-                       fmt::format("no step `{}` at the top", step),
-                       near.empty() ? "" : "did you mean `" + near + "`?");
-    }
   }
 
   void programs() {
@@ -292,8 +286,7 @@ class Loader {
   const Node& root_;
   Loaded& loaded_;
   Reading reading_;
-  GraphStep* top_ = nullptr;
-  RootStep* root_step_ = nullptr;
+  bool usable_ = true;  ///< the schema of the input that is being read
   std::set<std::string> known_programs_;
 };
 

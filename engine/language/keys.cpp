@@ -90,14 +90,93 @@ const std::vector<Key>& step_keys() {
   return keys;
 }
 
+const std::vector<Key>& top_keys() {
+  static const std::vector<Key> keys{
+      {"flowrun", 0, "1", "required", "version of the language"},
+      {"name", 0, "name", "name of the file", "part of the run's id; `-` is allowed"},
+      {"description", 0, "text", "", "shown by list and show"},
+      {"version", 0, "text", "", "shown by list and show"},
+      {"input", 0, "map of schemas", "{}", "the declared inputs"},
+      {"vars", 0, "map", "{}", "constants, evaluated once at the start"},
+      {"env", 0, "map", "{}", "added to the environment of every process"},
+      {"cwd", 0, "path", "folder of the file", "where relative paths start and processes run"},
+      {"secrets", 0, "map", "{}", "values that are never stored", true},
+      {"limits", 0, "map", "{}", "named pools shared by steps", true},
+      {"defaults", 0, "map", "{}", "defaults of options for all, http, shell, exec"},
+      {"concurrency", 0, "count", "64", "attempts running at once in this run"},
+      {"timeout", 0, "duration", "none", "of `steps`"},
+      {"fail_fast", 0, "true, false, drain", "drain", "what a failure stops; groups inherit it"},
+      {"steps", 0, "body", "required", "what is to be done"},
+      {"output", 0, "any", "none", "result of the run"},
+      {"on_failure", 0, "body", "", "runs when the run failed", true},
+      {"finally", 0, "body", "", "runs at every end", true},
+      {"lint_ignore", 0, "list of codes", "[]", "warnings that are not shown"},
+  };
+  return keys;
+}
+
+const std::vector<InnerKey>& inner_keys() {
+  static const std::vector<InnerKey> keys{
+      {"retry", "attempts", "count", "3", "the first try included"},
+      {"retry", "delay", "duration", "500ms", "before the second try"},
+      {"retry", "backoff", "number", "2", "by which each further wait is multiplied"},
+      {"retry", "max_delay", "duration", "30s", "the longest wait"},
+      {"retry", "jitter", "full or none", "full", "whether a wait is a random part of that"},
+      {"retry", "on", "list of error types", "by kind", "what is tried again"},
+      {"retry", "if", "boolean", "true", "asked of each failure"},
+      {"auth", "bearer", "text", "", "Authorization: Bearer"},
+      {"auth", "basic", "{user, password}", "", "Authorization: Basic"},
+      {"auth", "header", "{NAME: value}", "", "a header of your choice"},
+      {"expect", "status", "status or list", "2xx", "which statuses are a success"},
+      {"expect", "if", "boolean", "true", "asked of the raw result"},
+      {"tls", "ca", "path", "system", "whom to trust"},
+      {"tls", "cert", "path", "", "the client's certificate"},
+      {"tls", "key", "path", "", "its key"},
+      {"tls", "verify", "boolean", "true", "whether the server's certificate is checked"},
+      {"join", "at_least", "count or percent", "", "when all have settled, so many have succeeded"},
+      {"join", "tolerate", "count or percent", "", "at most so many have failed"},
+      {"join", "quorum", "count or percent", "", "done at so many successes; the rest is cancelled"},
+      {"switch", "if", "boolean", "", "whether this way is taken"},
+      {"switch", "do", "body", "", "what this way does"},
+      {"switch", "else", "body", "", "the last way"},
+      {"defaults", "all", "map", "", "for every kind"},
+      {"defaults", "http", "map", "", "for http"},
+      {"defaults", "shell", "map", "", "for shell"},
+      {"defaults", "exec", "map", "", "for exec"},
+  };
+  return keys;
+}
+
+std::vector<std::string> names_within(std::string_view key) {
+  std::vector<std::string> names;
+  for (const InnerKey& inner : inner_keys())
+    if (key == inner.within) names.push_back(inner.name);
+  return names;
+}
+
+namespace {
+
+const Key* find_in(const std::unordered_map<std::string_view, const Key*>& keys, std::string_view name) {
+  auto found = keys.find(name);
+  return found == keys.end() ? nullptr : found->second;
+}
+
+std::unordered_map<std::string_view, const Key*> by_name(const std::vector<Key>& keys) {
+  std::unordered_map<std::string_view, const Key*> map;
+  for (const Key& key : keys) map.emplace(key.name, &key);
+  return map;
+}
+
+}  // namespace
+
 const Key* find_key(std::string_view name) {
-  static const auto by_name = [] {
-    std::unordered_map<std::string_view, const Key*> map;
-    for (const Key& key : step_keys()) map.emplace(key.name, &key);
-    return map;
-  }();
-  auto found = by_name.find(name);
-  return found == by_name.end() ? nullptr : found->second;
+  static const auto keys = by_name(step_keys());
+  return find_in(keys, name);
+}
+
+const Key* find_top_key(std::string_view name) {
+  static const auto keys = by_name(top_keys());
+  return find_in(keys, name);
 }
 
 std::uint32_t kind_bit(std::string_view name) {
@@ -148,15 +227,56 @@ std::string advice_for(std::string_view word, std::uint32_t kind) {
       {"rescue", "use `fallback`"},
       {"compete", "use `race`"},
       {"retries", "did you mean `retry`? for example `retry: { attempts: 3 }`"},
+      {"retires", "did you mean `retry`? for example `retry: { attempts: 3 }`"},
       {"attempt_timeout", "use `timeout`"},
       {"body", "use `json`, `form`, `text` or `file`"},
+      {"matrix", "use `for_each`; jq makes products: ${ [{os: (\"a\", \"b\"), n: (1, 2)}] }"},
+      {"uses", "use `workflow`"},
+      {"while", "use `poll`, or `for_each` over a list"},
+      {"max_attempts", "use `retry: { attempts: 3 }`"},
+      {"maxRetries", "use `retry: { attempts: 3 }`"},
+      {"environment", "use `env`"},
+      {"args", "write `exec: [PROGRAM, ARG, ...]`"},
+      {"loop", "use `for_each`"},
+      {"on_error", "use `fallback`"},
+      {"working_directory", "use `cwd`"},
+      {"workdir", "use `cwd`"},
+      {"allow-failure", "use `continue_on_error`"},
+      {"type", "the kind is the key itself: `http`, `shell`, `exec`, ..."},
       {"url", "write `http: [METHOD] URL`"},
       {"method", "write `http: [METHOD] URL`"},
       {"steps", "use `sequence`, `parallel` or `do`"},
   };
   if (word == "env" && kind == kHttp) return "`env` is an option of shell and exec; for a header use `headers`";
+  if (word == "body" && (kind & kProcess)) return "use `stdin`";
+  if (word == "run" && kind != 0) return "a step has one kind; make two steps of it";
   auto found = others.find(word);
   return found == others.end() ? "" : found->second;
+}
+
+std::string advice_at_top(std::string_view word) {
+  static const std::unordered_map<std::string_view, const char*> others{
+      {"inputs", "use `input`"},
+      {"parameters", "use `input`"},
+      {"params", "use `input`"},
+      {"jobs", "use `steps`"},
+      {"tasks", "use `steps`"},
+      {"stages", "use `steps`"},
+      {"outputs", "use `output`"},
+      {"variables", "use `vars`"},
+      {"locals", "use `vars`"},
+      {"on", "flowrun waits for nothing: call `flowrun run` from cron, a timer or CI"},
+      {"schedule", "call `flowrun run --id` from cron or a systemd timer"},
+      {"trigger", "call `flowrun run` from what triggers it"},
+      {"environment", "use `env`"},
+      {"working_directory", "use `cwd`"},
+      {"max-parallel", "use `concurrency`"},
+      {"fail-fast", "use `fail_fast`"},
+      {"title", "use `name` or `description`"},
+  };
+  auto found = others.find(word);
+  if (found != others.end()) return found->second;
+  return find_key(word) ? "it is a key of a step; steps stand below `steps:`" : "";
 }
 
 bool is_reserved(std::string_view word) {

@@ -1,5 +1,5 @@
-// All keys of a step, in one table: who has them, what they take, what they mean. Parser, suggestions and manual agree
-// because they read it here.
+// All keys of the language, in tables: who has them, what they take, what they mean. Parser, suggestions and manual
+// agree because they read it here.
 #pragma once
 
 #include <cstdint>
@@ -39,15 +39,33 @@ struct Key {
   bool later = false;  ///< belongs to a coming version: refused with a clear word
 };
 
-/// Kinds first: each is a key, too.
+/// Keys of a step. Kinds first: each is a key, too.
 const std::vector<Key>& step_keys();
+/// Keys at the top of a file; their `kinds` are 0.
+const std::vector<Key>& top_keys();
+const Key* find_top_key(std::string_view name);
+
+/// A key within the map that is the value of another: `attempts` within `retry`.
+struct InnerKey {
+  const char* within;
+  const char* name;
+  const char* type;
+  const char* usual;
+  const char* doc;
+};
+const std::vector<InnerKey>& inner_keys();
+std::vector<std::string> names_within(std::string_view key);
+
 const Key* find_key(std::string_view name);
 /// 0 for what is no kind.
 std::uint32_t kind_bit(std::string_view name);
 std::string kind_names(std::uint32_t kinds);
 
-/// What to write instead of a word of another tool, or of a key in the wrong place; empty: nothing is known.
+/// What to write instead of a word of another tool, or of a key in the wrong place; empty: nothing is known. |kind| 0:
+/// the kind of the step is not known.
 std::string advice_for(std::string_view word, std::uint32_t kind);
+/// The same for a word at the top of a file.
+std::string advice_at_top(std::string_view word);
 /// Words kept for later versions: using one is E109.
 bool is_reserved(std::string_view word);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <regex>
 
 // Without it valijson calls abort() for a schema that it can not use.
 #define VALIJSON_USE_EXCEPTIONS 1
@@ -21,14 +22,62 @@ namespace {
 
 constexpr std::size_t kLongestForPattern = 4096;  // std::regex recurses once a character
 
-bool has_pattern(const Json& schema) {
-  if (schema.is_object() && schema.contains("pattern")) return true;
-  return schema.is_structured() && std::any_of(schema.begin(), schema.end(), has_pattern);
+/// Whether a text of |value| is too long for the pattern of |schema| that it would meet.
+bool meets_pattern_too_long(const Json& schema, const Json& value) {
+  if (!schema.is_object()) return false;
+  if (value.is_string())
+    if (schema.contains("pattern") && value.get_ref<const std::string&>().size() > kLongestForPattern) return true;
+  auto of = [&](const char* key) { return schema.contains(key) ? schema[key] : Json(); };
+  for (const char* key : {"allOf", "anyOf", "oneOf"})
+    for (const Json& one : of(key))
+      if (meets_pattern_too_long(one, value)) return true;
+  if (meets_pattern_too_long(of("not"), value)) return true;
+  if (value.is_array()) {
+    const Json items = of("items");
+    return std::any_of(value.begin(), value.end(), [&](const Json& one) { return meets_pattern_too_long(items, one); });
+  }
+  if (!value.is_object()) return false;
+  const Json properties = of("properties"), more = of("additionalProperties");
+  for (const auto& [name, one] : value.items())
+    if (meets_pattern_too_long(properties.is_object() && properties.contains(name) ? properties[name] : more, one))
+      return true;
+  return false;
 }
 
-bool has_long_text(const Json& value) {
-  if (value.is_string()) return value.get_ref<const std::string&>().size() > kLongestForPattern;
-  return value.is_structured() && std::any_of(value.begin(), value.end(), has_long_text);
+const char* name_of_type(const Json& value) {
+  return value.is_string()           ? "text"
+         : value.is_boolean()        ? "true or false"
+         : value.is_number_integer() ? "a whole number"
+         : value.is_number()         ? "a number"
+         : value.is_array()          ? "a list"
+         : value.is_object()         ? "a map"
+                                     : "null";
+}
+
+/// What a keyword takes.
+void check_value(const Member& member, Diagnostics& diagnostics) {
+  using Kind = Node::Kind;
+  auto among = [&](std::initializer_list<const char*> keys) {
+    return std::any_of(keys.begin(), keys.end(), [&](const char* key) { return member.key == key; });
+  };
+  const Node& value = member.value;
+  const char* wanted = nullptr;
+  if (among({"minItems", "maxItems", "minLength", "maxLength"})) {
+    if (value.kind != Kind::Integer || value.text[0] == '-') wanted = "a count";
+  } else if (among({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})) {
+    if (value.kind != Kind::Integer && value.kind != Kind::Float) wanted = "a number";
+  } else if (among({"enum", "required", "anyOf", "oneOf", "allOf"})) {
+    if (!value.is_list()) wanted = "a list";
+  } else if (member.key == "properties") {
+    if (!value.is_map()) wanted = "a map";
+  } else if (member.key == "uniqueItems") {
+    if (value.kind != Kind::Boolean) wanted = "true or false";
+  } else if (among({"pattern", "format"})) {
+    if (!value.is_string()) wanted = "text";
+  }
+  if (wanted)
+    diagnostics.error("E108", value.at, static_cast<int>(std::max<std::size_t>(1, value.text.size())),
+                      fmt::format("`{}` takes {}, not {}", member.key, wanted, value.kind_name()));
 }
 
 }  // namespace
@@ -98,6 +147,15 @@ void check_schema_keywords(const Node& schema, bool input, Diagnostics& diagnost
         check(member.value);
       }
     }
+    if (member.key == "pattern" && member.value.is_string()) {
+      try {
+        std::regex compiled(member.value.text);
+      } catch (const std::regex_error&) {
+        diagnostics.error("E108", member.value.at, static_cast<int>(member.value.text.size()),
+                          fmt::format("`{}` is no regular expression", member.value.text));
+      }
+    }
+    check_value(member, diagnostics);
     bool of_schemas = member.key == "properties";
     bool is_schema = member.key == "items" || member.key == "additionalProperties" || member.key == "not";
     bool list = member.key == "anyOf" || member.key == "oneOf" || member.key == "allOf";
@@ -112,7 +170,7 @@ void check_schema_keywords(const Node& schema, bool input, Diagnostics& diagnost
 std::vector<std::string> schema_errors(const Json& schema, const Json& value) {
   std::vector<std::string> errors;
   if (schema.is_boolean() || (schema.is_object() && schema.empty())) return errors;
-  if (has_pattern(schema) && has_long_text(value)) {
+  if (meets_pattern_too_long(schema, value)) {
     errors.push_back(fmt::format("text of more than {} bytes can not be matched with a `pattern`", kLongestForPattern));
     return errors;
   }
@@ -128,8 +186,15 @@ std::vector<std::string> schema_errors(const Json& schema, const Json& value) {
       for (const std::string& part : error.context)
         if (part != "<root>") where += part;
       // The outer levels only repeat that an inner one failed.
-      if (error.description.rfind("Failed to validate against schema associated with", 0) == 0 && !errors.empty())
-        continue;
+      if (error.description.rfind("Failed to validate", 0) == 0 && !errors.empty()) continue;
+      if (error.description.rfind("Value type not permitted", 0) == 0) {
+        error.description = "the type is wrong";
+        if (where.empty() && schema.is_object() && schema.contains("type"))
+          error.description =
+              fmt::format("it must be of type {}, not {}",
+                          schema["type"].is_string() ? schema["type"].get<std::string>() : schema["type"].dump(),
+                          name_of_type(value));
+      }
       errors.push_back(where.empty() ? error.description : where + ": " + error.description);
     }
     if (errors.empty()) errors.push_back("it does not satisfy its schema");

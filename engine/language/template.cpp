@@ -110,8 +110,10 @@ TextTemplate TextTemplate::compile(const Node& scalar, Diagnostics& diagnostics)
         diagnostics.error("E201", locate(scalar, error.offset), 1, error.message);
         return compiled;
       }
+      // Findings point at the code, not at the blank before it.
+      std::size_t begin = std::min(text.find_first_not_of(" \t\r\n", i + 2), end);
       compiled.parts.emplace_back(
-          Expression::compile(std::string_view(text).substr(i + 2, end - i - 2), locate(scalar, i + 2), diagnostics));
+          Expression::compile(std::string_view(text).substr(begin, end - begin), locate(scalar, begin), diagnostics));
       i = end + 1;
       literal_from = i;
     } else {

@@ -1,8 +1,8 @@
 // Reads http, shell and exec.
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
+#include <cctype>
 #include <regex>
 
 #include "engine/steps/http.h"
@@ -22,6 +22,13 @@ bool is_error_pattern(const std::string& text) {
          std::regex_match(text, kNumbered);
 }
 
+/// A condition where only an expression is evaluated: `if: false` is one, too.
+std::optional<Expression> expression_of(const Setting<bool>& condition, const Node& node) {
+  if (!condition.value) return condition.expression;
+  Diagnostics none({});
+  return Expression::compile(*condition.value ? "true" : "false", node.at, none);
+}
+
 void read_retry(Reading& reading, RetryPolicy& retry, const Node& node) {
   if (node.is_string() && node.text == "none") {
     retry.attempts = Setting<std::int64_t>(1);
@@ -34,7 +41,7 @@ void read_retry(Reading& reading, RetryPolicy& retry, const Node& node) {
                       : "for example { attempts: 3 }");
     return;
   }
-  reading.only(node, {"attempts", "delay", "backoff", "max_delay", "jitter", "on", "if"}, "`retry`");
+  reading.only(node, names_within("retry"), "`retry`");
   if (!retry.attempts.value || *retry.attempts.value < 2) retry.attempts = Setting<std::int64_t>(3);
   if (const Node* key = node.find("attempts")) retry.attempts = reading.count(*key, "attempts", 1);
   if (const Node* key = node.find("delay")) retry.delay = reading.duration(*key, "delay");
@@ -57,8 +64,7 @@ void read_retry(Reading& reading, RetryPolicy& retry, const Node& node) {
   }
   if (const Node* key = node.find("if")) {
     Reading::Binding raw(reading, {".", "error"});
-    Setting<bool> condition = reading.condition(*key);
-    retry.condition = condition.expression;
+    retry.condition = expression_of(reading.condition(*key), *key);
   }
 }
 
@@ -89,24 +95,26 @@ void read_expect(Reading& reading, HttpStep& step, const Node& node) {
     }
   };
   if (!node.is_map()) return statuses(node);
-  reading.only(node, {"status", "if"}, "`expect`");
+  reading.only(node, names_within("expect"), "`expect`");
   if (const Node* key = node.find("status")) statuses(*key);
   if (const Node* key = node.find("if")) {
     Reading::Binding raw(reading, {"."});
-    step.expect_condition = reading.condition(*key).expression;
+    step.expect_condition = expression_of(reading.condition(*key), *key);
   }
 }
 
 void read_url(Reading& reading, HttpStep& step, const Node& node) {
   if (!reading.is(node, Node::Kind::String, "http", "[METHOD] URL")) return;
-  static const std::regex kMethod(R"(^\s*([A-Z]+)\s+(?=\S))");
+  static const std::regex kMethod(R"(^\s*([A-Za-z]+)\s+(?=\S))");
   Node url = node;
   std::smatch found;
   if (std::regex_search(node.text, found, kMethod)) {
     step.method = found[1];
     static const std::vector<std::string> kMethods{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
     if (std::find(kMethods.begin(), kMethods.end(), step.method) == kMethods.end()) {
-      std::string near = nearest(step.method, kMethods);
+      std::string upper = step.method;
+      for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+      std::string near = nearest(upper, kMethods);
       reading.error("E102", node.at, step.method.size(), fmt::format("no method `{}`", step.method),
                     near.empty() ? "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS" : "did you mean `" + near + "`?");
     }
@@ -118,22 +126,15 @@ void read_url(Reading& reading, HttpStep& step, const Node& node) {
   reading.secrets_allowed = allowed;
   if (step.url.constant() && !step.url.parts.empty()) {
     const std::string& text = std::get<std::string>(step.url.parts.front());
+    static const std::regex kWord("[A-Z]+");
+    bool only_method = std::regex_match(text, kWord);
     if (text.rfind("http://", 0) != 0 && text.rfind("https://", 0) != 0)
       reading.error("E102", url.at, url.text.size(), fmt::format("`{}` is no http or https URL", text),
-                    "write https://" + text);
-  } else if (step.url.parts.empty() && reading.diagnostics.ok()) {
-    reading.error("E102", node.at, node.text.size(), "there is no URL");
+                    only_method || text.find("://") != std::string::npos ? "[METHOD] URL, for example GET https://..."
+                                                                         : "write https://" + text);
+  } else if (url.text.find_first_not_of(" \t\n") == std::string::npos) {
+    reading.error("E102", node.at, node.text.size(), "there is no URL", "[METHOD] URL, for example GET https://...");
   }
-}
-
-void check_file(Reading& reading, const Node& node, const std::optional<TextTemplate>& file) {
-  if (!file || !file->constant() || file->parts.empty()) return;
-  std::string path = std::get<std::string>(file->parts.front());
-  if (path.empty()) return;
-  struct stat status {};
-  std::string whole = path[0] == '/' ? path : reading.folder + "/" + path;
-  if (stat(whole.c_str(), &status) != 0)
-    reading.error("E306", node.at, path.size(), fmt::format("there is no file {}", whole));
 }
 
 /// Options of shell and exec.
@@ -148,7 +149,7 @@ void read_process(Reading& reading, ProcessStep& step, const Node& node) {
   if (const Node* key = node.find("inherit_env")) {
     if (key->is_list()) {
       step.inherit = Process::Inherit::Listed;
-      for (const Node& item : key->items) step.inherited.push_back(item.text);
+      for (const Node& item : key->items) step.inherited.push_back(reading.plain_text(item, "inherit_env"));
     } else if (reading.is(*key, Node::Kind::Boolean, "inherit_env", "true, false or a list of names")) {
       step.inherit = key->json().get<bool>() ? Process::Inherit::All : Process::Inherit::None;
     }
@@ -162,9 +163,11 @@ void read_process(Reading& reading, ProcessStep& step, const Node& node) {
   if (const Node* key = node.find("success_codes")) {
     step.success_codes.clear();
     std::vector<Node> items = key->is_list() ? key->items : std::vector<Node>{*key};
-    for (const Node& item : items)
-      if (reading.is(item, Node::Kind::Integer, "success_codes", "a list of exit codes"))
-        step.success_codes.push_back(item.json().get<int>());
+    for (const Node& item : items) {
+      auto code = reading.plain_count(item, "success_codes", 0);
+      if (code && *code > 255) reading.error("E102", item.at, item.text.size(), "an exit code is at most 255");
+      if (code) step.success_codes.push_back(static_cast<int>(std::min<std::int64_t>(*code, 255)));
+    }
   }
   if (const Node* key = node.find("kill_grace")) step.kill_grace = reading.duration(*key, "kill_grace");
   if (const Node* key = node.find("max_output"))
@@ -195,8 +198,13 @@ std::unique_ptr<LivingStep> read_http(Reading& reading, const Node& node) {
       if (reading.is(*key, Node::Kind::Map, name, "a map")) *into = reading.value(*key);
   if (const Node* key = node.find("auth"); key && !(key->is_string() && key->text == "none")) {
     if (reading.is(*key, Node::Kind::Map, "auth", "a map or none")) {
-      reading.only(*key, {"bearer", "basic", "header"}, "`auth`");
+      reading.only(*key, names_within("auth"), "`auth`");
       if (key->members.size() != 1) reading.error("E102", key->at, 1, "`auth` takes one of bearer, basic, header");
+      if (const Node* basic = key->find("basic");
+          basic && reading.is(*basic, Node::Kind::Map, "basic", "a map of `user` and `password`"))
+        for (const char* part : {"user", "password"})
+          if (!basic->find(part)) reading.error("E110", basic->at, 1, fmt::format("`basic` needs `{}`", part));
+      if (const Node* header = key->find("header")) reading.is(*header, Node::Kind::Map, "header", "{ NAME: value }");
       step->auth = reading.value(*key);
     }
   }
@@ -240,21 +248,21 @@ std::unique_ptr<LivingStep> read_http(Reading& reading, const Node& node) {
   if (const Node* key = node.find("follow_redirects")) {
     if (key->kind == Node::Kind::Boolean) {
       step->max_redirects = key->json().get<bool>() ? 10 : 0;
-    } else if (auto count = reading.count(*key, "follow_redirects", 0).value) {
-      step->max_redirects = static_cast<int>(*count);
+    } else if (auto count = reading.plain_count(*key, "follow_redirects", 0)) {
+      step->max_redirects = static_cast<int>(std::min<std::int64_t>(*count, 1000));
     }
   }
   if (const Node* tls = node.find("tls"); tls && reading.is(*tls, Node::Kind::Map, "tls", "a map")) {
-    reading.only(*tls, {"ca", "cert", "key", "verify"}, "`tls`");
+    reading.only(*tls, names_within("tls"), "`tls`");
     for (auto [name, into] : {std::pair<const char*, std::optional<TextTemplate>*>{"ca", &step->ca},
                               {"cert", &step->cert},
                               {"key", &step->key_file}})
       if (const Node* key = tls->find(name)) {
         *into = reading.text(*key);
-        check_file(reading, *key, *into);
+        reading.must_exist(*key, key->text, "E306");
       }
     if (const Node* key = tls->find("verify")) {
-      step->verify = reading.boolean(*key, "verify").value.value_or(true);
+      step->verify = reading.plain_boolean(*key, "verify").value_or(true);
       if (!step->verify) reading.diagnostics.warning("W322", key->at, 5, "the server's certificate is not checked");
     }
   }
@@ -286,7 +294,7 @@ std::unique_ptr<LivingStep> read_shell(Reading& reading, const Node& node) {
                                 "scripts are not interpolated: give the value by `env`");
   if (const Node* key = node.find("interpreter"); key && reading.is(*key, Node::Kind::List, "interpreter", "a list")) {
     step->interpreter.clear();
-    for (const Node& item : key->items) step->interpreter.push_back(item.text);
+    for (const Node& item : key->items) step->interpreter.push_back(reading.plain_text(item, "interpreter"));
     if (step->interpreter.empty()) reading.error("E102", key->at, 1, "the interpreter is missing", "for example [sh]");
   }
   read_process(reading, *step, node);

@@ -1,6 +1,7 @@
 // Reads set, fail and sleep, and the kinds that hold other steps.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <regex>
 
 #include "engine/steps/for_each.h"
@@ -20,6 +21,7 @@ void read_amount(Reading& reading, Join& join, const Node& node) {
   } else if (node.is_scalar() && std::regex_match(node.text, found, kPercent)) {
     join.amount = std::stod(found[1]);
     join.percent = true;
+    if (join.amount > 100) reading.error("E102", node.at, node.text.size(), "more than 100% can not be asked for");
   } else {
     reading.error("E102", node.at, node.text.size(), "a count or a percentage such as 5% is needed here");
   }
@@ -39,9 +41,9 @@ void read_join(Reading& reading, Join& join, const Node& node) {
         "all, best_effort, first_success, first_completed, { at_least: N }, { tolerate: N } or { quorum: N }");
     return;
   }
-  reading.only(node, {"at_least", "tolerate", "quorum"}, "`join`");
+  reading.only(node, names_within("join"), "`join`");
   if (node.members.size() != 1) {
-    reading.error("E107", node.at, 1, "`join` takes one policy");
+    reading.error("E107", node.at, 1, "`join` takes one policy", "at_least, tolerate or quorum");
     return;
   }
   const Member& policy = node.members.front();
@@ -84,7 +86,26 @@ std::unique_ptr<GraphStep> read_branches(Reading& reading, const Node& node, con
   return step;
 }
 
+/// A name that is bound by the language, or around here already, can not be bound again.
+void check_as(Reading& reading, const Node& node, const std::string& as) {
+  static const std::vector<std::string> kOwn{"input",  "vars",  "steps", "status", "run", "secrets",
+                                             "item",   "index", "key",   "error",  "now", "uuid",
+                                             "random", "polls", "env",   "__loc__"};
+  if (std::find(kOwn.begin(), kOwn.end(), as) != kOwn.end()) {
+    reading.error("E105", node.at, as.size(), fmt::format("`${}` means something already", as), "choose another name");
+  } else if (reading.is_bound(as)) {
+    reading.error("E206", node.at, as.size(), fmt::format("`{}` hides the `as` of a for_each around it", as),
+                  "choose another name");
+  }
+}
+
 void check_items(Reading& reading, const Node& items) {
+  bool number = items.kind == Node::Kind::Integer || items.kind == Node::Kind::Float;
+  if (items.kind == Node::Kind::Null || items.kind == Node::Kind::Boolean || items.kind == Node::Kind::Float ||
+      (number && items.text[0] == '-')) {
+    reading.error("E208", items.at, items.text.size(), "for_each needs a list, a map or a count");
+    return;
+  }
   if (items.is_string() && items.text.find("${") == std::string::npos) {
     reading.error("E208", items.at, items.text.size(), "for_each needs a list, a map or a count, not text");
     return;
@@ -140,6 +161,7 @@ std::unique_ptr<LivingStep> read_for_each(Reading& reading, const Node& node) {
   std::vector<std::string> bound{"item", "index", "key"};
   if (const Node* key = node.find("as")) {
     step->as = reading.name(*key, "as");
+    check_as(reading, *key, step->as);
     bound.push_back(step->as);
   }
   Reading::Binding item(reading, bound);
@@ -151,20 +173,12 @@ std::unique_ptr<LivingStep> read_for_each(Reading& reading, const Node& node) {
     return step;
   }
   bool outer = std::exchange(reading.in_unsized_for_each, !step->concurrency.written());
-  std::unique_ptr<GraphStep> graph = reading.body(*body, "do");
+  // `collect` sees the inner steps, and the output of the item as `.`.
+  step->body = reading.body(*body, "do", [&] {
+    Reading::Binding output(reading, {"."});
+    if (const Node* key = node.find("collect")) step->collect = reading.value(*key);
+  });
   reading.in_unsized_for_each = outer;
-  if (const Node* key = node.find("collect")) {
-    // It sees the inner steps; they are bound by the body's frame, and checked here as names of it.
-    std::size_t from = reading.mentions.size();
-    Reading::Binding inner(reading, {".", "steps", "status"});
-    step->collect = reading.value(*key);
-    for (std::size_t m = from; m < reading.mentions.size(); ++m) {
-      const Mention& mention = reading.mentions[m];
-      bool of_step = mention.reference.variable == "steps" || mention.reference.variable == "status";
-      if (of_step && graph->find(mention.reference.member)) reading.mentions[m].edge = false;
-    }
-  }
-  step->body = std::move(graph);
   return step;
 }
 
@@ -172,10 +186,12 @@ std::unique_ptr<LivingStep> read_switch(Reading& reading, const Node& node) {
   auto step = std::make_unique<SwitchStep>();
   const Node& ways = *node.find("switch");
   if (!reading.is(ways, Node::Kind::List, "switch", "a list of ways")) return step;
+  if (ways.items.empty())
+    reading.error("E102", ways.at, 1, "there is no way in it", "for example [{ if: ..., do: ... }, { else: ... }]");
   for (std::size_t i = 0; i < ways.items.size(); ++i) {
     const Node& way = ways.items[i];
     if (!reading.is(way, Node::Kind::Map, "switch", "a list of maps with `if` and `do`, or `else`")) continue;
-    reading.only(way, {"if", "do", "else"}, "a way of `switch`");
+    reading.only(way, names_within("switch"), "a way of `switch`");
     const Node* otherwise = way.find("else");
     const Node* condition = way.find("if");
     const Node* body = otherwise ? otherwise : way.find("do");

@@ -36,16 +36,23 @@ std::string suggested(const std::string& word, const std::vector<std::string>& k
   return near.empty() ? "" : "did you mean `" + near + "`?";
 }
 
-bool is_scalar_type(const Json& schema, const std::string& type) {
-  return schema.is_object() && schema.value("type", Json()) == Json(type);
+/// The type that |schema| allows, when it is one that has no fields.
+std::string scalar_type(const Json& schema) {
+  if (!schema.is_object() || !schema.contains("type") || !schema["type"].is_string()) return "";
+  std::string type = schema["type"];
+  return type == "object" || type == "array" ? "" : type;
 }
 
 }  // namespace
 
 Reading::Reading(Diagnostics& found, const Node& root, std::string where)
-    : diagnostics(found), folder(std::move(where)), root_(root) {}
+    : diagnostics(found), folder(std::move(where)), root_(root) {
+  for (const Diagnostic& finding : diagnostics.all())
+    if (finding.code == "E003") broken_lines_.insert(finding.at.line);
+}
 
 void Reading::error(const char* code, Position at, std::size_t length, std::string message, std::string suggestion) {
+  if (!said_.insert(fmt::format("{}:{}:{}{}", at.line, at.column, code, message)).second) return;
   diagnostics.error(code, at, static_cast<int>(std::clamp<std::size_t>(length, 1, 200)), std::move(message),
                     std::move(suggestion));
 }
@@ -80,13 +87,33 @@ TextTemplate Reading::text(const Node& node) {
     error("E102", node.at, 1, fmt::format("text is needed here, not {}", node.kind_name()));
     return {};
   }
+  if (broken(node)) return {};
   TextTemplate compiled = TextTemplate::compile(node, diagnostics);
   for (const TextTemplate::Part& part : compiled.parts)
     if (const auto* expression = std::get_if<Expression>(&part)) note(*expression);
   return compiled;
 }
 
+namespace {
+
+/// The first key below |node| that is written as if it were an expression.
+const Member* key_with_expression(const Node& node) {
+  for (const Member& member : node.members) {
+    if (member.key.find("${") != std::string::npos) return &member;
+    if (const Member* inner = key_with_expression(member.value)) return inner;
+  }
+  for (const Node& item : node.items)
+    if (const Member* inner = key_with_expression(item)) return inner;
+  return nullptr;
+}
+
+}  // namespace
+
 ValueTemplate Reading::value(const Node& node) {
+  if (broken(node)) return {};
+  if (const Member* key = key_with_expression(node))
+    error("E210", key->at, key->key.size(), "no expression is evaluated in a key",
+          "make the map with jq: ${ {($input.name): 1} }");
   ValueTemplate compiled = ValueTemplate::compile(node, diagnostics);
   for (const Expression& expression : compiled.expressions()) note(expression);
   return compiled;
@@ -122,8 +149,12 @@ Setting<bool> Reading::boolean(const Node& node, const char* what) {
 Setting<bool> Reading::condition(const Node& node) {
   if (node.kind == Node::Kind::Boolean) return Setting<bool>(node.json().get<bool>());
   if (!node.is_string() || node.text.find("${") == std::string::npos) {
+    std::string suggestion = node.is_string() ? "an expression stands in ${ }, for example ${ $input.x == 1 }" : "";
+    if (node.text == "true" || node.text == "false") suggestion = "leave out the quotes: " + node.text;
+    if (node.text.find("always()") != std::string::npos || node.text.find("failure()") != std::string::npos)
+      suggestion = "what became of a step is $status.STEP.ok; `after: [STEP]` starts whatever its outcome";
     error("E207", node.at, node.text.size(), "a condition must be true, false or an expression that yields one of them",
-          node.is_string() ? "write for example ${ $input.x == \"" + node.text + "\" }" : "");
+          suggestion);
     return {};
   }
   TextTemplate compiled = text(node);
@@ -191,13 +222,28 @@ std::optional<std::int64_t> Reading::size(const Node& node, const char* what) {
   return std::nullopt;
 }
 
+std::optional<std::int64_t> Reading::plain_count(const Node& node, const char* what, std::int64_t least) {
+  if (node.is_string() && node.text.find("${") != std::string::npos) return plain_text(node, what), std::nullopt;
+  return count(node, what, least).value;
+}
+
+std::optional<bool> Reading::plain_boolean(const Node& node, const char* what) {
+  if (node.is_string() && node.text.find("${") != std::string::npos) return plain_text(node, what), std::nullopt;
+  return boolean(node, what).value;
+}
+
 std::string Reading::word(const Node& node, const char* what, const std::vector<std::string>& words) {
   if (node.is_scalar() && std::find(words.begin(), words.end(), node.text) != words.end()) return node.text;
   std::string all;
   for (const std::string& one : words) all += (all.empty() ? "" : ", ") + one;
   std::string near = nearest(node.text, words);
-  error("E102", node.at, node.text.size(), fmt::format("`{}` must be one of {}", what, all),
-        near.empty() ? "" : "did you mean `" + near + "`?");
+  bool expression = node.is_string() && node.text.find("${") != std::string::npos;
+  if (expression) {
+    plain_text(node, what);
+  } else {
+    error("E102", node.at, node.text.size(), fmt::format("`{}` must be one of {}", what, all),
+          near.empty() ? "" : "did you mean `" + near + "`?");
+  }
   return words.front();
 }
 
@@ -217,7 +263,11 @@ std::string Reading::name(const Node& node, const char* what) {
 FailFast Reading::fail_fast(const Node& node) {
   if (node.kind == Node::Kind::Boolean) return node.json().get<bool>() ? FailFast::Cancel : FailFast::Continue;
   if (node.is_string() && node.text == "drain") return FailFast::Drain;
-  error("E102", node.at, node.text.size(), "`fail_fast` must be true, false or drain");
+  if (node.is_string() && node.text.find("${") != std::string::npos) {
+    plain_text(node, "fail_fast");
+  } else {
+    error("E102", node.at, node.text.size(), "`fail_fast` must be true, false or drain");
+  }
   return FailFast::Drain;
 }
 
@@ -225,7 +275,7 @@ void Reading::note(const Expression& expression) {
   if (!expression.native()) asked.push_back(expression);
   for (const Reference& reference : expression.references()) {
     check_reference(reference, expression);
-    mentions.push_back({reference, expression.at(), static_cast<int>(expression.code().size()), !in_fallback});
+    mentions.push_back({reference, expression.at(), static_cast<int>(expression.code().size()), fallback_level_});
   }
 }
 
@@ -239,30 +289,24 @@ void Reading::check_reference(const Reference& reference, const Expression& expr
     error("E204", at, length, fmt::format("`${}` has no `{}`", variable, reference.member),
           suggested(reference.member, names));
   };
-  bool bound = std::find(bound_.begin(), bound_.end(), variable) != bound_.end();
-  if (bound) return;
+  if (is_bound(variable)) return;
+  if (moment != Moment::Run) check_before_run(reference, at, length);
   if (variable == "steps" || variable == "status") {
-    if (!steps_visible) {
-      error("E204", at, length,
-            fmt::format("`${}` is not known yet here: this is evaluated before any step", variable));
-    } else {
-      check_step_reference(reference, expression);
-    }
+    if (moment == Moment::Run) check_step_reference(reference, expression);
   } else if (variable == "input") {
+    if (moment == Moment::Inputs) return;
     std::vector<std::string> names;
     for (const auto& [known, schema] : inputs) names.push_back(known);
     field_of(names);
-    auto schema = inputs.find(reference.member);
-    if (schema != inputs.end() && !reference.field.empty())
-      for (const char* type : {"string", "integer", "number", "boolean"})
-        if (is_scalar_type(schema->second, type))
-          error("E208", at, length,
-                fmt::format("`$input.{}` is of type {}; it has no `{}`", reference.member, type, reference.field));
+    check_input_field(reference, at, length);
   } else if (variable == "vars") {
+    if (moment == Moment::Inputs) return;
     field_of(vars);
   } else if (variable == "run") {
     field_of(kRunFields);
   } else if (variable == "secrets") {
+    if (moment != Moment::Run) return;
+    field_of(secrets);
     bool alone = expression.code() == "$secrets." + reference.member;
     if (!alone) {
       error("E401", at, length, "a secret is written alone, `${ $secrets.NAME }`, never within a larger expression");
@@ -279,9 +323,51 @@ void Reading::check_reference(const Reference& reference, const Expression& expr
     std::string suggestion = suggested(variable, names);
     if (variable == "item" || variable == "key" || variable == "index") suggestion = "it is bound inside for_each only";
     if (variable == "error") suggestion = "it is bound in `fallback` and `retry.if` only";
+    if (variable == "polls" || variable == "matrix")
+      suggestion = variable == "polls" ? "" : "items of a for_each are `$item`";
     if (variable == "env") suggestion = "an environment variable comes in by an input with `env: NAME`";
     error("E204", at, length, fmt::format("`${}` is not known here", variable), suggestion);
   }
+}
+
+void Reading::check_before_run(const Reference& reference, Position at, std::size_t length) {
+  const std::string& variable = reference.variable;
+  if (variable == "now") return;
+  if (moment == Moment::Inputs) {
+    if (variable == "input" || variable == "vars" || variable == "run" || variable == "steps" || variable == "status" ||
+        variable == "secrets" || variable == "uuid" || variable == "random")
+      error("E204", at, length,
+            fmt::format("`${}` is not known yet: a default is evaluated before everything else", variable),
+            "only $now is; `vars` can combine inputs");
+    return;
+  }
+  bool early = variable == "steps" || variable == "status" || variable == "secrets" || variable == "uuid" ||
+               variable == "random" || (variable == "run" && reference.member != "name");
+  if (early)
+    error("E204", at, length,
+          fmt::format("`${}{}{}` is not known yet: `vars` are evaluated before any step", variable,
+                      reference.member.empty() ? "" : ".", reference.member),
+          "$input, earlier $vars, $run.name and $now are");
+}
+
+void Reading::check_input_field(const Reference& reference, Position at, std::size_t length) {
+  auto schema = inputs.find(reference.member);
+  if (schema == inputs.end() || reference.field.empty()) return;
+  const Json& declared = schema->second;
+  if (std::string type = scalar_type(declared); !type.empty()) {
+    error("E208", at, length,
+          fmt::format("`$input.{}` is of type {}; it has no `{}`", reference.member, type, reference.field));
+  } else if (declared.is_object() && declared.value("additionalProperties", Json()) == Json(false) &&
+             declared.value("properties", Json()).is_object() && !declared["properties"].contains(reference.field)) {
+    std::vector<std::string> names;
+    for (const auto& [name, property] : declared["properties"].items()) names.push_back(name);
+    error("E209", at, length, fmt::format("`$input.{}` has no `{}` by its schema", reference.member, reference.field),
+          suggested(reference.field, names));
+  }
+}
+
+bool Reading::is_bound(const std::string& name) const {
+  return std::find(bound_.begin(), bound_.end(), name) != bound_.end();
 }
 
 bool Reading::visible(const std::string& name) const {
@@ -299,22 +385,37 @@ void Reading::check_step_reference(const Reference& reference, const Expression&
   const std::string& step = reference.member;
   Position at = expression.at();
   std::size_t length = expression.code().size();
-  for (const Level& level : levels_) {
-    if (level.self == step && level.names.count(step)) {
-      error("E302", at, length, fmt::format("step `{}` refers to itself", step));
+  // Innermost first: a list may be followed by a step of the same name further out.
+  bool found = false;
+  for (auto level = levels_.rbegin(); level != levels_.rend() && !found; ++level) {
+    found = level->names.count(step) > 0;
+    if (found && level->self == step) {
+      error("E302", at, length, fmt::format("step `{}` refers to itself", step),
+            reference.variable == "status" ? "what went wrong is `$error`, in its fallback" : "");
       return;
     }
-    if (auto later = level.later.find(step); later != level.later.end()) {
+    if (auto later = level->later.find(step); !found && later != level->later.end()) {
       error("E203", at, length, fmt::format("step `{}` (line {}) comes later in this list", step, later->second),
             "a list runs from top to bottom");
       return;
     }
   }
-  if (!visible(step)) {
-    std::string inside = where_is(step);
-    std::string suggestion = inside.empty()
-                                 ? suggested(step, visible_names())
-                                 : fmt::format("it exists, but inside `{}`: use $steps.{}.{}", inside, inside, step);
+  if (!found) {
+    std::optional<Place> place = where_is(step);
+    bool here = place && std::any_of(levels_.begin(), levels_.end(),
+                                     [&](const Level& level) { return level.self == place->innermost; });
+    if (here && place->of_switch) {
+      error("E303", at, length,
+            fmt::format("step `{}` is inside the switch `{}`, of whose ways only one runs", step, place->innermost),
+            "let the switch come first, and use its output");
+      return;
+    }
+    std::string suggestion = suggested(step, visible_names());
+    if (here) suggestion = fmt::format("it exists, but the steps inside `{}` are not in sight here", place->innermost);
+    if (place && !here)
+      suggestion = reference.variable == "status"
+                       ? fmt::format("it exists, but inside `{0}`: use $status.{0}", place->groups)
+                       : fmt::format("it exists, but inside `{0}`: use $steps.{0}.{1}", place->groups, step);
     error("E203", at, length, fmt::format("no step `{}` here", step), suggestion);
     return;
   }
@@ -329,26 +430,51 @@ void Reading::check_step_reference(const Reference& reference, const Expression&
 
 namespace {
 
-/// The name of the group that holds a step |name|, below |node|.
-std::string holder_of(const Node& node, const std::string& name, const std::string& holder) {
-  for (const Member& member : node.members) {
-    if (member.key == name && member.value.is_map() && !holder.empty()) return holder;
-    bool group = kind_bit(member.key) != 0 || member.key == "do" || member.key == "steps";
-    if (std::string found = holder_of(member.value, name, group ? holder : member.key); !found.empty()) return found;
-  }
-  for (const Node& item : node.items) {
+using Place = Reading::Place;
+
+std::optional<Place> in_body(const Node& body, const std::string& name, const Place& around);
+
+/// Looks for the step |name| below a step that |around| describes.
+std::optional<Place> in_step(const Node& step, const std::string& name, Place around) {
+  for (const char* key : {"parallel", "race", "sequence", "do"})
+    if (const Node* body = step.find(key))
+      if (auto found = in_body(*body, name, around)) return found;
+  const Node* ways = step.find("switch");
+  if (!ways) return std::nullopt;
+  around.of_switch = true;
+  for (const Node& way : ways->items)
+    for (const char* key : {"do", "else"})
+      if (const Node* body = way.find(key))
+        if (auto found = in_body(*body, name, around)) return found;
+  return std::nullopt;
+}
+
+std::optional<Place> in_body(const Node& body, const std::string& name, const Place& around) {
+  auto look = [&](const std::string& own, const Node& step) -> std::optional<Place> {
+    if (own == name && !around.groups.empty()) return around;
+    Place below = around;
+    below.innermost = own;
+    below.groups += (around.groups.empty() ? "" : ".") + own;
+    below.of_switch = false;
+    return in_step(step, name, below);
+  };
+  bool single = std::any_of(body.members.begin(), body.members.end(),
+                            [](const Member& member) { return kind_bit(member.key) != 0; });
+  if (single) return in_step(body, name, around);
+  for (const Member& member : body.members)
+    if (auto found = look(member.key, member.value)) return found;
+  for (const Node& item : body.items) {
     const Node* id = item.find("id");
-    if (id && id->text == name && !holder.empty()) return holder;
-    if (std::string found = holder_of(item, name, id ? id->text : holder); !found.empty()) return found;
+    if (auto found = id ? look(id->text, item) : in_step(item, name, around)) return found;
   }
-  return "";
+  return std::nullopt;
 }
 
 }  // namespace
 
-std::string Reading::where_is(const std::string& name) const {
+std::optional<Reading::Place> Reading::where_is(const std::string& name) const {
   const Node* steps_node = root_.find("steps");
-  return steps_node ? holder_of(*steps_node, name, "") : "";
+  return steps_node ? in_body(*steps_node, name, {}) : std::nullopt;
 }
 
 }  // namespace flowrun

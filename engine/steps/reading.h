@@ -2,6 +2,7 @@
 // of YAML; runs nothing.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,7 +24,8 @@ struct Mention {
   Reference reference;
   Position at;
   int length = 1;
-  bool edge = true;  ///< false: of a fallback, which runs later
+  /// Said within a fallback, which runs later: no edge among the steps above this many levels. 0: not in a fallback.
+  std::size_t fallback_level = 0;
 };
 
 class Reading {
@@ -32,10 +34,11 @@ class Reading {
 
   // Steps and bodies, steps_reader.cpp.
   std::unique_ptr<Step> step(const Node& node, const std::string& name, Position name_at);
-  std::unique_ptr<GraphStep> body(const Node& node, const char* what);
+  /// |inside| is called while the steps of the body are still in sight.
+  std::unique_ptr<GraphStep> body(const Node& node, const char* what, const std::function<void()>& inside = nullptr);
   /// The children of a map, with their edges; those of a list.
-  void graph(GraphStep& graph, const Node& map);
-  void sequence(GraphStep& graph, const Node& list);
+  void graph(GraphStep& graph, const Node& map, const std::function<void()>& inside = nullptr);
+  void sequence(GraphStep& graph, const Node& list, const std::function<void()>& inside = nullptr);
 
   // Values with expressions in them.
   TextTemplate text(const Node& node);
@@ -49,6 +52,8 @@ class Reading {
 
   // Literals.
   std::optional<std::int64_t> size(const Node& node, const char* what);
+  std::optional<std::int64_t> plain_count(const Node& node, const char* what, std::int64_t least);
+  std::optional<bool> plain_boolean(const Node& node, const char* what);
   std::string word(const Node& node, const char* what, const std::vector<std::string>& words);
   std::string name(const Node& node, const char* what);
   std::string plain_text(const Node& node, const char* what);
@@ -57,6 +62,9 @@ class Reading {
   void only(const Node& map, const std::vector<std::string>& known, const char* what);
   bool is(const Node& node, Node::Kind kind, const char* what, const char* wanted);
   void check_name(const std::string& name, Position at, const char* what, bool reserve_kinds = true);
+  bool is_bound(const std::string& name) const;
+  /// That a file is where the workflow says; |path| is relative to the folder.
+  void must_exist(const Node& node, const std::string& path, const char* code);
   void error(const char* code, Position at, std::size_t length, std::string message, std::string suggestion = "");
 
   /// Something is bound while this lives: `.`, `$error`, `$item`.
@@ -74,14 +82,22 @@ class Reading {
     std::size_t count_;
   };
 
+  /// Where a step stands that is out of sight.
+  struct Place {
+    std::string groups;     ///< around it, from the top: `book.legs`
+    std::string innermost;  ///< the last of them
+    bool of_switch = false;
+  };
+
   Diagnostics& diagnostics;
   const std::string folder;
   std::map<std::string, Json> inputs;  ///< schemas by name
-  std::set<std::string> vars;
+  std::set<std::string> vars, secrets;
   bool secrets_allowed = false;  ///< where an expression may be a secret alone
   bool in_unsized_for_each = false;
-  bool in_fallback = false;
-  bool steps_visible = true;  ///< false in `vars` and defaults of inputs
+  /// When what is being read will be evaluated: defaults of inputs before there are any, `vars` at the start.
+  enum class Moment { Inputs, Vars, Run };
+  Moment moment = Moment::Run;
   FailFast nearest_fail_fast = FailFast::Drain;
   std::vector<Mention> mentions;
   std::vector<Expression> asked;  ///< that need jq
@@ -99,6 +115,8 @@ class Reading {
   Node with_defaults(const Node& node, const std::string& kind);
   void check_keys(const Node& node, const std::string& kind, bool in_list);
   void read_options(LivingStep& step, const Node& node);
+  std::unique_ptr<Step> fallback(const Node& node, const std::string& name, Position at);
+  void no_edges(const Node& node, const char* why, const char* suggestion);
   void add_child(GraphStep& graph, std::unique_ptr<Step> child) {
     graph.children.push_back({std::move(child), {}, {}});
   }
@@ -107,9 +125,13 @@ class Reading {
   void check_cycles(const GraphStep& graph);
   void note(const Expression& expression);
   void check_reference(const Reference& reference, const Expression& expression);
+  void check_before_run(const Reference& reference, Position at, std::size_t length);
+  void check_input_field(const Reference& reference, Position at, std::size_t length);
   void check_step_reference(const Reference& reference, const Expression& expression);
-  std::string where_is(const std::string& name) const;
+  std::optional<Place> where_is(const std::string& name) const;
   bool visible(const std::string& name) const;
+  /// YAML has cut or changed what stands here, and has been blamed for it: what is left makes no sense.
+  bool broken(const Node& node) const { return broken_lines_.count(node.at.line) > 0; }
   std::vector<std::string> visible_names() const;
   template <typename T, typename Parse>
   Setting<T> setting(const Node& node, const char* what, const char* wanted, Parse parse);
@@ -118,6 +140,9 @@ class Reading {
   std::vector<Level> levels_;
   std::vector<std::string> bound_;
   std::size_t depth_ = 0;
+  std::size_t fallback_level_ = 0;
+  std::set<int> broken_lines_;
+  std::set<std::string> said_;  ///< a default is read for every step, but complained of once
 };
 
 /// One row a kind: how its own keys are read. |node| has the defaults merged in.

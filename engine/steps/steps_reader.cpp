@@ -1,8 +1,8 @@
 // Steps and bodies as they are written: kinds, options, defaults, names, edges. Knows no kind by itself.
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
-#include <functional>
 
 #include "engine/steps/reading.h"
 
@@ -21,9 +21,12 @@ std::vector<const Member*> kinds_of(const Node& node) {
 
 /// Whether a map of `do`, `steps`... holds steps by name, although one of the names is that of a kind.
 bool holds_named_steps(const Node& map) {
-  return map.members.size() > 1 && std::all_of(map.members.begin(), map.members.end(), [](const Member& member) {
-           return member.value.is_map() && !kinds_of(member.value).empty();
-         });
+  bool steps = std::all_of(map.members.begin(), map.members.end(), [](const Member& member) {
+    return member.value.is_map() && !kinds_of(member.value).empty();
+  });
+  // { set: { set: 1 }, fallback: { set: 2 } } is one step all the same.
+  return steps && std::any_of(map.members.begin(), map.members.end(),
+                              [](const Member& member) { return find_key(member.key) == nullptr; });
 }
 
 /// Members of |more| that |node| lacks; maps of headers and variables are merged.
@@ -79,13 +82,12 @@ void Reading::check_keys(const Node& node, const std::string& kind, bool in_list
     } else if (!key) {
       std::vector<std::string> names;
       for (const Key& one : step_keys())
-        if (one.kinds & bit) names.push_back(one.name);
+        if ((one.kinds & bit) && !one.later) names.push_back(one.name);
       std::string near = nearest(member.key, names);
+      if (advice.empty() && !near.empty()) advice = "did you mean `" + near + "`?";
+      if (advice.empty() && find_top_key(member.key)) advice = "it is a key of the file: it stands beside `steps`";
       error("E101", member.at, member.key.size(),
-            fmt::format("unknown key `{}` in a step of kind {}", member.key, kind),
-            !advice.empty() ? advice
-            : near.empty()  ? ""
-                            : "did you mean `" + near + "`?");
+            fmt::format("unknown key `{}` in a step of kind {}", member.key, kind), advice);
     }
   }
 }
@@ -127,7 +129,11 @@ std::unique_ptr<Step> Reading::step(const Node& node, const std::string& name, P
   check_keys(node, kind, in_list);
   Node merged = with_defaults(node, kind);
   std::unique_ptr<LivingStep> read;
-  if (!find_key(kind)->later) read = read_kind(*this, merged, kind);
+  if (!find_key(kind)->later) {
+    read = read_kind(*this, merged, kind);
+  } else if (kind == "workflow" && kinds[0]->value.is_string()) {
+    must_exist(kinds[0]->value, plain_text(kinds[0]->value, "workflow"), "E305");
+  }
   if (read) {
     read->name = name;
     read->kind = kind;
@@ -150,29 +156,49 @@ void Reading::read_options(LivingStep& step, const Node& node) {
     options.output = value(*key);
   }
   if (const Node* key = node.find("name")) options.title = plain_text(*key, "name");
-  if (const Node* key = node.find("description")) options.description = key->text;
-  if (const Node* key = node.find("fallback")) {
-    Binding raw(*this, {"error"});
-    bool outer = std::exchange(in_fallback, true);
-    options.fallback = this->step(*key, step.name + ".fallback", key->at);
-    in_fallback = outer;
-  }
+  if (const Node* key = node.find("description")) options.description = plain_text(*key, "description");
+  if (const Node* key = node.find("fallback")) options.fallback = fallback(*key, step.name + ".fallback", key->at);
 }
 
-std::unique_ptr<GraphStep> Reading::body(const Node& node, const char* what) {
+std::unique_ptr<Step> Reading::fallback(const Node& node, const std::string& name, Position at) {
+  no_edges(node, "a fallback runs when its step has failed", "leave it out");
+  Binding raw(*this, {"error"});
+  std::size_t outer = std::exchange(fallback_level_, levels_.size());
+  std::unique_ptr<Step> read = step(node, name, at);
+  fallback_level_ = outer;
+  return read;
+}
+
+void Reading::no_edges(const Node& node, const char* why, const char* suggestion) {
+  for (const char* key : {"needs", "after"})
+    if (const Member* member = node.member(key))
+      error("E304", member->at, 5, fmt::format("`{}` has no place here: {}", key, why), suggestion);
+}
+
+void Reading::must_exist(const Node& node, const std::string& path, const char* code) {
+  if (path.empty() || path.find("${") != std::string::npos) return;
+  struct stat status {};
+  std::string whole = path[0] == '/' ? path : folder + "/" + path;
+  if (stat(whole.c_str(), &status) != 0)
+    error(code, node.at, node.text.size(), fmt::format("there is no file {}", whole));
+}
+
+std::unique_ptr<GraphStep> Reading::body(const Node& node, const char* what, const std::function<void()>& inside) {
   auto graph_step = std::make_unique<GraphStep>();
   graph_step->origin = {node.at.line, node.at.column};
   graph_step->inherited = nearest_fail_fast;
   if (node.is_list()) {
-    sequence(*graph_step, node);
+    sequence(*graph_step, node, inside);
   } else if (node.is_map() && !kinds_of(node).empty() && !holds_named_steps(node)) {
     graph_step->form = GraphStep::Form::Single;
+    no_edges(node, "the step stands by itself", "name it and its siblings in a map, or leave it out");
     levels_.emplace_back();
     if (auto child = step(node, "_1", kinds_of(node).front()->at)) add_child(*graph_step, std::move(child));
+    if (inside) inside();
     levels_.pop_back();
     graph_step->link();
   } else if (node.is_map()) {
-    graph(*graph_step, node);
+    graph(*graph_step, node, inside);
   } else {
     error("E102", node.at, node.text.size(),
           fmt::format("`{}` must be a map of steps, a list of steps, or one step, not {}", what, node.kind_name()));
@@ -181,7 +207,7 @@ std::unique_ptr<GraphStep> Reading::body(const Node& node, const char* what) {
   return graph_step;
 }
 
-void Reading::graph(GraphStep& graph_step, const Node& map) {
+void Reading::graph(GraphStep& graph_step, const Node& map, const std::function<void()>& inside) {
   graph_step.form = GraphStep::Form::Map;
   if (!is(map, Node::Kind::Map, "steps", "a map of names to steps")) return;
   std::vector<const Member*> members;
@@ -221,6 +247,7 @@ void Reading::graph(GraphStep& graph_step, const Node& map) {
     inferred_edges(graph_step, i, read[i].from, read[i].to);
     written_edges(graph_step, i, *read[i].node);
   }
+  if (inside) inside();
   levels_.pop_back();
   graph_step.link();
   check_cycles(graph_step);
@@ -235,7 +262,7 @@ void Reading::inferred_edges(GraphStep& graph_step, std::size_t i, std::size_t f
   for (std::size_t m = from; m < to; ++m) {
     const Mention& mention = mentions[m];
     bool needs = mention.reference.variable == "steps";
-    if (!mention.edge || (!needs && mention.reference.variable != "status")) continue;
+    if (mention.fallback_level >= levels_.size() || (!needs && mention.reference.variable != "status")) continue;
     auto sibling = graph_step.find(mention.reference.member);
     if (sibling && *sibling != i) add(needs ? child.needs : observed, *sibling);
   }
@@ -264,15 +291,19 @@ void Reading::written_edges(GraphStep& graph_step, std::size_t i, const Node& no
       }
       auto sibling = graph_step.find(name->text);
       if (!sibling) {
+        // A sibling that could not be read has been complained of.
+        const std::map<std::string, int>& known = levels_.back().names;
+        if (known.count(name->text)) continue;
         std::vector<std::string> siblings;
-        for (const GraphStep::Child& other : graph_step.children) siblings.push_back(other.step->name);
+        for (const auto& [sibling_name, line] : known) siblings.push_back(sibling_name);
         std::string near = nearest(name->text, siblings);
         std::string suggestion;
         if (!near.empty()) {
-          suggestion = fmt::format("did you mean `{}` (line {})?", near,
-                                   graph_step.children[*graph_step.find(near)].step->origin.line);
-        } else if (std::string inside = where_is(name->text); !inside.empty()) {
-          suggestion = fmt::format("it exists, but inside `{}`; need `{}`", inside, inside);
+          suggestion = fmt::format("did you mean `{}` (line {})?", near, known.at(near));
+        } else if (std::optional<Place> place = where_is(name->text)) {
+          suggestion = fmt::format("it exists, but inside `{}`; name that", place->groups);
+        } else if (visible(name->text)) {
+          suggestion = "it stands further out: give `needs` to the group around this step";
         }
         error("E203", name->at, name->text.size(), fmt::format("no step `{}` beside this one", name->text), suggestion);
       } else if (*sibling == i) {
@@ -326,7 +357,7 @@ void Reading::check_cycles(const GraphStep& graph_step) {
   }
 }
 
-void Reading::sequence(GraphStep& graph_step, const Node& list) {
+void Reading::sequence(GraphStep& graph_step, const Node& list, const std::function<void()>& inside) {
   graph_step.form = GraphStep::Form::List;
   if (!is(list, Node::Kind::List, "sequence", "a list of steps")) return;
   if (list.items.empty()) error("E102", list.at, 1, "there is no step in it", "for example [{ shell: make }]");
@@ -338,20 +369,20 @@ void Reading::sequence(GraphStep& graph_step, const Node& list) {
     const Node* id = item.find("id");
     std::string name = id ? this->name(*id, "id") : fmt::format("_{}", i + 1);
     if (id && visible(name))
-      error(levels_[own].later.count(name) ? "E002" : "E206", id->at, name.size(),
-            fmt::format("`{}` is the name of another step already", name), "choose another name");
-    if (id) levels_[own].later.emplace(name, id->at.line);
+      error("E206", id->at, name.size(), fmt::format("`{}` hides a step of that name", name), "choose another name");
+    if (id)
+      if (auto [known, first] = levels_[own].later.emplace(name, id->at.line); !first)
+        error("E002", id->at, name.size(),
+              fmt::format("`{}` is the name of the step on line {} already", name, known->second),
+              "choose another name");
     names.push_back(std::move(name));
   }
   for (std::size_t i = 0; i < list.items.size(); ++i) {
     const Node& item = list.items[i];
     levels_[own].later.erase(names[i]);
     levels_[own].self = names[i];
-    levels_[own].names.emplace(names[i], item.at.line);
-    for (const char* key : {"needs", "after"})
-      if (const Member* member = item.member(key))
-        error("E304", member->at, 5, fmt::format("`{}` has no place in a list: it runs from top to bottom", key),
-              "make the list a map, or leave it out");
+    if (item.find("id")) levels_[own].names.emplace(names[i], item.at.line);
+    no_edges(item, "a list runs from top to bottom", "make the list a map, or leave it out");
     std::size_t from = mentions.size();
     const Member* id = item.member("id");
     std::unique_ptr<Step> child = step(item, names[i], id ? id->value.at : item.at);
@@ -362,7 +393,7 @@ void Reading::sequence(GraphStep& graph_step, const Node& list) {
     GraphStep::Child& edges = graph_step.children.back();
     bool looks =
         std::any_of(mentions.begin() + static_cast<std::ptrdiff_t>(from), mentions.end(), [&](const Mention& mention) {
-          return mention.edge && mention.reference.variable == "status" &&
+          return mention.fallback_level < levels_.size() && mention.reference.variable == "status" &&
                  levels_[own].names.count(mention.reference.member) > 0 && mention.reference.member != names[i];
         });
     if (looks) {
@@ -371,6 +402,7 @@ void Reading::sequence(GraphStep& graph_step, const Node& list) {
       edges.needs.push_back(number - 1);
     }
   }
+  if (inside) inside();
   levels_.pop_back();
   graph_step.link();
 }
