@@ -445,7 +445,7 @@ TEST_CASE("a server that says no more is left after the idle timeout, one that k
   });
   Pool pool;
   Task stalled = get(stalls.url(), "stalled"), dripping = get(drips.url(), "dripping");
-  request_of(stalled).idle_timeout = request_of(dripping).idle_timeout = Duration{1000};
+  request_of(stalled).idle_timeout = request_of(dripping).idle_timeout = Duration{3000};
   pool.executor().begin(stalled);
   pool.executor().begin(dripping);
   auto results = pool.ended(2);
