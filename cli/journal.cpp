@@ -4,6 +4,7 @@
 #include "cli/open.h"
 #include "cli/render.h"
 #include "engine/jq/jq.h"
+#include "engine/model/hash.h"
 #include "engine/replay.h"
 
 namespace flowrun::cli {
@@ -55,6 +56,8 @@ int show(const Context& context, const ShowOptions& options) {
 std::string check(const Journal& journal, const RunRecord& run) {
   try {
     journal.check_sums(run);
+    if (hash_name(journal.source(run.source_hash)) != run.source_hash)
+      return "the text of its workflow is not the one it was started with";
     Loaded loaded = load_own_copy(journal, run);
     std::unique_ptr<Evaluator> evaluator = make_jq(loaded.programs);
     ReplayOptions options;
@@ -63,6 +66,13 @@ std::string check(const Journal& journal, const RunRecord& run) {
     bool over = run.state == "succeeded" || run.state == "failed" || run.state == "cancelled";
     if (over && replayed.machine->phase() != Machine::Phase::Ended)
       return fmt::format("the run says {}, but its entries do not lead there", run.state);
+    if (replayed.machine->phase() == Machine::Phase::Ended) {
+      const Outcome& outcome = replayed.machine->outcome();
+      if (run.state != to_string(outcome.state))
+        return fmt::format("the run says {}, but its entries end {}", run.state, to_string(outcome.state));
+      if (!(run.output == outcome.output)) return "the run's output is not the one that its entries lead to";
+    }
+    if (!(run.input == replayed.machine->run().inputs)) return "the run's input is not the one it was started with";
     return "";
   } catch (const Error& error) {
     return error.what();

@@ -42,6 +42,15 @@ class Parser {
 
   // From loose to tight, as jq's grammar has it: `|`, `//`, `or`, `and`, comparison.
   Node pipe() {
+    // What is nested deeper than anybody writes by hand is jq's, which runs where it may die.
+    if (depth_ >= kDeepest) return nullptr;
+    ++depth_;
+    Node node = piped();
+    --depth_;
+    return node;
+  }
+
+  Node piped() {
     Node node = alternative();
     while (node && take_symbol("|")) {
       if (take_word("not")) {
@@ -56,10 +65,15 @@ class Parser {
   }
 
   Node alternative() {
+    if (depth_ >= kDeepest) return nullptr;
+    ++depth_;
     Node node = disjunction();
-    if (!node || !take_symbol("//")) return node;
-    Node rest = alternative();
-    return rest ? make(NativeNode::Kind::Alternative, std::move(node), std::move(rest)) : nullptr;
+    if (node && take_symbol("//")) {
+      Node rest = alternative();
+      node = rest ? make(NativeNode::Kind::Alternative, std::move(node), std::move(rest)) : nullptr;
+    }
+    --depth_;
+    return node;
   }
 
   Node disjunction() {
@@ -113,8 +127,13 @@ class Parser {
       case Token::Kind::Field:
       case Token::Kind::Dot:
         return path();
-      case Token::Kind::Symbol:
-        return bracketed();
+      case Token::Kind::Symbol: {
+        if (depth_ >= kDeepest) return nullptr;
+        ++depth_;
+        Node node = bracketed();
+        --depth_;
+        return node;
+      }
       default:
         return nullptr;
     }
@@ -232,8 +251,11 @@ class Parser {
     return take_symbol("]");
   }
 
+  static constexpr int kDeepest = 200;
+
   const std::vector<Token>& tokens_;
   std::size_t i_ = 0;
+  int depth_ = 0;
 };
 
 /// An error that jq would raise too; `//` takes it for nothing.
