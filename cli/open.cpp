@@ -7,7 +7,6 @@
 #include <iostream>
 
 #include "cli/render.h"
-#include "engine/jq/jq.h"
 #include "engine/language/diagnostics.h"
 
 namespace flowrun::cli {
@@ -81,9 +80,9 @@ bool ask(const std::vector<OpenQuestion>& questions, ResumeOptions& options, boo
 
 }  // namespace
 
-Loaded load_or_throw(const std::string& file, bool quiet) {
+Loaded load_or_throw(const std::string& file, Jq& jq, bool quiet) {
   Diagnostics diagnostics({file, read_file(file)});
-  std::optional<Loaded> loaded = load(file, diagnostics, true);
+  std::optional<Loaded> loaded = load(file, diagnostics, &jq);
   if (!loaded || !diagnostics.ok()) {
     std::size_t errors = diagnostics.errors(), warnings = diagnostics.warnings();
     throw Error(Problem::Invalid,

@@ -107,8 +107,8 @@ std::optional<int> same_id(Journal& journal, const RunOptions& options, const Co
 }
 
 int run_workflow(const Context& context, const RunOptions& options) {
-  Loaded loaded = load_or_throw(options.file, context.quiet);
-  std::unique_ptr<Evaluator> evaluator = make_jq(loaded.programs);
+  std::unique_ptr<Jq> evaluator = make_jq();
+  Loaded loaded = load_or_throw(options.file, *evaluator, context.quiet);
   auto environment = [](const std::string& name) -> std::optional<std::string> {
     const char* value = std::getenv(name.c_str());
     return value ? std::optional<std::string>(value) : std::nullopt;

@@ -18,9 +18,10 @@ int validate(const Context& context, const ValidateOptions& options) {
   std::string text;
   Json records = Json::array();
   bool good = true;
+  std::unique_ptr<Jq> jq = make_jq();
   for (const std::string& file : options.files) {
     Diagnostics diagnostics({file, read_file(file)});
-    load(file, diagnostics, true);
+    load(file, diagnostics, jq.get());
     good = good && diagnostics.ok() && !(options.strict && diagnostics.warnings() > 0);
     if (options.format == "json") {
       for (Json& record : diagnostics.json()) records.push_back(std::move(record));

@@ -13,7 +13,6 @@
 #include <fstream>
 #include <iterator>
 
-#include "engine/jq/jq.h"
 #include "engine/language/schema.h"
 #include "engine/model/error.h"
 #include "engine/steps/reading.h"
@@ -42,8 +41,8 @@ bool has_no_default(const std::string& option) {
 
 class Loader {
  public:
-  Loader(const std::string& file, const Node& root, Loaded& loaded, Diagnostics& diagnostics)
-      : root_(root), loaded_(loaded), reading_(diagnostics, root, folder_of(file)) {
+  Loader(const std::string& file, const Node& root, Loaded& loaded, Diagnostics& diagnostics, Jq* jq)
+      : root_(root), loaded_(loaded), reading_(diagnostics, root, folder_of(file)), jq_(jq) {
     loaded_.file = file;
   }
 
@@ -265,43 +264,38 @@ class Loader {
   }
 
   void programs() {
-    for (const Expression& expression : reading_.asked)
-      if (!contains_program(expression.code())) loaded_.programs.push_back(expression.code());
-    if (!reading_.diagnostics.ok() || loaded_.programs.empty() || !check_programs) return;
-    std::vector<std::string> errors = jq_syntax_errors(loaded_.programs);
-    for (std::size_t i = 0; i < errors.size(); ++i) {
-      if (errors[i].empty()) continue;
-      for (const Expression& expression : reading_.asked)
-        if (expression.code() == loaded_.programs[i])
-          reading_.error("E201", expression.at(), expression.code().size(), "jq says: " + errors[i]);
+    std::map<Program, std::size_t> places;
+    for (const Reading::Asked& asked : reading_.asked) {
+      Program program{asked.expression.code(), asked.strict};
+      if (places.try_emplace(program, places.size()).second) loaded_.programs.push_back(std::move(program));
+    }
+    if (!reading_.diagnostics.ok() || !jq_) return;
+    std::vector<std::string> errors = jq_->check(loaded_.programs);
+    for (const Reading::Asked& asked : reading_.asked) {
+      const std::string& error = errors[places.at({asked.expression.code(), asked.strict})];
+      if (!error.empty())
+        reading_.error("E201", asked.expression.at(), asked.expression.code().size(), "jq says: " + error);
     }
   }
-
-  bool contains_program(const std::string& code) { return !known_programs_.insert(code).second; }
-
- public:
-  bool check_programs = false;
 
  private:
   const Node& root_;
   Loaded& loaded_;
   Reading reading_;
   bool usable_ = true;  ///< the schema of the input that is being read
-  std::set<std::string> known_programs_;
+  Jq* jq_;
 };
 
 }  // namespace
 
-std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, bool check_programs) {
+std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq* jq) {
   std::optional<Node> root = read_yaml(diagnostics);
   if (!root) return std::nullopt;
   Loaded loaded;
   loaded.text = diagnostics.source().text;
   std::error_code error;
   std::string absolute = std::filesystem::absolute(file, error).lexically_normal().string();
-  Loader loader(error ? file : absolute, *root, loaded, diagnostics);
-  loader.check_programs = check_programs;
-  loader.read();
+  Loader(error ? file : absolute, *root, loaded, diagnostics, jq).read();
   if (!diagnostics.ok()) return std::nullopt;
   return loaded;
 }

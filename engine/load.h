@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/jq/jq.h"
 #include "engine/language/diagnostics.h"
 #include "engine/language/expression.h"
 #include "engine/machine/workflow.h"
@@ -35,12 +36,12 @@ struct Loaded {
   Workflow workflow;
   std::vector<InputSpec> inputs;
   std::vector<Var> vars;
-  std::vector<std::string> programs;  ///< every expression that needs jq
+  std::vector<Program> programs;  ///< every expression that needs jq, each once
 };
 
-/// Reads the text of |diagnostics| as the workflow |file|. Nothing when there are errors. With |check_programs| jq is
-/// asked whether it can compile what it will be asked for, which costs a process.
-std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, bool check_programs = false);
+/// Reads the text of |diagnostics| as the workflow |file|. Nothing when there are errors. |jq|, when given, is asked
+/// whether it can compile what it will be asked for.
+std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq* jq = nullptr);
 
 /// Reads the file's text; throws Error(Usage) for what is missing, a folder or unreadable, Error(Invalid) beyond 4 MiB.
 std::string read_file(const std::string& file);

@@ -85,8 +85,8 @@ class Checker : public DecisionSink, public Evaluator {
     }
     if (answers_.empty()) {
       if (tape_.peek())
-        throw Corruption(fmt::format("run {}: an answer to `{}` is missing before entry {}", run_.id, question.program,
-                                     tape_.peek()->seq));
+        throw Corruption(fmt::format("run {}: an answer to `{}` is missing before entry {}", run_.id,
+                                     question.program.code, tape_.peek()->seq));
       return live_.evaluate(question);
     }
     Answer answer = std::move(answers_.front());
@@ -94,8 +94,8 @@ class Checker : public DecisionSink, public Evaluator {
     if (options_.ask_again) {
       Answer again = live_.evaluate(question);
       if (again.ok() != answer.ok() || (answer.ok() && !(again.value == answer.value)))
-        throw Corruption(fmt::format("run {}: expression differs: `{}` was {}, is {} now", run_.id, question.program,
-                                     answer.ok() ? answer.value.text() : answer.error,
+        throw Corruption(fmt::format("run {}: expression differs: `{}` was {}, is {} now", run_.id,
+                                     question.program.code, answer.ok() ? answer.value.text() : answer.error,
                                      again.ok() ? again.value.text() : again.error));
     }
     return answer;

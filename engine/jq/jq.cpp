@@ -15,7 +15,7 @@
 #include <cstring>
 #include <deque>
 #include <optional>
-#include <unordered_set>
+#include <set>
 
 #include "engine/jq/wire.h"
 #include "engine/model/hash.h"
@@ -120,9 +120,9 @@ class Process {
   std::optional<int> status_;
 };
 
-class Jq : public Evaluator {
+class JqProcess : public Jq {
  public:
-  explicit Jq(std::vector<std::string> programs) : programs_(std::move(programs)) {}
+  explicit JqProcess(std::vector<Program> programs) : programs_(std::move(programs)) {}
 
   Answer evaluate(const Question& question) override {
     std::size_t size = 0;
@@ -141,15 +141,23 @@ class Jq : public Evaluator {
     }
   }
 
-  /// As jq_syntax_errors.
-  std::vector<std::string> check(const std::vector<std::string>& programs) {
-    Writer writer(Kind::Check);
-    writer.number(programs.size());
-    for (const std::string& program : programs) writer.text(program);
-    start();
-    Reader reader(exchange(writer.bytes(), false));
+  std::vector<std::string> check(const std::vector<Program>& programs) override {
+    if (programs.empty()) return {};
+    try {
+      start();
+      Reader reader(exchange(listed(Kind::Check, programs), false));
+      std::vector<std::string> errors;
+      for (std::size_t i = 0; i < programs.size(); ++i) errors.emplace_back(reader.text());
+      programs_.insert(programs_.end(), programs.begin(), programs.end());
+      compiled_.insert(programs.begin(), programs.end());
+      return errors;
+    } catch (const std::string& trouble) {
+      process_.reset();
+      if (programs.size() == 1) return {trouble};
+    }
+    // One of them is too much for jq: each by itself tells which.
     std::vector<std::string> errors;
-    for (std::size_t i = 0; i < programs.size(); ++i) errors.emplace_back(reader.text());
+    for (const Program& program : programs) errors.push_back(check({program}).front());
     return errors;
   }
 
@@ -163,21 +171,25 @@ class Jq : public Evaluator {
   void start() {
     if (process_ && process_->alive()) return;
     process_.reset();
-    asked_.clear();
+    compiled_.clear();
     kept_.clear();
     kept_size_ = 0;
     process_.emplace();
-    Writer writer(Kind::Programs);
-    writer.number(programs_.size());
-    for (const std::string& program : programs_) writer.text(program);
     partial_.clear();
-    if (send(process_->socket(), writer.bytes(), Clock::now() + kPatience) != Io::Done) throw died();
+    if (send(process_->socket(), listed(Kind::Programs, programs_), Clock::now() + kPatience) != Io::Done) throw died();
+  }
+
+  static std::string listed(Kind kind, const std::vector<Program>& programs) {
+    Writer writer(kind);
+    writer.number(programs.size());
+    for (const Program& program : programs) writer.program(program);
+    return writer.bytes();
   }
 
   Answer ask(const Question& question) {
     start();
     // What the child has compiled before it evaluates at once; else it says first that it has compiled.
-    bool known = !asked_.insert((question.strict ? '!' : ' ') + question.program).second;
+    bool known = !compiled_.insert(question.program).second;
     Reader reader(exchange(written(question), known));
     while (reader.kind() == Kind::Compiled) {
       begun_ = true;
@@ -221,8 +233,7 @@ class Jq : public Evaluator {
       kept_.pop_front();
     }
     Writer writer(Kind::Question);
-    writer.number(question.strict);
-    writer.text(question.program);
+    writer.program(question.program);
     writer.number(dropped.size());
     for (const std::string& id : dropped) writer.text(id);
     writer.number(question.bindings.size());
@@ -279,10 +290,10 @@ class Jq : public Evaluator {
     return fmt::format("crashes jq ({})", strsignal(signal));
   }
 
-  std::vector<std::string> programs_;
+  std::vector<Program> programs_;
   std::optional<Process> process_;
-  bool begun_ = false;                     ///< the question, not one before it, is to blame for what happens
-  std::unordered_set<std::string> asked_;  ///< of this process; with `!` in front in a condition
+  bool begun_ = false;          ///< the question, not one before it, is to blame for what happens
+  std::set<Program> compiled_;  ///< by this process
   std::string partial_;
   std::deque<Kept> kept_;
   std::size_t kept_size_ = 0;
@@ -290,23 +301,6 @@ class Jq : public Evaluator {
 
 }  // namespace
 
-std::unique_ptr<Evaluator> make_jq(std::vector<std::string> programs) {
-  return std::make_unique<Jq>(std::move(programs));
-}
-
-std::vector<std::string> jq_syntax_errors(const std::vector<std::string>& programs) {
-  if (programs.empty()) return {};
-  try {
-    return Jq({}).check(programs);
-  } catch (const std::string& trouble) {
-    if (programs.size() == 1) return {trouble};
-  }
-  // One of them is too much for jq: each by itself tells which.
-  std::vector<std::string> errors;
-  for (const std::string& program : programs) errors.push_back(jq_syntax_error(program));
-  return errors;
-}
-
-std::string jq_syntax_error(const std::string& program) { return jq_syntax_errors({program}).front(); }
+std::unique_ptr<Jq> make_jq(std::vector<Program> programs) { return std::make_unique<JqProcess>(std::move(programs)); }
 
 }  // namespace flowrun

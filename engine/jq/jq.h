@@ -9,18 +9,19 @@
 
 namespace flowrun {
 
-/// Limits of one evaluation (LANGUAGE.md 2.11): 2 s, 256 MiB, output 16 MiB. The child is started at the first
-/// question, and again when it died. |programs|: expressions known beforehand, compiled in batches of at most 64.
-std::unique_ptr<Evaluator> make_jq(std::vector<std::string> programs);
+class Jq : public Evaluator {
+ public:
+  /// What jq has against each of |programs|, in their order; empty where one compiles. Variables count as known. Costs
+  /// about 20 ms for every 64 programs, which a later question about one of them then does not.
+  virtual std::vector<std::string> check(const std::vector<Program>& programs) = 0;
+};
+
+/// Limits of one evaluation (flowrun-workflow(5), "Expressions"): 2 s, 256 MiB, output 16 MiB. The child is started at
+/// the first question or check, and again when it died. |programs|: known beforehand, compiled in batches of at
+/// most 64.
+std::unique_ptr<Jq> make_jq(std::vector<Program> programs = {});
 
 /// Body of the child process, `flowrun __jq FD`; returns its exit code.
 int serve_jq(int socket);
-
-/// What jq has against each of |programs|, in their order; empty where one compiles. Variables count as known. Costs
-/// a process and about 20 ms for every 64 programs.
-std::vector<std::string> jq_syntax_errors(const std::vector<std::string>& programs);
-
-/// The same for one.
-std::string jq_syntax_error(const std::string& program);
 
 }  // namespace flowrun

@@ -43,23 +43,29 @@ constexpr const char* kRefused[] = {
     "strflocaltime(a)",
 };
 
-// jq compiles `a < b` to a call of _less(a; b), so a definition of that name takes its place. First the builtins get
-// other names, lest ours call themselves.
+// jq compiles `a < b` to a call of _less(a; b), so a definition of that name in front of a condition takes its place.
+constexpr std::pair<const char*, const char*> kComparisons[] = {
+    {"less", "<"}, {"lesseq", "<="}, {"greater", ">"}, {"greatereq", ">="}};
+
 std::string strict_comparisons() {
-  static constexpr std::pair<const char*, const char*> kComparisons[] = {
-      {"_less", "<"}, {"_lesseq", "<="}, {"_greater", ">"}, {"_greatereq", ">="}};
   std::string out = R"jq(
 def __described: type | if . == "null" then . elif . == "array" then "a list" elif . == "object" then "an object"
   elif . == "number" then "a number" elif . == "string" then "text" else "true or false" end;
 def __refuse($how; $a; $b):
   error("`\($how)` compares \($a | __described) with \($b | __described): different types have no order here");
 )jq";
-  for (auto [name, how] : kComparisons) out += fmt::format("def _{}(a; b): a {} b;\n", name, how);
+  // In jq's order of operands: the right one is the outer loop.
   for (auto [name, how] : kComparisons)
     out += fmt::format(
-        "def {0}(a; b): a as $a | b as $b | if ($a | type) == ($b | type) then _{0}($a; $b) "
+        "def __strict_{0}(a; b): b as $b | a as $a | if ($a | type) == ($b | type) then $a {1} $b "
         "else __refuse(\"{1}\"; $a; $b) end;\n",
         name, how);
+  return out;
+}
+
+std::string use_strict_comparisons() {
+  std::string out;
+  for (auto [name, how] : kComparisons) out += fmt::format("def _{0}(a; b): __strict_{0}(a; b); ", name);
   return out;
 }
 
@@ -115,28 +121,32 @@ std::string refusal(const std::string& program) {
   return open.empty() ? "" : kUnclosed;
 }
 
-std::string source_of(const std::vector<std::string>& batch, std::size_t from, std::size_t to, bool strict) {
+std::string source_of(std::span<const Program> batch) {
   std::set<std::string> names;
-  for (std::size_t i = from; i < to; ++i) collect_variables(batch[i], names);
+  bool any_strict = false;
+  for (const Program& program : batch) {
+    collect_variables(program.code, names);
+    any_strict = any_strict || program.strict;
+  }
   std::string out = kAdded;
   for (const char* name : kRefused) {
     std::string plain(name, std::find(name, name + std::char_traits<char>::length(name), '('));
     out += fmt::format("def {}: error(\"`{}` is no part of flowrun's expressions\");\n", name, plain);
   }
-  if (strict) out += strict_comparisons();
+  if (any_strict) out += strict_comparisons();
   out += ". as $__q | $__q.v as $__v | $__q.i as $__index | $__q.g as $__group |\n";
   for (const std::string& name : names)
     if (!name.starts_with("__")) out += fmt::format("$__v[\"{0}\"] as ${0} |\n", name);
   out += "def now: $__v.now | if . == null then error(\"`now` is not known here; write $now\") else . end;\n";
   // Two short chains: in one long chain the last of 64 costs more to find than most programs cost to run.
   out += "$__q.d | if false then null\n";
-  for (std::size_t i = from; i < to; ++i) {
-    std::size_t index = i - from;
+  for (std::size_t index = 0; index < batch.size(); ++index) {
     if (index % kChain == 0)
       out += fmt::format("{}elif $__group == {} then if false then null\n", index > 0 ? "else null end\n" : "",
                          index / kChain);
     // A comment at the end of an expression ends with the line.
-    out += fmt::format("elif $__index == {} then ({}\n)\n", index, batch[i]);
+    out += fmt::format("elif $__index == {} then ({}{}\n)\n", index,
+                       batch[index].strict ? use_strict_comparisons() : "", batch[index].code);
   }
   out += "else null end else null end";
   return out;
@@ -177,68 +187,63 @@ void no_debug(void*, jv message) { jv_free(message); }
 
 }  // namespace
 
-void Programs::know(std::string program) {
+void Programs::know(Program program) {
   if (batch_of_.contains(program)) return;
   if (batches_.empty() || batches_.back().size() == kBatch) batches_.emplace_back();
   batch_of_[program] = batches_.size() - 1;
   batches_.back().push_back(std::move(program));
 }
 
-bool Programs::has(const std::string& program, bool strict) const { return compiled_[strict].contains(program); }
+bool Programs::has(const Program& program) const { return compiled_.contains(program); }
 
-const Compiled& Programs::compile(const std::string& program, bool strict) {
-  auto found = compiled_[strict].find(program);
-  if (found != compiled_[strict].end()) return found->second;
+const Compiled& Programs::compile(const Program& program) {
+  auto found = compiled_.find(program);
+  if (found != compiled_.end()) return found->second;
   if (states_.size() >= kMaxStates) {
-    for (auto& each : compiled_) each.clear();
+    compiled_.clear();
     states_.clear();
   }
   auto batch = batch_of_.find(program);
-  if (batch == batch_of_.end())
-    compile_batch({program}, 0, 1, strict);
-  else
-    compile_batch(batches_[batch->second], 0, batches_[batch->second].size(), strict);
-  return compiled_[strict].at(program);
+  compile_batch(batch == batch_of_.end() ? std::span(&program, 1) : std::span(batches_[batch->second]));
+  return compiled_.at(program);
 }
 
-void Programs::compile_batch(const Batch& batch, std::size_t from, std::size_t to, bool strict) {
-  auto& compiled = compiled_[strict];
+void Programs::compile_batch(std::span<const Program> batch) {
   std::string messages;
   bool inside =
-      std::all_of(batch.begin() + static_cast<std::ptrdiff_t>(from), batch.begin() + static_cast<std::ptrdiff_t>(to),
-                  [](const std::string& program) { return refusal(program).empty(); });
+      std::all_of(batch.begin(), batch.end(), [](const Program& program) { return refusal(program.code).empty(); });
   if (inside) {
     State state(jq_init());
     if (!state) throw std::bad_alloc();
     jq_set_error_cb(state.get(), collect_message, &messages);
-    bool good = jq_compile(state.get(), source_of(batch, from, to, strict).c_str()) != 0;
+    bool good = jq_compile(state.get(), source_of(batch).c_str()) != 0;
     jq_set_error_cb(state.get(), nullptr, nullptr);
     if (good) {
       // jq_next puts the state's handler in place of the thread's.
       jq_set_nomem_handler(state.get(), out_of_memory_, nullptr);
       jq_set_input_cb(state.get(), no_input, nullptr);
       jq_set_debug_cb(state.get(), no_debug, nullptr);
-      for (std::size_t i = from; i < to; ++i) {
-        int index = static_cast<int>(i - from);
-        compiled[batch[i]] = {state.get(), index, index / static_cast<int>(kChain), ""};
+      for (std::size_t i = 0; i < batch.size(); ++i) {
+        int index = static_cast<int>(i);
+        compiled_[batch[i]] = {state.get(), index, index / static_cast<int>(kChain), ""};
       }
       states_.push_back(std::move(state));
       return;
     }
   }
-  if (to - from == 1) {
-    compiled[batch[from]] = {nullptr, 0, 0, inside ? told(messages, batch[from]) : refusal(batch[from])};
+  if (batch.size() == 1) {
+    const std::string& code = batch.front().code;
+    compiled_[batch.front()] = {nullptr, 0, 0, inside ? told(messages, code) : refusal(code)};
     return;
   }
-  std::size_t middle = from + (to - from) / 2;
-  compile_batch(batch, from, middle, strict);
-  compile_batch(batch, middle, to, strict);
+  compile_batch(batch.first(batch.size() / 2));
+  compile_batch(batch.subspan(batch.size() / 2));
 }
 
-std::vector<std::string> Programs::check(const std::vector<std::string>& programs) {
-  for (const std::string& program : programs) know(program);
+std::vector<std::string> Programs::check(const std::vector<Program>& programs) {
+  for (const Program& program : programs) know(program);
   std::vector<std::string> errors;
-  for (const std::string& program : programs) errors.push_back(compile(program, false).error);
+  for (const Program& program : programs) errors.push_back(compile(program).error);
   return errors;
 }
 

@@ -2,9 +2,10 @@
 // jq binds all its builtins anew. Lives in the child process.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 extern "C" {
@@ -12,6 +13,8 @@ extern "C" {
 // Behind jv.h, on which it depends.
 #include <jq.h>
 }
+
+#include "engine/model/scope.h"
 
 namespace flowrun::jq {
 
@@ -34,21 +37,20 @@ class Programs {
   explicit Programs(void (*out_of_memory)(void*)) : out_of_memory_(out_of_memory) {}
 
   /// Compiled together when the first of a batch is needed.
-  void know(std::string program);
-  bool has(const std::string& program, bool strict) const;
+  void know(Program program);
+  bool has(const Program& program) const;
   /// Valid until the next call.
-  const Compiled& compile(const std::string& program, bool strict);
+  const Compiled& compile(const Program& program);
   /// An error or nothing for each.
-  std::vector<std::string> check(const std::vector<std::string>& programs);
+  std::vector<std::string> check(const std::vector<Program>& programs);
 
  private:
-  using Batch = std::vector<std::string>;
-  void compile_batch(const Batch& batch, std::size_t from, std::size_t to, bool strict);
+  void compile_batch(std::span<const Program> batch);
 
   void (*out_of_memory_)(void*);
-  std::vector<Batch> batches_;
-  std::unordered_map<std::string, std::size_t> batch_of_;  ///< of the programs known beforehand
-  std::unordered_map<std::string, Compiled> compiled_[2];  ///< by program; plain and strict
+  std::vector<std::vector<Program>> batches_;
+  std::map<Program, std::size_t> batch_of_;  ///< of the programs known beforehand
+  std::map<Program, Compiled> compiled_;
   std::vector<State> states_;
 };
 

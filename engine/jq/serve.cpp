@@ -116,7 +116,7 @@ class Server {
       Reader reader(std::move(message));
       switch (reader.kind()) {
         case Kind::Programs:
-          for (std::uint64_t left = reader.number(); left > 0; --left) programs_.know(std::string(reader.text()));
+          for (std::uint64_t left = reader.number(); left > 0; --left) programs_.know(reader.program());
           break;
         case Kind::Question:
           alarm(kOrphanSeconds);
@@ -137,10 +137,11 @@ class Server {
 
  private:
   void check(Reader& reader) {
-    std::vector<std::string> texts;
-    for (std::uint64_t left = reader.number(); left > 0; --left) texts.emplace_back(reader.text());
+    std::vector<Program> programs;
+    for (std::uint64_t left = reader.number(); left > 0; --left) programs.push_back(reader.program());
     Writer writer(Kind::Checked);
-    for (const std::string& error : programs_.check(texts)) writer.text(error);
+    for (const std::string& error : programs_.check(programs)) writer.text(error);
+    limit_memory();
     send(socket_, writer.bytes(), Deadline::max());
   }
 
@@ -151,10 +152,9 @@ class Server {
   }
 
   void answer(Reader& reader) {
-    bool strict = reader.number() != 0;
-    std::string program(reader.text());
-    bool fresh = !programs_.has(program, strict);
-    const Compiled& compiled = programs_.compile(program, strict);
+    Program program = reader.program();
+    bool fresh = !programs_.has(program);
+    const Compiled& compiled = programs_.compile(program);
     if (fresh) {
       limit_memory();
       say(Kind::Compiled, "");

@@ -49,6 +49,11 @@ std::string_view Reader::text() {
   return value;
 }
 
+Program Reader::program() {
+  bool strict = number() != 0;
+  return {std::string(text()), strict};
+}
+
 Io send(int socket, std::string_view bytes, Deadline deadline) {
   while (!bytes.empty()) {
     ssize_t count = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);

@@ -6,18 +6,20 @@
 #include <string>
 #include <string_view>
 
+#include "engine/model/scope.h"
+
 namespace flowrun::jq {
 
 /// First byte of a message.
 enum class Kind : char {
-  Programs = 'P',  ///< to the child: texts known beforehand
+  Programs = 'P',  ///< to the child: programs known beforehand
   Question = 'Q',  ///< to the child
-  Check = 'S',     ///< to the child: texts to compile only
+  Check = 'S',     ///< to the child: programs to compile only
   Compiled = 'C',  ///< to the parent: the program was new and has been compiled, its evaluation begins
   Result = 'V',    ///< to the parent: JSON
   Error = 'E',     ///< to the parent: text
   Gone = 'G',      ///< to the parent: text of an error after which the child ends
-  Checked = 'T',   ///< to the parent: an error or nothing for each text
+  Checked = 'T',   ///< to the parent: an error or nothing for each program
 };
 
 class Writer {
@@ -27,6 +29,10 @@ class Writer {
   void text(std::string_view value) {
     number(value.size());
     bytes_ += value;
+  }
+  void program(const Program& program) {
+    number(program.strict);
+    text(program.code);
   }
   /// The whole message, its length in front.
   const std::string& bytes();
@@ -42,6 +48,7 @@ class Reader {
   Kind kind() const { return static_cast<Kind>(message_.empty() ? '\0' : message_[0]); }
   std::uint64_t number();
   std::string_view text();
+  Program program();
 
  private:
   std::string message_;

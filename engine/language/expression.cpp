@@ -112,7 +112,7 @@ Evaluation ask(const std::string& code, const std::vector<Use>& uses, bool stric
                Evaluator& evaluator) {
   Bindings bindings(uses, scope);
   if (bindings.failure) return std::move(*bindings.failure);
-  Question question{code, strict, {}};
+  Question question{{code, strict}, {}};
   for (auto& [name, root] : bindings.roots) question.bindings.emplace_back(name, Value(std::move(root)));
   Answer answer = evaluator.evaluate(question);
   if (!answer.ok()) return refuse(answer.error);

@@ -1,6 +1,7 @@
 // The values that an expression may name, and the one port through which it may ask for jq.
 #pragma once
 
+#include <compare>
 #include <string>
 #include <utility>
 #include <variant>
@@ -27,10 +28,16 @@ class Scope {
   virtual std::variant<Value, Failure> lookup(const Reference& reference) const = 0;
 };
 
+/// An expression as jq compiles it.
+struct Program {
+  std::string code;     ///< as written
+  bool strict = false;  ///< a condition: comparing values of different types is an error
+  auto operator<=>(const Program&) const = default;
+};
+
 /// One jq evaluation.
 struct Question {
-  std::string program;  ///< the expression as written
-  bool strict = false;  ///< a condition: comparing values of different types is an error
+  Program program;
   /// What it names: `$input` by ("$input", value), `$steps` by ("$steps", {x: ..}), and `.` by (".", value).
   std::vector<std::pair<std::string, Value>> bindings;
 };

@@ -165,6 +165,7 @@ Setting<bool> Reading::condition(const Node& node) {
     return read;
   }
   read.expression = compiled.expression();
+  if (!read.expression->native()) asked.back().strict = true;
   if (auto literal = read.expression->literal(); literal && !literal->json().is_boolean())
     error("E207", node.at, node.text.size(),
           fmt::format("this condition is always {}, which is neither true nor false", literal->text()));
@@ -272,7 +273,7 @@ FailFast Reading::fail_fast(const Node& node) {
 }
 
 void Reading::note(const Expression& expression) {
-  if (!expression.native()) asked.push_back(expression);
+  if (!expression.native()) asked.push_back({expression, false});
   for (const Reference& reference : expression.references()) {
     check_reference(reference, expression);
     mentions.push_back({reference, expression.at(), static_cast<int>(expression.code().size()), fallback_level_});

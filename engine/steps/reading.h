@@ -100,7 +100,11 @@ class Reading {
   Moment moment = Moment::Run;
   FailFast nearest_fail_fast = FailFast::Drain;
   std::vector<Mention> mentions;
-  std::vector<Expression> asked;  ///< that need jq
+  struct Asked {
+    Expression expression;
+    bool strict;  ///< a condition
+  };
+  std::vector<Asked> asked;  ///< of jq
   std::vector<std::pair<GroupStep*, std::string>> groups;
   std::size_t steps = 0;
 

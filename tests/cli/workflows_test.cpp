@@ -100,14 +100,15 @@ TEST_CASE("every sample workflow succeeds, verifies, and prints its output again
   }
 }
 
-TEST_CASE("the order workflow waits for its slowest chain, not for the sum of all services") {
-  const milliseconds sum(690);
+TEST_CASE("the order workflow takes within 5 % of its slowest chain of services") {
+  const milliseconds chain(20 + 200 + 150 + 50);  // order, fraud, payment, shipment
+  const milliseconds limit = chain * 105 / 100;
   Shop shop;
   TempDir dir;
   std::string journal = dir.path("journal.db");
   milliseconds best = milliseconds::max();
   // A machine that is busy with something else may need another try.
-  for (int round = 0; round < 3 && best >= sum; ++round) {
+  for (int round = 0; round < 10 && best > limit; ++round) {
     std::string id = "order-" + std::to_string(round);
     Ran ran = flowrun(journal, {"run", std::string(FLOWRUN_SOURCE_DIR) + "/workflows/order.yaml", "--id", id, "-i",
                                 "api=" + shop.url()});
@@ -115,7 +116,8 @@ TEST_CASE("the order workflow waits for its slowest chain, not for the sum of al
     REQUIRE(ran.code == 0);
     best = std::min(best, engine_time(journal, id));
   }
-  CHECK(best.count() < sum.count());
+  CHECK(best.count() >= chain.count());
+  CHECK(best.count() <= limit.count());
 }
 
 }  // namespace flowrun::test

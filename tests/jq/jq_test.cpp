@@ -20,15 +20,17 @@ Value value(const std::string& json) { return Value::from_text(json); }
 
 /// One jq process for a test.
 struct Asker {
-  std::unique_ptr<Evaluator> jq = make_jq({});
+  std::unique_ptr<Jq> jq = make_jq();
 
-  Answer answer(const std::string& program, Bindings bindings = {}) { return jq->evaluate({program, false, bindings}); }
+  Answer answer(const std::string& program, Bindings bindings = {}) {
+    return jq->evaluate({{program, false}, bindings});
+  }
   /// The result as JSON, or `error: ...`.
   std::string operator()(const std::string& program, Bindings bindings = {}) {
     return shown(answer(program, std::move(bindings)));
   }
   std::string strict(const std::string& program, Bindings bindings = {}) {
-    return shown(jq->evaluate({program, true, std::move(bindings)}));
+    return shown(jq->evaluate({{program, true}, std::move(bindings)}));
   }
   static std::string shown(const Answer& answer) {
     return answer.ok() ? answer.value.text() : "error: " + answer.error;
@@ -175,7 +177,9 @@ TEST_CASE("text that is no jq is an error, and leaves its batch alone") {
   programs[70] = "1 +";
   programs[71] = "1) elif true then (2";
   programs[90] = "no_such_function(1)";
-  Asker ask{make_jq(programs)};
+  std::vector<Program> known;
+  for (const std::string& program : programs) known.push_back({program});
+  Asker ask{make_jq(known)};
   for (int i : {0, 63, 64, 69, 72, 89, 91, 127, 128, 149})
     CHECK(ask(programs[static_cast<std::size_t>(i)], {{".", value("{}")}}) == std::to_string(i));
   CHECK(ask(programs[70]) == "error: syntax error, it ends too early");
@@ -260,9 +264,10 @@ TEST_CASE("a value that is too deep for jq is an error") {
   CHECK(ask("1") == "1");
 }
 
-TEST_CASE("syntax errors are told for many programs at once") {
-  std::vector<std::string> errors =
-      jq_syntax_errors({".a", "1 +", "$any.thing + $other", "nothing_such", "{a: 1}", "1 # end", "input"});
+TEST_CASE("syntax errors are told for many programs at once, and the good ones can be asked at once") {
+  Asker ask;
+  std::vector<std::string> errors = ask.jq->check(
+      {{".a"}, {"1 +"}, {"$any.thing + $other", true}, {"nothing_such"}, {"{a: 1}"}, {"1 # end"}, {"input"}});
   REQUIRE(errors.size() == 7);
   CHECK(errors[0].empty());
   CHECK(contains(errors[1], "ends too early"));
@@ -270,7 +275,18 @@ TEST_CASE("syntax errors are told for many programs at once") {
   CHECK(errors[3] == "nothing_such/0 is not defined");
   CHECK(errors[4].empty());
   CHECK(errors[5].empty());
-  CHECK(jq_syntax_error(".a | .b").empty());
-  CHECK(contains(jq_syntax_error(".a | | .b"), "syntax error, unexpected '|'"));
-  CHECK(jq_syntax_errors({}).empty());
+  CHECK(ask.jq->check({{".a | .b"}}).front().empty());
+  CHECK(contains(ask.jq->check({{".a | | .b"}}).front(), "syntax error, unexpected '|'"));
+  CHECK(ask.jq->check({}).empty());
+  CHECK(ask("{a: 1}") == R"({"a":1})");
+  CHECK(ask(".a", {{".", value(R"({"a":3})")}}) == "3");
+}
+
+TEST_CASE("a program compares strictly or not, whatever stands beside it in its batch") {
+  Asker ask;
+  ask.jq->check({{"1 < \"a\""}, {"1 < \"a\"", true}, {"[1, 3] | any(. < 2)", true}});
+  CHECK(ask("1 < \"a\"") == "true");
+  CHECK(contains(ask.strict("1 < \"a\""), "different types have no order"));
+  CHECK(ask.strict("[1, 3] | any(. < 2)") == "true");
+  CHECK(ask("[(1, 3) < (2, 4)]") == ask.strict("[(1, 3) < (2, 4)]"));
 }

@@ -151,7 +151,7 @@ class Generator {
 
 class NoJq : public Evaluator {
  public:
-  Answer evaluate(const Question& question) override { return {{}, "no jq here: " + question.program}; }
+  Answer evaluate(const Question& question) override { return {{}, "no jq here: " + question.program.code}; }
 };
 
 /// Drives one machine at random to its end and keeps the log.

@@ -18,7 +18,7 @@ TEST_CASE("every bad workflow is refused with its code, a place and a sentence",
     std::string text = read_file(file.string());
     std::string code = text.substr(2, text.find('\n') - 2);
     Diagnostics diagnostics({file.filename().string(), text});
-    CHECK_FALSE(load(file.string(), diagnostics, true));
+    CHECK_FALSE(load(file.string(), diagnostics, make_jq().get()));
     INFO(file.filename().string() << " must get " << code << " and got\n" << diagnostics.text());
     CHECK(diagnostics.errors() <= 2);
     bool told = false;
