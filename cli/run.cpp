@@ -1,7 +1,9 @@
 // flowrun run: validate, start, drive, print the output.
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -34,8 +36,10 @@ struct RunOptions {
 
 std::string read_input_file(const std::string& name, const std::string& input) {
   if (name == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
+  errno = 0;
   std::ifstream in(name, std::ios::binary);
-  if (!in) throw Error(Problem::Usage, fmt::format("input {}: can not read {}", input, name));
+  in.peek();  // a folder can be opened, and not read
+  if (!in) throw Error(Problem::Usage, fmt::format("{}: cannot read {}: {}", input, name, std::strerror(errno)));
   return std::string(std::istreambuf_iterator<char>(in), {});
 }
 
@@ -48,13 +52,13 @@ void add_input(GivenInputs& given, const std::string& text) {
   std::string value = text.substr(equals + 1);
   if (value.rfind("@lines:", 0) == 0) {
     Json lines = Json::array();
-    std::istringstream in(read_input_file(value.substr(7), name));
+    std::istringstream in(read_input_file(value.substr(7), "input " + name));
     for (std::string line; std::getline(in, line);) lines.push_back(line);
     std::erase_if(given.texts, [&](const auto& earlier) { return earlier.first == name; });
     given.values[name] = std::move(lines);
     return;
   }
-  if (value.size() > 1 && value[0] == '@') value = read_input_file(value.substr(1), name);
+  if (value.size() > 1 && value[0] == '@') value = read_input_file(value.substr(1), "input " + name);
   given.texts.emplace_back(std::move(name), std::move(value));
 }
 
@@ -119,7 +123,7 @@ int run_workflow(const Context& context, const RunOptions& options) {
     print_plan(loaded, inputs);
     return 0;
   }
-  Journal journal(journal_path(context.journal), Journal::Mode::ReadWrite);
+  Journal journal(journal_path(context.journal), Journal::Mode::Create);
   if (auto code = same_id(journal, options, context, loaded, inputs)) return *code;
 
   StartOptions start;

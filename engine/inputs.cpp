@@ -33,6 +33,7 @@ class StartScope : public Scope {
 
 /// Text from the command line or the environment as |schema| declares it; the only place where values are converted.
 std::variant<Json, std::string> coerced(const Json& schema, const std::string& text) {
+  if (!is_utf8(text)) return std::string("its text is not UTF-8; give bytes as base64, or the name of a file");
   Json types = schema.is_object() ? schema.value("type", Json()) : Json();
   if (types.is_null() || types == "string") return Json(text);
   if (types.is_string()) types = Json::array({types});

@@ -5,14 +5,13 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 
 #include "engine/executor/capture.h"
 #include "engine/executor/environment.h"
@@ -28,14 +27,22 @@ constexpr Duration kGroupLook{20};      // between looks whether a group that wa
 
 /// What the process wrote to $FLOWRUN_OUTPUT, which is taken away. At most |most| bytes; |too_much|: there were more.
 std::optional<std::string> take_output(const std::string& file, std::size_t most, bool& too_much) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return std::nullopt;
-  std::string text;
-  char buffer[16384];
-  while (text.size() <= most && (in.read(buffer, sizeof buffer), in.gcount() > 0))
-    text.append(buffer, static_cast<std::size_t>(in.gcount()));
-  too_much = text.size() > most;
+  // What was put there may be a pipe that nobody writes to.
+  int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0) return std::nullopt;
   unlink(file.c_str());
+  struct stat about {};
+  std::optional<std::string> text;
+  if (fstat(descriptor, &about) == 0 && S_ISREG(about.st_mode)) text.emplace();
+  char buffer[16384];
+  while (text && text->size() <= most) {
+    ssize_t got = read(descriptor, buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    text->append(buffer, static_cast<std::size_t>(got));
+  }
+  close(descriptor);
+  too_much = text && text->size() > most;
   return text;
 }
 

@@ -52,8 +52,6 @@ std::vector<std::string> environment_of(const ExecutorOptions& options, const Ta
   if (process.inherit != Process::Inherit::None) {
     for (char** variable = environ; *variable; ++variable) {
       std::string text = *variable;
-      // Those of a flowrun around this one would only mislead.
-      if (text.compare(0, 8, "FLOWRUN_") == 0 && text.compare(0, 15, "FLOWRUN_JOURNAL") != 0) continue;
       if (process.inherit == Process::Inherit::Listed) {
         std::string name = text.substr(0, text.find('='));
         if (std::find(process.inherited.begin(), process.inherited.end(), name) == process.inherited.end()) continue;

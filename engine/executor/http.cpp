@@ -14,6 +14,7 @@ namespace flowrun {
 namespace {
 
 constexpr long kMostConnections = 512;  // kept open after their transfers
+constexpr std::size_t kCrowd = 256;     // from so many at once memory counts more than fewer reads
 constexpr std::size_t kMostIdle = 64;   // easy handles kept for the next transfers
 
 }  // namespace
@@ -96,7 +97,8 @@ void Http::start(std::unique_ptr<Transfer> transfer) {
     refuse(*transfer, "libcurl is out of memory");
     return;
   }
-  if (std::string trouble = transfer->prepare(easy, worker_.shared().options.run_dir); !trouble.empty()) {
+  if (std::string trouble = transfer->prepare(easy, worker_.shared().options.run_dir, running_.size() >= kCrowd);
+      !trouble.empty()) {
     refuse(*transfer, std::move(trouble));
     curl_easy_reset(easy);
     idle_.push_back(easy);

@@ -116,6 +116,7 @@ std::vector<Leftover> end_leftovers(const std::vector<std::string>& tokens, cons
   Search search(tokens, in_flight);
   std::vector<Leftover> leftovers;
   std::set<int> told;
+  auto until = std::chrono::steady_clock::now() + grace;  // of all rounds together
   for (int round = 0; round < kRounds; ++round) {
     std::vector<Handle> handles;
     for (const Found& found : search.pass()) {
@@ -136,7 +137,6 @@ std::vector<Leftover> end_leftovers(const std::vector<std::string>& tokens, cons
       handle.signal(SIGTERM);
       handle.signal(SIGCONT);
     }
-    auto until = std::chrono::steady_clock::now() + grace;
     for (const Handle& handle : handles) {
       auto rest = std::chrono::duration_cast<Duration>(until - std::chrono::steady_clock::now());
       if (handle.gone_within(rest)) continue;

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -35,6 +36,9 @@ namespace {
 
 constexpr std::size_t kStack = 64 * 1024;
 
+rlimit file_limit{RLIM_INFINITY, RLIM_INFINITY};  // of children
+bool file_limit_raised = false;
+
 /// What parent and child share while the child loads its program.
 struct Launch {
   const char* program;
@@ -56,6 +60,11 @@ struct KernelSigaction {
   std::uint64_t mask;
 };
 
+/// What a program at a terminal may handle. To ask for all 64 would cost more than the rest of the child, while its
+/// parent stands still.
+constexpr int kMayBeHandled[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE, SIGALRM, SIGTERM, SIGUSR1,
+                                 SIGUSR2, SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH};
+
 // Runs in our memory, on its own stack, while the calling thread stands still: it allocates nothing, and makes system
 // calls only, since a function of libc may be wrapped by a sanitizer that keeps books in that memory.
 FLOWRUN_NO_SANITIZE int child(void* argument) {
@@ -66,7 +75,7 @@ FLOWRUN_NO_SANITIZE int child(void* argument) {
   // No handler of ours may run in here once the mask is empty. What was ignored before us (nohup) stays ignored; that
   // SIGPIPE is, is our doing.
   const KernelSigaction fresh{};
-  for (int signal = 1; signal < NSIG; ++signal) {
+  for (int signal : kMayBeHandled) {
     KernelSigaction before{};
     if (syscall(SYS_rt_sigaction, signal, nullptr, &before, sizeof before.mask) != 0 || before.handler == SIG_DFL)
       continue;
@@ -80,6 +89,7 @@ FLOWRUN_NO_SANITIZE int child(void* argument) {
           syscall(SYS_dup3, launch->err, 2, 0) >= 0;
   if (ready) {
     // libcurl opens sockets without O_CLOEXEC. Kernels before 5.11 refuse this; then children see those.
+    if (file_limit_raised) syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &file_limit, nullptr);
     syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
     const std::uint64_t none = 0;
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof none);
@@ -186,6 +196,12 @@ Spawned spawn(const SpawnRequest& request) {
   }
   spawned.pid = pid;
   return spawned;
+}
+
+void raise_file_limit() {
+  if (file_limit_raised || getrlimit(RLIMIT_NOFILE, &file_limit) != 0) return;
+  rlimit most{file_limit.rlim_max, file_limit.rlim_max};
+  file_limit_raised = file_limit.rlim_cur < most.rlim_max && setrlimit(RLIMIT_NOFILE, &most) == 0;
 }
 
 int null_device() {

@@ -23,6 +23,10 @@ struct Spawned {
 /// the calling thread ends. Blocks until the program is loaded. clone(2), prctl(2) PR_SET_PDEATHSIG.
 Spawned spawn(const SpawnRequest& request);
 
+/// Allows this process as many descriptors as it may have: thousands of transfers need them. Children get what was
+/// allowed before, since some programs close, or select(2) on, all that they might have. Call once, before threads.
+void raise_file_limit();
+
 /// Stays open for spawn's callers: reading gives end of file.
 int null_device();
 

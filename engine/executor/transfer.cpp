@@ -140,15 +140,6 @@ std::string base64(std::string_view bytes) {
 
 bool says_json(const std::string& content_type) { return content_type.find("json") != content_type.npos; }
 
-bool is_utf8(const std::string& text) {
-  try {
-    (void)Json(text).dump();
-    return true;
-  } catch (const Json::exception&) {
-    return false;
-  }
-}
-
 }  // namespace
 
 Transfer::~Transfer() {
@@ -156,7 +147,7 @@ Transfer::~Transfer() {
   if (upload) std::fclose(upload);
 }
 
-std::string Transfer::prepare(CURL* handle, const std::string& run_dir) {
+std::string Transfer::prepare(CURL* handle, const std::string& run_dir, bool crowded) {
   easy = handle;
   const HttpRequest& asked = request();
   url = asked.url;
@@ -171,6 +162,8 @@ std::string Transfer::prepare(CURL* handle, const std::string& run_dir) {
   if (asked.url.rfind("https:", 0) == 0) curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
   curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+  // Each transfer in flight has a buffer of its own.
+  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, crowded ? 2048L : 16384L);
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   // Redirects are followed by prepare_redirect: libcurl would keep the method of a custom request, and hand headers
   // it does not know to be keys to another host.
@@ -192,7 +185,9 @@ std::string Transfer::prepare(CURL* handle, const std::string& run_dir) {
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
   }
-  if (!asked.ca.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, asked.ca.c_str());
+  // The variable is OpenSSL's; libcurl's command heeds it, its library does not.
+  const char* ca = asked.ca.empty() ? std::getenv("SSL_CERT_FILE") : asked.ca.c_str();
+  if (ca && *ca) curl_easy_setopt(easy, CURLOPT_CAINFO, ca);
   if (!asked.cert.empty()) curl_easy_setopt(easy, CURLOPT_SSLCERT, asked.cert.c_str());
   if (!asked.key.empty()) curl_easy_setopt(easy, CURLOPT_SSLKEY, asked.key.c_str());
   if (!asked.proxy.empty()) curl_easy_setopt(easy, CURLOPT_PROXY, asked.proxy.c_str());
@@ -262,7 +257,8 @@ std::string Transfer::prepare_body() {
     curl_easy_setopt(easy, CURLOPT_READDATA, upload);
     curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(about.st_size));
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method.c_str());
-  } else if (asked.body || method == "POST") {
+  } else if (asked.body || method == "POST" || method == "PUT" || method == "PATCH") {
+    // RFC 9110, 8.6: a method that expects content says so even when there is none.
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(asked.body ? asked.body->size() : 0));
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, asked.body ? asked.body->c_str() : "");

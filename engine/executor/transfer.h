@@ -44,8 +44,8 @@ struct Transfer {
 
   ~Transfer();
   const HttpRequest& request() const { return std::get<HttpRequest>(task.work); }
-  /// Sets all options of |handle|. Not empty: why it can not begin.
-  std::string prepare(CURL* handle, const std::string& run_dir);
+  /// Sets all options of |handle|. |crowded|: it shares the memory with hundreds. Not empty: why it can not begin.
+  std::string prepare(CURL* handle, const std::string& run_dir, bool crowded);
   /// The answer sends the request elsewhere, and it may go there.
   bool redirected() const;
   /// Sets the options for going there. Not empty: why it can not.

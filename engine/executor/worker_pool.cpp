@@ -2,7 +2,6 @@
 #include <curl/curl.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <thread>
 
 #include "engine/executor/executor.h"
+#include "engine/executor/spawn.h"
 #include "engine/executor/worker.h"
 
 namespace flowrun {
@@ -26,12 +26,7 @@ void prepare_process() {
     if (opened > 2) close(opened);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     signal(SIGPIPE, SIG_IGN);
-    // Thousands of transfers are thousands of descriptors.
-    rlimit files{};
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
-      files.rlim_cur = files.rlim_max;
-      setrlimit(RLIMIT_NOFILE, &files);
-    }
+    raise_file_limit();
   });
 }
 

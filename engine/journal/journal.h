@@ -36,8 +36,8 @@ std::string journal_path(const std::string& flag);
 /// A journal file. One thread. Reading methods never leave a transaction open.
 class Journal {
  public:
-  enum class Mode { ReadWrite, ReadOnly };
-  /// ReadWrite creates the file (and its folder, 0700) when missing; ReadOnly throws Error(Impossible) then. Throws
+  enum class Mode { Create, ReadWrite, ReadOnly };
+  /// Create makes the file (and its folder, 0700) when missing; the others throw Error(Impossible) then. Throws
   /// Error(Journal) for what is not a journal of ours, newer than us, on a network file system, or not accessible.
   Journal(const std::string& path, Mode mode);
   ~Journal();

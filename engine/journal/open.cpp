@@ -227,13 +227,15 @@ Journal::Open::Open(const std::string& given, Mode mode) : path(resolve(given)) 
   const bool there = look(path);
   if (there) refuse_cut_to_nothing(path);
   try {
-    if (mode == Mode::ReadOnly) {
+    if (mode != Mode::Create) {
       if (!there)
         throw Error(Problem::Impossible,
                     fmt::format("there is no journal at {}; `flowrun run FILE` begins one, --journal FILE or "
                                 "FLOWRUN_JOURNAL names another",
                                 path));
       if (!has_content(path)) refuse_unfinished(path);
+    }
+    if (mode == Mode::ReadOnly) {
       database = open_for_reading(path);
       return;
     }

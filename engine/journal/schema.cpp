@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <iterator>
 
 namespace flowrun {
@@ -137,6 +138,10 @@ Schema check_schema(Database& database, const std::string& path) {
     application = database.integer("PRAGMA application_id");
     version = database.integer("PRAGMA user_version");
     tables = database.integer("SELECT count(*) FROM sqlite_schema");
+    // SQLite takes what is shorter than its smallest page for an empty database, and would write over it.
+    std::error_code gone;
+    auto size = std::filesystem::file_size(path, gone);
+    if (!gone && size > 0 && size < 512) throw SqliteError(SQLITE_NOTADB, 0, "too short");
   } catch (const SqliteError& error) {
     if (error.primary() == SQLITE_NOTADB)
       throw Error(Problem::Journal,

@@ -36,16 +36,16 @@ std::size_t find_not_text(std::string_view text) {
   return std::string_view::npos;
 }
 
-/// True when some prefix of |text| leaves so many brackets open that yaml-cpp must not see it.
-bool far_too_deep(std::string_view text) {
+/// Where so many brackets are open that yaml-cpp must not see the text, or npos.
+std::size_t far_too_deep(std::string_view text) {
   constexpr std::ptrdiff_t kHopeless = 2000;  // far beyond what scripts and quoted text have of unpaired brackets
   std::ptrdiff_t open = 0;
-  for (char c : text) {
-    if (c == '[' || c == '{') ++open;
-    if ((c == ']' || c == '}') && open > 0) --open;
-    if (open > kHopeless) return true;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '[' || text[i] == '{') ++open;
+    if ((text[i] == ']' || text[i] == '}') && open > 0) --open;
+    if (open > kHopeless) return i;
   }
-  return false;
+  return std::string_view::npos;
 }
 
 }  // namespace
@@ -90,7 +90,8 @@ std::optional<Refusal> refused_bytes(std::string_view text) {
     if (value < 0x80) return Refusal{"E007", bad, 1, fmt::format("byte 0x{:02x}: this is no text file", value), ""};
     return Refusal{"E007", bad, 1, fmt::format("byte 0x{:02x} is not UTF-8", value), "save the file as UTF-8"};
   }
-  if (far_too_deep(text)) return Refusal{"E008", 0, 1, fmt::format("nested deeper than {} levels", kMaxYamlDepth)};
+  if (std::size_t deep = far_too_deep(text); deep != std::string_view::npos)
+    return Refusal{"E008", deep, 1, fmt::format("nested deeper than {} levels", kMaxYamlDepth)};
   return std::nullopt;
 }
 

@@ -37,6 +37,15 @@ const Json& Value::json() const {
   return *rep_->tree;
 }
 
+bool is_utf8(const std::string& text) {
+  try {
+    (void)Json(text).dump();
+    return true;
+  } catch (const Json::exception&) {
+    return false;
+  }
+}
+
 void append_json_string(std::string& out, std::string_view text) {
   bool plain = true;
   for (unsigned char c : text)

@@ -37,6 +37,8 @@ class Value {
   std::shared_ptr<Rep> rep_;  ///< null stands for JSON null
 };
 
+bool is_utf8(const std::string& text);
+
 /// Appends |text| as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
 

@@ -221,8 +221,10 @@ TEST_CASE("inputs that do not fit are named, all of them, before anything starts
   refuses(desk, {"run", file, "-i", "order=many", "-i", "sise=large"}, kInvalid, "input sise");
   refuses(desk, {"run", file, "-i", "order=1", "-i", "colour=red"}, kInvalid, "it has order, size");
   refuses(desk, {"run", file, "-i", "order"}, kUsage, "NAME=VALUE");
-  refuses(desk, {"run", file, "-i", "order=@" + desk.path("none")}, kUsage, desk.path("none"));
-  refuses(desk, {"run", file, "--inputs", desk.path("none")}, kUsage, desk.path("none"));
+  refuses(desk, {"run", file, "-i", "order=1", "-i", "size=caf\xe9"}, kInvalid, "input size: its text is not UTF-8");
+  refuses(desk, {"run", file, "-i", "order=@" + desk.path("none")}, kUsage, desk.path("none") + ": No such file");
+  refuses(desk, {"run", file, "-i", "order=@" + desk.path("")}, kUsage, "Is a directory");
+  refuses(desk, {"run", file, "--inputs", desk.path("none")}, kUsage, desk.path("none") + ": No such file");
   refuses(desk, {"run", file, "--inputs", desk.write("list.json", "[1]")}, kInvalid, "list.json");
   refuses(desk, {"run", file, "--inputs", desk.write("torn.json", "{\"order\": ")}, kInvalid, "torn.json");
 }
@@ -253,7 +255,7 @@ TEST_CASE("a folder is no journal, and the file in it is named") {
 TEST_CASE("a journal that was cut short is refused and not written to") {
   Desk desk;
   desk.finished_run();
-  for (std::uintmax_t size : {6000U, 4096U, 1000U}) {
+  for (std::uintmax_t size : {6000U, 4096U, 1000U, 1U}) {
     INFO(size);
     fs::resize_file(desk.journal(), size);
     refuses_journal(desk, "journal");
@@ -345,7 +347,8 @@ TEST_CASE("without a home and a state folder the missing variable is named") {
 TEST_CASE("a run that is not there can not be gone on with") {
   Desk desk;
   for (const char* command : {"resume", "retry", "show", "output"})
-    refuses(desk, {command, "nobody"}, kImpossible, command == std::string("resume") ? "nobody" : "");
+    refuses(desk, {command, "nobody"}, kImpossible, "there is no journal at " + desk.journal());
+  CHECK_FALSE(fs::exists(desk.journal()));
   desk.finished_run();
   for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{{"resume", "nobody"},
                                                                                     {"retry", "nobody"},

@@ -100,7 +100,7 @@ TEST_CASE("every sample workflow succeeds, verifies, and prints its output again
   }
 }
 
-TEST_CASE("the order workflow takes within 5 % of its slowest chain of services") {
+TEST_CASE("the order workflow takes within 5 % of its slowest chain of services", "[timing]") {
   const milliseconds chain(20 + 200 + 150 + 50);  // order, fraud, payment, shipment
   const milliseconds limit = chain * 105 / 100;
   Shop shop;

@@ -173,6 +173,8 @@ TEST_CASE("requests go out as they were written, with nothing that libcurl think
   Json put = pool.run(task).value.json();
   CHECK(put["method"] == "PUT");
   CHECK(put["headers"]["content-length"] == "0");
+  request_of(task).body = std::nullopt;
+  CHECK(pool.run(task).value.json()["headers"]["content-length"] == "0");
   Task removed = get(server.url("/c"));
   request_of(removed).method = "DELETE";
   CHECK(pool.run(removed).value.json()["method"] == "DELETE");

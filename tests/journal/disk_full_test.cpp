@@ -15,7 +15,7 @@ namespace {
 
 /// Fills a journal until the disk is full, makes room by |make_room| and goes on. 0 when all went as promised.
 int fill_and_go_on(const std::string& path, const std::function<void()>& make_room) {
-  Journal journal(path, Journal::Mode::ReadWrite);
+  Journal journal(path, Journal::Mode::Create);
   RunRecord run = record("order-1-aaaa");
   if (!journal.create(run, "")) return 1;
   std::int64_t appended = 0;
@@ -88,7 +88,7 @@ TEST_CASE("a full disk keeps the batch, and it is written when there is room") {
 TEST_CASE("a run that found no room to begin can begin when there is some") {
   Folder folder;
   Child child([&](Child&) {
-    Journal journal(folder / "journal.db", Journal::Mode::ReadWrite);
+    Journal journal(folder / "journal.db", Journal::Mode::Create);
     signal(SIGXFSZ, SIG_IGN);
     struct rlimit limit {};
     getrlimit(RLIMIT_FSIZE, &limit);

@@ -61,7 +61,7 @@ TEST_CASE("after a failed fsync nothing more is written, and what was durable is
   RunRecord run = record("order-1-aaaa");
   {
     FailingDisk disk;
-    Journal journal(folder / "journal.db", Journal::Mode::ReadWrite);
+    Journal journal(folder / "journal.db", Journal::Mode::Create);
     REQUIRE(journal.create(run, ""));
     journal.append(ended("a"));
     journal.commit({}, at());
@@ -78,7 +78,7 @@ TEST_CASE("after a failed fsync nothing more is written, and what was durable is
     REQUIRE(contains(refusal(Problem::Journal, [&] { journal.beat(at()); }), "nothing more is written"));
     REQUIRE(journal.find("@last").last_seq == 1);
   }
-  Journal journal(folder / "journal.db", Journal::Mode::ReadWrite);
+  Journal journal(folder / "journal.db", Journal::Mode::Create);
   journal.lock(run);
   REQUIRE(journal.append(ended("b")) == 2);
   journal.commit({}, at());

@@ -56,7 +56,7 @@ TEST_CASE("every fact and decision goes into the file and comes back") {
   for (const Event& event : samples::events()) written.push_back(to_entry(event));
   for (const Decision& decision : samples::decisions()) written.push_back(to_entry(decision, samples::at()));
   {
-    Journal journal(folder / "journal.db", Journal::Mode::ReadWrite);
+    Journal journal(folder / "journal.db", Journal::Mode::Create);
     RunRecord run = record("order-1-aaaa");
     REQUIRE(journal.create(run, "flowrun: 1\n"));
     REQUIRE(run.number == 1);
@@ -94,7 +94,7 @@ TEST_CASE("every fact and decision goes into the file and comes back") {
 TEST_CASE("a run goes on where its row says, over several journals and commits") {
   Folder folder;
   for (int drive = 0; drive < 3; ++drive) {
-    Journal journal(folder / "journal.db", Journal::Mode::ReadWrite);
+    Journal journal(folder / "journal.db", Journal::Mode::Create);
     RunRecord run = record("order-1-aaaa");
     if (drive == 0)
       REQUIRE(journal.create(run, ""));
@@ -111,7 +111,7 @@ TEST_CASE("a run goes on where its row says, over several journals and commits")
 
 TEST_CASE("the row of a run follows its state") {
   Folder folder;
-  Journal journal(folder / "journal.db", Journal::Mode::ReadWrite);
+  Journal journal(folder / "journal.db", Journal::Mode::Create);
   RunRecord run = record("order-1-aaaa");
   REQUIRE(journal.create(run, ""));
   RunRecord found = journal.find(run.id);
@@ -153,7 +153,7 @@ TEST_CASE("the row of a run follows its state") {
 
 TEST_CASE("an id that is taken is said to be, and nothing is left of the attempt") {
   Folder folder;
-  Journal journal(folder / "journal.db", Journal::Mode::ReadWrite);
+  Journal journal(folder / "journal.db", Journal::Mode::Create);
   RunRecord first = record("ci-1"), second = record("ci-1");
   REQUIRE(journal.create(first, "one"));
   REQUIRE_FALSE(journal.create(second, "two"));
@@ -166,7 +166,7 @@ TEST_CASE("an id that is taken is said to be, and nothing is left of the attempt
 
 TEST_CASE("numbers of deleted runs are not used again") {
   Folder folder;
-  Journal journal(folder / "journal.db", Journal::Mode::ReadWrite);
+  Journal journal(folder / "journal.db", Journal::Mode::Create);
   RunRecord first = record("a-1"), second = record("b-1");
   REQUIRE(journal.create(first, ""));
   Shell(folder / "journal.db")("DELETE FROM runs");
@@ -176,7 +176,7 @@ TEST_CASE("numbers of deleted runs are not used again") {
 
 TEST_CASE("a long value is stored once, by hash, and read as if it stood in its entry") {
   Folder folder;
-  Journal journal(folder / "journal.db", Journal::Mode::ReadWrite);
+  Journal journal(folder / "journal.db", Journal::Mode::Create);
   const Value value = Value::string(std::string(2 << 20, 'v'));
   for (const char* id : {"a-1", "b-1"}) {
     RunRecord run = record(id);
@@ -202,7 +202,7 @@ TEST_CASE("a long value is stored once, by hash, and read as if it stood in its 
 
 TEST_CASE("a read of many long values comes in portions") {
   Folder folder;
-  Journal journal(folder / "journal.db", Journal::Mode::ReadWrite);
+  Journal journal(folder / "journal.db", Journal::Mode::Create);
   RunRecord run = record("a-1");
   REQUIRE(journal.create(run, ""));
   for (int i = 0; i < 40; ++i) journal.append(ended("x", Value::string(std::string(1'000'000, 'v'))));
@@ -213,7 +213,7 @@ TEST_CASE("a read of many long values comes in portions") {
 
 TEST_CASE("a byte that changed behind its back is found by the sums, and the first one named") {
   Folder folder;
-  Journal journal(folder / "journal.db", Journal::Mode::ReadWrite);
+  Journal journal(folder / "journal.db", Journal::Mode::Create);
   RunRecord run = record("order-1-aaaa");
   REQUIRE(journal.create(run, ""));
   for (const char* path : {"a", "b", "c", "d"}) journal.append(ended(path, Value::from_text("{\"n\":1}")));
@@ -237,7 +237,7 @@ TEST_CASE("a byte that changed behind its back is found by the sums, and the fir
 
 TEST_CASE("sums are those of the manual") {
   Folder folder;
-  Journal journal(folder / "journal.db", Journal::Mode::ReadWrite);
+  Journal journal(folder / "journal.db", Journal::Mode::Create);
   RunRecord run = record("order-1-aaaa");
   REQUIRE(journal.create(run, ""));
   const std::string value = '"' + std::string(2 << 20, 'v') + '"';
@@ -265,12 +265,12 @@ TEST_CASE("entries that were cut off at the end or added are found") {
   Shell shell(folder / "journal.db");
   RunRecord run = record("order-1-aaaa");
   {
-    Journal journal(folder / "journal.db", Journal::Mode::ReadWrite);
+    Journal journal(folder / "journal.db", Journal::Mode::Create);
     REQUIRE(journal.create(run, ""));
     for (const char* path : {"a", "b", "c"}) journal.append(ended(path));
     journal.commit({}, at());
   }
-  Journal journal(folder / "journal.db", Journal::Mode::ReadWrite);
+  Journal journal(folder / "journal.db", Journal::Mode::Create);
   SECTION("cut off") {
     shell("DELETE FROM entries WHERE seq = 3");
     REQUIRE_THROWS_AS(journal.check_sums(run), Corruption);
@@ -287,7 +287,7 @@ TEST_CASE("entries that were cut off at the end or added are found") {
 
 TEST_CASE("what another process wrote is not overwritten") {
   Folder folder;
-  Journal journal(folder / "journal.db", Journal::Mode::ReadWrite);
+  Journal journal(folder / "journal.db", Journal::Mode::Create);
   RunRecord run = record("order-1-aaaa");
   REQUIRE(journal.create(run, ""));
   journal.append(ended("a"));
@@ -303,7 +303,7 @@ TEST_CASE("what another process wrote is not overwritten") {
 
 TEST_CASE("a journal that was moved away takes no more") {
   Folder folder;
-  Journal journal(folder / "journal.db", Journal::Mode::ReadWrite);
+  Journal journal(folder / "journal.db", Journal::Mode::Create);
   RunRecord run = record("order-1-aaaa");
   REQUIRE(journal.create(run, ""));
   std::filesystem::rename(folder / "journal.db", folder / "elsewhere.db");
@@ -313,7 +313,7 @@ TEST_CASE("a journal that was moved away takes no more") {
 
 TEST_CASE("the view shows people where each step is") {
   Folder folder;
-  Journal journal(folder / "journal.db", Journal::Mode::ReadWrite);
+  Journal journal(folder / "journal.db", Journal::Mode::Create);
   RunRecord run = record("order-1-aaaa");
   REQUIRE(journal.create(run, ""));
   const auto decide = [&](auto what) { journal.append(to_entry(Decision{std::move(what), {}}, at())); };

@@ -15,7 +15,7 @@ TEST_CASE("a run has one driver, whose pid is said, and the next when that one i
   Folder folder;
   const std::string path = folder / "journal.db";
   Child driver([&](Child& parent) {
-    Journal journal(path, Journal::Mode::ReadWrite);
+    Journal journal(path, Journal::Mode::Create);
     RunRecord run = record("order-1-aaaa");
     journal.create(run, "");
     journal.append(ended("a"));
@@ -26,7 +26,7 @@ TEST_CASE("a run has one driver, whose pid is said, and the next when that one i
   });
   driver.hear();
 
-  Journal journal(path, Journal::Mode::ReadWrite);
+  Journal journal(path, Journal::Mode::Create);
   const RunRecord run = journal.find("@last");
   REQUIRE(run.driver_pid == driver.pid());
   REQUIRE(journal.list({})[0].driver_pid == driver.pid());
@@ -61,7 +61,7 @@ TEST_CASE("the lock is there before anybody can see the run") {
   });
   std::vector<Journal> drivers;
   for (int i = 0; i < kRuns; ++i) {
-    drivers.emplace_back(path, Journal::Mode::ReadWrite);
+    drivers.emplace_back(path, Journal::Mode::Create);
     RunRecord run = record("run-" + std::to_string(i));
     REQUIRE(drivers.back().create(run, ""));
     if (i == 0) looker.tell();
@@ -74,17 +74,17 @@ TEST_CASE("two journals of one process do not end each other's locks") {
   const std::string path = folder / "journal.db";
   Child other([&](Child& parent) {
     parent.hear();
-    Journal journal(path, Journal::Mode::ReadWrite);
+    Journal journal(path, Journal::Mode::Create);
     const std::int64_t first = journal.find("first-1").driver_pid, second = journal.find("second-1").driver_pid;
     return first == getppid() && second == 0 ? 0 : 1;
   });
-  Journal driver(path, Journal::Mode::ReadWrite);
+  Journal driver(path, Journal::Mode::Create);
   RunRecord first = record("first-1"), second = record("second-1");
   REQUIRE(driver.create(first, ""));
   {
     Journal looker(path, Journal::Mode::ReadOnly);
     REQUIRE(looker.find("first-1").driver_pid == getpid());
-    Journal writer(path, Journal::Mode::ReadWrite);
+    Journal writer(path, Journal::Mode::Create);
     REQUIRE(contains(refusal(Problem::Busy, [&] { writer.lock(first); }), std::to_string(getpid())));
     REQUIRE(writer.create(second, ""));
   }
@@ -96,11 +96,11 @@ TEST_CASE("two journals of one process do not end each other's locks") {
 
 TEST_CASE("a journal that goes to another run lets the first one go") {
   Folder folder;
-  Journal journal(folder / "journal.db", Journal::Mode::ReadWrite);
+  Journal journal(folder / "journal.db", Journal::Mode::Create);
   RunRecord first = record("first-1"), second = record("second-1");
   REQUIRE(journal.create(first, ""));
   REQUIRE(journal.create(second, ""));
-  Journal other(folder / "journal.db", Journal::Mode::ReadWrite);
+  Journal other(folder / "journal.db", Journal::Mode::Create);
   other.lock(first);
   REQUIRE_THROWS_AS(other.lock(second), Error);
   REQUIRE(other.append(ended("a")) == 1);
@@ -154,7 +154,7 @@ TEST_CASE("four processes that write all the time all get on") {
   std::vector<std::unique_ptr<Child>> writers;
   for (int i = 0; i < kWriters; ++i)
     writers.push_back(std::make_unique<Child>([&, i](Child&) {
-      Journal journal(path, Journal::Mode::ReadWrite);
+      Journal journal(path, Journal::Mode::Create);
       RunRecord run = record("run-" + std::to_string(i));
       if (!journal.create(run, "")) return 1;
       for (++shared->ready; shared->ready < kWriters;) usleep(100);
@@ -187,7 +187,7 @@ TEST_CASE("readers see whole turns of a process that writes, and keep no transac
   Folder folder;
   const std::string path = folder / "journal.db";
   Child writer([&](Child& parent) {
-    Journal journal(path, Journal::Mode::ReadWrite);
+    Journal journal(path, Journal::Mode::Create);
     RunRecord run = record("order-1-aaaa");
     journal.create(run, "");
     parent.tell();

@@ -8,7 +8,7 @@ using namespace flowrun::scratch;
 namespace {
 
 struct Runs {
-  Runs() : journal(folder / "journal.db", Journal::Mode::ReadWrite) {
+  Runs() : journal(folder / "journal.db", Journal::Mode::Create) {
     add("order-20261123-084512-x7k2", "succeeded");
     add("order-20261123-090000-b3b3", "failed");
     add("order-20261124-100000-m9m9", "running");
@@ -77,7 +77,7 @@ TEST_CASE("nothing but the characters themselves is a pattern") {
 
 TEST_CASE("an empty journal says how to begin") {
   Folder folder;
-  const Journal journal(folder / "journal.db", Journal::Mode::ReadWrite);
+  const Journal journal(folder / "journal.db", Journal::Mode::Create);
   REQUIRE(contains(refusal(Problem::Impossible, [&] { journal.find("@last"); }), "flowrun run FILE"));
   REQUIRE(journal.list({}).empty());
 }

@@ -28,13 +28,13 @@ void execute(const std::string& path, const char* sql) {
   sqlite3_close(handle);
 }
 
-std::string refusal_to_open(const std::string& path, Journal::Mode mode = Journal::Mode::ReadWrite) {
+std::string refusal_to_open(const std::string& path, Journal::Mode mode = Journal::Mode::Create) {
   return refusal(Problem::Journal, [&] { Journal(path, mode); });
 }
 
 /// A journal with a run in it, closed.
 void make_journal(const std::string& path, int entries = 3) {
-  Journal journal(path, Journal::Mode::ReadWrite);
+  Journal journal(path, Journal::Mode::Create);
   RunRecord run = record("order-1-aaaa");
   REQUIRE(journal.create(run, "text"));
   for (int i = 0; i < entries; ++i) journal.append(ended("a", Value::string(std::string(500, 'v'))));
@@ -48,7 +48,7 @@ TEST_CASE("a new journal and its folders belong to their user alone") {
   const mode_t before = umask(0);
   const std::string path = folder / "state/flowrun/journal.db";
   {
-    Journal journal(path, Journal::Mode::ReadWrite);
+    Journal journal(path, Journal::Mode::Create);
     REQUIRE(journal.path() == std::filesystem::canonical(path));
     REQUIRE(journal.run_dir("x-1") == std::filesystem::path(journal.path()).parent_path() / "runs/x-1");
     RunRecord run = record("a-1");
@@ -97,7 +97,7 @@ TEST_CASE("a file of zero bytes becomes a journal") {
   SECTION("but not when its log says that it was cut to that") {
     write_file(folder / "journal.db-wal", "entries");
     std::filesystem::resize_file(folder / "journal.db", 0);
-    for (auto mode : {Journal::Mode::ReadWrite, Journal::Mode::ReadOnly}) {
+    for (auto mode : {Journal::Mode::Create, Journal::Mode::ReadOnly}) {
       REQUIRE(contains(refusal_to_open(folder / "journal.db", mode), "cut short"));
       REQUIRE(std::filesystem::file_size(folder / "journal.db-wal") == 7);
     }
@@ -133,7 +133,7 @@ TEST_CASE("what is no journal is left alone, and the message says where to go") 
     REQUIRE(mkfifo(path.c_str(), 0600) == 0);
     expected = "not a regular file";
   }
-  for (auto mode : {Journal::Mode::ReadWrite, Journal::Mode::ReadOnly}) {
+  for (auto mode : {Journal::Mode::Create, Journal::Mode::ReadOnly}) {
     message = refusal_to_open(path, mode);
     INFO(message);
     REQUIRE(contains(message, path));
@@ -147,7 +147,7 @@ TEST_CASE("a journal of a newer flowrun says which one it takes") {
   const std::string path = folder / "journal.db";
   make_journal(path);
   execute(path, "PRAGMA user_version = 7; UPDATE meta SET value = '3.1.0' WHERE name = 'needs_flowrun'");
-  for (auto mode : {Journal::Mode::ReadWrite, Journal::Mode::ReadOnly})
+  for (auto mode : {Journal::Mode::Create, Journal::Mode::ReadOnly})
     REQUIRE(contains(refusal_to_open(path, mode), "it takes flowrun 3.1.0 or newer"));
   execute(path, "DROP TABLE meta");
   REQUIRE(contains(refusal_to_open(path), "it takes a newer flowrun"));
@@ -245,7 +245,7 @@ TEST_CASE("a link to a journal is that journal, with its locks") {
   Folder folder;
   make_journal(folder / "journal.db");
   std::filesystem::create_symlink(folder / "journal.db", folder / "link.db");
-  Journal journal(folder / "link.db", Journal::Mode::ReadWrite);
+  Journal journal(folder / "link.db", Journal::Mode::Create);
   REQUIRE(journal.find("@last").id == "order-1-aaaa");
   REQUIRE_FALSE(std::filesystem::exists(folder / "link.db-lock"));
 }
@@ -257,7 +257,7 @@ TEST_CASE("several processes that begin the same journal at once make one") {
   for (int i = 0; i < 6; ++i)
     children.push_back(std::make_unique<Child>([&, i](Child& parent) {
       parent.hear();
-      Journal journal(path, Journal::Mode::ReadWrite);
+      Journal journal(path, Journal::Mode::Create);
       RunRecord run = record("run-" + std::to_string(i));
       if (!journal.create(run, "text")) return 1;
       journal.append(ended("a"));

@@ -245,7 +245,7 @@ TEST_CASE("limits stop what is too large, too deep or grows by aliases") {
   CHECK(found("a: " + std::string(4 << 20, 'x')) == "E008 1:1");
   CHECK(found("a: " + times("[", 63) + times("]", 63)).empty());
   CHECK(found("a: " + times("[", 64) + times("]", 64)) == "E008 1:67");
-  CHECK(found(times("[", 100000)) == "E008 1:1");
+  CHECK(found(times("[", 100000)) == "E008 1:2001");
   CHECK(found(times("- ", 100000) + "x") == "E008 1:129");
   CHECK(found("[" + times("1,", 100000) + "1]").substr(0, 4) == "E008");
 

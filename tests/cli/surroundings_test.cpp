@@ -1,0 +1,30 @@
+// What a process that the real binary starts finds around it: the limits and variables that flowrun was started with.
+#include "tests/support/catch.h"
+#include "tests/support/process.h"
+#include "tests/support/temp_dir.h"
+
+namespace flowrun::test {
+
+TEST_CASE("a process may have as many descriptors as flowrun was given, not as many as it took") {
+  TempDir dir;
+  std::string file = dir.write("w.yaml", "flowrun: 1\nsteps: { a: { shell: ulimit -Sn } }\noutput: ${ $steps.a }\n");
+  Ran ran = run({"/bin/sh", "-c", "ulimit -Sn 100; exec \"$0\" \"$@\"", FLOWRUN_BINARY, "run", file, "--journal",
+                 dir.path("journal.db")});
+  INFO(ran.err);
+  CHECK(ran.code == 0);
+  CHECK(ran.out == "100\n");
+}
+
+TEST_CASE("a process sees the variables of flowrun itself, so that a flowrun inside a flowrun obeys them") {
+  TempDir dir;
+  HowToRun how;
+  how.env["FLOWRUN_PROGRESS"] = "none";
+  how.env["FLOWRUN_STEP"] = "outer";
+  std::string file = dir.write(
+      "w.yaml", "flowrun: 1\nsteps: { a: { shell: echo $FLOWRUN_PROGRESS $FLOWRUN_STEP } }\noutput: ${ $steps.a }\n");
+  Ran ran = run({FLOWRUN_BINARY, "run", file, "--journal", dir.path("journal.db")}, how);
+  INFO(ran.err);
+  CHECK(ran.out == "none a\n");
+}
+
+}  // namespace flowrun::test
