@@ -21,7 +21,7 @@ TEST_CASE("with -j so many processes run at once, the others in the order they c
   Pool pool(2);
   // Each notes how many others it sees.
   for (int i = 0; i < 12; ++i) {
-    Task task = shell("touch r.$FLOWRUN_STEP; ls | grep -c ^r; sleep 0.05; rm r.$FLOWRUN_STEP", std::to_string(i));
+    Task task = shell("touch r.$FLOWRUN_STEP; ls | grep -c '^r[.]'; sleep 0.05; rm r.$FLOWRUN_STEP", std::to_string(i));
     process_of(task).cwd = pool.folder().path();
     pool.executor().begin(task);
   }
