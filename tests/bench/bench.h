@@ -1,0 +1,32 @@
+// A case: the same work done by flowrun and by a reference, side by side in one run, and what their ratio should be.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/bench/stage.h"
+
+namespace bench {
+
+/// How much of the work is done: all of it, or what fits into a minute for all cases together.
+struct Size {
+  bool quick = false;
+  int of(int whole) const { return quick ? whole / 10 : whole; }
+};
+
+struct Case {
+  std::string name;
+  std::string work;       ///< for the table
+  std::string reference;  ///< for the table
+  enum class Goal { AtLeast, AtMost } goal;
+  double target;
+  /// What is compared, in any unit that both have: seconds mostly. The ratio is reference / ours where it should be
+  /// at least the target (a rate), ours / reference where it should be at most that (a cost).
+  std::function<double()> ours, theirs;
+};
+
+/// All cases; |stage| outlives them.
+std::vector<Case> all_cases(Stage& stage, Size size);
+
+}  // namespace bench
