@@ -64,6 +64,7 @@ class Loader {
         looked_into.insert(mention.reference.member);
     }
     for (auto& [group, name] : reading_.groups) group->items_named = looked_into.count(name) > 0;
+    loaded_.http = reading_.http;
     programs();
   }
 

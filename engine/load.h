@@ -34,6 +34,7 @@ struct Loaded {
   std::string folder;  ///< where relative paths start: `cwd` of the file
   std::string text;
   Workflow workflow;
+  bool http = false;  ///< some step is an HTTP call
   std::vector<InputSpec> inputs;
   std::vector<Var> vars;
   std::vector<Program> programs;  ///< every expression that needs jq, each once

@@ -95,7 +95,10 @@ class Run::Sink : public DecisionSink {
 };
 
 Run::Run(Journal& journal, Loaded loaded, Observer observer)
-    : journal_(journal), loaded_(std::move(loaded)), observer_(std::move(observer)) {}
+    : journal_(journal), loaded_(std::move(loaded)), observer_(std::move(observer)) {
+  // Before the first entry, so that no step waits for it.
+  if (loaded_.http) prepare_http();
+}
 
 Run::~Run() = default;
 

@@ -2,11 +2,11 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <openssl/evp.h>
 #include <unistd.h>
 
 #include <cerrno>
 
+#include "engine/executor/web.h"
 #include "engine/model/value.h"
 
 namespace flowrun {
@@ -16,18 +16,19 @@ BodyFile::~BodyFile() {
     ::close(descriptor_);
     unlink(path_.c_str());
   }
-  EVP_MD_CTX_free(static_cast<EVP_MD_CTX*>(digest_));
+  if (digest_) web().EVP_MD_CTX_free(static_cast<EVP_MD_CTX*>(digest_));
 }
 
 bool BodyFile::open(const std::string& path) {
   path_ = path;
   descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  digest_ = EVP_MD_CTX_new();
-  return descriptor_ >= 0 && EVP_DigestInit_ex(static_cast<EVP_MD_CTX*>(digest_), EVP_sha256(), nullptr) == 1;
+  digest_ = web().EVP_MD_CTX_new();
+  return descriptor_ >= 0 &&
+         web().EVP_DigestInit_ex(static_cast<EVP_MD_CTX*>(digest_), web().EVP_sha256(), nullptr) == 1;
 }
 
 bool BodyFile::write(const char* bytes, std::size_t count) {
-  EVP_DigestUpdate(static_cast<EVP_MD_CTX*>(digest_), bytes, count);
+  web().EVP_DigestUpdate(static_cast<EVP_MD_CTX*>(digest_), bytes, count);
   size_ += count;
   while (count > 0) {
     ssize_t written = ::write(descriptor_, bytes, count);
@@ -42,7 +43,7 @@ bool BodyFile::write(const char* bytes, std::size_t count) {
 std::string BodyFile::close(const std::string& name) {
   unsigned char sum[EVP_MAX_MD_SIZE];
   unsigned int length = 0;
-  EVP_DigestFinal_ex(static_cast<EVP_MD_CTX*>(digest_), sum, &length);
+  web().EVP_DigestFinal_ex(static_cast<EVP_MD_CTX*>(digest_), sum, &length);
   // What the journal will call complete has to be on the disk.
   if (fdatasync(descriptor_) != 0) return "";
   ::close(descriptor_);

@@ -41,6 +41,9 @@ struct ExecutorOptions {
   std::string run_dir;  ///< made when first needed
 };
 
+/// Loads what HTTP needs, which takes 5 ms; else the first request does. Throws Error(Internal) where it is not there.
+void prepare_http();
+
 /// The executor on this machine: a pool of event loops.
 std::unique_ptr<Executor> make_worker_pool(const ExecutorOptions& options);
 

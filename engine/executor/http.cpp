@@ -1,6 +1,5 @@
 #include "engine/executor/http.h"
 
-#include <curl/curl.h>
 #include <sys/epoll.h>
 
 #include <algorithm>
@@ -19,27 +18,30 @@ constexpr std::size_t kMostIdle = 64;   // easy handles kept for the next transf
 
 }  // namespace
 
-Http::Http(Worker& worker) : worker_(worker), multi_(curl_multi_init()) {
+Http::Http(Worker& worker) : worker_(worker) {}
+
+void Http::make_multi() {
+  multi_ = web().curl_multi_init();
   if (!multi_) throw Error(Problem::Internal, "libcurl can not start");
-  curl_multi_setopt(
+  web().curl_multi_setopt(
       multi_, CURLMOPT_SOCKETFUNCTION, +[](CURL* easy, curl_socket_t socket, int what, void* self, void* known) {
         return on_socket(easy, socket, what, self, known);
       });
-  curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
-  curl_multi_setopt(
+  web().curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
+  web().curl_multi_setopt(
       multi_, CURLMOPT_TIMERFUNCTION, +[](CURLM* multi, long ms, void* self) { return on_timer(multi, ms, self); });
-  curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
+  web().curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
   // By default the cache shrinks with the transfers under way, and a lull would close what the next wave needs.
-  curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, kMostConnections);
+  web().curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, kMostConnections);
 }
 
 Http::~Http() {
   for (auto& [easy, transfer] : running_) {
-    curl_multi_remove_handle(multi_, easy);
-    curl_easy_cleanup(easy);
+    web().curl_multi_remove_handle(multi_, easy);
+    web().curl_easy_cleanup(easy);
   }
-  for (void* easy : idle_) curl_easy_cleanup(easy);
-  curl_multi_cleanup(multi_);
+  for (void* easy : idle_) web().curl_easy_cleanup(easy);
+  if (multi_) web().curl_multi_cleanup(multi_);
 }
 
 int Http::on_socket(void*, int socket, int what, void* self, void* known) {
@@ -54,7 +56,7 @@ int Http::on_socket(void*, int socket, int what, void* self, void* known) {
   if (what & CURL_POLL_OUT) wanted.events |= EPOLLOUT;
   wanted.data.u64 = wake_data(Wake::Socket, static_cast<std::uint64_t>(socket));
   if (known || epoll_ctl(epoll, EPOLL_CTL_ADD, socket, &wanted) != 0) epoll_ctl(epoll, EPOLL_CTL_MOD, socket, &wanted);
-  curl_multi_assign(http.multi_, socket, &http);
+  web().curl_multi_assign(http.multi_, socket, &http);
   return 0;
 }
 
@@ -66,6 +68,7 @@ int Http::on_timer(void*, long ms, void* self) {
 }
 
 void Http::begin(Task task) {
+  if (!multi_) make_multi();
   auto transfer = std::make_unique<Transfer>();
   transfer->task = std::move(task);
   transfer->host = host_of(transfer->request().url);
@@ -88,7 +91,7 @@ void Http::start(std::unique_ptr<Transfer> transfer) {
   transfer->begun = std::chrono::steady_clock::now();
   CURL* easy = nullptr;
   if (idle_.empty()) {
-    easy = curl_easy_init();
+    easy = web().curl_easy_init();
   } else {
     easy = idle_.back();
     idle_.pop_back();
@@ -100,13 +103,13 @@ void Http::start(std::unique_ptr<Transfer> transfer) {
   if (std::string trouble = transfer->prepare(easy, worker_.shared().options.run_dir, running_.size() >= kCrowd);
       !trouble.empty()) {
     refuse(*transfer, std::move(trouble));
-    curl_easy_reset(easy);
+    web().curl_easy_reset(easy);
     idle_.push_back(easy);
     return;
   }
   by_path_[transfer->task.path] = transfer.get();
   running_[easy] = std::move(transfer);
-  curl_multi_add_handle(multi_, easy);
+  web().curl_multi_add_handle(multi_, easy);
 }
 
 void Http::refuse(Transfer& transfer, std::string why) {
@@ -125,18 +128,19 @@ void Http::ready(int socket, std::uint32_t events) {
   if (events & EPOLLOUT) mask |= CURL_CSELECT_OUT;
   if (events & (EPOLLERR | EPOLLHUP)) mask |= CURL_CSELECT_ERR;
   int running = 0;
-  curl_multi_socket_action(multi_, socket, mask, &running);
+  web().curl_multi_socket_action(multi_, socket, mask, &running);
 }
 
 void Http::due() {
   int running = 0;
-  curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
+  web().curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
 }
 
 void Http::settle() {
+  if (!multi_) return;
   for (;;) {
     int left = 0;
-    while (CURLMsg* message = curl_multi_info_read(multi_, &left))
+    while (CURLMsg* message = web().curl_multi_info_read(multi_, &left))
       if (message->msg == CURLMSG_DONE) finish(message->easy_handle, message->data.result);
     std::erase_if(first_, [this](const Transfer* first) {
       if (first->sent) connected_.push_back(first->host);
@@ -159,9 +163,9 @@ void Http::settle() {
 bool Http::follow(Transfer& transfer, int code) {
   if (code != CURLE_OK || !transfer.redirected()) return false;
   CURL* easy = transfer.easy;
-  curl_multi_remove_handle(multi_, easy);
+  web().curl_multi_remove_handle(multi_, easy);
   if (!transfer.prepare_redirect().empty()) return false;
-  curl_multi_add_handle(multi_, easy);
+  web().curl_multi_add_handle(multi_, easy);
   return true;
 }
 
@@ -172,13 +176,13 @@ void Http::finish(void* easy, int code) {
   std::unique_ptr<Transfer> transfer = std::move(found->second);
   running_.erase(found);
   Result result = transfer->result(static_cast<CURLcode>(code));
-  curl_multi_remove_handle(multi_, easy);
+  web().curl_multi_remove_handle(multi_, easy);
   if (idle_.size() < kMostIdle) {
     // Now: its options point into the transfer, which ends here.
-    curl_easy_reset(easy);
+    web().curl_easy_reset(easy);
     idle_.push_back(easy);
   } else {
-    curl_easy_cleanup(easy);
+    web().curl_easy_cleanup(easy);
   }
   if (auto known = by_path_.find(transfer->task.path); known != by_path_.end() && known->second == transfer.get())
     by_path_.erase(known);
@@ -210,9 +214,9 @@ void Http::cancel(Transfer& transfer) {
   if (transfer.easy) {
     CURL* easy = transfer.easy;
     if (std::erase(first_, &transfer) > 0) connected_.push_back(transfer.host);
-    curl_multi_remove_handle(multi_, easy);
+    web().curl_multi_remove_handle(multi_, easy);
     running_.erase(easy);
-    curl_easy_cleanup(easy);
+    web().curl_easy_cleanup(easy);
   } else {
     std::erase_if(host.waiting, [&](const auto& waiting) { return waiting.get() == &transfer; });
   }

@@ -29,6 +29,7 @@ class Http {
   void settle();
 
  private:
+  void make_multi();
   friend struct Transfer;
   struct Host {
     enum class State { Unknown, Connecting, Known } state = State::Unknown;
@@ -45,7 +46,7 @@ class Http {
   void cancel(Transfer& transfer);
 
   Worker& worker_;
-  void* multi_;
+  void* multi_ = nullptr;  ///< made for the first transfer
   std::unordered_map<void*, std::unique_ptr<Transfer>> running_;
   std::unordered_map<std::string, Transfer*> by_path_;
   std::unordered_map<std::string, Host> hosts_;

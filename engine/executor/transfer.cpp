@@ -1,7 +1,6 @@
 #include "engine/executor/transfer.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -133,8 +132,8 @@ Failure of_curl(CURLcode code, const std::string& what, const std::string& detai
 
 std::string base64(std::string_view bytes) {
   std::string text(4 * ((bytes.size() + 2) / 3), '\0');
-  EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), reinterpret_cast<const unsigned char*>(bytes.data()),
-                  static_cast<int>(bytes.size()));
+  web().EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                        reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
   return text;
 }
 
@@ -143,7 +142,7 @@ bool says_json(const std::string& content_type) { return content_type.find("json
 }  // namespace
 
 Transfer::~Transfer() {
-  curl_slist_free_all(header_list);
+  web().curl_slist_free_all(header_list);
   if (upload) std::fclose(upload);
 }
 
@@ -152,45 +151,46 @@ std::string Transfer::prepare(CURL* handle, const std::string& run_dir, bool cro
   const HttpRequest& asked = request();
   url = asked.url;
   method = asked.method;
-  curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, trouble);
-  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  web().curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
+  web().curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, trouble);
+  web().curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   // Else stopping a transfer during a slow lookup of a name holds the loop up until that has an answer.
-  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+  web().curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
   // Over TLS the handshake tells whether a connection can be shared; in clear text only the first answer would, and
   // waiting for that would make a chain of what should run side by side.
-  if (asked.url.rfind("https:", 0) == 0) curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
-  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
-  curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+  if (asked.url.rfind("https:", 0) == 0) web().curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+  web().curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
+  web().curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
   // Each transfer in flight has a buffer of its own.
-  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, crowded ? 2048L : 16384L);
-  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  web().curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, crowded ? 2048L : 16384L);
+  web().curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   // Redirects are followed by prepare_redirect: libcurl would keep the method of a custom request, and hand headers
   // it does not know to be keys to another host.
-  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-  curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
-  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-  curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
-  curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_send);
-  curl_easy_setopt(easy, CURLOPT_PREREQDATA, this);
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(asked.connect_timeout.count()));
+  web().curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  web().curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+  web().curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
+  web().curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+  web().curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
+  web().curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_send);
+  web().curl_easy_setopt(easy, CURLOPT_PREREQDATA, this);
+  web().curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(asked.connect_timeout.count()));
   if (task.timeout)
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(std::max<std::int64_t>(1, task.timeout->count())));
+    web().curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
+                           static_cast<long>(std::max<std::int64_t>(1, task.timeout->count())));
   if (asked.idle_timeout.count() > 0) {
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>((asked.idle_timeout.count() + 999) / 1000));
+    web().curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    web().curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>((asked.idle_timeout.count() + 999) / 1000));
   }
   if (!asked.verify) {
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    web().curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+    web().curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
   }
   // The variable is OpenSSL's; libcurl's command heeds it, its library does not.
   const char* ca = asked.ca.empty() ? std::getenv("SSL_CERT_FILE") : asked.ca.c_str();
-  if (ca && *ca) curl_easy_setopt(easy, CURLOPT_CAINFO, ca);
-  if (!asked.cert.empty()) curl_easy_setopt(easy, CURLOPT_SSLCERT, asked.cert.c_str());
-  if (!asked.key.empty()) curl_easy_setopt(easy, CURLOPT_SSLKEY, asked.key.c_str());
-  if (!asked.proxy.empty()) curl_easy_setopt(easy, CURLOPT_PROXY, asked.proxy.c_str());
+  if (ca && *ca) web().curl_easy_setopt(easy, CURLOPT_CAINFO, ca);
+  if (!asked.cert.empty()) web().curl_easy_setopt(easy, CURLOPT_SSLCERT, asked.cert.c_str());
+  if (!asked.key.empty()) web().curl_easy_setopt(easy, CURLOPT_SSLKEY, asked.key.c_str());
+  if (!asked.proxy.empty()) web().curl_easy_setopt(easy, CURLOPT_PROXY, asked.proxy.c_str());
   if (std::string why = prepare_headers(); !why.empty()) return why;
   if (std::string why = prepare_body(); !why.empty()) return why;
   if (asked.response == HttpRequest::Response::File) {
@@ -203,7 +203,7 @@ std::string Transfer::prepare(CURL* handle, const std::string& run_dir, bool cro
 
 std::string Transfer::prepare_headers() {
   curl_slist* list = nullptr;
-  auto add = [&list](const std::string& line) { list = curl_slist_append(list, line.c_str()); };
+  auto add = [&list](const std::string& line) { list = web().curl_slist_append(list, line.c_str()); };
   bool elsewhere = host_of(url) != host;
   bool accepts = false, has_agent = false, has_type = false;
   for (const auto& [given, text] : request().headers) {
@@ -212,7 +212,7 @@ std::string Transfer::prepare_headers() {
     // Data that ends a line would go on as a header of its own.
     if (name.empty() || name.find_first_of(std::string_view("\r\n\0: ", 5)) != name.npos ||
         value.find_first_of(std::string_view("\r\n\0", 3)) != value.npos) {
-      curl_slist_free_all(list);
+      web().curl_slist_free_all(list);
       return fmt::format("the header {} can not be sent: it holds a line break, or its name is none",
                          Value::string(given).text());
     }
@@ -231,8 +231,8 @@ std::string Transfer::prepare_headers() {
   // libcurl's own idea of both: to wait for the server's leave, and that every body is a form.
   add("Expect:");
   if (!has_type) add("Content-Type:");
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list);
-  curl_slist_free_all(header_list);
+  web().curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list);
+  web().curl_slist_free_all(header_list);
   header_list = list;
   return "";
 }
@@ -240,9 +240,9 @@ std::string Transfer::prepare_headers() {
 std::string Transfer::prepare_body() {
   const HttpRequest& asked = request();
   if (!with_body) {
-    curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, nullptr);
-    curl_easy_setopt(easy, CURLOPT_NOBODY, method == "HEAD" ? 1L : 0L);
+    web().curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    web().curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, nullptr);
+    web().curl_easy_setopt(easy, CURLOPT_NOBODY, method == "HEAD" ? 1L : 0L);
     return "";
   }
   if (!asked.body_file.empty()) {
@@ -253,27 +253,28 @@ std::string Transfer::prepare_body() {
     if (!upload || fstat(fileno(upload), &about) != 0 || !S_ISREG(about.st_mode))
       return fmt::format("cannot read the file {}: {}", asked.body_file,
                          errno ? std::strerror(errno) : "it is not a regular file");
-    curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
-    curl_easy_setopt(easy, CURLOPT_READDATA, upload);
-    curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(about.st_size));
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method.c_str());
+    web().curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+    web().curl_easy_setopt(easy, CURLOPT_READDATA, upload);
+    web().curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(about.st_size));
+    web().curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method.c_str());
   } else if (asked.body || method == "POST" || method == "PUT" || method == "PATCH") {
     // RFC 9110, 8.6: a method that expects content says so even when there is none.
-    curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(asked.body ? asked.body->size() : 0));
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, asked.body ? asked.body->c_str() : "");
-    if (method != "POST") curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method.c_str());
+    web().curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    web().curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                           static_cast<curl_off_t>(asked.body ? asked.body->size() : 0));
+    web().curl_easy_setopt(easy, CURLOPT_POSTFIELDS, asked.body ? asked.body->c_str() : "");
+    if (method != "POST") web().curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method.c_str());
   } else if (method == "HEAD") {
-    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    web().curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
   } else if (method != "GET") {
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method.c_str());
+    web().curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method.c_str());
   }
   return "";
 }
 
 long Transfer::status() const {
   long number = 0;
-  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &number);
+  web().curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &number);
   return number;
 }
 
@@ -286,7 +287,7 @@ bool Transfer::redirected() const {
 
 std::string Transfer::prepare_redirect() {
   char* next = nullptr;
-  curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &next);
+  web().curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &next);
   std::string where = next ? next : "";
   std::string scheme = lower(where.substr(0, where.find(':')));
   if (scheme != "http" && scheme != "https")
@@ -304,11 +305,11 @@ std::string Transfer::prepare_redirect() {
   sent_here = false;
   headers.clear();
   trouble[0] = 0;
-  curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
+  web().curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
   if (task.timeout) {
     auto passed = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
-                     static_cast<long>(std::max<std::int64_t>(1, (*task.timeout - passed).count())));
+    web().curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
+                           static_cast<long>(std::max<std::int64_t>(1, (*task.timeout - passed).count())));
   }
   if (std::string why = prepare_headers(); !why.empty()) return bad_redirect = why;
   if (std::string why = prepare_body(); !why.empty()) return bad_redirect = why;
@@ -330,7 +331,7 @@ bool Transfer::expected(long number) const {
 
 Failure Transfer::failure_of(CURLcode code) const {
   std::string what = method + " " + url;
-  std::string detail = trouble[0] ? trouble : curl_easy_strerror(code);
+  std::string detail = trouble[0] ? trouble : web().curl_easy_strerror(code);
   if (!bad_redirect.empty()) return named("parse", what + " " + bad_redirect);
   if (sent_twice)
     return named("connect", what + ": the connection was closed after the request was sent; it is not sent twice");
@@ -385,7 +386,7 @@ std::optional<Duration> Transfer::retry_after() const {
     if (after->size() > 9) return std::nullopt;
     return std::chrono::seconds(std::stol(*after));
   }
-  std::time_t date = curl_getdate(after->c_str(), nullptr);
+  std::time_t date = web().curl_getdate(after->c_str(), nullptr);
   if (date < 0) return std::nullopt;
   return std::chrono::seconds(std::max<std::time_t>(0, date - std::time(nullptr)));
 }

@@ -1,8 +1,6 @@
 // One HTTP exchange: options for libcurl before, a result after. Knows neither loop nor other transfers.
 #pragma once
 
-#include <curl/curl.h>
-
 #include <chrono>
 #include <cstdio>
 #include <optional>
@@ -12,6 +10,7 @@
 #include <vector>
 
 #include "engine/executor/body_file.h"
+#include "engine/executor/web.h"
 #include "engine/model/outcome.h"
 #include "engine/model/task.h"
 

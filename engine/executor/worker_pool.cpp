@@ -1,5 +1,4 @@
 // The executor of this machine: workers, and the run thread's side of them. Knows tasks and results only.
-#include <curl/curl.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 
 #include "engine/executor/executor.h"
 #include "engine/executor/spawn.h"
+#include "engine/executor/web.h"
 #include "engine/executor/worker.h"
 
 namespace flowrun {
@@ -24,7 +24,6 @@ void prepare_process() {
       opened = open("/dev/null", O_RDWR | O_CLOEXEC);
     } while (opened >= 0 && opened <= 2);
     if (opened > 2) close(opened);
-    curl_global_init(CURL_GLOBAL_DEFAULT);
     signal(SIGPIPE, SIG_IGN);
     raise_file_limit();
   });
@@ -91,6 +90,8 @@ class WorkerPool : public Executor {
 };
 
 }  // namespace
+
+void prepare_http() { web(); }
 
 std::unique_ptr<Executor> make_worker_pool(const ExecutorOptions& options) {
   prepare_process();

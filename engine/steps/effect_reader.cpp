@@ -190,6 +190,7 @@ void read_effect(Reading& reading, EffectStep& step, const Node& node, std::vect
 
 std::unique_ptr<LivingStep> read_http(Reading& reading, const Node& node) {
   auto step = std::make_unique<HttpStep>();
+  reading.http = true;
   read_url(reading, *step, *node.find("http"));
   bool posts = step->method == "POST" || step->method == "PATCH";
   bool allowed = std::exchange(reading.secrets_allowed, true);

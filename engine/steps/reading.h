@@ -107,6 +107,7 @@ class Reading {
   std::vector<Asked> asked;  ///< of jq
   std::vector<std::pair<GroupStep*, std::string>> groups;
   std::size_t steps = 0;
+  bool http = false;  ///< some step is an HTTP call
 
  private:
   friend class Binding;
