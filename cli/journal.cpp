@@ -29,6 +29,9 @@ bool concerns(const Entry& entry, const std::string& step) {
 int show(const Context& context, const ShowOptions& options) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
   RunRecord run = looked_at(journal, options.run);
+  // What stands before it was replayed by that drive; the rest it executed itself.
+  std::int64_t drive = journal.newest_drive(run.number);
+  bool was_replayed = false;
   if (!options.json) print_result(fmt::format("{}  {}  {} entries\n", run.id, run.state, run.last_seq));
   for (std::int64_t from = options.from;;) {
     // A slice at a time: an open read would keep the journal from being tidied while it is written.
@@ -37,10 +40,15 @@ int show(const Context& context, const ShowOptions& options) {
     std::string text;
     for (const Entry& entry : slice) {
       if (!concerns(entry, options.step)) continue;
+      bool replayed = entry.seq < drive;
       if (options.json) {
-        text += entry_json(entry).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+        Json record = entry_json(entry);
+        record["replayed"] = replayed;
+        text += record.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
         continue;
       }
+      if (was_replayed && !replayed) text += "------  replayed up to here, executed from here on\n";
+      was_replayed = replayed;
       EntryLine line = describe(entry, options.full);
       std::string row = fmt::format("{:>6}  {}  {:<10} {:<24} {}", entry.seq, clock_text(entry.at), line.what,
                                     line.step, line.detail);

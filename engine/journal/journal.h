@@ -85,6 +85,8 @@ class Journal {
   /// Entries of a run in order from |from|, up to |limit| (fewer when they are long); empty at the end.
   /// Checks nothing.
   std::vector<Entry> read(std::int64_t run_number, std::int64_t from, std::size_t limit = 1000) const;
+  /// The entry with which the newest drive of a run began; 0: its first.
+  std::int64_t newest_drive(std::int64_t run_number) const;
   /// Recomputes the sums of all entries of a run; Corruption names the first that does not fit.
   void check_sums(const RunRecord& run) const;
   /// SQLite's own integrity_check of the whole file; empty when sound.

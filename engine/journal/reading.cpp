@@ -45,6 +45,15 @@ std::vector<Entry> Journal::read(std::int64_t run_number, std::int64_t from, std
   return entries;
 }
 
+std::int64_t Journal::newest_drive(std::int64_t run_number) const {
+  Statement select(*open_->database,
+                   "SELECT coalesce(max(id), ?1) FROM entries WHERE id >= ?1 AND id < ?2 "
+                   "AND kind IN ('run_resumed', 'run_reopened')");
+  auto row = select.use();
+  row(first_id(run_number))(first_id(run_number + 1));
+  return row.next() ? row.integer(0) - first_id(run_number) : 0;
+}
+
 void Journal::check_sums(const RunRecord& run) const {
   Open& open = *open_;
   const auto wrong = [&](std::int64_t seq, const std::string& what) {

@@ -329,6 +329,17 @@ output: ${ $steps.b }
   std::vector<Entry> entries = entries_of(journal);
   CHECK(std::count_if(entries.begin(), entries.end(),
                       [](const Entry& entry) { return entry.kind == "start" && entry.path == "a"; }) == 1);
+  // The second drive replayed `a` and executed `b`.
+  std::string shown = flowrun(journal, {"journal", "show", "two"}).out;
+  std::size_t border = shown.find("replayed up to here");
+  REQUIRE(border != std::string::npos);
+  CHECK(shown.find("ok         a ") < border);
+  CHECK(shown.find("start      b ") > border);
+  std::string records = flowrun(journal, {"journal", "show", "two", "--json"}).out;
+  std::string first = records.substr(0, records.find('\n')),
+              last = records.substr(records.rfind('\n', records.size() - 2));
+  CHECK(nlohmann::json::parse(first).at("replayed") == true);
+  CHECK(nlohmann::json::parse(last).at("replayed") == false);
 }
 
 TEST_CASE("a step that must not run twice asks, and is told by --mark or --on-crash") {
