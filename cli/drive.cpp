@@ -36,7 +36,7 @@ void add_drive_options(CLI::App& command, DriveOptions& options) {
   command.add_option("--grace", options.grace, "How long running steps may finish after an interrupt")
       ->type_name("D")
       ->capture_default_str();
-  command.add_flag("--no-wait", options.no_wait, "When only sleeps over 60 s remain, suspend and exit 4");
+  command.add_flag("--no-wait", options.no_wait, "When only waits, or sleeps over 60 s, remain, suspend and exit 4");
   command.add_option("--progress", options.progress, "Progress on standard error: auto, plain, none")
       ->check(CLI::IsMember({"auto", "plain", "none"}))
       ->envname("FLOWRUN_PROGRESS");
@@ -100,13 +100,14 @@ void Drive::obey_signals(Run& run) {
 
 int Drive::finish(Run& run) {
   g_run = &run;
+  progress_.run(run.record().id);
   for (;;) {
     obey_signals(run);
     Duration patience = kPatience;
     if (signals_seen_ > 0 && !interrupted_)
       patience = std::clamp(grace_ - (wall() - suspended_at_), Duration{1}, kPatience);
     if (!run.turn(patience)) break;
-    progress_.heartbeat(wall(), run.machine().in_flight().size(), run.machine().waiting());
+    progress_.heartbeat(wall(), run.machine().in_flight().size(), run.machine().waiting(), run.machine().awaiting());
     if (run.disk_full()) {
       if (!told_full_)
         std::fprintf(
@@ -125,7 +126,7 @@ int Drive::finish(Run& run) {
     if (options_.no_wait && !run.machine().work_in_flight() && run.machine().waiting() == 0 &&
         !run.machine().suspending()) {
       auto next = run.next_timer();
-      if (next && *next - wall() > kLongSleep) run.suspend(0);
+      if (next ? *next - wall() > kLongSleep : run.machine().awaiting() > 0) run.suspend(0);
     }
   }
   g_run = nullptr;

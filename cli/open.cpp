@@ -3,8 +3,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 
 #include "cli/render.h"
 #include "engine/language/diagnostics.h"
@@ -107,6 +111,28 @@ OnCrash on_crash_option(const std::string& text) {
   if (text == "rerun") return OnCrash::Rerun;
   if (text == "fail") return OnCrash::Fail;
   return OnCrash::Default;
+}
+
+std::string read_input_file(const std::string& name, const std::string& option) {
+  if (name == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
+  errno = 0;
+  std::ifstream in(name, std::ios::binary);
+  in.peek();  // a folder can be opened, and not read
+  if (!in) throw Error(Problem::Usage, fmt::format("{}: cannot read {}: {}", option, name, std::strerror(errno)));
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+History history_of(const Journal& journal, const RunRecord& run, std::int64_t until) {
+  History history;
+  for (std::int64_t from = 1;;) {
+    std::vector<Entry> slice = journal.read(run.number, from);
+    if (slice.empty()) return history;
+    for (const Entry& entry : slice) {
+      if (until > 0 && entry.seq > until) return history;
+      history.add(entry);
+    }
+    from = slice.back().seq + 1;
+  }
 }
 
 RunRecord looked_at(const Journal& journal, const std::string& run) {

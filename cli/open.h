@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/drive.h"
+#include "engine/history.h"
 #include "engine/journal/journal.h"
 #include "engine/load.h"
 #include "engine/run.h"
@@ -23,6 +24,12 @@ int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& option
           const DriveOptions& drive_options, bool reopen, const std::string& step = "");
 
 OnCrash on_crash_option(const std::string& text);
+
+/// The content of a file, `-` for standard input. Throws Error(Usage) that begins with |option|.
+std::string read_input_file(const std::string& name, const std::string& option);
+
+/// What the entries of a run say, up to |until|; 0: all of them.
+History history_of(const Journal& journal, const RunRecord& run, std::int64_t until = 0);
 
 /// The run that a looking command means: the newest when |run| is empty.
 RunRecord looked_at(const Journal& journal, const std::string& run);

@@ -129,6 +129,15 @@ EntryLine describe(const Entry& entry, bool full) {
     if (line.detail == "sleep" || line.detail == "delay") line.what = "awake";
   } else if (kind == "stop") {
     line.detail = data.value("reason", "");
+  } else if (kind == "waiting") {
+    line.what = "waits";
+    line.detail = "for " + data.value("name", "");
+    join(line.detail, one_line(data.value("prompt", ""), width));
+  } else if (kind == "signal") {
+    line.detail = data.value("name", "") + " by " + data.value("by", "");
+    if (data.contains("rejected"))
+      join(line.detail, one_line("rejected: " + data["rejected"].get<std::string>(), width));
+    if (!entry.value.is_null()) join(line.detail, one_line(entry.value.text(), width));
   } else if (kind == "items") {
     line.detail = fmt::format("{} items", data.value("count", 0));
   } else if (kind == "interrupted") {

@@ -1,13 +1,8 @@
 // flowrun run: validate, start, drive, print the output.
 #include <fmt/format.h>
 
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 #include <sstream>
 
 #include "cli/drive.h"
@@ -33,15 +28,6 @@ struct RunOptions {
   std::string on_crash;
   DriveOptions drive;
 };
-
-std::string read_input_file(const std::string& name, const std::string& input) {
-  if (name == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
-  errno = 0;
-  std::ifstream in(name, std::ios::binary);
-  in.peek();  // a folder can be opened, and not read
-  if (!in) throw Error(Problem::Usage, fmt::format("{}: cannot read {}: {}", input, name, std::strerror(errno)));
-  return std::string(std::istreambuf_iterator<char>(in), {});
-}
 
 /// `NAME=VALUE`, `NAME=@FILE`, `NAME=@-`, `NAME=@lines:FILE`.
 void add_input(GivenInputs& given, const std::string& text) {

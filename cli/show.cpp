@@ -20,19 +20,6 @@ struct ShowOptions {
 
 constexpr std::size_t kMostSteps = 60;  // of a large run only what is not well, and then so many
 
-History history_of(const Journal& journal, const RunRecord& run, std::int64_t until) {
-  History history;
-  for (std::int64_t from = 1;;) {
-    std::vector<Entry> slice = journal.read(run.number, from);
-    if (slice.empty()) return history;
-    for (const Entry& entry : slice) {
-      if (until > 0 && entry.seq > until) return history;
-      history.add(entry);
-    }
-    from = slice.back().seq + 1;
-  }
-}
-
 const char* mark_of(State state) {
   switch (state) {
     case State::Succeeded:

@@ -31,6 +31,7 @@ void History::add(const Entry& entry) {
   if (entry.kind == "ended") ended(entry);
   if (entry.kind == "settled") settled(entry);
   if (entry.kind == "timer") timer(entry);
+  if (entry.kind == "waiting") waiting(entry);
   if (entry.kind == "interrupted") {
     StepHistory& one = step(entry.path);
     one.state = State::Pending;
@@ -120,11 +121,21 @@ void History::timer(const Entry& entry) {
   if (kind == "timeout" || kind == "deadline") return;
   StepHistory& one = step(entry.path);
   one.due = from_millis(data.value("due", std::int64_t{0}));
-  one.state = kind == "retry" ? State::Retrying : State::Sleeping;
+  one.state = kind == "retry" ? State::Retrying : kind == "wait" ? State::Waiting : State::Sleeping;
   if (kind == "sleep") {
     one.kind = "sleep";
     if (one.started_at == Instant{}) one.started_at = entry.at;
   }
+}
+
+void History::waiting(const Entry& entry) {
+  Json data = Json::parse(entry.data);
+  StepHistory& one = step(entry.path);
+  one.kind = "wait";
+  one.state = State::Waiting;
+  one.signal = data.value("name", "");
+  one.what = data.value("prompt", "");
+  if (one.started_at == Instant{}) one.started_at = entry.at;
 }
 
 }  // namespace flowrun

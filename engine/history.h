@@ -22,6 +22,7 @@ struct StepHistory {
   int code = 0;                ///< of the last attempt: HTTP status or exit code
   std::optional<Instant> due;  ///< while it sleeps or waits for its next try
   Value output;                ///< as journaled; groups keep none
+  std::string signal;          ///< that it waits for
 };
 
 class History {
@@ -41,6 +42,7 @@ class History {
   void ended(const Entry& entry);
   void settled(const Entry& entry);
   void timer(const Entry& entry);
+  void waiting(const Entry& entry);
 
   std::vector<StepHistory> steps_;
   std::map<std::string, std::size_t> by_path_;

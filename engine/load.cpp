@@ -65,6 +65,7 @@ class Loader {
     }
     for (auto& [group, name] : reading_.groups) group->items_named = looked_into.count(name) > 0;
     loaded_.http = reading_.http;
+    loaded_.workflow.signals = std::move(reading_.signals);
     programs();
   }
 

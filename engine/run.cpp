@@ -21,6 +21,7 @@ namespace {
 constexpr std::size_t kMostEntries = 1000;
 constexpr std::size_t kMostBytes = 4 << 20;
 constexpr Duration kBeat{10000};      // how exact the time of a crash is known
+constexpr Duration kMailRound{100};   // how often the mailbox is looked into
 constexpr Duration kDiskRetry{1000};  // how often a full disk is tried again
 
 Instant wall_clock() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
@@ -75,6 +76,19 @@ Here here() {
   char space[64]{};
   if (readlink("/proc/self/ns/pid", space, sizeof space - 1) < 0) space[0] = 0;
   return {host, first_line("/proc/sys/kernel/random/boot_id"), space};
+}
+
+/// What a message says; nothing for kinds of a newer flowrun.
+std::optional<decltype(Event::fact)> fact_of(const Journal::Mail& mail) {
+  if (mail.kind != "signal") return std::nullopt;
+  Json said = Json::parse(mail.data);
+  SignalReceived signal;
+  signal.name = mail.name;
+  signal.path = said.value("path", "");
+  signal.data = Value(said.value("data", Json()));
+  signal.by = mail.sender;
+  if (said.contains("rejected")) signal.rejected = said["rejected"].get<std::string>();
+  return signal;
 }
 
 int cpu_count() {
@@ -260,13 +274,14 @@ bool Run::turn(Duration patience) {
     patience = std::min(patience, kDiskRetry);
   }
   make_executor();
-  executor_->wait(happened_, disk_full_ ? std::min(patience, kDiskRetry) : until_due(patience));
+  executor_->wait(happened_, disk_full_ ? std::min(patience, kDiskRetry) : until_due(std::min(patience, kMailRound)));
   // With a full disk results are held as they are: nothing may follow from what can not be written.
   if (disk_full_ && !commit()) return true;
   std::vector<Event> happened;
   happened.swap(happened_);
   for (Event& event : happened) take(std::move(event));
   take_timers();
+  take_mail();
   commit();
   if (!disk_full_ && wall_clock() - beat_at_ > kBeat) {
     beat_at_ = wall_clock();
@@ -342,6 +357,16 @@ void Run::take_timers() {
     timers_.pop();
     // An older timer of the same name may have been given up.
     if (machine_->due(due.path, due.timer) == due.due) take({{}, TimerFired{due.path, due.timer}});
+  }
+}
+
+void Run::take_mail() {
+  // What comes while the run is being suspended waits for the next drive.
+  if (machine_->phase() != Machine::Phase::Running || machine_->suspending()) return;
+  for (Journal::Mail& mail : journal_.mail(last_mail_)) {
+    last_mail_ = mail.id;
+    update_.consumed.push_back(mail.id);
+    if (auto fact = fact_of(mail)) take({{}, std::move(*fact)});
   }
 }
 

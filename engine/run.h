@@ -104,6 +104,7 @@ class Run {
   void make_executor();
   void take(Event event);
   void take_timers();
+  void take_mail();
   void accept(Decision decision);
   void write(Entry entry);
   /// Makes the batch durable and releases what waits for that. False while the disk is full.
@@ -128,6 +129,7 @@ class Run {
   std::vector<Entry> batch_;        ///< appended, not durable yet
   std::vector<Decision> commands_;  ///< to be released when they are
   Journal::RunUpdate update_;
+  std::int64_t last_mail_ = 0;
   std::vector<Event> happened_;  ///< told by the executor, not taken in yet
   std::priority_queue<Due, std::vector<Due>, std::greater<>> timers_;
   bool silent_ = true;  ///< nothing of this drive was told yet

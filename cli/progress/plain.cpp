@@ -14,6 +14,7 @@ Instant wall() { return std::chrono::time_point_cast<Duration>(std::chrono::syst
 void PlainProgress::entry(const Entry& entry) {
   if (silent_) return;
   const std::string& kind = entry.kind;
+  if (kind == "run_started") run_ = Json::parse(entry.data).value("id", "");
   if (kind == "start") running_[entry.path] = true;
   if (kind == "ended" || kind == "late" || kind == "interrupted") running_.erase(entry.path);
   // What only the machine's bookkeeping needs is not news.
@@ -21,8 +22,18 @@ void PlainProgress::entry(const Entry& entry) {
       kind == "run_ended" || kind == "run_suspended" || kind == "suspend_requested")
     return;
   EntryLine said = describe(entry, false);
+  if (kind == "waiting") {
+    const auto& awaited = *awaited_.insert_or_assign(entry.path, Json::parse(entry.data).value("name", "")).first;
+    said.detail += "  answer: " + answer_to(awaited);
+  } else if (kind == "settled") {
+    awaited_.erase(entry.path);
+  }
   if (said.what == "timer" || said.what == "fired") return;
   line(entry.at, said.what, said.step, said.detail);
+}
+
+std::string PlainProgress::answer_to(const std::pair<const std::string, std::string>& awaited) const {
+  return fmt::format("flowrun approve {} {}", run_.empty() ? "RUN" : run_, awaited.second);
 }
 
 void PlainProgress::note(const std::string& text) {
@@ -31,7 +42,7 @@ void PlainProgress::note(const std::string& text) {
   last_ = wall();
 }
 
-void PlainProgress::heartbeat(Instant now, std::size_t in_flight, std::size_t waiting) {
+void PlainProgress::heartbeat(Instant now, std::size_t in_flight, std::size_t waiting, std::size_t awaiting) {
   if (silent_) return;
   if (last_ == Instant{}) last_ = now;
   if (now - last_ < kSilence) return;
@@ -43,6 +54,8 @@ void PlainProgress::heartbeat(Instant now, std::size_t in_flight, std::size_t wa
   }
   std::string text =
       fmt::format("{} running{}{}", in_flight, names.empty() ? "" : ": " + names, in_flight > 3 ? ", ..." : "");
+  if (awaiting > 0 && !awaited_.empty())
+    text += fmt::format("; {} wait for a signal, first: {}", awaiting, answer_to(*awaited_.begin()));
   if (waiting > 0) text += fmt::format("; {} wait for a place", waiting);
   line(now, "alive", "run", text);
 }

@@ -1,6 +1,7 @@
 // Progress as plain lines on standard error, one a change, columns that stay. Moves no cursor.
 #pragma once
 
+#include <map>
 #include <string>
 #include <unordered_map>
 
@@ -13,19 +14,24 @@ class PlainProgress {
  public:
   /// |silent|: nothing is written.
   explicit PlainProgress(bool silent) : silent_(silent) {}
+  /// Of a resumed run nothing tells its id.
+  void run(const std::string& id) { run_ = id; }
 
   void entry(const Entry& entry);
   /// Says something of the run itself.
   void note(const std::string& text);
   /// To be called now and then: after 60 s of silence it says what runs, because CI systems end silent jobs.
-  void heartbeat(Instant now, std::size_t in_flight, std::size_t waiting);
+  void heartbeat(Instant now, std::size_t in_flight, std::size_t waiting, std::size_t awaiting);
 
  private:
+  std::string answer_to(const std::pair<const std::string, std::string>& awaited) const;
   void line(Instant at, const std::string& what, const std::string& step, const std::string& detail);
 
   bool silent_;
   Instant last_{};
   std::unordered_map<std::string, bool> running_;
+  std::string run_;                             ///< its id
+  std::map<std::string, std::string> awaited_;  ///< by the paths of the steps that wait: what they wait for
 };
 
 }  // namespace flowrun::cli

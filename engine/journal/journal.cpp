@@ -176,7 +176,8 @@ std::size_t Journal::pending_bytes() const { return open_->batch_bytes; }
 
 void Journal::commit(const RunUpdate& update, Instant now) {
   Open& open = *open_;
-  const bool updates = !update.state.empty() || update.output || update.error || update.ended_at || update.reopened;
+  const bool updates = !update.state.empty() || update.output || update.error || update.ended_at || update.reopened ||
+                       !update.consumed.empty();
   if (open.batch.empty() && !updates) return;
   assert(open.run != 0 && "the run is locked");
 
@@ -220,6 +221,7 @@ void Journal::commit(const RunUpdate& update, Instant now) {
       open.broken = "another process deleted the run that this one drives";
       throw Error(Problem::Journal, fmt::format("journal {}: {}", open.path, open.broken));
     }
+    for (std::int64_t mail : update.consumed) set("DELETE FROM mailbox WHERE id = ? AND run = ?", mail);
     if (update.reopened)
       set("UPDATE runs SET ended_at = ?, output = NULL, output_ref = NULL, error = NULL WHERE number = ?", nullptr);
     if (!update.state.empty()) set("UPDATE runs SET state = ? WHERE number = ?", std::string_view(update.state));
@@ -236,6 +238,38 @@ void Journal::commit(const RunUpdate& update, Instant now) {
   });
   open.batch.clear();
   open.batch_bytes = 0;
+}
+
+void Journal::post(const RunRecord& run, const Mail& mail) {
+  Open& open = *open_;
+  open.write([&] {
+    Statement insert(*open.database,
+                     "INSERT INTO mailbox (run, at, kind, name, data, sender) VALUES (?, ?, ?, ?, ?, ?)");
+    insert.use()(run.number)(to_millis(mail.at))(mail.kind)(mail.name)(mail.data)(mail.sender).run();
+  });
+}
+
+std::vector<Journal::Mail> Journal::mail(std::int64_t after) {
+  Open& open = *open_;
+  assert(open.run != 0 && "the run is locked");
+  if (!open.data_version) open.data_version.emplace(*open.database, "PRAGMA data_version");
+  {
+    // Changes with every commit of another process, and with none of ours.
+    auto row = open.data_version->use();
+    const std::int64_t version = row.next() ? row.integer(0) : 0;
+    if (version == open.mail_seen_at) return {};
+    open.mail_seen_at = version;
+  }
+  Statement select(
+      *open.database,
+      "SELECT id, at, kind, name, data, sender FROM mailbox WHERE run = ? AND id > ? ORDER BY id LIMIT 1000");
+  auto row = select.use();
+  row(open.run)(after);
+  std::vector<Mail> mail;
+  while (row.next())
+    mail.push_back({row.integer(0), from_millis(row.integer(1)), std::string(row.text(2)), std::string(row.text(3)),
+                    std::string(row.text(4)), std::string(row.text(5))});
+  return mail;
 }
 
 void Journal::beat(Instant now) {

@@ -74,11 +74,25 @@ class Journal {
     std::string state;  ///< empty: as it is
     std::optional<Value> output, error;
     std::optional<Instant> ended_at;
-    bool reopened = false;  ///< clears ended_at, output and error
+    bool reopened = false;               ///< clears ended_at, output and error
+    std::vector<std::int64_t> consumed;  ///< mail that the entries of the batch bring in
   };
   /// Writes the batch in one durable transaction. Throws DiskFull (the batch is kept: call again), or
   /// Error(Journal) after which no further commit is possible.
   void commit(const RunUpdate& update, Instant now);
+  /// A message to the driver of a run, by another process: a signal.
+  struct Mail {
+    std::int64_t id = 0;
+    Instant at{};
+    std::string kind, name;
+    std::string data = "null";  ///< JSON
+    std::string sender;
+  };
+  /// Puts |mail| into the mailbox of a run, where it waits for its driver; durable on return. Any process may.
+  void post(const RunRecord& run, const Mail& mail);
+  /// Mail of the run that this process drives, behind |after|, in order of arrival. Costs next to nothing while no
+  /// other process writes to the journal. What was read is taken out by RunUpdate::consumed.
+  std::vector<Mail> mail(std::int64_t after);
   /// `runs.alive_at` = |now|.
   void beat(Instant now);
 

@@ -64,7 +64,8 @@ struct Journal::Open {
   std::int64_t driver(std::int64_t number);
 
   // Of a commit; made once.
-  std::optional<Statement> begin, commit, insert_entry, insert_value, update_run, beat, select_entries;
+  std::optional<Statement> begin, commit, insert_entry, insert_value, update_run, beat, select_entries, data_version;
+  std::int64_t mail_seen_at = -1;  ///< SQLite's data_version when the mailbox was last read
 };
 
 /// As the journal keeps it: nothing for null.

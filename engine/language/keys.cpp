@@ -14,7 +14,7 @@ const std::vector<Key>& step_keys() {
       {"shell", kShell, "script", "", "a script, given to the interpreter; never interpolated"},
       {"exec", kExec, "list", "", "a program and its arguments, without a shell"},
       {"sleep", kSleep, "duration", "", "waits until a date that is set when it begins"},
-      {"wait", kWait, "name", "", "waits for a signal", true},
+      {"wait", kWait, "name", "", "waits for a signal"},
       {"workflow", kWorkflow, "path", "", "runs another workflow", true},
       {"set", kSet, "any", "", "a value"},
       {"fail", kFail, "text", "", "fails with this text"},
@@ -84,8 +84,8 @@ const std::vector<Key>& step_keys() {
       {"atomic", kJoining | kSequence | kSwitch, "boolean", "", "undoes what is in it when it fails", true},
       {"returns", kEvery, "schema", "", "the shape of the output", true},
       {"with", kWorkflow, "map", "", "inputs of a sub-workflow", true},
-      {"prompt", kWait, "text", "", "what a person is asked", true},
-      {"accept", kWait, "schema", "", "the shape of a signal", true},
+      {"prompt", kWait, "text", "", "what a person is asked"},
+      {"accept", kWait, "schema", "", "the shape of a signal"},
   };
   return keys;
 }

@@ -52,6 +52,8 @@ class Frame {
   virtual void on_reserved() {}
   virtual void on_ended(const TaskEnded&) {}
   virtual void on_timer(TimerKind) {}
+  /// The signal that it awaited by Machine::await_signal.
+  virtual void on_signal(const SignalReceived&) {}
   /// Its attempt was in flight when the run was cut off; decide what becomes of it.
   virtual void on_crashed(const RunResumed&) {}
   /// The parent gives it up: ends what runs, settles as cancelled, does not tell the parent.
@@ -90,6 +92,7 @@ class Frame {
   int queued_ = 0;
   int timers_ = 0;
   bool in_flight_ = false;
+  bool awaits_signal_ = false;
   std::optional<std::list<Frame*>::iterator> waiting_;
 };
 

@@ -54,6 +54,7 @@ bool Machine::expects(const Event& event) const {
     }
     bool operator()(const TimerFired& fired) const { return machine.timers_.count({fired.path, fired.timer}) > 0; }
     bool operator()(const SuspendRequested&) const { return machine.phase_ == Phase::Running && !machine.suspending_; }
+    bool operator()(const SignalReceived&) const { return machine.phase_ == Phase::Running; }
     bool flies(const std::string& path, int attempt) const {
       auto flight = machine.in_flight_.find(path);
       return flight != machine.in_flight_.end() && flight->second.attempt == attempt && !flight->second.interrupted;
@@ -148,6 +149,39 @@ void Machine::take(const TimerFired& fired) {
 }
 
 void Machine::take(const SuspendRequested&) { suspending_ = true; }
+
+void Machine::take(const SignalReceived& signal) {
+  auto wanted = std::find_if(awaiting_.begin(), awaiting_.end(), [&](const Awaiting& one) {
+    return one.name == signal.name && (signal.path.empty() || one.frame->path() == signal.path);
+  });
+  if (wanted == awaiting_.end()) {
+    early_signals_.push_back(signal);
+    return;
+  }
+  Frame* frame = wanted->frame;
+  ignore_signals(*frame);
+  frame->on_signal(signal);
+}
+
+void Machine::await_signal(Frame& frame, const std::string& name, std::string prompt) {
+  awaiting_.push_back({&frame, name});
+  frame.awaits_signal_ = true;
+  decide(SignalAwaited{frame.path(), name, std::move(prompt)});
+  auto early = std::find_if(early_signals_.begin(), early_signals_.end(), [&](const SignalReceived& signal) {
+    return signal.name == name && (signal.path.empty() || signal.path == frame.path());
+  });
+  if (early == early_signals_.end()) return;
+  SignalReceived signal = std::move(*early);
+  early_signals_.erase(early);
+  ignore_signals(frame);
+  frame.on_signal(signal);
+}
+
+void Machine::ignore_signals(Frame& frame) {
+  if (!frame.awaits_signal_) return;
+  frame.awaits_signal_ = false;
+  awaiting_.remove_if([&](const Awaiting& one) { return one.frame == &frame; });
+}
 
 void Machine::work_off() {
   do {
@@ -305,13 +339,12 @@ void Machine::disarm(Frame& frame, TimerKind timer) {
 
 void Machine::forget(Frame& frame) {
   withdraw(frame);
+  ignore_signals(frame);
   if (frame.queued_ > 0)
     for (Work& work : queue_)
       if (work.frame == &frame) work.frame = nullptr;
   if (frame.timers_ > 0)
-    for (TimerKind timer :
-         {TimerKind::Delay, TimerKind::Sleep, TimerKind::Retry, TimerKind::Timeout, TimerKind::Deadline})
-      disarm(frame, timer);
+    for (TimerKind timer : kTimerKinds) disarm(frame, timer);
   if (frame.in_flight_)
     if (auto flight = in_flight_.find(frame.path()); flight != in_flight_.end()) flight->second.frame = nullptr;
 }

@@ -68,6 +68,8 @@ class Machine {
   bool work_in_flight() const { return !in_flight_.empty(); }
   /// How many steps wait for a place of `concurrency`.
   std::size_t waiting() const { return waiting_.size(); }
+  /// How many steps wait for a signal.
+  std::size_t awaiting() const { return awaiting_.size(); }
   const RunStarted& run() const { return run_; }
   /// How the step at |path| stands, when it is known.
   std::optional<Settled> look(std::string_view path) const;
@@ -94,6 +96,9 @@ class Machine {
   void stop_task(Frame& frame, const std::string& reason);
   void arm(Frame& frame, TimerKind timer, Duration span, int attempt = 0, std::string reason = "");
   void disarm(Frame& frame, TimerKind timer);
+  /// on_signal() follows when a signal of that name comes; at once when one has come already.
+  void await_signal(Frame& frame, const std::string& name, std::string prompt);
+  void ignore_signals(Frame& frame);
 
  private:
   friend class Frame;
@@ -126,6 +131,7 @@ class Machine {
   void take(const TaskInterrupted& interrupted);
   void take(const TimerFired& fired);
   void take(const SuspendRequested& requested);
+  void take(const SignalReceived& signal);
   void work_off();
   void admit();
   void come_to_rest();
@@ -148,7 +154,13 @@ class Machine {
   std::size_t interrupted_ = 0;
   std::uint64_t starts_ = 0;
   std::map<std::pair<std::string, TimerKind>, Timer> timers_;
-  std::unique_ptr<Frame> root_;  ///< last: frames unhook themselves from the above
+  struct Awaiting {
+    Frame* frame;
+    std::string name;
+  };
+  std::list<Awaiting> awaiting_;             ///< in the order in which they began to wait
+  std::list<SignalReceived> early_signals_;  ///< that nobody has waited for yet, in order of arrival
+  std::unique_ptr<Frame> root_;              ///< last: frames unhook themselves from the above
 };
 
 }  // namespace flowrun

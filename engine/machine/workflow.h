@@ -3,10 +3,18 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/machine/step.h"
+#include "engine/model/value.h"
 
 namespace flowrun {
+
+/// What a `wait` takes.
+struct Signal {
+  std::string name;
+  Json accept;  ///< JSON Schema of its data
+};
 
 struct Workflow {
   std::string name;
@@ -14,6 +22,7 @@ struct Workflow {
   std::unique_ptr<Step> root;  ///< its frame's outcome is that of the run
   int concurrency = 64;        ///< attempts at once
   bool has_output = false;
+  std::vector<Signal> signals;  ///< that steps wait for
 };
 
 }  // namespace flowrun

@@ -63,6 +63,13 @@ struct ItemsChosen {
   Value items;
 };
 
+/// A step waits for a signal.
+struct SignalAwaited {
+  std::string path;
+  std::string name;
+  std::string prompt;  ///< what people are asked; may be empty
+};
+
 /// Answers that led to no other entry.
 struct Evaluated {
   std::string path;
@@ -76,7 +83,8 @@ struct RunEnded {
 };
 
 struct Decision {
-  std::variant<ReservePlace, StartTask, StopTask, ArmTimer, StepSettled, ItemsChosen, Evaluated, RunSuspended, RunEnded>
+  std::variant<ReservePlace, StartTask, StopTask, ArmTimer, StepSettled, ItemsChosen, Evaluated, RunSuspended, RunEnded,
+               SignalAwaited>
       what;
   std::vector<Answer> answers;  ///< asked since the decision before
 };

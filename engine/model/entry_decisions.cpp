@@ -77,6 +77,12 @@ void write(Entry& entry, const Evaluated& decision, ObjectWriter&) { entry.path 
 void write(Entry&, const RunSuspended&, ObjectWriter&) {}
 void write(Entry& entry, const RunEnded& decision, ObjectWriter& data) { write(entry, decision.outcome, data); }
 
+void write(Entry& entry, const SignalAwaited& decision, ObjectWriter& data) {
+  entry.path = decision.path;
+  data.text("name", decision.name);
+  data.text_if("prompt", decision.prompt);
+}
+
 /// `jq`: a list of {"v": value} or {"e": message}. An answer that is the entry's value is not written twice: {"=": 1}.
 void append_answers(std::string& out, const std::vector<Answer>& answers, const Value& value) {
   out += '[';

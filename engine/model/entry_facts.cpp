@@ -27,7 +27,7 @@ Enum enum_from(const std::array<std::string_view, n>& words, const std::string& 
 }
 
 TimerKind timer_from(const std::string& word) {
-  for (TimerKind kind : {TimerKind::Delay, TimerKind::Sleep, TimerKind::Retry, TimerKind::Timeout, TimerKind::Deadline})
+  for (TimerKind kind : kTimerKinds)
     if (to_string(kind) == word) return kind;
   throw Corruption(fmt::format("unknown timer '{}'", word));
 }
@@ -209,6 +209,25 @@ void write(Entry& entry, const SuspendRequested& fact) { ObjectWriter(entry.data
 void read(const Entry& entry, SuspendRequested& fact) {
   for (ObjectReader data(entry.data); data.next();)
     if (data.key() == "signal") fact.signal = static_cast<int>(data.number());
+}
+
+void write(Entry& entry, const SignalReceived& fact) {
+  entry.path = fact.path;
+  entry.value = fact.data;
+  ObjectWriter data(entry.data);
+  data.text("name", fact.name);
+  data.text("by", fact.by);
+  if (fact.rejected) data.text("rejected", *fact.rejected);
+}
+
+void read(const Entry& entry, SignalReceived& fact) {
+  fact.path = entry.path;
+  fact.data = entry.value;
+  for (ObjectReader data(entry.data); data.next();) {
+    if (data.key() == "name") fact.name = data.text();
+    if (data.key() == "by") fact.by = data.text();
+    if (data.key() == "rejected") fact.rejected = data.text();
+  }
 }
 
 template <class T>

@@ -14,6 +14,8 @@ std::string_view to_string(TimerKind kind) {
       return "timeout";
     case TimerKind::Deadline:
       return "deadline";
+    case TimerKind::Wait:
+      return "wait";
   }
   return "";
 }

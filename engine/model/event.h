@@ -79,7 +79,9 @@ struct TaskInterrupted {
   int attempt = 1;
 };
 
-enum class TimerKind { Delay, Sleep, Retry, Timeout, Deadline };
+enum class TimerKind { Delay, Sleep, Retry, Timeout, Deadline, Wait };
+constexpr TimerKind kTimerKinds[] = {TimerKind::Delay,   TimerKind::Sleep,    TimerKind::Retry,
+                                     TimerKind::Timeout, TimerKind::Deadline, TimerKind::Wait};
 std::string_view to_string(TimerKind kind);
 
 struct TimerFired {
@@ -91,10 +93,19 @@ struct SuspendRequested {
   int signal = 0;  ///< 0: --no-wait
 };
 
+/// What a person or another process had to say. Early ones wait for who waits for them.
+struct SignalReceived {
+  std::string name;
+  std::string path;  ///< of the step that is meant; empty: whoever waits for it, or will
+  Value data;
+  std::string by;                       ///< who sent it
+  std::optional<std::string> rejected;  ///< why; the step that waits fails
+};
+
 struct Event {
   Instant at;
   std::variant<RunStarted, RunResumed, RunReopened, TaskReserved, TaskEnded, TaskInterrupted, TimerFired,
-               SuspendRequested>
+               SuspendRequested, SignalReceived>
       fact;
 };
 

@@ -10,7 +10,7 @@ std::unique_ptr<LivingStep> read_kind(Reading& reading, const Node& node, const 
   static const std::unordered_map<std::string, Reader> kReaders{
       {"http", read_http},         {"shell", read_shell},   {"exec", read_exec},         {"sleep", read_sleep},
       {"set", read_set},           {"fail", read_fail},     {"parallel", read_parallel}, {"race", read_race},
-      {"sequence", read_sequence}, {"switch", read_switch}, {"for_each", read_for_each},
+      {"sequence", read_sequence}, {"switch", read_switch}, {"for_each", read_for_each}, {"wait", read_wait},
   };
   auto reader = kReaders.find(kind);
   return reader == kReaders.end() ? nullptr : reader->second(reading, node);

@@ -14,6 +14,7 @@
 #include "engine/language/expression.h"
 #include "engine/language/keys.h"
 #include "engine/language/node.h"
+#include "engine/machine/workflow.h"
 #include "engine/steps/graph.h"
 #include "engine/steps/life.h"
 
@@ -107,7 +108,8 @@ class Reading {
   std::vector<Asked> asked;  ///< of jq
   std::vector<std::pair<GroupStep*, std::string>> groups;
   std::size_t steps = 0;
-  bool http = false;  ///< some step is an HTTP call
+  bool http = false;            ///< some step is an HTTP call
+  std::vector<Signal> signals;  ///< that steps wait for
 
  private:
   friend class Binding;
@@ -158,6 +160,7 @@ std::unique_ptr<LivingStep> read_http(Reading& reading, const Node& node);
 std::unique_ptr<LivingStep> read_shell(Reading& reading, const Node& node);
 std::unique_ptr<LivingStep> read_exec(Reading& reading, const Node& node);
 std::unique_ptr<LivingStep> read_sleep(Reading& reading, const Node& node);
+std::unique_ptr<LivingStep> read_wait(Reading& reading, const Node& node);
 std::unique_ptr<LivingStep> read_set(Reading& reading, const Node& node);
 std::unique_ptr<LivingStep> read_fail(Reading& reading, const Node& node);
 std::unique_ptr<LivingStep> read_parallel(Reading& reading, const Node& node);

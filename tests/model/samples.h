@@ -80,11 +80,11 @@ inline std::vector<Event> events() {
   add(ended);
 
   add(TaskInterrupted{"order", 2});
-  for (TimerKind timer :
-       {TimerKind::Delay, TimerKind::Sleep, TimerKind::Retry, TimerKind::Timeout, TimerKind::Deadline})
-    add(TimerFired{"fraud", timer});
+  for (TimerKind timer : kTimerKinds) add(TimerFired{"fraud", timer});
   add(SuspendRequested{});
   add(SuspendRequested{15});
+  add(SignalReceived{"approval", "", Value::from_text(R"({"comment":"go"})"), "ann@desk", std::nullopt});
+  add(SignalReceived{"approval", "each[a]", {}, "ann@desk", "not today"});
   return all;
 }
 
@@ -122,6 +122,7 @@ inline std::vector<Decision> decisions() {
   settled.outcome.output = Value::from_text("[3,2,1]");
   add(settled);
 
+  add(SignalAwaited{"go", "approval", "Apply 3 changes?"});
   add(ItemsChosen{"enrich", 2, Value::from_text(R"(["a","b"])")});
   add(Evaluated{"ship"});
   add(RunSuspended{});

@@ -124,6 +124,14 @@ void Scenario::advance(Duration span) {
   now_ = until;
 }
 
+void Scenario::signal(const std::string& name, const std::string& data, const std::string& path) {
+  apply({now_, SignalReceived{name, path, Value::from_text(data), "tester", std::nullopt}});
+}
+
+void Scenario::reject(const std::string& name, const std::string& why) {
+  apply({now_, SignalReceived{name, "", {}, "tester", why}});
+}
+
 void Scenario::suspend() { apply({now_, SuspendRequested{2}}); }
 
 void Scenario::interrupt(const std::string& path) { apply({now_, TaskInterrupted{path, tasks_[path].attempt}}); }

@@ -29,6 +29,8 @@ class Scenario : public DecisionSink {
   void reserved(const std::string& path);
   /// Time passes; timers that are due fire in order.
   void advance(Duration span);
+  void signal(const std::string& name, const std::string& data = "null", const std::string& path = "");
+  void reject(const std::string& name, const std::string& why);
   void suspend();
   void interrupt(const std::string& path);
   /// The process dies here; |down| later somebody resumes.

@@ -1,0 +1,72 @@
+#include "engine/steps/wait.h"
+
+#include <fmt/format.h>
+
+namespace flowrun {
+namespace {
+
+class WaitFrame : public Life {
+ public:
+  WaitFrame(Machine& machine, Frame* parent, const WaitStep& step, std::string path)
+      : Life(machine, parent, step, std::move(path)), wait_(step) {}
+
+  void on_signal(const SignalReceived& signal) override {
+    machine().disarm(*this, TimerKind::Wait);
+    if (signal.rejected) return fail({"rejected", *signal.rejected, "", 0, {}});
+    if (!options().output) return finish({State::Succeeded, signal.data, {}});
+    Value raw(Json{{"data", signal.data.json()}, {"by", signal.by}, {"at", timestamp(machine().now())}});
+    Evaluation mapped = options().output->evaluate(FrameScope(*this, &raw), evaluator());
+    if (auto* failure = std::get_if<Failure>(&mapped)) return fail(std::move(*failure));
+    finish({State::Succeeded, std::get<Value>(std::move(mapped)), {}});
+  }
+
+  void on_timer(TimerKind timer) override {
+    if (timer != TimerKind::Wait) return Life::on_timer(timer);
+    machine().ignore_signals(*this);
+    fail({"timeout", fmt::format("nobody sent `{}` within {}", wait_.signal, spell(patience_)), "", 0, {}});
+  }
+
+  void reopen(std::string_view only) override {
+    Life::reopen(only);
+    begin();
+  }
+  bool keeps_frame() const override { return settled_.state == State::Failed || settled_.state == State::Cancelled; }
+
+ protected:
+  void begin() override {
+    std::string prompt;
+    if (wait_.prompt) {
+      Evaluation asked = wait_.prompt->evaluate(scope(), evaluator());
+      if (auto* failure = std::get_if<Failure>(&asked)) return fail(std::move(*failure));
+      auto text = as_text(std::get<Value>(asked), "prompt");
+      if (auto* failure = std::get_if<Failure>(&text)) return fail(std::move(*failure));
+      prompt = std::get<std::string>(text);
+    }
+    auto patience = resolve(options().timeout, scope(), evaluator(), Duration{0}, "timeout");
+    if (auto* failure = std::get_if<Failure>(&patience)) return fail(std::move(*failure));
+    settled_.state = State::Waiting;
+    patience_ = std::get<Duration>(patience);
+    // A date, unlike the timeouts of work: it passes while nobody drives the run, too.
+    if (options().timeout.written()) machine().arm(*this, TimerKind::Wait, patience_);
+    machine().await_signal(*this, wait_.signal, std::move(prompt));
+  }
+  void stop(const std::string&) override {
+    machine().ignore_signals(*this);
+    machine().disarm(*this, TimerKind::Wait);
+  }
+  bool arms_timeout() const override { return false; }
+  bool maps_output() const override { return false; }
+  bool shows_output() const override { return true; }
+
+ private:
+  const WaitStep& wait_;
+  Duration patience_{0};
+};
+
+}  // namespace
+
+std::unique_ptr<Frame> WaitStep::frame(Machine& machine, Frame* parent, std::string path) const {
+  return std::make_unique<WaitFrame>(machine, parent, *this, std::move(path));
+}
+
+}  // namespace flowrun

@@ -1,0 +1,23 @@
+// A step that waits for a signal: a person's word, or another process.
+//
+//     wait: approval
+//     prompt: Apply ${ $steps.plan.changes } changes?
+//     accept: { type: object }
+//     timeout: 24h
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "engine/steps/life.h"
+
+namespace flowrun {
+
+class WaitStep : public LivingStep {
+ public:
+  std::unique_ptr<Frame> frame(Machine& machine, Frame* parent, std::string path) const override;
+  std::string signal;  ///< its name
+  std::optional<TextTemplate> prompt;
+};
+
+}  // namespace flowrun
