@@ -259,10 +259,21 @@ class Loader {
     } else {
       // The output stands behind all steps and sees those at the top.
       root->body = reading_.body(*body, "steps", [&] {
+        handlers(*root);
         if (output) root->output = reading_.value(*output);
       });
     }
     loaded_.workflow.root = std::move(root);
+  }
+
+  /// They see the steps at the top, and what became of the run.
+  void handlers(RootStep& root) {
+    for (auto [name, handler] : {std::pair{"on_failure", &root.on_failure}, {"finally", &root.finally}}) {
+      const Node* body = root_.find(name);
+      if (!body) continue;
+      Reading::Binding bound(reading_, {"error"});
+      *handler = reading_.body(*body, name);
+    }
   }
 
   void programs() {

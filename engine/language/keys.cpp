@@ -82,7 +82,7 @@ const std::vector<Key>& step_keys() {
       {"undo", kEvery, "step", "", "compensates this step", true},
       {"undo_on", kEvery, "word", "", "when undo applies", true},
       {"atomic", kJoining | kSequence | kSwitch, "boolean", "", "undoes what is in it when it fails", true},
-      {"returns", kEvery, "schema", "", "the shape of the output", true},
+      {"returns", kEvery, "schema", "", "the shape of the output"},
       {"with", kWorkflow, "map", "", "inputs of a sub-workflow", true},
       {"prompt", kWait, "text", "", "what a person is asked"},
       {"accept", kWait, "schema", "", "the shape of a signal"},
@@ -108,8 +108,8 @@ const std::vector<Key>& top_keys() {
       {"fail_fast", 0, "true, false, drain", "drain", "what a failure stops; groups inherit it"},
       {"steps", 0, "body", "required", "what is to be done"},
       {"output", 0, "any", "none", "result of the run"},
-      {"on_failure", 0, "body", "", "runs when the run failed", true},
-      {"finally", 0, "body", "", "runs at every end", true},
+      {"on_failure", 0, "body", "", "runs when the run failed"},
+      {"finally", 0, "body", "", "runs at every end"},
       {"lint_ignore", 0, "list of codes", "[]", "warnings that are not shown"},
   };
   return keys;

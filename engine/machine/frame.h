@@ -65,6 +65,8 @@ class Frame {
   virtual void reopen(std::string_view only);
   /// Whether reopen() needs it: the parent keeps it after it has settled.
   virtual bool keeps_frame() const { return false; }
+  /// How often what is below has been run anew under the same paths: part of its idempotency keys.
+  virtual int generation() const { return parent_ ? parent_->generation() : 0; }
   /// What this level binds: names of its steps, items, `$error`, ... Nothing: ask further up.
   virtual Bound bind(const Reference& reference) const;
   /// The live step behind the rest of a path, this frame's own path taken off; for people who ask.

@@ -66,7 +66,8 @@ void EffectFrame::reserve() {
 void EffectFrame::start_attempt() {
   settled_.state = State::Running;
   std::string name = path();
-  if (generation_ > 0) name += fmt::format("\ngeneration {}", generation_);
+  if (int generation = generation_ + this->generation(); generation > 0)
+    name += fmt::format("\ngeneration {}", generation);
   std::string key = machine().chance().uuid(name);
   auto work = effect_.resolve(scope(), evaluator(), *this, key);
   if (auto* failure = std::get_if<Failure>(&work)) return give_up(std::move(*failure), {}, Said::Nothing);
@@ -107,10 +108,12 @@ void EffectFrame::on_ended(const TaskEnded& ended) {
 }
 
 void EffectFrame::succeed(const Result& result) {
-  if (!keeps_raw()) {
+  auto good = [&](Value output, Said said) {
+    if (auto failure = against_returns(output)) return attempt_failed(std::move(*failure), result, Said::Nothing);
     machine().disarm(*this, TimerKind::Deadline);
-    return finish({State::Succeeded, result.value, {}}, "", Said::All);
-  }
+    finish({State::Succeeded, std::move(output), {}}, "", said);
+  };
+  if (!keeps_raw()) return good(result.value, Said::All);
   FrameScope raw(*this, &result.value);
   if (effect_.expect_condition) {
     Evaluation expected = effect_.expect_condition->condition(raw, evaluator());
@@ -121,14 +124,10 @@ void EffectFrame::succeed(const Result& result) {
           {"expect", "the answer is not what `expect` asks for: " + effect_.expect_condition->code(), "", 0, {}},
           result, Said::Nothing);
   }
-  if (!options().output) {
-    machine().disarm(*this, TimerKind::Deadline);
-    return finish({State::Succeeded, Value(result.value.json().at(effect_.default_output())), {}}, "", Said::All);
-  }
+  if (!options().output) return good(Value(result.value.json().at(effect_.default_output())), Said::All);
   Evaluation mapped = options().output->evaluate(raw, evaluator());
   if (auto* failure = std::get_if<Failure>(&mapped)) return attempt_failed(std::move(*failure), result, Said::Nothing);
-  machine().disarm(*this, TimerKind::Deadline);
-  finish({State::Succeeded, std::get<Value>(std::move(mapped)), {}});
+  good(std::get<Value>(std::move(mapped)), Said::Nothing);
 }
 
 Value EffectFrame::raw_of(const Failure& failure, const Result& result) const {

@@ -12,9 +12,9 @@
 namespace flowrun {
 namespace {
 
-const std::vector<std::string> kErrorTypes{"transient", "any",   "connect", "dns",   "tls",
-                                           "timeout",   "http",  "expect",  "parse", "exit",
-                                           "killed",    "spawn", "fail",    "crash", "cancelled"};
+const std::vector<std::string> kErrorTypes{"transient", "any",    "connect", "dns",      "tls",  "timeout",
+                                           "http",      "expect", "returns", "parse",    "exit", "killed",
+                                           "spawn",     "fail",   "crash",   "cancelled"};
 
 bool is_error_pattern(const std::string& text) {
   static const std::regex kNumbered(R"(http\.[1-5]([0-9][0-9]|xx)|exit\.[0-9]{1,3})");

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/language/schema.h"
+
 namespace flowrun {
 
 Settled stopped(Settled settled, const std::string& reason, const std::string& path) {
@@ -75,6 +77,11 @@ void Life::finish(Outcome outcome, std::string reason, Said said) {
     }
     said = Said::Nothing;
   }
+  if (outcome.state == State::Succeeded && maps_output())
+    if (auto failure = against_returns(outcome.output)) {
+      outcome = {State::Failed, std::move(outcome.output), std::move(failure)};
+      said = Said::Nothing;
+    }
   if (outcome.failure && outcome.failure->step.empty()) {
     outcome.failure->step = path();
     outcome.failure->attempt = settled_.attempts;
@@ -88,6 +95,15 @@ void Life::finish(Outcome outcome, std::string reason, Said said) {
     return;
   }
   settle(std::move(outcome), std::move(reason), said);
+}
+
+std::optional<Failure> Life::against_returns(const Value& output) const {
+  if (!options_.returns) return std::nullopt;
+  std::vector<std::string> errors = schema_errors(*options_.returns, output.json());
+  if (errors.empty()) return std::nullopt;
+  std::string text = "the output is not what `returns` says: " + errors.front();
+  if (errors.size() > 1) text += fmt::format(" (and {} more)", errors.size() - 1);
+  return Failure{"returns", std::move(text), "", 0, {}};
 }
 
 void Life::settle(Outcome outcome, std::string reason, Said said) {

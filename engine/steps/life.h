@@ -17,6 +17,7 @@ struct Options {
   Setting<Duration> delay;
   Setting<Duration> timeout;
   std::optional<ValueTemplate> output;
+  std::optional<Json> returns;  ///< JSON Schema of the output
   std::unique_ptr<Step> fallback;
   Setting<bool> continue_on_error;
   std::string title, description;  ///< `name`, `description`: display only
@@ -64,6 +65,8 @@ class Life : public Frame {
   virtual bool shows_output() const { return false; }
 
   void finish(Outcome outcome, std::string reason = "", Said said = Said::Nothing);
+  /// What the output has against `returns`, as a failure; nothing when it is as it should be.
+  std::optional<Failure> against_returns(const Value& output) const;
   void fail(Failure failure) { finish({State::Failed, {}, std::move(failure)}); }
 
   FrameScope scope() const { return FrameScope(*this); }

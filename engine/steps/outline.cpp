@@ -45,6 +45,8 @@ class Outliner {
       for (const SwitchStep::Way& way : choice->ways) this->step(*way.body, path, depth, "");
     } else if (const auto* root = dynamic_cast<const RootStep*>(&step)) {
       this->step(*root->body, path, 0, "");
+      if (root->on_failure) this->step(*root->on_failure, "on_failure", 0, "");
+      if (root->finally) this->step(*root->finally, "finally", 0, "");
     }
   }
 

@@ -67,6 +67,9 @@ void Reading::check_name(const std::string& name, Position at, const char* what,
   if (reserve_kinds && kind_bit(name)) {
     error("E105", at, name.size(), fmt::format("{} can not be called `{}`: that is a kind of step", what, name),
           "choose another name");
+  } else if (reserve_kinds && (name == "on_failure" || name == "finally")) {
+    error("E105", at, name.size(), fmt::format("{} can not be called `{}`", what, name),
+          "a handler of that name stands beside `steps`");
   } else if (!is_name(name)) {
     error("E105", at, name.size(),
           fmt::format("`{}` is no name for {}: a-z, 0-9 and _, at most 64, a letter first", name, what),

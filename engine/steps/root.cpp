@@ -17,6 +17,25 @@ class FinalScope : public Scope {
   FrameScope scope_;
 };
 
+/// `on_failure` or `finally`: a body of its own, which sees how the run stands.
+class HandlerFrame : public Frame {
+ public:
+  HandlerFrame(Machine& machine, Frame* parent, const GraphStep& body, const char* name)
+      : Frame(machine, parent, body, name), body_(body.frame(machine, this, name)) {}
+
+  void start() override { machine().queue_start(*body_); }
+  void on_child(Frame&) override {
+    settled_ = body_->settled();
+    machine().queue_settled(*this);
+  }
+  void cancel(const std::string& reason) override { body_->cancel(reason); }
+  void drain() override { body_->drain(); }
+  std::optional<Settled> look(std::string_view rest) const override { return body_->look(rest); }
+
+ private:
+  std::unique_ptr<Frame> body_;
+};
+
 class RootFrame : public Frame {
  public:
   RootFrame(Machine& machine, Frame* parent, const RootStep& step, std::string path)
@@ -30,10 +49,16 @@ class RootFrame : public Frame {
     machine().queue_start(*body_);
   }
 
-  void on_child(Frame&) override {
-    machine().disarm(*this, TimerKind::Timeout);
-    if (settled_.state != State::Running) return;
-    settle(body_->settled());
+  void on_child(Frame& child) override {
+    if (&child == body_.get()) {
+      if (stage_ != Stage::Body) return;
+      machine().disarm(*this, TimerKind::Timeout);
+      return body_ended(body_->settled());
+    }
+    // A failing handler does not change the first error.
+    if (child.settled().state == State::Failed && verdict_.state == State::Succeeded) verdict_ = child.settled();
+    handlers_.push_back(std::move(handler_));
+    next();
   }
 
   void on_timer(TimerKind) override {
@@ -42,20 +67,25 @@ class RootFrame : public Frame {
     ended.state = State::Failed;
     ended.failure =
         std::make_shared<const Failure>(Failure{"timeout", "the run timed out after " + spell(span_), "", 0, {}});
-    settle(ended);
+    body_ended(ended);
   }
 
-  void cancel(const std::string& reason) override { body_->cancel(reason); }
-  void drain() override { body_->drain(); }
+  void cancel(const std::string& reason) override { (handler_ ? handler_ : body_)->cancel(reason); }
+  void drain() override { (handler_ ? handler_ : body_)->drain(); }
   bool keeps_frame() const override { return true; }
 
   void reopen(std::string_view only) override {
     settled_ = Settled{};
     settled_.state = State::Running;
     settled_.started_at = machine().now();
+    stage_ = Stage::Body;
+    handlers_.clear();
+    ++generation_;
     arm_timeout();
     body_->reopen(only);
   }
+
+  int generation() const override { return stage_ == Stage::Body ? 0 : generation_; }
 
   Bound bind(const Reference& reference) const override {
     if (reference.variable == "input") return machine().run().inputs;
@@ -65,15 +95,36 @@ class RootFrame : public Frame {
       return Value(Json(std::chrono::duration_cast<std::chrono::seconds>(machine().now().time_since_epoch()).count()));
     if (reference.variable == "uuid") return Value::string(machine().chance().uuid("\nuuid"));
     if (reference.variable == "random") return Value(Json(machine().chance().uniform("\nrandom")));
+    if (stage_ == Stage::Body) return std::nullopt;
+    // Handlers see the steps; of one without success the output is null.
+    if (reference.variable == "error") return verdict_.failure ? Value(to_json(*verdict_.failure)) : Value();
+    if (reference.variable == "steps" || reference.variable == "status") {
+      Bound found = body_->bind(reference);
+      if (reference.variable == "steps" && found && std::holds_alternative<Failure>(*found)) return Value();
+      return found;
+    }
     return std::nullopt;
   }
 
   std::optional<Settled> look(std::string_view rest) const override {
     if (rest.empty()) return settled_;
+    for (const char* name : {"on_failure", "finally"}) {
+      std::string_view own = name;
+      if (rest.substr(0, own.size()) != own || rest.size() <= own.size() || rest[own.size()] != '/') continue;
+      auto find = [&](const std::unique_ptr<Frame>& handler) -> std::optional<Settled> {
+        return handler && handler->path() == own ? handler->look(rest.substr(own.size() + 1)) : std::nullopt;
+      };
+      if (auto found = find(handler_)) return found;
+      for (const auto& handler : handlers_)
+        if (auto found = find(handler)) return found;
+    }
     return body_ ? body_->look(rest) : std::nullopt;
   }
 
  private:
+  /// In this order; what does not apply is passed over.
+  enum class Stage { Body, OnFailure, Finally, Over };
+
   void arm_timeout() {
     if (machine().run().timeout) {
       span_ = *machine().run().timeout;
@@ -84,9 +135,30 @@ class RootFrame : public Frame {
     if (span_ > Duration{0}) machine().arm(*this, TimerKind::Timeout, span_);
   }
 
-  void settle(const Settled& body) {
-    settled_.state = body.state;
-    settled_.failure = body.failure;
+  void body_ended(const Settled& body) {
+    verdict_ = body;
+    next();
+  }
+
+  /// The next handler that applies, or the end.
+  void next() {
+    for (;;) {
+      stage_ = static_cast<Stage>(static_cast<int>(stage_) + 1);
+      if (stage_ == Stage::Over) return settle();
+      const GraphStep* body = stage_ == Stage::Finally             ? root_.finally.get()
+                              : verdict_.state != State::Succeeded ? root_.on_failure.get()
+                                                                   : nullptr;
+      if (!body) continue;
+      handler_ =
+          std::make_unique<HandlerFrame>(machine(), this, *body, stage_ == Stage::Finally ? "finally" : "on_failure");
+      machine().queue_start(*handler_);
+      return;
+    }
+  }
+
+  void settle() {
+    settled_.state = verdict_.state;
+    settled_.failure = verdict_.failure;
     settled_.ended_at = machine().now();
     settled_.output = Value();
     if (root_.output) {
@@ -110,16 +182,21 @@ class RootFrame : public Frame {
             {"name", run.name},
             {"dir", run.run_dir},
             {"host", run.host},
-            {"state", to_string(settled_.state)},
+            {"state", to_string(stage_ == Stage::Body ? settled_.state : verdict_.state)},
             {"started_at", timestamp(settled_.started_at)},
             {"elapsed_ms", (machine().now() - settled_.started_at).count()},
             {"cpus", run.cpus},
             {"undone", Json::array()},
-            {"failed", settled_.failure ? Json::array({settled_.failure->step}) : Json::array()}};
+            {"failed", verdict_.failure ? Json::array({verdict_.failure->step}) : Json::array()}};
   }
 
   const RootStep& root_;
   std::unique_ptr<Frame> body_;
+  Stage stage_ = Stage::Body;
+  Settled verdict_;                               ///< of the body, once it has ended
+  std::unique_ptr<Frame> handler_;                ///< that runs
+  std::vector<std::unique_ptr<Frame>> handlers_;  ///< that are over
+  int generation_ = 0;                            ///< of the handlers: they run again at each end
   Duration span_{0};
 };
 

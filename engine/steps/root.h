@@ -1,4 +1,4 @@
-// The root of a run: the workflow's own body, what all its expressions see, and the output at the end.
+// The root of a run: the workflow's own body, what all its expressions see, the handlers and the output at the end.
 #pragma once
 
 #include "engine/machine/step.h"
@@ -11,6 +11,7 @@ class RootStep : public Step {
   std::unique_ptr<Frame> frame(Machine& machine, Frame* parent, std::string path) const override;
 
   std::unique_ptr<GraphStep> body;
+  std::unique_ptr<GraphStep> on_failure, finally;
   Setting<Duration> timeout;
   std::optional<ValueTemplate> output;
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/language/schema.h"
 #include "engine/steps/reading.h"
 
 namespace flowrun {
@@ -154,6 +155,10 @@ void Reading::read_options(LivingStep& step, const Node& node) {
   if (const Node* key = node.find("output")) {
     Binding raw(*this, {"."});
     options.output = value(*key);
+  }
+  if (const Node* key = node.find("returns")) {
+    check_schema_keywords(*key, false, diagnostics);
+    options.returns = key->json();
   }
   if (const Node* key = node.find("name")) options.title = plain_text(*key, "name");
   if (const Node* key = node.find("description")) options.description = plain_text(*key, "description");

@@ -13,11 +13,11 @@ class WaitFrame : public Life {
   void on_signal(const SignalReceived& signal) override {
     machine().disarm(*this, TimerKind::Wait);
     if (signal.rejected) return fail({"rejected", *signal.rejected, "", 0, {}});
-    if (!options().output) return finish({State::Succeeded, signal.data, {}});
+    if (!options().output) return good(signal.data);
     Value raw(Json{{"data", signal.data.json()}, {"by", signal.by}, {"at", timestamp(machine().now())}});
     Evaluation mapped = options().output->evaluate(FrameScope(*this, &raw), evaluator());
     if (auto* failure = std::get_if<Failure>(&mapped)) return fail(std::move(*failure));
-    finish({State::Succeeded, std::get<Value>(std::move(mapped)), {}});
+    good(std::get<Value>(std::move(mapped)));
   }
 
   void on_timer(TimerKind timer) override {
@@ -59,6 +59,11 @@ class WaitFrame : public Life {
   bool shows_output() const override { return true; }
 
  private:
+  void good(Value output) {
+    if (auto failure = against_returns(output)) return fail(std::move(*failure));
+    finish({State::Succeeded, std::move(output), {}});
+  }
+
   const WaitStep& wait_;
   Duration patience_{0};
 };

@@ -14,9 +14,10 @@ using Words = std::vector<std::string>;
 
 std::string n(long number) { return std::to_string(number); }
 
-/// One `for_each` over |count| numbers.
+/// One `for_each` over |count| numbers. What is wider than a run by itself is written at the top, too.
 std::string for_each(int count, const std::string& step, int concurrency = 0) {
-  return "flowrun: 1\nname: bench\nsteps:\n  each:\n    for_each: " + n(count) +
+  return "flowrun: 1\nname: bench\n" + (concurrency > 64 ? "concurrency: " + n(concurrency) + "\n" : "") +
+         "steps:\n  each:\n    for_each: " + n(count) +
          (concurrency > 0 ? "\n    concurrency: " + n(concurrency) : "") + "\n    do: { " + step + " }\n";
 }
 
