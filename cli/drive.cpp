@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstring>
 
+#include "cli/open.h"
 #include "cli/render.h"
 #include "engine/steps/outline.h"
 
@@ -67,6 +68,27 @@ Drive::Drive(const Context& context, const DriveOptions& options)
   }
 }
 
+void Tally::add(const Entry& entry) {
+  auto says = [&](std::string_view text) { return entry.data.find(text) != std::string::npos; };
+  bool good = false, bad = false;
+  if (entry.kind == "ended") {
+    good = entry.data.starts_with(R"({"ok":true)");
+    bad = !good;
+  } else if (entry.kind == "settled") {
+    good = says(R"("state":"succeeded")");
+    bad = says(R"("state":"failed")");
+  } else if (entry.kind == "fired") {
+    good = says(R"("timer":"sleep")");
+  } else if (entry.kind == "timer" && says(R"("timer":"retry")")) {
+    failed_.erase(entry.path);
+  }
+  if (bad) failed_.insert(entry.path);
+  if (!good) return;
+  if (!failed_.empty()) failed_.erase(entry.path);
+  if (entry.path != last_ok_) ++ok_;
+  last_ok_ = entry.path;
+}
+
 Drive::~Drive() { g_run = nullptr; }
 
 Run::Observer Drive::observer() {
@@ -75,7 +97,7 @@ Run::Observer Drive::observer() {
       std::string id = Json::parse(entry.data).value("id", "");
       std::fprintf(stderr, "run %s\n", id.c_str());
     }
-    history_.add(entry);
+    tally_.add(entry);
     progress_.entry(entry);
   };
 }
@@ -144,16 +166,12 @@ int Drive::report(Run& run) {
 int Drive::report_end(Run& run) {
   const Outcome& outcome = run.machine().outcome();
   const RunRecord& record = run.record();
-  std::size_t failed = 0, ok = 0;
-  for (const StepHistory& step : history_.steps()) {
-    if (step.state == State::Succeeded) ++ok;
-    if (step.state == State::Failed) ++failed;
-  }
   if (!context_.quiet && options_.progress != "none")
-    std::fprintf(stderr, "%s\n",
-                 fmt::format("{} {:<9} {:<24} {}  {}  {} ok, {} failed", clock_text(wall()),
-                             outcome.ok() ? "ok" : "failed", "run", record.id, for_people(wall() - began_), ok, failed)
-                     .c_str());
+    std::fprintf(
+        stderr, "%s\n",
+        fmt::format("{} {:<9} {:<24} {}  {}  {} ok, {} failed", clock_text(wall()), outcome.ok() ? "ok" : "failed",
+                    "run", record.id, for_people(wall() - began_), tally_.ok(), tally_.failed())
+            .c_str());
   if (options_.json) {
     print_json(run);
   } else if (run.loaded().workflow.has_output && (outcome.ok() || !outcome.output.is_null())) {
@@ -166,7 +184,8 @@ int Drive::report_end(Run& run) {
   Failure failure = outcome.failure ? *outcome.failure : Failure{"internal", "it ended without saying why", "", 0, {}};
   std::vector<OutlineRow> rows = outline(run.loaded().workflow);
   const OutlineRow* row = find_row(rows, failure.step);
-  std::fputs(failure_text(record, failure, history_, row ? static_cast<std::size_t>(row->origin.line) : 0).c_str(),
+  History history = history_of(run.journal(), record);
+  std::fputs(failure_text(record, failure, history, row ? static_cast<std::size_t>(row->origin.line) : 0).c_str(),
              stderr);
   return 1;
 }
@@ -178,9 +197,10 @@ void Drive::print_json(Run& run) {
   json["state"] = ended ? std::string(to_string(run.machine().outcome().state)) : "suspended";
   json["output"] = ended ? run.machine().outcome().output.json() : Json();
   json["error"] = ended && run.machine().outcome().failure ? to_json(*run.machine().outcome().failure) : Json();
-  json["counts"] = history_.counts();
+  History history = history_of(run.journal(), record);
+  json["counts"] = history.counts();
   json["steps"] = Json::array();
-  for (const StepHistory& step : history_.steps()) json["steps"].push_back(step_json(step));
+  for (const StepHistory& step : history.steps()) json["steps"].push_back(step_json(step));
   print_result(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 

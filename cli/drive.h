@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "cli/commands.h"
@@ -25,6 +26,20 @@ struct DriveOptions {
 void add_drive_options(CLI::App& command, DriveOptions& options);
 
 /// Listens to a run on behalf of the terminal. Outlives the run.
+/// How many steps have ended how, as the entries tell it, without looking into them for more than that: a run of a
+/// million steps has two million entries.
+class Tally {
+ public:
+  void add(const Entry& entry);
+  std::size_t ok() const { return ok_; }
+  std::size_t failed() const { return failed_.size(); }
+
+ private:
+  std::size_t ok_ = 0;
+  std::string last_ok_;  ///< the end of an attempt and its step are two entries, one right behind the other
+  std::unordered_set<std::string> failed_;
+};
+
 class Drive {
  public:
   Drive(const Context& context, const DriveOptions& options);
@@ -46,7 +61,7 @@ class Drive {
   const DriveOptions& options_;
   Duration grace_;
   PlainProgress progress_;
-  History history_;
+  Tally tally_;
   int signals_seen_ = 0;
   bool interrupted_ = false;
   bool told_full_ = false;

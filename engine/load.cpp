@@ -57,13 +57,18 @@ class Loader {
     defaults();
     env();
     steps();
-    std::set<std::string> looked_into;
+    std::set<std::string> looked_at, looked_into;
     for (const Mention& mention : reading_.mentions) {
       const std::string& field = mention.reference.field;
-      if (mention.reference.variable == "status" && (field.empty() || field == "items" || field == "branches"))
-        looked_into.insert(mention.reference.member);
+      if (mention.reference.variable != "status") continue;
+      looked_at.insert(mention.reference.member);
+      if (field.empty() || field == "items" || field == "branches") looked_into.insert(mention.reference.member);
     }
-    for (auto& [group, name] : reading_.groups) group->items_named = looked_into.count(name) > 0;
+    for (auto& [group, name] : reading_.groups) {
+      group->items_named = looked_into.count(name) > 0;
+      // Who looks into one group may find another in it.
+      group->status_named = !looked_into.empty() || looked_at.count(name) > 0;
+    }
     loaded_.http = reading_.http;
     loaded_.workflow.signals = std::move(reading_.signals);
     programs();

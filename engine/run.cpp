@@ -20,8 +20,12 @@ namespace {
 // A turn ends here even in the middle of what one event causes, so that a batch stays small (DESIGN.md, rule 1).
 constexpr std::size_t kMostEntries = 1000;
 constexpr std::size_t kMostBytes = 4 << 20;
-constexpr Duration kBeat{10000};      // how exact the time of a crash is known
-constexpr Duration kMailRound{100};   // how often the mailbox is looked into
+constexpr Duration kBeat{10000};  // how exact the time of a crash is known
+// More may follow at once, and one commit for all of them costs less than one for each.
+constexpr std::chrono::microseconds kLinger{300};
+constexpr int kLingers = 8;          // in a row, as long as started work waits for a place: then nobody idles meanwhile
+constexpr std::size_t kEnough = 16;  // of ends: nothing is gained by waiting for more
+constexpr Duration kMailRound{100};  // how often the mailbox is looked into
 constexpr Duration kDiskRetry{1000};  // how often a full disk is tried again
 
 Instant wall_clock() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
@@ -275,6 +279,12 @@ bool Run::turn(Duration patience) {
   }
   make_executor();
   executor_->wait(happened_, disk_full_ ? std::min(patience, kDiskRetry) : until_due(std::min(patience, kMailRound)));
+  // Never when nothing else runs: a chain would wait for nothing.
+  for (int i = 0; i < kLingers && !happened_.empty() && happened_.size() < kEnough; ++i) {
+    if (executor_->in_flight() == 0 || (i > 0 && executor_->ahead() == 0)) break;
+    std::this_thread::sleep_for(kLinger);
+    executor_->wait(happened_, Duration{0});
+  }
   // With a full disk results are held as they are: nothing may follow from what can not be written.
   if (disk_full_ && !commit()) return true;
   std::vector<Event> happened;

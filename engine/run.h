@@ -80,6 +80,7 @@ class Run {
 
   const Machine& machine() const { return *machine_; }
   const RunRecord& record() const { return record_; }
+  const Journal& journal() const { return journal_; }
   const Loaded& loaded() const { return loaded_; }
   const std::string& run_dir() const { return machine_->run().run_dir; }
   /// Not empty: the disk is full, and since when this is so the results of these steps are held in memory.

@@ -29,6 +29,8 @@ class Executor {
   virtual void wait(std::vector<Event>& happened, Duration timeout) = 0;
   /// Makes wait() return soon. Safe in a signal handler and from any thread.
   virtual void wake() = 0;
+  /// Tasks given that wait for a place: what ends is followed by one of them at once.
+  virtual std::size_t ahead() const = 0;
   /// Tasks given and not ended; for progress.
   virtual std::size_t in_flight() const = 0;
 };

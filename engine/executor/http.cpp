@@ -12,9 +12,9 @@
 namespace flowrun {
 namespace {
 
-constexpr long kMostConnections = 512;  // kept open after their transfers
-constexpr std::size_t kCrowd = 256;     // from so many at once memory counts more than fewer reads
-constexpr std::size_t kMostIdle = 64;   // easy handles kept for the next transfers
+constexpr long kMostConnections = 8192;  // kept open after their transfers
+constexpr std::size_t kCrowd = 256;      // from so many at once memory counts more than fewer reads
+constexpr std::size_t kMostIdle = 64;    // easy handles kept for the next transfers
 
 }  // namespace
 

@@ -36,13 +36,18 @@ class Places {
   /// become free by it, for next().
   std::optional<Task> withdraw(const std::string& path, int attempt, bool& freed);
   std::deque<Task> withdraw_all();
+  /// How many wait in line.
+  std::size_t waiting() const {
+    std::lock_guard lock(mutex_);
+    return line_.size();
+  }
 
  private:
   bool free_for(bool shared) const;
   void take(bool shared);
 
   const int jobs_, cpus_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   int running_ = 0;  ///< that are counted
   std::deque<Waiting> line_;
   std::unordered_set<std::string> held_, held_shared_;

@@ -73,6 +73,7 @@ class WorkerPool : public Executor {
   }
 
   void wake() override { shared_.wake(); }
+  std::size_t ahead() const override { return shared_.places.waiting(); }
   std::size_t in_flight() const override { return in_flight_; }
 
  private:

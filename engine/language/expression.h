@@ -47,6 +47,8 @@ struct TextTemplate {
   bool is_one_expression() const;
   const Expression& expression() const { return std::get<Expression>(parts.front()); }
   bool constant() const;
+  /// Set when there is no expression in it.
+  const std::string* literal() const { return parts.size() == 1 ? std::get_if<std::string>(&parts.front()) : nullptr; }
   /// Rule 1 and 2 of LANGUAGE.md 2.11: the typed value, or text.
   Evaluation evaluate(const Scope& scope, Evaluator& evaluator) const;
 

@@ -92,6 +92,7 @@ void Group::finish_as(Verdict verdict) {
 }
 
 void Group::remember_counts() {
+  if (!group_.status_named) return;
   Json group = Json::object();
   group["counts"] = {
       {"total", tally_.total}, {"succeeded", tally_.succeeded},

@@ -14,7 +14,8 @@ class GroupStep : public LivingStep {
   Join join;
   FailFast fail_fast = FailFast::Inherit;  ///< as written on this group
   FailFast inherited = FailFast::Drain;    ///< nearest value written around it
-  bool items_named = true;                 ///< an expression may look at $status.x.items or .branches
+  bool status_named = true;                ///< an expression may look at $status.x
+  bool items_named = true;                 ///< likewise at its items or branches
 };
 
 class Group : public Life {

@@ -32,6 +32,10 @@ std::variant<EffectStep::Work, Failure> ProcessStep::resolve(const FrameScope& s
     process.script = true;
   }
   for (const TextTemplate& argument : arguments) {
+    if (const std::string* text = argument.literal(); text && text->find('\0') == std::string::npos) {
+      process.argv.push_back(*text);
+      continue;
+    }
     Evaluation evaluation = argument.evaluate(scope, evaluator);
     if (auto* failure = std::get_if<Failure>(&evaluation)) return std::move(*failure);
     const Json& json = std::get<Value>(evaluation).json();
