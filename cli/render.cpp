@@ -38,7 +38,7 @@ void join(std::string& line, const std::string& more) {
 }
 
 EntryLine describe_end(const Entry& entry, const Json& data, std::size_t width) {
-  EntryLine line{entry.kind == "late" ? "late" : "ok", entry.path, ""};
+  EntryLine line{entry.kind == "late" ? "late" : data.value("again", false) ? "not yet" : "ok", entry.path, ""};
   int code = data.value("code", 0);
   if (data.contains("failure")) {
     if (entry.kind != "late") line.what = "failed";
@@ -118,7 +118,10 @@ EntryLine describe(const Entry& entry, bool full) {
     if (timer == "retry") {
       line.what = "retry";
       line.detail = fmt::format("{}, try {} in {}", data.value("reason", ""), entry.attempt + 1, span);
-    } else if (timer == "timeout" || timer == "deadline") {
+    } else if (timer == "poll") {
+      line.what = "poll";
+      line.detail = fmt::format("{} not yet, again in {}", entry.attempt, span);
+    } else if (timer == "timeout" || timer == "deadline" || timer == "wait") {
       line.detail = fmt::format("{} in {}", timer, span);
     } else {
       line.what = timer;

@@ -121,7 +121,7 @@ void History::timer(const Entry& entry) {
   if (kind == "timeout" || kind == "deadline") return;
   StepHistory& one = step(entry.path);
   one.due = from_millis(data.value("due", std::int64_t{0}));
-  one.state = kind == "retry" ? State::Retrying : kind == "wait" ? State::Waiting : State::Sleeping;
+  one.state = kind == "retry" || kind == "poll" ? State::Retrying : kind == "wait" ? State::Waiting : State::Sleeping;
   if (kind == "sleep") {
     one.kind = "sleep";
     if (one.started_at == Instant{}) one.started_at = entry.at;

@@ -354,7 +354,8 @@ void Run::take(Event event) {
   }
   if (!machine_->expects(event)) return;
   last_at_ = event.at;
-  const auto* ended = std::get_if<TaskEnded>(&event.fact);
+  auto* ended = std::get_if<TaskEnded>(&event.fact);
+  if (ended && !machine_->late(*ended)) machine_->weigh(*ended);
   write(to_entry(event, ended && machine_->late(*ended)));
   Sink sink(*this);
   machine_->apply(event, sink);

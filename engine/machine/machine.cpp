@@ -16,6 +16,7 @@ class Machine::Recorder : public Evaluator {
     return answers.back();
   }
   std::vector<Answer> answers;
+  Evaluator& bare() const { return evaluator_; }
 
  private:
   Evaluator& evaluator_;
@@ -67,6 +68,13 @@ bool Machine::late(const TaskEnded& ended) const {
   auto flight = in_flight_.find(ended.path);
   return flight != in_flight_.end() && flight->second.frame == nullptr;
 }
+
+void Machine::weigh(TaskEnded& ended) const {
+  auto flight = in_flight_.find(ended.path);
+  if (flight != in_flight_.end() && flight->second.frame) flight->second.frame->weigh(ended.result);
+}
+
+Evaluator& Machine::unrecorded() const { return recorder_->bare(); }
 
 void Machine::take(const RunStarted& started) {
   run_ = started;

@@ -54,6 +54,10 @@ class Machine {
 
   /// Whether the fact still means something: a late end of a task does, a timer nobody waits for does not.
   bool expects(const Event& event) const;
+  /// To be called with every end before it becomes an entry; see Frame::weigh. Asks the evaluator itself: what comes of
+  /// it is part of the fact.
+  void weigh(TaskEnded& ended) const;
+  Evaluator& unrecorded() const;
   /// Whether this end belongs to an attempt that was given up.
   bool late(const TaskEnded& ended) const;
 

@@ -157,7 +157,8 @@ void write(Entry& entry, const TaskEnded& fact) {
   entry.attempt = fact.attempt;
   entry.value = result.value;
   ObjectWriter data(entry.data);
-  data.boolean("ok", result.ok());
+  data.boolean("ok", result.ok() && !result.again);
+  data.true_if("again", result.again);
   data.number("code", result.code);
   data.number("took_ms", result.took.count());
   if (result.failure) append_failure(data.member("failure"), *result.failure);
@@ -176,6 +177,7 @@ void read(const Entry& entry, TaskEnded& fact) {
     if (key == "failure") fact.result.failure = failure_from_text(data.raw());
     if (key == "retry_after_ms") fact.result.retry_after = Duration(data.number());
     if (key == "sent") fact.result.sent = data.boolean();
+    if (key == "again") fact.result.again = data.boolean();
   }
 }
 

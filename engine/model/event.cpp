@@ -16,6 +16,8 @@ std::string_view to_string(TimerKind kind) {
       return "deadline";
     case TimerKind::Wait:
       return "wait";
+    case TimerKind::Poll:
+      return "poll";
   }
   return "";
 }

@@ -79,9 +79,9 @@ struct TaskInterrupted {
   int attempt = 1;
 };
 
-enum class TimerKind { Delay, Sleep, Retry, Timeout, Deadline, Wait };
-constexpr TimerKind kTimerKinds[] = {TimerKind::Delay,   TimerKind::Sleep,    TimerKind::Retry,
-                                     TimerKind::Timeout, TimerKind::Deadline, TimerKind::Wait};
+enum class TimerKind { Delay, Sleep, Retry, Timeout, Deadline, Wait, Poll };
+constexpr TimerKind kTimerKinds[] = {TimerKind::Delay,    TimerKind::Sleep, TimerKind::Retry, TimerKind::Timeout,
+                                     TimerKind::Deadline, TimerKind::Wait,  TimerKind::Poll};
 std::string_view to_string(TimerKind kind);
 
 struct TimerFired {

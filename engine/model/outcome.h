@@ -48,6 +48,7 @@ struct Result {
   Duration took{0};  ///< since it began
   std::optional<Duration> retry_after{};  ///< what the server asked for
   bool sent = true;                       ///< false: nothing of the request can have reached the other side
+  bool again = false;                     ///< of a poll: not what is waited for yet; then there is no value
   bool ok() const { return !failure; }
 };
 

@@ -21,6 +21,7 @@ class EffectFrame : public Life {
   void on_admitted() override;
   void on_reserved() override { start_attempt(); }
   void on_ended(const TaskEnded& ended) override;
+  void weigh(Result& result) const override;
   void on_timer(TimerKind timer) override;
   void on_crashed(const RunResumed& resumed) override;
   void reopen(std::string_view only) override;
@@ -34,7 +35,11 @@ class EffectFrame : public Life {
   bool maps_output() const override { return false; }
 
  private:
-  bool keeps_raw() const { return options().output || effect_.expect_condition || effect_.retry.condition; }
+  bool keeps_raw() const {
+    return options().output || effect_.expect_condition || effect_.retry.condition ||
+           (effect_.poll && (effect_.poll->until || effect_.poll->fail_if));
+  }
+  void poll_again();
   void reserve();
   void start_attempt();
   void succeed(const Result& result);
@@ -47,6 +52,7 @@ class EffectFrame : public Life {
   const EffectStep& effect_;
   int rerun_ = 0;
   int budget_from_ = 0;   ///< attempts that were used up before the step was reopened
+  int polls_ = 0;         ///< that said: not yet
   int generation_ = 0;    ///< grows when a refused step is reopened: its old key would bring the old answer
   bool refused_ = false;  ///< the last failure was a definite refusal
   std::optional<Instant> deadline_at_;
@@ -68,6 +74,7 @@ void EffectFrame::start_attempt() {
   std::string name = path();
   if (int generation = generation_ + this->generation(); generation > 0)
     name += fmt::format("\ngeneration {}", generation);
+  if (polls_ > 0) name += fmt::format("\npoll {}", polls_);
   std::string key = machine().chance().uuid(name);
   auto work = effect_.resolve(scope(), evaluator(), *this, key);
   if (auto* failure = std::get_if<Failure>(&work)) return give_up(std::move(*failure), {}, Said::Nothing);
@@ -84,7 +91,7 @@ void EffectFrame::start_attempt() {
   task.keep_raw = keeps_raw();
   task.strict = effect_.strict();
   task.work = std::move(std::get<EffectStep::Work>(work));
-  bool first = settled_.attempts == budget_from_ + 1 && rerun_ == 0;
+  bool first = settled_.attempts == budget_from_ + 1 && rerun_ == 0 && polls_ == 0;
   machine().start_task(*this, std::move(task), effect_.on_crash);
   if (first && effect_.deadline.written()) {
     auto deadline = resolve(effect_.deadline, scope(), evaluator(), Duration{0}, "deadline");
@@ -99,7 +106,9 @@ void EffectFrame::start_attempt() {
 
 void EffectFrame::on_ended(const TaskEnded& ended) {
   rerun_ = 0;
-  if (ended.result.ok()) {
+  if (ended.result.again) {
+    poll_again();
+  } else if (ended.result.ok()) {
     succeed(ended.result);
   } else {
     Failure failure = *ended.result.failure;
@@ -128,6 +137,56 @@ void EffectFrame::succeed(const Result& result) {
   Evaluation mapped = options().output->evaluate(raw, evaluator());
   if (auto* failure = std::get_if<Failure>(&mapped)) return attempt_failed(std::move(*failure), result, Said::Nothing);
   good(std::get<Value>(std::move(mapped)), Said::Nothing);
+}
+
+void EffectFrame::weigh(Result& result) const {
+  if (!effect_.poll) return;
+  const PollPolicy& poll = *effect_.poll;
+  if (!result.ok()) {
+    const std::string& type = result.failure->type;
+    result.again = !poll.errors_fail && (matches("transient", type) || matches("exit", type));
+  } else {
+    Json raw = keeps_raw() ? result.value.json() : Json();
+    if (raw.is_object()) {
+      raw["polls"] = polls_ + 1;
+      raw["elapsed_ms"] = (machine().now() - settled_.started_at).count() + result.took.count();
+    }
+    Value value(std::move(raw));
+    FrameScope scope(*this, &value);
+    auto holds = [&](const std::optional<Expression>& condition, bool otherwise) {
+      if (!condition || result.failure) return otherwise;
+      Evaluation evaluation = condition->condition(scope, machine().unrecorded());
+      if (auto* failure = std::get_if<Failure>(&evaluation)) {
+        result.failure = std::move(*failure);
+        return otherwise;
+      }
+      return std::get<Value>(evaluation).json().get<bool>();
+    };
+    if (holds(poll.fail_if, false))
+      result.failure = Failure{"expect", "`fail_if` holds: " + poll.fail_if->code(), "", 0, {}};
+    result.again = !holds(poll.until, true) && !result.failure;
+  }
+  if (result.again) result.value = Value();
+}
+
+void EffectFrame::poll_again() {
+  const PollPolicy& poll = *effect_.poll;
+  ++polls_;
+  // Each poll has its own tries.
+  budget_from_ = settled_.attempts;
+  auto attempts = resolve<std::int64_t>(poll.attempts, scope(), evaluator(), 0, "poll.attempts");
+  auto every = resolve(poll.every, scope(), evaluator(), Duration{5000}, "poll.every");
+  auto factor = resolve(poll.backoff, scope(), evaluator(), 1.0, "poll.backoff");
+  auto most = resolve(poll.max_every, scope(), evaluator(), Duration::max(), "poll.max_every");
+  for (const Failure* bad : {std::get_if<Failure>(&attempts), std::get_if<Failure>(&every),
+                             std::get_if<Failure>(&factor), std::get_if<Failure>(&most)})
+    if (bad) return give_up(*bad, {}, Said::Nothing);
+  if (std::int64_t limit = std::get<std::int64_t>(attempts); limit > 0 && polls_ >= limit)
+    return give_up({"timeout", fmt::format("not yet after {} {}", polls_, polls_ == 1 ? "poll" : "polls"), "", 0, {}},
+                   {}, Said::Nothing);
+  Backoff backoff{std::get<Duration>(every), std::get<double>(factor), std::get<Duration>(most), false};
+  settled_.state = State::Retrying;
+  machine().arm(*this, TimerKind::Poll, wait_after(backoff, polls_, 0), polls_, "not yet");
 }
 
 Value EffectFrame::raw_of(const Failure& failure, const Result& result) const {
@@ -179,13 +238,14 @@ void EffectFrame::attempt_failed(Failure failure, const Result& result, Said sai
 void EffectFrame::give_up(Failure failure, Value output, Said said) {
   machine().disarm(*this, TimerKind::Deadline);
   machine().disarm(*this, TimerKind::Retry);
+  machine().disarm(*this, TimerKind::Poll);
   failure.step = path();
   failure.attempt = settled_.attempts;
   finish({State::Failed, std::move(output), std::move(failure)}, "", said);
 }
 
 void EffectFrame::on_timer(TimerKind timer) {
-  if (timer == TimerKind::Retry) {
+  if (timer == TimerKind::Retry || timer == TimerKind::Poll) {
     machine().request_place(*this);
   } else if (timer == TimerKind::Deadline) {
     machine().withdraw(*this);
@@ -234,6 +294,7 @@ void EffectFrame::stop(const std::string& reason) {
   machine().withdraw(*this);
   machine().stop_task(*this, reason);
   machine().disarm(*this, TimerKind::Retry);
+  machine().disarm(*this, TimerKind::Poll);
   machine().disarm(*this, TimerKind::Deadline);
 }
 
@@ -248,6 +309,7 @@ void EffectFrame::reopen(std::string_view only) {
   Life::reopen(only);
   budget_from_ = settled_.attempts;
   rerun_ = 0;
+  polls_ = 0;
   deadline_at_.reset();
   if (refused_) ++generation_;
   refused_ = false;

@@ -23,6 +23,16 @@ struct RetryPolicy {
   std::optional<Expression> condition;
 };
 
+/// The step is repeated until something holds.
+struct PollPolicy {
+  std::optional<Expression> until, fail_if;
+  Setting<Duration> every{Duration{5000}};
+  Setting<double> backoff{1.0};
+  Setting<Duration> max_every;
+  Setting<std::int64_t> attempts;  ///< polls; not written: no limit
+  bool errors_fail = false;        ///< else what may well go better next time means: not yet
+};
+
 /// Whether |pattern| of `retry.on` stands for errors of |type|: itself, its class (`http`, `http.5xx`, `exit`),
 /// `transient` or `any`. flowrun-workflow(5), "Error types".
 bool matches(std::string_view pattern, std::string_view type);
@@ -41,6 +51,7 @@ class EffectStep : public LivingStep {
   virtual const char* default_output() const = 0;
 
   RetryPolicy retry;
+  std::optional<PollPolicy> poll;
   Setting<Duration> deadline;
   OnCrash on_crash = OnCrash::Rerun;
   /// Ask and Fail are started strictly: only when there is a place, and at once.

@@ -68,6 +68,23 @@ void read_retry(Reading& reading, RetryPolicy& retry, const Node& node) {
   }
 }
 
+void read_poll(Reading& reading, EffectStep& step, const Node& node) {
+  if (!reading.is(node, Node::Kind::Map, "poll", "a map such as { until: ${ .body.done }, every: 10s }")) return;
+  reading.only(node, names_within("poll"), "`poll`");
+  PollPolicy& poll = step.poll.emplace();
+  {
+    Reading::Binding raw(reading, {"."});
+    if (const Node* key = node.find("until")) poll.until = expression_of(reading.condition(*key), *key);
+    if (const Node* key = node.find("fail_if")) poll.fail_if = expression_of(reading.condition(*key), *key);
+  }
+  if (const Node* key = node.find("every")) poll.every = reading.duration(*key, "every");
+  if (const Node* key = node.find("backoff")) poll.backoff = reading.number(*key, "backoff");
+  if (const Node* key = node.find("max_every")) poll.max_every = reading.duration(*key, "max_every");
+  if (const Node* key = node.find("attempts")) poll.attempts = reading.count(*key, "attempts", 1);
+  if (const Node* key = node.find("errors"))
+    poll.errors_fail = reading.word(*key, "errors", {"retry", "fail"}) == "fail";
+}
+
 void read_expect(Reading& reading, HttpStep& step, const Node& node) {
   auto add = [&](const Node& one) {
     static const std::regex kClass("([1-5])xx"), kOne("[1-5][0-9][0-9]"), kRange("([1-5][0-9][0-9])-([1-5][0-9][0-9])");
@@ -181,6 +198,7 @@ void read_process(Reading& reading, ProcessStep& step, const Node& node) {
 void read_effect(Reading& reading, EffectStep& step, const Node& node, std::vector<std::string> retry_on) {
   step.retry.on = std::move(retry_on);
   if (const Node* key = node.find("retry")) read_retry(reading, step.retry, *key);
+  if (const Node* key = node.find("poll")) read_poll(reading, step, *key);
   if (const Node* key = node.find("deadline")) step.deadline = reading.duration(*key, "deadline");
   if (const Node* key = node.find("on_crash")) {
     std::string word = reading.word(*key, "on_crash", {"rerun", "ask", "fail"});

@@ -78,6 +78,8 @@ inline std::vector<Event> events() {
   add(ended);
   ended.result.failure->detail = Value();
   add(ended);
+  ended.result.again = true;
+  add(ended);
 
   add(TaskInterrupted{"order", 2});
   for (TimerKind timer : kTimerKinds) add(TimerFired{"fraud", timer});

@@ -73,7 +73,8 @@ void Scenario::check_replays() const {
 
 void Scenario::apply(Event event) {
   REQUIRE(machine_->expects(event));
-  const auto* ended = std::get_if<TaskEnded>(&event.fact);
+  auto* ended = std::get_if<TaskEnded>(&event.fact);
+  if (ended && !machine_->late(*ended)) machine_->weigh(*ended);
   entries_.push_back(to_entry(event, ended && machine_->late(*ended)));
   history_.add(entries_.back());
   machine_->apply(event, *this);
