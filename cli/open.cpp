@@ -86,15 +86,14 @@ bool ask(const std::vector<OpenQuestion>& questions, ResumeOptions& options, boo
 
 Loaded load_or_throw(const std::string& file, Jq& jq, bool quiet) {
   Diagnostics diagnostics({file, read_file(file)});
-  std::optional<Loaded> loaded = load(file, diagnostics, &jq);
+  std::optional<Loaded> loaded = load(file, diagnostics, &jq, quiet ? Lints::No : Lints::Yes);
   if (!loaded || !diagnostics.ok()) {
-    std::size_t errors = diagnostics.errors(), warnings = diagnostics.warnings();
     throw Error(Problem::Invalid,
-                fmt::format("{}{}: {} {}, {} {}; nothing was started", diagnostics.text(), file, errors,
-                            errors == 1 ? "error" : "errors", warnings, warnings == 1 ? "warning" : "warnings"));
+                fmt::format("{}{}: {}; nothing was started", diagnostics.text(), file, diagnostics.summary()));
   }
   if (diagnostics.warnings() > 0 && !quiet)
-    std::fprintf(stderr, "%zu warnings; flowrun validate %s\n", diagnostics.warnings(), file.c_str());
+    std::fprintf(stderr, "%zu %s; flowrun validate %s\n", diagnostics.warnings(),
+                 diagnostics.warnings() == 1 ? "warning" : "warnings", file.c_str());
   return std::move(*loaded);
 }
 

@@ -21,7 +21,7 @@ int validate(const Context& context, const ValidateOptions& options) {
   std::unique_ptr<Jq> jq = make_jq();
   for (const std::string& file : options.files) {
     Diagnostics diagnostics({file, read_file(file)});
-    load(file, diagnostics, jq.get());
+    load(file, diagnostics, jq.get(), Lints::Yes);
     good = good && diagnostics.ok() && !(options.strict && diagnostics.warnings() > 0);
     if (options.format == "json") {
       for (Json& record : diagnostics.json()) records.push_back(std::move(record));
@@ -29,12 +29,8 @@ int validate(const Context& context, const ValidateOptions& options) {
       text += diagnostics.github();
     } else {
       text += diagnostics.text();
-      std::size_t errors = diagnostics.errors(), warnings = diagnostics.warnings();
-      if (errors + warnings > 0 || !context.quiet)
-        text += errors + warnings == 0
-                    ? fmt::format("{}: good\n", file)
-                    : fmt::format("{}: {} {}, {} {}\n", file, errors, errors == 1 ? "error" : "errors", warnings,
-                                  warnings == 1 ? "warning" : "warnings");
+      bool clean = diagnostics.all().empty();
+      if (!clean || !context.quiet) text += fmt::format("{}: {}\n", file, clean ? "good" : diagnostics.summary());
     }
   }
   if (options.format == "json") text = records.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";

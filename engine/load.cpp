@@ -14,6 +14,7 @@
 #include <iterator>
 
 #include "engine/language/schema.h"
+#include "engine/lint/lint.h"
 #include "engine/model/error.h"
 #include "engine/steps/reading.h"
 #include "engine/steps/root.h"
@@ -46,7 +47,7 @@ class Loader {
     loaded_.file = file;
   }
 
-  void read() {
+  void read(Lints lints) {
     if (!reading_.is(root_, Node::Kind::Map, "the file", "a map with `flowrun: 1` and `steps:`")) return;
     version();
     keys();
@@ -72,6 +73,8 @@ class Loader {
     loaded_.http = reading_.http;
     loaded_.workflow.signals = std::move(reading_.signals);
     programs();
+    if (lints == Lints::Yes && reading_.diagnostics.ok())
+      lint(root_, dynamic_cast<const RootStep&>(*loaded_.workflow.root), reading_, ignored_, reading_.diagnostics);
   }
 
  private:
@@ -135,8 +138,7 @@ class Loader {
       if (!key->is_scalar()) reading_.plain_text(*key, "version");
       workflow.version = key->text;
     }
-    if (const Node* key = root_.find("lint_ignore"))
-      reading_.is(*key, Node::Kind::List, "lint_ignore", "a list of codes");
+    ignored_ = ignored_lints(root_, reading_);
     if (const Node* key = root_.find("concurrency"))
       if (auto count = reading_.plain_count(*key, "concurrency", 1))
         workflow.concurrency = static_cast<int>(std::min<std::int64_t>(*count, 1000000));
@@ -300,20 +302,21 @@ class Loader {
   const Node& root_;
   Loaded& loaded_;
   Reading reading_;
+  std::set<std::string> ignored_;
   bool usable_ = true;  ///< the schema of the input that is being read
   Jq* jq_;
 };
 
 }  // namespace
 
-std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq* jq) {
+std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq* jq, Lints lints) {
   std::optional<Node> root = read_yaml(diagnostics);
   if (!root) return std::nullopt;
   Loaded loaded;
   loaded.text = diagnostics.source().text;
   std::error_code error;
   std::string absolute = std::filesystem::absolute(file, error).lexically_normal().string();
-  Loader(error ? file : absolute, *root, loaded, diagnostics, jq).read();
+  Loader(error ? file : absolute, *root, loaded, diagnostics, jq).read(lints);
   if (!diagnostics.ok()) return std::nullopt;
   return loaded;
 }

@@ -40,9 +40,13 @@ struct Loaded {
   std::vector<Program> programs;  ///< every expression that needs jq, each once
 };
 
+/// Whether a file that is right is also looked through for what is probably not meant.
+enum class Lints { No, Yes };
+
 /// Reads the text of |diagnostics| as the workflow |file|. Nothing when there are errors. |jq|, when given, is asked
 /// whether it can compile what it will be asked for.
-std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq* jq = nullptr);
+std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq* jq = nullptr,
+                           Lints lints = Lints::No);
 
 /// Reads the file's text; throws Error(Usage) for what is missing, a folder or unreadable, Error(Invalid) beyond 4 MiB.
 std::string read_file(const std::string& file);

@@ -164,14 +164,21 @@ void Diagnostics::warning(std::string code, Position at, int length, std::string
   all_.push_back({severity, std::move(code), source_.name, at, length, std::move(message), std::move(suggestion)});
 }
 
-std::size_t Diagnostics::errors() const {
-  return static_cast<std::size_t>(std::count_if(
-      all_.begin(), all_.end(), [](const Diagnostic& d) { return d.severity == Diagnostic::Severity::Error; }));
+std::size_t Diagnostics::count(Diagnostic::Severity severity) const {
+  return static_cast<std::size_t>(
+      std::count_if(all_.begin(), all_.end(), [&](const Diagnostic& d) { return d.severity == severity; }));
 }
 
-std::size_t Diagnostics::warnings() const {
-  return static_cast<std::size_t>(std::count_if(
-      all_.begin(), all_.end(), [](const Diagnostic& d) { return d.severity == Diagnostic::Severity::Warning; }));
+std::size_t Diagnostics::errors() const { return count(Diagnostic::Severity::Error); }
+std::size_t Diagnostics::warnings() const { return count(Diagnostic::Severity::Warning); }
+std::size_t Diagnostics::hints() const { return count(Diagnostic::Severity::Hint); }
+
+std::string Diagnostics::summary() const {
+  auto counted = [](std::size_t number, const char* what) {
+    return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
+  };
+  std::string text = counted(errors(), "error") + ", " + counted(warnings(), "warning");
+  return hints() == 0 ? text : text + ", " + counted(hints(), "hint");
 }
 
 std::string Diagnostics::text() const {

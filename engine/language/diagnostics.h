@@ -36,18 +36,24 @@ class Diagnostics {
  public:
   explicit Diagnostics(Source source) : source_(std::move(source)) {}
   void error(std::string code, Position at, int length, std::string message, std::string suggestion = "");
+  /// A hint when |code| begins with I.
   void warning(std::string code, Position at, int length, std::string message, std::string suggestion = "");
   const std::vector<Diagnostic>& all() const { return all_; }
   std::size_t errors() const;
   std::size_t warnings() const;
+  std::size_t hints() const;
   bool ok() const { return errors() == 0; }
   const Source& source() const { return source_; }
   /// In order of position; LANGUAGE.md 4.1: message, source line, carets. No summary line.
   std::string text() const;
+  /// `2 errors, 1 warning`; hints are counted when there are any.
+  std::string summary() const;
   Json json() const;           ///< list of {severity, code, file, line, column, message, suggestion}
   std::string github() const;  ///< `::error file=...,line=...,col=...,title=CODE::message`
 
  private:
+  std::size_t count(Diagnostic::Severity severity) const;
+
   Source source_;
   std::vector<Diagnostic> all_;
 };

@@ -2,6 +2,7 @@
 // Knows no step and no frame; a Scope gives the values.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -70,6 +71,8 @@ class ValueTemplate {
   std::vector<Reference> references() const;
   /// All expressions in it, in file order.
   std::vector<Expression> expressions() const;
+  /// The same, with whether an expression is a whole value or stands within text.
+  void each(const std::function<void(const Expression&, bool whole)>& see) const;
 
  private:
   struct Part;

@@ -110,7 +110,7 @@ const std::vector<Key>& top_keys() {
       {"output", 0, "any", "none", "result of the run"},
       {"on_failure", 0, "body", "", "runs when the run failed"},
       {"finally", 0, "body", "", "runs at every end"},
-      {"lint_ignore", 0, "list of codes", "[]", "warnings that are not shown"},
+      {"lint_ignore", 0, "list of codes", "[]", "warnings and hints that are not told"},
   };
   return keys;
 }

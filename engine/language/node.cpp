@@ -1,6 +1,7 @@
 // A YAML node as its readers ask about it.
 #include "engine/language/node.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 
@@ -30,6 +31,16 @@ const Member* Node::member(std::string_view key) const {
 const Node* Node::find(std::string_view key) const {
   const Member* found = member(key);
   return found ? &found->value : nullptr;
+}
+
+Position Node::position(std::size_t offset) const {
+  Position where = at;
+  if (!plain && !block) ++where.column;
+  for (std::size_t i = 0; i < std::min(offset, text.size()); ++i) {
+    ++where.column;
+    if (text[i] == '\n') where = {where.line + 1, at.column};
+  }
+  return where;
 }
 
 Json Node::json() const {

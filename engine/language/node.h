@@ -30,6 +30,8 @@ struct Node {
   bool is_map() const { return kind == Kind::Map; }
   const Node* find(std::string_view key) const;
   const Member* member(std::string_view key) const;
+  /// Where the byte |offset| of a scalar's text stands in the file; exact but for escapes and folded lines.
+  Position position(std::size_t offset) const;
   Json json() const;              ///< as plain data, expressions as their text
   const char* kind_name() const;  ///< "a list", "a map", "text", "a number", "true or false", "nothing"
 };

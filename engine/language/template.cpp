@@ -12,24 +12,12 @@ namespace {
 
 Failure refuse(std::string message) { return {"expression", std::move(message), "", 0, {}}; }
 
-/// Where the byte |offset| of a scalar's text stands in the file; exact but for escapes and folded lines.
-Position locate(const Node& scalar, std::size_t offset) {
-  Position at = scalar.at;
-  if (!scalar.plain && !scalar.block) ++at.column;
-  int indent = scalar.at.column;
-  for (std::size_t i = 0; i < std::min(offset, scalar.text.size()); ++i) {
-    ++at.column;
-    if (scalar.text[i] == '\n') at = {at.line + 1, indent};
-  }
-  return at;
-}
-
 void refuse_other_tools(const std::string& literal, const Node& scalar, std::size_t from, Diagnostics& diagnostics) {
   static const std::regex kBraces(R"(\{\{-?\s*([A-Za-z_.$][^{}]*?)\s*-?\}\})");
   std::smatch found;
   if (literal.find("{{") == std::string::npos || !std::regex_search(literal, found, kBraces)) return;
   std::string inside = found[1];
-  diagnostics.error("E202", locate(scalar, from + static_cast<std::size_t>(found.position(0))),
+  diagnostics.error("E202", scalar.position(from + static_cast<std::size_t>(found.position(0))),
                     static_cast<int>(found.length(0)),
                     fmt::format("`{}` is the syntax of another tool", found[0].str()),
                     fmt::format("an expression is `${{ ... }}` with jq inside, for example `${{ $input.{} }}`",
@@ -95,7 +83,7 @@ TextTemplate TextTemplate::compile(const Node& scalar, Diagnostics& diagnostics)
       std::string inside = close == std::string::npos ? text.substr(i + 3) : text.substr(i + 3, close - i - 3);
       std::size_t word = inside.find_last_not_of(" \t");
       inside = word == std::string::npos ? "" : inside.substr(0, word + 1);
-      diagnostics.error("E202", locate(scalar, i),
+      diagnostics.error("E202", scalar.position(i),
                         static_cast<int>(std::min<std::size_t>(close == std::string::npos ? 3 : close + 2 - i, 80)),
                         "`${{ ... }}` is the syntax of another tool",
                         fmt::format("write `${{ $input.{} }}`; an object of jq needs a blank: `${{ {{a: 1}} }}`",
@@ -107,13 +95,13 @@ TextTemplate TextTemplate::compile(const Node& scalar, Diagnostics& diagnostics)
       try {
         end = expression_end(text, i + 2);
       } catch (const TokenError& error) {
-        diagnostics.error("E201", locate(scalar, error.offset), 1, error.message);
+        diagnostics.error("E201", scalar.position(error.offset), 1, error.message);
         return compiled;
       }
       // Findings point at the code, not at the blank before it.
       std::size_t begin = std::min(text.find_first_not_of(" \t\r\n", i + 2), end);
       compiled.parts.emplace_back(
-          Expression::compile(std::string_view(text).substr(begin, end - begin), locate(scalar, begin), diagnostics));
+          Expression::compile(std::string_view(text).substr(begin, end - begin), scalar.position(begin), diagnostics));
       i = end + 1;
       literal_from = i;
     } else {
@@ -200,10 +188,10 @@ struct ValueTemplate::Part {
     return json;
   }
 
-  void collect(std::vector<Expression>& expressions) const {
+  void each(const std::function<void(const Expression&, bool whole)>& see) const {
     for (const TextTemplate::Part& piece : text.parts)
-      if (const auto* expression = std::get_if<Expression>(&piece)) expressions.push_back(*expression);
-    for (const auto& [key, child] : parts) child.collect(expressions);
+      if (const auto* expression = std::get_if<Expression>(&piece)) see(*expression, text.is_one_expression());
+    for (const auto& [key, child] : parts) child.each(see);
   }
 };
 
@@ -228,8 +216,12 @@ Evaluation ValueTemplate::evaluate(const Scope& scope, Evaluator& evaluator) con
 
 std::vector<Expression> ValueTemplate::expressions() const {
   std::vector<Expression> expressions;
-  if (root_) root_->collect(expressions);
+  each([&](const Expression& expression, bool) { expressions.push_back(expression); });
   return expressions;
+}
+
+void ValueTemplate::each(const std::function<void(const Expression&, bool whole)>& see) const {
+  if (root_) root_->each(see);
 }
 
 std::vector<Reference> ValueTemplate::references() const {

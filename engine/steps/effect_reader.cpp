@@ -280,10 +280,7 @@ std::unique_ptr<LivingStep> read_http(Reading& reading, const Node& node) {
         *into = reading.text(*key);
         reading.must_exist(*key, key->text, "E306");
       }
-    if (const Node* key = tls->find("verify")) {
-      step->verify = reading.plain_boolean(*key, "verify").value_or(true);
-      if (!step->verify) reading.diagnostics.warning("W322", key->at, 5, "the server's certificate is not checked");
-    }
+    if (const Node* key = tls->find("verify")) step->verify = reading.plain_boolean(*key, "verify").value_or(true);
   }
   if (const Node* key = node.find("proxy")) step->proxy = reading.text(*key);
   if (const Node* key = node.find("connect_timeout")) step->connect_timeout = reading.duration(*key, "connect_timeout");
@@ -307,10 +304,6 @@ std::unique_ptr<LivingStep> read_shell(Reading& reading, const Node& node) {
   const Node& script = *node.find("shell");
   if (reading.is(script, Node::Kind::String, "shell", "a script")) step->script = script.text;
   if (script.text.empty() && script.is_string()) reading.error("E102", script.at, 1, "the script is empty");
-  if (std::size_t at = script.text.find("${ $");
-      at != std::string::npos || script.text.find("${{") != std::string::npos)
-    reading.diagnostics.warning("W331", script.at, static_cast<int>(std::min<std::size_t>(script.text.size(), 80)),
-                                "scripts are not interpolated: give the value by `env`");
   if (const Node* key = node.find("interpreter"); key && reading.is(*key, Node::Kind::List, "interpreter", "a list")) {
     step->interpreter.clear();
     for (const Node& item : key->items) step->interpreter.push_back(reading.plain_text(item, "interpreter"));

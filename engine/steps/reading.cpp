@@ -93,7 +93,7 @@ TextTemplate Reading::text(const Node& node) {
   if (broken(node)) return {};
   TextTemplate compiled = TextTemplate::compile(node, diagnostics);
   for (const TextTemplate::Part& part : compiled.parts)
-    if (const auto* expression = std::get_if<Expression>(&part)) note(*expression);
+    if (const auto* expression = std::get_if<Expression>(&part)) note(*expression, Mention::Place::Text);
   return compiled;
 }
 
@@ -118,7 +118,9 @@ ValueTemplate Reading::value(const Node& node) {
     error("E210", key->at, key->key.size(), "no expression is evaluated in a key",
           "make the map with jq: ${ {($input.name): 1} }");
   ValueTemplate compiled = ValueTemplate::compile(node, diagnostics);
-  for (const Expression& expression : compiled.expressions()) note(expression);
+  compiled.each([&](const Expression& expression, bool whole) {
+    note(expression, whole ? Mention::Place::Value : Mention::Place::Text);
+  });
   return compiled;
 }
 
@@ -160,7 +162,9 @@ Setting<bool> Reading::condition(const Node& node) {
           suggestion);
     return {};
   }
+  std::size_t from = mentions.size();
   TextTemplate compiled = text(node);
+  for (std::size_t i = from; i < mentions.size(); ++i) mentions[i].place = Mention::Place::Condition;
   Setting<bool> read;
   if (!compiled.is_one_expression()) {
     if (!compiled.parts.empty())
@@ -275,11 +279,11 @@ FailFast Reading::fail_fast(const Node& node) {
   return FailFast::Drain;
 }
 
-void Reading::note(const Expression& expression) {
+void Reading::note(const Expression& expression, Mention::Place place) {
   if (!expression.native()) asked.push_back({expression, false});
   for (const Reference& reference : expression.references()) {
     check_reference(reference, expression);
-    mentions.push_back({reference, expression.at(), static_cast<int>(expression.code().size()), fallback_level_});
+    mentions.push_back({reference, expression, place, fallback_level_});
   }
 }
 

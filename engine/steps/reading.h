@@ -22,9 +22,11 @@ namespace flowrun {
 
 /// A reference as it was met while reading.
 struct Mention {
+  /// What a null there would mean: a value like any other, or trouble.
+  enum class Place { Value, Text, Condition };
   Reference reference;
-  Position at;
-  int length = 1;
+  Expression expression;
+  Place place = Place::Value;
   /// Said within a fallback, which runs later: no edge among the steps above this many levels. 0: not in a fallback.
   std::size_t fallback_level = 0;
 };
@@ -101,6 +103,13 @@ class Reading {
   Moment moment = Moment::Run;
   FailFast nearest_fail_fast = FailFast::Drain;
   std::vector<Mention> mentions;
+  /// A step and what was mentioned in it, as indices of |mentions|.
+  struct Span {
+    const Step* step;
+    std::size_t from, to;
+  };
+  std::vector<Span> spans;
+  std::vector<Position> implied_edges;  ///< names in `needs` and `after` that an expression has said already
   struct Asked {
     Expression expression;
     bool strict;  ///< a condition
@@ -130,7 +139,7 @@ class Reading {
   void written_edges(GraphStep& graph, std::size_t i, const Node& node);
   void inferred_edges(GraphStep& graph, std::size_t i, std::size_t from, std::size_t to);
   void check_cycles(const GraphStep& graph);
-  void note(const Expression& expression);
+  void note(const Expression& expression, Mention::Place place);
   void check_reference(const Reference& reference, const Expression& expression);
   void check_before_run(const Reference& reference, Position at, std::size_t length);
   void check_input_field(const Reference& reference, Position at, std::size_t length);

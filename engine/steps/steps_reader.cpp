@@ -129,6 +129,7 @@ std::unique_ptr<Step> Reading::step(const Node& node, const std::string& name, P
   bool in_list = id && id->at.line == name_at.line && id->at.column == name_at.column;
   check_keys(node, kind, in_list);
   Node merged = with_defaults(node, kind);
+  std::size_t from = mentions.size();
   std::unique_ptr<LivingStep> read;
   if (!find_key(kind)->later) {
     read = read_kind(*this, merged, kind);
@@ -140,6 +141,7 @@ std::unique_ptr<Step> Reading::step(const Node& node, const std::string& name, P
     read->kind = kind;
     read->origin = {kinds[0]->at.line, kinds[0]->at.column};
     read_options(*read, merged);
+    spans.push_back({read.get(), from, mentions.size()});
     if (auto* group = dynamic_cast<GroupStep*>(read.get())) groups.emplace_back(group, name);
   }
   --depth_;
@@ -315,7 +317,11 @@ void Reading::written_edges(GraphStep& graph_step, std::size_t i, const Node& no
         error("E302", name->at, name->text.size(), fmt::format("step `{}` can not wait for itself", name->text));
       } else {
         auto& edges = std::string(key) == "needs" ? child.needs : child.after;
-        if (std::find(edges.begin(), edges.end(), *sibling) == edges.end()) edges.push_back(*sibling);
+        auto in = [&](const std::vector<std::size_t>& some) {
+          return std::find(some.begin(), some.end(), *sibling) != some.end();
+        };
+        if (in(edges) || in(child.needs)) implied_edges.push_back(name->at);
+        if (!in(edges)) edges.push_back(*sibling);
       }
     }
   }

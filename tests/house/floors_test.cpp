@@ -22,7 +22,7 @@ const std::map<std::string, std::set<std::string>> kFloors = {
     {"model", {}},          {"language", {"model"}},
     {"machine", {"model"}}, {"steps", {"model", "language", "machine"}},
     {"journal", {"model"}}, {"executor", {"model"}},
-    {"jq", {"model"}},
+    {"jq", {"model"}},      {"lint", {"model", "language", "machine", "steps"}},
 };
 
 /// Libraries that one room wraps for all others.

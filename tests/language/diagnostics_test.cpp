@@ -72,6 +72,17 @@ TEST_CASE("a very long line is shown around its column, and control characters n
   CHECK(text.find('\x1b') == std::string::npos);
 }
 
+TEST_CASE("the summary counts errors and warnings, and hints where there are any") {
+  Diagnostics diagnostics = of("a: 1\n");
+  diagnostics.error("E101", {1, 1}, 1, "no");
+  CHECK(diagnostics.summary() == "1 error, 0 warnings");
+  diagnostics.warning("W110", {1, 1}, 1, "hm");
+  diagnostics.warning("W111", {1, 1}, 1, "hm");
+  diagnostics.warning("I115", {1, 1}, 1, "by the way");
+  CHECK(diagnostics.summary() == "1 error, 2 warnings, 1 hint");
+  CHECK(diagnostics.hints() == 1);
+}
+
 TEST_CASE("as JSON each finding is one object") {
   Diagnostics diagnostics = of("a: 1\n");
   diagnostics.warning("W321", {1, 1}, 1, "hm", "do");

@@ -1,0 +1,305 @@
+// Lints of work: what is done twice, how often it is tried, how long it may take, who can listen.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <optional>
+
+#include "engine/lint/rules.h"
+#include "engine/steps/http.h"
+#include "engine/steps/plain.h"
+#include "engine/steps/process.h"
+
+namespace flowrun::lint_rules {
+namespace {
+
+bool is_one_of(std::string_view word, const auto& words) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+/// The words of a name or of an argument: `deploy_eu`, `./deploy.sh` and `deploy-eu` have `deploy`.
+bool has_word(std::string_view text, const auto& words) {
+  std::size_t from = 0;
+  for (std::size_t i = 0; i <= text.size(); ++i) {
+    if (i < text.size() && std::isalpha(static_cast<unsigned char>(text[i]))) continue;
+    if (i > from && is_one_of(text.substr(from, i - from), words)) return true;
+    from = i + 1;
+  }
+  return false;
+}
+
+// What is worse done twice than asked about.
+constexpr std::array<std::string_view, 5> kOnceWords{"deploy", "publish", "pay", "send", "migrate"};
+
+/// Patterns of `retry.on` with where they stand; none when `on` is not written.
+std::vector<const Node*> retry_on(const Survey& survey, const Spot& spot) {
+  std::vector<const Node*> patterns;
+  const Member* retry = survey.option(spot, "retry");
+  const Node* on = retry ? retry->value.find("on") : nullptr;
+  if (on && !on->is_list()) patterns.push_back(on);
+  if (on)
+    for (const Node& item : on->items) patterns.push_back(&item);
+  return patterns;
+}
+
+/// `retry` for `all` kinds may name errors of each.
+bool written_for_all(const Survey& survey, const Spot& spot) {
+  const Node* defaults = survey.root.find("defaults");
+  const Node* all = defaults ? defaults->find("all") : nullptr;
+  return all && survey.option(spot, "retry") == all->member("retry");
+}
+
+bool tries_again(const RetryPolicy& retry) { return retry.attempts.expression || retry.attempts.value.value_or(1) > 1; }
+
+/// The literal duration at |key| of |map|.
+std::optional<Duration> duration_at(const Node* map, const char* key) {
+  const Node* found = map ? map->find(key) : nullptr;
+  return found && found->is_string() ? parse_duration(found->text) : std::nullopt;
+}
+
+void contradiction(Findings& findings, const Node* shorter_in, const char* shorter, const Node* longer_in,
+                   const char* longer, const char* advice) {
+  auto less = duration_at(shorter_in, shorter), more = duration_at(longer_in, longer);
+  if (less && more && *less < *more)
+    findings.add(*shorter_in->find(shorter),
+                 fmt::format("`{}` is shorter than `{}`, which is {}", shorter, longer, spell(*more)), advice);
+}
+
+/// Scheme, host and what follows of a URL as far as they are literal; a value that begins it is looked up.
+std::string literal_begin(const Survey& survey, const TextTemplate& url) {
+  std::string begin;
+  for (const TextTemplate::Part& part : url.parts) {
+    if (const auto* text = std::get_if<std::string>(&part)) {
+      begin += *text;
+      continue;
+    }
+    const std::vector<Reference>& names = std::get<Expression>(part).references();
+    if (!begin.empty() || names.size() != 1) break;
+    const Node* declared = names[0].variable == "input"  ? survey.root.find("input")
+                           : names[0].variable == "vars" ? survey.root.find("vars")
+                                                         : nullptr;
+    const Node* value = declared ? declared->find(names[0].member) : nullptr;
+    if (value && value->is_map()) value = value->find("default");
+    if (!value || !value->is_string() || value->text.find("${") != std::string::npos) break;
+    begin = value->text;
+  }
+  return begin;
+}
+
+/// The host of a URL that sends in clear text to another machine; empty: it does not, or that is not known.
+std::string exposed_host(const std::string& url) {
+  constexpr std::string_view kScheme = "http://";
+  if (!url.starts_with(kScheme)) return "";
+  std::string host = url.substr(kScheme.size());
+  host.resize(std::min(host.find_first_of("/?#"), host.size()));
+  if (std::size_t user = host.rfind('@'); user != std::string::npos) host.erase(0, user + 1);
+  if (host.starts_with("[::1]")) return "";
+  if (!host.starts_with('[')) host.resize(std::min(host.find(':'), host.size()));
+  bool loopback = host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.");
+  return loopback ? "" : host;
+}
+
+bool is_authorization(const std::string& header) {
+  std::string lower = header;
+  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return lower == "authorization" || lower == "proxy-authorization" || lower == "cookie";
+}
+
+}  // namespace
+
+void unprotected_retry(const Survey& survey, Findings& findings) {
+  for (const Spot& spot : survey.spots) {
+    auto* call = dynamic_cast<const HttpStep*>(spot.step);
+    if (!call || (call->method != "POST" && call->method != "PATCH") || call->idempotency != HttpStep::Key::None ||
+        !tries_again(call->retry))
+      continue;
+    for (const Node* pattern : retry_on(survey, spot)) {
+      if (pattern->text == "connect" || pattern->text == "dns") continue;
+      findings.add(*pattern,
+                   fmt::format("a {} that may have arrived is sent again, without a key that shows it", call->method),
+                   "leave out `idempotency_key: none`, or try again on connect and dns only");
+      break;
+    }
+  }
+}
+
+void retry_without_key(const Survey& survey, Findings& findings) {
+  // Only where something elsewhere is plainly changed: most scripts may simply run again.
+  static constexpr std::array<std::string_view, 9> kEffects{"deploy",   "publish", "pay",    "send",  "migrate",
+                                                            "sendmail", "charge",  "refund", "notify"};
+  for (const Spot& spot : survey.spots) {
+    auto* process = dynamic_cast<const ProcessStep*>(spot.step);
+    const Member* retry = survey.option(spot, "retry");
+    if (!process || !retry || !tries_again(process->retry)) continue;
+    std::string text = process->script.value_or("");
+    for (const TextTemplate& argument : process->arguments)
+      if (!argument.parts.empty() && argument.constant()) text += std::get<std::string>(argument.parts.front()) + " ";
+    bool posts = has_word(text, std::array<std::string_view, 1>{"curl"}) &&
+                 (text.find(" -X") != std::string::npos || text.find(" --request") != std::string::npos ||
+                  text.find(" -d") != std::string::npos || text.find(" --data") != std::string::npos);
+    if (!posts && !has_word(spot.step->name, kOnceWords) && !has_word(text, kEffects)) continue;
+    bool passes = text.find("FLOWRUN_IDEMPOTENCY_KEY") != std::string::npos ||
+                  text.find("dempotency") != std::string::npos || text.find("FLOWRUN_ATTEMPT") != std::string::npos;
+    if (!passes)
+      findings.add(*retry, fmt::format("{} may do twice what it does elsewhere", spot.said_name),
+                   "pass \"$FLOWRUN_IDEMPOTENCY_KEY\" on, which is the same in every try");
+  }
+}
+
+void effect_after_crash(const Survey& survey, Findings& findings) {
+  for (const Spot& spot : survey.spots) {
+    auto* process = dynamic_cast<const ProcessStep*>(spot.step);
+    if (!process || survey.option(spot, "on_crash")) continue;
+    // A step that stands by itself is called what the step around it is called.
+    const Spot* named = &spot;
+    while (named->body && named->body->form == GraphStep::Form::Single && named->around >= 0)
+      named = &survey.spots[static_cast<std::size_t>(named->around)];
+    if (!has_word(named->step->name, kOnceWords)) continue;
+    const std::string script = process->script.value_or("");
+    if (script.find("FLOWRUN_RERUN") != std::string::npos ||
+        script.find("FLOWRUN_IDEMPOTENCY_KEY") != std::string::npos)
+      continue;
+    findings.add(*spot.node->member(spot.step->kind),
+                 fmt::format("{} runs again when a crash has cut it off", named->said_name),
+                 "say on_crash: ask when twice is worse than a question, or on_crash: rerun when it is not");
+  }
+}
+
+void contradictory_times(const Survey& survey, Findings& findings) {
+  // Only what is written in one place: a step may well be shorter than the defaults.
+  std::vector<const Node*> places;
+  for (const Spot& spot : survey.spots)
+    if (spot.kind & kWork) places.push_back(spot.node);
+  if (const Node* defaults = survey.root.find("defaults"))
+    for (const Member& group : defaults->members) places.push_back(&group.value);
+  for (const Node* place : places) {
+    contradiction(findings, place, "deadline", place, "timeout", "a deadline is for all tries, a timeout for one");
+    contradiction(findings, place, "timeout", place, "connect_timeout", "a timeout is for the whole try");
+    const Node* retry = place->find("retry");
+    if (!retry || !retry->is_map()) continue;
+    contradiction(findings, place, "deadline", retry, "delay",
+                  "there may never be a second try; make the delay shorter");
+    contradiction(findings, retry, "max_delay", retry, "delay", "make `max_delay` the longer one");
+  }
+}
+
+void short_group_timeout(const Survey& survey, Findings& findings) {
+  struct Longest {
+    Duration time{0};
+    const Spot* step = nullptr;
+    const char* key = "";
+  };
+  // From the inside out: what is inside a step stands behind it.
+  std::vector<Longest> inside(survey.spots.size());
+  Longest top;
+  auto judge = [&](const Node& limit, const Longest& longest) {
+    auto time = limit.is_string() ? parse_duration(limit.text) : std::nullopt;
+    if (time && longest.step && *time < longest.time)
+      findings.add(limit,
+                   fmt::format("this is over before the `{}` of {}, which is {} (line {})", longest.key,
+                               longest.step->said_name, spell(longest.time), longest.step->at.line),
+                   "make one longer or the other shorter");
+  };
+  for (std::size_t i = survey.spots.size(); i-- > 0;) {
+    const Spot& spot = survey.spots[i];
+    const Node* own = spot.node->find("timeout");
+    if (own && inside[i].step) judge(*own, inside[i]);
+    if (!spot.body) continue;  // a fallback runs only when there is need
+    // Nothing in a group outlives the group.
+    Longest longest = own ? Longest{} : inside[i];
+    for (const char* key : {"timeout", "deadline", "sleep", "delay"})
+      if (auto time = duration_at(spot.node, key); time && *time > longest.time) longest = {*time, &spot, key};
+    // The timeout of the run is not that of its handlers.
+    bool handler = spot.around < 0 && spot.body != survey.workflow.body.get();
+    Longest& around = spot.around < 0 ? top : inside[static_cast<std::size_t>(spot.around)];
+    if (!handler && longest.time > around.time) around = longest;
+  }
+  if (const Node* limit = survey.root.find("timeout")) judge(*limit, top);
+}
+
+void endless_wait(const Survey& survey, Findings& findings) {
+  if (survey.root.find("timeout")) return;
+  for (const Spot& spot : survey.spots) {
+    if (spot.kind != kWait) continue;
+    bool ends = survey.option(spot, "timeout") != nullptr;
+    for (int i = spot.around; i >= 0 && !ends; i = survey.spots[static_cast<std::size_t>(i)].around)
+      ends = survey.spots[static_cast<std::size_t>(i)].step->options.timeout.written();
+    if (!ends)
+      findings.add(*spot.node->member("wait"), fmt::format("{} waits for ever when nobody answers", spot.said_name),
+                   "say how long, for example timeout: 24h");
+  }
+}
+
+void hopeless_retry(const Survey& survey, Findings& findings) {
+  static constexpr std::array<std::string_view, 3> kPassing{"http.408", "http.425", "http.429"};
+  for (const Spot& spot : survey.spots) {
+    auto* work = dynamic_cast<const EffectStep*>(spot.step);
+    // A condition may pick out what passes.
+    if (!work || work->retry.condition || !tries_again(work->retry)) continue;
+    bool http = spot.kind == kHttp;
+    for (const Node* pattern : retry_on(survey, spot)) {
+      if (pattern->text == "any") {
+        findings.add(*pattern, "`any` also tries again what fails every time",
+                     http ? "say [transient], or what passes by itself" : "say which: exit.75, killed, timeout");
+      } else if (http && (pattern->text == "http" || pattern->text == "http.4xx")) {
+        findings.add(*pattern, fmt::format("`{}` also tries again what the server refuses every time", pattern->text),
+                     "say [transient], which has 408, 425, 429 and what 5xx pass by themselves");
+      } else if (http && pattern->text.starts_with("http.4") && !is_one_of(pattern->text, kPassing)) {
+        findings.add(*pattern, fmt::format("{} is refused again when nothing else is sent", pattern->text.substr(5)),
+                     "leave it out, or say in `retry.if` when it may pass");
+      }
+    }
+  }
+}
+
+void impossible_retry(const Survey& survey, Findings& findings) {
+  static constexpr std::array<std::string_view, 3> kOfProcess{"exit", "killed", "spawn"};
+  static constexpr std::array<std::string_view, 5> kOfHttp{"connect", "dns", "tls", "http", "expect"};
+  for (const Spot& spot : survey.spots) {
+    if (!(spot.kind & (kHttp | kProcess)) || written_for_all(survey, spot)) continue;
+    auto* process = dynamic_cast<const ProcessStep*>(spot.step);
+    for (const Node* pattern : retry_on(survey, spot)) {
+      const std::string& text = pattern->text;
+      std::string_view family = std::string_view(text).substr(0, text.find('.'));
+      bool never = family == "fail" || family == "cancelled" || (process && is_one_of(family, kOfHttp)) ||
+                   (!process && is_one_of(family, kOfProcess));
+      if (process)
+        for (int code : process->success_codes) never = never || text == fmt::format("exit.{}", code);
+      if (never)
+        findings.add(*pattern, fmt::format("`{}` never gives the error `{}`", spot.step->kind, text),
+                     process ? "it gives exit, killed, timeout, parse and spawn"
+                             : "it gives connect, dns, tls, timeout, http, expect and parse");
+    }
+  }
+}
+
+void unchecked_tls(const Survey& survey, Findings& findings) {
+  for (const Spot& spot : survey.spots) {
+    auto* call = dynamic_cast<const HttpStep*>(spot.step);
+    if (!call || call->verify) continue;
+    if (const Member* tls = survey.option(spot, "tls"))
+      findings.add(*tls->value.member("verify"),
+                   "anybody on the way can answer: the server's certificate is not checked",
+                   "name whom to trust instead, tls: { ca: FILE }");
+  }
+}
+
+void readable_auth(const Survey& survey, Findings& findings) {
+  for (const Spot& spot : survey.spots) {
+    auto* call = dynamic_cast<const HttpStep*>(spot.step);
+    if (!call) continue;
+    const Member* auth = survey.option(spot, "auth");
+    bool tells = auth && auth->value.is_map();
+    if (const Member* headers = survey.option(spot, "headers"); headers && !tells)
+      tells = std::any_of(headers->value.members.begin(), headers->value.members.end(),
+                          [](const Member& header) { return is_authorization(header.key); });
+    if (!tells) continue;
+    std::string host = exposed_host(literal_begin(survey, call->url));
+    if (!host.empty())
+      findings.add(*spot.node->find("http"), fmt::format("who listens on the way to {} reads the credentials", host),
+                   "use https");
+  }
+}
+
+}  // namespace flowrun::lint_rules

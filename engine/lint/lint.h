@@ -1,0 +1,26 @@
+// Warnings and hints about a workflow that is right: what probably is not meant. Knows the rules by a table and
+// changes nothing.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/language/diagnostics.h"
+#include "engine/language/node.h"
+#include "engine/steps/reading.h"
+#include "engine/steps/root.h"
+
+namespace flowrun {
+
+/// The codes that `lint_ignore` may name, in order; those of coming versions are among them.
+std::vector<std::string> lint_codes();
+
+/// The codes in `lint_ignore` of the file |root|; E102 for what is none.
+std::set<std::string> ignored_lints(const Node& root, Reading& reading);
+
+/// Adds all findings but those that are |ignored|. REQUIRES: the file was read without an error.
+void lint(const Node& root, const RootStep& workflow, const Reading& reading, const std::set<std::string>& ignored,
+          Diagnostics& diagnostics);
+
+}  // namespace flowrun

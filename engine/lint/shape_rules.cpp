@@ -1,0 +1,289 @@
+// Lints of how steps are arranged: what waits in vain, what is said twice, policies that decide nothing.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "engine/lint/rules.h"
+#include "engine/steps/for_each.h"
+#include "engine/steps/http.h"
+#include "engine/steps/plain.h"
+#include "engine/steps/switch.h"
+
+namespace flowrun::lint_rules {
+namespace {
+
+/// What it would mean to let a step run at another time than its place in a list says. In order of weight.
+enum class Nature {
+  Pure,   ///< computes
+  Read,   ///< asks a server, changes nothing
+  Query,  ///< a POST, which may be a question or an effect
+  Effect
+};
+
+Nature nature_of(const Step& step) {
+  if (auto* call = dynamic_cast<const HttpStep*>(&step)) {
+    if (call->options.delay.written()) return Nature::Effect;
+    if (call->method == "GET" || call->method == "HEAD" || call->method == "OPTIONS") return Nature::Read;
+    return call->method == "POST" ? Nature::Query : Nature::Effect;
+  }
+  if (dynamic_cast<const SetStep*>(&step)) return Nature::Pure;
+  Nature most = Nature::Pure;
+  if (auto* graph = dynamic_cast<const GraphStep*>(&step)) {
+    for (const GraphStep::Child& child : graph->children) most = std::max(most, nature_of(*child.step));
+    return most;
+  }
+  if (auto* each = dynamic_cast<const ForEachStep*>(&step)) return nature_of(*each->body);
+  if (auto* choice = dynamic_cast<const SwitchStep*>(&step)) {
+    for (const SwitchStep::Way& way : choice->ways) most = std::max(most, nature_of(*way.body));
+    return most;
+  }
+  return Nature::Effect;
+}
+
+/// A list, by how its items mention each other.
+class ListUse {
+ public:
+  ListUse(const Survey& survey, const GraphStep& list) : survey_(survey), list_(list), items_(list.children.size()) {
+    for (std::size_t i = 0; i < items_.size(); ++i) {
+      const Spot& spot = survey.spot_of(*list.children[i].step);
+      for (std::size_t m = spot.from; m < spot.to; ++m) see(i, survey.reading.mentions[m].reference);
+    }
+  }
+  struct Item {
+    int last_used = -1;     ///< the last item before that it mentions
+    bool observes = false;  ///< `$status`: it waits for all before it, and means to
+    bool used = false;      ///< by a later item
+  };
+  const Item& operator[](std::size_t i) const { return items_[i]; }
+
+  /// Whether the place of item |i| in the list means nothing beyond what it mentions.
+  bool free(std::size_t i) const {
+    const Item& item = items_[i];
+    const Spot& spot = survey_.spot_of(*list_.children[i].step);
+    if (item.observes) return false;
+    switch (nature_of(*spot.step)) {
+      case Nature::Read:
+        return item.used || !guards(spot);
+      case Nature::Query:
+        return item.used;
+      default:
+        return false;
+    }
+  }
+
+ private:
+  void see(std::size_t i, const Reference& reference) {
+    bool status = reference.variable == "status";
+    if (!status && reference.variable != "steps") return;
+    auto found = list_.find(reference.member);
+    if (!found || *found >= i) return;
+    items_[i].last_used = std::max(items_[i].last_used, static_cast<int>(*found));
+    items_[i].observes = items_[i].observes || status;
+    items_[*found].used = true;
+  }
+
+  /// A request whose answer nobody uses may be there to see that something is up before the rest goes on.
+  static bool guards(const Spot& spot) {
+    for (const char* key : {"expect", "retry", "deadline", "fallback", "continue_on_error"})
+      if (spot.node->member(key)) return true;
+    const Node* url = spot.node->find("http");
+    for (const char* word : {"/health", "/ready", "/live", "/ping", "/status"})
+      if (url && url->text.find(word) != std::string::npos) return true;
+    return false;
+  }
+
+  const Survey& survey_;
+  const GraphStep& list_;
+  std::vector<Item> items_;
+};
+
+std::string named(const Survey& survey, const GraphStep& list, const std::vector<std::size_t>& items) {
+  std::string text;
+  for (std::size_t n = 0; n < items.size() && n < 4; ++n) {
+    bool last = n + 1 == items.size();
+    text += n == 0 ? "" : last ? " and " : ", ";
+    text += survey.spot_of(*list.children[items[n]].step).said_name;
+  }
+  return items.size() > 4 ? fmt::format("{} and {} more", text, items.size() - 4) : text;
+}
+
+void tell_lost(const Survey& survey, const GraphStep& list, const std::vector<std::size_t>& run, Findings& findings) {
+  if (run.size() < 2) return;
+  const Spot& second = survey.spot_of(*list.children[run[1]].step);
+  std::string message = run.size() == 2 ? fmt::format("{} waits for {} and uses nothing of it", second.said_name,
+                                                      survey.spot_of(*list.children[run[0]].step).said_name)
+                                        : fmt::format("{} wait one for the other and use nothing of each other",
+                                                      named(survey, list, run));
+  findings.add(second, std::move(message),
+               "in a map they start together: the time of the slowest, not the sum; if the order is meant, "
+               "lint_ignore: [W110]");
+}
+
+/// How many children can count for the join of |spot|, when that is written.
+std::optional<std::size_t> children_of(const Spot& spot) {
+  if (auto* graph = dynamic_cast<const GraphStep*>(spot.step))
+    return static_cast<std::size_t>(
+        std::count_if(graph->children.begin(), graph->children.end(), [](const GraphStep::Child& child) {
+          auto* living = dynamic_cast<const LivingStep*>(child.step.get());
+          return living && !living->options.continue_on_error.written();
+        }));
+  auto* each = dynamic_cast<const ForEachStep*>(spot.step);
+  const Node* items = spot.node->find("for_each");
+  if (!each || !items || each->batch.written()) return std::nullopt;
+  if (items->is_list()) return items->items.size();
+  if (items->is_map()) return items->members.size();
+  if (items->kind == Node::Kind::Integer) return items->json().get<std::size_t>();
+  return std::nullopt;
+}
+
+void judge_join(const Spot& spot, Findings& findings) {
+  const auto& group = dynamic_cast<const GroupStep&>(*spot.step);
+  const Node* written = spot.node->find("join");
+  if (!written || !written->is_map()) return;
+  const Node& amount = written->members.front().value;
+  const Join& join = group.join;
+  std::optional<std::size_t> total = children_of(spot);
+  auto of = [&](double all) { return join.percent ? std::ceil(all * join.amount / 100) : join.amount; };
+  bool all =
+      join.percent ? join.amount >= 100 : total && of(static_cast<double>(*total)) >= static_cast<double>(*total);
+  bool more = total && !join.percent && join.amount > static_cast<double>(*total);
+  if (join.policy == Join::Policy::Quorum && more) {
+    findings.add(amount, fmt::format("a quorum of {} of {} is never reached", amount.text, *total),
+                 "ask for fewer than there are");
+  } else if (join.policy == Join::Policy::Quorum && all) {
+    findings.add(amount, "a quorum of all spares nothing", "write join: all");
+  } else if (join.policy == Join::Policy::AtLeast && more) {
+    findings.add(amount, fmt::format("at least {} of {} never succeed", amount.text, *total),
+                 "ask for no more than there are");
+  } else if (join.policy == Join::Policy::AtLeast && join.amount == 0) {
+    findings.add(amount, "at least 0 is always so", "write join: best_effort");
+  } else if (join.policy == Join::Policy::Tolerate && all) {
+    findings.add(amount, "this tolerates that all fail", "write join: best_effort");
+  }
+}
+
+/// Names that are declared or computed: there is nothing about them that could fail.
+bool is_sure(const ValueTemplate& value) {
+  bool sure = true;
+  value.each([&](const Expression& expression, bool whole) {
+    const std::vector<Reference>& names = expression.references();
+    bool bare = names.size() == 1 && names[0].field.empty() && !names[0].member.empty() &&
+                expression.code() == "$" + names[0].variable + "." + names[0].member;
+    sure = sure && whole && bare && (names[0].variable == "input" || names[0].variable == "vars");
+  });
+  return sure;
+}
+
+/// Edges between the steps of one graph.
+class Reach {
+ public:
+  /// Whether |to| must have succeeded (or, when |settled| will do, ended) before |from| starts, by other success edges
+  /// of |from| than the one to |to|.
+  bool implied(const GraphStep& graph, std::size_t from, std::size_t to, bool settled) {
+    std::vector<std::size_t> open;
+    std::set<std::size_t> seen;
+    auto go = [&](std::size_t next) {
+      if (next != to && seen.insert(next).second) open.push_back(next);
+    };
+    for (std::size_t next : graph.children[from].needs) go(next);
+    while (!open.empty()) {
+      const GraphStep::Child& step = graph.children[open.back()];
+      open.pop_back();
+      auto has = [&](const std::vector<std::size_t>& edges) {
+        return std::find(edges.begin(), edges.end(), to) != edges.end();
+      };
+      left_ -= static_cast<std::ptrdiff_t>(step.needs.size() + step.after.size()) + 1;
+      if (left_ < 0) return false;
+      if (has(step.needs) || (settled && has(step.after))) return true;
+      for (std::size_t next : step.needs) go(next);
+    }
+    return false;
+  }
+
+ private:
+  // Ten thousand steps with long ways between them would take the square of that; what is not found is not told.
+  std::ptrdiff_t left_ = 200000;
+};
+
+}  // namespace
+
+void lost_parallelism(const Survey& survey, Findings& findings) {
+  for (const BodySpot& body : survey.bodies) {
+    const GraphStep& list = *body.graph;
+    if (list.form != GraphStep::Form::List || list.children.size() < 2) continue;
+    ListUse use(survey, list);
+    // As many in a row as use nothing of each other. What only computes may stand between them.
+    std::vector<std::size_t> run;
+    auto end = [&] {
+      tell_lost(survey, list, run, findings);
+      run.clear();
+    };
+    for (std::size_t i = 0; i < list.children.size(); ++i) {
+      bool uses_run = !run.empty() && use[i].last_used >= static_cast<int>(run.front());
+      if (use.free(i)) {
+        if (uses_run) end();
+        run.push_back(i);
+      } else if (use[i].observes || nature_of(*list.children[i].step) != Nature::Pure) {
+        end();
+      }
+    }
+    end();
+  }
+}
+
+void implied_edge(const Survey& survey, Findings& findings) {
+  std::set<std::pair<int, int>> said;
+  for (const Position& at : survey.reading.implied_edges) said.emplace(at.line, at.column);
+  Reach reach;
+  for (const Spot& spot : survey.spots) {
+    if (!spot.body || spot.body->form != GraphStep::Form::Map) continue;
+    for (const char* key : {"needs", "after"}) {
+      const Node* written = spot.node->find(key);
+      if (!written) continue;
+      auto judge = [&](const Node& name) {
+        auto other = spot.body->find(name.text);
+        bool settled = std::string_view(key) == "after";
+        if (said.count({name.at.line, name.at.column})) {
+          findings.add(name, fmt::format("{} waits for `{}` already: it is said twice", spot.said_name, name.text),
+                       fmt::format("leave it out; `{}` is for what the data does not show", key));
+        } else if (other && reach.implied(*spot.body, spot.place, *other, settled)) {
+          findings.add(name,
+                       fmt::format("{} waits for `{}` already, through what else it needs", spot.said_name, name.text),
+                       "leave it out");
+        }
+      };
+      if (written->is_string()) judge(*written);
+      for (const Node& item : written->items) judge(item);
+    }
+  }
+}
+
+void pointless_join(const Survey& survey, Findings& findings) {
+  for (const Spot& spot : survey.spots) {
+    if (!(spot.kind & kJoining)) continue;
+    judge_join(spot, findings);
+    auto* graph = dynamic_cast<const GraphStep*>(spot.step);
+    if (spot.kind == kRace && graph && graph->children.size() == 1)
+      findings.add(*spot.node->member("race"), "a race with one branch is none",
+                   "add a branch that can win, or write the step by itself");
+  }
+}
+
+void pointless_fallback(const Survey& survey, Findings& findings) {
+  for (const Spot& spot : survey.spots) {
+    const Member* fallback = spot.node->member("fallback");
+    if (!fallback || spot.step->options.timeout.written()) continue;
+    auto* set = dynamic_cast<const SetStep*>(spot.step);
+    auto* sleep = dynamic_cast<const SleepStep*>(spot.step);
+    const Setting<bool>& condition = spot.step->options.condition;
+    bool sure = (set && is_sure(set->value)) || (sleep && !sleep->span.expression);
+    if (sure && !condition.expression && !spot.step->options.output && !spot.step->options.returns &&
+        !spot.step->options.delay.expression)
+      findings.add(*fallback, fmt::format("this `{}` can not fail, so its fallback never runs", spot.step->kind),
+                   "leave the fallback out");
+  }
+}
+
+}  // namespace flowrun::lint_rules

@@ -1,0 +1,128 @@
+#include "engine/lint/survey.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/steps/for_each.h"
+#include "engine/steps/switch.h"
+
+namespace flowrun {
+
+Survey::Survey(const Node& file, const RootStep& made, const Reading& read)
+    : root(file), workflow(made), reading(read) {
+  for (const Reading::Span& span : reading.spans) spans_.emplace(span.step, &span);
+  if (const Node* steps = root.find("steps")) body(*steps, *workflow.body, -1);
+  for (auto [name, handler] : {std::pair{"on_failure", &workflow.on_failure}, {"finally", &workflow.finally}})
+    if (const Node* written = root.find(name); written && *handler) body(*written, **handler, -1);
+  // Inner steps come later and take over what their outer ones say only through them.
+  owner.assign(reading.mentions.size(), -1);
+  for (std::size_t i = 0; i < spots.size(); ++i)
+    std::fill(owner.begin() + static_cast<std::ptrdiff_t>(spots[i].from),
+              owner.begin() + static_cast<std::ptrdiff_t>(spots[i].to), static_cast<int>(i));
+}
+
+void Survey::body(const Node& node, const GraphStep& graph, int around) {
+  bodies.push_back({&node, &graph, around});
+  std::size_t place = 0;
+  auto child = [&](const Node& written, Position at, std::size_t length, std::string said) {
+    if (place == graph.children.size()) return;
+    const Step& one = *graph.children[place].step;
+    step(written, one, {&written, nullptr, 0, at, static_cast<int>(length), around, &graph, place, 0, 0, said});
+    ++place;
+  };
+  if (graph.form == GraphStep::Form::Single) {
+    const Step& one = *graph.children.front().step;
+    child(node, {one.origin.line, one.origin.column}, one.kind.size(), "this step");
+  } else if (graph.form == GraphStep::Form::List) {
+    for (const Node& item : node.items) {
+      const Node* id = item.find("id");
+      const Member* kind = place < graph.children.size() ? item.member(graph.children[place].step->kind) : nullptr;
+      if (id) {
+        child(item, id->at, id->text.size(), fmt::format("`{}`", id->text));
+      } else if (kind) {
+        child(item, kind->at, kind->key.size(), fmt::format("step {}", place + 1));
+      }
+    }
+  } else {
+    for (const Member& member : node.members)
+      if (member.key.rfind("x-", 0) != 0)
+        child(member.value, member.at, member.key.size(), fmt::format("`{}`", member.key));
+  }
+}
+
+void Survey::step(const Node& node, const Step& made, Spot spot) {
+  spot.step = dynamic_cast<const LivingStep*>(&made);
+  auto span = spans_.find(&made);
+  if (!spot.step || span == spans_.end()) return;
+  spot.kind = kind_bit(made.kind);
+  spot.from = span->second->from;
+  spot.to = span->second->to;
+  const int index = static_cast<int>(spots.size());
+  const LivingStep& living = *spot.step;
+  index_.emplace(&made, index);
+  spots.push_back(std::move(spot));
+  const Node* main = node.find(made.kind);
+  if (auto* group = dynamic_cast<const GraphStep*>(&made)) {
+    body(*main, *group, index);
+  } else if (auto* each = dynamic_cast<const ForEachStep*>(&made)) {
+    body(*node.find("do"), dynamic_cast<const GraphStep&>(*each->body), index);
+  } else if (auto* choice = dynamic_cast<const SwitchStep*>(&made)) {
+    for (std::size_t i = 0; i < std::min(choice->ways.size(), main->items.size()); ++i) {
+      const Node& way = main->items[i];
+      const Node* inner = way.find("else") ? way.find("else") : way.find("do");
+      if (inner) body(*inner, dynamic_cast<const GraphStep&>(*choice->ways[i].body), index);
+    }
+  }
+  if (const Node* fallback = node.find("fallback"); fallback && living.options.fallback) {
+    const Step& other = *living.options.fallback;
+    step(*fallback, other,
+         {fallback,
+          nullptr,
+          0,
+          {other.origin.line, other.origin.column},
+          static_cast<int>(other.kind.size()),
+          index,
+          nullptr,
+          0,
+          0,
+          0,
+          "the fallback"});
+  }
+}
+
+const Member* Survey::option(const Spot& spot, std::string_view name) const {
+  if (const Member* own = spot.node->member(name)) return own;
+  const Node* defaults = root.find("defaults");
+  const Key* key = find_key(name);
+  if (!defaults || !key || !(key->kinds & spot.kind)) return nullptr;
+  for (std::string_view group : {std::string_view(spot.step->kind), std::string_view("all")})
+    if (const Node* options = defaults->find(group))
+      if (const Member* member = options->member(name)) return member;
+  return nullptr;
+}
+
+const Spot* Survey::resolve(int from, const std::string& name) const {
+  auto in = [&](const GraphStep& graph) -> const Spot* {
+    auto found = graph.find(name);
+    return found ? &spot_of(*graph.children[*found].step) : nullptr;
+  };
+  if (from < 0) return in(*workflow.body);
+  // `collect` sees the steps of the body.
+  const Spot* spot = &spots[static_cast<std::size_t>(from)];
+  if (auto* each = dynamic_cast<const ForEachStep*>(spot->step))
+    if (const Spot* found = in(dynamic_cast<const GraphStep&>(*each->body))) return found;
+  for (;; spot = &spots[static_cast<std::size_t>(spot->around)]) {
+    if (spot->body)
+      if (const Spot* found = in(*spot->body)) return found;
+    if (spot->around < 0) return in(*workflow.body);  // which handlers see
+  }
+}
+
+void Findings::add(Position at, std::size_t length, std::string message, std::string advice) {
+  if (!said_.emplace(code_, at.line, at.column).second) return;
+  diagnostics_.warning(code_, at, static_cast<int>(std::clamp<std::size_t>(length, 1, 200)), std::move(message),
+                       std::move(advice));
+}
+
+}  // namespace flowrun

@@ -1,0 +1,94 @@
+// A workflow laid out for the lints: every step beside its node, what stands around it, what it mentions. Judges
+// nothing.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/language/diagnostics.h"
+#include "engine/language/node.h"
+#include "engine/steps/reading.h"
+#include "engine/steps/root.h"
+
+namespace flowrun {
+
+/// A step where it is written.
+struct Spot {
+  const Node* node;  ///< as written, without defaults
+  const LivingStep* step;
+  std::uint32_t kind;     ///< kind_bit()
+  Position at;            ///< of its name; of its kind where it has none
+  int length;             ///< of what stands there
+  int around;             ///< index of the step that it is inside of; -1: none
+  const GraphStep* body;  ///< that it is a child of; null: a fallback
+  std::size_t place;      ///< in that body
+  std::size_t from, to;   ///< what is mentioned in it, anywhere inside: indices of Reading::mentions
+  std::string said_name;  ///< "`order`", or "step 2" of a list
+};
+
+/// A body or the branches of a group.
+struct BodySpot {
+  const Node* node;
+  const GraphStep* graph;
+  int around;
+};
+
+/// REQUIRES: the file was read without an error; then nodes and steps go pair by pair. All arguments outlive it.
+class Survey {
+ public:
+  Survey(const Node& root, const RootStep& workflow, const Reading& reading);
+
+  const Node& root;
+  const RootStep& workflow;
+  const Reading& reading;
+  std::vector<Spot> spots;  ///< a step before those inside it
+  std::vector<BodySpot> bodies;
+  std::vector<int> owner;  ///< of each mention: the innermost step that says it; -1: said outside of all steps
+
+  const Spot& spot_of(const Step& step) const { return spots[static_cast<std::size_t>(index_.at(&step))]; }
+  int index_of(const Step& step) const { return index_.at(&step); }
+  /// The step's own, else that of `defaults`; null when neither says it.
+  const Member* option(const Spot& spot, std::string_view name) const;
+  /// Which step `$steps.NAME` means, said by the step |from| or, for -1, at the top; null when it is none of a file
+  /// without errors.
+  const Spot* resolve(int from, const std::string& name) const;
+
+ private:
+  void body(const Node& node, const GraphStep& graph, int around);
+  void step(const Node& node, const Step& step, Spot spot);
+
+  std::unordered_map<const Step*, int> index_;
+  std::unordered_map<const Step*, const Reading::Span*> spans_;
+};
+
+/// Where the rules put what they find.
+class Findings {
+ public:
+  explicit Findings(Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
+  /// What add() adds from now on.
+  void begin(const char* code) { code_ = code; }
+  const std::string& text() const { return diagnostics_.source().text; }
+  /// What is read more than once, a default or an alias, is told of once.
+  void add(Position at, std::size_t length, std::string message, std::string advice);
+  void add(const Member& key, std::string message, std::string advice) {
+    add(key.at, key.key.size(), std::move(message), std::move(advice));
+  }
+  void add(const Node& value, std::string message, std::string advice) {
+    add(value.at, value.is_scalar() && !value.block ? value.text.size() : 1, std::move(message), std::move(advice));
+  }
+  void add(const Spot& step, std::string message, std::string advice) {
+    add(step.at, static_cast<std::size_t>(step.length), std::move(message), std::move(advice));
+  }
+
+ private:
+  Diagnostics& diagnostics_;
+  const char* code_ = "";
+  std::set<std::tuple<std::string, int, int>> said_;
+};
+
+}  // namespace flowrun
