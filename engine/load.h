@@ -51,6 +51,7 @@ std::string read_file(const std::string& file);
 struct GivenInputs {
   std::vector<std::pair<std::string, std::string>> texts;  ///< -i NAME=TEXT, coerced by the declared type
   Json values = Json::object();                            ///< --inputs, not coerced
+  bool some = false;  ///< what is missing is no mistake: it and the `vars` that use it are left out
 };
 
 struct ResolvedInputs {
