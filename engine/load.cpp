@@ -32,13 +32,6 @@ std::string name_from(const std::string& file) {
   return stem.empty() || !std::isalnum(static_cast<unsigned char>(stem[0])) ? "run" + stem : stem;
 }
 
-/// Options that a step must write itself.
-bool has_no_default(const std::string& option) {
-  static const std::set<std::string> kOwn{"id",   "if",          "needs", "after", "fallback", "do",
-                                          "name", "description", "as",    "key",   "collect"};
-  return kOwn.count(option) > 0 || kind_bit(option) != 0;
-}
-
 class Loader {
  public:
   Loader(const std::string& file, const Node& root, Loaded& loaded, Diagnostics& diagnostics, Jq* jq)
@@ -228,10 +221,10 @@ class Loader {
         if (key && key->later) {
           reading_.error("E109", member.at, member.key.size(),
                          fmt::format("`{}` is not available in this version of flowrun", member.key));
-        } else if (!key || has_no_default(member.key) || !(key->kinds & kinds)) {
+        } else if (!key || !may_have_default(*key) || !(key->kinds & kinds)) {
           std::vector<std::string> names;
           for (const Key& one : step_keys())
-            if ((one.kinds & kinds) && !has_no_default(one.name)) names.push_back(one.name);
+            if ((one.kinds & kinds) && may_have_default(one)) names.push_back(one.name);
           std::string near = nearest(member.key, names);
           reading_.error(key ? "E104" : "E101", member.at, member.key.size(),
                          fmt::format("`{}` is no option of {} to have a default", member.key,
