@@ -24,6 +24,7 @@ void add_retry(CLI::App& app, Context& context);
 void add_validate(CLI::App& app, Context& context);
 void add_plan(CLI::App& app, Context& context);
 void add_schema(CLI::App& app, Context& context);
+void add_eval(CLI::App& app, Context& context);
 void add_list(CLI::App& app, Context& context);
 void add_signal(CLI::App& app, Context& context);
 void add_show(CLI::App& app, Context& context);

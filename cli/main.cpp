@@ -115,6 +115,7 @@ int run(int argc, char** argv) {
   flowrun::cli::add_validate(app, context);
   flowrun::cli::add_plan(app, context);
   flowrun::cli::add_schema(app, context);
+  flowrun::cli::add_eval(app, context);
   flowrun::cli::add_list(app, context);
   flowrun::cli::add_signal(app, context);
   flowrun::cli::add_show(app, context);

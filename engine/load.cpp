@@ -34,8 +34,13 @@ std::string name_from(const std::string& file) {
 
 class Loader {
  public:
-  Loader(const std::string& file, const Node& root, Loaded& loaded, Diagnostics& diagnostics, Jq* jq)
-      : root_(root), loaded_(loaded), reading_(diagnostics, root, folder_of(file)), jq_(jq) {
+  Loader(const std::string& file, const Node& root, Loaded& loaded, Diagnostics& diagnostics, Jq* jq,
+         bool for_questions)
+      : root_(root),
+        loaded_(loaded),
+        reading_(diagnostics, root, folder_of(file)),
+        jq_(jq),
+        for_questions_(for_questions) {
     loaded_.file = file;
   }
 
@@ -56,7 +61,7 @@ class Loader {
       if (mention.reference.variable == "status" && (field.empty() || field == "items" || field == "branches"))
         looked_into.insert(mention.reference.member);
     }
-    for (auto& [group, name] : reading_.groups) group->items_named = looked_into.count(name) > 0;
+    for (auto& [group, name] : reading_.groups) group->items_named = for_questions_ || looked_into.count(name) > 0;
     loaded_.http = reading_.http;
     loaded_.workflow.signals = std::move(reading_.signals);
     programs();
@@ -279,18 +284,19 @@ class Loader {
   Reading reading_;
   bool usable_ = true;  ///< the schema of the input that is being read
   Jq* jq_;
+  bool for_questions_;
 };
 
 }  // namespace
 
-std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq* jq) {
+std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq* jq, bool for_questions) {
   std::optional<Node> root = read_yaml(diagnostics);
   if (!root) return std::nullopt;
   Loaded loaded;
   loaded.text = diagnostics.source().text;
   std::error_code error;
   std::string absolute = std::filesystem::absolute(file, error).lexically_normal().string();
-  Loader(error ? file : absolute, *root, loaded, diagnostics, jq).read();
+  Loader(error ? file : absolute, *root, loaded, diagnostics, jq, for_questions).read();
   if (!diagnostics.ok()) return std::nullopt;
   return loaded;
 }

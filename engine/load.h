@@ -42,7 +42,9 @@ struct Loaded {
 
 /// Reads the text of |diagnostics| as the workflow |file|. Nothing when there are errors. |jq|, when given, is asked
 /// whether it can compile what it will be asked for.
-std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq* jq = nullptr);
+/// |for_questions|: groups keep all that `$status` can show, although no expression of the file looks at it.
+std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq* jq = nullptr,
+                           bool for_questions = false);
 
 /// Reads the file's text; throws Error(Usage) for what is missing, a folder or unreadable, Error(Invalid) beyond 4 MiB.
 std::string read_file(const std::string& file);
