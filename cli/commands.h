@@ -4,6 +4,7 @@
 #include <CLI/App.hpp>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace flowrun::cli {
 
@@ -31,6 +32,10 @@ void add_show(CLI::App& app, Context& context);
 void add_output(CLI::App& app, Context& context);
 void add_logs(CLI::App& app, Context& context);
 void add_journal(CLI::App& app, Context& context);
+void add_completion(CLI::App& app, Context& context);
 void add_version(CLI::App& app, Context& context);
+
+/// `flowrun __complete WORD...`: prints what may stand for the last of |words|, one a line, its meaning behind a tab.
+int complete(const CLI::App& app, Context& context, const std::vector<std::string>& words);
 
 }  // namespace flowrun::cli

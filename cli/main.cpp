@@ -122,6 +122,7 @@ int run(int argc, char** argv) {
   flowrun::cli::add_output(app, context);
   flowrun::cli::add_logs(app, context);
   flowrun::cli::add_journal(app, context);
+  flowrun::cli::add_completion(app, context);
   flowrun::cli::add_version(app, context);
   std::string topic;
   CLI::App* help = app.add_subcommand("help", "Help on a command");
@@ -139,6 +140,8 @@ int run(int argc, char** argv) {
     };
   });
 
+  if (argc > 1 && std::strcmp(argv[1], "__complete") == 0)
+    return flowrun::cli::complete(app, context, {argv + 2, argv + argc});
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
