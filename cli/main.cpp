@@ -113,12 +113,16 @@ int run(int argc, char** argv) {
   flowrun::cli::add_resume(app, context);
   flowrun::cli::add_retry(app, context);
   flowrun::cli::add_validate(app, context);
+  flowrun::cli::add_plan(app, context);
+  flowrun::cli::add_schema(app, context);
+  flowrun::cli::add_eval(app, context);
   flowrun::cli::add_list(app, context);
   flowrun::cli::add_signal(app, context);
   flowrun::cli::add_show(app, context);
   flowrun::cli::add_output(app, context);
   flowrun::cli::add_logs(app, context);
   flowrun::cli::add_journal(app, context);
+  flowrun::cli::add_completion(app, context);
   flowrun::cli::add_version(app, context);
   std::string topic;
   CLI::App* help = app.add_subcommand("help", "Help on a command");
@@ -136,6 +140,8 @@ int run(int argc, char** argv) {
     };
   });
 
+  if (argc > 1 && std::strcmp(argv[1], "__complete") == 0)
+    return flowrun::cli::complete(app, context, {argv + 2, argv + argc});
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

@@ -97,9 +97,9 @@ Loaded load_or_throw(const std::string& file, Jq& jq, bool quiet) {
   return std::move(*loaded);
 }
 
-Loaded load_own_copy(const Journal& journal, const RunRecord& record) {
+Loaded load_own_copy(const Journal& journal, const RunRecord& record, bool for_questions) {
   Diagnostics diagnostics({record.file, journal.source(record.source_hash)});
-  std::optional<Loaded> loaded = load(record.file, diagnostics);
+  std::optional<Loaded> loaded = load(record.file, diagnostics, nullptr, Lints::No, for_questions);
   if (!loaded)
     throw Error(Problem::Impossible, fmt::format("this flowrun can not read the workflow of run {} any more:\n{}",
                                                  record.id, diagnostics.text()));
@@ -132,6 +132,21 @@ History history_of(const Journal& journal, const RunRecord& run, std::int64_t un
     }
     from = slice.back().seq + 1;
   }
+}
+
+std::string journal_spelling(const std::string& typed, const History& history) {
+  if (history.find(typed)) return typed;
+  for (const StepHistory& step : history.steps()) {
+    std::string plain;
+    for (char c : step.path) {
+      if (c == '[')
+        plain += '/';
+      else if (c != ']')
+        plain += c;
+    }
+    if (plain == typed) return step.path;
+  }
+  return typed;
 }
 
 RunRecord looked_at(const Journal& journal, const std::string& run) {

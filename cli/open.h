@@ -17,7 +17,7 @@ namespace flowrun::cli {
 Loaded load_or_throw(const std::string& file, Jq& jq, bool quiet);
 
 /// The run's own copy of its workflow.
-Loaded load_own_copy(const Journal& journal, const RunRecord& record);
+Loaded load_own_copy(const Journal& journal, const RunRecord& record, bool for_questions = false);
 
 /// Resumes |record|, or retries it when |reopen|, and drives it. Returns the exit code.
 int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& options, const Context& context,
@@ -30,6 +30,9 @@ std::string read_input_file(const std::string& name, const std::string& option);
 
 /// What the entries of a run say, up to |until|; 0: all of them.
 History history_of(const Journal& journal, const RunRecord& run, std::int64_t until = 0);
+
+/// `enrich/C-1042/profile` may stand for `enrich[C-1042]/profile`: the path in |history| that reads the same.
+std::string journal_spelling(const std::string& typed, const History& history);
 
 /// The run that a looking command means: the newest when |run| is empty.
 RunRecord looked_at(const Journal& journal, const std::string& run);

@@ -15,30 +15,8 @@ struct OutputOptions {
   bool json = false;
 };
 
-/// `enrich/C-1042/profile` may stand for `enrich[C-1042]/profile`: the path among |known| that reads the same.
-std::string journal_spelling(const std::string& typed, const History& history) {
-  if (history.find(typed)) return typed;
-  for (const StepHistory& step : history.steps()) {
-    std::string plain;
-    for (char c : step.path) {
-      if (c == '[')
-        plain += '/';
-      else if (c != ']')
-        plain += c;
-    }
-    if (plain == typed) return step.path;
-  }
-  return typed;
-}
-
 Value step_output(const Journal& journal, const RunRecord& run, const std::string& typed) {
-  History history;
-  for (std::int64_t from = 1;;) {
-    std::vector<Entry> slice = journal.read(run.number, from);
-    if (slice.empty()) break;
-    for (const Entry& entry : slice) history.add(entry);
-    from = slice.back().seq + 1;
-  }
+  History history = history_of(journal, run);
   std::string path = journal_spelling(typed, history);
   // Groups keep no output in the journal, it follows from their children: the machine knows it.
   Loaded loaded = load_own_copy(journal, run);

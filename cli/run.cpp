@@ -1,23 +1,21 @@
 // flowrun run: validate, start, drive, print the output.
 #include <fmt/format.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <sstream>
+#include <cctype>
 
 #include "cli/drive.h"
+#include "cli/inputs.h"
 #include "cli/open.h"
+#include "cli/plan.h"
 #include "cli/render.h"
 #include "engine/jq/jq.h"
-#include "engine/steps/outline.h"
 
 namespace flowrun::cli {
 namespace {
 
 struct RunOptions {
   std::string file;
-  std::vector<std::string> inputs;
-  std::string inputs_file;
+  InputOptions inputs;
   std::string id;
   int jobs = 0;
   int concurrency = 0;
@@ -28,52 +26,6 @@ struct RunOptions {
   std::string on_crash;
   DriveOptions drive;
 };
-
-/// `NAME=VALUE`, `NAME=@FILE`, `NAME=@-`, `NAME=@lines:FILE`.
-void add_input(GivenInputs& given, const std::string& text) {
-  std::size_t equals = text.find('=');
-  if (equals == std::string::npos || equals == 0)
-    throw Error(Problem::Usage, fmt::format("-i {}: write NAME=VALUE", text));
-  std::string name = text.substr(0, equals);
-  std::string value = text.substr(equals + 1);
-  if (value.rfind("@lines:", 0) == 0) {
-    Json lines = Json::array();
-    std::istringstream in(read_input_file(value.substr(7), "input " + name));
-    for (std::string line; std::getline(in, line);) lines.push_back(line);
-    std::erase_if(given.texts, [&](const auto& earlier) { return earlier.first == name; });
-    given.values[name] = std::move(lines);
-    return;
-  }
-  if (value.size() > 1 && value[0] == '@') value = read_input_file(value.substr(1), "input " + name);
-  given.texts.emplace_back(std::move(name), std::move(value));
-}
-
-GivenInputs given_inputs(const RunOptions& options) {
-  GivenInputs given;
-  if (!options.inputs_file.empty()) {
-    std::string text = read_input_file(options.inputs_file, "--inputs");
-    Diagnostics diagnostics({options.inputs_file, text});
-    auto node = read_yaml(diagnostics);
-    if (!node || !diagnostics.ok()) throw Error(Problem::Invalid, diagnostics.text());
-    if (!node->is_map())
-      throw Error(Problem::Invalid, fmt::format("{}: inputs must be a map of names to values", options.inputs_file));
-    given.values = node->json();
-  }
-  for (const std::string& text : options.inputs) add_input(given, text);
-  return given;
-}
-
-void print_plan(const Loaded& loaded, const ResolvedInputs& inputs) {
-  std::string text = fmt::format("{} would run with {}\n", loaded.workflow.name, inputs.inputs.text());
-  std::vector<std::vector<std::string>> rows;
-  for (const OutlineRow& row : outline(loaded.workflow)) {
-    std::string name(static_cast<std::size_t>(row.depth) * 2, ' ');
-    name += row.path.substr(row.path.find_last_of('/') == std::string::npos ? 0 : row.path.find_last_of('/') + 1);
-    rows.push_back(
-        {name, row.kind, row.waits_for.empty() ? (row.depth == 0 ? "starts first" : "") : "after " + row.waits_for});
-  }
-  print_result(text + table(rows) + "nothing was started\n");
-}
 
 /// --id: one line for CI that starts, resumes or prints again.
 std::optional<int> same_id(Journal& journal, const RunOptions& options, const Context& context, const Loaded& loaded,
@@ -99,14 +51,10 @@ std::optional<int> same_id(Journal& journal, const RunOptions& options, const Co
 int run_workflow(const Context& context, const RunOptions& options) {
   std::unique_ptr<Jq> evaluator = make_jq();
   Loaded loaded = load_or_throw(options.file, *evaluator, context.quiet);
-  auto environment = [](const std::string& name) -> std::optional<std::string> {
-    const char* value = std::getenv(name.c_str());
-    return value ? std::optional<std::string>(value) : std::nullopt;
-  };
-  Instant now = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
-  ResolvedInputs inputs = resolve_inputs(loaded, given_inputs(options), environment, *evaluator, now);
+  ResolvedInputs inputs = resolved_inputs(loaded, given_inputs(options.inputs), *evaluator);
   if (options.dry_run) {
-    print_plan(loaded, inputs);
+    print_result(fmt::format("{} would run with {}\n{}nothing was started\n", loaded.workflow.name,
+                             inputs.inputs.text(), plan_as_tree(loaded.workflow)));
     return 0;
   }
   Journal journal(journal_path(context.journal), Journal::Mode::Create);
@@ -140,13 +88,7 @@ void add_run(CLI::App& app, Context& context) {
   auto options = std::make_shared<RunOptions>();
   CLI::App* command = app.add_subcommand("run", "Run a workflow in the foreground and print its output");
   command->add_option("FILE", options->file, "The workflow")->required();
-  command->add_option("-i,--input", options->inputs, "An input: NAME=VALUE, NAME=@FILE, NAME=@-, NAME=@lines:FILE")
-      ->type_name("NAME=VALUE")
-      ->take_all()
-      ->expected(1)
-      ->allow_extra_args(false);
-  command->add_option("--inputs", options->inputs_file, "All inputs as JSON or YAML; -i overrides")
-      ->type_name("FILE|-");
+  add_input_options(*command, options->inputs);
   command->add_option("--id", options->id, "The run's id; an unfinished run of that id is resumed")->type_name("ID");
   command->add_option("-j,--jobs", options->jobs, "Processes at once")
       ->check(CLI::Range(1, 100000))

@@ -105,6 +105,8 @@ ResolvedInputs resolve_inputs(const Loaded& loaded, const GivenInputs& given,
       } else {
         value = std::get<Value>(evaluation).json();
       }
+    } else if (given.some) {
+      continue;
     } else {
       errors.push_back(fmt::format("input {} is missing{}; give it by -i {}=VALUE{}", spec.name,
                                    spec.description.empty() ? "" : " (" + spec.description + ")", spec.name,
@@ -116,8 +118,16 @@ ResolvedInputs resolve_inputs(const Loaded& loaded, const GivenInputs& given,
       errors.push_back(fmt::format("input {}: {}", spec.name, error));
     scope.inputs[spec.name] = std::move(*value);
   }
+  auto lacks = [&](const Reference& reference) {
+    const Json* known = reference.variable == "input"  ? &scope.inputs
+                        : reference.variable == "vars" ? &scope.vars
+                                                       : nullptr;
+    return known && !reference.member.empty() && !known->contains(reference.member);
+  };
   if (errors.empty())
     for (const Var& var : loaded.vars) {
+      std::vector<Reference> references = var.value.references();
+      if (given.some && std::any_of(references.begin(), references.end(), lacks)) continue;
       Evaluation evaluation = var.value.evaluate(scope, evaluator);
       if (auto* failure = std::get_if<Failure>(&evaluation)) {
         errors.push_back(fmt::format("vars.{}: {}", var.name, failure->message));

@@ -33,17 +33,15 @@ std::string name_from(const std::string& file) {
   return stem.empty() || !std::isalnum(static_cast<unsigned char>(stem[0])) ? "run" + stem : stem;
 }
 
-/// Options that a step must write itself.
-bool has_no_default(const std::string& option) {
-  static const std::set<std::string> kOwn{"id",   "if",          "needs", "after", "fallback", "do",
-                                          "name", "description", "as",    "key",   "collect"};
-  return kOwn.count(option) > 0 || kind_bit(option) != 0;
-}
-
 class Loader {
  public:
-  Loader(const std::string& file, const Node& root, Loaded& loaded, Diagnostics& diagnostics, Jq* jq)
-      : root_(root), loaded_(loaded), reading_(diagnostics, root, folder_of(file)), jq_(jq) {
+  Loader(const std::string& file, const Node& root, Loaded& loaded, Diagnostics& diagnostics, Jq* jq,
+         bool for_questions)
+      : root_(root),
+        loaded_(loaded),
+        reading_(diagnostics, root, folder_of(file)),
+        jq_(jq),
+        for_questions_(for_questions) {
     loaded_.file = file;
   }
 
@@ -66,9 +64,9 @@ class Loader {
       if (field.empty() || field == "items" || field == "branches") looked_into.insert(mention.reference.member);
     }
     for (auto& [group, name] : reading_.groups) {
-      group->items_named = looked_into.count(name) > 0;
+      group->items_named = for_questions_ || looked_into.count(name) > 0;
       // Who looks into one group may find another in it.
-      group->status_named = !looked_into.empty() || looked_at.count(name) > 0;
+      group->status_named = for_questions_ || !looked_into.empty() || looked_at.count(name) > 0;
     }
     loaded_.http = reading_.http;
     loaded_.workflow.signals = std::move(reading_.signals);
@@ -235,10 +233,10 @@ class Loader {
         if (key && key->later) {
           reading_.error("E109", member.at, member.key.size(),
                          fmt::format("`{}` is not available in this version of flowrun", member.key));
-        } else if (!key || has_no_default(member.key) || !(key->kinds & kinds)) {
+        } else if (!key || !may_have_default(*key) || !(key->kinds & kinds)) {
           std::vector<std::string> names;
           for (const Key& one : step_keys())
-            if ((one.kinds & kinds) && !has_no_default(one.name)) names.push_back(one.name);
+            if ((one.kinds & kinds) && may_have_default(one)) names.push_back(one.name);
           std::string near = nearest(member.key, names);
           reading_.error(key ? "E104" : "E101", member.at, member.key.size(),
                          fmt::format("`{}` is no option of {} to have a default", member.key,
@@ -305,18 +303,19 @@ class Loader {
   std::set<std::string> ignored_;
   bool usable_ = true;  ///< the schema of the input that is being read
   Jq* jq_;
+  bool for_questions_;
 };
 
 }  // namespace
 
-std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq* jq, Lints lints) {
+std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq* jq, Lints lints, bool for_questions) {
   std::optional<Node> root = read_yaml(diagnostics);
   if (!root) return std::nullopt;
   Loaded loaded;
   loaded.text = diagnostics.source().text;
   std::error_code error;
   std::string absolute = std::filesystem::absolute(file, error).lexically_normal().string();
-  Loader(error ? file : absolute, *root, loaded, diagnostics, jq).read(lints);
+  Loader(error ? file : absolute, *root, loaded, diagnostics, jq, for_questions).read(lints);
   if (!diagnostics.ok()) return std::nullopt;
   return loaded;
 }

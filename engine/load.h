@@ -45,8 +45,9 @@ enum class Lints { No, Yes };
 
 /// Reads the text of |diagnostics| as the workflow |file|. Nothing when there are errors. |jq|, when given, is asked
 /// whether it can compile what it will be asked for.
-std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq* jq = nullptr,
-                           Lints lints = Lints::No);
+/// |for_questions|: groups keep all that `$status` can show, although no expression of the file looks at it.
+std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq* jq = nullptr, Lints lints = Lints::No,
+                           bool for_questions = false);
 
 /// Reads the file's text; throws Error(Usage) for what is missing, a folder or unreadable, Error(Invalid) beyond 4 MiB.
 std::string read_file(const std::string& file);
@@ -55,6 +56,7 @@ std::string read_file(const std::string& file);
 struct GivenInputs {
   std::vector<std::pair<std::string, std::string>> texts;  ///< -i NAME=TEXT, coerced by the declared type
   Json values = Json::object();                            ///< --inputs, not coerced
+  bool some = false;  ///< what is missing is no mistake: it and the `vars` that use it are left out
 };
 
 struct ResolvedInputs {

@@ -12,7 +12,7 @@ const std::vector<Key>& step_keys() {
   static const std::vector<Key> keys{
       {"http", kHttp, "[METHOD] URL", "GET", "one HTTP call"},
       {"shell", kShell, "script", "", "a script, given to the interpreter; never interpolated"},
-      {"exec", kExec, "list", "", "a program and its arguments, without a shell"},
+      {"exec", kExec, "list of arguments", "", "a program and its arguments, without a shell"},
       {"sleep", kSleep, "duration", "", "waits until a date that is set when it begins"},
       {"wait", kWait, "name", "", "waits for a signal"},
       {"workflow", kWorkflow, "path", "", "runs another workflow", true},
@@ -37,8 +37,8 @@ const std::vector<Key>& step_keys() {
       {"output", kEvery, "any", "by kind", "maps the raw result to the output"},
       {"on_crash", kHttp | kProcess, "rerun, ask or fail", "by kind",
        "what becomes of an attempt that a crash cut off"},
-      {"name", kEvery, "text", "", "for display"},
-      {"description", kEvery, "text", "", "for display"},
+      {"name", kEvery, "literal text", "", "for display"},
+      {"description", kEvery, "literal text", "", "for display"},
       {"join", kJoining, "policy", "all", "when the group is done, and whether it succeeded"},
       {"fail_fast", kJoining | kSequence, "true, false, drain", "drain", "what a failure stops"},
 
@@ -46,28 +46,29 @@ const std::vector<Key>& step_keys() {
       {"headers", kHttp, "map", "", "request headers"},
       {"auth", kHttp, "map or none", "none", "bearer, basic or header"},
       {"json", kHttp, "any", "", "a JSON body"},
-      {"form", kHttp, "map", "", "a form body"},
+      {"form", kHttp, "map or expression", "", "a form body"},
       {"text", kHttp, "text", "", "a text body"},
       {"file", kHttp, "path", "", "a body streamed from a file"},
       {"expect", kHttp, "status or map", "2xx", "what counts as success"},
-      {"response", kHttp, "word", "auto", "auto, json, text, base64, none or file"},
+      {"response", kHttp, "auto, json, text, base64, none or file", "auto", "how the answer is read"},
       {"max_response", kHttp, "size", "8MiB", "the longest answer"},
-      {"follow_redirects", kHttp, "count or false", "10", "how many redirects are followed"},
+      {"follow_redirects", kHttp, "literal count or boolean", "10", "how many redirects are followed"},
       {"tls", kHttp, "map", "", "ca, cert, key, verify"},
       {"proxy", kHttp, "URL", "environment", "the proxy"},
       {"connect_timeout", kHttp, "duration", "5s", "until connected"},
       {"idle_timeout", kHttp, "duration", "30s", "without a byte moving"},
-      {"idempotency_key", kHttp, "auto, none or text", "auto", "the Idempotency-Key of POST and PATCH"},
+      {"idempotency_key", kHttp, "text", "auto", "the Idempotency-Key of POST and PATCH: auto, none or your own"},
 
       {"env", kProcess, "map", "", "variables; null removes one"},
-      {"inherit_env", kProcess, "boolean or list", "true", "which of flowrun's own variables are passed on"},
+      {"inherit_env", kProcess, "literal boolean or list of texts", "true",
+       "which of flowrun's own variables are passed on"},
       {"cwd", kProcess, "path", "the workflow's", "where the process runs"},
-      {"stdin", kProcess, "text or any", "empty", "its standard input"},
-      {"capture", kProcess, "word", "text", "text, json, jsonl, lines, none or file"},
-      {"success_codes", kProcess, "list", "[0]", "exit codes that count as success"},
+      {"stdin", kProcess, "any", "empty", "its standard input"},
+      {"capture", kProcess, "text, json, jsonl, lines, none or file", "text", "how its output is read"},
+      {"success_codes", kProcess, "exit code or list", "[0]", "exit codes that count as success"},
       {"kill_grace", kProcess, "duration", "5s", "between TERM and KILL"},
       {"max_output", kProcess, "size", "1MiB", "the most that is captured"},
-      {"interpreter", kShell, "list", "[bash, -euo, pipefail]", "what runs the script"},
+      {"interpreter", kShell, "list of texts", "[bash, -euo, pipefail]", "what runs the script"},
 
       {"do", kForEach, "body", "", "what runs for each item"},
       {"as", kForEach, "name", "", "another name for $item"},
@@ -80,7 +81,7 @@ const std::vector<Key>& step_keys() {
       {"poll", kWork, "map", "", "repeats until something holds"},
       {"paginate", kHttp, "map", "", "follows pages", true},
       {"undo", kEvery, "step", "", "compensates this step", true},
-      {"undo_on", kEvery, "word", "", "when undo applies", true},
+      {"undo_on", kEvery, "started or succeeded", "", "when undo applies", true},
       {"atomic", kJoining | kSequence | kSwitch, "boolean", "", "undoes what is in it when it fails", true},
       {"returns", kEvery, "schema", "", "the shape of the output"},
       {"with", kWorkflow, "map", "", "inputs of a sub-workflow", true},
@@ -93,17 +94,17 @@ const std::vector<Key>& step_keys() {
 const std::vector<Key>& top_keys() {
   static const std::vector<Key> keys{
       {"flowrun", 0, "1", "required", "version of the language"},
-      {"name", 0, "name", "name of the file", "part of the run's id; `-` is allowed"},
-      {"description", 0, "text", "", "shown by list and show"},
+      {"name", 0, "name of a run", "name of the file", "part of the run's id; `-` is allowed"},
+      {"description", 0, "literal text", "", "shown by list and show"},
       {"version", 0, "text", "", "shown by list and show"},
-      {"input", 0, "map of schemas", "{}", "the declared inputs"},
-      {"vars", 0, "map", "{}", "constants, evaluated once at the start"},
+      {"input", 0, "map of inputs", "{}", "the declared inputs"},
+      {"vars", 0, "map of values", "{}", "constants, evaluated once at the start"},
       {"env", 0, "map", "{}", "added to the environment of every process"},
-      {"cwd", 0, "path", "folder of the file", "where relative paths start and processes run"},
+      {"cwd", 0, "literal text", "folder of the file", "where relative paths start and processes run"},
       {"secrets", 0, "map", "{}", "values that are never stored", true},
       {"limits", 0, "map", "{}", "named pools shared by steps", true},
       {"defaults", 0, "map", "{}", "defaults of options for all, http, shell, exec"},
-      {"concurrency", 0, "count", "64", "attempts running at once in this run"},
+      {"concurrency", 0, "literal count", "64", "attempts running at once in this run"},
       {"timeout", 0, "duration", "none", "of `steps`"},
       {"fail_fast", 0, "true, false, drain", "drain", "what a failure stops; groups inherit it"},
       {"steps", 0, "body", "required", "what is to be done"},
@@ -122,7 +123,7 @@ const std::vector<InnerKey>& inner_keys() {
       {"retry", "backoff", "number", "2", "by which each further wait is multiplied"},
       {"retry", "max_delay", "duration", "30s", "the longest wait"},
       {"retry", "jitter", "full or none", "full", "whether a wait is a random part of that"},
-      {"retry", "on", "list of error types", "by kind", "what is tried again"},
+      {"retry", "on", "error type or list", "by kind", "what is tried again"},
       {"retry", "if", "boolean", "true", "asked of each failure"},
       {"poll", "until", "boolean", "success", "what is waited for"},
       {"poll", "fail_if", "boolean", "false", "what will never come right"},
@@ -139,7 +140,7 @@ const std::vector<InnerKey>& inner_keys() {
       {"tls", "ca", "path", "system", "whom to trust"},
       {"tls", "cert", "path", "", "the client's certificate"},
       {"tls", "key", "path", "", "its key"},
-      {"tls", "verify", "boolean", "true", "whether the server's certificate is checked"},
+      {"tls", "verify", "literal boolean", "true", "whether the server's certificate is checked"},
       {"join", "at_least", "count or percent", "", "when all have settled, so many have succeeded"},
       {"join", "tolerate", "count or percent", "", "at most so many have failed"},
       {"join", "quorum", "count or percent", "", "done at so many successes; the rest is cancelled"},
@@ -284,6 +285,24 @@ std::string advice_at_top(std::string_view word) {
   auto found = others.find(word);
   if (found != others.end()) return found->second;
   return find_key(word) ? "it is a key of a step; steps stand below `steps:`" : "";
+}
+
+bool may_have_default(const Key& key) {
+  static constexpr std::array<std::string_view, 11> kOwn{"id",   "if",          "needs", "after", "fallback", "do",
+                                                         "name", "description", "as",    "key",   "collect"};
+  return std::find(kOwn.begin(), kOwn.end(), key.name) == kOwn.end() && kind_bit(key.name) == 0;
+}
+
+const std::vector<std::string>& error_types() {
+  static const std::vector<std::string> types{"transient", "any",    "connect", "dns",      "tls",  "timeout",
+                                              "http",      "expect", "returns", "parse",    "exit", "killed",
+                                              "spawn",     "fail",   "crash",   "cancelled"};
+  return types;
+}
+
+const std::vector<std::string>& http_methods() {
+  static const std::vector<std::string> methods{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+  return methods;
 }
 
 bool is_reserved(std::string_view word) {

@@ -33,7 +33,7 @@ enum KindSet : std::uint32_t {
 struct Key {
   const char* name;
   std::uint32_t kinds;
-  const char* type;   ///< for people: `duration`, `map`, ...
+  const char* type;   ///< in words that language_schema.cpp knows: `duration`, `map`, `rerun, ask or fail`, ...
   const char* usual;  ///< its default, for people
   const char* doc;
   bool later = false;  ///< belongs to a coming version: refused with a clear word
@@ -66,6 +66,11 @@ std::string kind_names(std::uint32_t kinds);
 std::string advice_for(std::string_view word, std::uint32_t kind);
 /// The same for a word at the top of a file.
 std::string advice_at_top(std::string_view word);
+/// Whether `defaults` may say it; some options a step must write itself.
+bool may_have_default(const Key& key);
+/// Types of error without a number, as `retry.on` names them.
+const std::vector<std::string>& error_types();
+const std::vector<std::string>& http_methods();
 /// Words kept for later versions: using one is E109.
 bool is_reserved(std::string_view word);
 

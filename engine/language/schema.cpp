@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <regex>
 
 // Without it valijson calls abort() for a schema that it can not use.
@@ -54,64 +53,114 @@ const char* name_of_type(const Json& value) {
                                      : "null";
 }
 
-/// What a keyword takes.
-void check_value(const Member& member, Diagnostics& diagnostics) {
+using Takes = SchemaKeyword::Takes;
+
+/// What keywords with a plain value take, and what people call it.
+const char* wanted_by(Takes takes, const Node& value) {
   using Kind = Node::Kind;
-  auto among = [&](std::initializer_list<const char*> keys) {
-    return std::any_of(keys.begin(), keys.end(), [&](const char* key) { return member.key == key; });
-  };
-  const Node& value = member.value;
-  const char* wanted = nullptr;
-  if (among({"minItems", "maxItems", "minLength", "maxLength"})) {
-    if (value.kind != Kind::Integer || value.text[0] == '-') wanted = "a count";
-  } else if (among({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})) {
-    if (value.kind != Kind::Integer && value.kind != Kind::Float) wanted = "a number";
-  } else if (among({"enum", "required", "anyOf", "oneOf", "allOf"})) {
-    if (!value.is_list()) wanted = "a list";
-  } else if (member.key == "properties") {
-    if (!value.is_map()) wanted = "a map";
-  } else if (member.key == "uniqueItems") {
-    if (value.kind != Kind::Boolean) wanted = "true or false";
-  } else if (among({"pattern", "format"})) {
-    if (!value.is_string()) wanted = "text";
+  switch (takes) {
+    case Takes::Count:
+      return value.kind == Kind::Integer && value.text[0] != '-' ? nullptr : "a count";
+    case Takes::Number:
+      return value.kind == Kind::Integer || value.kind == Kind::Float ? nullptr : "a number";
+    case Takes::List:
+    case Takes::Texts:
+    case Takes::Schemas:
+      return value.is_list() ? nullptr : "a list";
+    case Takes::SchemaMap:
+      return value.is_map() ? nullptr : "a map";
+    case Takes::Boolean:
+      return value.kind == Kind::Boolean ? nullptr : "true or false";
+    case Takes::Text:
+      return value.is_string() ? nullptr : "text";
+    case Takes::Type:
+    case Takes::Schema:
+    case Takes::Any:
+      return nullptr;
   }
-  if (wanted)
+  return nullptr;
+}
+
+void check_type(const Node& type, Diagnostics& diagnostics) {
+  const std::vector<std::string>& types = schema_types();
+  if (std::find(types.begin(), types.end(), type.text) != types.end() && type.is_string()) return;
+  if (type.text == "null") return;
+  std::string near = nearest(type.text, types);
+  diagnostics.error(
+      "E108", type.at, static_cast<int>(std::max<std::size_t>(1, type.text.size())),
+      fmt::format("no type `{}`", type.text),
+      near.empty() ? "string, integer, number, boolean, array, object or null" : "did you mean `" + near + "`?");
+}
+
+void check_pattern(const Node& pattern, Diagnostics& diagnostics) {
+  if (!pattern.is_string()) return;
+  try {
+    std::regex compiled(pattern.text);
+  } catch (const std::regex_error&) {
+    diagnostics.error("E108", pattern.at, static_cast<int>(pattern.text.size()),
+                      fmt::format("`{}` is no regular expression", pattern.text));
+  }
+}
+
+void check_keyword(const SchemaKeyword& keyword, const Member& member, Diagnostics& diagnostics) {
+  const Node& value = member.value;
+  if (const char* wanted = wanted_by(keyword.takes, value))
     diagnostics.error("E108", value.at, static_cast<int>(std::max<std::size_t>(1, value.text.size())),
                       fmt::format("`{}` takes {}, not {}", member.key, wanted, value.kind_name()));
+  if (keyword.takes == Takes::Type) {
+    if (!value.is_list()) check_type(value, diagnostics);
+    for (const Node& type : value.items) check_type(type, diagnostics);
+  }
+  if (member.key == "pattern") check_pattern(value, diagnostics);
+  if (keyword.takes == Takes::SchemaMap)
+    for (const Member& property : value.members) check_schema_keywords(property.value, false, diagnostics);
+  if (keyword.takes == Takes::Schema) check_schema_keywords(value, false, diagnostics);
+  if (keyword.takes == Takes::Schemas)
+    for (const Node& item : value.items) check_schema_keywords(item, false, diagnostics);
 }
 
 }  // namespace
 
+const std::vector<SchemaKeyword>& schema_keywords() {
+  static const std::vector<SchemaKeyword> keywords{
+      {"type", Takes::Type},
+      {"enum", Takes::List},
+      {"const", Takes::Any},
+      {"properties", Takes::SchemaMap},
+      {"required", Takes::Texts},
+      {"additionalProperties", Takes::Schema},
+      {"items", Takes::Schema},
+      {"minItems", Takes::Count},
+      {"maxItems", Takes::Count},
+      {"uniqueItems", Takes::Boolean},
+      {"minLength", Takes::Count},
+      {"maxLength", Takes::Count},
+      {"pattern", Takes::Text},
+      {"minimum", Takes::Number},
+      {"maximum", Takes::Number},
+      {"exclusiveMinimum", Takes::Number},
+      {"exclusiveMaximum", Takes::Number},
+      {"multipleOf", Takes::Number},
+      {"format", Takes::Text},
+      {"anyOf", Takes::Schemas},
+      {"oneOf", Takes::Schemas},
+      {"allOf", Takes::Schemas},
+      {"not", Takes::Schema},
+      {"description", Takes::Any},
+      {"title", Takes::Any},
+      {"default", Takes::Any},
+      {"examples", Takes::Any},
+      {"env", Takes::Any, true},
+  };
+  return keywords;
+}
+
+const std::vector<std::string>& schema_types() {
+  static const std::vector<std::string> types{"string", "integer", "number", "boolean", "array", "object", "null"};
+  return types;
+}
+
 void check_schema_keywords(const Node& schema, bool input, Diagnostics& diagnostics) {
-  static constexpr std::array<const char*, 29> kKeywords{"type",
-                                                         "enum",
-                                                         "const",
-                                                         "properties",
-                                                         "required",
-                                                         "additionalProperties",
-                                                         "items",
-                                                         "minItems",
-                                                         "maxItems",
-                                                         "uniqueItems",
-                                                         "minLength",
-                                                         "maxLength",
-                                                         "pattern",
-                                                         "minimum",
-                                                         "maximum",
-                                                         "exclusiveMinimum",
-                                                         "exclusiveMaximum",
-                                                         "multipleOf",
-                                                         "format",
-                                                         "anyOf",
-                                                         "oneOf",
-                                                         "allOf",
-                                                         "not",
-                                                         "description",
-                                                         "title",
-                                                         "default",
-                                                         "examples",
-                                                         "env",
-                                                         ""};
   if (!schema.is_map()) {
     bool allowed = schema.kind == Node::Kind::Boolean;
     if (!allowed) diagnostics.error("E108", schema.at, 1, "a schema must be a map", "for example { type: string }");
@@ -119,51 +168,20 @@ void check_schema_keywords(const Node& schema, bool input, Diagnostics& diagnost
   }
   for (const Member& member : schema.members) {
     if (member.key.rfind("x-", 0) == 0) continue;
-    bool known = std::find(kKeywords.begin(), kKeywords.end(), member.key) != kKeywords.end() && !member.key.empty();
-    if (member.key == "env" && !input) known = false;
-    if (!known) {
-      std::vector<std::string> names(kKeywords.begin(), kKeywords.end() - 1);
-      std::string near = nearest(member.key, names);
-      diagnostics.error("E108", member.at, static_cast<int>(member.key.size()),
-                        fmt::format("`{}` is not among the JSON Schema keywords that flowrun knows", member.key),
-                        near.empty() ? "" : "did you mean `" + near + "`?");
+    const std::vector<SchemaKeyword>& keywords = schema_keywords();
+    auto known = std::find_if(keywords.begin(), keywords.end(), [&](const SchemaKeyword& keyword) {
+      return member.key == keyword.name && (input || !keyword.of_input);
+    });
+    if (known != keywords.end()) {
+      check_keyword(*known, member, diagnostics);
       continue;
     }
-    if (member.key == "type") {
-      static constexpr std::array<const char*, 7> kTypes{"string", "integer", "number", "boolean",
-                                                         "array",  "object",  "null"};
-      auto check = [&](const Node& type) {
-        if (std::find(kTypes.begin(), kTypes.end(), type.text) != kTypes.end() && type.is_string()) return;
-        if (type.text == "null") return;
-        std::string near = nearest(type.text, {kTypes.begin(), kTypes.end()});
-        diagnostics.error(
-            "E108", type.at, static_cast<int>(std::max<std::size_t>(1, type.text.size())),
-            fmt::format("no type `{}`", type.text),
-            near.empty() ? "string, integer, number, boolean, array, object or null" : "did you mean `" + near + "`?");
-      };
-      if (member.value.is_list()) {
-        for (const Node& type : member.value.items) check(type);
-      } else {
-        check(member.value);
-      }
-    }
-    if (member.key == "pattern" && member.value.is_string()) {
-      try {
-        std::regex compiled(member.value.text);
-      } catch (const std::regex_error&) {
-        diagnostics.error("E108", member.value.at, static_cast<int>(member.value.text.size()),
-                          fmt::format("`{}` is no regular expression", member.value.text));
-      }
-    }
-    check_value(member, diagnostics);
-    bool of_schemas = member.key == "properties";
-    bool is_schema = member.key == "items" || member.key == "additionalProperties" || member.key == "not";
-    bool list = member.key == "anyOf" || member.key == "oneOf" || member.key == "allOf";
-    if (of_schemas)
-      for (const Member& property : member.value.members) check_schema_keywords(property.value, false, diagnostics);
-    if (is_schema) check_schema_keywords(member.value, false, diagnostics);
-    if (list)
-      for (const Node& item : member.value.items) check_schema_keywords(item, false, diagnostics);
+    std::vector<std::string> names;
+    for (const SchemaKeyword& keyword : keywords) names.push_back(keyword.name);
+    std::string near = nearest(member.key, names);
+    diagnostics.error("E108", member.at, static_cast<int>(member.key.size()),
+                      fmt::format("`{}` is not among the JSON Schema keywords that flowrun knows", member.key),
+                      near.empty() ? "" : "did you mean `" + near + "`?");
   }
 }
 

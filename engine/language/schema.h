@@ -10,6 +10,16 @@
 
 namespace flowrun {
 
+struct SchemaKeyword {
+  enum class Takes { Type, Any, Count, Number, Boolean, Text, Texts, List, Schema, Schemas, SchemaMap };
+  const char* name;
+  Takes takes;
+  bool of_input = false;  ///< not JSON Schema: stands at the top of an input only
+};
+const std::vector<SchemaKeyword>& schema_keywords();
+/// What `type` may be.
+const std::vector<std::string>& schema_types();
+
 /// E108 for every keyword that is not in the subset. |input|: `default` and `env` may stand at the top.
 void check_schema_keywords(const Node& schema, bool input, Diagnostics& diagnostics);
 

@@ -21,6 +21,16 @@ Json status_json(const Settled& settled, std::string_view field) {
   return status;
 }
 
+std::variant<Value, Failure> output_of(const Settled& settled, const std::string& name) {
+  if (settled.state == State::Succeeded) return settled.output;
+  if (settled.lets_through()) return Value();
+  return Failure{"expression",
+                 "$steps." + name + " has no output: the step is " + std::string(to_string(settled.state)),
+                 "",
+                 0,
+                 {}};
+}
+
 Frame::Frame(Machine& machine, Frame* parent, const Step& step, std::string path)
     : machine_(machine), parent_(parent), step_(step), path_(std::move(path)) {}
 

@@ -34,6 +34,9 @@ struct Settled {
 /// `$status.x` of a step that stands like this; only |field| of it when given.
 Json status_json(const Settled& settled, std::string_view field);
 
+/// `$steps.NAME` of a step that stands like this.
+std::variant<Value, Failure> output_of(const Settled& settled, const std::string& name);
+
 class Frame {
  public:
   using Bound = std::optional<std::variant<Value, Failure>>;

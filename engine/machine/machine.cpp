@@ -284,6 +284,15 @@ void Machine::request_place(Frame& frame) {
   frame.waiting_ = std::prev(waiting_.end());
 }
 
+std::optional<std::variant<Value, Failure>> Machine::bind(const Reference& reference) const {
+  return root_ ? root_->bind(reference) : std::nullopt;
+}
+
+const Frame* Machine::in_flight_at(const std::string& path) const {
+  auto flight = in_flight_.find(path);
+  return flight == in_flight_.end() ? nullptr : flight->second.frame;
+}
+
 bool Machine::waits_for_place(const Frame& frame) const { return frame.waiting_.has_value(); }
 
 void Machine::withdraw(Frame& frame) {

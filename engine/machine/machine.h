@@ -77,6 +77,10 @@ class Machine {
   const RunStarted& run() const { return run_; }
   /// How the step at |path| stands, when it is known.
   std::optional<Settled> look(std::string_view path) const;
+  /// What the top of the run binds: inputs, `vars`, `$run`; for people who ask.
+  std::optional<std::variant<Value, Failure>> bind(const Reference& reference) const;
+  /// The step whose attempt is in flight at |path|; null: none is.
+  const Frame* in_flight_at(const std::string& path) const;
 
   // Services for frames.
   const Workflow& workflow() const { return workflow_; }

@@ -12,13 +12,9 @@
 namespace flowrun {
 namespace {
 
-const std::vector<std::string> kErrorTypes{"transient", "any",    "connect", "dns",      "tls",  "timeout",
-                                           "http",      "expect", "returns", "parse",    "exit", "killed",
-                                           "spawn",     "fail",   "crash",   "cancelled"};
-
 bool is_error_pattern(const std::string& text) {
   static const std::regex kNumbered(R"(http\.[1-5]([0-9][0-9]|xx)|exit\.[0-9]{1,3})");
-  return std::find(kErrorTypes.begin(), kErrorTypes.end(), text) != kErrorTypes.end() ||
+  return std::find(error_types().begin(), error_types().end(), text) != error_types().end() ||
          std::regex_match(text, kNumbered);
 }
 
@@ -54,7 +50,7 @@ void read_retry(Reading& reading, RetryPolicy& retry, const Node& node) {
     std::vector<Node> items = key->is_list() ? key->items : std::vector<Node>{*key};
     for (const Node& item : items) {
       if (!is_error_pattern(item.text)) {
-        std::string near = nearest(item.text, kErrorTypes);
+        std::string near = nearest(item.text, error_types());
         reading.error(
             "E102", item.at, item.text.size(), fmt::format("`{}` is no type of error", item.text),
             near.empty() ? "for example transient, http.503, exit.75, timeout" : "did you mean `" + near + "`?");
@@ -127,11 +123,11 @@ void read_url(Reading& reading, HttpStep& step, const Node& node) {
   std::smatch found;
   if (std::regex_search(node.text, found, kMethod)) {
     step.method = found[1];
-    static const std::vector<std::string> kMethods{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
-    if (std::find(kMethods.begin(), kMethods.end(), step.method) == kMethods.end()) {
+    const std::vector<std::string>& methods = http_methods();
+    if (std::find(methods.begin(), methods.end(), step.method) == methods.end()) {
       std::string upper = step.method;
       for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-      std::string near = nearest(upper, kMethods);
+      std::string near = nearest(upper, methods);
       reading.error("E102", node.at, step.method.size(), fmt::format("no method `{}`", step.method),
                     near.empty() ? "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS" : "did you mean `" + near + "`?");
     }
@@ -242,6 +238,8 @@ std::unique_ptr<LivingStep> read_http(Reading& reading, const Node& node) {
     body = member;
     step->body = kind;
     step->content = reading.value(member->value);
+    bool expression = member->value.is_string() && member->value.text.find("${") != std::string::npos;
+    if (kind == HttpStep::Body::Form && !expression) reading.is(member->value, Node::Kind::Map, "form", "a map");
   }
   if (body && (step->method == "GET" || step->method == "HEAD"))
     reading.error("E106", body->at, body->key.size(), fmt::format("a {} has no body", step->method),

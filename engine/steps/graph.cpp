@@ -308,13 +308,7 @@ Frame::Bound GraphFrame::bind(const Reference& reference) const {
   if (!found) return std::nullopt;
   const Settled& settled = slots_[*found].settled;
   if (!steps) return Value(status_json(settled, reference.field));
-  if (settled.state == State::Succeeded) return settled.output;
-  if (settled.lets_through()) return Value();
-  return Failure{"expression",
-                 "$steps." + reference.member + " has no output: the step is " + std::string(to_string(settled.state)),
-                 "",
-                 0,
-                 {}};
+  return output_of(settled, reference.member);
 }
 
 std::optional<Settled> GraphFrame::look(std::string_view rest) const {

@@ -15,10 +15,18 @@ namespace flowrun {
 class GraphStep : public GroupStep {
  public:
   enum class Form { Single, List, Map };
+  /// What in the file makes an edge, for people; nothing decides by it.
+  struct Reason {
+    std::size_t on = 0;    ///< the child that comes first
+    bool success = false;  ///< of `needs`; else of `after`
+    std::string text;      ///< `$steps.order.total`, `needs`, `after`
+    int line = 0;
+  };
   struct Child {
     std::unique_ptr<Step> step;
     std::vector<std::size_t> needs;  ///< success edges: indices of children
     std::vector<std::size_t> after;  ///< settled edges
+    std::vector<Reason> reasons;     ///< of its edges; in a list only of those that are not its place
   };
 
   std::unique_ptr<Frame> frame(Machine& machine, Frame* parent, std::string path) const override;

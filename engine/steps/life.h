@@ -21,6 +21,7 @@ struct Options {
   std::unique_ptr<Step> fallback;
   Setting<bool> continue_on_error;
   std::string title, description;  ///< `name`, `description`: display only
+  std::string what;                ///< `GET https://...`, `make build`: the value of its kind as written, display only
 };
 
 /// |settled| of a step that was stopped, or kept from starting, for |reason|: `timeout`, `lost`, `fail_fast`, `drain`.

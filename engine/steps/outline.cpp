@@ -1,53 +1,152 @@
 #include "engine/steps/outline.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <utility>
 
 #include "engine/model/path.h"
 #include "engine/steps/for_each.h"
 #include "engine/steps/graph.h"
+#include "engine/steps/process.h"
 #include "engine/steps/root.h"
 #include "engine/steps/switch.h"
 
 namespace flowrun {
 namespace {
 
+std::string spelled(FailFast fail_fast) {
+  switch (fail_fast) {
+    case FailFast::Cancel:
+      return "true";
+    case FailFast::Continue:
+      return "false";
+    default:
+      return "drain";
+  }
+}
+
+std::string fail_fast_of_group(const GroupStep& group) {
+  return spelled(group.fail_fast == FailFast::Inherit ? group.inherited : group.fail_fast);
+}
+
+std::string spelled(const Join& join) {
+  std::string amount = fmt::format("{}{}", join.amount, join.percent ? "%" : "");
+  switch (join.policy) {
+    case Join::Policy::All:
+      return "all";
+    case Join::Policy::BestEffort:
+      return "best_effort";
+    case Join::Policy::AtLeast:
+      return "at_least " + amount;
+    case Join::Policy::Tolerate:
+      return "tolerate " + amount;
+    case Join::Policy::Quorum:
+      return amount == "1" ? "first_success" : "quorum " + amount;
+    case Join::Policy::FirstCompleted:
+      return "first_completed";
+  }
+  return "";
+}
+
+template <typename T>
+std::string spelled(const Setting<T>& setting, const char* otherwise) {
+  if (setting.expression) return "${ " + setting.expression->code() + " }";
+  return setting.value ? fmt::format("{}", *setting.value) : otherwise;
+}
+
+/// Where a step stands.
+struct Place {
+  std::string path;
+  int depth = 0;
+  std::optional<std::size_t> parent;
+  std::string role;
+};
+
 class Outliner {
  public:
-  void step(const Step& step, const std::string& path, int depth, std::string waits_for) {
-    if (!step.kind.empty()) rows.push_back({path, step.kind, step.origin, depth, std::move(waits_for)});
-    body_of(step, path, step.kind.empty() ? depth : depth + 1);
-    if (const auto* living = dynamic_cast<const LivingStep*>(&step); living && living->options.fallback)
-      this->step(*living->options.fallback, path + ".fallback", depth + 1, "");
+  /// The steps within |step|, whose path is that of |place|.
+  void inside(const Step& step, const Place& place) {
+    if (const auto* graph = dynamic_cast<const GraphStep*>(&step)) {
+      children(*graph, place);
+    } else if (const auto* each = dynamic_cast<const ForEachStep*>(&step)) {
+      in_item_ = true;
+      inside(*each->body, place);
+      in_item_ = false;
+    } else if (const auto* choice = dynamic_cast<const SwitchStep*>(&step)) {
+      for (const SwitchStep::Way& way : choice->ways) {
+        Place taken = place;
+        taken.role = way.condition.written() ? "if " + spelled(way.condition, "") : "else";
+        inside(*way.body, taken);
+      }
+    } else if (const auto* root = dynamic_cast<const RootStep*>(&step)) {
+      inside(*root->body, place);
+      for (auto [name, handler] : {std::pair{"on_failure", root->on_failure.get()}, {"finally", root->finally.get()}})
+        if (handler) inside(*handler, {name, place.depth, place.parent, name});
+    }
   }
 
   std::vector<OutlineRow> rows;
 
  private:
-  void body_of(const Step& step, const std::string& path, int depth) {
-    if (const auto* graph = dynamic_cast<const GraphStep*>(&step)) {
-      for (const GraphStep::Child& child : graph->children) {
-        std::string waits_for;
-        auto add = [&](std::size_t other, const char* how) {
-          if (!waits_for.empty()) waits_for += ", ";
-          waits_for += graph->children[other].step->name + how;
-        };
-        for (std::size_t needed : child.needs) add(needed, "");
-        for (std::size_t observed : child.after) add(observed, " settled");
-        bool bare = graph->form == GraphStep::Form::Single && in_item_;
-        in_item_ = false;
-        this->step(*child.step, bare ? path : child_path(path, child.step->name), depth, std::move(waits_for));
-      }
-    } else if (const auto* each = dynamic_cast<const ForEachStep*>(&step)) {
-      in_item_ = true;
-      this->step(*each->body, path, depth, "");
-      in_item_ = false;
-    } else if (const auto* choice = dynamic_cast<const SwitchStep*>(&step)) {
-      for (const SwitchStep::Way& way : choice->ways) this->step(*way.body, path, depth, "");
-    } else if (const auto* root = dynamic_cast<const RootStep*>(&step)) {
-      this->step(*root->body, path, 0, "");
-      if (root->on_failure) this->step(*root->on_failure, "on_failure", 0, "");
-      if (root->finally) this->step(*root->finally, "finally", 0, "");
+  std::size_t add(const Step& step, Place place) {
+    std::size_t number = rows.size();
+    OutlineRow row;
+    row.path = place.path;
+    row.name = step.name;
+    row.kind = step.kind;
+    row.origin = step.origin;
+    row.depth = place.depth;
+    row.parent = place.parent;
+    row.role = std::move(place.role);
+    const auto* living = dynamic_cast<const LivingStep*>(&step);
+    if (living) {
+      row.what = living->options.what;
+      row.condition = spelled(living->options.condition, "");
     }
+    if (const auto* graph = dynamic_cast<const GraphStep*>(&step)) {
+      if (step.kind != "sequence") row.join = spelled(graph->join);
+      row.fail_fast = fail_fast_of_group(*graph);
+    } else if (const auto* each = dynamic_cast<const ForEachStep*>(&step)) {
+      row.join = spelled(each->join);
+      row.fail_fast = fail_fast_of_group(*each);
+      row.concurrency = spelled(each->concurrency, "16");
+      row.batch = spelled(each->batch, "");
+    } else if (const auto* process = dynamic_cast<const ProcessStep*>(&step)) {
+      row.shares_cpus = process->shares_cpus;
+    }
+    rows.push_back(std::move(row));
+    Place below{place.path, place.depth + 1, number, ""};
+    inside(step, below);
+    if (living && living->options.fallback)
+      add(*living->options.fallback, {place.path + ".fallback", below.depth, number, "fallback"});
+    return number;
+  }
+
+  void children(const GraphStep& graph, const Place& place) {
+    bool bare = graph.form == GraphStep::Form::Single && std::exchange(in_item_, false);
+    in_item_ = false;
+    std::vector<std::size_t> numbers;
+    for (const GraphStep::Child& child : graph.children) {
+      Place of_child = place;
+      if (!bare) of_child.path = child_path(place.path, child.step->name);
+      numbers.push_back(add(*child.step, std::move(of_child)));
+    }
+    // Steps of a map may wait for later ones, whose rows are known only now.
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      const GraphStep::Child& child = graph.children[i];
+      for (bool success : {true, false})
+        for (std::size_t other : success ? child.needs : child.after)
+          rows[numbers[i]].edges.push_back(edge(graph, child, other, success, numbers[other]));
+    }
+  }
+
+  static OutlineEdge edge(const GraphStep& graph, const GraphStep::Child& child, std::size_t other, bool success,
+                          std::size_t from) {
+    bool list = graph.form == GraphStep::Form::List;
+    for (const GraphStep::Reason& reason : child.reasons)
+      if (reason.success == success && (reason.on == other || list)) return {from, success, reason.text, reason.line};
+    return {from, success, "place in the list", child.step->origin.line};
   }
 
   bool in_item_ = false;  ///< the next body is that of an item
@@ -57,8 +156,13 @@ class Outliner {
 
 std::vector<OutlineRow> outline(const Workflow& workflow) {
   Outliner outliner;
-  outliner.step(*workflow.root, "", 0, "");
+  outliner.inside(*workflow.root, {});
   return std::move(outliner.rows);
+}
+
+std::string fail_fast_of(const Workflow& workflow) {
+  const auto* root = dynamic_cast<const RootStep*>(workflow.root.get());
+  return root ? fail_fast_of_group(*root->body) : spelled(FailFast::Drain);
 }
 
 const OutlineRow* find_row(const std::vector<OutlineRow>& rows, const std::string& path) {

@@ -134,7 +134,7 @@ class Reading {
   std::unique_ptr<Step> fallback(const Node& node, const std::string& name, Position at);
   void no_edges(const Node& node, const char* why, const char* suggestion);
   void add_child(GraphStep& graph, std::unique_ptr<Step> child) {
-    graph.children.push_back({std::move(child), {}, {}});
+    graph.children.push_back({std::move(child), {}, {}, {}});
   }
   void written_edges(GraphStep& graph, std::size_t i, const Node& node);
   void inferred_edges(GraphStep& graph, std::size_t i, std::size_t from, std::size_t to);

@@ -30,6 +30,48 @@ bool holds_named_steps(const Node& map) {
                               [](const Member& member) { return find_key(member.key) == nullptr; });
 }
 
+std::string as_written(const Reference& reference) {
+  std::string text = "$" + reference.variable;
+  for (const std::string* field : {&reference.member, &reference.field})
+    if (!field->empty()) text += "." + *field;
+  return text;
+}
+
+/// What a step does in one line, from the value of its kind's key. Groups say it by their steps.
+std::string in_a_line(const Node& value, std::uint32_t kind) {
+  constexpr std::size_t kLongest = 200;
+  if (kind & (kParallel | kRace | kSequence | kSwitch)) return "";
+  std::string line;
+  if (value.is_map()) {
+    for (const Member& member : value.members) {
+      if (line.size() > kLongest) break;
+      line += (line.empty() ? "" : ", ") + member.key;
+    }
+    line = "{" + line + "}";
+  } else if (value.is_list() && !(kind & kExec)) {
+    line = fmt::format("{} {}", value.items.size(), value.items.size() == 1 ? "item" : "items");
+  } else if (value.is_list()) {
+    for (const Node& item : value.items) {
+      if (line.size() > kLongest) break;
+      line += (line.empty() ? "" : " ") + item.text;
+    }
+  } else {
+    line = value.text;
+  }
+  std::size_t first = line.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos) return "";
+  std::size_t end = std::min(line.find('\n', first), line.find_last_not_of(" \t\r\n") + 1);
+  bool more = line.find_first_not_of(" \t\r\n", end) != std::string::npos;
+  line = line.substr(first, end - first);
+  if (line.size() > kLongest) {
+    std::size_t cut = kLongest;
+    while (cut > 0 && (static_cast<unsigned char>(line[cut]) & 0xc0) == 0x80) --cut;  // not within a character
+    line.resize(cut);
+    more = true;
+  }
+  return more ? line + " ..." : line;
+}
+
 /// Members of |more| that |node| lacks; maps of headers and variables are merged.
 void merge(Node& node, const Node& more, std::uint32_t kind) {
   for (const Member& member : more.members) {
@@ -140,6 +182,7 @@ std::unique_ptr<Step> Reading::step(const Node& node, const std::string& name, P
     read->name = name;
     read->kind = kind;
     read->origin = {kinds[0]->at.line, kinds[0]->at.column};
+    read->options.what = in_a_line(kinds[0]->value, kind_bit(kind));
     read_options(*read, merged);
     spans.push_back({read.get(), from, mentions.size()});
     if (auto* group = dynamic_cast<GroupStep*>(read.get())) groups.emplace_back(group, name);
@@ -262,8 +305,8 @@ void Reading::graph(GraphStep& graph_step, const Node& map, const std::function<
 
 void Reading::inferred_edges(GraphStep& graph_step, std::size_t i, std::size_t from, std::size_t to) {
   GraphStep::Child& child = graph_step.children[i];
-  auto add = [](std::vector<std::size_t>& edges, std::size_t other) {
-    if (std::find(edges.begin(), edges.end(), other) == edges.end()) edges.push_back(other);
+  auto has = [](const std::vector<std::size_t>& edges, std::size_t other) {
+    return std::find(edges.begin(), edges.end(), other) != edges.end();
   };
   std::vector<std::size_t> observed;
   for (std::size_t m = from; m < to; ++m) {
@@ -271,10 +314,14 @@ void Reading::inferred_edges(GraphStep& graph_step, std::size_t i, std::size_t f
     bool needs = mention.reference.variable == "steps";
     if (mention.fallback_level >= levels_.size() || (!needs && mention.reference.variable != "status")) continue;
     auto sibling = graph_step.find(mention.reference.member);
-    if (sibling && *sibling != i) add(needs ? child.needs : observed, *sibling);
+    if (!sibling || *sibling == i || has(needs ? child.needs : observed, *sibling)) continue;
+    (needs ? child.needs : observed).push_back(*sibling);
+    child.reasons.push_back({*sibling, needs, as_written(mention.reference), mention.expression.at().line});
   }
   for (std::size_t sibling : observed)
-    if (std::find(child.needs.begin(), child.needs.end(), sibling) == child.needs.end()) add(child.after, sibling);
+    if (!has(child.needs, sibling)) child.after.push_back(sibling);
+  std::erase_if(child.reasons,
+                [&](const GraphStep::Reason& reason) { return !reason.success && has(child.needs, reason.on); });
 }
 
 void Reading::written_edges(GraphStep& graph_step, std::size_t i, const Node& node) {
@@ -316,12 +363,15 @@ void Reading::written_edges(GraphStep& graph_step, std::size_t i, const Node& no
       } else if (*sibling == i) {
         error("E302", name->at, name->text.size(), fmt::format("step `{}` can not wait for itself", name->text));
       } else {
-        auto& edges = std::string(key) == "needs" ? child.needs : child.after;
+        bool needs = std::string(key) == "needs";
+        auto& edges = needs ? child.needs : child.after;
         auto in = [&](const std::vector<std::size_t>& some) {
           return std::find(some.begin(), some.end(), *sibling) != some.end();
         };
         if (in(edges) || in(child.needs)) implied_edges.push_back(name->at);
-        if (!in(edges)) edges.push_back(*sibling);
+        if (in(edges)) continue;
+        edges.push_back(*sibling);
+        child.reasons.push_back({*sibling, needs, key, name->at.line});
       }
     }
   }
@@ -402,13 +452,14 @@ void Reading::sequence(GraphStep& graph_step, const Node& list, const std::funct
     std::size_t number = graph_step.children.size();
     add_child(graph_step, std::move(child));
     GraphStep::Child& edges = graph_step.children.back();
-    bool looks =
-        std::any_of(mentions.begin() + static_cast<std::ptrdiff_t>(from), mentions.end(), [&](const Mention& mention) {
+    auto look =
+        std::find_if(mentions.begin() + static_cast<std::ptrdiff_t>(from), mentions.end(), [&](const Mention& mention) {
           return mention.fallback_level < levels_.size() && mention.reference.variable == "status" &&
                  levels_[own].names.count(mention.reference.member) > 0 && mention.reference.member != names[i];
         });
-    if (looks) {
+    if (look != mentions.end()) {
       for (std::size_t earlier = 0; earlier < number; ++earlier) edges.after.push_back(earlier);
+      edges.reasons.push_back({number - 1, false, as_written(look->reference), look->expression.at().line});
     } else if (number > 0) {
       edges.needs.push_back(number - 1);
     }

@@ -1,0 +1,67 @@
+#include "cli/inputs.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <sstream>
+
+#include "cli/open.h"
+
+namespace flowrun::cli {
+namespace {
+
+/// `NAME=VALUE`, `NAME=@FILE`, `NAME=@-`, `NAME=@lines:FILE`.
+void add_input(GivenInputs& given, const std::string& text) {
+  std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0)
+    throw Error(Problem::Usage, fmt::format("-i {}: write NAME=VALUE", text));
+  std::string name = text.substr(0, equals);
+  std::string value = text.substr(equals + 1);
+  if (value.rfind("@lines:", 0) == 0) {
+    Json lines = Json::array();
+    std::istringstream in(read_input_file(value.substr(7), "input " + name));
+    for (std::string line; std::getline(in, line);) lines.push_back(line);
+    std::erase_if(given.texts, [&](const auto& earlier) { return earlier.first == name; });
+    given.values[name] = std::move(lines);
+    return;
+  }
+  if (value.size() > 1 && value[0] == '@') value = read_input_file(value.substr(1), "input " + name);
+  given.texts.emplace_back(std::move(name), std::move(value));
+}
+
+}  // namespace
+
+void add_input_options(CLI::App& command, InputOptions& options) {
+  command.add_option("-i,--input", options.inputs, "An input: NAME=VALUE, NAME=@FILE, NAME=@-, NAME=@lines:FILE")
+      ->type_name("NAME=VALUE")
+      ->take_all()
+      ->expected(1)
+      ->allow_extra_args(false);
+  command.add_option("--inputs", options.file, "All inputs as JSON or YAML; -i overrides")->type_name("FILE|-");
+}
+
+GivenInputs given_inputs(const InputOptions& options) {
+  GivenInputs given;
+  if (!options.file.empty()) {
+    std::string text = read_input_file(options.file, "--inputs");
+    Diagnostics diagnostics({options.file, text});
+    auto node = read_yaml(diagnostics);
+    if (!node || !diagnostics.ok()) throw Error(Problem::Invalid, diagnostics.text());
+    if (!node->is_map())
+      throw Error(Problem::Invalid, fmt::format("{}: inputs must be a map of names to values", options.file));
+    given.values = node->json();
+  }
+  for (const std::string& text : options.inputs) add_input(given, text);
+  return given;
+}
+
+ResolvedInputs resolved_inputs(const Loaded& loaded, const GivenInputs& given, Evaluator& evaluator) {
+  auto environment = [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    return value ? std::optional<std::string>(value) : std::nullopt;
+  };
+  Instant now = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
+  return resolve_inputs(loaded, given, environment, evaluator, now);
+}
+
+}  // namespace flowrun::cli

@@ -1,0 +1,26 @@
+// -i and --inputs: what a person gives for the inputs of a workflow, as text and as files.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <string>
+#include <vector>
+
+#include "engine/load.h"
+
+namespace flowrun::cli {
+
+struct InputOptions {
+  std::vector<std::string> inputs;  ///< -i
+  std::string file;                 ///< --inputs
+  bool given() const { return !inputs.empty() || !file.empty(); }
+};
+
+void add_input_options(CLI::App& command, InputOptions& options);
+
+/// Reads the files that are named. Throws Error(Usage) or Error(Invalid).
+GivenInputs given_inputs(const InputOptions& options);
+
+/// Checks and completes them, with this process's environment and clock, and evaluates `vars`.
+ResolvedInputs resolved_inputs(const Loaded& loaded, const GivenInputs& given, Evaluator& evaluator);
+
+}  // namespace flowrun::cli

@@ -1,0 +1,13 @@
+// The graph of a workflow as text, as `flowrun plan` and `flowrun run --dry-run` show it.
+#pragma once
+
+#include <string>
+
+#include "engine/machine/workflow.h"
+
+namespace flowrun::cli {
+
+/// A line a step in file order, with lines below it that say what it waits for and why.
+std::string plan_as_tree(const Workflow& workflow);
+
+}  // namespace flowrun::cli
