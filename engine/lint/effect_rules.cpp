@@ -176,6 +176,10 @@ void contradictory_times(const Survey& survey, Findings& findings) {
   for (const Node* place : places) {
     contradiction(findings, place, "deadline", place, "timeout", "a deadline is for all tries, a timeout for one");
     contradiction(findings, place, "timeout", place, "connect_timeout", "a timeout is for the whole try");
+    if (const Node* poll = place->find("poll"); poll && poll->is_map()) {
+      contradiction(findings, place, "deadline", poll, "every", "there is never a second poll; make `every` shorter");
+      contradiction(findings, poll, "max_every", poll, "every", "make `max_every` the longer one");
+    }
     const Node* retry = place->find("retry");
     if (!retry || !retry->is_map()) continue;
     contradiction(findings, place, "deadline", retry, "delay",
@@ -221,11 +225,17 @@ void short_group_timeout(const Survey& survey, Findings& findings) {
 void endless_wait(const Survey& survey, Findings& findings) {
   if (survey.root.find("timeout")) return;
   for (const Spot& spot : survey.spots) {
-    if (spot.kind != kWait) continue;
-    bool ends = survey.option(spot, "timeout") != nullptr;
+    auto* work = dynamic_cast<const EffectStep*>(spot.step);
+    const Member* poll = work && work->poll ? survey.option(spot, "poll") : nullptr;
+    if (spot.kind != kWait && !poll) continue;
+    bool ends =
+        poll ? work->deadline.written() || work->poll->attempts.written() : survey.option(spot, "timeout") != nullptr;
     for (int i = spot.around; i >= 0 && !ends; i = survey.spots[static_cast<std::size_t>(i)].around)
       ends = survey.spots[static_cast<std::size_t>(i)].step->options.timeout.written();
-    if (!ends)
+    if (!ends && poll)
+      findings.add(*poll, fmt::format("{} asks for ever when it never comes to be", spot.said_name),
+                   "say how long, for example deadline: 1h");
+    if (!ends && !poll)
       findings.add(*spot.node->member("wait"), fmt::format("{} waits for ever when nobody answers", spot.said_name),
                    "say how long, for example timeout: 24h");
   }

@@ -24,7 +24,7 @@ enum class Nature {
 
 Nature nature_of(const Step& step) {
   if (auto* call = dynamic_cast<const HttpStep*>(&step)) {
-    if (call->options.delay.written()) return Nature::Effect;
+    if (call->options.delay.written() || call->poll) return Nature::Effect;  // there to be waited for
     if (call->method == "GET" || call->method == "HEAD" || call->method == "OPTIONS") return Nature::Read;
     return call->method == "POST" ? Nature::Query : Nature::Effect;
   }

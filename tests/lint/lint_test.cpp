@@ -110,8 +110,9 @@ TEST_CASE("W110 leaves alone what has to be in order", "[lint]") {
   - { http: "https://a.example/healthz" }
   - { id: data, http: "https://a.example/data" }
   - { http: "https://a.example/up", expect: 204 }
+  - { id: job, http: "https://a.example/job", poll: { attempts: 9 } }
   - { id: more, http: "https://a.example/more" }
-  - { set: "${ [$steps.data, $steps.more] }" }
+  - { set: "${ [$steps.data, $steps.job, $steps.more] }" }
 )");
   expect("W110", R"(
   a: { http: "https://a.example/user" }
@@ -216,10 +217,13 @@ TEST_CASE("W224: a wait without end", "[lint]") {
   expect("W224", R"(
   a: { @@wait: approval }
   b: { parallel: { c: { @@wait: go } } }
+  d: { http: "https://a.example", @@poll: { every: 1s } }
 )");
   expect("W224", R"(
   a: { wait: approval, timeout: 24h }
   b: { parallel: { c: { wait: go } }, timeout: 1h }
+  d: { http: "https://a.example", poll: { every: 1s }, deadline: 1h }
+  e: { http: "https://a.example", poll: { every: 1s, attempts: 5 } }
 )");
 }
 
@@ -249,6 +253,7 @@ TEST_CASE("W225: times that contradict each other", "[lint]") {
   b: { http: "https://a.example", deadline: @@5s, retry: { delay: 10s } }
   c: { http: "https://a.example", retry: { delay: 10s, max_delay: @@5s } }
   d: { http: "https://a.example", timeout: @@1s, connect_timeout: 2s }
+  e: { http: "https://a.example", deadline: @@1s, poll: { every: 2s, max_every: @@1s } }
 )");
   expect("W225", R"(
 defaults: { http: { timeout: 10s } }
