@@ -258,7 +258,7 @@ class Parser {
   int depth_ = 0;
 };
 
-/// An error that jq would raise too; `//` takes it for nothing.
+/// An error that jq would raise too.
 struct JqError {
   std::string message;
 };
@@ -369,12 +369,11 @@ class Evaluation {
         for (std::size_t i = 0; i < node.keys.size(); ++i) object[node.keys[i]] = json(*node.children[i]);
         return object;
       }
-      case NativeNode::Kind::Alternative:
-        try {
-          if (Json first = json(*node.children[0]); truthy(first)) return first;
-        } catch (const JqError&) {
-        }
-        return json(*node.children[1]);
+      case NativeNode::Kind::Alternative: {
+        // An error is no missing value: it passes through, as in jq.
+        Json first = json(*node.children[0]);
+        return truthy(first) ? first : json(*node.children[1]);
+      }
       case NativeNode::Kind::And:
         return truthy(json(*node.children[0])) && truthy(json(*node.children[1]));
       case NativeNode::Kind::Or:
