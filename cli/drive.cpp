@@ -129,7 +129,7 @@ int Drive::finish(Run& run) {
     if (signals_seen_ > 0 && !interrupted_)
       patience = std::clamp(grace_ - (wall() - suspended_at_), Duration{1}, kPatience);
     if (!run.turn(patience)) break;
-    progress_.heartbeat(wall(), run.machine().in_flight().size(), run.machine().waiting(), run.machine().awaiting());
+    progress_.heartbeat(wall(), run.machine().in_flight_count(), run.machine().waiting(), run.machine().awaiting());
     if (run.disk_full()) {
       if (!told_full_)
         std::fprintf(

@@ -69,6 +69,7 @@ class Machine {
   std::optional<Instant> due(const std::string& path, TimerKind timer) const;
   /// In order of start.
   std::vector<InFlight> in_flight() const;
+  std::size_t in_flight_count() const { return in_flight_.size(); }
   bool work_in_flight() const { return !in_flight_.empty(); }
   /// How many steps wait for a place of `concurrency`.
   std::size_t waiting() const { return waiting_.size(); }

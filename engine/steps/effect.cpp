@@ -75,7 +75,7 @@ void EffectFrame::start_attempt() {
   if (int generation = generation_ + this->generation(); generation > 0)
     name += fmt::format("\ngeneration {}", generation);
   if (polls_ > 0) name += fmt::format("\npoll {}", polls_);
-  std::string key = machine().chance().uuid(name);
+  std::string key = effect_.keyed() ? machine().chance().uuid(name) : "";
   auto work = effect_.resolve(scope(), evaluator(), *this, key);
   if (auto* failure = std::get_if<Failure>(&work)) return give_up(std::move(*failure), {}, Said::Nothing);
   auto timeout = resolve(options().timeout, scope(), evaluator(), Duration{0}, "timeout");

@@ -45,6 +45,8 @@ class EffectStep : public LivingStep {
   /// The request or process with every expression evaluated. |key| is the idempotency key.
   virtual std::variant<Work, Failure> resolve(const FrameScope& scope, Evaluator& evaluator, const Frame& frame,
                                               const std::string& key) const = 0;
+  /// Whether the idempotency key goes anywhere.
+  virtual bool keyed() const { return true; }
   /// The place that a strict start waits for; |path| is filled by the frame.
   virtual ReservePlace reservation() const { return {}; }
   /// The part of a raw result that is the output when nothing else is said.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/model/json_text.h"
 #include "engine/model/path.h"
 
 namespace flowrun {
@@ -203,12 +204,16 @@ Value GraphFrame::output() const {
     return winner ? winner->settled.output : Value();
   }
   if (graph_.form != GraphStep::Form::Map) return slots_.back().settled.output;
-  Json object = Json::object();
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    const Settled& settled = slots_[i].settled;
-    object[graph_.children[i].step->name] = settled.state == State::Succeeded ? settled.output.json() : Json();
+  // As text: the output of a large for_each would be read only to be written again.
+  std::string text;
+  {
+    ObjectWriter object(text);
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+      const Settled& settled = slots_[i].settled;
+      object.value(graph_.children[i].step->name, settled.state == State::Succeeded ? settled.output : Value());
+    }
   }
-  return Value(std::move(object));
+  return Value::from_text(std::move(text));
 }
 
 Value GraphFrame::winners() const {

@@ -17,6 +17,7 @@ class HttpStep : public EffectStep {
   std::variant<Work, Failure> resolve(const FrameScope& scope, Evaluator& evaluator, const Frame& frame,
                                       const std::string& key) const override;
   const char* default_output() const override { return "body"; }
+  bool keyed() const override { return idempotency == Key::Auto && (method == "POST" || method == "PATCH"); }
 
   std::string method = "GET";
   TextTemplate url;       ///< without the method

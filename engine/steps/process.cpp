@@ -10,6 +10,12 @@ std::string loose_text(const Json& json) {
   return json.is_string() ? json.get<std::string>() : json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+/// The same, without a tree where the text says it already.
+std::string loose_text(const Value& value) {
+  const std::string& text = value.text();
+  return text.front() == '"' ? value.json().get<std::string>() : text;
+}
+
 std::optional<Failure> append_argument(std::vector<std::string>& argv, const Json& json, std::string_view code) {
   auto text = as_text(Value(json), code);
   if (auto* failure = std::get_if<Failure>(&text)) return std::move(*failure);
@@ -56,9 +62,9 @@ std::variant<EffectStep::Work, Failure> ProcessStep::resolve(const FrameScope& s
       process.env.emplace_back(name, value.is_null() ? std::nullopt : std::optional<std::string>(loose_text(value)));
   // What an item's process may want to know without being told by `env`.
   if (auto item = scope.lookup({"item", "", ""}); std::holds_alternative<Value>(item)) {
-    auto text = [&](const char* name) { return loose_text(std::get<Value>(scope.lookup({name, "", ""})).json()); };
+    auto text = [&](const char* name) { return loose_text(std::get<Value>(scope.lookup({name, "", ""}))); };
     // An environment string has to fit in 128 KiB (execve(2)); a larger item comes by `stdin`.
-    if (std::string whole = text("item"); whole.size() < 100 * 1024)
+    if (std::string whole = loose_text(std::get<Value>(item)); whole.size() < 100 * 1024)
       process.env.emplace_back("FLOWRUN_ITEM", std::move(whole));
     process.env.emplace_back("FLOWRUN_KEY", text("key"));
     process.env.emplace_back("FLOWRUN_INDEX", text("index"));
@@ -76,7 +82,7 @@ std::variant<EffectStep::Work, Failure> ProcessStep::resolve(const FrameScope& s
   }
   Evaluation fed = input.evaluate(scope, evaluator);
   if (auto* failure = std::get_if<Failure>(&fed)) return std::move(*failure);
-  if (const Value& value = std::get<Value>(fed); !value.is_null()) process.stdin_text = loose_text(value.json());
+  if (const Value& value = std::get<Value>(fed); !value.is_null()) process.stdin_text = loose_text(value);
 
   auto grace = flowrun::resolve(kill_grace, scope, evaluator, process.kill_grace, "kill_grace");
   if (auto* failure = std::get_if<Failure>(&grace)) return std::move(*failure);
