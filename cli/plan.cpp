@@ -16,6 +16,9 @@
 namespace flowrun::cli {
 namespace {
 
+/// A step of `on_failure` or `finally`.
+bool handler_of(const OutlineRow& row) { return row.role == "on_failure" || row.role == "finally"; }
+
 using Rows = std::vector<OutlineRow>;
 
 struct PlanOptions {
@@ -56,11 +59,13 @@ std::vector<std::string> details(const OutlineRow& row, const Rows& rows) {
   std::vector<std::string> lines;
   if (row.role == "fallback") {
     lines.push_back(fmt::format("when {} has failed", rows[*row.parent].name));
+  } else if (handler_of(row)) {
+    lines.push_back(row.role == "finally" ? "at every end of the run" : "when the run has failed");
   } else if (!row.role.empty()) {
     lines.push_back("this way " + (row.role == "else" ? "if no other is taken" : row.role));
   }
   std::vector<std::string> edges = edge_lines(row, rows);
-  if (edges.empty() && row.depth == 0) edges.push_back("starts first");
+  if (edges.empty() && row.depth == 0 && !handler_of(row)) edges.push_back("starts first");
   lines.insert(lines.end(), edges.begin(), edges.end());
   if (!row.condition.empty()) lines.push_back("only if " + row.condition);
   if (std::string text = rules(row); !text.empty()) lines.push_back(std::move(text));
