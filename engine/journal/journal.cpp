@@ -260,9 +260,8 @@ std::vector<Journal::Mail> Journal::mail(std::int64_t after) {
     if (version == open.mail_seen_at) return {};
     open.mail_seen_at = version;
   }
-  Statement select(
-      *open.database,
-      "SELECT id, at, kind, name, data, sender FROM mailbox WHERE run = ? AND id > ? ORDER BY id LIMIT 1000");
+  Statement select(*open.database,
+                   "SELECT id, at, kind, name, data, sender FROM mailbox WHERE run = ? AND id > ? ORDER BY id");
   auto row = select.use();
   row(open.run)(after);
   std::vector<Mail> mail;
