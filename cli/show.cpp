@@ -43,7 +43,10 @@ std::vector<std::string> step_row(const StepHistory& step) {
   return {"  " + state, step.path, step.kind, took, one_line(detail, 100)};
 }
 
-std::string next_steps(const RunRecord& run) {
+std::string next_steps(const RunRecord& run, const History& history) {
+  for (const StepHistory& step : history.steps())
+    if (step.state == State::Waiting && run.state != "failed" && run.state != "cancelled")
+      return fmt::format("{} waits: flowrun approve {} {}\n", step.path, run.id, step.signal);
   if (run.driver_pid > 0) return fmt::format("driven by process {}\n", run.driver_pid);
   if (run.state == "failed" || run.state == "cancelled") return fmt::format("try again: flowrun retry {}\n", run.id);
   if (run.state == "succeeded") return fmt::format("its output: flowrun output {}\n", run.id);
@@ -104,7 +107,7 @@ int show(const Context& context, const ShowOptions& options) {
     text += fmt::format("error: {}{}: {}: {}\n", failure.step.empty() ? "run" : failure.step,
                         lines_of(journal, run, failure), failure.type, failure.message);
   }
-  print_result(text + next_steps(run));
+  print_result(text + next_steps(run, history));
   return 0;
 }
 

@@ -63,6 +63,7 @@ TEST_CASE("mail waits while nobody drives the run, and is taken in exactly once"
   Approval flow;
   flow.suspend();
   CHECK(has(flow({"show", "r"}).out, "waiting"));
+  CHECK(has(flow({"show", "r"}).out, "go waits: flowrun approve r approval"));
   Ran sent = flow({"signal", "r", "approval", "--data", R"({"comment":"later"})"});
   CHECK(sent.code == 0);
   CHECK(has(sent.err, "flowrun resume r"));
