@@ -169,7 +169,8 @@ int Drive::report_end(Run& run) {
   if (!context_.quiet && options_.progress != "none")
     std::fprintf(
         stderr, "%s\n",
-        fmt::format("{} {:<9} {:<24} {}  {}  {} ok, {} failed", clock_text(wall()), outcome.ok() ? "ok" : "failed",
+        fmt::format("{} {:<9} {:<24} {}  {}  {} ok, {} failed", clock_text(wall()),
+                    outcome.ok() ? "ok" : to_string(outcome.state),
                     "run", record.id, for_people(wall() - began_), tally_.ok(), tally_.failed())
             .c_str());
   if (options_.json) {

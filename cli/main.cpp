@@ -118,6 +118,7 @@ int run(int argc, char** argv) {
   flowrun::cli::add_eval(app, context);
   flowrun::cli::add_list(app, context);
   flowrun::cli::add_signal(app, context);
+  flowrun::cli::add_cancel(app, context);
   flowrun::cli::add_show(app, context);
   flowrun::cli::add_output(app, context);
   flowrun::cli::add_logs(app, context);

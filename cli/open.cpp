@@ -1,6 +1,7 @@
 #include "cli/open.h"
 
 #include <fmt/format.h>
+#include <pwd.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -106,6 +107,13 @@ Loaded load_own_copy(const Journal& journal, const RunRecord& record, bool for_q
   return std::move(*loaded);
 }
 
+std::string sender() {
+  char host[256]{};
+  gethostname(host, sizeof host - 1);
+  const passwd* user = getpwuid(getuid());
+  return fmt::format("{}@{}", user ? user->pw_name : std::to_string(getuid()), host);
+}
+
 OnCrash on_crash_option(const std::string& text) {
   if (text == "rerun") return OnCrash::Rerun;
   if (text == "fail") return OnCrash::Fail;
@@ -154,7 +162,7 @@ RunRecord looked_at(const Journal& journal, const std::string& run) {
 }
 
 int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& given, const Context& context,
-          const DriveOptions& drive_options, bool reopen, const std::string& step) {
+          const DriveOptions& drive_options, Next next, const std::string& step) {
   Loaded loaded = load_own_copy(journal, record);
   note_changed_file(record, loaded);
   std::unique_ptr<Evaluator> evaluator = make_jq(loaded.programs);
@@ -166,8 +174,22 @@ int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& given,
       options.workdir.empty() && !std::filesystem::is_directory(folder, gone))
     throw Error(Problem::Impossible,
                 fmt::format("the folder {} of run {} is gone; --workdir DIR names another", folder, record.id));
-  if (run->machine().phase() == Machine::Phase::Ended && reopen) {
+  bool ended = run->machine().phase() == Machine::Phase::Ended;
+  if (ended && next == Next::Retry) {
     run->retry(step);
+    return drive.finish(*run);
+  }
+  if (ended && next == Next::Undo) {
+    if (!run->machine().has_undos()) {
+      std::fprintf(stderr, "nothing to undo: no step of run %s that has an `undo` is done and not undone\n",
+                   record.id.c_str());
+      return 0;
+    }
+    run->undo(sender());
+    return drive.finish(*run);
+  }
+  if (options.cancel) {
+    run->resume(options);
     return drive.finish(*run);
   }
   auto questions = run->questions(options);

@@ -19,9 +19,15 @@ Loaded load_or_throw(const std::string& file, Jq& jq, bool quiet);
 /// The run's own copy of its workflow.
 Loaded load_own_copy(const Journal& journal, const RunRecord& record, bool for_questions = false);
 
-/// Resumes |record|, or retries it when |reopen|, and drives it. Returns the exit code.
+/// What a run that is taken over is to do. Undo: what is left to be undone; Retry: reopen what did not succeed.
+enum class Next { Resume, Retry, Undo };
+
+/// Takes |record| over and drives it. |step|: of Retry, only this and what depends on it. Returns the exit code.
 int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& options, const Context& context,
-          const DriveOptions& drive_options, bool reopen, const std::string& step = "");
+          const DriveOptions& drive_options, Next next, const std::string& step = "");
+
+/// Who sends mail to runs: `ann@desk`.
+std::string sender();
 
 OnCrash on_crash_option(const std::string& text);
 

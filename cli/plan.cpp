@@ -55,10 +55,14 @@ std::vector<std::string> edge_lines(const OutlineRow& row, const Rows& rows) {
   return lines;
 }
 
+bool stands_beside(const OutlineRow& row) { return row.role == "fallback" || row.role == "undo"; }
+
 std::vector<std::string> details(const OutlineRow& row, const Rows& rows) {
   std::vector<std::string> lines;
   if (row.role == "fallback") {
     lines.push_back(fmt::format("when {} has failed", rows[*row.parent].name));
+  } else if (row.role == "undo") {
+    lines.push_back(fmt::format("undoes {} when its scope has failed", rows[*row.parent].name));
   } else if (handler_of(row)) {
     lines.push_back(row.role == "finally" ? "at every end of the run" : "when the run has failed");
   } else if (!row.role.empty()) {
@@ -107,6 +111,7 @@ Json plan_as_json(const Loaded& loaded) {
                                       {"batch", &row.batch}})
       if (!value->empty()) step[name] = *value;
     if (row.shares_cpus) step["shares_cpus"] = true;
+    if (row.atomic) step["atomic"] = true;
     steps.push_back(std::move(step));
   }
   Json inputs = Json::array();
@@ -128,9 +133,9 @@ class Drawing {
  public:
   explicit Drawing(const Workflow& workflow) : rows_(outline(workflow)), inside_(rows_.size()) {
     for (std::size_t i = 0; i < rows_.size(); ++i) {
-      // A fallback stands beside its step, not in it: the step may be no group.
+      // A fallback or an undo stands beside its step, not in it: the step may be no group.
       std::optional<std::size_t> around = rows_[i].parent;
-      for (std::size_t at = i; around && rows_[at].role == "fallback"; around = rows_[at].parent) at = *around;
+      for (std::size_t at = i; around && stands_beside(rows_[at]); around = rows_[at].parent) at = *around;
       (around ? inside_[*around] : top_).push_back(i);
     }
   }
@@ -143,6 +148,7 @@ class Drawing {
       for (const OutlineEdge& edge : rows_[i].edges)
         arrow(edge.from, i, edge.success, fmt::format("{}, line {}", edge.because, edge.line));
       if (rows_[i].role == "fallback") arrow(*rows_[i].parent, i, false, "has failed");
+      if (rows_[i].role == "undo") arrow(*rows_[i].parent, i, false, "is undone by");
     }
     end();
     return std::move(out_);
@@ -160,7 +166,7 @@ class Drawing {
   std::vector<std::string> label_lines(std::size_t i) const {
     const OutlineRow& row = rows_[i];
     std::vector<std::string> lines{row.name, row.what.empty() ? row.kind : row.kind + ": " + row.what};
-    if (!row.role.empty() && row.role != "fallback") lines.push_back("way: " + row.role);
+    if (!row.role.empty() && !stands_beside(row)) lines.push_back("way: " + row.role);
     if (!row.condition.empty()) lines.push_back("if " + row.condition);
     if (std::string text = rules(row); !text.empty()) lines.push_back(std::move(text));
     return lines;

@@ -37,6 +37,15 @@ void join(std::string& line, const std::string& more) {
   line += more;
 }
 
+/// The first five.
+std::string some_of(const std::vector<std::string>& names) {
+  constexpr std::size_t kMost = 5;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(kMost, names.size()); ++i) text += (i > 0 ? ", " : "") + names[i];
+  if (names.size() > kMost) text += fmt::format(" and {} more", names.size() - kMost);
+  return text;
+}
+
 EntryLine describe_end(const Entry& entry, const Json& data, std::size_t width) {
   EntryLine line{entry.kind == "late" ? "late" : data.value("again", false) ? "not yet" : "ok", entry.path, ""};
   int code = data.value("code", 0);
@@ -149,8 +158,15 @@ EntryLine describe(const Entry& entry, bool full) {
     line = {"run", data.value("id", ""), "started"};
   } else if (kind == "run_resumed") {
     line = {"run", "resumed", "after " + for_people(Duration(data.value("down_ms", std::int64_t{0})))};
+    if (data.contains("cancel")) line = {"run", "cancel", "by " + data["cancel"].value("by", "")};
   } else if (kind == "run_reopened") {
     line = {"run", "reopened", data.value("path", "")};
+  } else if (kind == "run_undone") {
+    line = {"run", "undone", "by " + data.value("by", "")};
+  } else if (kind == "cancel") {
+    line = {"run", "cancel", "by " + data.value("by", "")};
+    if (data.contains("undo")) join(line.detail, "undo");
+    if (data.contains("now")) join(line.detail, "now");
   } else if (kind == "suspend_requested") {
     int signal = data.value("signal", 0);
     line = {"run", "suspend", signal ? fmt::format("signal {}", signal) : "--no-wait"};
@@ -196,6 +212,7 @@ Json step_json(const StepHistory& step) {
   }
   if (!step.what.empty()) json["what"] = step.what;
   if (!step.reason.empty()) json["reason"] = step.reason;
+  if (step.undone) json["undone"] = true;
   if (step.due) json["due"] = timestamp(*step.due);
   if (step.failure) json["error"] = to_json(*step.failure);
   if (!step.output.is_null()) json["output"] = step.output.json();
@@ -227,14 +244,16 @@ std::string failure_text(const RunRecord& run, const Failure& failure, const His
   const StepHistory* step = history.find(failure.step);
   std::string text = "error: ";
   if (failure.step.empty()) {
-    text += "the run failed";
+    text += failure.type == "cancelled" ? "the run was" : "the run failed";
   } else {
     text += "step " + failure.step + " failed";
   }
   if (step && step->attempts > 1) text += fmt::format(" after {} tries", step->attempts);
   if (step && step->attempts > 0 && step->ended_at >= step->started_at)
     text += " in " + for_people(step->ended_at - step->started_at);
-  text += fmt::format(": {} {}\n", failure.type, failure.message);
+  // What was cancelled says so itself.
+  text += failure.step.empty() && failure.type == "cancelled" ? " " + failure.message + "\n"
+                                                              : fmt::format(": {} {}\n", failure.type, failure.message);
   std::string file = std::filesystem::path(run.file).filename().string();
   if (step && line > 0) text += fmt::format("   {}:{}   {}: {}\n", file, line, step->kind, one_line(step->what, 100));
   const Json& detail = failure.detail.json();
@@ -253,14 +272,16 @@ std::string failure_text(const RunRecord& run, const Failure& failure, const His
       from = end + 1;
     }
   }
-  std::string blocked;
-  std::size_t others = 0;
+  std::vector<std::string> blocked, undone;
   for (const StepHistory& other : history.steps()) {
-    if (other.state != State::Blocked) continue;
-    if (++others <= 5) blocked += (blocked.empty() ? "" : ", ") + other.path;
+    if (other.state == State::Blocked) blocked.push_back(other.path);
+    if (other.undone) undone.push_back(other.path);
   }
-  if (others > 5) blocked += fmt::format(" and {} more", others - 5);
-  if (!blocked.empty()) text += "   blocked: " + blocked + "\n";
+  if (!undone.empty()) text += "   undone:  " + some_of(undone) + "\n";
+  if (detail.is_object() && detail.contains("undo_failed"))
+    text += fmt::format("   not undone: {}; to try again: flowrun undo {}\n",
+                        some_of(detail["undo_failed"].get<std::vector<std::string>>()), run.id);
+  if (!blocked.empty()) text += "   blocked: " + some_of(blocked) + "\n";
   text += fmt::format("   look:    flowrun show {}\n   retry:   flowrun retry {}\n", run.id, run.id);
   return text;
 }

@@ -55,7 +55,7 @@ int resume(const Context& context, const ResumeCommand& command) {
     options.workdir = std::filesystem::canonical(command.workdir, error).string();
     if (error) throw Error(Problem::Usage, fmt::format("--workdir {}: {}", command.workdir, error.message()));
   }
-  return go_on(journal, record, options, context, command.drive, false);
+  return go_on(journal, record, options, context, command.drive, Next::Resume);
 }
 
 }  // namespace
@@ -103,7 +103,7 @@ void add_retry(CLI::App& app, Context& context) {
       if (!over)
         throw Error(Problem::Impossible,
                     fmt::format("run {} has not ended; go on with it: flowrun resume {}", record.id, record.id));
-      return go_on(journal, record, {}, context, options->drive, true, options->step);
+      return go_on(journal, record, {}, context, options->drive, Next::Retry, options->step);
     };
   });
 }

@@ -45,7 +45,7 @@ std::optional<int> same_id(Journal& journal, const RunOptions& options, const Co
   ResumeOptions resume;
   resume.on_crash = on_crash_option(options.on_crash);
   return go_on(journal, *record, resume, context, options.drive,
-               record->state == "failed" || record->state == "cancelled");
+               record->state == "failed" || record->state == "cancelled" ? Next::Retry : Next::Resume);
 }
 
 int run_workflow(const Context& context, const RunOptions& options) {

@@ -33,7 +33,7 @@ const char* mark_of(State state) {
 
 std::vector<std::string> step_row(const StepHistory& step) {
   const char* mark = mark_of(step.state);
-  std::string state = mark ? mark : std::string(to_string(step.state));
+  std::string state = step.undone ? "undone" : mark ? mark : std::string(to_string(step.state));
   std::string took = is_terminal(step.state) && step.attempts > 0 ? for_people(step.ended_at - step.started_at) : "";
   std::string detail = step.failure && step.state == State::Failed ? step.failure->type + ": " + step.failure->message
                        : !step.what.empty()                        ? step.what
@@ -48,6 +48,8 @@ std::string next_steps(const RunRecord& run, const History& history) {
     if (step.state == State::Waiting && run.state != "failed" && run.state != "cancelled")
       return fmt::format("{} waits: flowrun approve {} {}\n", step.path, run.id, step.signal);
   if (run.driver_pid > 0) return fmt::format("driven by process {}\n", run.driver_pid);
+  if (run.error.json().is_object() && run.error.json().contains("undo_failed"))
+    return fmt::format("undo again: flowrun undo {}\n", run.id);
   if (run.state == "failed" || run.state == "cancelled") return fmt::format("try again: flowrun retry {}\n", run.id);
   if (run.state == "succeeded") return fmt::format("its output: flowrun output {}\n", run.id);
   return fmt::format("go on: flowrun resume {}\n", run.id);

@@ -1,8 +1,6 @@
 // flowrun signal, approve, reject: what a person or another program has to say to a run. The mail waits for whoever
 // drives the run, now or later.
 #include <fmt/format.h>
-#include <pwd.h>
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -20,13 +18,6 @@ struct SignalOptions {
   std::string reject;
   bool rejects = false;
 };
-
-std::string sender() {
-  char host[256]{};
-  gethostname(host, sizeof host - 1);
-  const passwd* user = getpwuid(getuid());
-  return fmt::format("{}@{}", user ? user->pw_name : std::to_string(getuid()), host);
-}
 
 Json data_of(const std::string& text) {
   if (text.empty()) return Json();

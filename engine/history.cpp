@@ -47,7 +47,8 @@ void History::add(const Entry& entry) {
       one.ended_at = entry.at;
     }
   }
-  if (entry.kind == "run_started" || entry.kind == "run_resumed" || entry.kind == "run_reopened")
+  if (entry.kind == "run_started" || entry.kind == "run_resumed" || entry.kind == "run_reopened" ||
+      entry.kind == "run_undone")
     run_state_ = "running";
   if (entry.kind == "run_suspended") run_state_ = "suspended";
   if (entry.kind == "run_ended") run_state_ = Json::parse(entry.data).value("state", "failed");
@@ -85,6 +86,14 @@ void History::started(const Entry& entry) {
     one.kind = input["argv"].size() > 2 && input["argv"][input["argv"].size() - 2] == "-c" ? "shell" : "exec";
   if (one.what.empty()) one.what = preview_of_input(input, 200);
   one.due.reset();
+  one.undone = false;
+}
+
+void History::tell_undone(const std::string& path, bool good) {
+  constexpr std::string_view kUndo = ".undo";
+  if (!path.ends_with(kUndo)) return;
+  if (auto step = by_path_.find(path.substr(0, path.size() - kUndo.size())); step != by_path_.end())
+    steps_[step->second].undone = good;
 }
 
 void History::ended(const Entry& entry) {
@@ -96,6 +105,7 @@ void History::ended(const Entry& entry) {
   if (data.contains("failure")) one.failure = failure_from(data["failure"]);
   one.state = one.failure ? State::Failed : State::Succeeded;
   if (!one.failure) one.output = entry.value;
+  tell_undone(entry.path, !one.failure);
 }
 
 void History::settled(const Entry& entry) {
@@ -113,6 +123,7 @@ void History::settled(const Entry& entry) {
     one.failure.reset();
   }
   if (!entry.value.is_null()) one.output = entry.value;
+  tell_undone(entry.path, one.state == State::Succeeded);
 }
 
 void History::timer(const Entry& entry) {

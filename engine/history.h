@@ -23,6 +23,7 @@ struct StepHistory {
   std::optional<Instant> due;  ///< while it sleeps or waits for its next try
   Value output;                ///< as journaled; groups keep none
   std::string signal;          ///< that it waits for
+  bool undone = false;         ///< since it ran
 };
 
 class History {
@@ -40,6 +41,8 @@ class History {
   StepHistory& step(const std::string& path);
   void started(const Entry& entry);
   void ended(const Entry& entry);
+  /// |path| is that of a step or an undo, which has ended like this.
+  void tell_undone(const std::string& path, bool good);
   void settled(const Entry& entry);
   void timer(const Entry& entry);
   void waiting(const Entry& entry);

@@ -277,7 +277,9 @@ class Loader {
       const Node* body = root_.find(name);
       if (!body) continue;
       Reading::Binding bound(reading_, {"error"});
+      reading_.no_undo = "handlers run when everything has been undone";
       *handler = reading_.body(*body, name);
+      reading_.no_undo = nullptr;
     }
   }
 

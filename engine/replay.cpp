@@ -167,6 +167,8 @@ Replayed replay(const Journal& journal, const RunRecord& run, const Workflow& wo
       drive(*resumed);
     } else if (const auto* reopened = std::get_if<RunReopened>(&event.fact)) {
       replayed.tokens.push_back(reopened->token);
+    } else if (const auto* undo = std::get_if<UndoRequested>(&event.fact)) {
+      replayed.tokens.push_back(undo->token);
     }
     if (!replayed.machine->expects(event))
       throw Corruption(fmt::format("run {} diverges at entry {}: `{}` means nothing here; the journal is left as it is",

@@ -84,8 +84,10 @@ Here here() {
 
 /// What a message says; nothing for kinds of a newer flowrun.
 std::optional<decltype(Event::fact)> fact_of(const Journal::Mail& mail) {
-  if (mail.kind != "signal") return std::nullopt;
   Json said = Json::parse(mail.data);
+  if (mail.kind == "cancel")
+    return CancelRequested{said.value("undo", false), said.value("now", false), mail.sender};
+  if (mail.kind != "signal") return std::nullopt;
   SignalReceived signal;
   signal.name = mail.name;
   signal.path = said.value("path", "");
@@ -240,6 +242,7 @@ void Run::resume(const ResumeOptions& options) {
   resumed.down = std::max(Duration{0}, now - std::max(record_.alive_at, last_at_));
   resumed.on_crash = options.on_crash;
   resumed.marks = options.marks;
+  resumed.cancel = options.cancel;
   resumed.folder = options.workdir;
   resumed.host = place.host;
   resumed.boot_id = place.boot_id;
@@ -249,6 +252,11 @@ void Run::resume(const ResumeOptions& options) {
   update_ = {};
   update_.state = "running";
   take({now, std::move(resumed)});
+  if (options.cancel)
+    std::erase_if(commands_, [&](const Decision& decision) {
+      const auto* start = std::get_if<StartTask>(&decision.what);
+      return start && !machine_->in_flight_at(start->task.path);
+    });
   // Timers are armed here, by their dates: what is left of each is measured once against the wall clock, and is never
   // more than it was.
   std::erase_if(commands_, [](const Decision& decision) { return std::holds_alternative<ArmTimer>(decision.what); });
@@ -269,6 +277,18 @@ void Run::retry(const std::string& path) {
   update_.state = "running";
   update_.reopened = true;
   take({wall_clock(), std::move(reopened)});
+  commit();
+}
+
+void Run::undo(const std::string& by) {
+  UndoRequested undo;
+  undo.token = random_hex(16);
+  undo.by = by;
+  tokens_.push_back(undo.token);
+  beat_at_ = wall_clock();
+  update_.state = "running";
+  update_.reopened = true;
+  take({wall_clock(), std::move(undo)});
   commit();
 }
 

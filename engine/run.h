@@ -32,6 +32,7 @@ struct ResumeOptions {
   OnCrash on_crash = OnCrash::Default;
   std::vector<Mark> marks;
   std::string workdir;  ///< empty: where the run was started
+  std::optional<CancelRequested> cancel;  ///< goes on only to end
 };
 
 /// A step that was in flight when its run was cut off, and whose `on_crash: ask` nobody has answered.
@@ -64,6 +65,8 @@ class Run {
   void resume(const ResumeOptions& options);
   /// After take_over of a failed run: reopens what did not succeed, or just |path| and what depends on it.
   void retry(const std::string& path);
+  /// After take_over of a run that has ended: undoes what is left to be undone. REQUIRES: machine().has_undos().
+  void undo(const std::string& by);
   /// After resume() or retry(): what the last drive had left running.
   const std::vector<Leftover>& leftovers() const { return leftovers_; }
 

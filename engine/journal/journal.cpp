@@ -240,12 +240,23 @@ void Journal::commit(const RunUpdate& update, Instant now) {
   open.batch_bytes = 0;
 }
 
-void Journal::post(const RunRecord& run, const Mail& mail) {
+std::int64_t Journal::post(const RunRecord& run, const Mail& mail) {
   Open& open = *open_;
+  std::int64_t id = 0;
   open.write([&] {
     Statement insert(*open.database,
                      "INSERT INTO mailbox (run, at, kind, name, data, sender) VALUES (?, ?, ?, ?, ?, ?)");
     insert.use()(run.number)(to_millis(mail.at))(mail.kind)(mail.name)(mail.data)(mail.sender).run();
+    id = sqlite3_last_insert_rowid(open.database->handle());
+  });
+  return id;
+}
+
+void Journal::withdraw(const RunRecord& run, std::int64_t mail) {
+  Open& open = *open_;
+  open.write([&] {
+    Statement remove(*open.database, "DELETE FROM mailbox WHERE id = ? AND run = ?");
+    remove.use()(mail)(run.number).run();
   });
 }
 

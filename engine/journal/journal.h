@@ -88,8 +88,11 @@ class Journal {
     std::string data = "null";  ///< JSON
     std::string sender;
   };
-  /// Puts |mail| into the mailbox of a run, where it waits for its driver; durable on return. Any process may.
-  void post(const RunRecord& run, const Mail& mail);
+  /// Puts |mail| into the mailbox of a run, where it waits for its driver; durable on return. Any process may. Returns
+  /// its id.
+  std::int64_t post(const RunRecord& run, const Mail& mail);
+  /// Takes mail out of the box that nobody has taken in.
+  void withdraw(const RunRecord& run, std::int64_t mail);
   /// Mail of the run that this process drives, behind |after|, in order of arrival. Costs next to nothing while no
   /// other process writes to the journal. What was read is taken out by RunUpdate::consumed.
   std::vector<Mail> mail(std::int64_t after);

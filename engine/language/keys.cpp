@@ -80,9 +80,10 @@ const std::vector<Key>& step_keys() {
       {"limit", kWork, "count or name", "", "attempts at once over all items", true},
       {"poll", kWork, "map", "", "repeats until something holds"},
       {"paginate", kHttp, "map", "", "follows pages", true},
-      {"undo", kEvery, "step", "", "compensates this step", true},
-      {"undo_on", kEvery, "started or succeeded", "", "when undo applies", true},
-      {"atomic", kJoining | kSequence | kSwitch, "boolean", "", "undoes what is in it when it fails", true},
+      {"undo", kUndoable, "step", "", "compensates this step when its scope fails"},
+      {"undo_on", kUndoable, "succeeded or started", "succeeded", "what there is to undo"},
+      {"atomic", kJoining | kSequence | kSwitch, "literal boolean", "false",
+       "a scope of undos: when it fails, what was done in it is undone"},
       {"returns", kEvery, "schema", "", "the shape of the output"},
       {"with", kWorkflow, "map", "", "inputs of a sub-workflow", true},
       {"prompt", kWait, "text", "", "what a person is asked"},
@@ -288,8 +289,8 @@ std::string advice_at_top(std::string_view word) {
 }
 
 bool may_have_default(const Key& key) {
-  static constexpr std::array<std::string_view, 11> kOwn{"id",   "if",          "needs", "after", "fallback", "do",
-                                                         "name", "description", "as",    "key",   "collect"};
+  static constexpr std::array<std::string_view, 14> kOwn{"id",   "if",   "needs",       "after", "fallback", "undo",   "undo_on",
+                                                         "atomic", "do",   "name", "description", "as",    "key",      "collect"};
   return std::find(kOwn.begin(), kOwn.end(), key.name) == kOwn.end() && kind_bit(key.name) == 0;
 }
 

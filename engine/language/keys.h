@@ -28,6 +28,7 @@ enum KindSet : std::uint32_t {
   kWork = kHttp | kProcess | kWorkflow,
   kJoining = kParallel | kRace | kForEach,
   kEvery = 8191,
+  kUndoable = kEvery & ~(kSet | kFail | kSleep | kWait),
 };
 
 struct Key {

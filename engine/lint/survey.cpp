@@ -74,21 +74,15 @@ void Survey::step(const Node& node, const Step& made, Spot spot) {
       if (inner) body(*inner, dynamic_cast<const GraphStep&>(*choice->ways[i].body), index);
     }
   }
-  if (const Node* fallback = node.find("fallback"); fallback && living.options.fallback) {
-    const Step& other = *living.options.fallback;
-    step(*fallback, other,
-         {fallback,
-          nullptr,
-          0,
-          {other.origin.line, other.origin.column},
-          static_cast<int>(other.kind.size()),
-          index,
-          nullptr,
-          0,
-          0,
-          0,
-          "the fallback"});
-  }
+  auto later = [&](const char* key, const Step* other, const char* said) {
+    const Node* written = node.find(key);
+    if (!written || !other) return;
+    Position at{other->origin.line, other->origin.column};
+    step(*written, *other,
+         {written, nullptr, 0, at, static_cast<int>(other->kind.size()), index, nullptr, 0, 0, 0, said});
+  };
+  later("fallback", living.options.fallback.get(), "the fallback");
+  later("undo", living.options.undo ? living.options.undo->step.get() : nullptr, "the undo");
 }
 
 const Member* Survey::option(const Spot& spot, std::string_view name) const {

@@ -25,7 +25,7 @@ struct Spot {
   Position at;            ///< of its name; of its kind where it has none
   int length;             ///< of what stands there
   int around;             ///< index of the step that it is inside of; -1: none
-  const GraphStep* body;  ///< that it is a child of; null: a fallback
+  const GraphStep* body;  ///< that it is a child of; null: a fallback or an undo
   std::size_t place;      ///< in that body
   std::size_t from, to;   ///< what is mentioned in it, anywhere inside: indices of Reading::mentions
   std::string said_name;  ///< "`order`", or "step 2" of a list

@@ -40,6 +40,10 @@ void Frame::on_child(Frame&) {}
 
 void Frame::reopen(std::string_view) {}
 
+void Frame::hold_undo() {
+  for (Frame* frame = this; frame && !frame->holds_undo_; frame = frame->parent_) frame->holds_undo_ = true;
+}
+
 Frame::Bound Frame::bind(const Reference&) const { return std::nullopt; }
 
 std::optional<Settled> Frame::look(std::string_view rest) const {

@@ -37,6 +37,8 @@ Json status_json(const Settled& settled, std::string_view field);
 /// `$steps.NAME` of a step that stands like this.
 std::variant<Value, Failure> output_of(const Settled& settled, const std::string& name);
 
+class UndoScope;
+
 class Frame {
  public:
   using Bound = std::optional<std::variant<Value, Failure>>;
@@ -66,11 +68,20 @@ class Frame {
   virtual void cancel(const std::string& reason) = 0;
   /// The parent's group has failed: what runs may finish, nothing else below may start.
   virtual void drain() = 0;
+  /// What it awaited by Machine::await_quiet.
+  virtual void on_quiet() {}
+  /// The run is to end. Only the root is told.
+  virtual void on_cancel(const CancelRequested&) {}
+  /// The run has ended, and what can be undone is to be. Only the root is told.
+  virtual void on_undo(const UndoRequested&) {}
+  virtual bool has_undos() const { return false; }
+  /// Where undos of steps below are kept, when this is the place.
+  virtual UndoScope* undo_scope() { return nullptr; }
   /// Not succeeded, and asked to try again: settles anew later. With |only| (the rest of a path) just that step below
   /// and what depends on it. REQUIRES: settled() and keeps_frame().
   virtual void reopen(std::string_view only);
   /// Whether reopen() needs it: the parent keeps it after it has settled.
-  virtual bool keeps_frame() const { return false; }
+  virtual bool keeps_frame() const { return holds_undo_; }
   /// How often what is below has been run anew under the same paths: part of its idempotency keys.
   virtual int generation() const { return parent_ ? parent_->generation() : 0; }
   /// What this level binds: names of its steps, items, `$error`, ... Nothing: ask further up.
@@ -88,6 +99,8 @@ class Frame {
   std::size_t index = 0;  ///< the parent's own number for it
 
  protected:
+  /// A step here can be undone: from here up to the root frames are kept, because an undone step may run again.
+  void hold_undo();
   Settled settled_;
 
  private:
@@ -101,6 +114,7 @@ class Frame {
   int timers_ = 0;
   bool in_flight_ = false;
   bool awaits_signal_ = false;
+  bool holds_undo_ = false;
   std::optional<std::list<Frame*>::iterator> waiting_;
 };
 

@@ -4,6 +4,7 @@
 #include <cassert>
 
 #include "engine/machine/frame.h"
+#include "engine/model/path.h"
 
 namespace flowrun {
 
@@ -56,6 +57,10 @@ bool Machine::expects(const Event& event) const {
     bool operator()(const TimerFired& fired) const { return machine.timers_.count({fired.path, fired.timer}) > 0; }
     bool operator()(const SuspendRequested&) const { return machine.phase_ == Phase::Running && !machine.suspending_; }
     bool operator()(const SignalReceived&) const { return machine.phase_ == Phase::Running; }
+    bool operator()(const CancelRequested&) const {
+      return machine.phase_ == Phase::Running && !machine.root_->is_settled();
+    }
+    bool operator()(const UndoRequested&) const { return machine.phase_ == Phase::Ended; }
     bool flies(const std::string& path, int attempt) const {
       auto flight = machine.in_flight_.find(path);
       return flight != machine.in_flight_.end() && flight->second.attempt == attempt && !flight->second.interrupted;
@@ -94,6 +99,14 @@ void Machine::take(const RunResumed& resumed) {
   for (auto& [key, timer] : timers_)
     if (key.second == TimerKind::Timeout || key.second == TimerKind::Deadline) timer.due += resumed.down;
 
+  if (resumed.cancel) {
+    // What was in flight is not begun again, so it has no end to wait for.
+    for (auto& [path, flight] : in_flight_) {
+      if (flight.frame && !flight.interrupted) ++interrupted_;
+      if (flight.frame) flight.interrupted = true;
+    }
+    root_->on_cancel(*resumed.cancel);
+  }
   std::vector<std::pair<std::string, Flight>> cut_off(in_flight_.begin(), in_flight_.end());
   std::sort(cut_off.begin(), cut_off.end(),
             [](const auto& a, const auto& b) { return a.second.order < b.second.order; });
@@ -112,6 +125,7 @@ void Machine::take(const RunResumed& resumed) {
       flight.frame->on_crashed(resumed);
     }
   }
+  tell_quiet();
 }
 
 void Machine::take(const RunReopened& reopened) {
@@ -133,7 +147,7 @@ void Machine::take(const TaskEnded& ended) {
   auto flight = in_flight_.find(ended.path);
   Frame* frame = flight->second.frame;
   in_flight_.erase(flight);
-  if (!frame) return;
+  if (!frame) return tell_quiet();
   frame->in_flight_ = false;
   frame->on_ended(ended);
 }
@@ -145,6 +159,7 @@ void Machine::take(const TaskInterrupted& interrupted) {
     ++interrupted_;
   } else {
     in_flight_.erase(flight);
+    tell_quiet();
   }
 }
 
@@ -183,6 +198,61 @@ void Machine::await_signal(Frame& frame, const std::string& name, std::string pr
   early_signals_.erase(early);
   ignore_signals(frame);
   frame.on_signal(signal);
+}
+
+void Machine::take(const CancelRequested& cancel) { root_->on_cancel(cancel); }
+
+void Machine::take(const UndoRequested& undo) {
+  phase_ = Phase::Running;
+  suspending_ = false;
+  run_.token = undo.token;
+  root_->on_undo(undo);
+}
+
+bool Machine::quiet(const std::string& below) const {
+  return std::none_of(in_flight_.begin(), in_flight_.end(), [&](const auto& flight) {
+    return flight.second.frame == nullptr && is_below(flight.first, below);
+  });
+}
+
+void Machine::await_quiet(Frame& frame, const std::string& below) {
+  if (quiet(below)) return frame.on_quiet();
+  listeners_.push_back({&frame, below});
+}
+
+void Machine::tell_quiet() {
+  for (auto listener = listeners_.begin(); listener != listeners_.end();) {
+    if (!quiet(listener->below)) {
+      ++listener;
+      continue;
+    }
+    Frame* frame = listener->frame;
+    listener = listeners_.erase(listener);
+    frame->on_quiet();
+  }
+}
+
+void Machine::note_undone(const std::string& path) {
+  undone_.insert(path);
+  ++times_undone_[path];
+}
+
+bool Machine::undone_below(const std::string& path) const {
+  if (undone_.empty()) return false;
+  // Paths below follow it, though not right behind it: `a`, `a-`, `a/b`.
+  for (auto found = undone_.lower_bound(path); found != undone_.end() && found->starts_with(path); ++found)
+    if (is_below(*found, path)) return true;
+  return false;
+}
+
+void Machine::note_run(const std::string& path) {
+  if (!undone_.empty()) undone_.erase(path);
+}
+
+int Machine::times_undone(const std::string& path) const {
+  if (times_undone_.empty()) return 0;
+  auto found = times_undone_.find(path);
+  return found == times_undone_.end() ? 0 : found->second;
 }
 
 void Machine::ignore_signals(Frame& frame) {
@@ -260,6 +330,8 @@ std::optional<Settled> Machine::look(std::string_view path) const {
   if (!root_) return std::nullopt;
   return root_->look(path);
 }
+
+bool Machine::has_undos() const { return root_ && root_->has_undos(); }
 
 Evaluator& Machine::evaluator() { return *recorder_; }
 
@@ -357,6 +429,7 @@ void Machine::disarm(Frame& frame, TimerKind timer) {
 void Machine::forget(Frame& frame) {
   withdraw(frame);
   ignore_signals(frame);
+  if (!listeners_.empty()) listeners_.remove_if([&](const Listener& one) { return one.frame == &frame; });
   if (frame.queued_ > 0)
     for (Work& work : queue_)
       if (work.frame == &frame) work.frame = nullptr;

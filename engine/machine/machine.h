@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -76,6 +77,8 @@ class Machine {
   /// How many steps wait for a signal.
   std::size_t awaiting() const { return awaiting_.size(); }
   const RunStarted& run() const { return run_; }
+  /// Whether `flowrun undo` would undo something.
+  bool has_undos() const;
   /// How the step at |path| stands, when it is known.
   std::optional<Settled> look(std::string_view path) const;
   /// What the top of the run binds: inputs, `vars`, `$run`; for people who ask.
@@ -108,6 +111,21 @@ class Machine {
   /// on_signal() follows when a signal of that name comes; at once when one has come already.
   void await_signal(Frame& frame, const std::string& name, std::string prompt);
   void ignore_signals(Frame& frame);
+  /// on_quiet() follows when no attempt that was given up at |below| or further down still runs; maybe at once.
+  void await_quiet(Frame& frame, const std::string& below);
+  /// Numbers what settles, in order.
+  std::uint64_t next_settling() { return ++settlings_; }
+  /// The step at |path| has been undone.
+  void note_undone(const std::string& path);
+  /// Whether the step at |path| has been undone, and not run again since.
+  bool is_undone(const std::string& path) const { return undone_.count(path) > 0; }
+  /// Whether a step at |path| or further down has been undone, and not run again since.
+  bool undone_below(const std::string& path) const;
+  /// The step at |path| runs, maybe anew after it was undone.
+  void note_run(const std::string& path);
+  /// How often the step at |path| has been undone: part of its idempotency key.
+  int times_undone(const std::string& path) const;
+  const std::set<std::string>& undone() const { return undone_; }
 
  private:
   friend class Frame;
@@ -141,9 +159,13 @@ class Machine {
   void take(const TimerFired& fired);
   void take(const SuspendRequested& requested);
   void take(const SignalReceived& signal);
+  void take(const CancelRequested& cancel);
+  void take(const UndoRequested& undo);
   void work_off();
   void admit();
   void come_to_rest();
+  bool quiet(const std::string& below) const;
+  void tell_quiet();
   void forget(Frame& frame);
   std::size_t busy_places() const { return in_flight_.size() - interrupted_; }
 
@@ -167,6 +189,14 @@ class Machine {
     Frame* frame;
     std::string name;
   };
+  struct Listener {
+    Frame* frame;
+    std::string below;
+  };
+  std::list<Listener> listeners_;            ///< who wait until it is quiet
+  std::uint64_t settlings_ = 0;
+  std::set<std::string> undone_;             ///< and not run again since
+  std::map<std::string, int> times_undone_;  ///< by path
   std::list<Awaiting> awaiting_;             ///< in the order in which they began to wait
   std::list<SignalReceived> early_signals_;  ///< that nobody has waited for yet, in order of arrival
   std::unique_ptr<Frame> root_;              ///< last: frames unhook themselves from the above

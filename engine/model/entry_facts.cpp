@@ -80,6 +80,42 @@ void read(const Entry& entry, RunStarted& fact) {
   }
 }
 
+void write_cancel(ObjectWriter& data, const CancelRequested& fact) {
+  data.true_if("undo", fact.undo);
+  data.true_if("now", fact.now);
+  data.text("by", fact.by);
+}
+
+CancelRequested cancel_from_text(std::string_view text) {
+  CancelRequested fact;
+  for (ObjectReader data(text); data.next();) {
+    if (data.key() == "undo") fact.undo = data.boolean();
+    if (data.key() == "now") fact.now = data.boolean();
+    if (data.key() == "by") fact.by = data.text();
+  }
+  return fact;
+}
+
+void write(Entry& entry, const CancelRequested& fact) {
+  ObjectWriter data(entry.data);
+  write_cancel(data, fact);
+}
+
+void read(const Entry& entry, CancelRequested& fact) { fact = cancel_from_text(entry.data); }
+
+void write(Entry& entry, const UndoRequested& fact) {
+  ObjectWriter data(entry.data);
+  data.text("token", fact.token);
+  data.text("by", fact.by);
+}
+
+void read(const Entry& entry, UndoRequested& fact) {
+  for (ObjectReader data(entry.data); data.next();) {
+    if (data.key() == "token") fact.token = data.text();
+    if (data.key() == "by") fact.by = data.text();
+  }
+}
+
 void write(Entry& entry, const RunResumed& fact) {
   ObjectWriter data(entry.data);
   data.text("token", fact.token);
@@ -97,6 +133,10 @@ void write(Entry& entry, const RunResumed& fact) {
       mark.value_if("output", fact.marks[i].output);
     }
     marks += ']';
+  }
+  if (fact.cancel) {
+    ObjectWriter cancel(data.member("cancel"));
+    write_cancel(cancel, *fact.cancel);
   }
   data.text_if("folder", fact.folder);
   if (!fact.unbegun.empty()) data.value("unbegun", Value(Json(fact.unbegun)));
@@ -124,6 +164,7 @@ void read(const Entry& entry, RunResumed& fact) {
     if (key == "on_crash") fact.on_crash = enum_from<OnCrash>(kOnCrash, data.text());
     if (key == "marks")
       for (std::string_view mark : list_elements(data.raw())) fact.marks.push_back(mark_from_text(mark));
+    if (key == "cancel") fact.cancel = cancel_from_text(data.raw());
     if (key == "folder") fact.folder = data.text();
     if (key == "unbegun")
       for (std::string_view path : list_elements(data.raw())) fact.unbegun.push_back(string_of(path));

@@ -44,6 +44,13 @@ struct Mark {
   Value output;
 };
 
+/// `flowrun cancel`: the run is to end now.
+struct CancelRequested {
+  bool undo = false;  ///< what has been done is undone first
+  bool now = false;   ///< and nothing else runs any more, not even `finally`
+  std::string by;     ///< who asked
+};
+
 /// A drive went on with the run after a crash or a suspension.
 struct RunResumed {
   std::string token;
@@ -52,6 +59,7 @@ struct RunResumed {
   std::vector<Mark> marks;
   /// Started by decisions that the crash kept out of the journal: they can not have begun, so they just begin.
   std::vector<std::string> unbegun;
+  std::optional<CancelRequested> cancel;  ///< it goes on only to come to its end
   std::string folder;  ///< --workdir: replaces that of RunStarted; empty: as it was
   std::string host, boot_id, pid_namespace;
 };
@@ -61,6 +69,12 @@ struct RunResumed {
 struct RunReopened {
   std::string token;
   std::string path;
+};
+
+/// `flowrun undo`: what is left to be undone in a run that has ended.
+struct UndoRequested {
+  std::string token;
+  std::string by;  ///< who asked
 };
 
 struct TaskReserved {
@@ -105,7 +119,7 @@ struct SignalReceived {
 struct Event {
   Instant at;
   std::variant<RunStarted, RunResumed, RunReopened, TaskReserved, TaskEnded, TaskInterrupted, TimerFired,
-               SuspendRequested, SignalReceived>
+               SuspendRequested, SignalReceived, CancelRequested, UndoRequested>
       fact;
 };
 

@@ -74,4 +74,10 @@ std::string item_path(std::string_view parent, std::string_view key) {
   return path;
 }
 
+bool is_below(std::string_view path, std::string_view above) {
+  if (above.empty()) return true;
+  if (!path.starts_with(above)) return false;
+  return path.size() == above.size() || std::string_view("/[.").find(path[above.size()]) != std::string_view::npos;
+}
+
 }  // namespace flowrun

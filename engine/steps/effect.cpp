@@ -25,7 +25,9 @@ class EffectFrame : public Life {
   void on_timer(TimerKind timer) override;
   void on_crashed(const RunResumed& resumed) override;
   void reopen(std::string_view only) override;
-  bool keeps_frame() const override { return settled_.state == State::Failed || settled_.state == State::Cancelled; }
+  bool keeps_frame() const override {
+    return settled_.state == State::Failed || settled_.state == State::Cancelled || Frame::keeps_frame();
+  }
 
  protected:
   void begin() override { machine().request_place(*this); }
@@ -33,6 +35,7 @@ class EffectFrame : public Life {
   void drain_work() override;
   bool arms_timeout() const override { return false; }
   bool maps_output() const override { return false; }
+  bool has_acted() const override { return settled_.attempts > 0; }
 
  private:
   bool keeps_raw() const {
@@ -72,7 +75,7 @@ void EffectFrame::reserve() {
 void EffectFrame::start_attempt() {
   settled_.state = State::Running;
   std::string name = path();
-  if (int generation = generation_ + this->generation(); generation > 0)
+  if (int generation = generation_ + this->generation() + machine().times_undone(path()); generation > 0)
     name += fmt::format("\ngeneration {}", generation);
   if (polls_ > 0) name += fmt::format("\npoll {}", polls_);
   std::string key = effect_.keyed() ? machine().chance().uuid(name) : "";

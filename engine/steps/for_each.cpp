@@ -63,7 +63,7 @@ class ItemFrame : public Frame {
     machine().queue_settled(*this);
   }
 
-  bool keeps_frame() const override { return settled_.state != State::Succeeded; }
+  bool keeps_frame() const override { return settled_.state != State::Succeeded || Frame::keeps_frame(); }
 
   void reopen(std::string_view only) override {
     settled_ = Settled{};
@@ -139,7 +139,8 @@ class ForEachFrame : public Group {
   std::optional<Failure> choose_items();
   std::optional<Failure> choose_keys();
   std::string key_of(std::size_t i) const;
-  void launch_ready();
+  /// |within|: of an item that is reopened, the rest of the path that is meant.
+  void launch_ready(std::string_view within = {});
   void settle_slot(std::size_t i, const Settled& settled);
   void conclude_if_done();
 
@@ -249,17 +250,21 @@ std::string ForEachFrame::key_of(std::size_t i) const {
   return slots_[i].item.key.empty() ? std::to_string(i) : slots_[i].item.key;
 }
 
-void ForEachFrame::launch_ready() {
+void ForEachFrame::launch_ready(std::string_view within) {
   for (; next_ < slots_.size() && running_ < width_ && !draining() && !over(); ++next_) {
     if (slots_[next_].state != State::Pending) continue;
     slots_[next_].state = State::Running;
+    ++running_;
+    if (auto kept = live_.find(next_); kept != live_.end()) {
+      kept->second->reopen(within);
+      continue;
+    }
     std::string key = key_of(next_);
     std::string item_at = item_path(path(), key);
     auto item = std::make_unique<ItemFrame>(machine(), this, for_each_, std::move(item_at), next_,
                                             slots_[next_].item.value, std::move(key));
     machine().queue_start(*item);
     live_[next_] = std::move(item);
-    ++running_;
   }
 }
 
@@ -376,12 +381,13 @@ void ForEachFrame::reopen(std::string_view only) {
   running_ = 0;
   next_ = 0;
   open(slots_.size());
-  std::vector<std::size_t> kept;
+  std::string_view within;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     std::string bracketed = item_path("", key_of(i));
     bool named = only.substr(0, bracketed.size()) == bracketed;
-    bool again = only.empty() ? slots_[i].state != State::Succeeded && slots_[i].state != State::Skipped : named;
-    if (!again) {
+    bool unfinished = (slots_[i].state != State::Succeeded && slots_[i].state != State::Skipped) ||
+                      machine().undone_below(item_path(path(), key_of(i)));
+    if (only.empty() ? !unfinished : !named) {
       Settled settled;
       settled.state = slots_[i].state;
       settled.tolerated = slots_[i].tolerated;
@@ -390,20 +396,9 @@ void ForEachFrame::reopen(std::string_view only) {
     }
     slots_[i].state = State::Pending;
     slots_[i].failure.reset();
-    if (live_.count(i)) kept.push_back(i);
+    if (named) within = only.substr(bracketed.size());
   }
-  for (std::size_t i : kept) {
-    // As many as the width allows go on where they stood; the others start from new when a place is free.
-    if (running_ >= width_) {
-      live_.erase(i);
-      continue;
-    }
-    slots_[i].state = State::Running;
-    ++running_;
-    std::string bracketed = item_path("", key_of(i));
-    live_.at(i)->reopen(only.size() > bracketed.size() ? only.substr(bracketed.size()) : std::string_view());
-  }
-  launch_ready();
+  launch_ready(within);
   conclude_if_done();
 }
 

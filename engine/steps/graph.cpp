@@ -254,7 +254,8 @@ std::vector<bool> GraphFrame::to_reopen(std::string_view only) const {
     bool named =
         only.substr(0, name.size()) == name &&
         (only.size() == name.size() || std::string_view("/[.").find(only[name.size()]) != std::string_view::npos);
-    bool unfinished = slots_[i].settled.state != State::Succeeded && slots_[i].settled.state != State::Skipped;
+    bool unfinished = (slots_[i].settled.state != State::Succeeded && slots_[i].settled.state != State::Skipped) ||
+                      machine().undone_below(path_of(i));
     again[i] = only.empty() ? unfinished : named;
   }
   for (bool changed = true; changed;) {
@@ -280,7 +281,8 @@ void GraphFrame::reopen(std::string_view only) {
       tally_up(slot.settled);
       continue;
     }
-    slot.started = slot.frame && slot.settled.state != State::Blocked;
+    // What has been undone as a whole starts from new.
+    slot.started = slot.frame && slot.settled.state != State::Blocked && !machine().is_undone(path_of(i));
     slot.settled = Settled{};
     if (slot.started) {
       kept.push_back(i);

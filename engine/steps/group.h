@@ -23,7 +23,7 @@ class Group : public Life {
   Group(Machine& machine, Frame* parent, const GroupStep& step, std::string path)
       : Life(machine, parent, step, std::move(path)), group_(step) {}
 
-  bool keeps_frame() const override { return settled_.state != State::Succeeded; }
+  bool keeps_frame() const override { return settled_.state != State::Succeeded || Frame::keeps_frame(); }
 
  protected:
   /// All children are to be counted anew, |total| of them.

@@ -37,6 +37,7 @@ void Life::enter() {
   stage_ = Stage::Begun;
   settled_.state = State::Running;
   if (settled_.started_at == Instant{}) settled_.started_at = machine().now();
+  prepare();
   if (arms_timeout() && options_.timeout.written()) {
     auto timeout = resolve(options_.timeout, scope(), evaluator(), Duration{0}, "timeout");
     if (auto* failure = std::get_if<Failure>(&timeout)) return fail(*failure);
@@ -57,6 +58,7 @@ void Life::timed_out() {
 }
 
 void Life::on_child(Frame& child) {
+  if (saga_ && &child == saga_->compensation.get()) return undone();
   if (&child != fallback_.get()) return;
   Settled stand_in = child.settled();
   fallback_.reset();
@@ -86,6 +88,29 @@ void Life::finish(Outcome outcome, std::string reason, Said said) {
     outcome.failure->step = path();
     outcome.failure->attempt = settled_.attempts;
   }
+  bool good = outcome.state == State::Succeeded || outcome.state == State::Skipped;
+  if (saga_ && !good && saga_->scope.waits() && machine().phase() == Machine::Phase::Running) {
+    stage_ = Stage::Undo;
+    saga_->compensation = std::make_unique<Compensation>(machine(), *this, saga_->scope.take(), outcome.failure);
+    saga_->outcome = std::move(outcome);
+    saga_->reason = std::move(reason);
+    machine().queue_start(*saga_->compensation);
+    return;
+  }
+  close(std::move(outcome), std::move(reason), said);
+}
+
+void Life::undone() {
+  // What could not be undone is tried again with the next scope, and makes the run fail.
+  for (Undoable& rest : saga_->compensation->take_rest()) {
+    rest.due = true;
+    saga_->scope.add(std::move(rest));
+  }
+  saga_->compensation.reset();
+  close(std::move(saga_->outcome), std::move(saga_->reason), Said::Nothing);
+}
+
+void Life::close(Outcome outcome, std::string reason, Said said) {
   if (outcome.state == State::Failed && options_.fallback && machine().phase() == Machine::Phase::Running) {
     stage_ = Stage::Fallback;
     settled_.output = outcome.output;
@@ -116,6 +141,8 @@ void Life::settle(Outcome outcome, std::string reason, Said said) {
   settled_.ended_at = machine().now();
   settled_.output = outcome.output;
   settled_.failure = outcome.failure ? std::make_shared<const Failure>(*outcome.failure) : nullptr;
+  hand_over(false);
+  remember();
   if (said == Said::Nothing && !step().kind.empty()) {
     bool shown = shows_output() || (options_.output && outcome.state == State::Succeeded);
     if (!shown) outcome.output = Value();
@@ -124,9 +151,27 @@ void Life::settle(Outcome outcome, std::string reason, Said said) {
   machine().queue_settled(*this);
 }
 
+void Life::hand_over(bool due) {
+  if (!saga_ || !saga_->scope.waits()) return;
+  for (Frame* around = parent(); around; around = around->parent())
+    if (UndoScope* outer = around->undo_scope()) return saga_->scope.pass_to(*outer, due);
+}
+
+void Life::remember() {
+  if (!options_.undo || settled_.state == State::Skipped) return;
+  if (settled_.state != State::Succeeded && !(options_.undo->on_started && has_acted())) return;
+  hold_undo();
+  remember_undo(*this, *options_.undo, settled_);
+}
+
 void Life::cancel(const std::string& reason) {
   if (is_settled()) return;
   if (stage_ == Stage::Begun) stop(reason);
+  if (stage_ == Stage::Undo) {
+    saga_->compensation->cancel(reason);
+    for (Undoable& rest : saga_->compensation->take_rest()) saga_->scope.add(std::move(rest));
+    saga_->compensation.reset();
+  }
   if (fallback_) {
     fallback_->cancel(reason);
     fallback_.reset();
@@ -135,19 +180,27 @@ void Life::cancel(const std::string& reason) {
   machine().disarm(*this, TimerKind::Timeout);
   settled_ = stopped(std::move(settled_), reason, path());
   settled_.ended_at = machine().now();
+  hand_over(true);
+  remember();
   if (!step().kind.empty()) machine().decide(StepSettled{path(), step().kind, {settled_.state, {}, {}}, reason});
 }
 
 void Life::drain() {
   if (is_settled()) return;
   if (stage_ == Stage::Begun) return drain_work();
-  if (stage_ == Stage::Fallback) return;
+  if (stage_ == Stage::Fallback || stage_ == Stage::Undo) return;
   // Not begun: it never will.
   machine().disarm(*this, TimerKind::Delay);
   settle({State::Cancelled, {}, Failure{"cancelled", "cancelled: drain", path(), 0, {}}}, "drain", Said::Nothing);
 }
 
+void Life::prepare() {
+  if (options_.undo) machine().note_run(path());
+  if (options_.atomic && !saga_) saga_ = std::make_unique<Saga>();
+}
+
 void Life::reopen(std::string_view) {
+  prepare();
   settled_.state = State::Running;
   settled_.tolerated = false;
   settled_.failure.reset();

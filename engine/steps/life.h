@@ -8,6 +8,7 @@
 
 #include "engine/machine/frame.h"
 #include "engine/steps/setting.h"
+#include "engine/steps/undo.h"
 
 namespace flowrun {
 
@@ -20,6 +21,8 @@ struct Options {
   std::optional<Json> returns;  ///< JSON Schema of the output
   std::unique_ptr<Step> fallback;
   Setting<bool> continue_on_error;
+  std::optional<UndoPolicy> undo;
+  bool atomic = false;  ///< when it fails, what has been done inside it is undone
   std::string title, description;  ///< `name`, `description`: display only
   std::string what;                ///< `GET https://...`, `make build`: the value of its kind as written, display only
 };
@@ -45,6 +48,7 @@ class Life : public Frame {
   void drain() final;
   void reopen(std::string_view only) override;
   Bound bind(const Reference& reference) const override;
+  UndoScope* undo_scope() override { return saga_ ? &saga_->scope : nullptr; }
 
  protected:
   /// How much of a settling the journal knows already.
@@ -65,6 +69,9 @@ class Life : public Frame {
   /// Whether the journal should show the output in the step's own entry: what it is can not be read elsewhere.
   virtual bool shows_output() const { return false; }
 
+  /// Whether anything it did may have had an effect.
+  virtual bool has_acted() const { return settled_.started_at != Instant{}; }
+
   void finish(Outcome outcome, std::string reason = "", Said said = Said::Nothing);
   /// What the output has against `returns`, as a failure; nothing when it is as it should be.
   std::optional<Failure> against_returns(const Value& output) const;
@@ -77,8 +84,21 @@ class Life : public Frame {
   std::string timeout_text() const { return timeout_text_; }
 
  private:
-  enum class Stage { New, Delayed, Begun, Fallback };
+  enum class Stage { New, Delayed, Begun, Undo, Fallback };
+  /// Of `atomic: true`.
+  struct Saga {
+    UndoScope scope;
+    std::unique_ptr<Compensation> compensation;
+    Outcome outcome;  ///< of the step, while the undos run
+    std::string reason;
+  };
   void enter();
+  void prepare();
+  void undone();
+  /// After the undos: the fallback, or the end.
+  void close(Outcome outcome, std::string reason, Said said);
+  void hand_over(bool due);
+  void remember();
   void settle(Outcome outcome, std::string reason, Said said);
 
   const Options& options_;
@@ -87,6 +107,7 @@ class Life : public Frame {
   std::string timeout_text_;
   std::unique_ptr<Failure> error_;  ///< what the fallback stands in for
   std::unique_ptr<Frame> fallback_;
+  std::unique_ptr<Saga> saga_;
 };
 
 }  // namespace flowrun

@@ -103,6 +103,7 @@ class Outliner {
     if (living) {
       row.what = living->options.what;
       row.condition = spelled(living->options.condition, "");
+      row.atomic = living->options.atomic;
     }
     if (const auto* graph = dynamic_cast<const GraphStep*>(&step)) {
       if (step.kind != "sequence") row.join = spelled(graph->join);
@@ -112,6 +113,7 @@ class Outliner {
       row.fail_fast = fail_fast_of_group(*each);
       row.concurrency = spelled(each->concurrency, "16");
       row.batch = spelled(each->batch, "");
+      if (const auto* body = dynamic_cast<const LivingStep*>(each->body.get())) row.atomic = body->options.atomic;
     } else if (const auto* process = dynamic_cast<const ProcessStep*>(&step)) {
       row.shares_cpus = process->shares_cpus;
     }
@@ -120,6 +122,8 @@ class Outliner {
     inside(step, below);
     if (living && living->options.fallback)
       add(*living->options.fallback, {place.path + ".fallback", below.depth, number, "fallback"});
+    if (living && living->options.undo)
+      add(*living->options.undo->step, {place.path + ".undo", below.depth, number, "undo"});
     return number;
   }
 

@@ -26,7 +26,7 @@ struct OutlineRow {
   Origin origin;
   int depth = 0;
   std::optional<std::size_t> parent;  ///< row of the step that it stands in, or falls back for
-  std::string role;                   ///< below it: nothing, `fallback`, `if ${ ... }` or `else` of a switch
+  std::string role;                   ///< below it: nothing, `fallback`, `undo`, `if ${ ... }` or `else` of a switch
   std::vector<OutlineEdge> edges;     ///< none: starts with its body
   std::string condition;              ///< `if` as an expression
 
@@ -35,6 +35,7 @@ struct OutlineRow {
   std::string fail_fast;     ///< that holds, written or inherited: `true`, `drain`, `false`
   std::string concurrency;   ///< of for_each
   std::string batch;         ///< of for_each, when written
+  bool atomic = false;       ///< a scope of undos; of for_each: each item
   bool shares_cpus = false;  ///< a process that shares the CPUs with the others of its for_each
 };
 

@@ -116,6 +116,7 @@ class Reading {
   };
   std::vector<Asked> asked;  ///< of jq
   std::vector<std::pair<GroupStep*, std::string>> groups;
+  const char* no_undo = nullptr;  ///< why no step that is read now can have an `undo`
   std::size_t steps = 0;
   bool http = false;            ///< some step is an HTTP call
   std::vector<Signal> signals;  ///< that steps wait for
@@ -132,6 +133,9 @@ class Reading {
   void check_keys(const Node& node, const std::string& kind, bool in_list);
   void read_options(LivingStep& step, const Node& node);
   std::unique_ptr<Step> fallback(const Node& node, const std::string& name, Position at);
+  void read_undo(LivingStep& step, const Node& node);
+  /// A step that runs later than the one it belongs to, if at all: it makes no edges.
+  std::unique_ptr<Step> later_step(const Node& node, const std::string& name, Position at);
   void no_edges(const Node& node, const char* why, const char* suggestion);
   void add_child(GraphStep& graph, std::unique_ptr<Step> child) {
     graph.children.push_back({std::move(child), {}, {}, {}});

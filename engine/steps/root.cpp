@@ -23,7 +23,8 @@ class HandlerFrame : public Frame {
   HandlerFrame(Machine& machine, Frame* parent, const GraphStep& body, const char* name)
       : Frame(machine, parent, body, name), body_(body.frame(machine, this, name)) {}
 
-  void start() override { machine().queue_start(*body_); }
+  void start() override { machine().await_quiet(*this, ""); }
+  void on_quiet() override { machine().queue_start(*body_); }
   void on_child(Frame&) override {
     settled_ = body_->settled();
     machine().queue_settled(*this);
@@ -51,10 +52,11 @@ class RootFrame : public Frame {
 
   void on_child(Frame& child) override {
     if (&child == body_.get()) {
-      if (stage_ != Stage::Body) return;
-      machine().disarm(*this, TimerKind::Timeout);
-      return body_ended(body_->settled());
+      if (stage_ == Stage::Body) body_ended(body_->settled());
+      return;
     }
+    if (&child == compensation_.get()) return undone();
+    if (&child != handler_.get()) return;
     // A failing handler does not change the first error.
     if (child.settled().state == State::Failed && verdict_.state == State::Succeeded) verdict_ = child.settled();
     handlers_.push_back(std::move(handler_));
@@ -70,8 +72,42 @@ class RootFrame : public Frame {
     body_ended(ended);
   }
 
-  void cancel(const std::string& reason) override { (handler_ ? handler_ : body_)->cancel(reason); }
-  void drain() override { (handler_ ? handler_ : body_)->drain(); }
+  void on_cancel(const CancelRequested& cancel) override {
+    if (settled()) return;
+    cancel_ = cancel;
+    if (stage_ == Stage::Body) {
+      body_->cancel("cancelled");
+      Settled ended = body_->settled();
+      ended.state = State::Cancelled;
+      ended.failure = std::make_shared<const Failure>(cancelled("cancelled by " + cancel.by));
+      return body_ended(ended);
+    }
+    if (handler_ && (cancel.now || stage_ == Stage::OnFailure)) {
+      handler_->cancel("cancelled");
+      handlers_.push_back(std::move(handler_));
+      return next();
+    }
+    if (compensation_ && cancel.now) {
+      compensation_->cancel("cancelled");
+      undone();
+    }
+  }
+
+  void on_undo(const UndoRequested& undo) override {
+    if (verdict_.state == State::Succeeded) {
+      verdict_.state = State::Cancelled;
+      verdict_.failure = std::make_shared<const Failure>(cancelled("undone by " + undo.by));
+    }
+    settled_.state = State::Running;
+    cancel_ = CancelRequested{true, true, undo.by};
+    stage_ = Stage::Body;
+    next();
+  }
+
+  bool has_undos() const override { return scope_.waits(); }
+  UndoScope* undo_scope() override { return handler_ ? nullptr : &scope_; }
+  void cancel(const std::string& reason) override { body_->cancel(reason); }
+  void drain() override { body_->drain(); }
   bool keeps_frame() const override { return true; }
 
   void reopen(std::string_view only) override {
@@ -79,13 +115,15 @@ class RootFrame : public Frame {
     settled_.state = State::Running;
     settled_.started_at = machine().now();
     stage_ = Stage::Body;
+    cancel_.reset();
+    undone_.clear();
     handlers_.clear();
     ++generation_;
     arm_timeout();
     body_->reopen(only);
   }
 
-  int generation() const override { return stage_ == Stage::Body ? 0 : generation_; }
+  int generation() const override { return handler_ ? generation_ : 0; }
 
   Bound bind(const Reference& reference) const override {
     if (reference.variable == "input") return machine().run().inputs;
@@ -97,7 +135,10 @@ class RootFrame : public Frame {
     if (reference.variable == "random") return Value(Json(machine().chance().uniform("\nrandom")));
     if (stage_ == Stage::Body) return std::nullopt;
     // Handlers see the steps; of one without success the output is null.
-    if (reference.variable == "error") return verdict_.failure ? Value(to_json(*verdict_.failure)) : Value();
+    if (reference.variable == "error") {
+      auto error = failure();
+      return error ? Value(to_json(*error)) : Value();
+    }
     if (reference.variable == "steps" || reference.variable == "status") {
       Bound found = body_->bind(reference);
       if (reference.variable == "steps" && found && std::holds_alternative<Failure>(*found)) return Value();
@@ -123,7 +164,10 @@ class RootFrame : public Frame {
 
  private:
   /// In this order; what does not apply is passed over.
-  enum class Stage { Body, OnFailure, Finally, Over };
+  enum class Stage { Body, Undo, OnFailure, Finally, Over };
+
+  bool settled() const { return is_settled(); }
+  static Failure cancelled(std::string message) { return {"cancelled", std::move(message), "", 0, {}}; }
 
   void arm_timeout() {
     if (machine().run().timeout) {
@@ -136,29 +180,64 @@ class RootFrame : public Frame {
   }
 
   void body_ended(const Settled& body) {
+    machine().disarm(*this, TimerKind::Timeout);
     verdict_ = body;
     next();
   }
 
-  /// The next handler that applies, or the end.
+  /// The next stage that applies, or the end.
   void next() {
     for (;;) {
       stage_ = static_cast<Stage>(static_cast<int>(stage_) + 1);
       if (stage_ == Stage::Over) return settle();
-      const GraphStep* body = stage_ == Stage::Finally             ? root_.finally.get()
-                              : verdict_.state != State::Succeeded ? root_.on_failure.get()
-                                                                   : nullptr;
-      if (!body) continue;
-      handler_ =
-          std::make_unique<HandlerFrame>(machine(), this, *body, stage_ == Stage::Finally ? "finally" : "on_failure");
-      machine().queue_start(*handler_);
-      return;
+      if (stage_ == Stage::Undo ? compensate() : handle(stage_ == Stage::Finally)) return;
     }
   }
 
+  /// Begins to undo what has to be. False: nothing has.
+  bool compensate() {
+    // What lost its scope is undone at any end; but for a cancelled run that is a question of its own.
+    bool all = cancel_ ? cancel_->undo : verdict_.state != State::Succeeded;
+    if ((cancel_ && !cancel_->undo) || !scope_.waits(!all)) return false;
+    std::optional<Failure> error;
+    if (verdict_.failure) error = *verdict_.failure;
+    compensation_ = std::make_unique<Compensation>(machine(), *this, scope_.take(!all), std::move(error));
+    machine().queue_start(*compensation_);
+    return true;
+  }
+
+  void undone() {
+    undone_.insert(undone_.end(), compensation_->undone().begin(), compensation_->undone().end());
+    for (Undoable& rest : compensation_->take_rest()) scope_.add(std::move(rest));
+    compensation_.reset();
+    next();
+  }
+
+  /// Begins `on_failure` or `finally`. False: there is nothing to begin.
+  bool handle(bool finally) {
+    bool wanted = finally ? !cancel_ || !cancel_->now : verdict_.state != State::Succeeded && !cancel_;
+    const GraphStep* body = finally ? root_.finally.get() : root_.on_failure.get();
+    if (!wanted || !body) return false;
+    handler_ = std::make_unique<HandlerFrame>(machine(), this, *body, finally ? "finally" : "on_failure");
+    machine().queue_start(*handler_);
+    return true;
+  }
+
+  /// Why the run has not succeeded. An undo in vain is a reason, whatever else it came to.
+  std::shared_ptr<const Failure> failure() const {
+    std::vector<std::string> failed = scope_.failed();
+    if (failed.empty()) return verdict_.failure;
+    Failure failure =
+        verdict_.failure ? *verdict_.failure : Failure{"group", "not everything could be undone", "", 0, {}};
+    Json detail = failure.detail.json().is_object() ? failure.detail.json() : Json::object();
+    detail["undo_failed"] = failed;
+    failure.detail = Value(std::move(detail));
+    return std::make_shared<const Failure>(std::move(failure));
+  }
+
   void settle() {
-    settled_.state = verdict_.state;
-    settled_.failure = verdict_.failure;
+    settled_.failure = failure();
+    settled_.state = verdict_.state == State::Succeeded && settled_.failure ? State::Failed : verdict_.state;
     settled_.ended_at = machine().now();
     settled_.output = Value();
     if (root_.output) {
@@ -186,12 +265,16 @@ class RootFrame : public Frame {
             {"started_at", timestamp(settled_.started_at)},
             {"elapsed_ms", (machine().now() - settled_.started_at).count()},
             {"cpus", run.cpus},
-            {"undone", Json::array()},
+            {"undone", undone_},
             {"failed", verdict_.failure ? Json::array({verdict_.failure->step}) : Json::array()}};
   }
 
   const RootStep& root_;
   std::unique_ptr<Frame> body_;
+  UndoScope scope_;  ///< last but for the frames that pass their undos on
+  std::unique_ptr<Compensation> compensation_;
+  std::vector<std::string> undone_;  ///< paths, in order
+  std::optional<CancelRequested> cancel_;
   Stage stage_ = Stage::Body;
   Settled verdict_;                               ///< of the body, once it has ended
   std::unique_ptr<Frame> handler_;                ///< that runs

@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "engine/language/schema.h"
+#include "engine/steps/effect.h"
+#include "engine/steps/for_each.h"
 #include "engine/steps/reading.h"
 
 namespace flowrun {
@@ -208,15 +210,67 @@ void Reading::read_options(LivingStep& step, const Node& node) {
   if (const Node* key = node.find("name")) options.title = plain_text(*key, "name");
   if (const Node* key = node.find("description")) options.description = plain_text(*key, "description");
   if (const Node* key = node.find("fallback")) options.fallback = fallback(*key, step.name + ".fallback", key->at);
+  if (const Node* key = node.find("atomic"))
+    if (std::optional<bool> atomic = plain_boolean(*key, "atomic")) {
+      // Of a for_each each item is a scope of its own.
+      auto* each = dynamic_cast<ForEachStep*>(&step);
+      auto* body = each ? dynamic_cast<LivingStep*>(each->body.get()) : &step;
+      if (body) body->options.atomic = *atomic;
+    }
+  read_undo(step, node);
 }
 
 std::unique_ptr<Step> Reading::fallback(const Node& node, const std::string& name, Position at) {
   no_edges(node, "a fallback runs when its step has failed", "leave it out");
+  return later_step(node, name, at);
+}
+
+std::unique_ptr<Step> Reading::later_step(const Node& node, const std::string& name, Position at) {
   Binding raw(*this, {"error"});
   std::size_t outer = std::exchange(fallback_level_, levels_.size());
   std::unique_ptr<Step> read = step(node, name, at);
   fallback_level_ = outer;
   return read;
+}
+
+void Reading::read_undo(LivingStep& step, const Node& node) {
+  const Member* undo = node.member("undo");
+  if (const Member* when = node.member("undo_on"); when && !undo)
+    error("E110", when->at, when->key.size(), "`undo_on` without `undo`", "say with `undo` what undoes this step");
+  if (!undo) return;
+  if (no_undo) return error("E104", undo->at, undo->key.size(), fmt::format("`undo` has no place here: {}", no_undo));
+  no_edges(undo->value, "an undo runs when its scope has failed", "leave it out");
+  UndoPolicy policy;
+  std::size_t from = mentions.size();
+  no_undo = "what undoes a step is not undone itself";
+  // It is the one place where a step may name itself.
+  std::string self = levels_.empty() ? "" : std::exchange(levels_.back().self, "");
+  policy.step = later_step(undo->value, step.name + ".undo", undo->value.at);
+  if (!levels_.empty()) levels_.back().self = self;
+  no_undo = nullptr;
+  if (!policy.step) return;
+  if (const Node* when = node.find("undo_on"))
+    policy.on_started = word(*when, "undo_on", {"succeeded", "started"}) == "started";
+  auto* effect = dynamic_cast<EffectStep*>(policy.step.get());
+  if (effect && !with_defaults(undo->value, effect->kind).find("retry")) {
+    // Giving up here costs more than trying: flowrun-workflow(5), "Undo".
+    effect->retry.attempts = Setting<std::int64_t>(5);
+    effect->retry.on = {"transient"};
+    effect->retry.only_unsent = false;
+  }
+  std::set<std::string> names;
+  auto add = [&](const Reference& reference) {
+    if (names.insert(as_written(reference)).second) policy.references.push_back(reference);
+  };
+  for (std::size_t m = from; m < mentions.size(); ++m) {
+    const Reference& reference = mentions[m].reference;
+    bool of_step = reference.variable == "steps" || reference.variable == "status";
+    if (of_step ? visible(reference.member) : is_bound(reference.variable)) add(reference);
+  }
+  // Processes are told which item they are for.
+  for (const char* name : {"item", "index", "key"})
+    if (is_bound(name)) add({name, "", ""});
+  step.options.undo = std::move(policy);
 }
 
 void Reading::no_edges(const Node& node, const char* why, const char* suggestion) {

@@ -14,10 +14,10 @@ class SwitchFrame : public Life {
     if (&child != body_.get()) return Life::on_child(child);
     const Settled& way = body_->settled();
     finish({way.state, way.output, way.failure ? std::optional<Failure>(*way.failure) : std::nullopt});
-    if (way.state == State::Succeeded) body_.reset();
+    if (!body_->keeps_frame()) body_.reset();
   }
 
-  bool keeps_frame() const override { return settled_.state != State::Succeeded; }
+  bool keeps_frame() const override { return settled_.state != State::Succeeded || Frame::keeps_frame(); }
 
   void reopen(std::string_view only) override {
     Life::reopen(only);

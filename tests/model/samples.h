@@ -56,6 +56,7 @@ inline std::vector<Event> events() {
                    {.path = "x/y", .rerun = true, .output = {}}};
   resumed.folder = "/elsewhere";
   resumed.unbegun = {"a[%2F]/b", "c"};
+  resumed.cancel = CancelRequested{true, false, "ann@desk"};
   resumed.host = "h";
   resumed.boot_id = "b";
   resumed.pid_namespace = "p";
@@ -87,6 +88,10 @@ inline std::vector<Event> events() {
   add(SuspendRequested{15});
   add(SignalReceived{"approval", "", Value::from_text(R"({"comment":"go"})"), "ann@desk", std::nullopt});
   add(SignalReceived{"approval", "each[a]", {}, "ann@desk", "not today"});
+  add(CancelRequested{});
+  add(CancelRequested{true, true, "ann@desk"});
+  add(UndoRequested{});
+  add(UndoRequested{"t", "ann@desk"});
   return all;
 }
 

@@ -133,6 +133,10 @@ void Scenario::reject(const std::string& name, const std::string& why) {
   apply({now_, SignalReceived{name, "", {}, "tester", why}});
 }
 
+void Scenario::cancel(bool undo, bool now) { apply({now_, CancelRequested{undo, now, "tester"}}); }
+
+void Scenario::undo() { apply({now_, UndoRequested{"again", "tester"}}); }
+
 void Scenario::suspend() { apply({now_, SuspendRequested{2}}); }
 
 void Scenario::interrupt(const std::string& path) { apply({now_, TaskInterrupted{path, tasks_[path].attempt}}); }
@@ -177,6 +181,11 @@ void Scenario::expect_failure(const std::string& type, const std::string& step) 
   REQUIRE(machine_->outcome().failure);
   CHECK(machine_->outcome().failure->type == type);
   if (!step.empty()) CHECK(machine_->outcome().failure->step == step);
+}
+
+void Scenario::expect_cancelled() {
+  REQUIRE(machine_->phase() == Machine::Phase::Ended);
+  CHECK(to_string(machine_->outcome().state) == "cancelled");
 }
 
 void Scenario::expect_suspended() { CHECK(machine_->phase() == Machine::Phase::Suspended); }

@@ -36,6 +36,8 @@ class Scenario : public DecisionSink {
   /// The process dies here; |down| later somebody resumes.
   void crash_and_resume(RunResumed how = {}, Duration down = 1000ms);
   void retry(const std::string& path = "");
+  void cancel(bool undo = false, bool now = false);
+  void undo();  ///< `flowrun undo`, of a run that has ended
 
   void expect_started(const std::vector<std::string>& paths);  ///< exactly these, since last asked, in order
   void expect_stopped(const std::vector<std::string>& paths);
@@ -43,6 +45,7 @@ class Scenario : public DecisionSink {
   void expect_running();
   void expect_success(const std::string& output = "");  ///< JSON; empty: any
   void expect_failure(const std::string& type, const std::string& step = "");
+  void expect_cancelled();
   void expect_suspended();
 
   State state(const std::string& path) const;

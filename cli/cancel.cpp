@@ -1,0 +1,108 @@
+// flowrun cancel, undo: end a run, whoever drives it; undo what it has done.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <thread>
+
+#include "cli/open.h"
+
+namespace flowrun::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kRound{50};  // how often a run that another process drives is looked at
+
+bool has_ended(const RunRecord& run) {
+  return run.state == "succeeded" || run.state == "failed" || run.state == "cancelled";
+}
+
+/// 0 when the run has come to be cancelled, and nothing was left undone that should be.
+int told(const RunRecord& run) {
+  const Json& error = run.error.json();
+  bool undone = !error.is_object() || !error.contains("undo_failed");
+  return run.state == "cancelled" && undone ? 0 : 1;
+}
+
+/// Leaves word for the process that drives |run|, and waits until it is done. Nothing: that process is gone.
+std::optional<RunRecord> ask(Journal& journal, const RunRecord& run, const CancelRequested& cancel) {
+  Journal::Mail mail;
+  mail.at = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
+  mail.kind = "cancel";
+  mail.data = Json{{"undo", cancel.undo}, {"now", cancel.now}}.dump();
+  mail.sender = cancel.by;
+  std::int64_t id = journal.post(run, mail);
+  for (;;) {
+    auto now = journal.find_exact(run.id);
+    if (now && has_ended(*now)) {
+      journal.withdraw(run, id);
+      return now;
+    }
+    if (!now || now->driver_pid == 0) {
+      journal.withdraw(run, id);
+      return std::nullopt;
+    }
+    std::this_thread::sleep_for(kRound);
+  }
+}
+
+int cancel(const Context& context, const std::string& id, CancelRequested cancel, const DriveOptions& drive) {
+  Journal journal(journal_path(context.journal), Journal::Mode::ReadWrite);
+  RunRecord run = journal.find(id);
+  if (has_ended(run))
+    throw Error(Problem::Impossible,
+                fmt::format("run {} has {} already{}", run.id, run.state,
+                            cancel.undo ? fmt::format("; to undo what it has done: flowrun undo {}", run.id) : ""));
+  cancel.by = sender();
+  if (run.driver_pid > 0) {
+    if (!context.quiet) std::fprintf(stderr, "run %s is asked to end\n", run.id.c_str());
+    if (auto ended = ask(journal, run, cancel)) {
+      if (!context.quiet) std::fprintf(stderr, "run %s has %s\n", run.id.c_str(), ended->state == "cancelled" ? "been cancelled" : ended->state.c_str());
+      return told(*ended);
+    }
+    run = journal.find(run.id);
+  }
+  ResumeOptions options;
+  options.cancel = cancel;
+  go_on(journal, run, options, context, drive, Next::Resume);
+  return told(journal.find(run.id));
+}
+
+int undo(const Context& context, const std::string& id, const DriveOptions& drive) {
+  Journal journal(journal_path(context.journal), Journal::Mode::ReadWrite);
+  RunRecord run = journal.find(id);
+  if (!has_ended(run))
+    throw Error(Problem::Impossible, fmt::format("run {} has not ended; flowrun cancel {} --undo ends it and undoes "
+                                                 "what it has done",
+                                                 run.id, run.id));
+  go_on(journal, run, {}, context, drive, Next::Undo);
+  const Json error = journal.find(run.id).error.json();
+  return error.is_object() && error.contains("undo_failed") ? 1 : 0;
+}
+
+}  // namespace
+
+void add_cancel(CLI::App& app, Context& context) {
+  struct Options {
+    std::string run;
+    CancelRequested cancel;
+    DriveOptions drive;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("cancel", "End a run, also one that another process drives");
+  command->add_option("RUN", options->run, "An id, a prefix, its last part, @last, @last:NAME")->required();
+  auto* with_undo = command->add_flag("--undo", options->cancel.undo, "Undo first what it has done");
+  command->add_flag("--now", options->cancel.now, "Run nothing more, not even `finally`")->excludes(with_undo);
+  add_drive_options(*command, options->drive);
+  command->callback([&context, options] {
+    context.chosen = [&context, options] { return cancel(context, options->run, options->cancel, options->drive); };
+  });
+
+  auto undone = std::make_shared<Options>();
+  command = app.add_subcommand("undo", "Undo what a finished run has done");
+  command->add_option("RUN", undone->run, "An id, a prefix, its last part, @last, @last-failed, @last:NAME")->required();
+  add_drive_options(*command, undone->drive);
+  command->callback([&context, undone] {
+    context.chosen = [&context, undone] { return undo(context, undone->run, undone->drive); };
+  });
+}
+
+}  // namespace flowrun::cli

@@ -1,0 +1,158 @@
+#include "engine/steps/undo.h"
+
+#include <algorithm>
+#include <set>
+
+namespace flowrun {
+namespace {
+
+/// The undo of one step as it runs: sees what that step saw.
+class UndoFrame : public Frame {
+ public:
+  UndoFrame(Machine& machine, Frame* parent, const Undoable& undoable)
+      : Frame(machine, parent, *undoable.undo, undoable.path + ".undo"),
+        seen_(undoable.seen),
+        generation_(undoable.tries + machine.times_undone(undoable.path)),
+        step_(undoable.undo->frame(machine, this, path())) {}
+
+  void start() override { machine().queue_start(*step_); }
+  void on_child(Frame&) override {
+    settled_ = step_->settled();
+    machine().queue_settled(*this);
+  }
+  void cancel(const std::string& reason) override { step_->cancel(reason); }
+  void drain() override {}
+  int generation() const override { return Frame::generation() + generation_; }
+  Bound bind(const Reference& reference) const override {
+    for (const auto& [known, value] : seen_)
+      if (known.variable == reference.variable && known.member == reference.member && known.field == reference.field)
+        return value;
+    return std::nullopt;
+  }
+
+ private:
+  const Seen seen_;
+  const int generation_;  ///< servers must not replay what they said of another try, or of an effect that is gone
+  std::unique_ptr<Frame> step_;
+};
+
+/// What the step of |frame| has come to is not in its parent's books yet.
+std::optional<Value> own(const Frame& frame, const Settled& settled, const Reference& reference) {
+  if (reference.member != frame.step().name) return std::nullopt;
+  if (reference.variable == "status") return Value(status_json(settled, reference.field));
+  if (reference.variable != "steps") return std::nullopt;
+  auto output = output_of(settled, reference.member);
+  return std::holds_alternative<Value>(output) ? std::get<Value>(output) : Value();
+}
+
+}  // namespace
+
+void UndoScope::pass_to(UndoScope& outer, bool due) {
+  for (Undoable& undoable : waiting_) {
+    undoable.due = undoable.due || due;
+    outer.add(std::move(undoable));
+  }
+  waiting_.clear();
+}
+
+bool UndoScope::waits(bool only_due) const {
+  return std::any_of(waiting_.begin(), waiting_.end(), [&](const Undoable& one) { return one.due || !only_due; });
+}
+
+std::vector<Undoable> UndoScope::take(bool only_due) {
+  auto wanted = std::stable_partition(waiting_.begin(), waiting_.end(),
+                                      [&](const Undoable& one) { return only_due && !one.due; });
+  std::vector<Undoable> taken(std::make_move_iterator(wanted), std::make_move_iterator(waiting_.end()));
+  waiting_.erase(wanted, waiting_.end());
+  std::sort(taken.begin(), taken.end(), [](const Undoable& a, const Undoable& b) { return a.order > b.order; });
+  std::set<std::string> seen;
+  std::erase_if(taken, [&](const Undoable& one) { return !seen.insert(one.path).second; });
+  std::reverse(taken.begin(), taken.end());
+  return taken;
+}
+
+std::vector<std::string> UndoScope::failed() const {
+  std::vector<std::string> paths;
+  for (const Undoable& one : waiting_)
+    if (one.tries > 0) paths.push_back(one.path);
+  return paths;
+}
+
+void remember_undo(Frame& frame, const UndoPolicy& policy, const Settled& settled) {
+  UndoScope* scope = nullptr;
+  for (Frame* around = frame.parent(); around && !scope; around = around->parent()) scope = around->undo_scope();
+  if (!scope) return;
+  Undoable undoable;
+  undoable.order = frame.machine().next_settling();
+  undoable.path = frame.path();
+  undoable.undo = policy.step.get();
+  FrameScope sees(frame);
+  for (const Reference& reference : policy.references) {
+    if (auto known = own(frame, settled, reference)) {
+      undoable.seen.emplace_back(reference, std::move(*known));
+      continue;
+    }
+    // What is not there yet may be when the undo runs.
+    auto value = sees.lookup(reference);
+    if (auto* found = std::get_if<Value>(&value)) undoable.seen.emplace_back(reference, std::move(*found));
+  }
+  scope->add(std::move(undoable));
+}
+
+Compensation::Compensation(Machine& machine, Frame& parent, std::vector<Undoable> undoables,
+                           std::optional<Failure> error)
+    : Frame(machine, &parent, parent.step(), parent.path()),
+      undoables_(std::move(undoables)),
+      error_(std::move(error)) {}
+
+void Compensation::start() {
+  settled_.state = State::Running;
+  machine().await_quiet(*this, path());
+}
+
+void Compensation::next() {
+  if (undoables_.empty()) {
+    settled_.state = failed_.empty() ? State::Succeeded : State::Failed;
+    machine().queue_settled(*this);
+    return;
+  }
+  running_ = std::move(undoables_.back());
+  undoables_.pop_back();
+  current_ = std::make_unique<UndoFrame>(machine(), this, *running_);
+  machine().queue_start(*current_);
+}
+
+void Compensation::on_child(Frame& child) {
+  if (&child != current_.get()) return;
+  if (State state = child.settled().state; state == State::Succeeded || state == State::Skipped) {
+    machine().note_undone(running_->path);
+    undone_.push_back(running_->path);
+  } else {
+    ++running_->tries;
+    failed_.push_back(std::move(*running_));
+  }
+  running_.reset();
+  current_.reset();
+  next();
+}
+
+void Compensation::cancel(const std::string& reason) {
+  if (current_) current_->cancel(reason);
+}
+
+std::vector<Undoable> Compensation::take_rest() {
+  std::vector<Undoable> rest = std::move(failed_);
+  if (running_) rest.push_back(std::move(*running_));
+  rest.insert(rest.end(), std::make_move_iterator(undoables_.begin()), std::make_move_iterator(undoables_.end()));
+  undoables_.clear();
+  failed_.clear();
+  running_.reset();
+  return rest;
+}
+
+Frame::Bound Compensation::bind(const Reference& reference) const {
+  if (reference.variable == "error") return error_ ? Value(to_json(*error_)) : Value();
+  return std::nullopt;
+}
+
+}  // namespace flowrun
