@@ -55,7 +55,9 @@ int cancel(const Context& context, const std::string& id, CancelRequested cancel
   if (run.driver_pid > 0) {
     if (!context.quiet) std::fprintf(stderr, "run %s is asked to end\n", run.id.c_str());
     if (auto ended = ask(journal, run, cancel)) {
-      if (!context.quiet) std::fprintf(stderr, "run %s has %s\n", run.id.c_str(), ended->state == "cancelled" ? "been cancelled" : ended->state.c_str());
+      if (!context.quiet)
+        std::fprintf(stderr, "run %s has %s\n", run.id.c_str(),
+                     ended->state == "cancelled" ? "been cancelled" : ended->state.c_str());
       return told(*ended);
     }
     run = journal.find(run.id);
@@ -98,7 +100,8 @@ void add_cancel(CLI::App& app, Context& context) {
 
   auto undone = std::make_shared<Options>();
   command = app.add_subcommand("undo", "Undo what a finished run has done");
-  command->add_option("RUN", undone->run, "An id, a prefix, its last part, @last, @last-failed, @last:NAME")->required();
+  command->add_option("RUN", undone->run, "An id, a prefix, its last part, @last, @last-failed, @last:NAME")
+      ->required();
   add_drive_options(*command, undone->drive);
   command->callback([&context, undone] {
     context.chosen = [&context, undone] { return undo(context, undone->run, undone->drive); };

@@ -167,12 +167,11 @@ int Drive::report_end(Run& run) {
   const Outcome& outcome = run.machine().outcome();
   const RunRecord& record = run.record();
   if (!context_.quiet && options_.progress != "none")
-    std::fprintf(
-        stderr, "%s\n",
-        fmt::format("{} {:<9} {:<24} {}  {}  {} ok, {} failed", clock_text(wall()),
-                    outcome.ok() ? "ok" : to_string(outcome.state),
-                    "run", record.id, for_people(wall() - began_), tally_.ok(), tally_.failed())
-            .c_str());
+    std::fprintf(stderr, "%s\n",
+                 fmt::format("{} {:<9} {:<24} {}  {}  {} ok, {} failed", clock_text(wall()),
+                             outcome.ok() ? "ok" : to_string(outcome.state), "run", record.id,
+                             for_people(wall() - began_), tally_.ok(), tally_.failed())
+                     .c_str());
   if (options_.json) {
     print_json(run);
   } else if (run.loaded().workflow.has_output && (outcome.ok() || !outcome.output.is_null())) {

@@ -85,8 +85,7 @@ Here here() {
 /// What a message says; nothing for kinds of a newer flowrun.
 std::optional<decltype(Event::fact)> fact_of(const Journal::Mail& mail) {
   Json said = Json::parse(mail.data);
-  if (mail.kind == "cancel")
-    return CancelRequested{said.value("undo", false), said.value("now", false), mail.sender};
+  if (mail.kind == "cancel") return CancelRequested{said.value("undo", false), said.value("now", false), mail.sender};
   if (mail.kind != "signal") return std::nullopt;
   SignalReceived signal;
   signal.name = mail.name;

@@ -289,8 +289,9 @@ std::string advice_at_top(std::string_view word) {
 }
 
 bool may_have_default(const Key& key) {
-  static constexpr std::array<std::string_view, 14> kOwn{"id",   "if",   "needs",       "after", "fallback", "undo",   "undo_on",
-                                                         "atomic", "do",   "name", "description", "as",    "key",      "collect"};
+  static constexpr std::array<std::string_view, 14> kOwn{"id",          "if",      "needs",  "after",  "fallback",
+                                                         "undo",        "undo_on", "atomic", "do",     "name",
+                                                         "description", "as",      "key",    "collect"};
   return std::find(kOwn.begin(), kOwn.end(), key.name) == kOwn.end() && kind_bit(key.name) == 0;
 }
 

@@ -281,6 +281,7 @@ Json step() {
                                      {{"required", {"form", "file"}}},
                                      {{"required", {"text", "file"}}}})}});
   by_kind.push_back({{"if", required("for_each")}, {"then", required("do")}});
+  by_kind.push_back({{"if", required("undo_on")}, {"then", required("undo")}});
   return {{"type", "object"},
           {"properties", std::move(properties)},
           {"oneOf", std::move(one_kind)},

@@ -284,6 +284,43 @@ void impossible_retry(const Survey& survey, Findings& findings) {
   }
 }
 
+void unclear_undo(const Survey& survey, Findings& findings) {
+  for (const Spot& spot : survey.spots) {
+    const Member* undo = spot.node->member("undo");
+    if (!undo || spot.node->find("undo_on")) continue;
+    bool in_race = false;
+    for (int i = spot.around; i >= 0 && !in_race; i = survey.spots[static_cast<std::size_t>(i)].around)
+      in_race = survey.spots[static_cast<std::size_t>(i)].kind == kRace;
+    if (in_race || (spot.kind & kProcess))
+      findings.add(*undo,
+                   in_race ? "a loser of the race may have begun and is not undone"
+                           : "a process that failed may have done half of it and is not undone",
+                   "say undo_on: started, or undo_on: succeeded when that is meant");
+  }
+}
+
+void missing_undo(const Survey& survey, Findings& findings) {
+  // Whether the step stands in an atomic group, and no undo is written of it or of a step around it in there.
+  auto uncovered = [&](const Spot& step) {
+    const Spot* spot = &step;
+    for (;;) {
+      if (spot->node->find("undo") || !spot->body) return false;
+      if (spot->body->options.atomic) return true;  // the body of an item
+      if (spot->around < 0) return false;
+      spot = &survey.spots[static_cast<std::size_t>(spot->around)];
+      if (spot->step->options.atomic) return true;
+    }
+  };
+  for (const Spot& spot : survey.spots) {
+    auto* call = dynamic_cast<const HttpStep*>(spot.step);
+    bool changes = (spot.kind & kProcess) ||
+                   (call && call->method != "GET" && call->method != "HEAD" && call->method != "OPTIONS");
+    if (changes && uncovered(spot))
+      findings.add(spot, fmt::format("{} is in an atomic group and nothing undoes it", spot.said_name),
+                   "say with `undo` what does");
+  }
+}
+
 void unchecked_tls(const Survey& survey, Findings& findings) {
   for (const Spot& spot : survey.spots) {
     auto* call = dynamic_cast<const HttpStep*>(spot.step);

@@ -32,9 +32,9 @@ constexpr std::array<Rule, 29> kRules{{
     {"W226", lint_rules::short_group_timeout},
     {"W227", lint_rules::hopeless_retry},
     {"W228", lint_rules::unhandled_tolerated},
-    {"W229", nullptr},  // undo
+    {"W229", lint_rules::unclear_undo},
     {"W230", lint_rules::impossible_retry},
-    {"W231", nullptr},  // atomic
+    {"W231", lint_rules::missing_undo},
     {"W321", nullptr},  // secrets
     {"W322", lint_rules::unchecked_tls},
     {"W323", nullptr},  // secrets

@@ -30,7 +30,9 @@ Find short_group_timeout;  // W226
 Find hopeless_retry;       // W227
 Find unchecked_tls;        // W322
 Find readable_auth;        // W324
+Find unclear_undo;         // W229
 Find impossible_retry;     // W230
+Find missing_undo;         // W231
 
 // text_rules.cpp: what is written in scripts, arguments and values.
 Find literal_secret;         // W325

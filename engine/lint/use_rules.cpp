@@ -71,6 +71,12 @@ bool guarded(const Survey& survey, const Watched& watched, int from, const Spot&
   return false;
 }
 
+bool is_within(const Survey& survey, int inner, const Spot& outer) {
+  for (int i = inner; i >= 0; i = survey.spots[static_cast<std::size_t>(i)].around)
+    if (survey.spots[static_cast<std::size_t>(i)].step == outer.step) return true;
+  return false;
+}
+
 /// Tells of each use of a step that |may_be_null| where null is an error.
 void find_null(const Survey& survey, Findings& findings, bool (*may_be_null)(const Options&), const char* why,
                const char* advice) {
@@ -81,6 +87,7 @@ void find_null(const Survey& survey, Findings& findings, bool (*may_be_null)(con
     int from = survey.owner[m];
     const Spot* other = survey.resolve(from, mention.reference.member);
     if (!other || !may_be_null(other->step->options)) continue;
+    if (is_within(survey, from, *other)) continue;  // its undo: it was not skipped then
     bool items = false;
     if (from >= 0)
       if (auto* each = dynamic_cast<const ForEachStep*>(survey.spots[static_cast<std::size_t>(from)].step))

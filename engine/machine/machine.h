@@ -193,7 +193,7 @@ class Machine {
     Frame* frame;
     std::string below;
   };
-  std::list<Listener> listeners_;            ///< who wait until it is quiet
+  std::list<Listener> listeners_;  ///< who wait until it is quiet
   std::uint64_t settlings_ = 0;
   std::set<std::string> undone_;             ///< and not run again since
   std::map<std::string, int> times_undone_;  ///< by path

@@ -60,7 +60,7 @@ struct RunResumed {
   /// Started by decisions that the crash kept out of the journal: they can not have begun, so they just begin.
   std::vector<std::string> unbegun;
   std::optional<CancelRequested> cancel;  ///< it goes on only to come to its end
-  std::string folder;  ///< --workdir: replaces that of RunStarted; empty: as it was
+  std::string folder;                     ///< --workdir: replaces that of RunStarted; empty: as it was
   std::string host, boot_id, pid_namespace;
 };
 

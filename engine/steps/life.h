@@ -22,7 +22,7 @@ struct Options {
   std::unique_ptr<Step> fallback;
   Setting<bool> continue_on_error;
   std::optional<UndoPolicy> undo;
-  bool atomic = false;  ///< when it fails, what has been done inside it is undone
+  bool atomic = false;             ///< when it fails, what has been done inside it is undone
   std::string title, description;  ///< `name`, `description`: display only
   std::string what;                ///< `GET https://...`, `make build`: the value of its kind as written, display only
 };

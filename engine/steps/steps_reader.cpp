@@ -238,7 +238,9 @@ void Reading::read_undo(LivingStep& step, const Node& node) {
   if (const Member* when = node.member("undo_on"); when && !undo)
     error("E110", when->at, when->key.size(), "`undo_on` without `undo`", "say with `undo` what undoes this step");
   if (!undo) return;
-  if (no_undo) return error("E104", undo->at, undo->key.size(), fmt::format("`undo` has no place here: {}", no_undo));
+  if (no_undo)
+    return error("E303", undo->at, undo->key.size(), fmt::format("this undo can never run: {}", no_undo),
+                 "leave it out");
   no_edges(undo->value, "an undo runs when its scope has failed", "leave it out");
   UndoPolicy policy;
   std::size_t from = mentions.size();

@@ -53,8 +53,8 @@ class UndoScope {
 /// Keeps the undo of the step of |frame|, which has settled, in the nearest scope around it.
 void remember_undo(Frame& frame, const UndoPolicy& policy, const Settled& settled);
 
-/// Runs undos one at a time, the last settled first, once what was given up in |parent| has ended. Settles when all were
-/// tried; those that are left are for the parent to take back.
+/// Runs undos one at a time, the last settled first, once what was given up in |parent| has ended. Settles when all
+/// were tried; those that are left are for the parent to take back.
 class Compensation : public Frame {
  public:
   Compensation(Machine& machine, Frame& parent, std::vector<Undoable> undoables, std::optional<Failure> error);
