@@ -170,6 +170,11 @@ TEST_CASE("the shop echoes, gives any status, and as many items as asked for", "
   CHECK(client.Get("/status/418")->status == 418);
   CHECK(got(client.Get("/items/1000")).size() == 1000);
   CHECK(got(client.Get("/delay/1"))["ms"] == 1);
+  auto last = client.Get("/catalog?per=4&page=3");
+  CHECK(got(last)["items"].size() == 3);
+  CHECK(got(last)["next"].is_null());
+  CHECK_FALSE(last->has_header("Link"));
+  CHECK(client.Get("/catalog")->get_header_value("Link").find("</catalog?page=2&per=4>; rel=\"next\"") == 0);
   CHECK(client.Get("/nowhere")->status == 404);
 }
 

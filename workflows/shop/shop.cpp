@@ -1,5 +1,6 @@
 #include "shop.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <set>
@@ -22,6 +23,7 @@ Json body_of(const httplib::Request& request) {
 
 Shop::Shop(httplib::Server& server) : server_(server) {
   services();
+  catalog();
   generic();
   control();
 }
@@ -48,6 +50,28 @@ void Shop::services() {
   });
   serve("POST", "/shipments", "shipments", 50, [this](const httplib::Request&) {
     return Json{{"tracking", "T" + std::to_string(1000 + next_++)}};
+  });
+}
+
+void Shop::catalog() {
+  server_.Get("/catalog", [this](const httplib::Request& request, httplib::Response& response) {
+    constexpr int kArticles = 11;
+    auto number = [&](const char* name, int otherwise) {
+      const int given = request.has_param(name) ? std::atoi(request.get_param_value(name).c_str()) : 0;
+      return given > 0 && given < 1000 ? given : otherwise;
+    };
+    const int page = number("page", 1), per = number("per", 4);
+    const Mischief mischief = called("catalog/" + std::to_string(page), request);
+    if (mischief.times > 0) misbehave(mischief, request, response);
+    if (mischief.times > 0 && mischief.how != "slow") return;
+    Json items = Json::array();
+    for (int i = (page - 1) * per; i < std::min(page * per, kArticles); ++i)
+      items.push_back({{"sku", "lamp-" + std::to_string(i + 1)}, {"stars", i % 5 + 1}});
+    const bool last = page * per >= kArticles;
+    if (!last)
+      response.set_header("Link", "</catalog?page=" + std::to_string(page + 1) + "&per=" + std::to_string(per) +
+                                      ">; rel=\"next\", </catalog>; rel=\"first\"");
+    response.set_content(Json{{"items", items}, {"next", last ? Json() : Json(page + 1)}}.dump(), "application/json");
   });
 }
 
