@@ -74,6 +74,7 @@ void Tally::add(const Entry& entry) {
   if (entry.kind == "ended") {
     good = entry.data.starts_with(R"({"ok":true)");
     bad = !good;
+    if (says(R"("next":)")) good = false;  // a page that another follows
   } else if (entry.kind == "settled") {
     good = says(R"("state":"succeeded")");
     bad = says(R"("state":"failed")");

@@ -10,6 +10,8 @@
 #include <ctime>
 #include <filesystem>
 
+#include "engine/model/json_text.h"
+
 namespace flowrun::cli {
 namespace {
 
@@ -46,7 +48,7 @@ std::string some_of(const std::vector<std::string>& names) {
   return text;
 }
 
-EntryLine describe_end(const Entry& entry, const Json& data, std::size_t width) {
+EntryLine describe_end(const Entry& entry, const Json& data, std::size_t width, bool full) {
   EntryLine line{entry.kind == "late" ? "late" : data.value("again", false) ? "not yet" : "ok", entry.path, ""};
   int code = data.value("code", 0);
   if (data.contains("failure")) {
@@ -56,7 +58,15 @@ EntryLine describe_end(const Entry& entry, const Json& data, std::size_t width) 
     join(line.detail, std::to_string(code));
   }
   join(line.detail, took(data));
-  if (entry.attempt > 1) join(line.detail, fmt::format("try {}", entry.attempt));
+  if (int page = data.value("page", 0); page > 0) {
+    if (data.contains("next")) line.what = "page";
+    join(line.detail, fmt::format("page {}", page));
+    bool list = entry.value.text().front() == '[';
+    if (list) join(line.detail, fmt::format("{} items", list_elements(entry.value.text()).size()));
+    if (list && !full) return line;
+  } else if (entry.attempt > 1) {
+    join(line.detail, fmt::format("try {}", entry.attempt));
+  }
   if (!data.contains("failure") && !entry.value.is_null()) join(line.detail, one_line(entry.value.text(), width));
   return line;
 }
@@ -112,12 +122,16 @@ EntryLine describe(const Entry& entry, bool full) {
   std::size_t width = full ? std::string::npos - 8 : 100;
   Json data = Json::parse(entry.data);
   const std::string& kind = entry.kind;
-  if (kind == "ended" || kind == "late") return describe_end(entry, data, width);
+  if (kind == "ended" || kind == "late") return describe_end(entry, data, width, full);
   if (kind == "settled") return describe_settled(entry, data, width);
   EntryLine line{kind, entry.path, ""};
   if (kind == "start") {
     line.detail = preview_of_input(data.value("input", Json::object()), width);
-    if (entry.attempt > 1) join(line.detail, fmt::format("try {}", entry.attempt));
+    if (data.contains("page")) {
+      join(line.detail, fmt::format("page {}", data["page"].get<int>()));
+    } else if (entry.attempt > 1) {
+      join(line.detail, fmt::format("try {}", entry.attempt));
+    }
     if (data.contains("rerun")) join(line.detail, fmt::format("again after a crash ({})", data["rerun"].get<int>()));
     if (data.contains("input") && data["input"].contains("size"))
       join(line.detail, fmt::format("input of {} bytes", data["input"]["size"].get<std::int64_t>()));
@@ -213,6 +227,7 @@ Json step_json(const StepHistory& step) {
   if (!step.what.empty()) json["what"] = step.what;
   if (!step.reason.empty()) json["reason"] = step.reason;
   if (step.undone) json["undone"] = true;
+  if (step.page > 0) json["page"] = step.page;
   if (step.due) json["due"] = timestamp(*step.due);
   if (step.failure) json["error"] = to_json(*step.failure);
   if (!step.output.is_null()) json["output"] = step.output.json();
@@ -248,7 +263,11 @@ std::string failure_text(const RunRecord& run, const Failure& failure, const His
   } else {
     text += "step " + failure.step + " failed";
   }
-  if (step && step->attempts > 1) text += fmt::format(" after {} tries", step->attempts);
+  if (step && step->page > 0) {
+    text += fmt::format(" at page {}", step->page);
+  } else if (step && step->attempts > 1) {
+    text += fmt::format(" after {} tries", step->attempts);
+  }
   if (step && step->attempts > 0 && step->ended_at >= step->started_at)
     text += " in " + for_people(step->ended_at - step->started_at);
   // What was cancelled says so itself.

@@ -38,7 +38,11 @@ std::vector<std::string> step_row(const StepHistory& step) {
   std::string detail = step.failure && step.state == State::Failed ? step.failure->type + ": " + step.failure->message
                        : !step.what.empty()                        ? step.what
                                                                    : step.reason;
-  if (step.attempts > 1) detail = fmt::format("{} tries  {}", step.attempts, detail);
+  if (step.page > 0) {
+    detail = fmt::format("{} {}  {}", step.state == State::Succeeded ? "pages:" : "page", step.page, detail);
+  } else if (step.attempts > 1) {
+    detail = fmt::format("{} tries  {}", step.attempts, detail);
+  }
   if (step.due) detail += fmt::format("  until {}", clock_text(*step.due));
   return {"  " + state, step.path, step.kind, took, one_line(detail, 100)};
 }

@@ -1,5 +1,9 @@
 #include "engine/history.h"
 
+#include <utility>
+
+#include "engine/model/json_text.h"
+
 namespace flowrun {
 namespace {
 
@@ -80,6 +84,7 @@ void History::started(const Entry& entry) {
   StepHistory& one = step(entry.path);
   one.state = State::Running;
   one.attempts = entry.attempt;
+  one.page = data.value("page", 0);
   if (one.started_at == Instant{}) one.started_at = entry.at;
   if (input.contains("url")) one.kind = "http";
   if (input.contains("argv"))
@@ -105,7 +110,14 @@ void History::ended(const Entry& entry) {
   if (data.contains("failure")) one.failure = failure_from(data["failure"]);
   one.state = one.failure ? State::Failed : State::Succeeded;
   if (!one.failure) one.output = entry.value;
-  tell_undone(entry.path, !one.failure);
+  if (int page = data.value("page", 0); page > 0) {
+    if (page == 1) one.pages.clear();
+    one.pages.push_back(entry.value);
+    bool last = !data.contains("next");
+    if (!last) one.state = State::Running;
+    one.output = last ? joined(std::exchange(one.pages, {})) : Value();
+  }
+  if (one.state != State::Running) tell_undone(entry.path, !one.failure);
 }
 
 void History::settled(const Entry& entry) {

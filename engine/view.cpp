@@ -19,7 +19,8 @@ struct Attempt {
 };
 
 /// `.` of an attempt. Steps that nothing asks for more than their output keep no more of it.
-Value raw_of(const Attempt& attempt) {
+/// A page is kept as its output.
+std::optional<Value> raw_of(const Attempt& attempt) {
   auto ended = std::get<TaskEnded>(to_event(*attempt.end).fact);
   const Result& result = ended.result;
   Json start = Json::parse(attempt.start.data);
@@ -27,6 +28,7 @@ Value raw_of(const Attempt& attempt) {
     const Json& detail = result.failure->detail.json();
     return detail.is_object() && detail.contains("http") ? Value(detail.at("http")) : result.failure->detail;
   }
+  if (result.page > 0) return std::nullopt;
   if (start.value("keep_raw", false)) return result.value;
   Json raw{{"attempt", ended.attempt}, {"duration_ms", result.took.count()}};
   if (result.code >= 100) {

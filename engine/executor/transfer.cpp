@@ -15,21 +15,31 @@
 
 namespace flowrun {
 
-std::string host_of(const std::string& url) {
-  std::size_t begin = url.find("://");
-  if (begin == std::string::npos) return url;
-  return url.substr(0, url.find_first_of("/?#", begin + 3));
-}
-
 namespace {
-
-constexpr std::size_t kMostErrorBody = 64 * 1024;  // of an answer that is an error, kept in it
 
 std::string lower(std::string_view text) {
   std::string small(text);
   std::transform(small.begin(), small.end(), small.begin(), [](unsigned char c) { return std::tolower(c); });
   return small;
 }
+
+}  // namespace
+
+std::string host_of(const std::string& url) {
+  std::size_t begin = url.find("://");
+  if (begin == std::string::npos) return url;
+  std::string scheme = lower(url.substr(0, begin + 3));
+  std::string host = lower(url.substr(begin + 3, url.find_first_of("/?#", begin + 3) - begin - 3));
+  host.erase(0, host.rfind('@') + 1);
+  for (std::string_view usual : {"http://:80", "https://:443"})
+    if (std::string_view port = usual.substr(scheme.size()); usual.starts_with(scheme) && host.ends_with(port))
+      host.erase(host.size() - port.size());
+  return scheme + host;
+}
+
+namespace {
+
+constexpr std::size_t kMostErrorBody = 64 * 1024;  // of an answer that is an error, kept in it
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && std::strchr(" \t\r\n", text.front())) text.remove_prefix(1);
@@ -204,7 +214,7 @@ std::string Transfer::prepare(CURL* handle, const std::string& run_dir, bool cro
 std::string Transfer::prepare_headers() {
   curl_slist* list = nullptr;
   auto add = [&list](const std::string& line) { list = web().curl_slist_append(list, line.c_str()); };
-  bool elsewhere = host_of(url) != host;
+  bool elsewhere = host_of(url) != host_of(request().home.empty() ? request().url : request().home);
   bool accepts = false, has_agent = false, has_type = false;
   for (const auto& [given, text] : request().headers) {
     std::string name = lower(given);

@@ -16,7 +16,7 @@
 
 namespace flowrun {
 
-/// scheme://host:port of |url| as it is written: good enough to tell hosts apart.
+/// scheme://host:port of |url|, in small letters, without the port that its scheme means anyway.
 std::string host_of(const std::string& url);
 
 struct Transfer {

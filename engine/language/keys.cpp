@@ -79,7 +79,7 @@ const std::vector<Key>& step_keys() {
 
       {"limit", kWork, "count or name", "", "attempts at once over all items", true},
       {"poll", kWork, "map", "", "repeats until something holds"},
-      {"paginate", kHttp, "map", "", "follows pages", true},
+      {"paginate", kHttp, "map", "", "follows an answer that comes in pages"},
       {"undo", kUndoable, "step", "", "compensates this step when its scope fails"},
       {"undo_on", kUndoable, "succeeded or started", "succeeded", "what there is to undo"},
       {"atomic", kJoining | kSequence | kSwitch, "literal boolean", "false",
@@ -133,6 +133,9 @@ const std::vector<InnerKey>& inner_keys() {
       {"poll", "max_every", "duration", "none", "the longest wait"},
       {"poll", "attempts", "count", "no limit", "the most polls"},
       {"poll", "errors", "retry or fail", "retry", "what an error that may pass means"},
+      {"paginate", "next", "link or one expression", "required", "where the next page is; null: there is none"},
+      {"paginate", "query", "literal text", "", "the parameter that `next` is the value of; else it is a URL"},
+      {"paginate", "max_pages", "count", "500", "more are a failure"},
       {"auth", "bearer", "text", "", "Authorization: Bearer"},
       {"auth", "basic", "{user, password}", "", "Authorization: Basic"},
       {"auth", "header", "{NAME: value}", "", "a header of your choice"},
@@ -247,6 +250,12 @@ std::string advice_for(std::string_view word, std::uint32_t kind) {
       {"environment", "use `env`"},
       {"args", "write `exec: [PROGRAM, ARG, ...]`"},
       {"loop", "use `for_each`"},
+      {"pagination", "use `paginate`, for example `paginate: { next: link }`"},
+      {"pages", "use `paginate`, for example `paginate: { next: link }`"},
+      {"paging", "use `paginate`, for example `paginate: { next: link }`"},
+      {"follow", "use `paginate`, for example `paginate: { next: link }`"},
+      {"next", "write `paginate: { next: ... }`"},
+      {"cursor", "write `paginate: { next: \"${ .body.cursor }\", query: cursor }`"},
       {"on_error", "use `fallback`"},
       {"working_directory", "use `cwd`"},
       {"workdir", "use `cwd`"},
@@ -259,6 +268,32 @@ std::string advice_for(std::string_view word, std::uint32_t kind) {
   if (word == "env" && kind == kHttp) return "`env` is an option of shell and exec; for a header use `headers`";
   if (word == "body" && (kind & kProcess)) return "use `stdin`";
   if (word == "run" && kind != 0) return "a step has one kind; make two steps of it";
+  auto found = others.find(word);
+  return found == others.end() ? "" : found->second;
+}
+
+std::string advice_within(std::string_view key, std::string_view word) {
+  // Where pages go by other names.
+  static const std::unordered_map<std::string_view, const char*> others{
+      {"link", "write `next: link`"},
+      {"links", "write `next: link`"},
+      {"rel", "write `next: link`"},
+      {"url", "write `next: ${ .body.next }`, or where else the URL stands"},
+      {"next_url", "write `next: ${ .body.next_url }`, or where else the URL stands"},
+      {"cursor", "write `next: ${ .body.cursor }` and `query: cursor`"},
+      {"token", "write `next: ${ .body.token }` and `query: token`"},
+      {"next_token", "write `next: ${ .body.next_token }` and `query: token`"},
+      {"page", "write `next: ${ .page + 1 }` and `query: page`"},
+      {"param", "use `query`"},
+      {"parameter", "use `query`"},
+      {"limit", "use `max_pages`"},
+      {"max", "use `max_pages`"},
+      {"pages", "use `max_pages`"},
+      {"items", "the items of a page are the step's `output`, for example `output: ${ .body.items }`"},
+      {"output", "`output` stands beside `paginate`, and is asked of each page"},
+      {"until", "`next` ends it with null: next: ${ if .body.more then .body.cursor else null end }"},
+  };
+  if (key != "paginate") return "";
   auto found = others.find(word);
   return found == others.end() ? "" : found->second;
 }

@@ -148,6 +148,7 @@ Json of_type(const std::string& type) {
       {"literal count", {{"type", "integer"}, {"minimum", 1}}},
       {"literal count or boolean", any_of({{{"type", "integer"}, {"minimum", 0}}, boolean})},
       {"count", or_expression({{"type", "integer"}, {"minimum", 1}})},
+      {"link or one expression", any_of({{{"enum", {"link"}}}, matching(R"(^\s*\$\{[\s\S]*\}\s*$)")})},
       {"count or percent", any_of({{{"type", "integer"}, {"minimum", 0}}, matching(R"(^[0-9]+(\.[0-9]+)?%$)")})},
       {"number", or_expression({{"type", "number"}})},
       {"duration", ref("duration")},
@@ -193,6 +194,7 @@ Json of_key(const Key& key) {
   Json value;
   if (type == "map" && !within.empty()) {
     value = closed(std::move(within));
+    if (std::string_view(key.name) == "paginate") value.update(required("next"));
   } else if (type == "map or none") {
     Json map = closed(std::move(within));
     // Whoever authenticates does it in one way.
@@ -280,6 +282,8 @@ Json step() {
                                      {{"required", {"form", "text"}}},
                                      {{"required", {"form", "file"}}},
                                      {{"required", {"text", "file"}}}})}});
+  // One is done when an answer is right, the other when there are no more.
+  by_kind.push_back({{"not", {{"required", {"poll", "paginate"}}}}});
   by_kind.push_back({{"if", required("for_each")}, {"then", required("do")}});
   by_kind.push_back({{"if", required("undo_on")}, {"then", required("undo")}});
   return {{"type", "object"},

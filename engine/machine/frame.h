@@ -56,8 +56,8 @@ class Frame {
   virtual void on_admitted() {}
   virtual void on_reserved() {}
   virtual void on_ended(const TaskEnded&) {}
-  /// An attempt has ended, and before that becomes an entry: whether it is what a poll waits for. Changes nothing but
-  /// the result, so that the entry of a poll that goes on is a small one. Not called at replay.
+  /// An attempt has ended, and before that becomes an entry: whether it is what a poll waits for, what a page puts out
+  /// and which one follows. Changes nothing but the result, so that its entry is a small one. Not called at replay.
   virtual void weigh(Result&) const {}
   virtual void on_timer(TimerKind) {}
   /// The signal that it awaited by Machine::await_signal.

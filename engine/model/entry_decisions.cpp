@@ -34,6 +34,7 @@ void write(Entry& entry, const StartTask& decision, ObjectWriter& data) {
   }
   data.text_if("key", task.idempotency_key);
   data.number_if("rerun", task.rerun);
+  data.number_if("page", task.page);
   if (task.timeout) data.number("timeout_ms", task.timeout->count());
   data.true_if("strict", task.strict);
   data.true_if("keep_raw", task.keep_raw);

@@ -200,6 +200,8 @@ void write(Entry& entry, const TaskEnded& fact) {
   ObjectWriter data(entry.data);
   data.boolean("ok", result.ok() && !result.again);
   data.true_if("again", result.again);
+  data.number_if("page", result.page);
+  data.text_if("next", result.next);
   data.number("code", result.code);
   data.number("took_ms", result.took.count());
   if (result.failure) append_failure(data.member("failure"), *result.failure);
@@ -219,6 +221,8 @@ void read(const Entry& entry, TaskEnded& fact) {
     if (key == "retry_after_ms") fact.result.retry_after = Duration(data.number());
     if (key == "sent") fact.result.sent = data.boolean();
     if (key == "again") fact.result.again = data.boolean();
+    if (key == "page") fact.result.page = static_cast<int>(data.number());
+    if (key == "next") fact.result.next = data.text();
   }
 }
 

@@ -126,4 +126,18 @@ std::vector<std::string_view> list_elements(std::string_view list) {
   return elements;
 }
 
+Value joined(const std::vector<Value>& values) {
+  std::string list = "[";
+  for (const Value& value : values) {
+    if (value.is_null()) continue;
+    std::string_view text = value.text();
+    if (text.front() == '[') text = text.substr(1, text.size() - 2);
+    skip_space(text);
+    if (text.empty()) continue;
+    if (list.size() > 1) list += ',';
+    list += text;
+  }
+  return Value::from_text(list + ']');
+}
+
 }  // namespace flowrun

@@ -85,4 +85,7 @@ class ObjectReader {
 /// The elements of a JSON list, as slices of its text. Corruption as above.
 std::vector<std::string_view> list_elements(std::string_view list);
 
+/// One list of all |values|: the elements of lists and other values as they are; nulls add nothing.
+Value joined(const std::vector<Value>& values);
+
 }  // namespace flowrun

@@ -49,6 +49,8 @@ struct Result {
   std::optional<Duration> retry_after{};  ///< what the server asked for
   bool sent = true;                       ///< false: nothing of the request can have reached the other side
   bool again = false;                     ///< of a poll: not what is waited for yet; then there is no value
+  int page = 0;                           ///< which of the pages it is that paginate follows, from 1; 0: none of such
+  std::string next{};  ///< of a page, whose output is |value|: where the next one is; empty: the last
   bool ok() const { return !failure; }
 };
 

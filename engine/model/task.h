@@ -20,6 +20,9 @@ struct HttpRequest {
   enum class Response { Auto, Json, Text, Base64, None, File };
   std::string method = "GET";
   std::string url;
+  /// Where the workflow sends its headers: when |url| came from an answer and is on another host than this, only those
+  /// go along that a redirect would take along. Empty: |url|.
+  std::string home;
   /// As the workflow wrote them plus what follows from `json`, `form`, `auth` and the idempotency key. Defaults
   /// (Accept, User-Agent) are the executor's.
   std::vector<std::pair<std::string, std::string>> headers;
@@ -61,6 +64,7 @@ struct Task {
   std::string path;
   int attempt = 1;  ///< from 1
   int rerun = 0;    ///< how often this attempt was begun before a crash
+  int page = 0;     ///< which page it asks for, from 1; 0: there are none
   std::string idempotency_key;
   std::optional<Duration> timeout;  ///< from begun
   bool keep_raw = false;            ///< Result::value is the raw result, not the default output

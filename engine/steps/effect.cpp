@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/model/json_text.h"
+
 namespace flowrun {
 namespace {
 
@@ -39,10 +41,14 @@ class EffectFrame : public Life {
 
  private:
   bool keeps_raw() const {
-    return options().output || effect_.expect_condition || effect_.retry.condition ||
+    return options().output || effect_.expect_condition || effect_.retry.condition || effect_.paginate ||
            (effect_.poll && (effect_.poll->until || effect_.poll->fail_if));
   }
   void poll_again();
+  void weigh_page(Result& result) const;
+  void take_page(const Result& result);
+  /// What `expect.if` has against a raw result.
+  std::optional<Failure> unexpected(const FrameScope& raw, Evaluator& evaluator) const;
   void reserve();
   void start_attempt();
   void succeed(const Result& result);
@@ -54,8 +60,10 @@ class EffectFrame : public Life {
 
   const EffectStep& effect_;
   int rerun_ = 0;
-  int budget_from_ = 0;   ///< attempts that were used up before the step was reopened
-  int polls_ = 0;         ///< that said: not yet
+  int budget_from_ = 0;  ///< attempts that were used up before the step was reopened
+  int polls_ = 0;        ///< that said: not yet
+  bool tried_ = false;   ///< since it was started or reopened
+  Pages pages_;
   int generation_ = 0;    ///< grows when a refused step is reopened: its old key would bring the old answer
   bool refused_ = false;  ///< the last failure was a definite refusal
   std::optional<Instant> deadline_at_;
@@ -78,8 +86,9 @@ void EffectFrame::start_attempt() {
   if (int generation = generation_ + this->generation() + machine().times_undone(path()); generation > 0)
     name += fmt::format("\ngeneration {}", generation);
   if (polls_ > 0) name += fmt::format("\npoll {}", polls_);
+  if (pages_.current() > 1) name += fmt::format("\npage {}", pages_.current());
   std::string key = effect_.keyed() ? machine().chance().uuid(name) : "";
-  auto work = effect_.resolve(scope(), evaluator(), *this, key);
+  auto work = effect_.resolve(scope(), evaluator(), *this, key, pages_.next);
   if (auto* failure = std::get_if<Failure>(&work)) return give_up(std::move(*failure), {}, Said::Nothing);
   auto timeout = resolve(options().timeout, scope(), evaluator(), Duration{0}, "timeout");
   if (auto* failure = std::get_if<Failure>(&timeout)) return give_up(std::move(*failure), {}, Said::Nothing);
@@ -89,14 +98,15 @@ void EffectFrame::start_attempt() {
   task.path = path();
   task.attempt = settled_.attempts;
   task.rerun = rerun_;
+  if (effect_.paginate) task.page = static_cast<int>(pages_.current());
   task.idempotency_key = std::move(key);
   if (options().timeout.written()) task.timeout = std::get<Duration>(timeout);
   task.keep_raw = keeps_raw();
   task.strict = effect_.strict();
   task.work = std::move(std::get<EffectStep::Work>(work));
-  bool first = settled_.attempts == budget_from_ + 1 && rerun_ == 0 && polls_ == 0;
   machine().start_task(*this, std::move(task), effect_.on_crash);
-  if (first && effect_.deadline.written()) {
+  tried_ = true;
+  if (!deadline_at_ && effect_.deadline.written()) {
     auto deadline = resolve(effect_.deadline, scope(), evaluator(), Duration{0}, "deadline");
     if (auto* failure = std::get_if<Failure>(&deadline)) {
       machine().stop_task(*this, "deadline");
@@ -111,6 +121,8 @@ void EffectFrame::on_ended(const TaskEnded& ended) {
   rerun_ = 0;
   if (ended.result.again) {
     poll_again();
+  } else if (ended.result.ok() && ended.result.page > 0) {
+    take_page(ended.result);
   } else if (ended.result.ok()) {
     succeed(ended.result);
   } else {
@@ -127,22 +139,23 @@ void EffectFrame::succeed(const Result& result) {
   };
   if (!keeps_raw()) return good(result.value, Said::All);
   FrameScope raw(*this, &result.value);
-  if (effect_.expect_condition) {
-    Evaluation expected = effect_.expect_condition->condition(raw, evaluator());
-    if (auto* failure = std::get_if<Failure>(&expected))
-      return attempt_failed(std::move(*failure), result, Said::Nothing);
-    if (!std::get<Value>(expected).json().get<bool>())
-      return attempt_failed(
-          {"expect", "the answer is not what `expect` asks for: " + effect_.expect_condition->code(), "", 0, {}},
-          result, Said::Nothing);
-  }
+  if (auto failure = unexpected(raw, evaluator())) return attempt_failed(std::move(*failure), result, Said::Nothing);
   if (!options().output) return good(Value(result.value.json().at(effect_.default_output())), Said::All);
   Evaluation mapped = options().output->evaluate(raw, evaluator());
   if (auto* failure = std::get_if<Failure>(&mapped)) return attempt_failed(std::move(*failure), result, Said::Nothing);
   good(std::get<Value>(std::move(mapped)), Said::Nothing);
 }
 
+std::optional<Failure> EffectFrame::unexpected(const FrameScope& raw, Evaluator& evaluator) const {
+  if (!effect_.expect_condition) return std::nullopt;
+  Evaluation expected = effect_.expect_condition->condition(raw, evaluator);
+  if (auto* failure = std::get_if<Failure>(&expected)) return std::move(*failure);
+  if (std::get<Value>(expected).json().get<bool>()) return std::nullopt;
+  return Failure{"expect", "the answer is not what `expect` asks for: " + effect_.expect_condition->code(), "", 0, {}};
+}
+
 void EffectFrame::weigh(Result& result) const {
+  if (effect_.paginate) return weigh_page(result);
   if (!effect_.poll) return;
   const PollPolicy& poll = *effect_.poll;
   if (!result.ok()) {
@@ -192,8 +205,58 @@ void EffectFrame::poll_again() {
   machine().arm(*this, TimerKind::Poll, wait_after(backoff, polls_, 0), polls_, "not yet");
 }
 
+/// The entry of a page brings its output and what comes next, so that a replay asks nothing and the pages before need
+/// not be kept as they came.
+void EffectFrame::weigh_page(Result& result) const {
+  if (!result.ok()) return;
+  Json tree = result.value.json();
+  tree["page"] = pages_.current();
+  Value raw(std::move(tree));
+  FrameScope scope(*this, &raw);
+  Evaluator& evaluator = machine().unrecorded();
+  if ((result.failure = unexpected(scope, evaluator))) return;
+  Evaluation output = options().output ? options().output->evaluate(scope, evaluator)
+                                       : Evaluation(Value(raw.json().at(effect_.default_output())));
+  auto next = next_page(*effect_.paginate, raw, pages_.next, scope, evaluator);
+  for (const Failure* failure : {std::get_if<Failure>(&output), std::get_if<Failure>(&next)})
+    if (failure && result.ok()) result.failure = *failure;
+  if (!result.ok()) return;
+  // As text alone: the pages are kept until the last has come, and a tree is many times as large.
+  result.value = Value::from_text(std::get<Value>(output).text());
+  result.page = static_cast<int>(pages_.current());
+  result.next = std::get<std::string>(std::move(next));
+}
+
+void EffectFrame::take_page(const Result& result) {
+  pages_.outputs.push_back(result.value);
+  pages_.next = result.next;
+  // Each page has its own tries.
+  budget_from_ = settled_.attempts;
+  if (pages_.next.empty()) {
+    // Whatever is wrong with the whole: who tries again begins at the first page.
+    Value whole = joined(std::exchange(pages_, Pages()).outputs);
+    if (auto failure = against_returns(whole)) return give_up(std::move(*failure), std::move(whole), Said::Nothing);
+    machine().disarm(*this, TimerKind::Deadline);
+    return finish({State::Succeeded, std::move(whole), {}}, "", Said::All);
+  }
+  auto most = resolve<std::int64_t>(effect_.paginate->max_pages, scope(), evaluator(), 500, "paginate.max_pages");
+  if (auto* failure = std::get_if<Failure>(&most)) return give_up(*failure, {}, Said::Nothing);
+  auto counted = static_cast<std::int64_t>(pages_.outputs.size() - pages_.counted_from);
+  if (counted >= std::get<std::int64_t>(most))
+    return give_up({"expect",
+                    fmt::format("there are more pages than `max_pages` allows, {}; what has come is kept, and "
+                                "`flowrun retry` goes on with as many more",
+                                std::get<std::int64_t>(most)),
+                    "",
+                    0,
+                    {}},
+                   {}, Said::Nothing);
+  machine().request_place(*this);
+}
+
 Value EffectFrame::raw_of(const Failure& failure, const Result& result) const {
-  if (result.ok()) return result.value;
+  // What `expect` or `fail_if` refused is there as it came, whether or not it was refused before it became an entry.
+  if (result.ok() || failure.type == "expect") return result.value;
   const Json& detail = failure.detail.json();
   if (detail.is_object() && detail.contains("http")) return Value(detail.at("http"));
   return failure.detail;
@@ -303,7 +366,7 @@ void EffectFrame::stop(const std::string& reason) {
 
 void EffectFrame::drain_work() {
   // A leaf that has not been tried yet has not started; one that has may finish, its retries included.
-  if (settled_.attempts > budget_from_ || !machine().waits_for_place(*this)) return;
+  if (tried_ || !machine().waits_for_place(*this)) return;
   machine().withdraw(*this);
   finish({State::Cancelled, {}, Failure{"cancelled", "cancelled: drain", path(), 0, {}}}, "drain");
 }
@@ -313,6 +376,8 @@ void EffectFrame::reopen(std::string_view only) {
   budget_from_ = settled_.attempts;
   rerun_ = 0;
   polls_ = 0;
+  tried_ = false;
+  pages_.counted_from = pages_.outputs.size();
   deadline_at_.reset();
   if (refused_) ++generation_;
   refused_ = false;

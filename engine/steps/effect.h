@@ -9,6 +9,7 @@
 #include "engine/machine/backoff.h"
 #include "engine/model/task.h"
 #include "engine/steps/life.h"
+#include "engine/steps/pages.h"
 
 namespace flowrun {
 
@@ -42,9 +43,10 @@ class EffectStep : public LivingStep {
   using Work = std::variant<HttpRequest, Process>;
 
   std::unique_ptr<Frame> frame(Machine& machine, Frame* parent, std::string path) const override;
-  /// The request or process with every expression evaluated. |key| is the idempotency key.
+  /// The request or process with every expression evaluated. |key| is the idempotency key, |next| what the page before
+  /// said of this one (Pages::next), empty for the first.
   virtual std::variant<Work, Failure> resolve(const FrameScope& scope, Evaluator& evaluator, const Frame& frame,
-                                              const std::string& key) const = 0;
+                                              const std::string& key, const std::string& next) const = 0;
   /// Whether the idempotency key goes anywhere.
   virtual bool keyed() const { return true; }
   /// The place that a strict start waits for; |path| is filled by the frame.
@@ -54,6 +56,7 @@ class EffectStep : public LivingStep {
 
   RetryPolicy retry;
   std::optional<PollPolicy> poll;
+  std::optional<PagePolicy> paginate;
   Setting<Duration> deadline;
   OnCrash on_crash = OnCrash::Rerun;
   /// Ask and Fail are started strictly: only when there is a place, and at once.

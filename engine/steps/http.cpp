@@ -4,25 +4,12 @@
 
 #include <algorithm>
 
+#include "engine/steps/url.h"
+
 namespace flowrun {
 namespace {
 
 Failure refuse(std::string message) { return {"expression", std::move(message), "", 0, {}}; }
-
-bool unreserved(char c) {  // RFC 3986, section 2.3
-  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '.' ||
-         c == '_' || c == '~';
-}
-
-void append_encoded(std::string& out, std::string_view text) {
-  for (char c : text) {
-    if (unreserved(c)) {
-      out += c;
-    } else {
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-}
 
 /// Where in a URL a value stands decides how it is written.
 enum class Zone { Start, Host, Behind };
@@ -54,7 +41,7 @@ std::optional<Failure> append_value(std::string& url, const Value& value, std::s
     url += plain;
   } else if (zone == Zone::Host) {
     bool clean = std::all_of(plain.begin(), plain.end(),
-                             [](char c) { return (unreserved(c) && c != '_' && c != '~') || c == ':'; });
+                             [](char c) { return (is_unreserved(c) && c != '_' && c != '~') || c == ':'; });
     if (!clean) return refuse(fmt::format("`{}` gives `{}`, which can not be part of a host", code, plain));
     url += plain;
   } else if (plain == "." || plain == "..") {
@@ -183,7 +170,7 @@ std::variant<std::string, Failure> build_url(const TextTemplate& url, const Scop
 }
 
 std::variant<EffectStep::Work, Failure> HttpStep::resolve(const FrameScope& scope, Evaluator& evaluator, const Frame&,
-                                                          const std::string& key) const {
+                                                          const std::string& key, const std::string& next) const {
   HttpRequest request;
   request.method = method;
   auto built = build_url(url, scope, evaluator);
@@ -218,8 +205,13 @@ std::variant<EffectStep::Work, Failure> HttpStep::resolve(const FrameScope& scop
     return std::get<Duration>(resolved);
   };
 
-  if (Value values = evaluated(query); values.json().is_object())
+  if (!next.empty() && paginate->query.empty()) {
+    // The server's own URL is complete: what `query` says is in it, or has become something else.
+    request.home = std::exchange(request.url, next);
+  } else if (Value values = evaluated(query); values.json().is_object()) {
     if (auto bad = append_query(request.url, values.json())) return *bad;
+  }
+  if (!next.empty() && !paginate->query.empty()) request.url = with_parameter(request.url, paginate->query, next);
 
   Headers collected;
   if (Value values = evaluated(headers); values.json().is_object())

@@ -15,7 +15,7 @@ class HttpStep : public EffectStep {
   enum class Key { Auto, None, Own };
 
   std::variant<Work, Failure> resolve(const FrameScope& scope, Evaluator& evaluator, const Frame& frame,
-                                      const std::string& key) const override;
+                                      const std::string& key, const std::string& next) const override;
   const char* default_output() const override { return "body"; }
   bool keyed() const override { return idempotency == Key::Auto && (method == "POST" || method == "PATCH"); }
 

@@ -29,7 +29,8 @@ std::optional<Failure> append_argument(std::vector<std::string>& argv, const Jso
 }  // namespace
 
 std::variant<EffectStep::Work, Failure> ProcessStep::resolve(const FrameScope& scope, Evaluator& evaluator,
-                                                             const Frame&, const std::string&) const {
+                                                             const Frame&, const std::string&,
+                                                             const std::string&) const {
   Process process;
   if (script) {
     process.argv = interpreter;

@@ -80,8 +80,9 @@ void Reading::check_name(const std::string& name, Position at, const char* what,
 void Reading::only(const Node& map, const std::vector<std::string>& known, const char* what) {
   for (const Member& member : map.members) {
     if (member.key.rfind("x-", 0) == 0 || std::find(known.begin(), known.end(), member.key) != known.end()) continue;
+    std::string advice = advice_within(std::string_view(what).substr(1, std::string_view(what).size() - 2), member.key);
     error("E101", member.at, member.key.size(), fmt::format("unknown key `{}` in {}", member.key, what),
-          suggested(member.key, known));
+          advice.empty() ? suggested(member.key, known) : advice);
   }
 }
 

@@ -69,6 +69,10 @@ TEST_CASE("words of other tools lead to ours", "[keys]") {
   says("body", "`json`", kHttp);
   says("body", "`stdin`", kShell);
   says("env", "`headers`", kHttp);
+  says("pagination", "`paginate`");
+  CHECK(advice_within("paginate", "cursor").find("`query: cursor`") != std::string::npos);
+  CHECK(advice_within("paginate", "link").find("`next: link`") != std::string::npos);
+  CHECK(advice_within("retry", "link").empty());
   CHECK(advice_for("nonsense", 0).empty());
   CHECK(advice_at_top("jobs").find("`steps`") != std::string::npos);
   CHECK(advice_at_top("inputs").find("`input`") != std::string::npos);

@@ -81,6 +81,11 @@ inline std::vector<Event> events() {
   add(ended);
   ended.result.again = true;
   add(ended);
+  ended.result = Result();
+  ended.result.value = Value::from_text("[1,2]");
+  ended.result.page = 2;
+  ended.result.next = "http://a.example/?page=3&q=\"";
+  add(ended);
 
   add(TaskInterrupted{"order", 2});
   for (TimerKind timer : kTimerKinds) add(TimerFired{"fraud", timer});
@@ -106,6 +111,7 @@ inline std::vector<Decision> decisions() {
   add(start);
   start.task.attempt = 2;
   start.task.rerun = 1;
+  start.task.page = 3;
   start.task.idempotency_key = "key";
   start.task.timeout = Duration(30'000);
   start.task.keep_raw = true;
