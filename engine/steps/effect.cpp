@@ -64,6 +64,7 @@ class EffectFrame : public Life {
   int polls_ = 0;        ///< that said: not yet
   bool tried_ = false;   ///< since it was started or reopened
   Pages pages_;
+  int undone_ = 0;        ///< how often the step had been undone when its pages began
   int generation_ = 0;    ///< grows when a refused step is reopened: its old key would bring the old answer
   bool refused_ = false;  ///< the last failure was a definite refusal
   std::optional<Instant> deadline_at_;
@@ -377,6 +378,8 @@ void EffectFrame::reopen(std::string_view only) {
   rerun_ = 0;
   polls_ = 0;
   tried_ = false;
+  // What has been undone with the step has to come again.
+  if (int undone = machine().times_undone(path()); undone != std::exchange(undone_, undone)) pages_ = {};
   pages_.counted_from = pages_.outputs.size();
   deadline_at_.reset();
   if (refused_) ++generation_;

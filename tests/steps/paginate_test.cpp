@@ -139,6 +139,26 @@ TEST_CASE("after a failure a retry goes on at the page that failed") {
   s.expect_success();
 }
 
+TEST_CASE("pages of a step that has been undone come again from the first") {
+  Scenario s(R"(
+rows:
+  http: POST http://x/claim
+  paginate: { next: "${ .body.cursor }", query: cursor }
+  undo: { exec: [release] }
+  undo_on: started
+)");
+  std::string key = s.task("rows").idempotency_key;
+  s.succeed("rows", items("[1]", "\"a\""));
+  s.fail("rows", "http.404");
+  s.succeed("rows.undo");
+  s.expect_failure("http.404", "rows");
+  s.retry();
+  CHECK(request(s).url == "http://x/claim");
+  CHECK(s.task("rows").idempotency_key != key);
+  s.succeed("rows", items("[1]", "null"));
+  s.expect_success();
+}
+
 TEST_CASE("more pages than allowed are a failure, and a retry goes on with as many more") {
   Scenario s(R"(rows: { http: http://x/list, paginate: { next: "${ .body.cursor }", query: c, max_pages: 2 } })");
   s.succeed("rows", items("[1]", "\"a\""));
