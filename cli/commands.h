@@ -29,6 +29,7 @@ void add_eval(CLI::App& app, Context& context);
 void add_list(CLI::App& app, Context& context);
 void add_signal(CLI::App& app, Context& context);
 void add_cancel(CLI::App& app, Context& context);
+void add_fork(CLI::App& app, Context& context);
 void add_show(CLI::App& app, Context& context);
 void add_output(CLI::App& app, Context& context);
 void add_logs(CLI::App& app, Context& context);

@@ -119,6 +119,7 @@ int run(int argc, char** argv) {
   flowrun::cli::add_list(app, context);
   flowrun::cli::add_signal(app, context);
   flowrun::cli::add_cancel(app, context);
+  flowrun::cli::add_fork(app, context);
   flowrun::cli::add_show(app, context);
   flowrun::cli::add_output(app, context);
   flowrun::cli::add_logs(app, context);

@@ -99,12 +99,7 @@ Loaded load_or_throw(const std::string& file, Jq& jq, bool quiet) {
 }
 
 Loaded load_own_copy(const Journal& journal, const RunRecord& record, bool for_questions) {
-  Diagnostics diagnostics({record.file, journal.source(record.source_hash)});
-  std::optional<Loaded> loaded = load(record.file, diagnostics, nullptr, Lints::No, for_questions);
-  if (!loaded)
-    throw Error(Problem::Impossible, fmt::format("this flowrun can not read the workflow of run {} any more:\n{}",
-                                                 record.id, diagnostics.text()));
-  return std::move(*loaded);
+  return own_copy(journal, record, for_questions);
 }
 
 std::string sender() {

@@ -67,6 +67,7 @@ EntryLine describe_end(const Entry& entry, const Json& data, std::size_t width, 
   } else if (entry.attempt > 1) {
     join(line.detail, fmt::format("try {}", entry.attempt));
   }
+  if (data.contains("taken")) join(line.detail, "taken over");
   if (!data.contains("failure") && !entry.value.is_null()) join(line.detail, one_line(entry.value.text(), width));
   return line;
 }
@@ -170,6 +171,7 @@ EntryLine describe(const Entry& entry, bool full) {
     line.detail = "stopped while suspending; will run again";
   } else if (kind == "run_started") {
     line = {"run", data.value("id", ""), "started"};
+    if (data.contains("forked_of")) line.detail = "forked of " + data["forked_of"].get<std::string>();
   } else if (kind == "run_resumed") {
     line = {"run", "resumed", "after " + for_people(Duration(data.value("down_ms", std::int64_t{0})))};
     if (data.contains("cancel")) line = {"run", "cancel", "by " + data["cancel"].value("by", "")};

@@ -1,13 +1,12 @@
 // flowrun run: validate, start, drive, print the output.
 #include <fmt/format.h>
 
-#include <cctype>
-
 #include "cli/drive.h"
 #include "cli/inputs.h"
 #include "cli/open.h"
 #include "cli/plan.h"
 #include "cli/render.h"
+#include "cli/start.h"
 #include "engine/jq/jq.h"
 
 namespace flowrun::cli {
@@ -16,12 +15,7 @@ namespace {
 struct RunOptions {
   std::string file;
   InputOptions inputs;
-  std::string id;
-  int jobs = 0;
-  int concurrency = 0;
-  bool keep_going = false;
-  bool fail_fast = false;
-  std::string timeout;
+  StartFlags start;
   bool dry_run = false;
   std::string on_crash;
   DriveOptions drive;
@@ -30,8 +24,8 @@ struct RunOptions {
 /// --id: one line for CI that starts, resumes or prints again.
 std::optional<int> same_id(Journal& journal, const RunOptions& options, const Context& context, const Loaded& loaded,
                            const ResolvedInputs& inputs) {
-  if (options.id.empty()) return std::nullopt;
-  auto record = journal.find_exact(options.id);
+  if (options.start.id.empty()) return std::nullopt;
+  auto record = journal.find_exact(options.start.id);
   if (!record) return std::nullopt;
   if (journal.source(record->source_hash) != loaded.text)
     throw Error(Problem::Impossible, fmt::format("run {} was started from another text of the workflow; choose another "
@@ -49,6 +43,7 @@ std::optional<int> same_id(Journal& journal, const RunOptions& options, const Co
 }
 
 int run_workflow(const Context& context, const RunOptions& options) {
+  check_id(options.start.id);
   std::unique_ptr<Jq> evaluator = make_jq();
   Loaded loaded = load_or_throw(options.file, *evaluator, context.quiet);
   ResolvedInputs inputs = resolved_inputs(loaded, given_inputs(options.inputs), *evaluator);
@@ -60,26 +55,10 @@ int run_workflow(const Context& context, const RunOptions& options) {
   Journal journal(journal_path(context.journal), Journal::Mode::Create);
   if (auto code = same_id(journal, options, context, loaded, inputs)) return *code;
 
-  StartOptions start;
-  start.id = options.id;
-  start.jobs = options.jobs;
-  start.concurrency = options.concurrency;
-  if (options.keep_going) start.fail_fast = FailFast::Continue;
-  if (options.fail_fast) start.fail_fast = FailFast::Cancel;
-  if (!options.timeout.empty()) start.timeout = duration_option(options.timeout, "--timeout");
   Drive drive(context, options.drive);
-  auto run = Run::start(journal, std::move(loaded), std::move(inputs), start, std::move(evaluator), drive.observer());
+  auto run = Run::start(journal, std::move(loaded), std::move(inputs), start_options(options.start),
+                        std::move(evaluator), drive.observer());
   return drive.finish(*run);
-}
-
-void check_id(const std::string& id) {
-  if (id.empty()) return;
-  bool good = id.size() <= 100 && std::isalnum(static_cast<unsigned char>(id[0]));
-  for (char c : id) good = good && (std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-');
-  if (!good)
-    throw Error(
-        Problem::Usage,
-        fmt::format("--id {}: letters, digits, `.`, `_` and `-`, at most 100, the first a letter or digit", id));
 }
 
 }  // namespace
@@ -89,27 +68,13 @@ void add_run(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("run", "Run a workflow in the foreground and print its output");
   command->add_option("FILE", options->file, "The workflow")->required();
   add_input_options(*command, options->inputs);
-  command->add_option("--id", options->id, "The run's id; an unfinished run of that id is resumed")->type_name("ID");
-  command->add_option("-j,--jobs", options->jobs, "Processes at once")
-      ->check(CLI::Range(1, 100000))
-      ->envname("FLOWRUN_JOBS")
-      ->type_name("N");
-  command->add_option("--concurrency", options->concurrency, "Attempts at once")
-      ->check(CLI::Range(1, 1000000))
-      ->type_name("N");
-  auto* keep = command->add_flag("-k,--keep-going", options->keep_going, "At a failure run everything else anyway");
-  command->add_flag("--fail-fast", options->fail_fast, "At a failure cancel what runs")->excludes(keep);
-  command->add_option("--timeout", options->timeout, "Of the run")->type_name("D");
+  add_start_options(*command, options->start);
   command->add_flag("--dry-run", options->dry_run, "Validate, resolve the inputs, print the plan; start nothing");
   command->add_option("--on-crash", options->on_crash, "Answer for `on_crash: ask`")
       ->check(CLI::IsMember({"rerun", "fail"}));
   add_drive_options(*command, options->drive);
-  command->callback([&context, options] {
-    context.chosen = [&context, options] {
-      check_id(options->id);
-      return run_workflow(context, *options);
-    };
-  });
+  command->callback(
+      [&context, options] { context.chosen = [&context, options] { return run_workflow(context, *options); }; });
 }
 
 }  // namespace flowrun::cli

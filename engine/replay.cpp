@@ -140,6 +140,15 @@ class Checker : public DecisionSink, public Evaluator {
 
 }  // namespace
 
+Loaded own_copy(const Journal& journal, const RunRecord& record, bool for_questions) {
+  Diagnostics diagnostics({record.file, journal.source(record.source_hash)});
+  std::optional<Loaded> loaded = load(record.file, diagnostics, nullptr, Lints::No, for_questions);
+  if (!loaded)
+    throw Error(Problem::Impossible, fmt::format("this flowrun can not read the workflow of run {} any more:\n{}",
+                                                 record.id, diagnostics.text()));
+  return std::move(*loaded);
+}
+
 Replayed replay(const Journal& journal, const RunRecord& run, const Workflow& workflow, Evaluator& live,
                 const ReplayOptions& options) {
   Replayed replayed;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/journal/journal.h"
+#include "engine/load.h"
 #include "engine/machine/machine.h"
 
 namespace flowrun {
@@ -46,6 +47,10 @@ struct Replayed {
   std::vector<std::string> tokens;           ///< of all drives so far
   std::string host, boot_id, pid_namespace;  ///< of the last drive
 };
+
+/// The run's own copy of its workflow. Throws Error(Impossible) when this flowrun can not read it any more.
+/// |for_questions| as in load().
+Loaded own_copy(const Journal& journal, const RunRecord& record, bool for_questions = false);
 
 /// Replays |run|. |live| answers what the journal does not: questions behind its end. Throws Corruption when the
 /// decisions differ from the recorded ones, naming both.

@@ -169,6 +169,9 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
   started.jobs = options.jobs;
   started.fail_fast = options.fail_fast;
   started.timeout = options.timeout;
+  started.forked_of = options.forked_of;
+  started.forked_from = options.forked_from;
+  run->reuse_ = reuse_for(journal, started, run->loaded_.workflow);
 
   run->machine_ = std::make_unique<Machine>(run->loaded_.workflow, *run->evaluator_);
   run->beat_at_ = now;
@@ -196,6 +199,7 @@ std::unique_ptr<Run> Run::take_over(Journal& journal, const RunRecord& record, L
   run->missing_ = std::move(replayed.missing);
   run->tokens_ = std::move(replayed.tokens);
   run->last_at_ = replayed.last_at;
+  run->reuse_ = reuse_for(journal, run->machine_->run(), run->loaded_.workflow);
   return run;
 }
 
@@ -297,7 +301,8 @@ bool Run::turn(Duration patience) {
     patience = std::min(patience, kDiskRetry);
   }
   make_executor();
-  executor_->wait(happened_, disk_full_ ? std::min(patience, kDiskRetry) : until_due(std::min(patience, kMailRound)));
+  Duration until = disk_full_ ? std::min(patience, kDiskRetry) : until_due(std::min(patience, kMailRound));
+  executor_->wait(happened_, happened_.empty() ? until : Duration{0});
   // Never when nothing else runs: a chain would wait for nothing.
   for (int i = 0; i < kLingers && !happened_.empty() && happened_.size() < kEnough; ++i) {
     if (executor_->in_flight() == 0 || (i > 0 && executor_->ahead() == 0)) break;
@@ -374,7 +379,7 @@ void Run::take(Event event) {
   if (!machine_->expects(event)) return;
   last_at_ = event.at;
   auto* ended = std::get_if<TaskEnded>(&event.fact);
-  if (ended && !machine_->late(*ended)) machine_->weigh(*ended);
+  if (ended && !ended->result.taken && !machine_->late(*ended)) machine_->weigh(*ended);
   write(to_entry(event, ended && machine_->late(*ended)));
   Sink sink(*this);
   machine_->apply(event, sink);
@@ -446,7 +451,24 @@ bool Run::commit() {
   return true;
 }
 
+bool Run::take_over(const Decision& decision) {
+  if (!reuse_) return false;
+  if (const auto* start = std::get_if<StartTask>(&decision.what)) {
+    auto result = reuse_->result_of(start->task);
+    if (result) happened_.push_back({{}, TaskEnded{start->task.path, start->task.attempt, std::move(*result)}});
+    return result.has_value();
+  }
+  if (const auto* awaited = std::get_if<SignalAwaited>(&decision.what)) {
+    if (auto signal = reuse_->signal_for(*awaited)) happened_.push_back({{}, std::move(*signal)});
+  } else if (const auto* timer = std::get_if<ArmTimer>(&decision.what); timer && reuse_->slept(*timer)) {
+    timers_.push({boot_clock(), timer->due, timer->path, timer->timer});
+    return true;
+  }
+  return false;
+}
+
 void Run::release(Decision& decision) {
+  if (take_over(decision)) return;
   if (auto* start = std::get_if<StartTask>(&decision.what)) {
     make_executor();
     executor_->begin(std::move(start->task));

@@ -12,6 +12,7 @@
 
 #include "engine/executor/executor.h"
 #include "engine/executor/leftovers.h"
+#include "engine/fork.h"
 #include "engine/journal/journal.h"
 #include "engine/load.h"
 #include "engine/machine/machine.h"
@@ -26,12 +27,13 @@ struct StartOptions {
   int jobs = 0;
   FailFast fail_fast = FailFast::Inherit;
   std::optional<Duration> timeout;
+  std::string forked_of, forked_from;  ///< as in RunStarted
 };
 
 struct ResumeOptions {
   OnCrash on_crash = OnCrash::Default;
   std::vector<Mark> marks;
-  std::string workdir;  ///< empty: where the run was started
+  std::string workdir;                    ///< empty: where the run was started
   std::optional<CancelRequested> cancel;  ///< goes on only to end
 };
 
@@ -86,6 +88,8 @@ class Run {
   const Journal& journal() const { return journal_; }
   const Loaded& loaded() const { return loaded_; }
   const std::string& run_dir() const { return machine_->run().run_dir; }
+  /// What was taken over from another run; null: the run is no fork, or that one is gone.
+  const Reuse* reuse() const { return reuse_.get(); }
   /// Not empty: the disk is full, and since when this is so the results of these steps are held in memory.
   bool disk_full() const { return disk_full_; }
   std::vector<std::string> unwritten() const;
@@ -114,6 +118,8 @@ class Run {
   /// Makes the batch durable and releases what waits for that. False while the disk is full.
   bool commit();
   void release(Decision& decision);
+  /// Whether the old run has done already what |decision| asks for.
+  bool take_over(const Decision& decision);
   Duration until_due(Duration most) const;
 
   Journal& journal_;
@@ -124,6 +130,7 @@ class Run {
   std::unique_ptr<Handover> handover_;
   std::unique_ptr<Machine> machine_;
   std::unique_ptr<Executor> executor_;
+  std::unique_ptr<Reuse> reuse_;
   std::vector<Decision> missing_;
   std::vector<std::string> tokens_;
   std::vector<Leftover> leftovers_;

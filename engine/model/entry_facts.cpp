@@ -53,6 +53,8 @@ void write(Entry& entry, const RunStarted& fact) {
   data.number("jobs", fact.jobs);
   data.text("fail_fast", kFailFast[static_cast<std::size_t>(fact.fail_fast)]);
   if (fact.timeout) data.number("timeout_ms", fact.timeout->count());
+  data.text_if("forked_of", fact.forked_of);
+  data.text_if("forked_from", fact.forked_from);
 }
 
 void read(const Entry& entry, RunStarted& fact) {
@@ -77,6 +79,8 @@ void read(const Entry& entry, RunStarted& fact) {
     if (key == "jobs") fact.jobs = static_cast<int>(data.number());
     if (key == "fail_fast") fact.fail_fast = enum_from<FailFast>(kFailFast, data.text());
     if (key == "timeout_ms") fact.timeout = Duration(data.number());
+    if (key == "forked_of") fact.forked_of = data.text();
+    if (key == "forked_from") fact.forked_from = data.text();
   }
 }
 
@@ -202,6 +206,7 @@ void write(Entry& entry, const TaskEnded& fact) {
   data.true_if("again", result.again);
   data.number_if("page", result.page);
   data.text_if("next", result.next);
+  data.true_if("taken", result.taken);
   data.number("code", result.code);
   data.number("took_ms", result.took.count());
   if (result.failure) append_failure(data.member("failure"), *result.failure);
@@ -223,6 +228,7 @@ void read(const Entry& entry, TaskEnded& fact) {
     if (key == "again") fact.result.again = data.boolean();
     if (key == "page") fact.result.page = static_cast<int>(data.number());
     if (key == "next") fact.result.next = data.text();
+    if (key == "taken") fact.result.taken = data.boolean();
   }
 }
 

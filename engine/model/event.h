@@ -34,6 +34,8 @@ struct RunStarted {
   int jobs = 0;         ///< -j; 0: not given
   FailFast fail_fast = FailFast::Inherit;
   std::optional<Duration> timeout;
+  std::string forked_of;    ///< id of the run whose results are taken over; empty: none
+  std::string forked_from;  ///< this step and what depends on it is run anew all the same
 };
 
 /// What a person said of a step that was in flight when its run was cut off.

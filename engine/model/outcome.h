@@ -48,6 +48,7 @@ struct Result {
   Duration took{0};  ///< since it began
   std::optional<Duration> retry_after{};  ///< what the server asked for
   bool sent = true;                       ///< false: nothing of the request can have reached the other side
+  bool taken = false;                     ///< over from the run that this one was forked of
   bool again = false;                     ///< of a poll: not what is waited for yet; then there is no value
   int page = 0;                           ///< which of the pages it is that paginate follows, from 1; 0: none of such
   std::string next{};  ///< of a page, whose output is |value|: where the next one is; empty: the last

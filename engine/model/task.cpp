@@ -32,16 +32,22 @@ void append_headers(std::string& out, const std::vector<std::pair<std::string, s
   out += '}';
 }
 
-void append(std::string& out, const HttpRequest& request) {
+void append(std::string& out, const HttpRequest& request, const std::string& key) {
   ObjectWriter object(out);
   object.text("method", request.method);
   object.text("url", request.url);
-  if (!request.headers.empty()) append_headers(object.member("headers"), request.headers);
+  if (key.empty()) {
+    if (!request.headers.empty()) append_headers(object.member("headers"), request.headers);
+  } else {
+    auto headers = request.headers;
+    std::erase_if(headers, [&](const auto& header) { return header.second == key; });
+    if (!headers.empty()) append_headers(object.member("headers"), headers);
+  }
   if (request.body) object.text("body", *request.body);
   object.text_if("file", request.body_file);
 }
 
-void append(std::string& out, const Process& process) {
+void append(std::string& out, const Process& process, const std::string&) {
   ObjectWriter object(out);
   std::string& argv = object.member("argv");
   argv += '[';
@@ -70,10 +76,10 @@ void append(std::string& out, const Process& process) {
 }  // namespace
 
 // What reaches the other side, and nothing that `resume --workdir` may change (cwd, files of certificates): the hash
-// of this text decides whether a resumed run may send it again.
+// of this text decides whether a resumed run may send it again. The idempotency key has a place of its own beside it.
 std::string to_json_text(const Task& task) {
   std::string out;
-  std::visit([&](const auto& work) { append(out, work); }, task.work);
+  std::visit([&](const auto& work) { append(out, work, task.idempotency_key); }, task.work);
   return out;
 }
 

@@ -33,6 +33,7 @@ Settled stopped(Settled settled, const std::string& reason, const std::string& p
 class LivingStep : public Step {
  public:
   Options options;
+  std::string definition;  ///< hash of what decides its result, as written; only of steps that have one of their own
 };
 
 /// A frame that goes through that life. Kinds implement begin() and whatever must be stopped.

@@ -102,6 +102,7 @@ class Outliner {
     const auto* living = dynamic_cast<const LivingStep*>(&step);
     if (living) {
       row.what = living->options.what;
+      row.definition = living->definition;
       row.condition = spelled(living->options.condition, "");
       row.atomic = living->options.atomic;
     }

@@ -3,8 +3,10 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 
 #include "engine/language/schema.h"
+#include "engine/model/hash.h"
 #include "engine/steps/effect.h"
 #include "engine/steps/for_each.h"
 #include "engine/steps/reading.h"
@@ -72,6 +74,25 @@ std::string in_a_line(const Node& value, std::uint32_t kind) {
     more = true;
   }
   return more ? line + " ..." : line;
+}
+
+void append_node(std::string& text, const Node& node) {
+  text += fmt::format("{}:{}:", static_cast<int>(node.kind), node.text.size()) + node.text;
+  for (const Member& member : node.members) append_node((text += fmt::format(".{}:", member.key)), member.value);
+  for (const Node& item : node.items) append_node((text += "-"), item);
+}
+
+/// A hash of what decides the result of a step: not when it runs, how often it is tried, or what happens afterwards.
+std::string definition_of(const Node& node, const std::string& kind) {
+  static constexpr std::array<std::string_view, 16> kElse{
+      "id",       "name",     "description",       "needs", "after",   "if",   "delay", "timeout", "deadline", "retry",
+      "fallback", "on_crash", "continue_on_error", "undo",  "undo_on", "limit"};
+  if (!(kind_bit(kind) & (kHttp | kProcess | kWait | kSleep))) return "";
+  std::string text = kind;
+  for (const Member& member : node.members)
+    if (std::find(kElse.begin(), kElse.end(), member.key) == kElse.end())
+      append_node((text += fmt::format(".{}:", member.key)), member.value);
+  return hex16(hash64(text));
 }
 
 /// Members of |more| that |node| lacks; maps of headers and variables are merged.
@@ -186,6 +207,7 @@ std::unique_ptr<Step> Reading::step(const Node& node, const std::string& name, P
     read->origin = {kinds[0]->at.line, kinds[0]->at.column};
     read->options.what = in_a_line(kinds[0]->value, kind_bit(kind));
     read_options(*read, merged);
+    read->definition = definition_of(merged, kind);
     spans.push_back({read.get(), from, mentions.size()});
     if (auto* group = dynamic_cast<GroupStep*>(read.get())) groups.emplace_back(group, name);
   }

@@ -45,6 +45,8 @@ inline std::vector<Event> events() {
   started.jobs = 2;
   started.fail_fast = FailFast::Drain;
   started.timeout = Duration(0);
+  started.forked_of = "order-20261122-084512-x7k2";
+  started.forked_from = "charge";
   add(started);
 
   RunResumed resumed;
@@ -85,6 +87,7 @@ inline std::vector<Event> events() {
   ended.result.value = Value::from_text("[1,2]");
   ended.result.page = 2;
   ended.result.next = "http://a.example/?page=3&q=\"";
+  ended.result.taken = true;
   add(ended);
 
   add(TaskInterrupted{"order", 2});

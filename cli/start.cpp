@@ -1,0 +1,46 @@
+#include "cli/start.h"
+
+#include <fmt/format.h>
+
+#include <cctype>
+
+#include "cli/drive.h"
+
+namespace flowrun::cli {
+
+void add_start_options(CLI::App& command, StartFlags& flags) {
+  command.add_option("--id", flags.id, "The run's id; an unfinished run of that id is resumed")->type_name("ID");
+  command.add_option("-j,--jobs", flags.jobs, "Processes at once")
+      ->check(CLI::Range(1, 100000))
+      ->envname("FLOWRUN_JOBS")
+      ->type_name("N");
+  command.add_option("--concurrency", flags.concurrency, "Attempts at once")
+      ->check(CLI::Range(1, 1000000))
+      ->type_name("N");
+  auto* keep = command.add_flag("-k,--keep-going", flags.keep_going, "At a failure run everything else anyway");
+  command.add_flag("--fail-fast", flags.fail_fast, "At a failure cancel what runs")->excludes(keep);
+  command.add_option("--timeout", flags.timeout, "Of the run")->type_name("D");
+}
+
+void check_id(const std::string& id) {
+  if (id.empty()) return;
+  bool good = id.size() <= 100 && std::isalnum(static_cast<unsigned char>(id[0]));
+  for (char c : id) good = good && (std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-');
+  if (!good)
+    throw Error(
+        Problem::Usage,
+        fmt::format("--id {}: letters, digits, `.`, `_` and `-`, at most 100, the first a letter or digit", id));
+}
+
+StartOptions start_options(const StartFlags& flags) {
+  StartOptions start;
+  start.id = flags.id;
+  start.jobs = flags.jobs;
+  start.concurrency = flags.concurrency;
+  if (flags.keep_going) start.fail_fast = FailFast::Continue;
+  if (flags.fail_fast) start.fail_fast = FailFast::Cancel;
+  if (!flags.timeout.empty()) start.timeout = duration_option(flags.timeout, "--timeout");
+  return start;
+}
+
+}  // namespace flowrun::cli
