@@ -1,0 +1,123 @@
+// fork of real runs: what is the same is taken over, what is not runs anew, and the old run stays as it is.
+#include <fstream>
+#include <iterator>
+
+#include "tests/support/catch.h"
+#include "tests/support/process.h"
+#include "tests/support/temp_dir.h"
+
+namespace flowrun::test {
+namespace {
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+/// What ran is written to a file, a word each.
+class Forked {
+ public:
+  std::string write(const std::string& steps) const {
+    return dir_.write("w.yaml",
+                      "flowrun: 1\ninput: { who: ann }\nenv: { LOG: " + dir_.path("log") + " }\nsteps:\n" + steps);
+  }
+  /// What has run since this was last asked.
+  std::string ran() {
+    std::ifstream in(dir_.path("log"));
+    std::string all(std::istreambuf_iterator<char>(in), {});
+    std::string fresh = all.substr(seen_);
+    seen_ = all.size();
+    return fresh;
+  }
+  Ran operator()(std::vector<std::string> args) const { return flowrun(dir_.path("journal.db"), std::move(args)); }
+
+ private:
+  TempDir dir_;
+  std::size_t seen_ = 0;
+};
+
+constexpr const char* kSteps = R"(
+  a: { shell: 'printf "a " >>"$LOG"; echo 1' }
+  b: { shell: 'printf "b " >>"$LOG"; echo "$A-$WHO"', env: { A: "${ $steps.a }", WHO: "${ $input.who }" } }
+  c: { shell: 'printf "c " >>"$LOG"; exit 3', env: { B: "${ $steps.b }" } }
+  d: { for_each: [x, y], do: { shell: 'printf "d " >>"$LOG"; echo "$FLOWRUN_ITEM"' } }
+  e: { shell: 'printf "e " >>"$LOG"', env: { C: "${ $steps.c }" } }
+)";
+
+std::string with(std::string text, const std::string& old, const std::string& fresh) {
+  text.replace(text.find(old), old.size(), fresh);
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("edit the file and go on: only what failed and what has changed runs") {
+  Forked flow;
+  CHECK(flow({"run", flow.write(kSteps), "--id", "old", "-k"}).code == 1);
+  CHECK(flow.ran().size() == 10);
+  flow.write(with(kSteps, "exit 3", "exit 0"));
+  Ran forked = flow({"fork", "old", "--id", "new"});
+  INFO(forked.err);
+  CHECK(forked.code == 0);
+  CHECK(flow.ran() == "c e ");
+  CHECK(has(forked.err, "4 steps were taken over from run old"));
+  CHECK(has(flow({"journal", "show", "new"}).out, "forked of old"));
+  CHECK(has(flow({"show", "old"}).out, "failed"));
+  CHECK(flow({"journal", "verify", "--all"}).code == 0);
+  // The fork of a fork takes over what that one had taken over.
+  Ran again = flow({"fork", "new", "--id", "newer"});
+  CHECK(again.code == 0);
+  CHECK(flow.ran().empty());
+  CHECK(has(again.err, "6 steps were taken over"));
+}
+
+TEST_CASE("another definition, another input and --from run anew, and it is said why") {
+  Forked flow;
+  CHECK(flow({"run", flow.write(with(kSteps, "exit 3", "exit 0")), "--id", "old"}).code == 0);
+  flow.ran();
+  Ran input = flow({"fork", "old", "-i", "who=bob"});
+  CHECK(flow.ran() == "b c ");
+  CHECK(has(input.err, "run anew: b: its input has changed"));
+  CHECK(has(input.err, "run anew: c: its input has changed"));
+  Ran from = flow({"fork", "old", "--from", "c"});
+  CHECK(flow.ran() == "c e ");
+  CHECK(has(from.err, "run anew: c: --from"));
+  // When it runs and how often it is tried is not what it does.
+  flow.write(with(with(kSteps, "exit 3", "exit 0"), "echo 1'", "echo 1', timeout: 1m, retry: { attempts: 2 }"));
+  Ran same = flow({"fork", "old"});
+  CHECK(flow.ran().empty());
+  flow.write(with(with(kSteps, "exit 3", "exit 0"), "echo 1'", "echo 1', capture: json"));
+  Ran definition = flow({"fork", "old"});
+  CHECK(flow.ran() == "a ");
+  CHECK(has(definition.err, "run anew: a: its definition has changed"));
+}
+
+TEST_CASE("what was undone is not there to be taken over") {
+  Forked flow;
+  CHECK(flow({"run", flow.write(R"(
+  - { id: a, shell: 'printf "a " >>"$LOG"', undo_on: succeeded, undo: { shell: 'printf "undo " >>"$LOG"' } }
+  - { id: b, shell: 'printf "b " >>"$LOG"; exit 1' }
+)"),
+              "--id", "old"})
+            .code == 1);
+  CHECK(flow.ran() == "a b undo ");
+  Ran forked = flow({"fork", "old"});
+  CHECK(forked.code == 1);
+  CHECK(flow.ran() == "a b undo ");
+  CHECK(has(forked.err, "run anew: a: it was undone"));
+}
+
+TEST_CASE("mistakes of a fork start nothing") {
+  Forked flow;
+  CHECK(flow({"run", flow.write(kSteps), "--id", "old"}).code == 1);
+  flow.ran();
+  Ran from = flow({"fork", "old", "--from", "bb"});
+  CHECK(from.code == 8);
+  CHECK(has(from.err, "did you mean `b`?"));
+  CHECK(flow({"fork", "nobody"}).code == 8);
+  CHECK(flow({"fork", "old", "--id", "old"}).code == 8);
+  CHECK(flow({"fork", "old", "-i", "whom=x"}).code == 3);
+  flow.write("  a: { shel: x }\n");
+  CHECK(flow({"fork", "old"}).code == 3);
+  CHECK(flow.ran().empty());
+  CHECK_FALSE(has(flow({"list"}).out, "running"));
+}
+
+}  // namespace flowrun::test
