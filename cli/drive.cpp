@@ -130,7 +130,7 @@ int Drive::finish(Run& run) {
     if (signals_seen_ > 0 && !interrupted_)
       patience = std::clamp(grace_ - (wall() - suspended_at_), Duration{1}, kPatience);
     if (!run.turn(patience)) break;
-    progress_.heartbeat(wall(), run.machine().in_flight_count(), run.machine().waiting(), run.machine().awaiting());
+    progress_.heartbeat(wall(), run.machine());
     if (run.disk_full()) {
       if (!told_full_)
         std::fprintf(
@@ -146,8 +146,8 @@ int Drive::finish(Run& run) {
     } else if (std::exchange(told_full_, false)) {
       std::fprintf(stderr, "note: there is room on the disk again; the run goes on\n");
     }
-    if (options_.no_wait && !run.machine().work_in_flight() && run.machine().waiting() == 0 &&
-        !run.machine().suspending()) {
+    // Who waits for a place while nothing is in flight waits for the date of a limit.
+    if (options_.no_wait && !run.machine().work_in_flight() && !run.machine().suspending()) {
       auto next = run.next_timer();
       if (next ? *next - wall() > kLongSleep : run.machine().awaiting() > 0) run.suspend(0);
     }

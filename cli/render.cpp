@@ -119,6 +119,14 @@ std::string one_line(std::string_view text, std::size_t width) {
   return line.substr(0, end) + "...";
 }
 
+std::string what_binds(const Pools::Line& line, std::size_t concurrency) {
+  std::string name = line.limit && !line.limit->name.empty() ? "limit " + line.limit->name : "the limit of their step";
+  if (line.full) return fmt::format("{} (max {})", name, line.limit->max);
+  if (line.opens && line.held) return fmt::format("{} (the server said: not before {})", name, clock_text(*line.opens));
+  if (line.opens) return fmt::format("{} (rate {})", name, line.limit->rate_text);
+  return fmt::format("concurrency ({})", concurrency);
+}
+
 EntryLine describe(const Entry& entry, bool full) {
   std::size_t width = full ? std::string::npos - 8 : 100;
   Json data = Json::parse(entry.data);
@@ -145,6 +153,8 @@ EntryLine describe(const Entry& entry, bool full) {
     } else if (timer == "poll") {
       line.what = "poll";
       line.detail = fmt::format("{} not yet, again in {}", entry.attempt, span);
+    } else if (timer == "limit") {
+      line.detail = fmt::format("{}, opens in {}", data.value("reason", ""), span);
     } else if (timer == "timeout" || timer == "deadline" || timer == "wait") {
       line.detail = fmt::format("{} in {}", timer, span);
     } else {

@@ -9,6 +9,7 @@
 
 #include "engine/history.h"
 #include "engine/journal/journal.h"
+#include "engine/machine/pools.h"
 #include "engine/model/entry.h"
 
 namespace flowrun::cli {
@@ -40,6 +41,8 @@ struct EntryLine {
   std::string detail;  ///< attempt, duration, status, preview, winner
 };
 EntryLine describe(const Entry& entry, bool full);
+/// What keeps a line waiting: `limit api (max 5)`, `limit api (rate 50/s)`, `concurrency (64)`.
+std::string what_binds(const Pools::Line& line, std::size_t concurrency);
 
 /// An entry as a record for `--json`.
 Json entry_json(const Entry& entry);

@@ -43,10 +43,11 @@ void History::add(const Entry& entry) {
   }
   if (entry.kind == "stop") step(entry.path).state = State::Cancelled;
   if (entry.kind == "fired") {
-    Json data = Json::parse(entry.data);
+    std::string timer = Json::parse(entry.data).value("timer", "");
+    if (timer == "limit") return;  // of no step
     StepHistory& one = step(entry.path);
     one.due.reset();
-    if (data.value("timer", "") == "sleep") {
+    if (timer == "sleep") {
       one.state = State::Succeeded;
       one.ended_at = entry.at;
     }
@@ -141,7 +142,7 @@ void History::settled(const Entry& entry) {
 void History::timer(const Entry& entry) {
   Json data = Json::parse(entry.data);
   std::string kind = data.value("timer", "");
-  if (kind == "timeout" || kind == "deadline") return;
+  if (kind == "timeout" || kind == "deadline" || kind == "limit") return;
   StepHistory& one = step(entry.path);
   one.due = from_millis(data.value("due", std::int64_t{0}));
   one.state = kind == "retry" || kind == "poll" ? State::Retrying : kind == "wait" ? State::Waiting : State::Sleeping;

@@ -42,10 +42,11 @@ void PlainProgress::note(const std::string& text) {
   last_ = wall();
 }
 
-void PlainProgress::heartbeat(Instant now, std::size_t in_flight, std::size_t waiting, std::size_t awaiting) {
+void PlainProgress::heartbeat(Instant now, const Machine& machine) {
   if (silent_) return;
   if (last_ == Instant{}) last_ = now;
   if (now - last_ < kSilence) return;
+  std::size_t in_flight = machine.in_flight_count(), awaiting = machine.awaiting();
   std::string names;
   std::size_t shown = 0;
   for (const auto& [path, yes] : running_) {
@@ -56,7 +57,9 @@ void PlainProgress::heartbeat(Instant now, std::size_t in_flight, std::size_t wa
       fmt::format("{} running{}{}", in_flight, names.empty() ? "" : ": " + names, in_flight > 3 ? ", ..." : "");
   if (awaiting > 0 && !awaited_.empty())
     text += fmt::format("; {} wait for a signal, first: {}", awaiting, answer_to(*awaited_.begin()));
-  if (waiting > 0) text += fmt::format("; {} wait for a place", waiting);
+  for (const Pools::Line& waits : machine.lines())
+    text += fmt::format("; {} {} for {}", waits.waiting, waits.waiting == 1 ? "waits" : "wait",
+                        what_binds(waits, machine.concurrency()));
   line(now, "alive", "run", text);
 }
 

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "cli/render.h"
+#include "engine/machine/machine.h"
 #include "engine/model/entry.h"
 
 namespace flowrun::cli {
@@ -21,7 +22,7 @@ class PlainProgress {
   /// Says something of the run itself.
   void note(const std::string& text);
   /// To be called now and then: after 60 s of silence it says what runs, because CI systems end silent jobs.
-  void heartbeat(Instant now, std::size_t in_flight, std::size_t waiting, std::size_t awaiting);
+  void heartbeat(Instant now, const Machine& machine);
 
  private:
   std::string answer_to(const std::pair<const std::string, std::string>& awaited) const;

@@ -1,7 +1,6 @@
 // A step as it runs: a node of the machine's live tree. Touches itself, its children and the machine's services.
 #pragma once
 
-#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -115,7 +114,7 @@ class Frame {
   bool in_flight_ = false;
   bool awaits_signal_ = false;
   bool holds_undo_ = false;
-  std::optional<std::list<Frame*>::iterator> waiting_;
+  std::optional<Pools::Ticket> ticket_;
 };
 
 /// What the expressions of a frame see: `.` and `$error` when given, then each level upwards.

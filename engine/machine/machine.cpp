@@ -24,7 +24,7 @@ class Machine::Recorder : public Evaluator {
 };
 
 Machine::Machine(const Workflow& workflow, Evaluator& evaluator)
-    : workflow_(workflow), recorder_(std::make_unique<Recorder>(evaluator)) {}
+    : workflow_(workflow), recorder_(std::make_unique<Recorder>(evaluator)), pools_(workflow.limits) {}
 
 Machine::~Machine() = default;
 
@@ -101,21 +101,22 @@ void Machine::take(const RunResumed& resumed) {
 
   if (resumed.cancel) {
     // What was in flight is not begun again, so it has no end to wait for.
-    for (auto& [path, flight] : in_flight_) {
-      if (flight.frame && !flight.interrupted) ++interrupted_;
-      if (flight.frame) flight.interrupted = true;
-    }
+    for (auto& [path, flight] : in_flight_)
+      if (flight.frame && !flight.interrupted) interrupt(flight);
     root_->on_cancel(*resumed.cancel);
   }
   std::vector<std::pair<std::string, Flight>> cut_off(in_flight_.begin(), in_flight_.end());
   std::sort(cut_off.begin(), cut_off.end(),
             [](const auto& a, const auto& b) { return a.second.order < b.second.order; });
+  for (const auto& [path, flight] : cut_off)
+    if (!flight.interrupted) pools_.vacate(flight.limit);
   in_flight_.clear();
   interrupted_ = 0;
   for (auto& [path, flight] : cut_off) {
     if (!flight.frame) continue;  // given up before: its process is gone with the last drive
     if (std::find(resumed.unbegun.begin(), resumed.unbegun.end(), path) != resumed.unbegun.end()) {
       in_flight_.emplace(path, flight);
+      pools_.occupy(flight.limit);
       continue;
     }
     flight.frame->in_flight_ = false;
@@ -138,7 +139,7 @@ void Machine::take(const RunReopened& reopened) {
 void Machine::take(const TaskReserved& reserved) {
   auto flight = in_flight_.find(reserved.path);
   Frame* frame = flight->second.frame;
-  in_flight_.erase(flight);
+  land(flight);
   frame->in_flight_ = false;
   frame->on_reserved();
 }
@@ -146,7 +147,10 @@ void Machine::take(const TaskReserved& reserved) {
 void Machine::take(const TaskEnded& ended) {
   auto flight = in_flight_.find(ended.path);
   Frame* frame = flight->second.frame;
-  in_flight_.erase(flight);
+  const Limit* limit = flight->second.limit;
+  land(flight);
+  // Who sends one of a pool away would send the others away, too.
+  if (ended.result.retry_after && limit && !limit->name.empty()) pools_.hold(*limit, now_ + *ended.result.retry_after);
   if (!frame) return tell_quiet();
   frame->in_flight_ = false;
   frame->on_ended(ended);
@@ -155,10 +159,9 @@ void Machine::take(const TaskEnded& ended) {
 void Machine::take(const TaskInterrupted& interrupted) {
   auto flight = in_flight_.find(interrupted.path);
   if (flight->second.frame) {
-    flight->second.interrupted = true;
-    ++interrupted_;
+    interrupt(flight->second);
   } else {
-    in_flight_.erase(flight);
+    land(flight);
     tell_quiet();
   }
 }
@@ -167,6 +170,7 @@ void Machine::take(const TimerFired& fired) {
   auto timer = timers_.find({fired.path, fired.timer});
   Frame* frame = timer->second.frame;
   timers_.erase(timer);
+  if (!frame) return;  // of a limit: admit() follows anyway
   --frame->timers_;
   frame->on_timer(fired.timer);
 }
@@ -279,11 +283,28 @@ void Machine::work_off() {
 }
 
 void Machine::admit() {
-  while (!suspending_ && !waiting_.empty() && busy_places() < concurrency_) {
-    Frame* frame = waiting_.front();
-    withdraw(*frame);
-    frame->on_admitted();
+  if (suspending_ || pools_.waiting() == 0) return;
+  while (busy_places() < concurrency_) {
+    if (Frame* frame = pools_.admit(now_)) {
+      frame->ticket_.reset();
+      left_line(frame->step().limit);
+      frame->on_admitted();
+      continue;
+    }
+    for (const Pools::Line& closed : pools_.closed()) {
+      auto [timer, fresh] = timers_.insert({{closed.limit->path, TimerKind::Limit}, {nullptr, *closed.opens, {}}});
+      if (!fresh) continue;
+      timer->second.span = *closed.opens - now_;
+      decide(ArmTimer{closed.limit->path, TimerKind::Limit, 0, *closed.opens, timer->second.span,
+                      closed.held ? "Retry-After" : closed.limit->rate_text});
+    }
+    return;
   }
+}
+
+/// Nobody waits for the date of a line in which nobody is left.
+void Machine::left_line(const Limit* limit) {
+  if (limit && !limit->name.empty() && pools_.empty(limit)) timers_.erase({limit->path, TimerKind::Limit});
 }
 
 void Machine::come_to_rest() {
@@ -351,9 +372,8 @@ void Machine::queue_settled(Frame& frame) {
   queue_.push_back({&frame, true});
 }
 
-void Machine::request_place(Frame& frame) {
-  waiting_.push_back(&frame);
-  frame.waiting_ = std::prev(waiting_.end());
+void Machine::request_place(Frame& frame, bool again) {
+  frame.ticket_ = pools_.line_up(frame, frame.step().limit, again);
 }
 
 std::optional<std::variant<Value, Failure>> Machine::bind(const Reference& reference) const {
@@ -365,35 +385,48 @@ const Frame* Machine::in_flight_at(const std::string& path) const {
   return flight == in_flight_.end() ? nullptr : flight->second.frame;
 }
 
-bool Machine::waits_for_place(const Frame& frame) const { return frame.waiting_.has_value(); }
+bool Machine::waits_for_place(const Frame& frame) const { return frame.ticket_.has_value(); }
 
 void Machine::withdraw(Frame& frame) {
-  if (!frame.waiting_) return;
-  waiting_.erase(*frame.waiting_);
-  frame.waiting_.reset();
+  if (!frame.ticket_) return;
+  pools_.leave(*frame.ticket_, frame.step().limit);
+  frame.ticket_.reset();
+  left_line(frame.step().limit);
 }
 
-void Machine::reserve(Frame& frame, ReservePlace reserve) {
+Machine::Flight& Machine::take_off(Frame& frame) {
   Flight& flight = in_flight_[frame.path()];
   flight = Flight{};
   flight.order = ++starts_;
   flight.started_at = now_;
   flight.frame = &frame;
-  flight.reservation = reserve;
+  flight.limit = frame.step().limit;
+  pools_.occupy(flight.limit);
   frame.in_flight_ = true;
+  return flight;
+}
+
+void Machine::interrupt(Flight& flight) {
+  flight.interrupted = true;
+  ++interrupted_;
+  pools_.vacate(flight.limit);
+}
+
+void Machine::land(Flights::iterator flight) {
+  if (!flight->second.interrupted) pools_.vacate(flight->second.limit);
+  in_flight_.erase(flight);
+}
+
+void Machine::reserve(Frame& frame, ReservePlace reserve) {
+  take_off(frame).reservation = reserve;
   decide(std::move(reserve));
 }
 
 void Machine::start_task(Frame& frame, Task task, OnCrash on_crash) {
-  Flight& flight = in_flight_[frame.path()];
-  flight = Flight{};
+  Flight& flight = take_off(frame);
   flight.attempt = task.attempt;
   flight.rerun = task.rerun;
-  flight.order = ++starts_;
-  flight.started_at = now_;
   flight.on_crash = on_crash;
-  flight.frame = &frame;
-  frame.in_flight_ = true;
   decide(StartTask{std::move(task)});
 }
 
@@ -405,7 +438,7 @@ void Machine::stop_task(Frame& frame, const std::string& reason) {
   if (flight->second.interrupted) --interrupted_;
   if (attempt == 0 || flight->second.interrupted) {
     // A reservation has no end to wait for, and an interrupted attempt has had it.
-    in_flight_.erase(flight);
+    land(flight);
   } else {
     flight->second.frame = nullptr;
   }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "engine/machine/chance.h"
+#include "engine/machine/pools.h"
 #include "engine/machine/workflow.h"
 #include "engine/model/decision.h"
 #include "engine/model/event.h"
@@ -72,8 +73,11 @@ class Machine {
   std::vector<InFlight> in_flight() const;
   std::size_t in_flight_count() const { return in_flight_.size(); }
   bool work_in_flight() const { return !in_flight_.empty(); }
-  /// How many steps wait for a place of `concurrency`.
-  std::size_t waiting() const { return waiting_.size(); }
+  /// How many steps wait for a place of `concurrency` or of a limit.
+  std::size_t waiting() const { return pools_.waiting(); }
+  /// What they wait for; for people who ask.
+  std::vector<Pools::Line> lines() const { return pools_.lines(); }
+  std::size_t concurrency() const { return concurrency_; }
   /// How many steps wait for a signal.
   std::size_t awaiting() const { return awaiting_.size(); }
   const RunStarted& run() const { return run_; }
@@ -96,8 +100,9 @@ class Machine {
   void queue_start(Frame& frame);
   /// |frame| has settled: its parent is told, after what is queued already.
   void queue_settled(Frame& frame);
-  /// Asks for one of the run's places; on_admitted() follows, maybe at once.
-  void request_place(Frame& frame);
+  /// Asks for one of the run's places, and of those of its limit; on_admitted() follows, maybe at once. |again|: its
+  /// attempt was cut off by a crash, it goes before all who had none.
+  void request_place(Frame& frame, bool again = false);
   bool waits_for_place(const Frame& frame) const;
   void withdraw(Frame& frame);
   /// Holds the frame's place for a strict start and asks the executor for one.
@@ -138,10 +143,11 @@ class Machine {
     OnCrash on_crash = OnCrash::Rerun;
     bool interrupted = false;
     Frame* frame = nullptr;  ///< null: given up
+    const Limit* limit = nullptr;
     ReservePlace reservation;
   };
   struct Timer {
-    Frame* frame;
+    Frame* frame;  ///< null: of a limit
     Instant due;
     Duration span;
   };
@@ -163,6 +169,11 @@ class Machine {
   void take(const UndoRequested& undo);
   void work_off();
   void admit();
+  using Flights = std::unordered_map<std::string, Flight>;
+  Flight& take_off(Frame& frame);
+  void land(Flights::iterator flight);
+  void interrupt(Flight& flight);
+  void left_line(const Limit* limit);
   void come_to_rest();
   bool quiet(const std::string& below) const;
   void tell_quiet();
@@ -180,8 +191,8 @@ class Machine {
   std::size_t concurrency_ = 64;
   Outcome outcome_;
   std::deque<Work> queue_;
-  std::list<Frame*> waiting_;
-  std::unordered_map<std::string, Flight> in_flight_;
+  Pools pools_;
+  Flights in_flight_;
   std::size_t interrupted_ = 0;
   std::uint64_t starts_ = 0;
   std::map<std::pair<std::string, TimerKind>, Timer> timers_;

@@ -8,6 +8,7 @@ namespace flowrun {
 
 class Frame;
 class Machine;
+struct Limit;
 
 /// Where a step stands in its file, from 1.
 struct Origin {
@@ -25,6 +26,7 @@ class Step {
   std::string name;  ///< as written, `_1` for the unnamed
   std::string kind;  ///< `http`, `parallel`, ...
   Origin origin;
+  const Limit* limit = nullptr;  ///< the pool that its attempts take places of; the workflow owns it
 };
 
 }  // namespace flowrun

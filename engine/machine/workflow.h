@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/machine/limit.h"
 #include "engine/machine/step.h"
 #include "engine/model/value.h"
 
@@ -22,7 +23,8 @@ struct Workflow {
   std::unique_ptr<Step> root;  ///< its frame's outcome is that of the run
   int concurrency = 64;        ///< attempts at once
   bool has_output = false;
-  std::vector<Signal> signals;  ///< that steps wait for
+  std::vector<std::unique_ptr<const Limit>> limits;  ///< the named ones as written, then those of single steps
+  std::vector<Signal> signals;                       ///< that steps wait for
 };
 
 }  // namespace flowrun

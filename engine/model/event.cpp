@@ -18,6 +18,8 @@ std::string_view to_string(TimerKind kind) {
       return "wait";
     case TimerKind::Poll:
       return "poll";
+    case TimerKind::Limit:
+      return "limit";
   }
   return "";
 }

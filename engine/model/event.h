@@ -95,9 +95,9 @@ struct TaskInterrupted {
   int attempt = 1;
 };
 
-enum class TimerKind { Delay, Sleep, Retry, Timeout, Deadline, Wait, Poll };
+enum class TimerKind { Delay, Sleep, Retry, Timeout, Deadline, Wait, Poll, Limit };
 constexpr TimerKind kTimerKinds[] = {TimerKind::Delay,    TimerKind::Sleep, TimerKind::Retry, TimerKind::Timeout,
-                                     TimerKind::Deadline, TimerKind::Wait,  TimerKind::Poll};
+                                     TimerKind::Deadline, TimerKind::Wait,  TimerKind::Poll,  TimerKind::Limit};
 std::string_view to_string(TimerKind kind);
 
 struct TimerFired {

@@ -346,7 +346,10 @@ void EffectFrame::on_crashed(const RunResumed& resumed) {
   if (marked) answer = OnCrash::Rerun;
   if (answer == OnCrash::Rerun) {
     ++rerun_;
-    if (effect_.strict()) {
+    // A pool may have a rate, or be held back by a server: that goes for what is begun again as well.
+    if (effect_.limit && !effect_.limit->name.empty()) {
+      machine().request_place(*this, true);
+    } else if (effect_.strict()) {
       reserve();
     } else {
       start_attempt();
