@@ -27,13 +27,15 @@ struct PlanOptions {
   std::string format = "tree";
 };
 
-/// The rules of a group: `join quorum 2, fail_fast drain, concurrency 16`. Empty for what is no group.
+/// The rules of a group, and the limit of work: `join quorum 2, fail_fast drain, concurrency 16`. Empty for what is no
+/// group.
 std::string rules(const OutlineRow& row) {
   std::string text;
   for (const auto& [name, value] : {std::pair{"join", &row.join},
                                     {"fail_fast", &row.fail_fast},
                                     {"concurrency", &row.concurrency},
-                                    {"batch", &row.batch}})
+                                    {"batch", &row.batch},
+                                    {"limit", &row.limit}})
     if (!value->empty()) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, *value);
   return text;
 }
@@ -108,7 +110,8 @@ Json plan_as_json(const Loaded& loaded) {
                                       {"join", &row.join},
                                       {"fail_fast", &row.fail_fast},
                                       {"concurrency", &row.concurrency},
-                                      {"batch", &row.batch}})
+                                      {"batch", &row.batch},
+                                      {"limit", &row.limit}})
       if (!value->empty()) step[name] = *value;
     if (row.shares_cpus) step["shares_cpus"] = true;
     if (row.atomic) step["atomic"] = true;

@@ -53,6 +53,7 @@ class Loader {
     inputs();
     vars();
     secrets();
+    limits();
     defaults();
     env();
     steps();
@@ -70,6 +71,7 @@ class Loader {
     }
     loaded_.http = reading_.http;
     loaded_.workflow.signals = std::move(reading_.signals);
+    loaded_.workflow.limits = std::move(reading_.limits);
     programs();
     if (lints == Lints::Yes && reading_.diagnostics.ok())
       lint(root_, dynamic_cast<const RootStep&>(*loaded_.workflow.root), reading_, ignored_, reading_.diagnostics);
@@ -218,6 +220,14 @@ class Loader {
                        fmt::format("secret `{}` is read from two sources", member.key),
                        "keep one of env, file, command");
     }
+  }
+
+  void limits() {
+    const Node* declared = root_.find("limits");
+    if (!declared || !reading_.is(*declared, Node::Kind::Map, "limits", "a map of names to how much they let through"))
+      return;
+    for (const Member& member : declared->members)
+      if (member.key.rfind("x-", 0) != 0) reading_.pool(member);
   }
 
   void defaults() {

@@ -150,6 +150,9 @@ Json of_type(const std::string& type) {
       {"count", or_expression({{"type", "integer"}, {"minimum", 1}})},
       {"link or one expression", any_of({{{"enum", {"link"}}}, matching(R"(^\s*\$\{[\s\S]*\}\s*$)")})},
       {"count or percent", any_of({{{"type", "integer"}, {"minimum", 0}}, matching(R"(^[0-9]+(\.[0-9]+)?%$)")})},
+      {"count or name", any_of({{{"type", "integer"}, {"minimum", 1}}, matching(name_pattern())})},
+      {"N/s, N/m or N/h", matching("^0*([1-9][0-9]{0,5}|1000000)/[smh]$")},
+      {"map of limits", map_of(ref("limit"))},
       {"number", or_expression({{"type", "number"}})},
       {"duration", ref("duration")},
       {"size", any_of({{{"type", "number"}, {"minimum", 0}}, matching(R"(^[0-9]+(\.[0-9]+)?([kKMGT]?B|[KMGT]iB)?$)")})},
@@ -221,6 +224,13 @@ Json defaults() {
     properties[name] = closed(std::move(options));
   }
   return closed(std::move(properties));
+}
+
+/// A pool of `limits`.
+Json limit() {
+  Json pool = closed(properties_within("limits"));
+  pool["anyOf"] = Json::array({required("max"), required("rate")});
+  return any_of({of_type("literal count"), std::move(pool)});
 }
 
 Json keywords(bool input) {
@@ -316,6 +326,7 @@ Json definitions() {
           {"duration", or_expression(matching(R"(^(?=.)([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$)"))},
           {"schema", any_of({{{"type", "boolean"}}, keywords(false)})},
           {"input", keywords(true)},
+          {"limit", limit()},
           {"any_step", keys_of_any_step()},
           {"step", step()},
           {"lone_step", step_without({"id", "needs", "after"})},

@@ -242,8 +242,9 @@ void read_process(Reading& reading, ProcessStep& step, const Node& node) {
   if (const Node* key = node.find("kill_grace")) step.kill_grace = reading.duration(*key, "kill_grace");
   if (const Node* key = node.find("max_output"))
     if (auto size = reading.size(*key, "max_output")) step.max_output = *size;
-  step.shares_cpus = reading.in_unsized_for_each;
   read_effect(reading, step, node, {"exit", "killed", "timeout"});
+  // A written limit is a written width.
+  step.shares_cpus = reading.in_unsized_for_each && !(step.limit && step.limit->max > 0);
 }
 
 }  // namespace
@@ -253,6 +254,7 @@ void read_effect(Reading& reading, EffectStep& step, const Node& node, std::vect
   if (const Node* key = node.find("retry")) read_retry(reading, step.retry, *key);
   if (const Node* key = node.find("poll")) read_poll(reading, step, *key);
   if (const Node* key = node.find("deadline")) step.deadline = reading.duration(*key, "deadline");
+  if (const Node* key = node.find("limit")) step.limit = reading.limit(*key);
   if (const Node* key = node.find("on_crash")) {
     std::string word = reading.word(*key, "on_crash", {"rerun", "ask", "fail"});
     step.on_crash = word == "ask" ? OnCrash::Ask : word == "fail" ? OnCrash::Fail : OnCrash::Rerun;

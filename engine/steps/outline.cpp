@@ -55,6 +55,14 @@ std::string spelled(const Setting<T>& setting, const char* otherwise) {
   return setting.value ? fmt::format("{}", *setting.value) : otherwise;
 }
 
+std::string spelled(const Limit& limit) {
+  std::string bounds = limit.max > 0 ? fmt::format("{}", limit.max) : "";
+  if (limit.name.empty()) return bounds;
+  if (limit.max > 0) bounds = "max " + bounds;
+  if (limit.rate > 0) bounds += (bounds.empty() ? "rate " : ", rate ") + limit.rate_text;
+  return fmt::format("{} ({})", limit.name, bounds);
+}
+
 /// Where a step stands.
 struct Place {
   std::string path;
@@ -106,6 +114,7 @@ class Outliner {
       row.condition = spelled(living->options.condition, "");
       row.atomic = living->options.atomic;
     }
+    if (step.limit) row.limit = spelled(*step.limit);
     if (const auto* graph = dynamic_cast<const GraphStep*>(&step)) {
       if (step.kind != "sequence") row.join = spelled(graph->join);
       row.fail_fast = fail_fast_of_group(*graph);

@@ -36,6 +36,7 @@ struct OutlineRow {
   std::string fail_fast;     ///< that holds, written or inherited: `true`, `drain`, `false`
   std::string concurrency;   ///< of for_each
   std::string batch;         ///< of for_each, when written
+  std::string limit;         ///< of work: `8`, `api (max 5, rate 50/s)`
   bool atomic = false;       ///< a scope of undos; of for_each: each item
   bool shares_cpus = false;  ///< a process that shares the CPUs with the others of its for_each
 };

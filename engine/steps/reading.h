@@ -61,6 +61,9 @@ class Reading {
   std::string name(const Node& node, const char* what);
   std::string plain_text(const Node& node, const char* what);
   FailFast fail_fast(const Node& node);
+  /// A pool of `limits` with the name |member| has; and what `limit` of a step means, null when it means nothing.
+  void pool(const Member& member);
+  const Limit* limit(const Node& node);
   /// Refuses what is not |known| in a map of options.
   void only(const Node& map, const std::vector<std::string>& known, const char* what);
   bool is(const Node& node, Node::Kind kind, const char* what, const char* wanted);
@@ -118,8 +121,9 @@ class Reading {
   std::vector<std::pair<GroupStep*, std::string>> groups;
   const char* no_undo = nullptr;  ///< why no step that is read now can have an `undo`
   std::size_t steps = 0;
-  bool http = false;            ///< some step is an HTTP call
-  std::vector<Signal> signals;  ///< that steps wait for
+  bool http = false;                                 ///< some step is an HTTP call
+  std::vector<Signal> signals;                       ///< that steps wait for
+  std::vector<std::unique_ptr<const Limit>> limits;  ///< those with names first
 
  private:
   friend class Binding;

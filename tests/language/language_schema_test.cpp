@@ -182,6 +182,7 @@ fail_fast: drain
 cwd: .
 env: { A: b }
 vars: { v: [1] }
+limits: { one: 3, api: { max: 5, rate: 50/s } }
 input:
   n: { type: integer, minimum: 1, default: 3, env: N, description: d }
   o: { type: [object, "null"], properties: { p: { type: string, minLength: 1 } }, required: [p], default: null }
@@ -207,6 +208,7 @@ steps:
     tls: { verify: true }
     proxy: http://p.example
     connect_timeout: 1s
+    limit: api
     idle_timeout: 2s
     idempotency_key: none
     deadline: 1m
@@ -230,7 +232,7 @@ steps:
     interpreter: [bash, -c]
     continue_on_error: true
     description: d
-  program: { exec: [make, 7], needs: [run], inherit_env: false, success_codes: 4, retry: none }
+  program: { exec: [make, 7], limit: 3, needs: [run], inherit_env: false, success_codes: 4, retry: none }
   ask: { wait: yes_or_no, prompt: Go, accept: { type: object } }
   each:
     for_each: 3

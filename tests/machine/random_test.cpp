@@ -41,6 +41,8 @@ class Generator {
     if (percent(random_, 30)) text += fmt::format("concurrency: {}\n", 1 + below(random_, 4));
     if (percent(random_, 30)) text += "fail_fast: " + std::string(pick({"true", "false", "drain"})) + "\n";
     if (percent(random_, 5)) text += "timeout: 40s\n";
+    text +=
+        fmt::format("limits: {{ some: {}, slow: {{ rate: {}/m }} }}\n", 1 + below(random_, 3), 5 + below(random_, 30));
     text += "steps:\n" + map(2, "", 0, nullptr) + "output: 1\n";
     return text;
   }
@@ -123,6 +125,7 @@ class Generator {
     if (percent(random_, 10)) text += in + fmt::format("delay: {}s\n", 1 + below(random_, 3));
     if (work && percent(random_, 30)) text += in + "retry: { attempts: 3, delay: 1s, on: [exit] }\n";
     if (work && percent(random_, 10)) text += in + "deadline: 5s\n";
+    if (work && percent(random_, 40)) text += in + "limit: " + pick({"some", "some", "slow", "1", "2"}) + "\n";
     if (work && percent(random_, 15)) text += in + "on_crash: " + pick({"ask", "fail"}) + "\n";
     if (!work && percent(random_, 10)) text += in + "timeout: 6s\n";
     if (percent(random_, 12)) text += in + "fallback: { shell: instead }\n";
@@ -186,6 +189,8 @@ class Play : public DecisionSink {
 
   void decide(Decision decision) override {
     log.push_back(to_entry(decision, now_));
+    if (const auto* start = std::get_if<StartTask>(&decision.what); start && !start->task.strict)
+      count_start(start->task.path);
     if (std::holds_alternative<RunEnded>(decision.what) && machine_.work_in_flight())
       throw std::runtime_error("the run ended before its steps");
   }
@@ -202,6 +207,32 @@ class Play : public DecisionSink {
     const auto* ended = std::get_if<TaskEnded>(&event.fact);
     log.push_back(to_entry(event, ended && machine_.late(*ended)));
     machine_.apply(event, *this);
+    check_limits();
+  }
+
+  /// However the dice fall: no limit is ever exceeded.
+  void check_limits() {
+    std::map<const Limit*, std::size_t> busy;
+    for (const Machine::InFlight& flight : machine_.in_flight())
+      if (const Frame* frame = machine_.in_flight_at(flight.path))
+        if (const Limit* limit = frame->step().limit; limit && limit->max > 0 && !interrupted(flight))
+          if (++busy[limit] > limit->max)
+            throw std::runtime_error(fmt::format("{} of at most {} in flight for {}", busy[limit], limit->max,
+                                                 limit->name.empty() ? flight.path : limit->name));
+  }
+  bool interrupted(const Machine::InFlight& flight) const {
+    return flight.attempt > 0 && !machine_.expects({now_, TaskEnded{flight.path, flight.attempt, {}}});
+  }
+  /// The rate as well, by the dates of the attempts. A strict step starts when it has its place, after its turn.
+  void count_start(const std::string& path) {
+    const Frame* frame = machine_.in_flight_at(path);
+    const Limit* limit = frame ? frame->step().limit : nullptr;
+    if (!limit || limit->rate == 0) return;
+    std::vector<Instant>& starts = starts_[limit];
+    starts.push_back(now_);
+    std::size_t rate = static_cast<std::size_t>(limit->rate);
+    if (starts.size() > rate && now_ - starts[starts.size() - 1 - rate] < limit->per)
+      throw std::runtime_error(fmt::format("{} starts faster than {}", path, limit->rate_text));
   }
 
   void step() {
@@ -235,6 +266,7 @@ class Play : public DecisionSink {
       apply(TaskInterrupted{flight.path, flight.attempt});
     } else if (machine_.expects({now_, TaskEnded{flight.path, flight.attempt, {}}})) {
       Result result;
+      if (percent(random_, 3)) result.retry_after = Duration(below(random_, 9000));
       if (percent(random_, 35)) {
         result.failure = Failure{percent(random_, 70) ? "exit.1" : "killed", "random", "", 0, {}};
       } else {
@@ -257,6 +289,7 @@ class Play : public DecisionSink {
   const Loaded& loaded_;
   Random& random_;
   NoJq evaluator_;
+  std::map<const Limit*, std::vector<Instant>> starts_;
   Machine machine_;
   Instant now_ = from_millis(1'800'000'000'000);
 };

@@ -1,0 +1,120 @@
+// Limits as the world sees them: processes and requests of the real binary, counted where they run.
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "tests/executor/http_server.h"
+#include "tests/support/catch.h"
+#include "tests/support/process.h"
+#include "tests/support/temp_dir.h"
+
+namespace flowrun::test {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+/// The most that were open at once in a file of lines `+` and `-`, and how many there were.
+std::pair<int, int> most_open(const std::string& file) {
+  int open = 0, most = 0, all = 0;
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);) {
+    open += line == "+" ? 1 : -1;
+    all += line == "+";
+    most = std::max(most, open);
+  }
+  return {most, all};
+}
+
+/// Counts who is here at once, and when each came.
+class Counter {
+ public:
+  void serve(HttpServer& server) {
+    server.Get("/work", [this](const httplib::Request&, httplib::Response& response) {
+      int here = ++here_;
+      {
+        std::lock_guard lock(mutex_);
+        most = std::max(most, here);
+        came.push_back(steady_clock::now());
+      }
+      std::this_thread::sleep_for(milliseconds(20));
+      --here_;
+      response.set_content("{}", "application/json");
+    });
+    server.start();
+  }
+  int most = 0;
+  std::vector<steady_clock::time_point> came;
+
+ private:
+  std::atomic<int> here_{0};
+  std::mutex mutex_;
+};
+
+}  // namespace
+
+TEST_CASE("never more processes at once than a limit says, over two steps, a kill and a resume") {
+  TempDir dir;
+  std::string log = dir.path("log"), journal = dir.path("journal.db");
+  std::string file = dir.write("w.yaml", R"(flowrun: 1
+input: { log: {} }
+env: { LOG: "${ $input.log }" }
+limits: { three: 3 }
+steps:
+  a: { for_each: 12, concurrency: 12, do: { shell: echo + >> "$LOG"; sleep 0.05; echo - >> "$LOG", limit: three } }
+  b: { for_each: 12, concurrency: 12, do: { shell: echo + >> "$LOG"; sleep 0.05; echo - >> "$LOG", limit: three } }
+output: done
+)");
+  Ran ran = flowrun(journal, {"run", file, "-i", "log=" + log, "--id", "whole"});
+  INFO(ran.err);
+  REQUIRE(ran.code == 0);
+  CHECK(most_open(log) == std::pair{3, 24});
+
+  // What the dead run left is ended before anything goes on: its `-` is missing, so a new file counts what is new.
+  std::string second = dir.path("second");
+  Background killed({FLOWRUN_BINARY, "run", file, "-i", "log=" + second, "--id", "killed", "--journal", journal, "-q"});
+  while (most_open(second).second < 8) std::this_thread::sleep_for(milliseconds(5));
+  killed.signal(SIGKILL);
+  killed.wait();
+  std::filesystem::rename(second, dir.path("before"));
+  ran = flowrun(journal, {"resume", "killed"});
+  INFO(ran.err);
+  CHECK(ran.code == 0);
+  CHECK(most_open(dir.path("before")).first <= 3);
+  CHECK(most_open(second).first <= 3);
+  CHECK(flowrun(journal, {"journal", "verify", "killed"}).code == 0);
+}
+
+TEST_CASE("a server sees no more requests at once, and no faster, than its pool says") {
+  HttpServer server;
+  Counter counter;
+  counter.serve(server);
+  TempDir dir;
+  std::string file = dir.write("w.yaml", R"(flowrun: 1
+input: { url: {} }
+limits: { api: { max: 3, rate: 40/s } }
+steps:
+  a: { for_each: 50, concurrency: 50, do: { http: "${ $input.url }", limit: api } }
+output: ${ $steps.a | length }
+)");
+  auto began = steady_clock::now();
+  Ran ran = flowrun(dir.path("journal.db"), {"run", file, "-i", "url=" + server.url("/work")});
+  INFO(ran.err);
+  REQUIRE(ran.code == 0);
+  CHECK(steady_clock::now() - began >= milliseconds(1000));
+  CHECK(counter.most <= 3);
+  REQUIRE(counter.came.size() == 50);
+  std::sort(counter.came.begin(), counter.came.end());
+  // The promise is of starts; what the network makes of them may be a few milliseconds off.
+  for (std::size_t i = 41; i < counter.came.size(); ++i)
+    CHECK(counter.came[i] - counter.came[i - 41] >= milliseconds(950));
+}
+
+}  // namespace flowrun::test
