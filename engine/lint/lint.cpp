@@ -20,7 +20,7 @@ struct Rule {
 constexpr std::array<Rule, 29> kRules{{
     {"W110", lint_rules::lost_parallelism},
     {"W111", lint_rules::implied_edge},
-    {"W114", nullptr},  // limit
+    {"W114", lint_rules::unlimited_calls},
     {"I115", lint_rules::unused_set},
     {"W116", lint_rules::pointless_join},
     {"W117", lint_rules::pointless_fallback},

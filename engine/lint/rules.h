@@ -10,6 +10,7 @@ using Find = void(const Survey& survey, Findings& findings);
 // shape_rules.cpp: how steps are arranged.
 Find lost_parallelism;    // W110
 Find implied_edge;        // W111
+Find unlimited_calls;     // W114
 Find pointless_join;      // W116
 Find pointless_fallback;  // W117
 

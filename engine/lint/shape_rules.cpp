@@ -286,4 +286,22 @@ void pointless_fallback(const Survey& survey, Findings& findings) {
   }
 }
 
+void unlimited_calls(const Survey& survey, Findings& findings) {
+  constexpr std::size_t kMany = 100;
+  for (const Spot& spot : survey.spots) {
+    const auto* each = dynamic_cast<const ForEachStep*>(spot.step);
+    if (!each || each->concurrency.written()) continue;
+    const auto* body = dynamic_cast<const GraphStep*>(each->body.get());
+    if (!body || body->children.size() != 1) continue;
+    const Step& only = *body->children.front().step;
+    if (only.limit || !dynamic_cast<const HttpStep*>(&only)) continue;
+    const Node& items = *spot.node->find("for_each");
+    std::size_t count = items.is_list() ? items.items.size() : items.is_map() ? items.members.size() : 0;
+    if (items.kind == Node::Kind::Integer) count = items.json().get<std::size_t>();
+    if (count > kMany)
+      findings.add(spot, fmt::format("{} requests, and nothing says how many the server may get at once", count),
+                   "say `limit: N` in the request, or name a pool with a `rate` in `limits`");
+  }
+}
+
 }  // namespace flowrun::lint_rules

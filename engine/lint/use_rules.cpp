@@ -148,6 +148,15 @@ void unused_name(const Survey& survey, Findings& findings) {
                    fmt::format("leave it out, or use it as ${{ {} }}", name));
     }
   }
+  if (const Node* declared = survey.root.find("limits"))
+    for (const Member& member : declared->members) {
+      bool is_used = std::any_of(survey.spots.begin(), survey.spots.end(), [&](const Spot& spot) {
+        return spot.step->limit && spot.step->limit->name == member.key;
+      });
+      if (!is_used && member.key.rfind("x-", 0) != 0)
+        findings.add(member, fmt::format("limit `{}` is not used", member.key),
+                     fmt::format("leave it out, or say `limit: {}` in the steps that it is for", member.key));
+    }
   for (const Spot& spot : survey.spots) {
     const Node* as = spot.kind == kForEach ? spot.node->find("as") : nullptr;
     if (!as) continue;

@@ -532,6 +532,34 @@ steps:
 )");
 }
 
+TEST_CASE("W342: a limit that no step takes", "[lint]") {
+  expect("W342", R"(
+limits: { @@a: 1, b: 2, c: { rate: 5/s }, x-note: 1 }
+defaults: { http: { limit: b } }
+steps:
+  s: { http: "https://a.example" }
+  t: { race: { u: { shell: one, fallback: { shell: two, limit: c } } }, join: first_completed }
+)");
+}
+
+TEST_CASE("W114: many requests to a server at once", "[lint]") {
+  expect("W114", R"(
+  @@a: { for_each: 101, do: { http: "https://a.example/${ $item }" } }
+  b: { for_each: 100, do: { http: "https://a.example/${ $item }" } }
+  c: { for_each: 500, do: { http: "https://a.example/${ $item }", limit: 8 } }
+  d: { for_each: 500, concurrency: 4, do: { http: "https://a.example/${ $item }" } }
+  e: { for_each: 500, do: { shell: one } }
+  f: { for_each: 500, do: [{ http: "https://a.example/${ $item }" }, { sleep: 1s }] }
+  g: { for_each: "${ [range(500)] }", do: { http: "https://a.example/${ $item }" } }
+)");
+  expect("W114", R"(
+limits: { api: { rate: 5/s } }
+defaults: { http: { limit: api } }
+steps:
+  a: { for_each: 101, do: { http: "https://a.example/${ $item }" } }
+)");
+}
+
 TEST_CASE("I115: the value of a set that nobody uses", "[lint]") {
   expect("I115", R"(
 output: "${ $steps.b }"
