@@ -109,6 +109,11 @@ std::string sender() {
   return fmt::format("{}@{}", user ? user->pw_name : std::to_string(getuid()), host);
 }
 
+void print_notes(const Run& run, const Context& context) {
+  if (context.quiet) return;
+  for (const std::string& note : run.notes()) std::fprintf(stderr, "%s\n", note.c_str());
+}
+
 OnCrash on_crash_option(const std::string& text) {
   if (text == "rerun") return OnCrash::Rerun;
   if (text == "fail") return OnCrash::Fail;
@@ -172,6 +177,7 @@ int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& given,
   bool ended = run->machine().phase() == Machine::Phase::Ended;
   if (ended && next == Next::Retry) {
     run->retry(step);
+    print_notes(*run, context);
     return drive.finish(*run);
   }
   if (ended && next == Next::Undo) {
@@ -181,10 +187,12 @@ int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& given,
       return 0;
     }
     run->undo(sender());
+    print_notes(*run, context);
     return drive.finish(*run);
   }
   if (options.cancel) {
     run->resume(options);
+    print_notes(*run, context);
     return drive.finish(*run);
   }
   auto questions = run->questions(options);
@@ -200,6 +208,7 @@ int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& given,
                    again == 1 ? "step was" : "steps were", names.c_str(), again > 5 ? " ..." : "");
   }
   run->resume(options);
+  print_notes(*run, context);
   for (const Leftover& leftover : run->leftovers())
     std::fprintf(stderr, "note: process %d of step %s (%s) %s\n", leftover.pid, leftover.step.c_str(),
                  one_line(leftover.command, 60).c_str(),

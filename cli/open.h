@@ -29,6 +29,9 @@ int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& option
 /// Who sends mail to runs: `ann@desk`.
 std::string sender();
 
+/// What the run has to say before it goes on, unless nobody wants to know.
+void print_notes(const Run& run, const Context& context);
+
 OnCrash on_crash_option(const std::string& text);
 
 /// The content of a file, `-` for standard input. Throws Error(Usage) that begins with |option|.

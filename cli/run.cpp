@@ -58,6 +58,7 @@ int run_workflow(const Context& context, const RunOptions& options) {
   Drive drive(context, options.drive);
   auto run = Run::start(journal, std::move(loaded), std::move(inputs), start_options(options.start),
                         std::move(evaluator), drive.observer());
+  print_notes(*run, context);
   return drive.finish(*run);
 }
 

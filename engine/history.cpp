@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "engine/model/json_text.h"
+#include "engine/model/holed_text.h"
 
 namespace flowrun {
 namespace {
@@ -20,7 +21,7 @@ std::string cut(std::string text, std::size_t width) {
 
 std::string preview_of_input(const Json& input, std::size_t width) {
   if (!input.is_object()) return "";
-  if (input.contains("url")) return cut(input.value("method", "GET") + " " + input.value("url", ""), width);
+  if (input.contains("url")) return cut(input.value("method", "GET") + " " + shown_holed_text(input["url"]), width);
   if (!input.contains("argv") || !input["argv"].is_array()) return "";
   const Json& argv = input["argv"];
   // Of a shell step the script is what it does; the interpreter in front of it is the same everywhere.

@@ -70,6 +70,7 @@ class Loader {
       group->status_named = for_questions_ || !looked_into.empty() || looked_at.count(name) > 0;
     }
     loaded_.http = reading_.http;
+    loaded_.ignored_lints = ignored_;
     loaded_.workflow.signals = std::move(reading_.signals);
     loaded_.workflow.limits = std::move(reading_.limits);
     programs();
@@ -212,13 +213,10 @@ class Loader {
     if (!declared || !reading_.is(*declared, Node::Kind::Map, "secrets", "a map of names to where they are read"))
       return;
     for (const Member& member : declared->members) {
+      if (member.key.rfind("x-", 0) == 0) continue;
+      reading_.check_name(member.key, member.at, "a secret", false);
       reading_.secrets.insert(member.key);
-      int sources = 0;
-      for (const char* source : {"env", "file", "command"}) sources += member.value.find(source) != nullptr;
-      if (sources > 1)
-        reading_.error("E403", member.at, member.key.size(),
-                       fmt::format("secret `{}` is read from two sources", member.key),
-                       "keep one of env, file, command");
+      secret(member);
     }
   }
 
@@ -228,6 +226,45 @@ class Loader {
       return;
     for (const Member& member : declared->members)
       if (member.key.rfind("x-", 0) != 0) reading_.pool(member);
+  }
+
+  void secret(const Member& member) {
+    const Node& node = member.value;
+    if (!node.is_map()) {
+      reading_.error("E102", node.at, node.text.size(),
+                     fmt::format("secret `{}` must say where it is read, not what it is", member.key),
+                     "write { env: VARIABLE }, { file: PATH } or { command: [PROGRAM, ...] }");
+      return;
+    }
+    reading_.only(node, names_within("secrets"), "a secret");
+    SecretSource source;
+    source.name = member.key;
+    source.line = member.at.line;
+    int sources = 0;
+    for (auto [name, from] : {std::pair{"env", SecretSource::From::Env}, {"file", SecretSource::From::File}})
+      if (const Node* key = node.find(name)) {
+        ++sources;
+        source.from = from;
+        source.place = reading_.plain_text(*key, name);
+        if (key->is_string() && source.place.empty())
+          reading_.error("E102", key->at, 1, fmt::format("`{}` is empty", name));
+      }
+    if (const Node* key = node.find("command");
+        key && ++sources && reading_.is(*key, Node::Kind::List, "command", "a list: the program and its arguments")) {
+      source.from = SecretSource::From::Command;
+      for (const Node& item : key->items) source.command.push_back(reading_.plain_text(item, "command"));
+      if (source.command.empty()) reading_.error("E102", key->at, 1, "the program is missing");
+    }
+    if (const Node* key = node.find("optional"))
+      source.optional = reading_.plain_boolean(*key, "optional").value_or(false);
+    if (sources == 0)
+      reading_.error("E110", member.at, member.key.size(),
+                     fmt::format("secret `{}` does not say where it is read", member.key),
+                     "write { env: VARIABLE }, { file: PATH } or { command: [PROGRAM, ...] }");
+    if (sources > 1)
+      reading_.error("E403", member.at, member.key.size(),
+                     fmt::format("secret `{}` is read from two sources", member.key), "keep one of env, file, command");
+    loaded_.secrets.push_back(std::move(source));
   }
 
   void defaults() {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "engine/language/diagnostics.h"
 #include "engine/language/expression.h"
 #include "engine/machine/workflow.h"
+#include "engine/model/secret.h"
 
 namespace flowrun {
 
@@ -37,6 +39,8 @@ struct Loaded {
   bool http = false;  ///< some step is an HTTP call
   std::vector<InputSpec> inputs;
   std::vector<Var> vars;
+  std::vector<SecretSource> secrets;
+  std::set<std::string> ignored_lints;
   std::vector<Program> programs;  ///< every expression that needs jq, each once
 };
 

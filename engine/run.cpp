@@ -125,6 +125,7 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
                                 std::unique_ptr<Evaluator> evaluator, Observer observer) {
   std::unique_ptr<Run> run(new Run(journal, std::move(loaded), std::move(observer)));
   run->evaluator_ = std::move(evaluator);
+  run->read_secrets(run->loaded_.folder);
   Instant now = wall_clock();
   RunRecord& record = run->record_;
   record.name = run->loaded_.workflow.name;
@@ -172,6 +173,7 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
   started.forked_of = options.forked_of;
   started.forked_from = options.forked_from;
   run->reuse_ = reuse_for(journal, started, run->loaded_.workflow);
+  started.secrets = run->secrets_.marks(started.seed);
 
   run->machine_ = std::make_unique<Machine>(run->loaded_.workflow, *run->evaluator_);
   run->beat_at_ = now;
@@ -219,12 +221,37 @@ std::vector<OpenQuestion> Run::questions(const ResumeOptions& options) const {
   return open;
 }
 
+void Run::read_secrets(const std::string& folder) {
+  secrets_ = Secrets(loaded_.secrets, folder, loaded_.file);
+  if (loaded_.ignored_lints.count("W323")) return;
+  for (const std::string& name : secrets_.unmasked())
+    notes_.push_back(
+        fmt::format("warning[W323]: secret {} has less than {} characters: it is not masked in output, "
+                    "answers and messages",
+                    name, Mask::kShortest));
+}
+
+std::vector<SecretMark> Run::mark_secrets() {
+  const RunStarted& run = machine_->run();
+  std::vector<SecretMark> marks = secrets_.marks(run.seed);
+  for (const SecretMark& now : marks)
+    for (const SecretMark& before : run.secrets)
+      if (now.name == before.name && now != before)
+        notes_.push_back(fmt::format("warning: secret {} {}", now.name,
+                                     now.absent      ? "is not there any more; it is null from here on"
+                                     : before.absent ? "was not there before; it is from here on"
+                                                     : "has changed since the run was last driven"));
+  return marks;
+}
+
 void Run::resume(const ResumeOptions& options) {
+  read_secrets(options.workdir.empty() ? machine_->run().folder : options.workdir);
   std::vector<std::string> in_flight;
   Duration grace{5000};
   for (const Machine::InFlight& flight : machine_->in_flight()) in_flight.push_back(flight.path);
   // Whatever the dead drive left running must be gone before anything is repeated.
   leftovers_ = end_leftovers(tokens_, in_flight, grace);
+  for (Leftover& leftover : leftovers_) leftover.command = secrets_.mask().text(leftover.command);
 
   // First what the crash kept out of the journal: it follows from what is in it.
   RunResumed resumed;
@@ -250,6 +277,7 @@ void Run::resume(const ResumeOptions& options) {
   resumed.host = place.host;
   resumed.boot_id = place.boot_id;
   resumed.pid_namespace = place.pid_namespace;
+  resumed.secrets = mark_secrets();
   tokens_.push_back(resumed.token);
   beat_at_ = now;
   update_ = {};
@@ -272,7 +300,9 @@ void Run::resume(const ResumeOptions& options) {
 }
 
 void Run::retry(const std::string& path) {
+  read_secrets(machine_->run().folder);
   RunReopened reopened;
+  reopened.secrets = mark_secrets();
   reopened.token = random_hex(16);
   reopened.path = path;
   tokens_.push_back(reopened.token);
@@ -284,6 +314,8 @@ void Run::retry(const std::string& path) {
 }
 
 void Run::undo(const std::string& by) {
+  read_secrets(machine_->run().folder);
+  mark_secrets();  // for the notes
   UndoRequested undo;
   undo.token = random_hex(16);
   undo.by = by;
@@ -366,6 +398,7 @@ void Run::make_executor() {
   options.run_id = run.id;
   options.token = run.token;
   options.run_dir = run.run_dir;
+  options.secrets = &secrets_;
   executor_ = make_worker_pool(options);
 }
 

@@ -13,6 +13,7 @@
 #include "engine/executor/executor.h"
 #include "engine/executor/leftovers.h"
 #include "engine/fork.h"
+#include "engine/executor/secrets.h"
 #include "engine/journal/journal.h"
 #include "engine/load.h"
 #include "engine/machine/machine.h"
@@ -51,7 +52,7 @@ class Run {
   using Observer = std::function<void(const Entry&)>;
 
   /// Journals a new run and starts it. |loaded| and |inputs| are checked already. Throws Error(Impossible) when the id
-  /// is taken.
+  /// is taken, Error(Invalid) when a secret is missing.
   static std::unique_ptr<Run> start(Journal& journal, Loaded loaded, ResolvedInputs inputs, const StartOptions& options,
                                     std::unique_ptr<Evaluator> evaluator, Observer observer);
 
@@ -71,6 +72,9 @@ class Run {
   void undo(const std::string& by);
   /// After resume() or retry(): what the last drive had left running.
   const std::vector<Leftover>& leftovers() const { return leftovers_; }
+
+  /// After start(), resume() or retry(): what people should know of the secrets.
+  const std::vector<std::string>& notes() const { return notes_; }
 
   /// Waits for something to happen, at most |patience|, and takes it in. False when the run has come to rest.
   /// Throws Error(Journal) when the journal can not be written any more; nothing runs then.
@@ -109,6 +113,9 @@ class Run {
   };
 
   Run(Journal& journal, Loaded loaded, Observer observer);
+  /// Reads the secrets; throws Error(Invalid) when one is missing.
+  void read_secrets(const std::string& folder);
+  std::vector<SecretMark> mark_secrets();
   void make_executor();
   void take(Event event);
   void take_timers();
@@ -129,11 +136,13 @@ class Run {
   std::unique_ptr<Evaluator> evaluator_;
   std::unique_ptr<Handover> handover_;
   std::unique_ptr<Machine> machine_;
+  Secrets secrets_;
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<Reuse> reuse_;
   std::vector<Decision> missing_;
   std::vector<std::string> tokens_;
   std::vector<Leftover> leftovers_;
+  std::vector<std::string> notes_;
 
   Instant last_at_{};
   Instant beat_at_{};

@@ -54,6 +54,23 @@ Settled settled_from(const StepHistory& step) {
 
 }  // namespace
 
+namespace {
+
+/// Secrets are not read for those who only look.
+Json concealed_secrets(const Loaded& loaded) {
+  Json secrets = Json::object();
+  for (const SecretSource& source : loaded.secrets) secrets[source.name] = "***";
+  return secrets;
+}
+
+std::variant<Value, Failure> secret_from(const Json& secrets, const std::string& name) {
+  if (name.empty()) return Value(secrets);
+  if (!secrets.contains(name)) return unknown("there is no $secrets." + name);
+  return Value(secrets[name]);
+}
+
+}  // namespace
+
 Evaluation evaluate(const Expression& expression, const Scope& view, Evaluator& evaluator) {
   for (const Reference& reference : expression.references()) {
     if (reference.member.empty() || (reference.variable != "input" && reference.variable != "vars")) continue;
@@ -68,6 +85,7 @@ Evaluation evaluate(const Expression& expression, const Scope& view, Evaluator& 
 
 std::variant<Value, Failure> FileView::lookup(const Reference& reference) const {
   const std::string& variable = reference.variable;
+  if (variable == "secrets") return secret_from(concealed_secrets(loaded_), reference.member);
   if (variable == "input") {
     bool declared = std::any_of(loaded_.inputs.begin(), loaded_.inputs.end(),
                                 [&](const InputSpec& input) { return input.name == reference.member; });
@@ -88,7 +106,7 @@ std::variant<Value, Failure> FileView::lookup(const Reference& reference) const 
 
 RunView::RunView(const Journal& journal, const RunRecord& run, const Loaded& loaded, const History& history,
                  Evaluator& evaluator, std::string step)
-    : history_(history), step_(std::move(step)) {
+    : history_(history), secrets_(concealed_secrets(loaded)), step_(std::move(step)) {
   Attempt newest;
   if (!step_.empty())
     for (std::int64_t from = 1;;) {
@@ -140,6 +158,7 @@ std::variant<Value, Failure> RunView::lookup(const Reference& reference) const {
     return unknown(step_.empty() ? "`.` is the raw result of a step; --step PATH names one"
                                  : "the journal keeps no result of step " + step_);
   }
+  if (reference.variable == "secrets") return secret_from(secrets_, reference.member);
   if (frame_) return FrameScope(*frame_).lookup(reference);
   if (reference.variable == "steps" || reference.variable == "status") return lookup_step(reference);
   if (auto bound = replayed_.machine->bind(reference)) return *std::move(bound);

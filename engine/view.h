@@ -39,6 +39,7 @@ class RunView : public Scope {
   std::variant<Value, Failure> lookup_step(const Reference& reference) const;
 
   const History& history_;
+  const Json secrets_;  ///< by name, as people may see them
   std::string step_;
   Replayed replayed_;
   const Frame* frame_ = nullptr;  ///< of the step, in the moment before its attempt ended

@@ -49,6 +49,7 @@ std::optional<std::string> take_output(const std::string& file, std::size_t most
 }  // namespace
 
 struct Children::Child {
+  explicit Child(const Mask& mask) : out_mask(mask), err_mask(mask) {}
   std::uint64_t id = 0;
   Task task;
   int pid = -1, pidfd = -1, in = -1, out = -1, err = -1;
@@ -64,6 +65,7 @@ struct Children::Child {
   bool leader_gone = false;         ///< reaped, but the group it leaves behind has its grace
   int status_code = 0, status = 0;  ///< of the leader
   std::string script_file;
+  Mask::Stream out_mask, err_mask;  ///< of what goes to the log, or is cut
 
   const Process& process() const { return std::get<Process>(task.work); }
 };
@@ -80,7 +82,7 @@ Children::Child* Children::find(std::uint64_t id) {
 void Children::begin(Task task) {
   worker_.shared().make_run_dir();
   const ExecutorOptions& options = worker_.shared().options;
-  auto child = std::make_unique<Child>();
+  auto child = std::make_unique<Child>(worker_.shared().secrets().mask());
   child->id = ++last_id_;
   child->task = std::move(task);
   const Process& process = child->process();
@@ -89,6 +91,7 @@ void Children::begin(Task task) {
   int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1};
   std::string trouble;
   try {
+    worker_.shared().secrets().fill(child->task);
     request.argv = arguments_of(options, child->task, process, child->script_file);
     request.env = environment_of(options, child->task, process);
   } catch (const std::exception& error) {
@@ -226,7 +229,7 @@ void Children::keep(Child& child, bool from_stderr, std::string_view bytes) {
   const Process& process = child.process();
   if (!from_stderr) {
     if (process.capture == Process::Capture::None) {
-      worker_.shared().log.append(child.task.path, child.task.attempt, false, bytes);
+      log(child, false, child.out_mask.pass(bytes));
       return;
     }
     std::size_t room = static_cast<std::size_t>(process.max_output) -
@@ -235,15 +238,23 @@ void Children::keep(Child& child, bool from_stderr, std::string_view bytes) {
     child.stdout_text += bytes.substr(0, room);
     return;
   }
+  keep_stderr(child, child.err_mask.pass(bytes));
+}
+
+void Children::log(const Child& child, bool is_stderr, std::string_view bytes) {
+  if (!bytes.empty()) worker_.shared().log.append(child.task.path, child.task.attempt, is_stderr, bytes);
+}
+
+void Children::keep_stderr(Child& child, std::string_view bytes) {
   child.stderr_tail += bytes;
   if (child.stderr_tail.size() > 2 * kTail) child.stderr_tail.erase(0, child.stderr_tail.size() - kTail);
   if (child.stderr_logged) {
-    worker_.shared().log.append(child.task.path, child.task.attempt, true, bytes);
+    log(child, true, bytes);
     return;
   }
   child.stderr_head += bytes;
-  if (child.stderr_head.size() > kTail || process.capture == Process::Capture::None) {
-    worker_.shared().log.append(child.task.path, child.task.attempt, true, child.stderr_head);
+  if (child.stderr_head.size() > kTail || child.process().capture == Process::Capture::None) {
+    log(child, true, child.stderr_head);
     child.stderr_logged = true;
     child.stderr_head.clear();
   }
@@ -318,6 +329,8 @@ void Children::finish(Child& child) {
       drain(child, from_stderr, static_cast<std::size_t>(there));
     close_stream(descriptor);
   }
+  log(child, false, child.out_mask.rest());
+  keep_stderr(child, child.err_mask.rest());
   std::unique_ptr<Child> over = std::move(running_.at(child.id));
   running_.erase(over->id);
   if (auto found = by_path_.find(over->task.path); found != by_path_.end() && found->second == over->id)
@@ -342,6 +355,18 @@ Result Children::result_of(const Child& child) const {
   std::string_view all_tail = child.stderr_tail;
   std::string tail =
       tail_lines(std::string(all_tail.substr(all_tail.size() - std::min(all_tail.size(), kTail))), kTailLines);
+
+  // Messages and cut texts are made of what is masked already. JSON is masked when it is a value, so that it stays
+  // JSON.
+  const Mask& mask = worker_.shared().secrets().mask();
+  const std::string masked = mask.empty() ? "" : mask.text(child.stdout_text, child.too_much);
+  const std::string& output = mask.empty() ? child.stdout_text : masked;
+  auto value_of = [&](Process::Capture capture) {
+    bool text = capture == Process::Capture::Text || capture == Process::Capture::Lines;
+    auto value = captured(capture, text ? output : child.stdout_text, written);
+    if (mask.empty() || std::holds_alternative<Value>(value)) return value;
+    return captured(capture, output, written ? std::optional(mask.text(*written)) : std::nullopt);
+  };
 
   bool good = !by_signal && std::find(process.success_codes.begin(), process.success_codes.end(), status) !=
                                 process.success_codes.end();
@@ -370,7 +395,7 @@ Result Children::result_of(const Child& child) const {
                 {}};
   }
   if (!result.failure) {
-    auto value = captured(process.capture, child.stdout_text, written);
+    auto value = value_of(process.capture);
     if (auto* failure = std::get_if<Failure>(&value)) {
       result.failure = std::move(*failure);
     } else {
@@ -385,19 +410,18 @@ Result Children::result_of(const Child& child) const {
     // What it had to say is kept for `$status.x.output`.
     std::variant<Value, Failure> from_file = Failure{};
     if (written && !too_much_written) from_file = json_value(*written, "$FLOWRUN_OUTPUT");
-    auto value = captured(process.capture == Process::Capture::File ? Process::Capture::None : process.capture,
-                          child.stdout_text, written);
+    auto value = value_of(process.capture == Process::Capture::File ? Process::Capture::None : process.capture);
     if (auto* json = std::get_if<Value>(&from_file)) {
       result.value = *json;
     } else if (auto* text = std::get_if<Value>(&value)) {
       result.value = *text;
     } else {
-      result.value = Value::string(child.stdout_text);
+      result.value = Value::string(output);
     }
   } else if (child.task.keep_raw) {
     std::string raw = fmt::format("{{\"exit_code\":{},\"duration_ms\":{},\"attempt\":{},\"stdout\":", status,
                                   result.took.count(), child.task.attempt);
-    append_json_string(raw, child.stdout_text);
+    append_json_string(raw, output);
     raw += ",\"stderr_tail\":";
     append_json_string(raw, tail);
     raw += ",\"value\":" + result.value.text() + "}";

@@ -10,6 +10,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "engine/executor/secrets.h"
+
 extern char** environ;
 
 namespace flowrun {
@@ -52,8 +54,9 @@ std::vector<std::string> environment_of(const ExecutorOptions& options, const Ta
   if (process.inherit != Process::Inherit::None) {
     for (char** variable = environ; *variable; ++variable) {
       std::string text = *variable;
+      std::string name = text.substr(0, text.find('='));
+      if (options.secrets && options.secrets->brought_by(name)) continue;
       if (process.inherit == Process::Inherit::Listed) {
-        std::string name = text.substr(0, text.find('='));
         if (std::find(process.inherited.begin(), process.inherited.end(), name) == process.inherited.end()) continue;
       }
       env.push_back(std::move(text));

@@ -10,6 +10,8 @@
 
 namespace flowrun {
 
+class Secrets;
+
 class Executor {
  public:
   virtual ~Executor() = default;
@@ -40,7 +42,8 @@ struct ExecutorOptions {
   int jobs = 0;     ///< processes at once; 0: see Process::shares_cpus
   int cpus = 1;     ///< places for processes that share the CPUs
   std::string run_id, token;
-  std::string run_dir;  ///< made when first needed
+  std::string run_dir;               ///< made when first needed
+  const Secrets* secrets = nullptr;  ///< outlives the executor; null: none
 };
 
 /// Loads what HTTP needs, which takes 5 ms; else the first request does. Throws Error(Internal) where it is not there.

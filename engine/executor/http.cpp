@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 
 #include "engine/executor/transfer.h"
@@ -71,6 +72,17 @@ void Http::begin(Task task) {
   if (!multi_) make_multi();
   auto transfer = std::make_unique<Transfer>();
   transfer->task = std::move(task);
+  const Secrets& secrets = worker_.shared().secrets();
+  transfer->conceal(secrets.mask());
+  try {
+    secrets.fill(transfer->task);
+  } catch (const std::runtime_error& error) {
+    Result result;
+    result.failure = Failure{"expression", error.what(), "", 0, {}};
+    result.sent = false;
+    worker_.shared().tell_ended(transfer->task, std::move(result));
+    return;
+  }
   transfer->host = host_of(transfer->request().url);
   if (transfer->request().response == HttpRequest::Response::File) worker_.shared().make_run_dir();
   // The first to a new host goes alone: each of many at once would look its name up, in a thread of its own.

@@ -12,6 +12,7 @@
 #include <iterator>
 
 #include "engine/executor/capture.h"
+#include "engine/model/encode.h"
 
 namespace flowrun {
 
@@ -57,8 +58,9 @@ std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* self
   transfer.size += static_cast<std::int64_t>(length);
   // An error's answer is for people, and what is too long for them is cut.
   if (!good || request.response == HttpRequest::Response::None) {
-    if (transfer.body.size() < kMostErrorBody)
-      transfer.body.append(bytes, std::min(length, kMostErrorBody - transfer.body.size()));
+    std::size_t kept = std::min(length, kMostErrorBody - std::min(kMostErrorBody, transfer.body.size()));
+    transfer.body.append(bytes, kept);
+    transfer.body_cut = transfer.body_cut || kept < length;
     return length;
   }
   if (transfer.size > request.max_response) {
@@ -66,7 +68,8 @@ std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* self
     return 0;
   }
   if (transfer.file.is_open()) {
-    transfer.file_broken = !transfer.file.write(bytes, length);
+    std::string_view safe = transfer.file_mask->pass({bytes, length});
+    transfer.file_broken = !transfer.file.write(safe.data(), safe.size());
     return transfer.file_broken ? 0 : length;
   }
   transfer.body.append(bytes, length);
@@ -140,13 +143,6 @@ Failure of_curl(CURLcode code, const std::string& what, const std::string& detai
   }
 }
 
-std::string base64(std::string_view bytes) {
-  std::string text(4 * ((bytes.size() + 2) / 3), '\0');
-  web().EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                        reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  return text;
-}
-
 bool says_json(const std::string& content_type) { return content_type.find("json") != content_type.npos; }
 
 }  // namespace
@@ -155,6 +151,22 @@ Transfer::~Transfer() {
   web().curl_slist_free_all(header_list);
   if (upload) std::fclose(upload);
 }
+
+void Transfer::conceal(const Mask& secrets) {
+  mask = &secrets;
+  shown_url = request().url;
+  const TaskHoles& holes = request().holes;
+  for (auto hole = holes.rbegin(); hole != holes.rend(); ++hole)
+    if (hole->in == TaskHole::In::Url) shown_url.insert(hole->hole.at, "***");
+}
+
+bool Transfer::has_secret(TaskHole::In in, std::size_t index) const {
+  const TaskHoles& holes = request().holes;
+  return std::any_of(holes.begin(), holes.end(),
+                     [&](const TaskHole& hole) { return hole.in == in && hole.index == index; });
+}
+
+std::string Transfer::shown_body() const { return mask->text(body, body_cut); }
 
 std::string Transfer::prepare(CURL* handle, const std::string& run_dir, bool crowded) {
   easy = handle;
@@ -207,6 +219,7 @@ std::string Transfer::prepare(CURL* handle, const std::string& run_dir, bool cro
     file_name = fmt::format("body-{:016x}-{}", std::hash<std::string>{}(task.path), task.attempt);
     if (!file.open(run_dir + "/" + file_name))
       return fmt::format("cannot write the answer to {}/{}: {}", run_dir, file_name, std::strerror(errno));
+    file_mask.emplace(*mask);
   }
   return "";
 }
@@ -216,7 +229,8 @@ std::string Transfer::prepare_headers() {
   auto add = [&list](const std::string& line) { list = web().curl_slist_append(list, line.c_str()); };
   bool elsewhere = host_of(url) != host_of(request().home.empty() ? request().url : request().home);
   bool accepts = false, has_agent = false, has_type = false;
-  for (const auto& [given, text] : request().headers) {
+  for (std::size_t i = 0; i < request().headers.size(); ++i) {
+    const auto& [given, text] = request().headers[i];
     std::string name = lower(given);
     std::string value(trimmed(text));
     // Data that ends a line would go on as a header of its own.
@@ -226,7 +240,8 @@ std::string Transfer::prepare_headers() {
       return fmt::format("the header {} can not be sent: it holds a line break, or its name is none",
                          Value::string(given).text());
     }
-    if (elsewhere && !may_change_hosts(name)) continue;
+    bool secret = has_secret(TaskHole::In::Header, i) || has_secret(TaskHole::In::Basic, i);
+    if (elsewhere && (secret || !may_change_hosts(name))) continue;
     accepts = accepts || name == "accept";
     has_agent = has_agent || name == "user-agent";
     if (name == "content-type") {
@@ -311,7 +326,10 @@ std::string Transfer::prepare_redirect() {
     method = "GET";
     with_body = false;
   }
+  if (with_body && host_of(where) != host && has_secret(TaskHole::In::Body))
+    return bad_redirect = "is sent to another host, which must not get the secret in its body";
   url = where;
+  shown_url = mask->text(url);
   sent_here = false;
   headers.clear();
   trouble[0] = 0;
@@ -340,7 +358,7 @@ bool Transfer::expected(long number) const {
 }
 
 Failure Transfer::failure_of(CURLcode code) const {
-  std::string what = method + " " + url;
+  std::string what = method + " " + shown_url;
   std::string detail = trouble[0] ? trouble : web().curl_easy_strerror(code);
   if (!bad_redirect.empty()) return named("parse", what + " " + bad_redirect);
   if (sent_twice)
@@ -362,7 +380,8 @@ std::variant<Value, Failure> Transfer::body_value(const std::string& content_typ
   using Response = HttpRequest::Response;
   Response response = request().response;
   if (file.is_open()) {
-    std::string about = file.close(file_name);
+    std::string_view left = file_mask->rest();
+    std::string about = file.write(left.data(), left.size()) ? file.close(file_name) : "";
     if (about.empty()) return named("internal", "the answer can not be written to the run's folder");
     return Value::from_text(std::move(about));
   }
@@ -370,9 +389,12 @@ std::variant<Value, Failure> Transfer::body_value(const std::string& content_typ
   if (response == Response::Base64) return Value::string(base64(body));
   if (response == Response::Json || (response == Response::Auto && says_json(content_type))) {
     if (body.empty() && response == Response::Auto) return Value();
-    return json_value(body, fmt::format("the answer to {} {}", method, url));
+    std::string what = fmt::format("the answer to {} {}", method, shown_url);
+    auto value = json_value(body, what);
+    // The message shows how it begins.
+    return mask->empty() || std::holds_alternative<Value>(value) ? value : json_value(shown_body(), what);
   }
-  return Value::string(response == Response::Text || is_utf8(body) ? body : base64(body));
+  return Value::string(response == Response::Text || is_utf8(body) ? shown_body() : base64(body));
 }
 
 /// As an object; a header that comes several times is one with commas (RFC 9110, 5.3).
@@ -420,25 +442,25 @@ Result Transfer::result(CURLcode code) {
     // Shown as what it says it is, whatever `response` wants of a good answer.
     std::variant<Value, Failure> shown = Failure{};
     if (says_json(type)) shown = json_value(body, "");
-    result.value = std::holds_alternative<Value>(shown) ? std::get<Value>(shown) : Value::string(body);
-    result.failure =
-        Failure{fmt::format("http.{}", result.code), fmt::format("{} {} answered {}", method, url, result.code), "", 0,
-                Value::from_text(fmt::format("{{\"http\":{{\"status\":{},\"headers\":{},\"body\":{}}}}}", result.code,
-                                             header_json(), result.value.text()))};
+    result.value = std::holds_alternative<Value>(shown) ? std::get<Value>(shown) : Value::string(shown_body());
+    result.failure = Failure{fmt::format("http.{}", result.code),
+                             fmt::format("{} {} answered {}", method, shown_url, result.code), "", 0,
+                             Value::from_text(fmt::format("{{\"http\":{{\"status\":{},\"headers\":{},\"body\":{}}}}}",
+                                                          result.code, header_json(), result.value.text()))};
     if (result.code == 429 || result.code == 503) result.retry_after = retry_after();
     return result;
   }
   auto value = body_value(type);
   if (auto* failure = std::get_if<Failure>(&value)) {
     result.failure = std::move(*failure);
-    result.value = Value::string(body);
+    result.value = Value::string(shown_body());
     return result;
   }
   result.value = std::get<Value>(std::move(value));
   if (task.keep_raw) {
     std::string raw = fmt::format("{{\"status\":{},\"duration_ms\":{},\"attempt\":{},\"url\":", result.code,
                                   result.took.count(), task.attempt);
-    append_json_string(raw, url);
+    append_json_string(raw, shown_url);
     raw += ",\"headers\":" + header_json() + ",\"body\":" + result.value.text() + "}";
     result.value = Value::from_text(std::move(raw));
   }

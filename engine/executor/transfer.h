@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/executor/body_file.h"
+#include "engine/executor/mask.h"
 #include "engine/executor/web.h"
 #include "engine/model/outcome.h"
 #include "engine/model/task.h"
@@ -32,16 +33,21 @@ struct Transfer {
   std::string file_name;  ///< relative to the run's folder
   std::int64_t size = 0;  ///< of the answer's body so far
   bool headed = false;    ///< the answer's headers are complete
-  bool too_large = false, file_broken = false;
+  bool too_large = false, file_broken = false, body_cut = false;
   bool sent = false;                           ///< some request has gone out, perhaps one that was redirected
   bool sent_here = false, sent_twice = false;  ///< the request to where it has been redirected
   std::string url, method;                     ///< now, after redirects
-  bool with_body = true;                       ///< a redirect may have dropped it
+  std::string shown_url;                       ///< the same without secrets
+  const Mask* mask = nullptr;
+  std::optional<Mask::Stream> file_mask;  ///< of an answer that is streamed into a file
+  bool with_body = true;                  ///< a redirect may have dropped it
   int redirects = 0;
   std::string bad_redirect;  ///< not empty: why the answer's redirect can not be followed
   char trouble[CURL_ERROR_SIZE] = {};
 
   ~Transfer();
+  /// Before secrets are filled in: how it is to be shown, and what is to be masked in the answer.
+  void conceal(const Mask& secrets);
   const HttpRequest& request() const { return std::get<HttpRequest>(task.work); }
   /// Sets all options of |handle|. |crowded|: it shares the memory with hundreds. Not empty: why it can not begin.
   std::string prepare(CURL* handle, const std::string& run_dir, bool crowded);
@@ -57,6 +63,9 @@ struct Transfer {
   Failure failure_of(CURLcode code) const;
   std::string prepare_headers();
   std::string prepare_body();
+  bool has_secret(TaskHole::In in, std::size_t index = 0) const;
+  /// The answer's body as text, cut, and without secrets.
+  std::string shown_body() const;
   std::string header_json() const;
   std::optional<Duration> retry_after() const;
   std::variant<Value, Failure> body_value(const std::string& content_type);

@@ -50,10 +50,10 @@ Web load() {
   FIND(crypto, EVP_DigestFinal_ex);
   FIND(crypto, EVP_DigestInit_ex);
   FIND(crypto, EVP_DigestUpdate);
-  FIND(crypto, EVP_EncodeBlock);
   FIND(crypto, EVP_MD_CTX_free);
   FIND(crypto, EVP_MD_CTX_new);
   FIND(crypto, EVP_sha256);
+  FIND(crypto, PKCS5_PBKDF2_HMAC);
 #undef FIND
   web.curl_global_init(CURL_GLOBAL_DEFAULT);
   return web;

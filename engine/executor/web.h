@@ -30,10 +30,10 @@ struct Web {
   decltype(&::EVP_DigestFinal_ex) EVP_DigestFinal_ex;
   decltype(&::EVP_DigestInit_ex) EVP_DigestInit_ex;
   decltype(&::EVP_DigestUpdate) EVP_DigestUpdate;
-  decltype(&::EVP_EncodeBlock) EVP_EncodeBlock;
   decltype(&::EVP_MD_CTX_free) EVP_MD_CTX_free;
   decltype(&::EVP_MD_CTX_new) EVP_MD_CTX_new;
   decltype(&::EVP_sha256) EVP_sha256;
+  decltype(&::PKCS5_PBKDF2_HMAC) PKCS5_PBKDF2_HMAC;
 };
 
 /// Loads them at the first call, from any thread. Throws Error(Internal) where they are not installed or too old.

@@ -57,6 +57,14 @@ void PoolShared::tell(Event event) {
 }
 
 void PoolShared::tell_ended(const Task& task, Result result) {
+  if (const Mask& mask = secrets().mask(); !mask.empty()) {
+    auto masked = [&](Value& value) { value = Value::from_text(mask.json(value.text())); };
+    masked(result.value);
+    if (result.failure) {
+      result.failure->message = mask.text(result.failure->message);
+      masked(result.failure->detail);
+    }
+  }
   tell({{}, TaskEnded{task.path, task.attempt, std::move(result)}});
 }
 

@@ -13,6 +13,7 @@
 #include "engine/executor/executor.h"
 #include "engine/executor/output_log.h"
 #include "engine/executor/places.h"
+#include "engine/executor/secrets.h"
 
 namespace flowrun {
 
@@ -28,12 +29,14 @@ struct PoolShared {
 
   /// Hands |event| to the run thread.
   void tell(Event event);
+  /// With nothing secret in |result|.
   void tell_ended(const Task& task, Result result);
   /// Takes all that was told; waits up to |timeout| for the first.
   void take(std::vector<Event>& into, Duration timeout);
   void wake();
   /// Makes the run's folder, once.
   void make_run_dir();
+  const Secrets& secrets() const { return options.secrets ? *options.secrets : none_; }
 
   const ExecutorOptions options;
   Places places;
@@ -44,6 +47,7 @@ struct PoolShared {
   std::vector<Event> told_;
   int bell_;  ///< eventfd
   std::once_flag run_dir_made_;
+  const Secrets none_;
 };
 
 /// One step of a worker's loop is done for whoever registered a descriptor.

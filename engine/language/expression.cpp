@@ -81,8 +81,8 @@ class Bindings {
     }
     std::string name = variable == "." ? "." : "$" + variable;
     const Json* at = &std::get<Value>(found).json();
-    bool of_steps = variable == "steps" || variable == "status";
-    std::size_t depth = of_steps ? 1 : 0;
+    bool by_member = variable == "steps" || variable == "status" || (variable == "secrets" && !use.path.empty());
+    std::size_t depth = by_member ? 1 : 0;
     for (; depth < use.path.size() && at->is_object(); ++depth) {
       auto member = at->find(use.path[depth]);
       if (member == at->end()) break;

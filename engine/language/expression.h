@@ -11,6 +11,7 @@
 
 #include "engine/language/diagnostics.h"
 #include "engine/language/node.h"
+#include "engine/model/holed_text.h"
 #include "engine/model/scope.h"
 
 namespace flowrun {
@@ -57,8 +58,10 @@ struct TextTemplate {
 };
 
 /// How a value reads inside text: strings as they are, numbers and booleans as JSON; null, lists and objects are
-/// Failures whose message names |code| and says what to do.
+/// Failures whose message names |code| and says what to do. So is a secret, where it may not go.
 std::variant<std::string, Failure> as_text(const Value& value, std::string_view code);
+/// The same where secrets may go.
+std::variant<HoledText, Failure> as_holed_text(const Value& value, std::string_view code);
 
 /// Any JSON value with expressions in its strings.
 class ValueTemplate {
@@ -66,6 +69,8 @@ class ValueTemplate {
   ValueTemplate() = default;  ///< null
   static ValueTemplate compile(const Node& node, Diagnostics& diagnostics);
   bool constant() const { return !root_; }
+  /// Whether its value may have holes for secrets in it.
+  bool names_secrets() const { return names_secrets_; }
   Evaluation evaluate(const Scope& scope, Evaluator& evaluator) const;
   /// All that the expressions in it name.
   std::vector<Reference> references() const;
@@ -77,6 +82,7 @@ class ValueTemplate {
  private:
   struct Part;
   Value constant_;
+  bool names_secrets_ = false;
   std::shared_ptr<const Part> root_;
 };
 

@@ -122,6 +122,13 @@ Json ways() {
   return list;
 }
 
+/// Where a secret is read: one place.
+Json secret() {
+  Json one = closed(properties_within("secrets"));
+  one["oneOf"] = Json::array({required("env"), required("file"), required("command")});
+  return one;
+}
+
 Json policy() {
   Json one = closed(properties_within("join"));
   one["minProperties"] = 1;
@@ -161,6 +168,8 @@ Json of_type(const std::string& type) {
       {"map or expression", or_expression(map)},
       {"map of values", map_of(any)},
       {"map of inputs", map_of({{"if", {{"type", "object"}}}, {"then", ref("input")}})},
+      {"map of secrets", map_of(ref("secret"))},
+      {"list of texts", {{"type", "array"}, {"items", {{"type", "string"}}}, {"minItems", 1}}},
       {"list", {{"type", "array"}}},
       {"list of codes", list_of(matching("^[WI][0-9]{3}$"))},
       {"list, map or count",
@@ -327,6 +336,7 @@ Json definitions() {
           {"schema", any_of({{{"type", "boolean"}}, keywords(false)})},
           {"input", keywords(true)},
           {"limit", limit()},
+          {"secret", secret()},
           {"any_step", keys_of_any_step()},
           {"step", step()},
           {"lone_step", step_without({"id", "needs", "after"})},

@@ -220,13 +220,13 @@ class Parser {
         break;
       }
     }
-    bool of_step = node->reference.variable == "steps" || node->reference.variable == "status";
-    if (of_step) {
+    // These are looked up one by one.
+    const std::string& variable = node->reference.variable;
+    if (variable == "steps" || variable == "status" || variable == "secrets") {
       if (node->steps.empty() || !std::holds_alternative<std::string>(node->steps.front())) return nullptr;
       node->reference.member = std::get<std::string>(node->steps.front());
       node->steps.erase(node->steps.begin());
-      if (node->reference.variable == "status" && !node->steps.empty() &&
-          std::holds_alternative<std::string>(node->steps.front()))
+      if (variable == "status" && !node->steps.empty() && std::holds_alternative<std::string>(node->steps.front()))
         node->reference.field = std::get<std::string>(node->steps.front());
     }
     return node;

@@ -40,27 +40,35 @@ std::variant<std::string, Failure> as_text(const Value& value, std::string_view 
   if (json.is_string()) return json.get<std::string>();
   if (json.is_null()) return refuse(fmt::format("`{}` is null inside text; use `// \"default\"`", code));
   if (json.is_array()) return refuse(fmt::format("`{}` is a list inside text; use `join(\",\")` or `tojson`", code));
+  if (json.is_binary()) return refuse(fmt::format("`{}` is a secret, which may not flow here", code));
   if (json.is_object())
     return refuse(fmt::format("`{}` is an object inside text; use a field of it, or `tojson`", code));
   return value.text();
 }
 
+std::variant<HoledText, Failure> as_holed_text(const Value& value, std::string_view code) {
+  if (auto holed = holed_text_from(value.json())) return std::move(*holed);
+  auto text = as_text(value, code);
+  if (auto* failure = std::get_if<Failure>(&text)) return std::move(*failure);
+  return HoledText{std::get<std::string>(std::move(text))};
+}
+
 Evaluation TextTemplate::evaluate(const Scope& scope, Evaluator& evaluator) const {
   if (is_one_expression()) return expression().evaluate(scope, evaluator);
-  std::string text;
+  HoledText text;
   for (const Part& part : parts) {
     if (const auto* literal = std::get_if<std::string>(&part)) {
-      text += *literal;
+      text.text += *literal;
       continue;
     }
     const Expression& expression = std::get<Expression>(part);
     Evaluation evaluation = expression.evaluate(scope, evaluator);
     if (auto* failure = std::get_if<Failure>(&evaluation)) return std::move(*failure);
-    auto piece = as_text(std::get<Value>(evaluation), expression.code());
+    auto piece = as_holed_text(std::get<Value>(evaluation), expression.code());
     if (auto* failure = std::get_if<Failure>(&piece)) return std::move(*failure);
-    text += std::get<std::string>(piece);
+    text.append(std::get<HoledText>(piece));
   }
-  return Value::string(text);
+  return text.holes.empty() ? Value::string(text.text) : Value(to_json(text));
 }
 
 TextTemplate TextTemplate::compile(const Node& scalar, Diagnostics& diagnostics) {
@@ -202,6 +210,8 @@ ValueTemplate ValueTemplate::compile(const Node& node, Diagnostics& diagnostics)
     compiled.constant_ = Value(std::move(root.constant));
   } else {
     compiled.root_ = std::make_shared<const Part>(std::move(root));
+    for (const Reference& reference : compiled.references())
+      compiled.names_secrets_ = compiled.names_secrets_ || reference.variable == "secrets";
   }
   return compiled;
 }

@@ -332,6 +332,27 @@ void unchecked_tls(const Survey& survey, Findings& findings) {
   }
 }
 
+void secret_in_query(const Survey& survey, Findings& findings) {
+  auto tell = [&](const Expression& expression) {
+    for (const Reference& reference : expression.references())
+      if (reference.variable == "secrets")
+        findings.add(expression.at(), expression.code().size(),
+                     "servers and proxies write the query of a URL into their logs", "send it by `headers` or `auth`");
+  };
+  for (const Spot& spot : survey.spots) {
+    auto* call = dynamic_cast<const HttpStep*>(spot.step);
+    if (!call) continue;
+    for (const Expression& expression : call->query.expressions()) tell(expression);
+    bool behind = false;
+    for (const TextTemplate::Part& part : call->url.parts) {
+      if (const auto* literal = std::get_if<std::string>(&part))
+        behind = behind || literal->find('?') != std::string::npos;
+      else if (behind)
+        tell(std::get<Expression>(part));
+    }
+  }
+}
+
 void readable_auth(const Survey& survey, Findings& findings) {
   for (const Spot& spot : survey.spots) {
     auto* call = dynamic_cast<const HttpStep*>(spot.step);

@@ -12,7 +12,7 @@ namespace {
 
 struct Rule {
   const char* code;
-  lint_rules::Find* find;  ///< null: of an option that this version does not have
+  lint_rules::Find* find;  ///< null: not told of a file
 };
 
 // To add a lint: a row here, a function in one of the files of rules, a test in tests/lint/, a line in the section
@@ -35,9 +35,9 @@ constexpr std::array<Rule, 29> kRules{{
     {"W229", lint_rules::unclear_undo},
     {"W230", lint_rules::impossible_retry},
     {"W231", lint_rules::missing_undo},
-    {"W321", nullptr},  // secrets
+    {"W321", lint_rules::secret_in_query},
     {"W322", lint_rules::unchecked_tls},
-    {"W323", nullptr},  // secrets
+    {"W323", nullptr},  // told by a run: nobody knows the value before
     {"W324", lint_rules::readable_auth},
     {"W325", lint_rules::literal_secret},
     {"W331", lint_rules::interpolated_script},

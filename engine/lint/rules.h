@@ -32,6 +32,7 @@ Find hopeless_retry;       // W227
 Find unchecked_tls;        // W322
 Find readable_auth;        // W324
 Find unclear_undo;         // W229
+Find secret_in_query;      // W321
 Find impossible_retry;     // W230
 Find missing_undo;         // W231
 

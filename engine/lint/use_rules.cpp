@@ -135,8 +135,9 @@ void unused_name(const Survey& survey, Findings& findings) {
   for (const Mention& mention : survey.reading.mentions)
     used.insert(mention.reference.member.empty() ? mention.reference.variable
                                                  : mention.reference.variable + "." + mention.reference.member);
-  for (const auto& [key, variable, what] : {std::array<const char*, 3>{"input", "input", "input"},
-                                            std::array<const char*, 3>{"vars", "vars", "variable"}}) {
+  for (const auto& [key, variable, what] :
+       {std::array<const char*, 3>{"input", "input", "input"}, std::array<const char*, 3>{"vars", "vars", "variable"},
+        std::array<const char*, 3>{"secrets", "secrets", "secret"}}) {
     const Node* declared = survey.root.find(key);
     if (!declared || used.count(variable)) continue;
     for (const Member& member : declared->members) {

@@ -95,6 +95,7 @@ void Machine::take(const RunResumed& resumed) {
   suspending_ = false;
   run_.token = resumed.token;
   if (!resumed.folder.empty()) run_.folder = resumed.folder;
+  if (!resumed.secrets.empty()) run_.secrets = resumed.secrets;
   // Limits of work count only time in which flowrun was there to work; dates stay dates.
   for (auto& [key, timer] : timers_)
     if (key.second == TimerKind::Timeout || key.second == TimerKind::Deadline) timer.due += resumed.down;
@@ -133,6 +134,7 @@ void Machine::take(const RunReopened& reopened) {
   phase_ = Phase::Running;
   suspending_ = false;
   run_.token = reopened.token;
+  if (!reopened.secrets.empty()) run_.secrets = reopened.secrets;
   root_->reopen(reopened.path);
 }
 

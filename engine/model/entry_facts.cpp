@@ -32,6 +32,34 @@ TimerKind timer_from(const std::string& word) {
   throw Corruption(fmt::format("unknown timer '{}'", word));
 }
 
+/// Left out when there are none.
+void write_secrets(ObjectWriter& data, const std::vector<SecretMark>& secrets) {
+  if (secrets.empty()) return;
+  std::string& out = data.member("secrets");
+  out += '[';
+  for (std::size_t i = 0; i < secrets.size(); ++i) {
+    if (i > 0) out += ',';
+    ObjectWriter mark(out);
+    mark.text("name", secrets[i].name);
+    mark.text_if("fingerprint", secrets[i].fingerprint);
+    mark.true_if("absent", secrets[i].absent);
+  }
+  out += ']';
+}
+
+std::vector<SecretMark> secrets_from_text(std::string_view list) {
+  std::vector<SecretMark> secrets;
+  for (std::string_view element : list_elements(list)) {
+    SecretMark& mark = secrets.emplace_back();
+    for (ObjectReader member(element); member.next();) {
+      if (member.key() == "name") mark.name = member.text();
+      if (member.key() == "fingerprint") mark.fingerprint = member.text();
+      if (member.key() == "absent") mark.absent = member.boolean();
+    }
+  }
+  return secrets;
+}
+
 void write(Entry& entry, const RunStarted& fact) {
   ObjectWriter data(entry.data);
   data.number("semantics", fact.semantics);
@@ -55,6 +83,7 @@ void write(Entry& entry, const RunStarted& fact) {
   if (fact.timeout) data.number("timeout_ms", fact.timeout->count());
   data.text_if("forked_of", fact.forked_of);
   data.text_if("forked_from", fact.forked_from);
+  write_secrets(data, fact.secrets);
 }
 
 void read(const Entry& entry, RunStarted& fact) {
@@ -81,6 +110,7 @@ void read(const Entry& entry, RunStarted& fact) {
     if (key == "timeout_ms") fact.timeout = Duration(data.number());
     if (key == "forked_of") fact.forked_of = data.text();
     if (key == "forked_from") fact.forked_from = data.text();
+    if (key == "secrets") fact.secrets = secrets_from_text(data.raw());
   }
 }
 
@@ -147,6 +177,7 @@ void write(Entry& entry, const RunResumed& fact) {
   data.text("host", fact.host);
   data.text("boot_id", fact.boot_id);
   data.text("pid_namespace", fact.pid_namespace);
+  write_secrets(data, fact.secrets);
 }
 
 Mark mark_from_text(std::string_view text) {
@@ -175,18 +206,23 @@ void read(const Entry& entry, RunResumed& fact) {
     if (key == "host") fact.host = data.text();
     if (key == "boot_id") fact.boot_id = data.text();
     if (key == "pid_namespace") fact.pid_namespace = data.text();
+    if (key == "secrets") fact.secrets = secrets_from_text(data.raw());
   }
 }
 
 void write(Entry& entry, const RunReopened& fact) {
   entry.path = fact.path;
-  ObjectWriter(entry.data).text("token", fact.token);
+  ObjectWriter data(entry.data);
+  data.text("token", fact.token);
+  write_secrets(data, fact.secrets);
 }
 
 void read(const Entry& entry, RunReopened& fact) {
   fact.path = entry.path;
-  for (ObjectReader data(entry.data); data.next();)
+  for (ObjectReader data(entry.data); data.next();) {
     if (data.key() == "token") fact.token = data.text();
+    if (data.key() == "secrets") fact.secrets = secrets_from_text(data.raw());
+  }
 }
 
 void write(Entry& entry, const TaskReserved& fact) {

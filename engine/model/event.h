@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/model/outcome.h"
+#include "engine/model/secret.h"
 #include "engine/model/time.h"
 #include "engine/model/value.h"
 
@@ -36,6 +37,7 @@ struct RunStarted {
   std::optional<Duration> timeout;
   std::string forked_of;    ///< id of the run whose results are taken over; empty: none
   std::string forked_from;  ///< this step and what depends on it is run anew all the same
+  std::vector<SecretMark> secrets;  ///< as they were found
 };
 
 /// What a person said of a step that was in flight when its run was cut off.
@@ -64,6 +66,7 @@ struct RunResumed {
   std::optional<CancelRequested> cancel;  ///< it goes on only to come to its end
   std::string folder;                     ///< --workdir: replaces that of RunStarted; empty: as it was
   std::string host, boot_id, pid_namespace;
+  std::vector<SecretMark> secrets;  ///< as they were found now
 };
 
 /// `flowrun retry`: the failed, blocked and cancelled steps get another chance; with |path| that step and what
@@ -71,6 +74,7 @@ struct RunResumed {
 struct RunReopened {
   std::string token;
   std::string path;
+  std::vector<SecretMark> secrets{};  ///< as they were found now
 };
 
 /// `flowrun undo`: what is left to be undone in a run that has ended.

@@ -23,8 +23,9 @@ struct Reference {
 class Scope {
  public:
   virtual ~Scope() = default;
-  /// Value of `$variable`, or for `steps` and `status` of `$variable.member`. Of `$status.x` it may hold just |field|.
-  /// A Failure of type `expression` when it is not there, such as the output of a step that has not succeeded.
+  /// Value of `$variable`, or for `steps`, `status` and `secrets` of `$variable.member`. Of `$status.x` it may hold
+  /// just |field|. A Failure of type `expression` when it is not there, such as the output of a step that has not
+  /// succeeded.
   virtual std::variant<Value, Failure> lookup(const Reference& reference) const = 0;
 };
 

@@ -8,24 +8,41 @@ namespace flowrun {
 
 namespace {
 
+std::vector<Hole> holes_in(const TaskHoles& holes, TaskHole::In in, std::size_t index = 0) {
+  std::vector<Hole> found;
+  for (const TaskHole& hole : holes)
+    if (hole.in == in && hole.index == index) found.push_back(hole.hole);
+  return found;
+}
+
+void append_header(std::string& out, const HttpRequest& request, std::size_t index) {
+  const std::string& text = request.headers[index].second;
+  if (auto basic = holes_in(request.holes, TaskHole::In::Basic, index); !basic.empty())
+    append_holed_text(out, text, basic, "$basic");
+  else
+    append_holed_text(out, text, holes_in(request.holes, TaskHole::In::Header, index));
+}
+
 /// An object; a name that is sent more than once has a list of its values.
-void append_headers(std::string& out, const std::vector<std::pair<std::string, std::string>>& headers) {
+void append_headers(std::string& out, const HttpRequest& request, const auto& left_out) {
+  const auto& headers = request.headers;
   out += '{';
+  bool first = true;
   for (auto header = headers.begin(); header != headers.end(); ++header) {
     const auto same = [&](const auto& other) { return other.first == header->first; };
-    if (std::any_of(headers.begin(), header, same)) continue;
-    if (header != headers.begin()) out += ',';
+    if (left_out(*header) || std::any_of(headers.begin(), header, same)) continue;
+    if (!std::exchange(first, false)) out += ',';
     append_json_string(out, header->first);
     out += ':';
     if (std::count_if(header, headers.end(), same) == 1) {
-      append_json_string(out, header->second);
+      append_header(out, request, static_cast<std::size_t>(header - headers.begin()));
       continue;
     }
     out += '[';
     for (auto other = header; other != headers.end(); ++other) {
       if (!same(*other)) continue;
       if (other != header) out += ',';
-      append_json_string(out, other->second);
+      append_header(out, request, static_cast<std::size_t>(other - headers.begin()));
     }
     out += ']';
   }
@@ -35,15 +52,13 @@ void append_headers(std::string& out, const std::vector<std::pair<std::string, s
 void append(std::string& out, const HttpRequest& request, const std::string& key) {
   ObjectWriter object(out);
   object.text("method", request.method);
-  object.text("url", request.url);
-  if (key.empty()) {
-    if (!request.headers.empty()) append_headers(object.member("headers"), request.headers);
-  } else {
-    auto headers = request.headers;
-    std::erase_if(headers, [&](const auto& header) { return header.second == key; });
-    if (!headers.empty()) append_headers(object.member("headers"), headers);
-  }
-  if (request.body) object.text("body", *request.body);
+  append_holed_text(object.member("url"), request.url, holes_in(request.holes, TaskHole::In::Url));
+  // The key of the run has its own place beside the input.
+  auto is_key = [&](const auto& header) { return !key.empty() && header.second == key; };
+  if (!std::all_of(request.headers.begin(), request.headers.end(), is_key))
+    append_headers(object.member("headers"), request, is_key);
+  if (request.body)
+    append_holed_text(object.member("body"), *request.body, holes_in(request.holes, TaskHole::In::Body));
   object.text_if("file", request.body_file);
 }
 
@@ -64,13 +79,14 @@ void append(std::string& out, const Process& process, const std::string&) {
       append_json_string(env, process.env[i].first);
       env += ':';
       if (process.env[i].second)
-        append_json_string(env, *process.env[i].second);
+        append_holed_text(env, *process.env[i].second, holes_in(process.holes, TaskHole::In::Variable, i));
       else
         env += "null";
     }
     env += '}';
   }
-  object.text_if("stdin", process.stdin_text);
+  if (auto holes = holes_in(process.holes, TaskHole::In::Stdin); !holes.empty() || !process.stdin_text.empty())
+    append_holed_text(object.member("stdin"), process.stdin_text, holes);
 }
 
 }  // namespace

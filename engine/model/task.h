@@ -1,4 +1,5 @@
-// What the executor is asked to do: one HTTP call or one process. Everything is resolved: no expression is left.
+// What the executor is asked to do: one HTTP call or one process. Everything is resolved: no expression is left, and
+// of secrets just the places where they go.
 #pragma once
 
 #include <optional>
@@ -7,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "engine/model/holed_text.h"
 #include "engine/model/time.h"
 #include "engine/model/value.h"
 
@@ -15,6 +17,15 @@ namespace flowrun {
 struct StatusRange {
   int first, last;  ///< inclusive
 };
+
+/// A secret goes into one of the texts of a task.
+struct TaskHole {
+  enum class In { Url, Header, Basic, Body, Variable, Stdin };  ///< Basic: a header to be, still USER:PASSWORD
+  In in;
+  std::size_t index = 0;  ///< of the header or variable
+  Hole hole;
+};
+using TaskHoles = std::vector<TaskHole>;  ///< of one text in order
 
 struct HttpRequest {
   enum class Response { Auto, Json, Text, Base64, None, File };
@@ -37,6 +48,7 @@ struct HttpRequest {
   std::string proxy;  ///< empty: from the usual variables
   Duration connect_timeout{5000};
   Duration idle_timeout{30000};  ///< without a byte moving; 0: none
+  TaskHoles holes;
 };
 
 struct Process {
@@ -57,6 +69,7 @@ struct Process {
   /// Shares the places that exist by default, one a CPU: inside a for_each that wrote no width. Others are bounded
   /// by -j alone.
   bool shares_cpus = false;
+  TaskHoles holes;
 };
 
 /// One attempt at an effect.
@@ -73,7 +86,7 @@ struct Task {
 };
 
 /// The resolved input as JSON for the journal and for people: {method, url, headers, body} or {argv, env, stdin}.
-/// Members that say nothing (defaults) are left out.
+/// Members that say nothing (defaults) are left out; texts with secrets in them are as append_holed_text writes them.
 std::string to_json_text(const Task& task);
 
 }  // namespace flowrun

@@ -296,13 +296,17 @@ std::unique_ptr<LivingStep> read_http(Reading& reading, const Node& node) {
     }
     body = member;
     step->body = kind;
+    // The name of a file is journaled and told.
+    bool also = std::exchange(reading.secrets_allowed, kind != HttpStep::Body::File);
     step->content = reading.value(member->value);
+    reading.secrets_allowed = also;
     bool expression = member->value.is_string() && member->value.text.find("${") != std::string::npos;
     if (kind == HttpStep::Body::Form && !expression) reading.is(member->value, Node::Kind::Map, "form", "a map");
   }
   if (body && (step->method == "GET" || step->method == "HEAD"))
     reading.error("E106", body->at, body->key.size(), fmt::format("a {} has no body", step->method),
                   "write http: POST URL");
+  reading.secrets_allowed = allowed;
   if (const Node* key = node.find("idempotency_key")) {
     if (key->is_string() && key->text == "none") {
       step->idempotency = HttpStep::Key::None;
@@ -311,7 +315,6 @@ std::unique_ptr<LivingStep> read_http(Reading& reading, const Node& node) {
       step->own_key = reading.text(*key);
     }
   }
-  reading.secrets_allowed = allowed;
   if (const Node* key = node.find("expect")) read_expect(reading, *step, *key);
   if (const Node* key = node.find("response")) {
     const std::vector<std::string> words{"auto", "json", "text", "base64", "none", "file"};

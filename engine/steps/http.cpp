@@ -5,80 +5,79 @@
 #include <algorithm>
 
 #include "engine/steps/url.h"
+#include "engine/model/encode.h"
 
 namespace flowrun {
 namespace {
 
 Failure refuse(std::string message) { return {"expression", std::move(message), "", 0, {}}; }
 
+void append_encoded(HoledText& out, const HoledText& text) {
+  out.append(text, Hole::Form::Percent, [](std::string& to, std::string_view part) { flowrun::append_encoded(to, part); });
+}
+
 /// Where in a URL a value stands decides how it is written.
 enum class Zone { Start, Host, Behind };
 
-Zone zone_after(std::string_view built) {
-  if (built.empty()) return Zone::Start;
+Zone zone_after(const HoledText& url) {
+  const std::string& built = url.text;
+  if (built.empty() && url.holes.empty()) return Zone::Start;
   std::size_t scheme = built.find("://");
-  if (scheme == std::string_view::npos) return Zone::Behind;
-  return built.find_first_of("/?#", scheme + 3) == std::string_view::npos ? Zone::Host : Zone::Behind;
+  if (scheme == std::string::npos || (!url.holes.empty() && url.holes.front().at == 0)) return Zone::Behind;
+  return built.find_first_of("/?#", scheme + 3) == std::string::npos ? Zone::Host : Zone::Behind;
 }
 
-std::optional<Failure> append_value(std::string& url, const Value& value, std::string_view code) {
+std::optional<Failure> append_value(HoledText& url, const Value& value, std::string_view code) {
   Zone zone = zone_after(url);
   if (zone == Zone::Behind && value.json().is_array()) {
     bool first = true;
     for (const Json& segment : value.json()) {
       auto text = as_text(Value(segment), code);
       if (auto* failure = std::get_if<Failure>(&text)) return *failure;
-      if (!first) url += '/';
-      append_encoded(url, std::get<std::string>(text));
+      if (!first) url.text += '/';
+      append_encoded(url.text, std::get<std::string>(text));
       first = false;
     }
     return std::nullopt;
   }
-  auto text = as_text(value, code);
+  auto text = as_holed_text(value, code);
   if (auto* failure = std::get_if<Failure>(&text)) return *failure;
-  const std::string& plain = std::get<std::string>(text);
+  const HoledText& piece = std::get<HoledText>(text);
+  const std::string& plain = piece.text;
   if (zone == Zone::Start) {
-    url += plain;
+    url.append(piece);
   } else if (zone == Zone::Host) {
     bool clean = std::all_of(plain.begin(), plain.end(),
                              [](char c) { return (is_unreserved(c) && c != '_' && c != '~') || c == ':'; });
     if (!clean) return refuse(fmt::format("`{}` gives `{}`, which can not be part of a host", code, plain));
-    url += plain;
+    url.append(piece, Hole::Form::Host, [](std::string& to, std::string_view part) { to += part; });
   } else if (plain == "." || plain == "..") {
     // Dots alone would be taken out of the path again (RFC 3986, section 5.2.4), with the segment before them.
     return refuse(fmt::format("`{}` gives `{}`, which would change the path of the URL", code, plain));
   } else {
-    append_encoded(url, plain);
+    append_encoded(url, piece);
   }
   return std::nullopt;
 }
 
-std::optional<Failure> append_query(std::string& url, const Json& query) {
+std::optional<Failure> append_query(HoledText& url, const Json& query) {
   for (const auto& [name, value] : query.items()) {
     Json values = value.is_array() ? value : Json::array({value});
     for (const Json& one : values) {
       if (one.is_null()) continue;
-      auto text = as_text(Value(one), "query." + name);
+      auto text = as_holed_text(Value(one), "query." + name);
       if (auto* failure = std::get_if<Failure>(&text)) return *failure;
-      url += url.find('?') == std::string::npos ? '?' : '&';
-      append_encoded(url, name);
-      url += '=';
-      append_encoded(url, std::get<std::string>(text));
+      url.text += url.text.find('?') == std::string::npos ? '?' : '&';
+      append_encoded(url.text, name);
+      url.text += '=';
+      append_encoded(url, std::get<HoledText>(text));
     }
   }
   return std::nullopt;
 }
 
-std::string base64(std::string_view bytes) {  // RFC 4648, section 4; for `basic`
-  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t j = 0; j < 3; ++j)
-      group = group << 8 | (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0u);
-    for (std::size_t j = 0; j < 4; ++j) out += i + j <= bytes.size() ? kDigits[group >> (18 - 6 * j) & 63] : '=';
-  }
-  return out;
+void place(TaskHoles& into, TaskHole::In in, std::size_t index, const std::vector<Hole>& holes) {
+  for (const Hole& hole : holes) into.push_back({in, index, hole});
 }
 
 /// Collects headers; the first mistake wins.
@@ -86,17 +85,21 @@ class Headers {
  public:
   void add(const std::string& name, const Value& value) {
     if (failure || value.is_null()) return;
-    auto text = as_text(value, "headers." + name);
+    auto text = as_holed_text(value, "headers." + name);
     if (auto* bad = std::get_if<Failure>(&text)) {
       failure = *bad;
       return;
     }
-    const std::string& plain = std::get<std::string>(text);
+    const auto& [plain, holes] = std::get<HoledText>(text);
     if ((name + plain).find_first_of(std::string("\r\n\0", 3)) != std::string::npos) {
       failure = refuse("header `" + name + "` has a line break in it");
       return;
     }
-    list.emplace_back(name, plain);
+    add(name, plain, TaskHole::In::Header, holes);
+  }
+  void add(const std::string& name, std::string text, TaskHole::In in, const std::vector<Hole>& in_it) {
+    place(holes, in, list.size(), in_it);
+    list.emplace_back(name, std::move(text));
   }
   bool has(std::string_view name) const {
     return std::any_of(list.begin(), list.end(), [&](const auto& header) {
@@ -104,69 +107,95 @@ class Headers {
                         [](char a, char b) { return std::tolower(a) == std::tolower(b); });
     });
   }
-  void add_default(const std::string& name, std::string value) {
-    if (!has(name)) list.emplace_back(name, std::move(value));
+  void add_default(const std::string& name, const Value& value) {
+    if (!has(name)) add(name, value);
   }
+  void add_default(const std::string& name, const char* value) { add_default(name, Value::string(value)); }
 
   std::vector<std::pair<std::string, std::string>> list;
+  TaskHoles holes;
   std::optional<Failure> failure;
 };
 
-void add_auth(Headers& headers, const Json& auth) {
+/// |text| behind |before|, as a value of a header.
+Value behind(const char* before, const HoledText& text) {
+  HoledText whole{before};
+  whole.append(text);
+  return whole.holes.empty() ? Value::string(whole.text) : Value(to_json(whole));
+}
+
+void add_basic(Headers& headers, const Json& basic) {
+  auto user = as_holed_text(Value(basic.value("user", Json())), "auth.basic.user");
+  auto password = as_holed_text(Value(basic.value("password", Json())), "auth.basic.password");
+  for (auto* part : {&user, &password})
+    if (auto* failure = std::get_if<Failure>(part)) {
+      headers.failure = *failure;
+      return;
+    }
+  HoledText both = std::get<HoledText>(user);
+  both.text += ':';
+  both.append(std::get<HoledText>(password));
+  if (both.holes.empty())
+    headers.add("Authorization", Value::string("Basic " + base64(both.text)));
+  else
+    headers.add("Authorization", both.text, TaskHole::In::Basic, both.holes);
+}
+
+/// |optional|: an optional secret is what authenticates, and without it nobody does.
+void add_auth(Headers& headers, const Json& auth, bool optional) {
   if (!auth.is_object()) return;
-  if (auth.contains("bearer")) {
-    auto token = as_text(Value(auth["bearer"]), "auth.bearer");
+  if (auth.contains("bearer") && !(optional && auth["bearer"].is_null())) {
+    auto token = as_holed_text(Value(auth["bearer"]), "auth.bearer");
     if (auto* failure = std::get_if<Failure>(&token)) {
       headers.failure = *failure;
     } else {
-      headers.add("Authorization", Value::string("Bearer " + std::get<std::string>(token)));
+      headers.add("Authorization", behind("Bearer ", std::get<HoledText>(token)));
     }
   }
-  if (auth.contains("basic")) {
-    const Json& basic = auth["basic"];
-    auto user = as_text(Value(basic.value("user", Json())), "auth.basic.user");
-    auto password = as_text(Value(basic.value("password", Json())), "auth.basic.password");
-    for (auto* part : {&user, &password})
-      if (auto* failure = std::get_if<Failure>(part)) {
-        headers.failure = *failure;
-        return;
-      }
-    headers.add("Authorization",
-                Value::string("Basic " + base64(std::get<std::string>(user) + ":" + std::get<std::string>(password))));
-  }
+  if (auth.contains("basic") && !(optional && auth["basic"].value("password", Json()).is_null()))
+    add_basic(headers, auth["basic"]);
   if (auth.contains("header"))
     for (const auto& [name, value] : auth["header"].items()) headers.add(name, Value(value));
 }
 
-std::variant<std::string, Failure> form_encoded(const Json& form) {
-  std::string out = "?";
+std::variant<HoledText, Failure> form_encoded(const Json& form) {
+  if (form.is_binary()) return refuse("`form` is a map; a secret can be a value in it");
+  HoledText out{"?"};
   if (auto failure = append_query(out, form)) return *failure;
-  // append_query writes `?` and `&`; the form is what stands behind the first of them.
-  return out.size() > 2 ? out.substr(2) : std::string();
+  // append_query writes `?` and `&`; the form is what stands behind the first two of them.
+  std::size_t before = std::min<std::size_t>(2, out.text.size());
+  out.text.erase(0, before);
+  for (Hole& hole : out.holes) hole.at -= before;
+  return out;
 }
 
 }  // namespace
 
-std::variant<std::string, Failure> build_url(const TextTemplate& url, const Scope& scope, Evaluator& evaluator) {
-  std::string built;
+std::variant<HoledText, Failure> build_url(const TextTemplate& url, const Scope& scope, Evaluator& evaluator) {
+  HoledText whole;
+  std::string& built = whole.text;
   for (const TextTemplate::Part& part : url.parts) {
     if (const auto* literal = std::get_if<std::string>(&part)) {
       // Blanks around a URL mean nothing.
       built += *literal;
-      if (built.find_first_not_of(" \t\n") == std::string::npos) built.clear();
+      if (whole.holes.empty() && built.find_first_not_of(" \t\n") == std::string::npos) built.clear();
       continue;
     }
     const Expression& expression = std::get<Expression>(part);
     Evaluation evaluation = expression.evaluate(scope, evaluator);
     if (auto* failure = std::get_if<Failure>(&evaluation)) return std::move(*failure);
-    if (auto failure = append_value(built, std::get<Value>(evaluation), expression.code())) return *failure;
+    if (auto failure = append_value(whole, std::get<Value>(evaluation), expression.code())) return *failure;
   }
-  while (!built.empty() && std::string_view(" \t\n").find(built.back()) != std::string_view::npos) built.pop_back();
-  if (built.rfind("http://", 0) != 0 && built.rfind("https://", 0) != 0)
+  std::size_t least = whole.holes.empty() ? 0 : whole.holes.back().at;
+  while (built.size() > least && std::string_view(" \t\n").find(built.back()) != std::string_view::npos)
+    built.pop_back();
+  // Of what a secret begins, only the executor can tell.
+  bool known = whole.holes.empty() || whole.holes.front().at > 0;
+  if (known && built.rfind("http://", 0) != 0 && built.rfind("https://", 0) != 0)
     return refuse(fmt::format("`{}` is not an http or https URL", built));
   if (built.find_first_of(std::string("\r\n \t\0", 5)) != std::string::npos)
     return refuse(fmt::format("the URL `{}` has a blank or line break in it", built));
-  return built;
+  return whole;
 }
 
 std::variant<EffectStep::Work, Failure> HttpStep::resolve(const FrameScope& scope, Evaluator& evaluator, const Frame&,
@@ -175,7 +204,7 @@ std::variant<EffectStep::Work, Failure> HttpStep::resolve(const FrameScope& scop
   request.method = method;
   auto built = build_url(url, scope, evaluator);
   if (auto* failure = std::get_if<Failure>(&built)) return std::move(*failure);
-  request.url = std::get<std::string>(std::move(built));
+  HoledText whole_url = std::get<HoledText>(std::move(built));
 
   std::optional<Failure> failure;
   auto evaluated = [&](const auto& what) -> Value {
@@ -207,53 +236,67 @@ std::variant<EffectStep::Work, Failure> HttpStep::resolve(const FrameScope& scop
 
   if (!next.empty() && paginate->query.empty()) {
     // The server's own URL is complete: what `query` says is in it, or has become something else.
-    request.home = std::exchange(request.url, next);
+    request.home = std::move(whole_url.text);
+    whole_url = {next, {}};
   } else if (Value values = evaluated(query); values.json().is_object()) {
-    if (auto bad = append_query(request.url, values.json())) return *bad;
+    if (auto bad = append_query(whole_url, values.json())) return *bad;
   }
-  if (!next.empty() && !paginate->query.empty()) request.url = with_parameter(request.url, paginate->query, next);
+  if (!next.empty() && !paginate->query.empty()) {
+    if (whole_url.holes.empty()) {
+      whole_url.text = with_parameter(whole_url.text, paginate->query, next);
+    } else if (auto bad = append_query(whole_url, Json{{paginate->query, next}})) {
+      return *bad;
+    }
+  }
 
   Headers collected;
   if (Value values = evaluated(headers); values.json().is_object())
     for (const auto& [name, value] : values.json().items()) collected.add(name, Value(value));
-  add_auth(collected, evaluated(auth).json());
+  add_auth(collected, evaluated(auth).json(), auth.names_secrets());
 
+  auto set_body = [&](HoledText&& made) {
+    place(request.holes, TaskHole::In::Body, 0, made.holes);
+    request.body = std::move(made.text);
+  };
   Value body_value = body == Body::None ? Value() : evaluated(content);
   switch (body) {
     case Body::None:
       break;
     case Body::Json:
-      request.body = body_value.text();
+      if (content.names_secrets())
+        set_body(json_text_with_holes(body_value.json()));
+      else
+        request.body = body_value.text();
       collected.add_default("Content-Type", "application/json");
       break;
     case Body::Form: {
       auto form = form_encoded(body_value.json());
       if (auto* bad = std::get_if<Failure>(&form)) return std::move(*bad);
-      request.body = std::get<std::string>(std::move(form));
+      set_body(std::get<HoledText>(std::move(form)));
       collected.add_default("Content-Type", "application/x-www-form-urlencoded");
       break;
     }
     case Body::Text:
     case Body::File: {
-      auto plain = as_text(body_value, body == Body::Text ? "text" : "file");
+      auto plain = as_holed_text(body_value, body == Body::Text ? "text" : "file");
       if (auto* bad = std::get_if<Failure>(&plain)) {
         if (!failure) failure = std::move(*bad);
         break;
       }
       if (body == Body::Text) {
-        request.body = std::get<std::string>(std::move(plain));
+        set_body(std::get<HoledText>(std::move(plain)));
         collected.add_default("Content-Type", "text/plain; charset=utf-8");
       } else {
-        request.body_file = std::get<std::string>(std::move(plain));
+        request.body_file = std::get<HoledText>(std::move(plain)).text;
         collected.add_default("Content-Type", "application/octet-stream");
       }
       break;
     }
   }
   if (idempotency == Key::Own) {
-    collected.add_default("Idempotency-Key", text(own_key, "idempotency_key"));
+    collected.add_default("Idempotency-Key", Value::string(text(own_key, "idempotency_key")));
   } else if (idempotency == Key::Auto && (method == "POST" || method == "PATCH")) {
-    collected.add_default("Idempotency-Key", key);
+    collected.add_default("Idempotency-Key", Value::string(key));
   }
   request.expect = expect;
   request.response = response;
@@ -268,7 +311,10 @@ std::variant<EffectStep::Work, Failure> HttpStep::resolve(const FrameScope& scop
   request.idle_timeout = span(idle_timeout, request.idle_timeout, "idle_timeout");
   if (collected.failure) return *collected.failure;
   if (failure) return *failure;
+  place(request.holes, TaskHole::In::Url, 0, whole_url.holes);
+  request.url = std::move(whole_url.text);
   request.headers = std::move(collected.list);
+  request.holes.insert(request.holes.end(), collected.holes.begin(), collected.holes.end());
   const std::string& folder = scope.frame().machine().run().folder;
   for (std::string* file : {&request.body_file, &request.ca, &request.cert, &request.key})
     if (!file->empty() && file->front() != '/') *file = folder + "/" + *file;

@@ -16,6 +16,12 @@ std::string loose_text(const Value& value) {
   return text.front() == '"' ? value.json().get<std::string>() : text;
 }
 
+/// The same where secrets may go.
+HoledText loose_holed_text(const Value& value) {
+  if (auto text = holed_text_from(value.json())) return std::move(*text);
+  return value.json().is_string() ? HoledText{value.json().get<std::string>()} : json_text_with_holes(value.json());
+}
+
 std::optional<Failure> append_argument(std::vector<std::string>& argv, const Json& json, std::string_view code) {
   auto text = as_text(Value(json), code);
   if (auto* failure = std::get_if<Failure>(&text)) return std::move(*failure);
@@ -58,9 +64,19 @@ std::variant<EffectStep::Work, Failure> ProcessStep::resolve(const FrameScope& s
 
   Evaluation variables = env.evaluate(scope, evaluator);
   if (auto* failure = std::get_if<Failure>(&variables)) return std::move(*failure);
-  if (const Json& json = std::get<Value>(variables).json(); json.is_object())
-    for (const auto& [name, value] : json.items())
-      process.env.emplace_back(name, value.is_null() ? std::nullopt : std::optional<std::string>(loose_text(value)));
+  auto place = [&](TaskHole::In in, std::size_t index, HoledText text) {
+    for (Hole& hole : text.holes) process.holes.push_back({in, index, std::move(hole)});
+    return std::move(text.text);
+  };
+  if (const Json& json = std::get<Value>(variables).json(); json.is_object()) {
+    for (const auto& [name, value] : json.items()) {
+      std::optional<std::string> text;
+      if (!value.is_null())
+        text = env.names_secrets() ? place(TaskHole::In::Variable, process.env.size(), loose_holed_text(Value(value)))
+                                   : loose_text(value);
+      process.env.emplace_back(name, std::move(text));
+    }
+  }
   // What an item's process may want to know without being told by `env`.
   if (auto item = scope.lookup({"item", "", ""}); std::holds_alternative<Value>(item)) {
     auto text = [&](const char* name) { return loose_text(std::get<Value>(scope.lookup({name, "", ""}))); };
@@ -83,7 +99,9 @@ std::variant<EffectStep::Work, Failure> ProcessStep::resolve(const FrameScope& s
   }
   Evaluation fed = input.evaluate(scope, evaluator);
   if (auto* failure = std::get_if<Failure>(&fed)) return std::move(*failure);
-  if (const Value& value = std::get<Value>(fed); !value.is_null()) process.stdin_text = loose_text(value);
+  if (const Value& value = std::get<Value>(fed); !value.is_null())
+    process.stdin_text =
+        input.names_secrets() ? place(TaskHole::In::Stdin, 0, loose_holed_text(value)) : loose_text(value);
 
   auto grace = flowrun::resolve(kill_grace, scope, evaluator, process.kill_grace, "kill_grace");
   if (auto* failure = std::get_if<Failure>(&grace)) return std::move(*failure);

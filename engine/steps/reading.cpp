@@ -314,20 +314,19 @@ void Reading::check_reference(const Reference& reference, const Expression& expr
   } else if (variable == "run") {
     field_of(kRunFields);
   } else if (variable == "secrets") {
-    if (moment != Moment::Run) return;
     field_of(secrets);
     bool alone = expression.code() == "$secrets." + reference.member;
     if (!alone) {
       error("E401", at, length, "a secret is written alone, `${ $secrets.NAME }`, never within a larger expression");
     } else if (!secrets_allowed) {
       error("E401", at, length, "a secret may not flow here: others could see it",
-            "allowed are http headers, auth and body values, and env and stdin of processes");
+            "it may go into the URL, query, headers, auth and body of http, and into env and stdin of processes");
     }
   } else if (variable == ".") {
     error("E204", at, length, "`.` is the raw result of a step; there is none here",
           "an input is `$input.NAME`, a step's output `$steps.NAME`");
   } else if (variable != "now" && variable != "uuid" && variable != "random") {
-    std::vector<std::string> names{"input", "vars", "steps", "status", "run", "now", "uuid", "random"};
+    std::vector<std::string> names{"input", "vars", "steps", "status", "run", "secrets", "now", "uuid", "random"};
     names.insert(names.end(), bound_.begin(), bound_.end());
     std::string suggestion = suggested(variable, names);
     if (variable == "item" || variable == "key" || variable == "index") suggestion = "it is bound inside for_each only";
@@ -344,14 +343,14 @@ void Reading::check_before_run(const Reference& reference, Position at, std::siz
   if (variable == "now") return;
   if (moment == Moment::Inputs) {
     if (variable == "input" || variable == "vars" || variable == "run" || variable == "steps" || variable == "status" ||
-        variable == "secrets" || variable == "uuid" || variable == "random")
+        variable == "uuid" || variable == "random")
       error("E204", at, length,
             fmt::format("`${}` is not known yet: a default is evaluated before everything else", variable),
             "only $now is; `vars` can combine inputs");
     return;
   }
-  bool early = variable == "steps" || variable == "status" || variable == "secrets" || variable == "uuid" ||
-               variable == "random" || (variable == "run" && reference.member != "name");
+  bool early = variable == "steps" || variable == "status" || variable == "uuid" || variable == "random" ||
+               (variable == "run" && reference.member != "name");
   if (early)
     error("E204", at, length,
           fmt::format("`${}{}{}` is not known yet: `vars` are evaluated before any step", variable,

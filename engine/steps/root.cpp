@@ -129,6 +129,7 @@ class RootFrame : public Frame {
     if (reference.variable == "input") return machine().run().inputs;
     if (reference.variable == "vars") return machine().run().vars;
     if (reference.variable == "run") return Value(run_json());
+    if (reference.variable == "secrets") return Value(secret(reference.member));
     if (reference.variable == "now")
       return Value(Json(std::chrono::duration_cast<std::chrono::seconds>(machine().now().time_since_epoch()).count()));
     if (reference.variable == "uuid") return Value::string(machine().chance().uuid("\nuuid"));
@@ -163,6 +164,13 @@ class RootFrame : public Frame {
   }
 
  private:
+  /// A hole that the executor fills, or null where there is none to be had.
+  Json secret(const std::string& name) const {
+    const auto& secrets = machine().run().secrets;
+    bool absent = std::any_of(secrets.begin(), secrets.end(),
+                              [&](const SecretMark& mark) { return mark.absent && mark.name == name; });
+    return absent ? Json() : to_json(HoledText::secret(name));
+  }
   /// In this order; what does not apply is passed over.
   enum class Stage { Body, Undo, OnFailure, Finally, Over };
 

@@ -16,7 +16,9 @@ namespace flowrun::test {
 
 class Pool {
  public:
-  explicit Pool(int jobs = 0, int cpus = 64, int workers = 2) {
+  explicit Pool(const Secrets& secrets) : Pool(0, 64, 2, &secrets) {}
+  explicit Pool(int jobs = 0, int cpus = 64, int workers = 2, const Secrets* secrets = nullptr) {
+    options_.secrets = secrets;
     options_.workers = workers;
     options_.jobs = jobs;
     options_.cpus = cpus;

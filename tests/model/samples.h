@@ -47,6 +47,7 @@ inline std::vector<Event> events() {
   started.timeout = Duration(0);
   started.forked_of = "order-20261122-084512-x7k2";
   started.forked_from = "charge";
+  started.secrets = {{"token", "0af1", false}, {"pin", "", true}};
   add(started);
 
   RunResumed resumed;
@@ -62,10 +63,12 @@ inline std::vector<Event> events() {
   resumed.host = "h";
   resumed.boot_id = "b";
   resumed.pid_namespace = "p";
+  resumed.secrets = {{"token", "", false}};
   add(resumed);
 
   add(RunReopened{});
-  add(RunReopened{"t", "charge"});
+  add(RunReopened{"t", "charge", {}});
+  add(RunReopened{"t", "charge", {{"token", "0af1", false}}});
   add(TaskReserved{"deploy"});
 
   TaskEnded ended;
@@ -121,6 +124,8 @@ inline std::vector<Decision> decisions() {
   start.task.strict = true;
   Process process;
   process.argv = {"sh", "-c", "true"};
+  process.env = {{"T", "a"}};
+  process.holes = {{TaskHole::In::Variable, 0, {1, "token", Hole::Form::Plain}}};
   start.task.work = process;
   add(start);
 
