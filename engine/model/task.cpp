@@ -1,6 +1,7 @@
 #include "engine/model/task.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/model/json_text.h"
 

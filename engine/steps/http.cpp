@@ -5,12 +5,13 @@
 #include <algorithm>
 
 #include "engine/steps/url.h"
-#include "engine/model/encode.h"
 
 namespace flowrun {
 namespace {
 
 Failure refuse(std::string message) { return {"expression", std::move(message), "", 0, {}}; }
+
+using flowrun::append_encoded;
 
 void append_encoded(HoledText& out, const HoledText& text) {
   out.append(text, Hole::Form::Percent, [](std::string& to, std::string_view part) { flowrun::append_encoded(to, part); });
