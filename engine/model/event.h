@@ -35,8 +35,8 @@ struct RunStarted {
   int jobs = 0;         ///< -j; 0: not given
   FailFast fail_fast = FailFast::Inherit;
   std::optional<Duration> timeout;
-  std::string forked_of;    ///< id of the run whose results are taken over; empty: none
-  std::string forked_from;  ///< this step and what depends on it is run anew all the same
+  std::string forked_of;            ///< id of the run whose results are taken over; empty: none
+  std::string forked_from;          ///< this step and what depends on it is run anew all the same
   std::vector<SecretMark> secrets;  ///< as they were found
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/model/encode.h"
 #include "engine/steps/url.h"
 
 namespace flowrun {
@@ -14,7 +15,8 @@ Failure refuse(std::string message) { return {"expression", std::move(message), 
 using flowrun::append_encoded;
 
 void append_encoded(HoledText& out, const HoledText& text) {
-  out.append(text, Hole::Form::Percent, [](std::string& to, std::string_view part) { flowrun::append_encoded(to, part); });
+  out.append(text, Hole::Form::Percent,
+             [](std::string& to, std::string_view part) { flowrun::append_encoded(to, part); });
 }
 
 /// Where in a URL a value stands decides how it is written.
