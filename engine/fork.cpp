@@ -37,6 +37,12 @@ std::string bare(const std::string& path) {
   return text;
 }
 
+/// What belongs to how a run ended, and not to what it was for: undos and handlers.
+bool of_the_end(const std::string& bare_path) {
+  return bare_path.ends_with(".undo") || bare_path.find(".undo/") != std::string::npos ||
+         is_below(bare_path, "on_failure") || is_below(bare_path, "finally");
+}
+
 /// Only of steps that act; a group has no result of its own.
 std::map<std::string, std::string> definitions_of(const std::vector<OutlineRow>& rows) {
   std::map<std::string, std::string> definitions;
@@ -162,6 +168,7 @@ void Reuse::tell(const std::string& path, std::string why) {
 bool Reuse::same_step(const std::string& path) {
   if (finished_.count(path) == 0) return false;  // nothing is done twice
   const std::string step = bare(path);
+  if (of_the_end(step)) return false;
   if (from_.count(step)) return tell(path, "--from"), false;
   auto before = before_.find(step), fresh = fresh_.find(step);
   if (before != before_.end() && fresh != fresh_.end() && before->second == fresh->second) return true;
