@@ -94,7 +94,46 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error, int argc, cha
   return exit_code(Problem::Usage);
 }
 
-int run(int argc, char** argv) {
+struct Command {
+  const char* names;  ///< of one file, with a blank around each
+  void (*add)(CLI::App&, flowrun::cli::Context&);
+};
+
+constexpr Command kCommands[] = {
+    {" run ", flowrun::cli::add_run},
+    {" resume ", flowrun::cli::add_resume},
+    {" retry ", flowrun::cli::add_retry},
+    {" validate lint ", flowrun::cli::add_validate},
+    {" plan ", flowrun::cli::add_plan},
+    {" schema ", flowrun::cli::add_schema},
+    {" eval ", flowrun::cli::add_eval},
+    {" list ls ", flowrun::cli::add_list},
+    {" signal approve reject ", flowrun::cli::add_signal},
+    {" cancel undo ", flowrun::cli::add_cancel},
+    {" fork ", flowrun::cli::add_fork},
+    {" show ", flowrun::cli::add_show},
+    {" output ", flowrun::cli::add_output},
+    {" logs ", flowrun::cli::add_logs},
+    {" journal ", flowrun::cli::add_journal},
+    {" completion ", flowrun::cli::add_completion},
+    {" version ", flowrun::cli::add_version},
+};
+
+/// The command that the words seem to be about, when they are right: to make all of them takes as long as `version`.
+const Command* named(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    if (std::strcmp(argv[i], "-h") == 0 || std::strcmp(argv[i], "--help") == 0) return nullptr;
+    if (argv[i][0] == '-') continue;
+    const std::string word = std::string(" ") + argv[i] + " ";
+    for (const Command& command : kCommands)
+      if (std::strstr(command.names, word.c_str())) return &command;
+    return nullptr;
+  }
+  return nullptr;
+}
+
+/// |only|: the command that is made; null: all of them.
+int run(int argc, char** argv, const Command* only) {
   CLI::App app(
       "flowrun runs workflows of HTTP calls and processes, writes every step to a journal, and goes on after a crash.",
       "flowrun");
@@ -109,23 +148,8 @@ int run(int argc, char** argv) {
   app.add_flag("--no-input", context.no_input, "Never ask");
   app.fallthrough();
   app.require_subcommand(0, 1);
-  flowrun::cli::add_run(app, context);
-  flowrun::cli::add_resume(app, context);
-  flowrun::cli::add_retry(app, context);
-  flowrun::cli::add_validate(app, context);
-  flowrun::cli::add_plan(app, context);
-  flowrun::cli::add_schema(app, context);
-  flowrun::cli::add_eval(app, context);
-  flowrun::cli::add_list(app, context);
-  flowrun::cli::add_signal(app, context);
-  flowrun::cli::add_cancel(app, context);
-  flowrun::cli::add_fork(app, context);
-  flowrun::cli::add_show(app, context);
-  flowrun::cli::add_output(app, context);
-  flowrun::cli::add_logs(app, context);
-  flowrun::cli::add_journal(app, context);
-  flowrun::cli::add_completion(app, context);
-  flowrun::cli::add_version(app, context);
+  for (const Command& command : kCommands)
+    if (!only || only == &command) command.add(app, context);
   std::string topic;
   CLI::App* help = app.add_subcommand("help", "Help on a command");
   help->add_option("TOPIC", topic, "A command");
@@ -155,6 +179,7 @@ int run(int argc, char** argv) {
     flowrun::cli::print_result(std::string(version.what()) + "\n");
     return 0;
   } catch (const CLI::ParseError& error) {
+    if (only) return run(argc, argv, nullptr);
     return usage_error(app, error, argc, argv);
   }
   if (!context.chosen) {
@@ -176,7 +201,7 @@ int main(int argc, char** argv) {
   while (lowest >= 0 && lowest <= STDERR_FILENO) lowest = open("/dev/null", O_RDONLY);
   if (lowest > STDERR_FILENO) close(lowest);
   try {
-    return run(argc, argv);
+    return run(argc, argv, named(argc, argv));
   } catch (const flowrun::cli::OutputLost& lost) {
     std::fprintf(stderr, "error: standard output can not be written: %s\n", lost.what());
     return 74;
