@@ -126,6 +126,10 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
   std::unique_ptr<Run> run(new Run(journal, std::move(loaded), std::move(observer)));
   run->evaluator_ = std::move(evaluator);
   run->read_secrets(run->loaded_.folder);
+  RunStarted started;
+  started.forked_of = options.forked_of;
+  started.forked_from = options.forked_from;
+  run->reuse_ = reuse_for(journal, started, run->loaded_.workflow);
   Instant now = wall_clock();
   RunRecord& record = run->record_;
   record.name = run->loaded_.workflow.name;
@@ -150,7 +154,6 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
   }
 
   Here place = here();
-  RunStarted started;
   started.semantics = Machine::kSemantics;
   started.id = record.id;
   started.name = record.name;
@@ -170,9 +173,6 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
   started.jobs = options.jobs;
   started.fail_fast = options.fail_fast;
   started.timeout = options.timeout;
-  started.forked_of = options.forked_of;
-  started.forked_from = options.forked_from;
-  run->reuse_ = reuse_for(journal, started, run->loaded_.workflow);
   started.secrets = run->secrets_.marks(started.seed);
 
   run->machine_ = std::make_unique<Machine>(run->loaded_.workflow, *run->evaluator_);
@@ -245,7 +245,9 @@ std::vector<SecretMark> Run::mark_secrets() {
 }
 
 void Run::resume(const ResumeOptions& options) {
-  read_secrets(options.workdir.empty() ? machine_->run().folder : options.workdir);
+  // A run that is to run nothing more can be ended without them.
+  const bool acts = !options.cancel || !options.cancel->now;
+  if (acts) read_secrets(options.workdir.empty() ? machine_->run().folder : options.workdir);
   std::vector<std::string> in_flight;
   Duration grace{5000};
   for (const Machine::InFlight& flight : machine_->in_flight()) in_flight.push_back(flight.path);
@@ -277,7 +279,7 @@ void Run::resume(const ResumeOptions& options) {
   resumed.host = place.host;
   resumed.boot_id = place.boot_id;
   resumed.pid_namespace = place.pid_namespace;
-  resumed.secrets = mark_secrets();
+  if (acts) resumed.secrets = mark_secrets();
   tokens_.push_back(resumed.token);
   beat_at_ = now;
   update_ = {};
