@@ -5,8 +5,10 @@
 #include <iterator>
 #include <regex>
 #include <set>
+#include <sstream>
 #include <string>
 
+#include "engine/language/keys.h"
 #include "tests/support/catch.h"
 
 namespace {
@@ -40,7 +42,34 @@ bool uses(const std::string& text, const std::string& kind) {
   return std::regex_search(text, std::regex("(^|[\\s{(\"])" + kind + ":\\s"));
 }
 
+/// The words that the manual sets apart as names of keys: in headings and tags, or anywhere by a macro or an example.
+std::set<std::string> words_of(const std::string& manual, const char* lines) {
+  static const std::regex word("[a-z_]+");
+  const std::regex wanted(lines);
+  std::set<std::string> words;
+  std::istringstream in(manual);
+  for (std::string line; std::getline(in, line);)
+    if (std::regex_search(line, wanted))
+      for (std::sregex_iterator it(line.begin(), line.end(), word), end; it != end; ++it) words.insert(it->str());
+  return words;
+}
+
 }  // namespace
+
+TEST_CASE("every key of the language has its place in the manual", "[house]") {
+  const std::string manual = content_of(kRoot / "man/flowrun-workflow.5");
+  const std::set<std::string> explained = words_of(manual, "^\\.(It Ic|Ss) ");
+  const std::set<std::string> named = words_of(manual, "^\\.(It|Ss|Ic|Cm|Ql|Op|Bq) |^ *[a-z_]+: ");
+  for (const auto* keys : {&flowrun::step_keys(), &flowrun::top_keys()})
+    for (const flowrun::Key& key : *keys) {
+      INFO("the key " << key.name);
+      CHECK(explained.count(key.name) == 1);
+    }
+  for (const flowrun::InnerKey& key : flowrun::inner_keys()) {
+    INFO("the key " << key.name << " within " << key.within);
+    CHECK(named.count(key.name) == 1);
+  }
+}
 
 TEST_CASE("every step kind has an example, a test and a place in the manual", "[house]") {
   const std::string examples = contents_below("workflows", ".yaml"), tests = contents_below("tests", ".cpp");
