@@ -186,8 +186,7 @@ int Drive::report_end(Run& run) {
   std::vector<OutlineRow> rows = outline(run.loaded().workflow);
   const OutlineRow* row = find_row(rows, failure.step);
   History history = history_of(run.journal(), record);
-  std::fputs(failure_text(record, failure, history, row ? static_cast<std::size_t>(row->origin.line) : 0).c_str(),
-             stderr);
+  std::fputs(failure_text(record, failure, history, row ? place_of(record, *row) : "").c_str(), stderr);
   return 1;
 }
 

@@ -21,12 +21,12 @@ std::string ago(Instant at) {
   return for_people(std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()) - at);
 }
 
-void note_changed_file(const RunRecord& record, const Loaded& loaded) {
+void note_changed_file(const std::string& file, const std::string& text) {
   std::error_code ignored;
-  if (!std::filesystem::exists(record.file, ignored)) return;
+  if (!std::filesystem::exists(file, ignored)) return;
   try {
-    if (read_file(record.file) != loaded.text)
-      std::fprintf(stderr, "note: %s has changed since; the run goes on with its own copy\n", record.file.c_str());
+    if (read_file(file) != text)
+      std::fprintf(stderr, "note: %s has changed since; the run goes on with its own copy\n", file.c_str());
   } catch (const Error&) {
     // Not readable any more: the copy is all that is needed.
   }
@@ -164,7 +164,8 @@ RunRecord looked_at(const Journal& journal, const std::string& run) {
 int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& given, const Context& context,
           const DriveOptions& drive_options, Next next, const std::string& step) {
   Loaded loaded = load_own_copy(journal, record);
-  note_changed_file(record, loaded);
+  note_changed_file(record.file, loaded.text);
+  for (const auto& child : loaded.children) note_changed_file(child->file, loaded.sources.at(child->path));
   std::unique_ptr<Evaluator> evaluator = make_jq(loaded.programs);
   Drive drive(context, drive_options);
   auto run = Run::take_over(journal, record, std::move(loaded), std::move(evaluator), drive.observer());

@@ -59,6 +59,11 @@ std::vector<std::string> edge_lines(const OutlineRow& row, const Rows& rows) {
 
 bool stands_beside(const OutlineRow& row) { return row.role == "fallback" || row.role == "undo"; }
 
+/// `line 7`, or `parts/pay.yaml:7`.
+std::string where(const OutlineRow& row) {
+  return row.file.empty() ? fmt::format("line {}", row.origin.line) : fmt::format("{}:{}", row.file, row.origin.line);
+}
+
 std::vector<std::string> details(const OutlineRow& row, const Rows& rows) {
   std::vector<std::string> lines;
   if (row.role == "fallback") {
@@ -66,7 +71,8 @@ std::vector<std::string> details(const OutlineRow& row, const Rows& rows) {
   } else if (row.role == "undo") {
     lines.push_back(fmt::format("undoes {} when its scope has failed", rows[*row.parent].name));
   } else if (handler_of(row)) {
-    lines.push_back(row.role == "finally" ? "at every end of the run" : "when the run has failed");
+    std::string what = row.file.empty() ? "the run" : row.file;
+    lines.push_back(row.role == "finally" ? "at every end of " + what : "when " + what + " has failed");
   } else if (!row.role.empty()) {
     lines.push_back("this way " + (row.role == "else" ? "if no other is taken" : row.role));
   }
@@ -103,6 +109,7 @@ Json plan_as_json(const Loaded& loaded) {
               {"parent", row.parent ? Json(*row.parent) : Json()},
               {"line", row.origin.line},
               {"column", row.origin.column},
+              {"file", row.file.empty() ? loaded.file : row.file},
               {"edges", std::move(edges)}};
     for (const auto& [name, value] : {std::pair{"what", &row.what},
                                       {"role", &row.role},
@@ -303,7 +310,7 @@ std::string plan_as_tree(const Workflow& workflow) {
   std::vector<std::vector<std::string>> cells;
   for (const OutlineRow& row : rows) {
     std::string indent(static_cast<std::size_t>(row.depth) * 2 + 2, ' ');
-    cells.push_back({indent + row.name, row.kind, fmt::format("line {}", row.origin.line), one_line(row.what, 100)});
+    cells.push_back({indent + row.name, row.kind, where(row), one_line(row.what, 100)});
   }
   std::string text = head_line(workflow, rows.size());
   // The columns are those of all steps; what is said of one goes below its line.

@@ -82,6 +82,17 @@ EntryLine describe_settled(const Entry& entry, const Json& data, std::size_t wid
   return line;
 }
 
+/// Of a sub-workflow the failure within it.
+Failure innermost(Failure failure) {
+  while (failure.type == "child") {
+    const Json& detail = failure.detail.json();
+    const Json causes = detail.is_object() ? detail.value("causes", Json::array()) : Json::array();
+    if (!causes.is_array() || causes.empty()) break;
+    failure = failure_from(causes.front());
+  }
+  return failure;
+}
+
 }  // namespace
 
 void print_result(std::string_view text) {
@@ -175,6 +186,11 @@ EntryLine describe(const Entry& entry, bool full) {
     if (data.contains("rejected"))
       join(line.detail, one_line("rejected: " + data["rejected"].get<std::string>(), width));
     if (!entry.value.is_null()) join(line.detail, one_line(entry.value.text(), width));
+  } else if (kind == "child") {
+    line.what = "start";
+    line.detail = "workflow " + data.value("file", "");
+    if (entry.attempt > 1) join(line.detail, fmt::format("try {}", entry.attempt));
+    join(line.detail, one_line(entry.value.text(), width));
   } else if (kind == "items") {
     line.detail = fmt::format("{} items", data.value("count", 0));
   } else if (kind == "interrupted") {
@@ -267,7 +283,8 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
   return text;
 }
 
-std::string failure_text(const RunRecord& run, const Failure& failure, const History& history, std::size_t line) {
+std::string failure_text(const RunRecord& run, const Failure& failure, const History& history,
+                         const std::string& place) {
   const StepHistory* step = history.find(failure.step);
   std::string text = "error: ";
   if (failure.step.empty()) {
@@ -285,9 +302,9 @@ std::string failure_text(const RunRecord& run, const Failure& failure, const His
   // What was cancelled says so itself.
   text += failure.step.empty() && failure.type == "cancelled" ? " " + failure.message + "\n"
                                                               : fmt::format(": {} {}\n", failure.type, failure.message);
-  std::string file = std::filesystem::path(run.file).filename().string();
-  if (step && line > 0) text += fmt::format("   {}:{}   {}: {}\n", file, line, step->kind, one_line(step->what, 100));
-  const Json& detail = failure.detail.json();
+  if (step && !place.empty()) text += fmt::format("   {}   {}: {}\n", place, step->kind, one_line(step->what, 100));
+  const Failure cause = innermost(failure);
+  const Json& detail = cause.detail.json();
   if (detail.is_object() && detail.contains("http")) {
     const Json& body = detail["http"].value("body", Json());
     std::string shown = body.is_string() ? body.get<std::string>()
@@ -315,6 +332,12 @@ std::string failure_text(const RunRecord& run, const Failure& failure, const His
   if (!blocked.empty()) text += "   blocked: " + some_of(blocked) + "\n";
   text += fmt::format("   look:    flowrun show {}\n   retry:   flowrun retry {}\n", run.id, run.id);
   return text;
+}
+
+std::string place_of(const RunRecord& run, const OutlineRow& row) {
+  namespace fs = std::filesystem;
+  std::string file = row.file.empty() ? fs::path(run.file).filename().string() : row.file;
+  return fmt::format("{}:{}", file, row.origin.line);
 }
 
 }  // namespace flowrun::cli

@@ -11,6 +11,7 @@
 #include "engine/journal/journal.h"
 #include "engine/machine/pools.h"
 #include "engine/model/entry.h"
+#include "engine/steps/outline.h"
 
 namespace flowrun::cli {
 
@@ -53,6 +54,11 @@ Json step_json(const StepHistory& step);
 std::string table(const std::vector<std::vector<std::string>>& rows);
 
 /// The last lines of a failure, always the same shape; empty for a run that has not failed.
-std::string failure_text(const RunRecord& run, const Failure& failure, const History& history, std::size_t line);
+/// |place|: where the step stands that has failed, or empty.
+std::string failure_text(const RunRecord& run, const Failure& failure, const History& history,
+                         const std::string& place);
+
+/// `order.yaml:27`, as people find it: of a sub-workflow its own file.
+std::string place_of(const RunRecord& run, const OutlineRow& row);
 
 }  // namespace flowrun::cli

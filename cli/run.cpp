@@ -27,7 +27,8 @@ std::optional<int> same_id(Journal& journal, const RunOptions& options, const Co
   if (options.start.id.empty()) return std::nullopt;
   auto record = journal.find_exact(options.start.id);
   if (!record) return std::nullopt;
-  if (journal.source(record->source_hash) != loaded.text)
+  const bool same_text = journal.source(record->source_hash) == loaded.text;
+  if (!same_text || (record->last_seq > 0 && frozen_texts(journal, *record) != loaded.sources))
     throw Error(Problem::Impossible, fmt::format("run {} was started from another text of the workflow; choose another "
                                                  "--id, or go on with the run's own text: flowrun resume {}",
                                                  record->id, record->id));

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 
 #include "cli/open.h"
@@ -59,13 +60,18 @@ std::string next_steps(const RunRecord& run, const History& history) {
   return fmt::format("go on: flowrun resume {}\n", run.id);
 }
 
+std::string file_of(const RunRecord& run, const OutlineRow& row) {
+  if (row.file.empty()) return run.file;
+  return (std::filesystem::path(run.file).parent_path() / row.file).lexically_normal().string();
+}
+
 std::string lines_of(const Journal& journal, const RunRecord& run, const Failure& failure) {
   if (failure.step.empty()) return "";
   try {
     Loaded loaded = load_own_copy(journal, run);
     std::vector<OutlineRow> rows = outline(loaded.workflow);
     if (const OutlineRow* row = find_row(rows, failure.step))
-      return fmt::format(" ({}:{})", run.file, row->origin.line);
+      return fmt::format(" ({}:{})", file_of(run, *row), row->origin.line);
   } catch (const Error&) {
     // Without the line it is still worth showing.
   }

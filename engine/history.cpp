@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "engine/model/json_text.h"
 #include "engine/model/holed_text.h"
+#include "engine/model/json_text.h"
 
 namespace flowrun {
 namespace {
@@ -37,6 +37,7 @@ void History::add(const Entry& entry) {
   if (entry.kind == "settled") settled(entry);
   if (entry.kind == "timer") timer(entry);
   if (entry.kind == "waiting") waiting(entry);
+  if (entry.kind == "child") child(entry);
   if (entry.kind == "interrupted") {
     StepHistory& one = step(entry.path);
     one.state = State::Pending;
@@ -160,6 +161,16 @@ void History::waiting(const Entry& entry) {
   one.state = State::Waiting;
   one.signal = data.value("name", "");
   one.what = data.value("prompt", "");
+  if (one.started_at == Instant{}) one.started_at = entry.at;
+}
+
+void History::child(const Entry& entry) {
+  StepHistory& one = step(entry.path);
+  one.kind = "workflow";
+  one.state = State::Running;
+  one.attempts = entry.attempt;
+  one.what = Json::parse(entry.data).value("file", "");
+  one.due.reset();
   if (one.started_at == Instant{}) one.started_at = entry.at;
 }
 

@@ -48,6 +48,7 @@ class History {
   void settled(const Entry& entry);
   void timer(const Entry& entry);
   void waiting(const Entry& entry);
+  void child(const Entry& entry);
 
   std::vector<StepHistory> steps_;
   std::map<std::string, std::size_t> by_path_;

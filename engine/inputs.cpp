@@ -12,25 +12,6 @@
 namespace flowrun {
 namespace {
 
-/// What defaults and vars see: $input, $vars, $run.name and $now.
-class StartScope : public Scope {
- public:
-  StartScope(const Loaded& loaded, Instant now) : loaded_(loaded), now_(now) {}
-  std::variant<Value, Failure> lookup(const Reference& reference) const override {
-    if (reference.variable == "input") return Value(inputs);
-    if (reference.variable == "vars") return Value(vars);
-    if (reference.variable == "run") return Value(Json{{"name", loaded_.workflow.name}});
-    if (reference.variable == "now")
-      return Value(Json(std::chrono::duration_cast<std::chrono::seconds>(now_.time_since_epoch()).count()));
-    return Failure{"expression", "$" + reference.variable + " is not known before the run has started", "", 0, {}};
-  }
-  Json inputs = Json::object(), vars = Json::object();
-
- private:
-  const Loaded& loaded_;
-  Instant now_;
-};
-
 /// Text from the command line or the environment as |schema| declares it; the only place where values are converted.
 std::variant<Json, std::string> coerced(const Json& schema, const std::string& text) {
   if (!is_utf8(text)) return std::string("its text is not UTF-8; give bytes as base64, or the name of a file");
@@ -59,13 +40,40 @@ std::variant<Json, std::string> coerced(const Json& schema, const std::string& t
   return fmt::format("`{}` is not of type {}", shown, types.size() == 1 ? types[0].get<std::string>() : types.dump());
 }
 
+/// What the environment gives to the inputs of sub-workflows that no step gives: {path: {input: value}}, or null.
+Value inputs_of_children(const Loaded& loaded,
+                         const std::function<std::optional<std::string>(const std::string&)>& environment,
+                         std::vector<std::string>& errors) {
+  Json all;
+  for (const auto& child : loaded.children)
+    for (const InputSpec& spec : child->inputs) {
+      if (!spec.left_to_env) continue;
+      std::optional<std::string> text = environment(spec.env);
+      if (!text && spec.otherwise) continue;
+      std::string trouble = "is not given by a step, and the environment variable " + spec.env + " is not set";
+      if (text) {
+        auto value = coerced(spec.schema, *text);
+        trouble.clear();
+        if (auto* json = std::get_if<Json>(&value)) {
+          for (const std::string& error : schema_errors(spec.schema, *json)) trouble = error;
+          all[child->path][spec.name] = std::move(*json);
+        } else {
+          trouble = std::get<std::string>(value);
+        }
+        trouble += trouble.empty() ? "" : " (from the environment variable " + spec.env + ")";
+      }
+      if (!trouble.empty()) errors.push_back(fmt::format("input {} of {}: {}", spec.name, child->path, trouble));
+    }
+  return Value(std::move(all));
+}
+
 }  // namespace
 
 ResolvedInputs resolve_inputs(const Loaded& loaded, const GivenInputs& given,
                               const std::function<std::optional<std::string>(const std::string&)>& environment,
                               Evaluator& evaluator, Instant now) {
   std::vector<std::string> errors;
-  StartScope scope(loaded, now);
+  StartScope scope(loaded.workflow.name, now);
   std::vector<std::string> names;
   for (const InputSpec& spec : loaded.inputs) names.push_back(spec.name);
   auto unknown = [&](const std::string& name) {
@@ -135,12 +143,13 @@ ResolvedInputs resolve_inputs(const Loaded& loaded, const GivenInputs& given,
         scope.vars[var.name] = std::get<Value>(evaluation).json();
       }
     }
+  Value sub_inputs = given.some ? Value() : inputs_of_children(loaded, environment, errors);
   if (!errors.empty()) {
     std::string text;
     for (const std::string& error : errors) text += fmt::format("{}: error: {}\n", loaded.file, error);
     throw Error(Problem::Invalid, text + "nothing was started");
   }
-  return {Value(std::move(scope.inputs)), Value(std::move(scope.vars))};
+  return {Value(std::move(scope.inputs)), Value(std::move(scope.vars)), std::move(sub_inputs)};
 }
 
 }  // namespace flowrun

@@ -22,7 +22,9 @@
 namespace flowrun {
 namespace {
 
-constexpr std::int64_t kLargestFile = 4 << 20;  // flowrun-workflow(5), "Limits"
+// flowrun-workflow(5), "Limits"
+constexpr std::int64_t kLargestFile = 4 << 20;
+constexpr std::size_t kDeepestFile = 16;
 
 std::string name_from(const std::string& file) {
   std::string stem = std::filesystem::path(file).stem().string();
@@ -33,16 +35,48 @@ std::string name_from(const std::string& file) {
   return stem.empty() || !std::isalnum(static_cast<unsigned char>(stem[0])) ? "run" + stem : stem;
 }
 
+/// A workflow and the files that it runs as steps, while they are read.
+struct Files {
+  Loaded& main;
+  std::string shown;  ///< how the person who asks calls the main file
+  Jq* jq;
+  bool for_questions;
+  const Texts* frozen;            ///< null: texts are those of the files
+  std::vector<std::string> open;  ///< that are being read, each named by the one before
+  struct Known {
+    Definition* definition;  ///< null: there is something wrong with it
+    std::string trouble;
+  };
+  std::map<std::string, Known> known;  ///< sub-workflows that were read: each is read once
+};
+
+/// |file| as it is seen from the folder of the main file.
+std::string seen_from(const std::string& main, const std::string& file) {
+  std::filesystem::path path =
+      std::filesystem::path(file).lexically_relative(std::filesystem::path(main).parent_path());
+  return path.empty() ? file : path.string();
+}
+
+/// The file beside |missing| whose name is nearest.
+std::string nearest_file(const std::filesystem::path& missing) {
+  std::map<std::string, std::string> names;  // by their stems: all ends are alike
+  std::vector<std::string> stems;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(missing.parent_path(), error)) {
+    const std::filesystem::path& path = entry.path();
+    if (path.extension() != ".yaml" && path.extension() != ".yml") continue;
+    names[path.stem().string()] = path.filename().string();
+    stems.push_back(path.stem().string());
+  }
+  return names[nearest(missing.stem().string(), stems)];
+}
+
 class Loader {
  public:
-  Loader(const std::string& file, const Node& root, Loaded& loaded, Diagnostics& diagnostics, Jq* jq,
-         bool for_questions)
-      : root_(root),
-        loaded_(loaded),
-        reading_(diagnostics, root, folder_of(file)),
-        jq_(jq),
-        for_questions_(for_questions) {
+  Loader(const std::string& file, const Node& root, Definition& loaded, Diagnostics& diagnostics, Files& files)
+      : root_(root), loaded_(loaded), reading_(diagnostics, root, folder_of(file)), files_(files) {
     loaded_.file = file;
+    reading_.sub_workflow = [this](const Node& path) { return sub_workflow(path); };
   }
 
   void read(Lints lints) {
@@ -65,14 +99,18 @@ class Loader {
       if (field.empty() || field == "items" || field == "branches") looked_into.insert(mention.reference.member);
     }
     for (auto& [group, name] : reading_.groups) {
-      group->items_named = for_questions_ || looked_into.count(name) > 0;
+      group->items_named = files_.for_questions || looked_into.count(name) > 0;
       // Who looks into one group may find another in it.
-      group->status_named = for_questions_ || !looked_into.empty() || looked_at.count(name) > 0;
+      group->status_named = files_.for_questions || !looked_into.empty() || looked_at.count(name) > 0;
     }
-    loaded_.http = reading_.http;
-    loaded_.ignored_lints = ignored_;
+    files_.main.http = files_.main.http || reading_.http;
     loaded_.workflow.signals = std::move(reading_.signals);
-    loaded_.workflow.limits = std::move(reading_.limits);
+    // One machine knows them all: those of the main file first.
+    auto& limits = files_.main.workflow.limits;
+    if (is_main()) limits.swap(reading_.limits);
+    std::move(reading_.limits.begin(), reading_.limits.end(), std::back_inserter(limits));
+    if (is_main()) files_.main.ignored_lints = ignored_;
+    loaded_.steps = reading_.steps;
     programs();
     if (lints == Lints::Yes && reading_.diagnostics.ok())
       lint(root_, dynamic_cast<const RootStep&>(*loaded_.workflow.root), reading_, ignored_, reading_.diagnostics);
@@ -208,9 +246,22 @@ class Loader {
     reading_.moment = Reading::Moment::Run;
   }
 
+  bool is_main() const { return &loaded_ == static_cast<const Definition*>(&files_.main); }
+
+  /// Of a sub-workflow: refuses |key|, which only the file that is run can have.
+  bool refused(const char* key) {
+    const Member* declared = root_.member(key);
+    if (declared && !is_main())
+      reading_.error("E109", declared->at, declared->key.size(),
+                     fmt::format("`{}` of a sub-workflow are not available in this version of flowrun", key),
+                     "only the file that is run can have them");
+    return declared && !is_main();
+  }
+
   void secrets() {
     const Node* declared = root_.find("secrets");
-    if (!declared || !reading_.is(*declared, Node::Kind::Map, "secrets", "a map of names to where they are read"))
+    if (refused("secrets") || !declared ||
+        !reading_.is(*declared, Node::Kind::Map, "secrets", "a map of names to where they are read"))
       return;
     for (const Member& member : declared->members) {
       if (member.key.rfind("x-", 0) == 0) continue;
@@ -222,7 +273,8 @@ class Loader {
 
   void limits() {
     const Node* declared = root_.find("limits");
-    if (!declared || !reading_.is(*declared, Node::Kind::Map, "limits", "a map of names to how much they let through"))
+    if (refused("limits") || !declared ||
+        !reading_.is(*declared, Node::Kind::Map, "limits", "a map of names to how much they let through"))
       return;
     for (const Member& member : declared->members)
       if (member.key.rfind("x-", 0) != 0) reading_.pool(member);
@@ -264,7 +316,7 @@ class Loader {
     if (sources > 1)
       reading_.error("E403", member.at, member.key.size(),
                      fmt::format("secret `{}` is read from two sources", member.key), "keep one of env, file, command");
-    loaded_.secrets.push_back(std::move(source));
+    files_.main.secrets.push_back(std::move(source));
   }
 
   void defaults() {
@@ -314,6 +366,7 @@ class Loader {
         handlers(*root);
         if (output) root->output = reading_.value(*output);
       });
+      root->body->whole_file = true;
     }
     loaded_.workflow.root = std::move(root);
   }
@@ -332,12 +385,17 @@ class Loader {
 
   void programs() {
     std::map<Program, std::size_t> places;
+    std::vector<Program> own;
     for (const Reading::Asked& asked : reading_.asked) {
       Program program{asked.expression.code(), asked.strict};
-      if (places.try_emplace(program, places.size()).second) loaded_.programs.push_back(std::move(program));
+      if (places.try_emplace(program, places.size()).second) own.push_back(std::move(program));
     }
-    if (!reading_.diagnostics.ok() || !jq_) return;
-    std::vector<std::string> errors = jq_->check(loaded_.programs);
+    std::vector<Program>& all = files_.main.programs;
+    const std::set<Program> known(all.begin(), all.end());
+    std::copy_if(own.begin(), own.end(), std::back_inserter(all),
+                 [&](const Program& program) { return known.count(program) == 0; });
+    if (!reading_.diagnostics.ok() || !files_.jq) return;
+    std::vector<std::string> errors = files_.jq->check(own);
     for (const Reading::Asked& asked : reading_.asked) {
       const std::string& error = errors[places.at({asked.expression.code(), asked.strict})];
       if (!error.empty())
@@ -345,26 +403,115 @@ class Loader {
     }
   }
 
- private:
+  Definition* sub_workflow(const Node& node) {
+    namespace fs = std::filesystem;
+    const fs::path written(node.text);
+    const std::string file =
+        (written.is_absolute() ? written : fs::path(loaded_.file).parent_path() / written).lexically_normal().string();
+    const std::string path = seen_from(files_.main.file, file);
+    if (auto again = std::find(files_.open.begin(), files_.open.end(), file); again != files_.open.end()) {
+      std::string chain = path + " runs ";
+      for (auto one = again + 1; one != files_.open.end(); ++one)
+        chain += seen_from(files_.main.file, *one) + ", which runs ";
+      chain += again + 1 == files_.open.end() ? "itself" : path;
+      reading_.error("E305", node.at, node.text.size(), "a recursion: " + chain,
+                     "what is done again and again is a for_each");
+      return nullptr;
+    }
+    if (files_.open.size() > kDeepestFile) return too_deep(node);
+    auto known = files_.known.find(file);
+    if (known == files_.known.end()) known = files_.known.emplace(file, read_child(node, file, path)).first;
+    const Files::Known& child = known->second;
+    if (!child.trouble.empty())
+      reading_.error("E305", node.at, node.text.size(), fmt::format("sub-workflow {} {}", path, child.trouble));
+    if (!child.definition) return nullptr;
+    if (files_.open.size() + child.definition->depth > kDeepestFile) return too_deep(node);
+    loaded_.depth = std::max(loaded_.depth, child.definition->depth + 1);
+    reading_.count_steps(child.definition->steps, node.at, node.text.size());
+    return child.definition;
+  }
+
+  Definition* too_deep(const Node& node) {
+    reading_.error("E008", node.at, node.text.size(),
+                   fmt::format("sub-workflows are nested more than {} deep", kDeepestFile));
+    return nullptr;
+  }
+
+  /// Reads the file for the first time. What can not be read at all is said here, of what is wrong in it the trouble.
+  Files::Known read_child(const Node& node, const std::string& file, const std::string& path) {
+    std::optional<std::string> text = text_of(node, file, path);
+    if (!text) return {nullptr, ""};
+    namespace fs = std::filesystem;
+    Diagnostics found({(fs::path(files_.shown).parent_path() / path).lexically_normal().string(), *text});
+    auto definition = std::make_unique<Definition>();
+    definition->path = path;
+    if (std::optional<Node> root = read_yaml(found)) {
+      files_.open.push_back(file);
+      Loader(file, *root, *definition, found, files_).read(Lints::No);
+      files_.open.pop_back();
+    }
+    std::string trouble;
+    if (!found.ok())
+      trouble = fmt::format("is not valid ({} {})", found.errors(), found.errors() == 1 ? "error" : "errors");
+    bool good = found.ok();
+    reading_.diagnostics.include(std::move(found));
+    if (!good) return {nullptr, trouble};
+    // Who moves the main file's folder moves along what is in it.
+    const std::string inside = fs::path(definition->folder).lexically_relative(files_.main.folder).string();
+    if (!inside.empty() && inside.substr(0, 2) != "..") definition->folder = inside;
+    const std::vector<Signal>& signals = definition->workflow.signals;
+    reading_.signals.insert(reading_.signals.end(), signals.begin(), signals.end());
+    files_.main.sources[path] = std::move(*text);
+    files_.main.children.push_back(std::move(definition));
+    return {files_.main.children.back().get(), ""};
+  }
+
+  std::optional<std::string> text_of(const Node& node, const std::string& file, const std::string& path) {
+    auto refuse = [&](std::string message, std::string suggestion = "") {
+      reading_.error("E305", node.at, node.text.size(), std::move(message), std::move(suggestion));
+      return std::nullopt;
+    };
+    if (files_.frozen) {
+      auto text = files_.frozen->find(path);
+      return text == files_.frozen->end() ? refuse(fmt::format("the text of {} is not kept with the run", path))
+                                          : std::optional(text->second);
+    }
+    std::error_code error;
+    if (!std::filesystem::exists(file, error)) {
+      std::string near = nearest_file(file);
+      if (!near.empty()) near = "did you mean `" + near + "`?";
+      if (std::filesystem::exists(std::filesystem::path(reading_.folder) / node.text, error))
+        near = "it is looked for from the folder of this file, not from `cwd`";
+      return refuse(fmt::format("there is no file {}", file), near);
+    }
+    try {
+      return read_file(file);
+    } catch (const Error& trouble) {
+      return refuse(trouble.problem() == Problem::Usage ? trouble.what() : fmt::format("{} has more than 4 MiB", file));
+    }
+  }
+
   const Node& root_;
-  Loaded& loaded_;
+  Definition& loaded_;
   Reading reading_;
+  Files& files_;
   std::set<std::string> ignored_;
   bool usable_ = true;  ///< the schema of the input that is being read
-  Jq* jq_;
-  bool for_questions_;
 };
 
 }  // namespace
 
-std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq* jq, Lints lints, bool for_questions) {
+std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq* jq, Lints lints, bool for_questions,
+                           const Texts* frozen) {
   std::optional<Node> root = read_yaml(diagnostics);
   if (!root) return std::nullopt;
   Loaded loaded;
   loaded.text = diagnostics.source().text;
   std::error_code error;
   std::string absolute = std::filesystem::absolute(file, error).lexically_normal().string();
-  Loader(error ? file : absolute, *root, loaded, diagnostics, jq, for_questions).read(lints);
+  if (error) absolute = file;
+  Files files{loaded, diagnostics.source().name, jq, for_questions, frozen, {absolute}, {}};
+  Loader(absolute, *root, loaded, diagnostics, files).read(lints);
   if (!diagnostics.ok()) return std::nullopt;
   return loaded;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -10,38 +11,23 @@
 
 #include "engine/jq/jq.h"
 #include "engine/language/diagnostics.h"
-#include "engine/language/expression.h"
-#include "engine/machine/workflow.h"
 #include "engine/model/secret.h"
+#include "engine/steps/definition.h"
 
 namespace flowrun {
 
-/// An input as declared.
-struct InputSpec {
-  std::string name;
-  Json schema;                             ///< JSON Schema without `default` and `env`; {} takes anything
-  std::optional<ValueTemplate> otherwise;  ///< `default`
-  std::string env;                         ///< environment variable, or empty
-  std::string description;
-};
+/// Texts of sub-workflows by their paths, as they are seen from the folder of the main file.
+using Texts = std::map<std::string, std::string>;
 
-struct Var {
-  std::string name;
-  ValueTemplate value;
-};
-
-/// All that is known of a file after reading it.
-struct Loaded {
-  std::string file;    ///< absolute
-  std::string folder;  ///< where relative paths start: `cwd` of the file
+/// All that is known of a file after reading it, and all that it runs as steps.
+struct Loaded : Definition {
   std::string text;
-  Workflow workflow;
-  bool http = false;  ///< some step is an HTTP call
-  std::vector<InputSpec> inputs;
-  std::vector<Var> vars;
   std::vector<SecretSource> secrets;
   std::set<std::string> ignored_lints;
-  std::vector<Program> programs;  ///< every expression that needs jq, each once
+  bool http = false;                                  ///< some step is an HTTP call
+  std::vector<Program> programs;                      ///< every expression that needs jq, each once
+  Texts sources;                                      ///< of its sub-workflows
+  std::vector<std::unique_ptr<Definition>> children;  ///< the same, read; their steps refer to them
 };
 
 /// Whether a file that is right is also looked through for what is probably not meant.
@@ -50,8 +36,10 @@ enum class Lints { No, Yes };
 /// Reads the text of |diagnostics| as the workflow |file|. Nothing when there are errors. |jq|, when given, is asked
 /// whether it can compile what it will be asked for.
 /// |for_questions|: groups keep all that `$status` can show, although no expression of the file looks at it.
+/// |frozen|: the texts of sub-workflows; null: their files are read. What is wrong with them is included in
+/// |diagnostics|, where they are named as an error.
 std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq* jq = nullptr, Lints lints = Lints::No,
-                           bool for_questions = false);
+                           bool for_questions = false, const Texts* frozen = nullptr);
 
 /// Reads the file's text; throws Error(Usage) for what is missing, a folder or unreadable, Error(Invalid) beyond 4 MiB.
 std::string read_file(const std::string& file);
@@ -65,6 +53,7 @@ struct GivenInputs {
 
 struct ResolvedInputs {
   Value inputs, vars;
+  Value sub_inputs{};  ///< as RunStarted has them
 };
 
 /// Coerces, completes and checks the inputs, evaluates `vars`. |lookup| reads the environment. Throws Error(Invalid)

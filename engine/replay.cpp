@@ -5,6 +5,8 @@
 #include <deque>
 #include <optional>
 
+#include "engine/model/hash.h"
+
 namespace flowrun {
 namespace {
 
@@ -142,11 +144,28 @@ class Checker : public DecisionSink, public Evaluator {
 
 Loaded own_copy(const Journal& journal, const RunRecord& record, bool for_questions) {
   Diagnostics diagnostics({record.file, journal.source(record.source_hash)});
-  std::optional<Loaded> loaded = load(record.file, diagnostics, nullptr, Lints::No, for_questions);
+  const Texts texts = frozen_texts(journal, record);
+  // Of a run without an entry nothing was kept, and nothing was started.
+  const Texts* frozen = record.last_seq > 0 ? &texts : nullptr;
+  std::optional<Loaded> loaded = load(record.file, diagnostics, nullptr, Lints::No, for_questions, frozen);
   if (!loaded)
     throw Error(Problem::Impossible, fmt::format("this flowrun can not read the workflow of run {} any more:\n{}",
                                                  record.id, diagnostics.text()));
   return std::move(*loaded);
+}
+
+Texts frozen_texts(const Journal& journal, const RunRecord& run) {
+  Texts texts;
+  std::vector<Entry> first = journal.read(run.number, 1, 1);
+  if (first.empty() || !is_fact(first.front().kind)) return texts;
+  const Event event = to_event(first.front());
+  if (const auto* started = std::get_if<RunStarted>(&event.fact))
+    for (const auto& [path, hash] : started->sources) {
+      texts[path] = journal.source(hash);
+      if (hash_name(texts[path]) != hash)
+        throw Corruption(fmt::format("run {}: the text of {} is not the one it was started with", run.id, path));
+    }
+  return texts;
 }
 
 Replayed replay(const Journal& journal, const RunRecord& run, const Workflow& workflow, Evaluator& live,

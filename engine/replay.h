@@ -51,6 +51,8 @@ struct Replayed {
 /// The run's own copy of its workflow. Throws Error(Impossible) when this flowrun can not read it any more.
 /// |for_questions| as in load().
 Loaded own_copy(const Journal& journal, const RunRecord& record, bool for_questions = false);
+/// The texts of the sub-workflows that |run| was started with; throws Corruption when one of them is another.
+Texts frozen_texts(const Journal& journal, const RunRecord& run);
 
 /// Replays |run|. |live| answers what the journal does not: questions behind its end. Throws Corruption when the
 /// decisions differ from the recorded ones, naming both.

@@ -158,10 +158,12 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
   started.id = record.id;
   started.name = record.name;
   started.source_hash = record.source_hash;
+  for (const auto& [path, text] : run->loaded_.sources) started.sources[path] = journal.keep_source(text);
   started.seed = random_hex(16);
   started.token = random_hex(16);
   started.inputs = std::move(inputs.inputs);
   started.vars = std::move(inputs.vars);
+  started.sub_inputs = std::move(inputs.sub_inputs);
   started.file = run->loaded_.file;
   started.folder = run->loaded_.folder;
   started.run_dir = journal.run_dir(record.id);

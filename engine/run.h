@@ -12,8 +12,8 @@
 
 #include "engine/executor/executor.h"
 #include "engine/executor/leftovers.h"
-#include "engine/fork.h"
 #include "engine/executor/secrets.h"
+#include "engine/fork.h"
 #include "engine/journal/journal.h"
 #include "engine/load.h"
 #include "engine/machine/machine.h"

@@ -75,6 +75,15 @@ void Journal::Open::keep_long(const std::string& hash, const std::string& text) 
   insert_value->use()(hash)(text).run();
 }
 
+std::string Journal::keep_source(std::string_view text) {
+  const std::string hash = hash_name(text);
+  open_->write([&] {
+    Statement insert(*open_->database, "INSERT OR IGNORE INTO sources (hash, text) VALUES (?, ?)");
+    insert.use()(std::string_view(hash))(text).run();
+  });
+  return hash;
+}
+
 bool Journal::create(RunRecord& run, std::string_view source_text) {
   if (run.source_hash.empty()) run.source_hash = hash_name(source_text);
   Open& open = *open_;

@@ -57,6 +57,8 @@ class Journal {
   };
   std::vector<RunRecord> list(const Filter& filter) const;
   std::string source(const std::string& hash) const;
+  /// Puts |text| into `sources`; durable on return, with its hash.
+  std::string keep_source(std::string_view text);
 
   /// Becomes the driver of |run|: takes the lock that says so. Throws Error(Busy) naming the pid of who has it.
   void lock(const RunRecord& run);

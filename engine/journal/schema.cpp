@@ -82,6 +82,7 @@ CREATE VIEW steps AS
       WHEN 'settled' THEN json_extract(last.data, '$.state')
       WHEN 'start' THEN 'running'
       WHEN 'items' THEN 'running'
+      WHEN 'child' THEN 'running'
       WHEN 'fired' THEN iif(json_extract(last.data, '$.timer') = 'sleep', 'succeeded', 'pending')
       WHEN 'timer' THEN CASE json_extract(last.data, '$.timer')
         WHEN 'sleep' THEN 'sleeping'

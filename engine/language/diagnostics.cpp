@@ -184,6 +184,7 @@ std::string Diagnostics::summary() const {
 std::string Diagnostics::text() const {
   Lines lines(source_.text);
   std::string out;
+  for (const Diagnostics& other : included_) out += other.text();
   for (const Diagnostic& finding : by_position(all_)) {
     out += finding.file;
     if (finding.at.line > 0) out += fmt::format(":{}", finding.at.line);
@@ -200,6 +201,8 @@ std::string Diagnostics::text() const {
 
 Json Diagnostics::json() const {
   Json list = Json::array();
+  for (const Diagnostics& other : included_)
+    for (Json& finding : other.json()) list.push_back(std::move(finding));
   for (const Diagnostic& finding : by_position(all_))
     list.push_back({{"severity", name_of(finding.severity)},
                     {"code", finding.code},
@@ -213,6 +216,7 @@ Json Diagnostics::json() const {
 
 std::string Diagnostics::github() const {
   std::string out;
+  for (const Diagnostics& other : included_) out += other.github();
   for (const Diagnostic& finding : by_position(all_)) {
     bool hint = finding.severity == Diagnostic::Severity::Hint;
     out += fmt::format("::{} file={}", hint ? "notice" : name_of(finding.severity), github_escaped(finding.file, true));

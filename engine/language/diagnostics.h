@@ -44,6 +44,8 @@ class Diagnostics {
   std::size_t hints() const;
   bool ok() const { return errors() == 0; }
   const Source& source() const { return source_; }
+  /// What was found in a file that this one names; it is shown before what is found here, and not counted.
+  void include(Diagnostics other) { included_.push_back(std::move(other)); }
   /// In order of position; LANGUAGE.md 4.1: message, source line, carets. No summary line.
   std::string text() const;
   /// `2 errors, 1 warning`; hints are counted when there are any.
@@ -56,6 +58,7 @@ class Diagnostics {
 
   Source source_;
   std::vector<Diagnostic> all_;
+  std::vector<Diagnostics> included_;
 };
 
 /// The nearest of |candidates| by Damerau-Levenshtein distance, when at most 2 or a third of the length away; or "".

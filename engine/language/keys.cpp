@@ -15,7 +15,7 @@ const std::vector<Key>& step_keys() {
       {"exec", kExec, "list of arguments", "", "a program and its arguments, without a shell"},
       {"sleep", kSleep, "duration", "", "waits until a date that is set when it begins"},
       {"wait", kWait, "name", "", "waits for a signal"},
-      {"workflow", kWorkflow, "path", "", "runs another workflow", true},
+      {"workflow", kWorkflow, "path", "", "runs another workflow"},
       {"set", kSet, "any", "", "a value"},
       {"fail", kFail, "text", "", "fails with this text"},
       {"parallel", kParallel, "map of steps", "", "a graph with a join policy"},
@@ -77,7 +77,7 @@ const std::vector<Key>& step_keys() {
       {"batch", kForEach, "count", "", "items are handed out in lists of so many"},
       {"collect", kForEach, "any", "output of do", "the output of an item"},
 
-      {"limit", kWork, "count or name", "", "attempts at once over all items"},
+      {"limit", kHttp | kProcess, "count or name", "", "attempts at once over all items"},
       {"poll", kWork, "map", "", "repeats until something holds"},
       {"paginate", kHttp, "map", "", "follows an answer that comes in pages"},
       {"undo", kUndoable, "step", "", "compensates this step when its scope fails"},
@@ -85,7 +85,7 @@ const std::vector<Key>& step_keys() {
       {"atomic", kJoining | kSequence | kSwitch, "literal boolean", "false",
        "a scope of undos: when it fails, what was done in it is undone"},
       {"returns", kEvery, "schema", "", "the shape of the output"},
-      {"with", kWorkflow, "map", "", "inputs of a sub-workflow", true},
+      {"with", kWorkflow, "map", "", "inputs of a sub-workflow"},
       {"prompt", kWait, "text", "", "what a person is asked"},
       {"accept", kWait, "schema", "", "the shape of a signal"},
   };
@@ -330,16 +330,16 @@ std::string advice_at_top(std::string_view word) {
 }
 
 bool may_have_default(const Key& key) {
-  static constexpr std::array<std::string_view, 14> kOwn{"id",          "if",      "needs",  "after",  "fallback",
-                                                         "undo",        "undo_on", "atomic", "do",     "name",
-                                                         "description", "as",      "key",    "collect"};
+  static constexpr std::array<std::string_view, 15> kOwn{"id",          "if",      "needs",  "after",   "fallback",
+                                                         "undo",        "undo_on", "atomic", "do",      "name",
+                                                         "description", "as",      "key",    "collect", "with"};
   return std::find(kOwn.begin(), kOwn.end(), key.name) == kOwn.end() && kind_bit(key.name) == 0;
 }
 
 const std::vector<std::string>& error_types() {
-  static const std::vector<std::string> types{"transient", "any",    "connect", "dns",      "tls",  "timeout",
-                                              "http",      "expect", "returns", "parse",    "exit", "killed",
-                                              "spawn",     "fail",   "crash",   "cancelled"};
+  static const std::vector<std::string> types{"transient", "any",    "connect", "dns",       "tls",  "timeout",
+                                              "http",      "expect", "returns", "parse",     "exit", "killed",
+                                              "spawn",     "fail",   "crash",   "cancelled", "child"};
   return types;
 }
 

@@ -225,7 +225,7 @@ void short_group_timeout(const Survey& survey, Findings& findings) {
 void endless_wait(const Survey& survey, Findings& findings) {
   if (survey.root.find("timeout")) return;
   for (const Spot& spot : survey.spots) {
-    auto* work = dynamic_cast<const EffectStep*>(spot.step);
+    auto* work = dynamic_cast<const WorkStep*>(spot.step);
     const Member* poll = work && work->poll ? survey.option(spot, "poll") : nullptr;
     if (spot.kind != kWait && !poll) continue;
     bool ends =
@@ -244,14 +244,16 @@ void endless_wait(const Survey& survey, Findings& findings) {
 void hopeless_retry(const Survey& survey, Findings& findings) {
   static constexpr std::array<std::string_view, 3> kPassing{"http.408", "http.425", "http.429"};
   for (const Spot& spot : survey.spots) {
-    auto* work = dynamic_cast<const EffectStep*>(spot.step);
+    auto* work = dynamic_cast<const WorkStep*>(spot.step);
     // A condition may pick out what passes.
     if (!work || work->retry.condition || !tries_again(work->retry)) continue;
     bool http = spot.kind == kHttp;
     for (const Node* pattern : retry_on(survey, spot)) {
       if (pattern->text == "any") {
         findings.add(*pattern, "`any` also tries again what fails every time",
-                     http ? "say [transient], or what passes by itself" : "say which: exit.75, killed, timeout");
+                     http                     ? "say [transient], or what passes by itself"
+                     : spot.kind == kWorkflow ? "say [child], or [child, timeout]"
+                                              : "say which: exit.75, killed, timeout");
       } else if (http && (pattern->text == "http" || pattern->text == "http.4xx")) {
         findings.add(*pattern, fmt::format("`{}` also tries again what the server refuses every time", pattern->text),
                      "say [transient], which has 408, 425, 429 and what 5xx pass by themselves");
@@ -267,19 +269,23 @@ void impossible_retry(const Survey& survey, Findings& findings) {
   static constexpr std::array<std::string_view, 3> kOfProcess{"exit", "killed", "spawn"};
   static constexpr std::array<std::string_view, 5> kOfHttp{"connect", "dns", "tls", "http", "expect"};
   for (const Spot& spot : survey.spots) {
-    if (!(spot.kind & (kHttp | kProcess)) || written_for_all(survey, spot)) continue;
+    if (!(spot.kind & kWork) || written_for_all(survey, spot)) continue;
     auto* process = dynamic_cast<const ProcessStep*>(spot.step);
     for (const Node* pattern : retry_on(survey, spot)) {
       const std::string& text = pattern->text;
       std::string_view family = std::string_view(text).substr(0, text.find('.'));
-      bool never = family == "fail" || family == "cancelled" || (process && is_one_of(family, kOfHttp)) ||
-                   (!process && is_one_of(family, kOfProcess));
+      const bool sub = spot.kind == kWorkflow;
+      bool never = (sub && family != "child" && family != "timeout" && family != "returns" && text != "any" &&
+                    text != "transient") ||
+                   (!sub && family == "child") || family == "fail" || family == "cancelled" ||
+                   (process && is_one_of(family, kOfHttp)) || (!process && is_one_of(family, kOfProcess));
       if (process)
         for (int code : process->success_codes) never = never || text == fmt::format("exit.{}", code);
       if (never)
         findings.add(*pattern, fmt::format("`{}` never gives the error `{}`", spot.step->kind, text),
-                     process ? "it gives exit, killed, timeout, parse and spawn"
-                             : "it gives connect, dns, tls, timeout, http, expect and parse");
+                     sub       ? "whatever went wrong in it is `child`; it also gives timeout and returns"
+                     : process ? "it gives exit, killed, timeout, parse and spawn"
+                               : "it gives connect, dns, tls, timeout, http, expect and parse");
     }
   }
 }

@@ -44,6 +44,17 @@ void Frame::hold_undo() {
   for (Frame* frame = this; frame && !frame->holds_undo_; frame = frame->parent_) frame->holds_undo_ = true;
 }
 
+std::string Frame::folder() const {
+  const std::string& below = place();
+  if (below.empty() || below == ".") return machine_.run().folder;
+  return below.front() == '/' ? below : machine_.run().folder + "/" + below;
+}
+
+const std::string& Frame::place() const {
+  static const std::string kOfTheRun;
+  return parent_ ? parent_->place() : kOfTheRun;
+}
+
 Frame::Bound Frame::bind(const Reference&) const { return std::nullopt; }
 
 std::optional<Settled> Frame::look(std::string_view rest) const {

@@ -83,6 +83,10 @@ class Frame {
   virtual bool keeps_frame() const { return holds_undo_; }
   /// How often what is below has been run anew under the same paths: part of its idempotency keys.
   virtual int generation() const { return parent_ ? parent_->generation() : 0; }
+  /// Where relative paths start and processes run.
+  std::string folder() const;
+  /// The folder of the file that the step stands in: absolute, or seen from that of the run.
+  virtual const std::string& place() const;
   /// What this level binds: names of its steps, items, `$error`, ... Nothing: ask further up.
   virtual Bound bind(const Reference& reference) const;
   /// The live step behind the rest of a path, this frame's own path taken off; for people who ask.

@@ -227,13 +227,13 @@ void Machine::await_quiet(Frame& frame, const std::string& below) {
 }
 
 void Machine::tell_quiet() {
-  for (auto listener = listeners_.begin(); listener != listeners_.end();) {
-    if (!quiet(listener->below)) {
-      ++listener;
-      continue;
-    }
+  for (;;) {
+    // From the front each time: who is told may make others vanish.
+    auto listener =
+        std::find_if(listeners_.begin(), listeners_.end(), [&](const Listener& one) { return quiet(one.below); });
+    if (listener == listeners_.end()) return;
     Frame* frame = listener->frame;
-    listener = listeners_.erase(listener);
+    listeners_.erase(listener);
     frame->on_quiet();
   }
 }

@@ -118,6 +118,8 @@ class Machine {
   void ignore_signals(Frame& frame);
   /// on_quiet() follows when no attempt that was given up at |below| or further down still runs; maybe at once.
   void await_quiet(Frame& frame, const std::string& below);
+  /// A number for what is run anew under the same paths; never the same twice in a run. See Frame::generation.
+  int next_generation() { return ++generations_; }
   /// Numbers what settles, in order.
   std::uint64_t next_settling() { return ++settlings_; }
   /// The step at |path| has been undone.
@@ -206,6 +208,7 @@ class Machine {
   };
   std::list<Listener> listeners_;  ///< who wait until it is quiet
   std::uint64_t settlings_ = 0;
+  int generations_ = 0;
   std::set<std::string> undone_;             ///< and not run again since
   std::map<std::string, int> times_undone_;  ///< by path
   std::list<Awaiting> awaiting_;             ///< in the order in which they began to wait

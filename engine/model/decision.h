@@ -63,6 +63,14 @@ struct ItemsChosen {
   Value items;
 };
 
+/// A sub-workflow begins, as the step |path|.
+struct ChildStarted {
+  std::string path;
+  int attempt = 1;
+  std::string file;  ///< its path in RunStarted::sources
+  Value inputs;
+};
+
 /// A step waits for a signal.
 struct SignalAwaited {
   std::string path;
@@ -84,7 +92,7 @@ struct RunEnded {
 
 struct Decision {
   std::variant<ReservePlace, StartTask, StopTask, ArmTimer, StepSettled, ItemsChosen, Evaluated, RunSuspended, RunEnded,
-               SignalAwaited>
+               SignalAwaited, ChildStarted>
       what;
   std::vector<Answer> answers;  ///< asked since the decision before
 };

@@ -84,6 +84,13 @@ void write(Entry& entry, const SignalAwaited& decision, ObjectWriter& data) {
   data.text_if("prompt", decision.prompt);
 }
 
+void write(Entry& entry, const ChildStarted& decision, ObjectWriter& data) {
+  entry.path = decision.path;
+  entry.attempt = decision.attempt;
+  entry.value = decision.inputs;
+  data.text("file", decision.file);
+}
+
 /// `jq`: a list of {"v": value} or {"e": message}. An answer that is the entry's value is not written twice: {"=": 1}.
 void append_answers(std::string& out, const std::vector<Answer>& answers, const Value& value) {
   out += '[';

@@ -66,10 +66,12 @@ void write(Entry& entry, const RunStarted& fact) {
   data.text("id", fact.id);
   data.text("name", fact.name);
   data.text("source_hash", fact.source_hash);
+  if (!fact.sources.empty()) data.value("sources", Value(Json(fact.sources)));
   data.text("seed", fact.seed);
   data.text("token", fact.token);
   data.value("inputs", fact.inputs);
   data.value("vars", fact.vars);
+  data.value_if("sub_inputs", fact.sub_inputs);
   data.text("file", fact.file);
   data.text("folder", fact.folder);
   data.text("run_dir", fact.run_dir);
@@ -93,6 +95,8 @@ void read(const Entry& entry, RunStarted& fact) {
     if (key == "id") fact.id = data.text();
     if (key == "name") fact.name = data.text();
     if (key == "source_hash") fact.source_hash = data.text();
+    if (key == "sources") fact.sources = data.value().json().get<std::map<std::string, std::string>>();
+    if (key == "sub_inputs") fact.sub_inputs = data.value();
     if (key == "seed") fact.seed = data.text();
     if (key == "token") fact.token = data.text();
     if (key == "inputs") fact.inputs = data.value();

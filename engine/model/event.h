@@ -1,6 +1,7 @@
 // Facts: what has happened, in past tense. The machine is fed nothing else.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -22,12 +23,15 @@ struct RunStarted {
   std::string id;
   std::string name;
   std::string source_hash;  ///< of the workflow's text, in table `sources`
-  std::string seed;         ///< 32 hexadecimal digits
-  std::string token;        ///< of this drive
-  Value inputs;             ///< object, after coercion
-  Value vars;               ///< object
-  std::string file;         ///< absolute path of the workflow as it was given
-  std::string folder;       ///< where relative paths start and processes run
+  /// Hashes of the texts of sub-workflows, by their paths seen from the folder of the workflow.
+  std::map<std::string, std::string> sources;
+  std::string seed;    ///< 32 hexadecimal digits
+  std::string token;   ///< of this drive
+  Value inputs;        ///< object, after coercion
+  Value vars;          ///< object
+  Value sub_inputs;    ///< inputs of sub-workflows that the environment gave: {path: {input: value}}, or null
+  std::string file;    ///< absolute path of the workflow as it was given
+  std::string folder;  ///< where relative paths start and processes run
   std::string run_dir;
   std::string host, boot_id, pid_namespace;
   int cpus = 1;

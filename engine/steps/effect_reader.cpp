@@ -64,7 +64,7 @@ void read_retry(Reading& reading, RetryPolicy& retry, const Node& node) {
   }
 }
 
-void read_poll(Reading& reading, EffectStep& step, const Node& node) {
+void read_poll(Reading& reading, WorkStep& step, const Node& node) {
   if (!reading.is(node, Node::Kind::Map, "poll", "a map such as { until: ${ .body.done }, every: 10s }")) return;
   reading.only(node, names_within("poll"), "`poll`");
   PollPolicy& poll = step.poll.emplace();
@@ -249,11 +249,15 @@ void read_process(Reading& reading, ProcessStep& step, const Node& node) {
 
 }  // namespace
 
-void read_effect(Reading& reading, EffectStep& step, const Node& node, std::vector<std::string> retry_on) {
+void read_work(Reading& reading, WorkStep& step, const Node& node, std::vector<std::string> retry_on) {
   step.retry.on = std::move(retry_on);
   if (const Node* key = node.find("retry")) read_retry(reading, step.retry, *key);
   if (const Node* key = node.find("poll")) read_poll(reading, step, *key);
   if (const Node* key = node.find("deadline")) step.deadline = reading.duration(*key, "deadline");
+}
+
+void read_effect(Reading& reading, EffectStep& step, const Node& node, std::vector<std::string> retry_on) {
+  read_work(reading, step, node, std::move(retry_on));
   if (const Node* key = node.find("limit")) step.limit = reading.limit(*key);
   if (const Node* key = node.find("on_crash")) {
     std::string word = reading.word(*key, "on_crash", {"rerun", "ask", "fail"});

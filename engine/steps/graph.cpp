@@ -87,7 +87,8 @@ const std::string& GraphFrame::broken_by(std::size_t i) const {
 
 std::string GraphFrame::path_of(std::size_t i) const {
   // The one step of a bare body has no name of its own: `enrich[C-1042]`, not `enrich[C-1042]/_1`.
-  if (graph_.form == GraphStep::Form::Single && !path().empty() && path().back() == ']') return path();
+  if (graph_.form == GraphStep::Form::Single && !graph_.whole_file && !path().empty() && path().back() == ']')
+    return path();
   return child_path(path(), graph_.children[i].step->name);
 }
 

@@ -36,8 +36,9 @@ class GraphStep : public GroupStep {
   std::optional<std::size_t> find(std::string_view name) const;
 
   Form form = Form::Map;
-  bool body = true;   ///< reports its first failure as its own: everything but `parallel` and `race`
-  bool race = false;  ///< its output is the winner's
+  bool body = true;         ///< reports its first failure as its own: everything but `parallel` and `race`
+  bool race = false;        ///< its output is the winner's
+  bool whole_file = false;  ///< `steps` of a file: its one step has a name also below the path of an item
   std::vector<Child> children;
   std::vector<std::vector<std::size_t>> dependents;  ///< made by link()
 

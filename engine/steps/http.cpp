@@ -318,7 +318,7 @@ std::variant<EffectStep::Work, Failure> HttpStep::resolve(const FrameScope& scop
   request.url = std::move(whole_url.text);
   request.headers = std::move(collected.list);
   request.holes.insert(request.holes.end(), collected.holes.begin(), collected.holes.end());
-  const std::string& folder = scope.frame().machine().run().folder;
+  const std::string folder = scope.frame().folder();
   for (std::string* file : {&request.body_file, &request.ca, &request.cert, &request.key})
     if (!file->empty() && file->front() != '/') *file = folder + "/" + *file;
   return Work(std::move(request));

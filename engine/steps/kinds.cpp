@@ -11,6 +11,7 @@ std::unique_ptr<LivingStep> read_kind(Reading& reading, const Node& node, const 
       {"http", read_http},         {"shell", read_shell},   {"exec", read_exec},         {"sleep", read_sleep},
       {"set", read_set},           {"fail", read_fail},     {"parallel", read_parallel}, {"race", read_race},
       {"sequence", read_sequence}, {"switch", read_switch}, {"for_each", read_for_each}, {"wait", read_wait},
+      {"workflow", read_workflow},
   };
   auto reader = kReaders.find(kind);
   return reader == kReaders.end() ? nullptr : reader->second(reading, node);

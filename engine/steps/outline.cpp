@@ -11,6 +11,7 @@
 #include "engine/steps/process.h"
 #include "engine/steps/root.h"
 #include "engine/steps/switch.h"
+#include "engine/steps/workflow.h"
 
 namespace flowrun {
 namespace {
@@ -90,7 +91,11 @@ class Outliner {
     } else if (const auto* root = dynamic_cast<const RootStep*>(&step)) {
       inside(*root->body, place);
       for (auto [name, handler] : {std::pair{"on_failure", root->on_failure.get()}, {"finally", root->finally.get()}})
-        if (handler) inside(*handler, {name, place.depth, place.parent, name});
+        if (handler) inside(*handler, {child_path(place.path, name), place.depth, place.parent, name});
+    } else if (const auto* sub = dynamic_cast<const WorkflowStep*>(&step)) {
+      const std::string outer = std::exchange(file_, sub->child->path);
+      inside(*sub->child->workflow.root, place);
+      file_ = outer;
     }
   }
 
@@ -104,6 +109,7 @@ class Outliner {
     row.name = step.name;
     row.kind = step.kind;
     row.origin = step.origin;
+    row.file = file_;
     row.depth = place.depth;
     row.parent = place.parent;
     row.role = std::move(place.role);
@@ -138,7 +144,7 @@ class Outliner {
   }
 
   void children(const GraphStep& graph, const Place& place) {
-    bool bare = graph.form == GraphStep::Form::Single && std::exchange(in_item_, false);
+    bool bare = graph.form == GraphStep::Form::Single && !graph.whole_file && std::exchange(in_item_, false);
     in_item_ = false;
     std::vector<std::size_t> numbers;
     for (const GraphStep::Child& child : graph.children) {
@@ -164,6 +170,7 @@ class Outliner {
   }
 
   bool in_item_ = false;  ///< the next body is that of an item
+  std::string file_;      ///< that the steps stand in
 };
 
 }  // namespace

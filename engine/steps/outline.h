@@ -24,6 +24,7 @@ struct OutlineRow {
   std::string kind;
   std::string what;  ///< `GET https://...`, `make build`; of groups nothing
   Origin origin;
+  std::string file;  ///< where that is, when not in the main file: of a sub-workflow, seen from the main file's folder
   int depth = 0;
   std::optional<std::size_t> parent;  ///< row of the step that it stands in, or falls back for
   std::string role;                   ///< below it: nothing, `fallback`, `undo`, `if ${ ... }` or `else` of a switch

@@ -87,7 +87,7 @@ std::variant<EffectStep::Work, Failure> ProcessStep::resolve(const FrameScope& s
     process.env.emplace_back("FLOWRUN_INDEX", text("index"));
   }
 
-  const std::string& folder = scope.frame().machine().run().folder;
+  const std::string folder = scope.frame().folder();
   process.cwd = folder;
   if (cwd) {
     Evaluation where = cwd->evaluate(scope, evaluator);

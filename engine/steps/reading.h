@@ -15,6 +15,7 @@
 #include "engine/language/keys.h"
 #include "engine/language/node.h"
 #include "engine/machine/workflow.h"
+#include "engine/steps/definition.h"
 #include "engine/steps/graph.h"
 #include "engine/steps/life.h"
 
@@ -37,6 +38,8 @@ class Reading {
 
   // Steps and bodies, steps_reader.cpp.
   std::unique_ptr<Step> step(const Node& node, const std::string& name, Position name_at);
+  /// Adds to |steps|. False: there are too many, which is said once.
+  bool count_steps(std::size_t more, Position at, std::size_t length);
   /// |inside| is called while the steps of the body are still in sight.
   std::unique_ptr<GraphStep> body(const Node& node, const char* what, const std::function<void()>& inside = nullptr);
   /// The children of a map, with their edges; those of a list.
@@ -120,7 +123,9 @@ class Reading {
   std::vector<Asked> asked;  ///< of jq
   std::vector<std::pair<GroupStep*, std::string>> groups;
   const char* no_undo = nullptr;  ///< why no step that is read now can have an `undo`
-  std::size_t steps = 0;
+  std::size_t steps = 0;          ///< with those of the sub-workflows that are named
+  /// Reads the file that a `workflow` names; null when nothing good came of it, which has been said then.
+  std::function<Definition*(const Node& path)> sub_workflow;
   bool http = false;                                 ///< some step is an HTTP call
   std::vector<Signal> signals;                       ///< that steps wait for
   std::vector<std::unique_ptr<const Limit>> limits;  ///< those with names first
@@ -178,6 +183,7 @@ std::unique_ptr<LivingStep> read_shell(Reading& reading, const Node& node);
 std::unique_ptr<LivingStep> read_exec(Reading& reading, const Node& node);
 std::unique_ptr<LivingStep> read_sleep(Reading& reading, const Node& node);
 std::unique_ptr<LivingStep> read_wait(Reading& reading, const Node& node);
+std::unique_ptr<LivingStep> read_workflow(Reading& reading, const Node& node);
 std::unique_ptr<LivingStep> read_set(Reading& reading, const Node& node);
 std::unique_ptr<LivingStep> read_fail(Reading& reading, const Node& node);
 std::unique_ptr<LivingStep> read_parallel(Reading& reading, const Node& node);
@@ -186,8 +192,11 @@ std::unique_ptr<LivingStep> read_sequence(Reading& reading, const Node& node);
 std::unique_ptr<LivingStep> read_switch(Reading& reading, const Node& node);
 std::unique_ptr<LivingStep> read_for_each(Reading& reading, const Node& node);
 
+class WorkStep;
 class EffectStep;
-/// retry, deadline, on_crash, as http, shell and exec have them.
+/// retry, poll, deadline.
+void read_work(Reading& reading, WorkStep& step, const Node& node, std::vector<std::string> retry_on);
+/// The same and on_crash, as http, shell and exec have them.
 void read_effect(Reading& reading, EffectStep& step, const Node& node, std::vector<std::string> retry_on);
 /// join and fail_fast of a group.
 void read_group(Reading& reading, GroupStep& step, const Node& node);

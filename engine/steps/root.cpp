@@ -1,5 +1,7 @@
 #include "engine/steps/root.h"
 
+#include "engine/model/path.h"
+
 namespace flowrun {
 namespace {
 
@@ -20,10 +22,11 @@ class FinalScope : public Scope {
 /// `on_failure` or `finally`: a body of its own, which sees how the run stands.
 class HandlerFrame : public Frame {
  public:
-  HandlerFrame(Machine& machine, Frame* parent, const GraphStep& body, const char* name)
-      : Frame(machine, parent, body, name), body_(body.frame(machine, this, name)) {}
+  /// It begins when all has ended at |base| and below.
+  HandlerFrame(Machine& machine, Frame* parent, const GraphStep& body, const std::string& path, std::string base)
+      : Frame(machine, parent, body, path), base_(std::move(base)), body_(body.frame(machine, this, path)) {}
 
-  void start() override { machine().await_quiet(*this, ""); }
+  void start() override { machine().await_quiet(*this, base_); }
   void on_quiet() override { machine().queue_start(*body_); }
   void on_child(Frame&) override {
     settled_ = body_->settled();
@@ -34,23 +37,32 @@ class HandlerFrame : public Frame {
   std::optional<Settled> look(std::string_view rest) const override { return body_->look(rest); }
 
  private:
+  const std::string base_;
   std::unique_ptr<Frame> body_;
 };
 
+/// With a parent it is that of a sub-workflow. A frame has a path of its own, `pay.steps`, for its timer; its steps
+/// stand below |base|, `pay`.
 class RootFrame : public Frame {
  public:
-  RootFrame(Machine& machine, Frame* parent, const RootStep& step, std::string path)
-      : Frame(machine, parent, step, std::move(path)), root_(step) {}
+  RootFrame(Machine& machine, Frame* parent, const RootStep& step, std::string path, std::string base,
+            const Definition* file, Inputs inputs)
+      : Frame(machine, parent, step, std::move(path)),
+        root_(step),
+        base_(std::move(base)),
+        file_(file),
+        inputs_(std::move(inputs)) {}
 
   void start() override {
     settled_.state = State::Running;
     settled_.started_at = machine().now();
     arm_timeout();
-    body_ = root_.body->frame(machine(), this, "");
+    body_ = root_.body->frame(machine(), this, base_);
     machine().queue_start(*body_);
   }
 
   void on_child(Frame& child) override {
+    if (is_settled()) return;  // it ended in the turn in which all was given up
     if (&child == body_.get()) {
       if (stage_ == Stage::Body) body_ended(body_->settled());
       return;
@@ -67,8 +79,12 @@ class RootFrame : public Frame {
     body_->cancel("timeout");
     Settled ended = body_->settled();
     ended.state = State::Failed;
-    ended.failure =
-        std::make_shared<const Failure>(Failure{"timeout", "the run timed out after " + spell(span_), "", 0, {}});
+    ended.failure = std::make_shared<const Failure>(
+        Failure{"timeout",
+                (parent() ? "the sub-workflow timed out after " : "the run timed out after ") + spell(span_),
+                "",
+                0,
+                {}});
     body_ended(ended);
   }
 
@@ -105,36 +121,50 @@ class RootFrame : public Frame {
   }
 
   bool has_undos() const override { return scope_.waits(); }
-  UndoScope* undo_scope() override { return handler_ ? nullptr : &scope_; }
-  void cancel(const std::string& reason) override { body_->cancel(reason); }
-  void drain() override { body_->drain(); }
+  /// A sub-workflow is no scope: what it has done is undone with what is around it.
+  UndoScope* undo_scope() override { return handler_ || parent() ? nullptr : &scope_; }
+  void cancel(const std::string& reason) override {
+    if (is_settled()) return;
+    if (Frame* running = handler_ ? handler_.get() : body_.get()) running->cancel(reason);
+    machine().disarm(*this, TimerKind::Timeout);
+    settled_ = stopped(std::move(settled_), reason, base_);
+    settled_.ended_at = machine().now();
+  }
+  /// What is half done is not left so: handlers run.
+  void drain() override {
+    if (!handler_ && body_) body_->drain();
+  }
   bool keeps_frame() const override { return true; }
 
   void reopen(std::string_view only) override {
     settled_ = Settled{};
+    if (!body_) return start();  // given up before it had begun
     settled_.state = State::Running;
     settled_.started_at = machine().now();
     stage_ = Stage::Body;
     cancel_.reset();
     undone_.clear();
+    handler_.reset();
     handlers_.clear();
-    ++generation_;
+    generation_ = machine().next_generation();
     arm_timeout();
     body_->reopen(only);
   }
 
-  int generation() const override { return handler_ ? generation_ : 0; }
+  int generation() const override { return handler_ && generation_ > 0 ? generation_ : Frame::generation(); }
+
+  const std::string& place() const override { return file_ ? file_->folder : Frame::place(); }
 
   Bound bind(const Reference& reference) const override {
-    if (reference.variable == "input") return machine().run().inputs;
-    if (reference.variable == "vars") return machine().run().vars;
-    if (reference.variable == "run") return Value(run_json());
+    if (reference.variable == "input") return inputs_.inputs;
+    if (reference.variable == "vars") return inputs_.vars;
+    if (reference.variable == "run" && shows_run()) return Value(run_json());
     if (reference.variable == "secrets") return Value(secret(reference.member));
     if (reference.variable == "now")
       return Value(Json(std::chrono::duration_cast<std::chrono::seconds>(machine().now().time_since_epoch()).count()));
-    if (reference.variable == "uuid") return Value::string(machine().chance().uuid("\nuuid"));
-    if (reference.variable == "random") return Value(Json(machine().chance().uniform("\nrandom")));
-    if (stage_ == Stage::Body) return std::nullopt;
+    if (reference.variable == "uuid") return Value::string(machine().chance().uuid(base_ + "\nuuid"));
+    if (reference.variable == "random") return Value(Json(machine().chance().uniform(base_ + "\nrandom")));
+    if (stage_ == Stage::Body) return outside(reference);
     // Handlers see the steps; of one without success the output is null.
     if (reference.variable == "error") {
       auto error = failure();
@@ -145,16 +175,17 @@ class RootFrame : public Frame {
       if (reference.variable == "steps" && found && std::holds_alternative<Failure>(*found)) return Value();
       return found;
     }
-    return std::nullopt;
+    return outside(reference);
   }
 
   std::optional<Settled> look(std::string_view rest) const override {
     if (rest.empty()) return settled_;
     for (const char* name : {"on_failure", "finally"}) {
       std::string_view own = name;
+      const std::string own_path = child_path(base_, name);
       if (rest.substr(0, own.size()) != own || rest.size() <= own.size() || rest[own.size()] != '/') continue;
       auto find = [&](const std::unique_ptr<Frame>& handler) -> std::optional<Settled> {
-        return handler && handler->path() == own ? handler->look(rest.substr(own.size() + 1)) : std::nullopt;
+        return handler && handler->path() == own_path ? handler->look(rest.substr(own.size() + 1)) : std::nullopt;
       };
       if (auto found = find(handler_)) return found;
       for (const auto& handler : handlers_)
@@ -177,8 +208,17 @@ class RootFrame : public Frame {
   bool settled() const { return is_settled(); }
   static Failure cancelled(std::string message) { return {"cancelled", std::move(message), "", 0, {}}; }
 
+  /// The steps of a sub-workflow see the run that it is part of, its handlers see how it stands itself.
+  bool shows_run() const { return !parent() || stage_ != Stage::Body; }
+
+  /// A file sees nothing else of what is around the step that runs it.
+  Bound outside(const Reference& reference) const {
+    if (!parent() || reference.variable == "run") return std::nullopt;
+    return Failure{"expression", "$" + reference.variable + " is not bound in a sub-workflow", "", 0, {}};
+  }
+
   void arm_timeout() {
-    if (machine().run().timeout) {
+    if (!parent() && machine().run().timeout) {
       span_ = *machine().run().timeout;
     } else if (root_.timeout.written()) {
       auto timeout = resolve(root_.timeout, FrameScope(*this), machine().evaluator(), Duration{0}, "timeout");
@@ -223,10 +263,11 @@ class RootFrame : public Frame {
 
   /// Begins `on_failure` or `finally`. False: there is nothing to begin.
   bool handle(bool finally) {
-    bool wanted = finally ? !cancel_ || !cancel_->now : verdict_.state != State::Succeeded && !cancel_;
+    bool wanted = finally ? !cancel_ || !cancel_->now : verdict_.state == State::Failed && !cancel_;
     const GraphStep* body = finally ? root_.finally.get() : root_.on_failure.get();
     if (!wanted || !body) return false;
-    handler_ = std::make_unique<HandlerFrame>(machine(), this, *body, finally ? "finally" : "on_failure");
+    handler_ = std::make_unique<HandlerFrame>(machine(), this, *body,
+                                              child_path(base_, finally ? "finally" : "on_failure"), base_);
     machine().queue_start(*handler_);
     return true;
   }
@@ -278,6 +319,9 @@ class RootFrame : public Frame {
   }
 
   const RootStep& root_;
+  const std::string base_;
+  const Definition* file_;  ///< of a sub-workflow
+  const Inputs inputs_;
   std::unique_ptr<Frame> body_;
   UndoScope scope_;  ///< last but for the frames that pass their undos on
   std::unique_ptr<Compensation> compensation_;
@@ -294,7 +338,14 @@ class RootFrame : public Frame {
 }  // namespace
 
 std::unique_ptr<Frame> RootStep::frame(Machine& machine, Frame* parent, std::string path) const {
-  return std::make_unique<RootFrame>(machine, parent, *this, std::move(path));
+  const RunStarted& run = machine.run();
+  return std::make_unique<RootFrame>(machine, parent, *this, path, path, nullptr, Inputs{run.inputs, run.vars});
+}
+
+std::unique_ptr<Frame> RootStep::frame_below(Machine& machine, Frame* parent, const Definition& definition,
+                                             Inputs inputs) const {
+  return std::make_unique<RootFrame>(machine, parent, *this, parent->path() + ".steps", parent->path(), &definition,
+                                     std::move(inputs));
 }
 
 }  // namespace flowrun

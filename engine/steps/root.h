@@ -1,14 +1,24 @@
-// The root of a run: the workflow's own body, what all its expressions see, the handlers and the output at the end.
+// The root of a run, or of a file that is run as a step: the workflow's own body, what all its expressions see, the
+// handlers and the output at the end.
 #pragma once
 
 #include "engine/machine/step.h"
+#include "engine/steps/definition.h"
 #include "engine/steps/graph.h"
 
 namespace flowrun {
 
+/// What `$input` and `$vars` are.
+struct Inputs {
+  Value inputs, vars;
+};
+
 class RootStep : public Step {
  public:
   std::unique_ptr<Frame> frame(Machine& machine, Frame* parent, std::string path) const override;
+  /// Of the file |definition|, as the step |parent|: all paths stand below that one's.
+  std::unique_ptr<Frame> frame_below(Machine& machine, Frame* parent, const Definition& definition,
+                                     Inputs inputs) const;
 
   std::unique_ptr<GraphStep> body;
   std::unique_ptr<GraphStep> on_failure, finally;

@@ -158,10 +158,16 @@ void Reading::check_keys(const Node& node, const std::string& kind, bool in_list
   }
 }
 
+bool Reading::count_steps(std::size_t more, Position at, std::size_t length) {
+  if (steps <= kMostSteps && steps + more > kMostSteps)
+    error("E008", at, length,
+          fmt::format("more than {} steps{}", kMostSteps, more > 1 ? " with those of this file" : ""), "use for_each");
+  steps += more;
+  return steps <= kMostSteps;
+}
+
 std::unique_ptr<Step> Reading::step(const Node& node, const std::string& name, Position name_at) {
-  if (++steps == kMostSteps + 1)
-    error("E008", name_at, name.size(), fmt::format("more than {} steps", kMostSteps), "use for_each");
-  if (steps > kMostSteps) return nullptr;
+  if (!count_steps(1, name_at, name.size())) return nullptr;
   if (!node.is_map()) {
     error("E102", node.at, node.text.size(),
           fmt::format("step `{}` must be a map with a kind, not {}", name, node.kind_name()),
@@ -195,12 +201,7 @@ std::unique_ptr<Step> Reading::step(const Node& node, const std::string& name, P
   check_keys(node, kind, in_list);
   Node merged = with_defaults(node, kind);
   std::size_t from = mentions.size();
-  std::unique_ptr<LivingStep> read;
-  if (!find_key(kind)->later) {
-    read = read_kind(*this, merged, kind);
-  } else if (kind == "workflow" && kinds[0]->value.is_string()) {
-    must_exist(kinds[0]->value, plain_text(kinds[0]->value, "workflow"), "E305");
-  }
+  std::unique_ptr<LivingStep> read = read_kind(*this, merged, kind);
   if (read) {
     read->name = name;
     read->kind = kind;
@@ -289,7 +290,9 @@ void Reading::read_undo(LivingStep& step, const Node& node) {
   for (std::size_t m = from; m < mentions.size(); ++m) {
     const Reference& reference = mentions[m].reference;
     bool of_step = reference.variable == "steps" || reference.variable == "status";
-    if (of_step ? visible(reference.member) : is_bound(reference.variable)) add(reference);
+    // The run's own would be seen from a file that is a step of another.
+    bool of_file = reference.variable == "input" || reference.variable == "vars";
+    if (of_step ? visible(reference.member) : of_file || is_bound(reference.variable)) add(reference);
   }
   // Processes are told which item they are for.
   for (const char* name : {"item", "index", "key"})

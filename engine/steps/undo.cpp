@@ -12,7 +12,8 @@ class UndoFrame : public Frame {
   UndoFrame(Machine& machine, Frame* parent, const Undoable& undoable)
       : Frame(machine, parent, *undoable.undo, undoable.path + ".undo"),
         seen_(undoable.seen),
-        generation_(undoable.tries + machine.times_undone(undoable.path)),
+        place_(undoable.place),
+        generation_(machine.next_generation()),
         step_(undoable.undo->frame(machine, this, path())) {}
 
   void start() override { machine().queue_start(*step_); }
@@ -22,16 +23,20 @@ class UndoFrame : public Frame {
   }
   void cancel(const std::string& reason) override { step_->cancel(reason); }
   void drain() override {}
-  int generation() const override { return Frame::generation() + generation_; }
+  int generation() const override { return generation_; }
+  const std::string& place() const override { return place_; }
   Bound bind(const Reference& reference) const override {
-    for (const auto& [known, value] : seen_)
-      if (known.variable == reference.variable && known.member == reference.member && known.field == reference.field)
-        return value;
+    const bool of_step = reference.variable == "steps" || reference.variable == "status";
+    for (const auto& [known, value] : seen_) {
+      bool same = known.member == reference.member && known.field == reference.field;
+      if (known.variable == reference.variable && (same || !of_step)) return value;
+    }
     return std::nullopt;
   }
 
  private:
   const Seen seen_;
+  const std::string place_;
   const int generation_;  ///< servers must not replay what they said of another try, or of an effect that is gone
   std::unique_ptr<Frame> step_;
 };
@@ -65,8 +70,8 @@ std::vector<Undoable> UndoScope::take(bool only_due) {
   std::vector<Undoable> taken(std::make_move_iterator(wanted), std::make_move_iterator(waiting_.end()));
   waiting_.erase(wanted, waiting_.end());
   std::sort(taken.begin(), taken.end(), [](const Undoable& a, const Undoable& b) { return a.order > b.order; });
-  std::set<std::string> seen;
-  std::erase_if(taken, [&](const Undoable& one) { return !seen.insert(one.path).second; });
+  std::set<std::pair<std::string, int>> seen;
+  std::erase_if(taken, [&](const Undoable& one) { return !seen.emplace(one.path, one.generation).second; });
   std::reverse(taken.begin(), taken.end());
   return taken;
 }
@@ -86,6 +91,8 @@ void remember_undo(Frame& frame, const UndoPolicy& policy, const Settled& settle
   undoable.order = frame.machine().next_settling();
   undoable.path = frame.path();
   undoable.undo = policy.step.get();
+  undoable.place = frame.place();
+  undoable.generation = frame.generation();
   FrameScope sees(frame);
   for (const Reference& reference : policy.references) {
     if (auto known = own(frame, settled, reference)) {

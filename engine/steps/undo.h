@@ -29,8 +29,10 @@ struct Undoable {
   std::string path;
   const Step* undo = nullptr;
   Seen seen;
-  bool due = false;  ///< its own scope is over without success: to be undone however the next one ends
-  int tries = 0;     ///< in vain
+  std::string place;   ///< Frame::place of the step
+  int generation = 0;  ///< Frame::generation of the step: another try of a sub-workflow is another effect
+  bool due = false;    ///< its own scope is over without success: to be undone however the next one ends
+  int tries = 0;       ///< in vain
 };
 
 /// The undos that wait in a group with `atomic: true`, the body of an item of such a for_each, or the run.

@@ -17,7 +17,8 @@ namespace {
 
 std::vector<Diagnostic> findings(const std::string& text) {
   Diagnostics diagnostics({"lint.yaml", text});
-  auto loaded = load("/tmp/lint.yaml", diagnostics, nullptr, Lints::Yes);
+  const Texts part{{"part.yaml", "flowrun: 1\ninput: { n: 1 }\nsteps: { set: 1 }\n"}};
+  auto loaded = load("/tmp/lint.yaml", diagnostics, nullptr, Lints::Yes, false, &part);
   INFO(text << "\n" << diagnostics.text());
   REQUIRE(loaded);
   return diagnostics.all();
@@ -331,6 +332,18 @@ TEST_CASE("W227: what fails every time is tried again", "[lint]") {
   a: { http: "https://a.example", retry: { on: [transient, http.408, http.425, http.429, http.5xx] } }
   b: { http: "https://a.example", retry: { on: [any], if: "${ $error.http.status == 409 }" } }
   c: { shell: one, retry: { on: [exit.75] } }
+)");
+}
+
+TEST_CASE("sub-workflows are work: their retry and poll are looked at", "[lint]") {
+  expect("W224", R"(
+  a: { workflow: part.yaml, @@poll: { every: 1s } }
+  b: { workflow: part.yaml, poll: { every: 1s }, deadline: 1h }
+)");
+  expect("W227", "  a: { workflow: part.yaml, retry: { on: [@@any] } }\n");
+  expect("W230", R"(
+  a: { workflow: part.yaml, retry: { on: [child, timeout, @@http.503, @@exit] } }
+  b: { shell: make, retry: { on: [@@child] } }
 )");
 }
 

@@ -48,6 +48,7 @@ class Generator {
   }
 
   std::map<std::string, GroupSpec> groups;
+  Texts files;  ///< sub-workflows
 
  private:
   const char* pick(std::initializer_list<const char*> words) {
@@ -77,7 +78,7 @@ class Generator {
 
   std::string step(int indent, const std::string& path, int depth, bool& tolerated) {
     std::string text, in = pad(indent);
-    int kind = depth >= 3 ? below(random_, 60) : below(random_, 100);
+    int kind = depth >= 3 ? below(random_, 60) : below(random_, 110);
     bool work = false;
     if (kind < 42) {
       text += in + "shell: work\n";
@@ -114,6 +115,10 @@ class Generator {
       text += pad(indent + 2) + name + ":\n" + step(indent + 4, path, 9, ignored);
       text += join(indent, spec);
       // The items' own states are not in the entries; their groups are checked by the scenarios.
+    } else if (kind >= 100) {
+      text += in + "workflow: " + file(path, depth) + "\n" + in + "with: { flag: \"${ $input.flag }\" }\n";
+      if (percent(random_, 40)) text += in + "retry: { attempts: 3, delay: 1s, on: [child, timeout] }\n";
+      if (percent(random_, 15)) text += in + "deadline: 8s\n";
     } else {
       text += in + "switch:\n" + pad(indent + 2) + "- if: ${ $input.flag }\n" + pad(indent + 4) + "do:\n" +
               pad(indent + 6) + fresh() + ":\n";
@@ -134,6 +139,17 @@ class Generator {
       tolerated = true;
     }
     return text;
+  }
+
+  /// A file for the step at |path|.
+  std::string file(const std::string& path, int depth) {
+    std::string name = fresh() + ".yaml", text = "flowrun: 1\ninput: { flag: {} }\n";
+    if (percent(random_, 30)) text += "fail_fast: " + std::string(pick({"true", "false", "drain"})) + "\n";
+    if (percent(random_, 10)) text += "timeout: 9s\n";
+    if (percent(random_, 30)) text += "on_failure: { shell: sorry }\n";
+    if (percent(random_, 30)) text += "finally: { shell: bye }\n";
+    files[name] = text + "steps:\n" + map(2, path, depth + 1, nullptr) + "output: 1\n";
+    return name;
   }
 
   std::string join(int indent, GroupSpec& spec) {
@@ -324,6 +340,12 @@ void check_log(const std::vector<Entry>& log, const std::map<std::string, GroupS
       states.clear();
       settled_order.clear();
     }
+    if (entry.kind == "child") {
+      // A new try: what is below happens again.
+      const std::string below = entry.path + "/";
+      std::erase_if(over, [&](const std::string& path) { return path.starts_with(below); });
+      std::erase_if(states, [&](const auto& state) { return state.first.starts_with(below); });
+    }
     if (entry.kind == "start") {
       ++open[entry.path];
       states.erase(entry.path);
@@ -367,7 +389,8 @@ TEST_CASE("twenty thousand random runs: no contradiction, no hang, every join as
     std::size_t at = text.find("steps:");
     text.insert(at, "input: { flag: {} }\n");
     INFO("FLOWRUN_SEED=" << seed + round << "\n" << text);
-    std::unique_ptr<Loaded> loaded = load_text(text);
+    for (const auto& [name, file] : generator.files) UNSCOPED_INFO(name << ":\n" << file);
+    std::unique_ptr<Loaded> loaded = load_text(text, generator.files);
     NoJq no_jq;
     for (int again = 0; again < 20; ++again) {
       Play play(*loaded, random);

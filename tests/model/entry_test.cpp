@@ -113,7 +113,7 @@ TEST_CASE("every decision becomes an entry that is no fact") {
     seen.insert(entry.kind);
   }
   REQUIRE(seen == std::set<std::string>{"reserve", "start", "stop", "timer", "settled", "items", "evaluated",
-                                        "run_suspended", "run_ended", "waiting"});
+                                        "run_suspended", "run_ended", "waiting", "child"});
 }
 
 TEST_CASE("entries leave out what is as always") {

@@ -30,6 +30,8 @@ inline std::vector<Event> events() {
   started.id = "order-20261123-084512-x7k2";
   started.name = "order";
   started.source_hash = "00ff";
+  started.sources = {{"parts/\"pay\".yaml", "11ee"}, {"../b.yaml", "22dd"}};
+  started.sub_inputs = Value::from_text(R"({"../b.yaml":{"region":"eu"}})");
   started.seed = std::string(32, 'a');
   started.token = std::string(32, 'b');
   started.inputs = Value::from_text(R"({"z":1.10,"a":["x"]})");
@@ -144,6 +146,7 @@ inline std::vector<Decision> decisions() {
   add(settled);
 
   add(SignalAwaited{"go", "approval", "Apply 3 changes?"});
+  add(ChildStarted{"pay", 2, "parts/pay.yaml", Value::from_text(R"({"amount":1.10})")});
   add(ItemsChosen{"enrich", 2, Value::from_text(R"(["a","b"])")});
   add(Evaluated{"ship"});
   add(RunSuspended{});

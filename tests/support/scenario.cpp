@@ -11,9 +11,9 @@
 
 namespace flowrun::test {
 
-std::unique_ptr<Loaded> load_text(const std::string& text) {
+std::unique_ptr<Loaded> load_text(const std::string& text, const Texts& files) {
   Diagnostics diagnostics({"scenario.yaml", text});
-  std::optional<Loaded> loaded = load("/nowhere/scenario.yaml", diagnostics);
+  std::optional<Loaded> loaded = load("/nowhere/scenario.yaml", diagnostics, nullptr, Lints::No, false, &files);
   INFO(text << "\n" << diagnostics.text());
   REQUIRE(loaded);
   return std::make_unique<Loaded>(std::move(*loaded));
@@ -51,13 +51,16 @@ RunStarted started_with(const Loaded& loaded, const std::string& inputs) {
 
 }  // namespace
 
-Scenario::Scenario(const std::string& steps, const std::string& inputs) {
+Scenario::Scenario(const std::string& steps, const std::string& inputs, const Texts& files,
+                   const std::string& sub_inputs) {
   std::string body =
       steps.substr(steps.find_first_not_of('\n') == std::string::npos ? 0 : steps.find_first_not_of('\n'));
-  loaded_ = load_text(body.rfind("flowrun:", 0) == 0 ? body : indented(body, inputs));
+  loaded_ = load_text(body.rfind("flowrun:", 0) == 0 ? body : indented(body, inputs), files);
   evaluator_ = make_jq(loaded_->programs);
   machine_ = std::make_unique<Machine>(loaded_->workflow, *evaluator_);
-  apply({now_, started_with(*loaded_, inputs)});
+  RunStarted started = started_with(*loaded_, inputs);
+  started.sub_inputs = Value::from_text(sub_inputs);
+  apply({now_, std::move(started)});
 }
 
 Scenario::~Scenario() {

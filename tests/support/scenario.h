@@ -18,8 +18,10 @@ using namespace std::chrono_literals;
 
 class Scenario : public DecisionSink {
  public:
-  /// |steps| is what stands under `steps:`, or a whole workflow when it begins with `flowrun:`.
-  explicit Scenario(const std::string& steps, const std::string& inputs = "{}");
+  /// |steps| is what stands under `steps:`, or a whole workflow when it begins with `flowrun:`. |files|: the texts of
+  /// sub-workflows; |sub_inputs|: what the environment gives to them.
+  explicit Scenario(const std::string& steps, const std::string& inputs = "{}", const Texts& files = {},
+                    const std::string& sub_inputs = "null");
   ~Scenario() override;
 
   /// The attempt of |path| ends well with |value| as JSON.
@@ -74,7 +76,7 @@ class Scenario : public DecisionSink {
 };
 
 /// Loads a workflow from text; fails the test with the diagnostics when it is not valid.
-std::unique_ptr<Loaded> load_text(const std::string& text);
+std::unique_ptr<Loaded> load_text(const std::string& text, const Texts& files = {});
 
 /// Feeds the first |count| of |entries| to a new machine. Every decision must be the recorded one; those behind the
 /// prefix are what may be missing. Throws with what differs.

@@ -1,0 +1,56 @@
+// A workflow as its file says it: inputs and `vars` around the tree of steps. What is run from the command line is one,
+// and each file that is run as a step of another.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/language/expression.h"
+#include "engine/machine/workflow.h"
+#include "engine/model/time.h"
+
+namespace flowrun {
+
+/// An input as declared.
+struct InputSpec {
+  std::string name;
+  Json schema;                             ///< JSON Schema without `default` and `env`; {} takes anything
+  std::optional<ValueTemplate> otherwise;  ///< `default`
+  std::string env;                         ///< environment variable, or empty
+  std::string description;
+  bool left_to_env = false;  ///< of a sub-workflow: some step does not give it, and there is an `env`
+  bool required() const { return !otherwise && env.empty(); }
+};
+
+struct Var {
+  std::string name;
+  ValueTemplate value;
+};
+
+struct Definition {
+  std::string file;    ///< absolute
+  std::string path;    ///< of a sub-workflow: seen from the folder of the main file; its name in the journal
+  std::string folder;  ///< where relative paths start and processes run: `cwd` of the file. Of a sub-workflow seen from
+                       ///< that of the main file, when it is below it
+  Workflow workflow;
+  std::vector<InputSpec> inputs;
+  std::vector<Var> vars;
+  std::size_t steps = 0;  ///< with those of its sub-workflows, as often as they are named
+  std::size_t depth = 0;  ///< of files below it
+};
+
+/// What defaults and `vars` see: $input, $vars, $run.name and $now.
+class StartScope : public Scope {
+ public:
+  StartScope(std::string run_name, Instant now) : run_name_(std::move(run_name)), now_(now) {}
+  std::variant<Value, Failure> lookup(const Reference& reference) const override;
+  Json inputs = Json::object(), vars = Json::object();
+
+ private:
+  std::string run_name_;
+  Instant now_;
+};
+
+}  // namespace flowrun
