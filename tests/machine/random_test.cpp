@@ -8,6 +8,7 @@
 #include <random>
 #include <set>
 #include <stdexcept>
+#include <utility>
 
 #include "engine/history.h"
 #include "engine/machine/frame.h"
@@ -130,7 +131,8 @@ class Generator {
     if (percent(random_, 10)) text += in + fmt::format("delay: {}s\n", 1 + below(random_, 3));
     if (work && percent(random_, 30)) text += in + "retry: { attempts: 3, delay: 1s, on: [exit] }\n";
     if (work && percent(random_, 10)) text += in + "deadline: 5s\n";
-    if (work && percent(random_, 40)) text += in + "limit: " + pick({"some", "some", "slow", "1", "2"}) + "\n";
+    if (work && percent(random_, 40))
+      text += in + "limit: " + (in_file_ ? pick({"1", "2"}) : pick({"some", "some", "slow", "1", "2"})) + "\n";
     if (work && percent(random_, 15)) text += in + "on_crash: " + pick({"ask", "fail"}) + "\n";
     if (!work && percent(random_, 10)) text += in + "timeout: 6s\n";
     if (percent(random_, 12)) text += in + "fallback: { shell: instead }\n";
@@ -148,7 +150,10 @@ class Generator {
     if (percent(random_, 10)) text += "timeout: 9s\n";
     if (percent(random_, 30)) text += "on_failure: { shell: sorry }\n";
     if (percent(random_, 30)) text += "finally: { shell: bye }\n";
+    // Only the file that is run has limits with names.
+    bool outer = std::exchange(in_file_, true);
     files[name] = text + "steps:\n" + map(2, path, depth + 1, nullptr) + "output: 1\n";
+    in_file_ = outer;
     return name;
   }
 
@@ -166,6 +171,7 @@ class Generator {
   Random& random_;
   int count_ = 0;
   bool race_ = false;
+  bool in_file_ = false;  ///< of a sub-workflow
 };
 
 class NoJq : public Evaluator {
