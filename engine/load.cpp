@@ -248,20 +248,19 @@ class Loader {
 
   bool is_main() const { return &loaded_ == static_cast<const Definition*>(&files_.main); }
 
-  /// Of a sub-workflow: refuses |key|, which only the file that is run can have.
-  bool refused(const char* key) {
-    const Member* declared = root_.member(key);
-    if (declared && !is_main())
-      reading_.error("E109", declared->at, declared->key.size(),
-                     fmt::format("`{}` of a sub-workflow are not available in this version of flowrun", key),
-                     "only the file that is run can have them");
-    return declared && !is_main();
+  /// Of a sub-workflow: only the file that is run can have them.
+  bool limits_refused() {
+    const Member* declared = root_.member("limits");
+    if (!declared || is_main()) return false;
+    reading_.error("E109", declared->at, declared->key.size(),
+                   "`limits` of a sub-workflow are not available in this version of flowrun",
+                   "say `limit: N` on its steps, or have the limits in the file that is run");
+    return true;
   }
 
   void secrets() {
     const Node* declared = root_.find("secrets");
-    if (refused("secrets") || !declared ||
-        !reading_.is(*declared, Node::Kind::Map, "secrets", "a map of names to where they are read"))
+    if (!declared || !reading_.is(*declared, Node::Kind::Map, "secrets", "a map of names to where they are read"))
       return;
     for (const Member& member : declared->members) {
       if (member.key.rfind("x-", 0) == 0) continue;
@@ -273,11 +272,27 @@ class Loader {
 
   void limits() {
     const Node* declared = root_.find("limits");
-    if (refused("limits") || !declared ||
+    if (limits_refused() || !declared ||
         !reading_.is(*declared, Node::Kind::Map, "limits", "a map of names to how much they let through"))
       return;
     for (const Member& member : declared->members)
       if (member.key.rfind("x-", 0) != 0) reading_.pool(member);
+  }
+
+  /// The secrets of all files are one table: a name in it has one source.
+  void keep(SecretSource source, const Member& member) {
+    if (!is_main() && source.from == SecretSource::From::File && !source.place.starts_with('/'))
+      source.place = reading_.folder + "/" + source.place;
+    auto& secrets = files_.main.secrets;
+    auto same = std::find_if(secrets.begin(), secrets.end(), [&](const auto& one) { return one.name == source.name; });
+    if (same == secrets.end()) {
+      secrets.push_back(std::move(source));
+    } else if (same->from != source.from || same->place != source.place || same->command != source.command ||
+               same->optional != source.optional) {
+      reading_.error("E403", member.at, member.key.size(),
+                     fmt::format("secret `{}` is read from another source in another file of this run", member.key),
+                     "give one of them another name");
+    }
   }
 
   void secret(const Member& member) {
@@ -316,7 +331,7 @@ class Loader {
     if (sources > 1)
       reading_.error("E403", member.at, member.key.size(),
                      fmt::format("secret `{}` is read from two sources", member.key), "keep one of env, file, command");
-    files_.main.secrets.push_back(std::move(source));
+    keep(std::move(source), member);
   }
 
   void defaults() {
