@@ -64,7 +64,7 @@ struct Children::Child {
   bool killed = false;
   bool leader_gone = false;         ///< reaped, but the group it leaves behind has its grace
   int status_code = 0, status = 0;  ///< of the leader
-  std::string script_file;
+  std::string script_file, output_file;
   Mask::Stream out_mask, err_mask;  ///< of what goes to the log, or is cut
 
   const Process& process() const { return std::get<Process>(task.work); }
@@ -85,20 +85,22 @@ void Children::begin(Task task) {
   auto child = std::make_unique<Child>(worker_.shared().secrets().mask());
   child->id = ++last_id_;
   child->task = std::move(task);
+  child->output_file = output_file(options, child->task);
   const Process& process = child->process();
 
   SpawnRequest request;
+  std::vector<std::string> own_variables;
   int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1};
   std::string trouble;
   try {
     worker_.shared().secrets().fill(child->task);
     request.argv = arguments_of(options, child->task, process, child->script_file);
-    request.env = environment_of(options, child->task, process);
+    request.env = worker_.shared().surroundings.of(child->task, process, child->output_file, own_variables);
   } catch (const std::exception& error) {
     trouble = error.what();
   }
   // What this attempt wrote before a crash is not what it writes now.
-  unlink(output_file(options, child->task).c_str());
+  unlink(child->output_file.c_str());
   request.cwd = process.cwd;
   bool feeds = !process.stdin_text.empty();
   if (trouble.empty() &&
@@ -350,11 +352,11 @@ Result Children::result_of(const Child& child) const {
   bool by_signal = child.status_code != CLD_EXITED;
   result.code = by_signal ? -status : status;
   bool too_much_written = false;
-  auto written = take_output(output_file(worker_.shared().options, child.task),
-                             static_cast<std::size_t>(process.max_output), too_much_written);
-  std::string_view all_tail = child.stderr_tail;
-  std::string tail =
-      tail_lines(std::string(all_tail.substr(all_tail.size() - std::min(all_tail.size(), kTail))), kTailLines);
+  auto written = take_output(child.output_file, static_cast<std::size_t>(process.max_output), too_much_written);
+  auto tail = [&] {
+    const std::string& all = child.stderr_tail;
+    return tail_lines(all.substr(all.size() - std::min(all.size(), kTail)), kTailLines);
+  };
 
   // Messages and cut texts are made of what is masked already. JSON is masked when it is a value, so that it stays
   // JSON.
@@ -405,7 +407,7 @@ Result Children::result_of(const Child& child) const {
   if (result.failure) {
     std::string detail =
         fmt::format("{{\"exit_code\":{},\"stderr_tail\":", by_signal ? "null" : std::to_string(status));
-    append_json_string(detail, tail);
+    append_json_string(detail, tail());
     result.failure->detail = Value::from_text(detail + "}");
     // What it had to say is kept for `$status.x.output`.
     std::variant<Value, Failure> from_file = Failure{};
@@ -423,7 +425,7 @@ Result Children::result_of(const Child& child) const {
                                   result.took.count(), child.task.attempt);
     append_json_string(raw, output);
     raw += ",\"stderr_tail\":";
-    append_json_string(raw, tail);
+    append_json_string(raw, tail());
     raw += ",\"value\":" + result.value.text() + "}";
     result.value = Value::from_text(std::move(raw));
   }

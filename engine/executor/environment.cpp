@@ -4,11 +4,12 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cstring>
 #include <fstream>
 #include <functional>
-#include <initializer_list>
+#include <iterator>
 #include <stdexcept>
-#include <utility>
+#include <string_view>
 
 #include "engine/executor/secrets.h"
 
@@ -25,19 +26,28 @@ std::string file_name(const ExecutorOptions& options, const Task& task, const ch
   return fmt::format("{}/{}-{:016x}-{}", options.run_dir, what, std::hash<std::string>{}(task.path), task.attempt);
 }
 
-bool sets(const std::string& variable, const std::string& name) {
-  return variable.size() > name.size() && variable[name.size()] == '=' && variable.compare(0, name.size(), name) == 0;
+/// What every process is given, whatever is inherited or written in the workflow.
+constexpr std::string_view kGiven[] = {"FLOWRUN_RUN_ID", "FLOWRUN_RUN_TOKEN", "FLOWRUN_RUN_DIR",
+                                       "FLOWRUN_STEP",   "FLOWRUN_ATTEMPT",   "FLOWRUN_IDEMPOTENCY_KEY",
+                                       "FLOWRUN_RERUN",  "FLOWRUN_OUTPUT"};
+
+bool is_given(std::string_view name) {
+  return std::find(std::begin(kGiven), std::end(kGiven), name) != std::end(kGiven);
 }
 
-void put(std::vector<std::string>& env, const std::string& name, const std::string* value) {
-  auto known = std::find_if(env.begin(), env.end(), [&](const std::string& variable) { return sets(variable, name); });
-  if (!value) {
-    if (known != env.end()) env.erase(known);
-  } else if (known != env.end()) {
-    *known = name + "=" + *value;
-  } else {
-    env.push_back(name + "=" + *value);
-  }
+bool sets(const char* variable, const std::string& name) {
+  return variable[0] == name[0] && std::strncmp(variable, name.c_str(), name.size()) == 0 &&
+         variable[name.size()] == '=';
+}
+
+std::string assignment(std::string_view name, std::string_view value) {
+  std::string text;
+  text.reserve(name.size() + 1 + value.size());
+  return text.append(name).append(1, '=').append(value);
+}
+
+bool listed(const std::vector<std::string>& names, const std::string& variable) {
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) { return sets(variable.c_str(), name); });
 }
 
 /// The kernel would cut there, silently.
@@ -49,36 +59,50 @@ void refuse_zero_bytes(const std::string& text, const std::string& what) {
 
 std::string output_file(const ExecutorOptions& options, const Task& task) { return file_name(options, task, "output"); }
 
-std::vector<std::string> environment_of(const ExecutorOptions& options, const Task& task, const Process& process) {
-  std::vector<std::string> env;
-  if (process.inherit != Process::Inherit::None) {
-    for (char** variable = environ; *variable; ++variable) {
-      std::string text = *variable;
-      std::string name = text.substr(0, text.find('='));
-      if (options.secrets && options.secrets->brought_by(name)) continue;
-      if (process.inherit == Process::Inherit::Listed) {
-        if (std::find(process.inherited.begin(), process.inherited.end(), name) == process.inherited.end()) continue;
-      }
-      env.push_back(std::move(text));
-    }
+Surroundings::Surroundings(const ExecutorOptions& options)
+    : of_run_{assignment("FLOWRUN_RUN_ID", options.run_id), assignment("FLOWRUN_RUN_TOKEN", options.token),
+              assignment("FLOWRUN_RUN_DIR", options.run_dir)} {
+  for (char** variable = environ; *variable; ++variable) {
+    std::string_view text = *variable;
+    std::string_view name = text.substr(0, text.find('='));
+    if (!is_given(name) && !(options.secrets && options.secrets->brought_by(name))) inherited_.emplace_back(text);
   }
+}
+
+std::vector<const char*> Surroundings::of(const Task& task, const Process& process, const std::string& output,
+                                          std::vector<std::string>& own) const {
+  std::vector<const char*> env;
+  env.reserve(inherited_.size() + process.env.size() + std::size(kGiven));
+  if (process.inherit != Process::Inherit::None)
+    for (const std::string& variable : inherited_)
+      if (process.inherit == Process::Inherit::All || listed(process.inherited, variable))
+        env.push_back(variable.c_str());
+
+  // No string may move once |env| points to it.
+  own.reserve(process.env.size() + std::size(kGiven));
+  auto made = [&](std::string_view name, std::string_view value) {
+    return own.emplace_back(assignment(name, value)).c_str();
+  };
   for (const auto& [name, value] : process.env) {
     if (name.empty() || name.find('=') != name.npos)
       throw std::runtime_error("env: no variable can be named '" + name + "'");
     if (value) refuse_zero_bytes(*value, "the variable " + name);
-    put(env, name, value ? &*value : nullptr);
+    if (is_given(name)) continue;
+    auto known = std::find_if(env.begin(), env.end(), [&](const char* variable) { return sets(variable, name); });
+    if (!value) {
+      if (known != env.end()) env.erase(known);
+    } else if (known != env.end()) {
+      *known = made(name, *value);
+    } else {
+      env.push_back(made(name, *value));
+    }
   }
-  for (const auto& [name, value] : std::initializer_list<std::pair<const char*, std::string>>{
-           {"FLOWRUN_RUN_ID", options.run_id},
-           {"FLOWRUN_RUN_TOKEN", options.token},
-           {"FLOWRUN_STEP", task.path},
-           {"FLOWRUN_ATTEMPT", std::to_string(task.attempt)},
-           {"FLOWRUN_IDEMPOTENCY_KEY", task.idempotency_key},
-           {"FLOWRUN_RERUN", task.rerun > 0 ? "1" : "0"},
-           {"FLOWRUN_RUN_DIR", options.run_dir},
-           {"FLOWRUN_OUTPUT", output_file(options, task)},
-       })
-    put(env, name, &value);
+  for (const std::string& variable : of_run_) env.push_back(variable.c_str());
+  env.push_back(made("FLOWRUN_STEP", task.path));
+  env.push_back(made("FLOWRUN_ATTEMPT", std::to_string(task.attempt)));
+  env.push_back(made("FLOWRUN_IDEMPOTENCY_KEY", task.idempotency_key));
+  env.push_back(made("FLOWRUN_RERUN", task.rerun > 0 ? "1" : "0"));
+  env.push_back(made("FLOWRUN_OUTPUT", output));
   return env;
 }
 

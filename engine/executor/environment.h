@@ -13,9 +13,21 @@ namespace flowrun {
 /// Where a process may write JSON: $FLOWRUN_OUTPUT. One name for each attempt of each step.
 std::string output_file(const ExecutorOptions& options, const Task& task);
 
-/// NAME=VALUE of everything: inherited, the workflow's, and FLOWRUN_*. Throws std::runtime_error for what can not be a
-/// variable.
-std::vector<std::string> environment_of(const ExecutorOptions& options, const Task& task, const Process& process);
+/// What the environments of all processes have in common, made once. Read only from then on, by any thread.
+class Surroundings {
+ public:
+  explicit Surroundings(const ExecutorOptions& options);
+
+  /// NAME=VALUE of everything: inherited, the workflow's, and FLOWRUN_*, of which FLOWRUN_OUTPUT is |output|. Throws
+  /// std::runtime_error for what can not be a variable. Most are lent by this object, the others by |own|, which is
+  /// empty before.
+  std::vector<const char*> of(const Task& task, const Process& process, const std::string& output,
+                              std::vector<std::string>& own) const;
+
+ private:
+  std::vector<std::string> inherited_;  ///< without what brought a secret, and what every process is given anew
+  std::vector<std::string> of_run_;     ///< FLOWRUN_*
+};
 
 /// The arguments; a script too long for one goes through a file in the run's folder, whose name comes back in |file|.
 /// Throws std::runtime_error when that can not be written, or an argument can not be passed on.

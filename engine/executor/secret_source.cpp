@@ -71,7 +71,7 @@ SecretFound from_command(const std::vector<std::string>& command, const std::str
   int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
   SpawnRequest request;
   request.argv = command;
-  for (char** variable = environ; *variable; ++variable) request.env.emplace_back(*variable);
+  for (char** variable = environ; *variable; ++variable) request.env.push_back(*variable);
   request.cwd = folder;
   request.in = null_device();
   request.out = out[1];

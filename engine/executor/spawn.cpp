@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <string_view>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define FLOWRUN_NO_SANITIZE __attribute__((no_sanitize("address", "thread", "undefined")))
@@ -109,15 +110,17 @@ bool is_program(const std::string& path) {
 std::string locate(const SpawnRequest& request) {
   const std::string& name = request.argv.front();
   if (name.find('/') != std::string::npos) return name;
-  std::string path = "/usr/local/bin:/usr/bin:/bin";
-  for (const std::string& variable : request.env)
-    if (variable.compare(0, 5, "PATH=") == 0) path = variable.substr(5);
+  std::string_view path = "/usr/local/bin:/usr/bin:/bin";
+  for (const char* variable : request.env)
+    if (std::strncmp(variable, "PATH=", 5) == 0) path = variable + 5;
+  std::string candidate;
   for (std::size_t from = 0; from <= path.size();) {
     std::size_t end = std::min(path.find(':', from), path.size());
-    std::string folder = path.substr(from, end - from);
-    if (folder.empty()) folder = ".";
-    if (folder[0] != '/' && !request.cwd.empty()) folder = request.cwd + "/" + folder;
-    if (std::string candidate = folder + "/" + name; is_program(candidate)) return candidate;
+    std::string_view folder = end > from ? path.substr(from, end - from) : ".";
+    candidate.clear();
+    if (folder[0] != '/' && !request.cwd.empty()) candidate.append(request.cwd).append(1, '/');
+    candidate.append(folder).append(1, '/').append(name);
+    if (is_program(candidate)) return candidate;
     from = end + 1;
   }
   return "";
@@ -141,10 +144,11 @@ std::string explain(const SpawnRequest& request, const Launch& launch) {
   }
 }
 
-std::vector<char*> pointers(const std::vector<std::string>& strings) {
+/// As execve(2) wants a list: it changes nothing, and says so nowhere.
+std::vector<char*> pointers(const auto& texts, const auto& c_str) {
   std::vector<char*> list;
-  list.reserve(strings.size() + 1);
-  for (const std::string& text : strings) list.push_back(const_cast<char*>(text.c_str()));
+  list.reserve(texts.size() + 1);
+  for (const auto& text : texts) list.push_back(const_cast<char*>(c_str(text)));
   list.push_back(nullptr);
   return list;
 }
@@ -158,8 +162,8 @@ Spawned spawn(const SpawnRequest& request) {
     spawned.error = fmt::format("program {} not found on PATH", request.argv.front());
     return spawned;
   }
-  std::vector<char*> argv = pointers(request.argv);
-  std::vector<char*> env = pointers(request.env);
+  std::vector<char*> argv = pointers(request.argv, [](const std::string& text) { return text.c_str(); });
+  std::vector<char*> env = pointers(request.env, [](const char* text) { return text; });
   Launch launch{};
   launch.program = program.c_str();
   launch.argv = argv.data();

@@ -8,7 +8,7 @@ namespace flowrun {
 
 struct SpawnRequest {
   std::vector<std::string> argv;
-  std::vector<std::string> env;     ///< NAME=VALUE
+  std::vector<const char*> env;     ///< NAME=VALUE, lent
   std::string cwd;                  ///< empty: ours
   int in = -1, out = -1, err = -1;  ///< become descriptors 0, 1, 2
 };

@@ -40,6 +40,7 @@ int new_bell() {
 
 PoolShared::PoolShared(const ExecutorOptions& chosen)
     : options(chosen),
+      surroundings(chosen),
       places(chosen.jobs, std::max(1, chosen.cpus)),
       log(chosen.run_dir + "/output.log"),
       bell_(new_bell()) {}

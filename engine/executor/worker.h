@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "engine/executor/environment.h"
 #include "engine/executor/executor.h"
 #include "engine/executor/output_log.h"
 #include "engine/executor/places.h"
@@ -39,6 +40,7 @@ struct PoolShared {
   const Secrets& secrets() const { return options.secrets ? *options.secrets : none_; }
 
   const ExecutorOptions options;
+  const Surroundings surroundings;
   Places places;
   OutputLog log;
 

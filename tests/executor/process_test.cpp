@@ -231,6 +231,22 @@ TEST_CASE("a variable can be taken out of the environment") {
   CHECK(pool.run(task).value.json() == "gone");
 }
 
+TEST_CASE("what one process has in its environment does not reach the next") {
+  setenv("FLOWRUN_STEP", "of a flowrun around us", 1);
+  setenv("SHARED", "as it came", 1);
+  Pool pool;
+  unsetenv("FLOWRUN_STEP");
+  unsetenv("SHARED");
+  const std::string tell = "env | grep -c ^FLOWRUN_STEP=; echo $FLOWRUN_STEP ${SHARED-gone} ${SHAR-none}";
+  Task first = shell(tell, "one");
+  process_of(first).env = {{"SHARED", "changed"}, {"SHAR", "shorter"}};
+  Task second = shell(tell, "two");
+  process_of(second).env = {{"SHARED", std::nullopt}};
+  CHECK(pool.run(first).value.json() == "1\none changed shorter");
+  CHECK(pool.run(second).value.json() == "1\ntwo gone none");
+  CHECK(pool.run(shell(tell, "three")).value.json() == "1\nthree as it came none");
+}
+
 TEST_CASE("a script too long for an argument goes through a file, which is gone afterwards") {
   Pool pool;
   Task task = shell("echo long enough\n# " + std::string(200 << 10, 'x'));
