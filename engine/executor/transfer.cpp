@@ -227,7 +227,8 @@ std::string Transfer::prepare(CURL* handle, const std::string& run_dir, bool cro
 std::string Transfer::prepare_headers() {
   curl_slist* list = nullptr;
   auto add = [&list](const std::string& line) { list = web().curl_slist_append(list, line.c_str()); };
-  bool elsewhere = host_of(url) != host_of(request().home.empty() ? request().url : request().home);
+  const std::string& home = request().home.empty() ? request().url : request().home;
+  bool elsewhere = url != home && host_of(url) != host_of(home);
   bool accepts = false, has_agent = false, has_type = false;
   for (std::size_t i = 0; i < request().headers.size(); ++i) {
     const auto& [given, text] = request().headers[i];
