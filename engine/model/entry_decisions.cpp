@@ -26,6 +26,7 @@ void write(Entry& entry, const StartTask& decision, ObjectWriter& data) {
   entry.attempt = task.attempt;
   const std::string input = to_json_text(task);
   if (input.size() <= kLongestInput) {
+    entry.data.reserve(input.size() + 128);
     data.member("input") += input;
   } else {
     ObjectWriter digest(data.member("input"));

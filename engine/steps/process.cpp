@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/model/json_text.h"
+
 namespace flowrun {
 namespace {
 
@@ -13,7 +15,7 @@ std::string loose_text(const Json& json) {
 /// The same, without a tree where the text says it already.
 std::string loose_text(const Value& value) {
   const std::string& text = value.text();
-  return text.front() == '"' ? value.json().get<std::string>() : text;
+  return text.front() == '"' ? string_of(text) : text;
 }
 
 /// The same where secrets may go.

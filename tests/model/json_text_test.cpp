@@ -1,5 +1,8 @@
 #include "engine/model/json_text.h"
 
+#include <cstdint>
+#include <limits>
+
 #include "engine/model/error.h"
 #include "tests/support/catch.h"
 
@@ -24,6 +27,14 @@ TEST_CASE("an object that is written member by member is JSON") {
   std::string empty;
   { ObjectWriter object(empty); }
   REQUIRE(empty == "{}");
+}
+
+TEST_CASE("whole numbers are written as their digits, to both ends of 64 bits") {
+  for (const Json& number : {Json(0), Json(-1), Json(7u), Json(std::numeric_limits<std::int64_t>::min()),
+                             Json(std::numeric_limits<std::uint64_t>::max())})
+    CHECK(Value(number).text() == number.dump());
+  CHECK(Value(Json(1.0)).text() == "1.0");
+  CHECK(Value(Json(true)).text() == "true");
 }
 
 TEST_CASE("members are read as the text they were") {
