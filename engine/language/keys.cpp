@@ -15,7 +15,7 @@ const std::vector<Key>& step_keys() {
       {"exec", kExec, "list of arguments", "", "a program and its arguments, without a shell"},
       {"sleep", kSleep, "duration", "", "waits until a date that is set when it begins"},
       {"wait", kWait, "name", "", "waits for a signal"},
-      {"workflow", kWorkflow, "path", "", "runs another workflow"},
+      {"workflow", kWorkflow, "literal text", "", "the path of another workflow, which runs as this step"},
       {"set", kSet, "any", "", "a value"},
       {"fail", kFail, "text", "", "fails with this text"},
       {"parallel", kParallel, "map of steps", "", "a graph with a join policy"},
