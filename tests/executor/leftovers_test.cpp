@@ -24,6 +24,16 @@ int orphan(Pool& pool, const std::string& step, const std::string& script) {
   return pid;
 }
 
+/// Returns when |pid| has become the program `sleep`: it wrote its pid before.
+void until_it_sleeps(int pid) {
+  auto sleeps = [&] {
+    std::ifstream in("/proc/" + std::to_string(pid) + "/comm");
+    std::string name;
+    return std::getline(in, name) && name == "sleep";
+  };
+  REQUIRE(eventually(sleeps));
+}
+
 bool alive(int pid) {
   std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
   std::string stat((std::istreambuf_iterator<char>(in)), {});
@@ -37,6 +47,8 @@ TEST_CASE("leftovers of steps in flight are ended, those of other steps only rep
   Pool pool;
   int wanted = orphan(pool, "load", "echo $BASHPID > pid; exec sleep 300");
   int other = orphan(pool, "daemon", "echo $BASHPID > pid; exec sleep 301");
+  until_it_sleeps(wanted);
+  until_it_sleeps(other);
   std::vector<Leftover> leftovers = end_leftovers({pool.options().token}, {"load"}, Duration{5000});
   CHECK_FALSE(alive(wanted));
   CHECK(alive(other));
