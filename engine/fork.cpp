@@ -161,6 +161,23 @@ void Reuse::read(const Journal& journal, const RunRecord& old) {
   }
 }
 
+void Reuse::skip_done(const Journal& journal, const RunRecord& own) {
+  std::map<std::string, std::string> inputs;
+  for (std::int64_t next = 1;;) {
+    std::vector<Entry> slice = journal.read(own.number, next);
+    if (slice.empty()) return;
+    next = slice.back().seq + 1;
+    for (const Entry& entry : slice) {
+      if (entry.kind == "start") inputs[entry.path] = input_of(entry);
+      if (entry.kind == "ended") answered_.insert({entry.path, inputs[entry.path]});
+      if (entry.kind == "waiting" || entry.kind == "fired") {
+        signals_.erase(entry.path);
+        slept_.erase(entry.path);
+      }
+    }
+  }
+}
+
 void Reuse::tell(const std::string& path, std::string why) {
   if (told_.insert(path).second) anew_.emplace_back(path, std::move(why));
 }
@@ -183,13 +200,16 @@ std::optional<Result> Reuse::result_of(const Task& task) {
     return tell(task.path, "it is about a file"), std::nullopt;
   Decision start;
   start.what = StartTask{task};
-  auto found = results_.find({task.path, input_of(to_entry(start, {}))});
+  const Asked asked{task.path, input_of(to_entry(start, {}))};
+  if (answered_.count(asked)) return std::nullopt;
+  auto found = results_.find(asked);
   if (found == results_.end()) {
     bool gone = results_.lower_bound({task.path, ""}) == results_.end() ||
                 results_.lower_bound({task.path, ""})->first.first != task.path;
     return tell(task.path, gone ? "it was undone, or not good enough" : "its input has changed"), std::nullopt;
   }
   ++taken_;
+  answered_.insert(asked);
   Result result = found->second;
   result.taken = true;
   return result;
@@ -202,13 +222,18 @@ std::optional<SignalReceived> Reuse::signal_for(const SignalAwaited& awaited) {
   ++taken_;
   SignalReceived signal = found->second;
   signal.path = awaited.path;
+  signals_.erase(found);
+  finished_.erase(awaited.path);
   return signal;
 }
 
 bool Reuse::slept(const ArmTimer& timer) {
   if (timer.timer != TimerKind::Sleep || !same_step(timer.path)) return false;
   auto found = slept_.find(timer.path);
-  return found != slept_.end() && found->second == timer.span && ++taken_ > 0;
+  if (found == slept_.end() || found->second != timer.span) return false;
+  ++taken_;
+  slept_.erase(found);
+  return true;
 }
 
 std::unique_ptr<Reuse> reuse_for(const Journal& journal, const RunStarted& started, const Workflow& fresh) {

@@ -23,7 +23,11 @@ class Reuse {
   Reuse(const Journal& journal, const RunRecord& old, const Workflow& before, const Workflow& fresh,
         const std::string& from);
 
-  // What the decision of the new run would come to; nothing: it has to be acted upon.
+  /// What |own|, the new run, has done so far is not answered from the old run any more.
+  void skip_done(const Journal& journal, const RunRecord& own);
+
+  // What the decision of the new run would come to; nothing: it has to be acted upon. An answer is given once: what a
+  // run does again, because a sub-workflow is tried or polled anew or a step was undone, it wants to see done.
   std::optional<Result> result_of(const Task& task);
   std::optional<SignalReceived> signal_for(const SignalAwaited& awaited);
   bool slept(const ArmTimer& timer);
@@ -42,8 +46,11 @@ class Reuse {
 
   std::string of_;
   Definitions before_, fresh_;
-  std::set<std::string> from_;                                     ///< paths without keys
-  std::map<std::pair<std::string, std::string>, Result> results_;  ///< by path and input
+  using Asked = std::pair<std::string, std::string>;  ///< path and input
+
+  std::set<std::string> from_;  ///< paths without keys
+  std::map<Asked, Result> results_;
+  std::set<Asked> answered_;
   std::set<std::string> finished_;
   std::map<std::string, SignalReceived> signals_;
   std::map<std::string, Duration> slept_;
@@ -52,7 +59,7 @@ class Reuse {
   std::set<std::string> told_;
 };
 
-/// For a run that says it was forked; null when the old run is gone.
+/// For a run that says it was forked; null when it was not, or the old run is gone.
 std::unique_ptr<Reuse> reuse_for(const Journal& journal, const RunStarted& started, const Workflow& fresh);
 
 }  // namespace flowrun

@@ -204,6 +204,7 @@ std::unique_ptr<Run> Run::take_over(Journal& journal, const RunRecord& record, L
   run->tokens_ = std::move(replayed.tokens);
   run->last_at_ = replayed.last_at;
   run->reuse_ = reuse_for(journal, run->machine_->run(), run->loaded_.workflow);
+  if (run->reuse_) run->reuse_->skip_done(journal, run->record_);
   return run;
 }
 

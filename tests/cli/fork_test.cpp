@@ -18,6 +18,9 @@ class Forked {
     return dir_.write("w.yaml",
                       "flowrun: 1\ninput: { who: ann }\nenv: { LOG: " + dir_.path("log") + " }\nsteps:\n" + steps);
   }
+  std::string write_child(const std::string& steps) const {
+    return dir_.write("child.yaml", "flowrun: 1\nenv: { LOG: " + dir_.path("log") + " }\nsteps:\n" + steps);
+  }
   /// What has run since this was last asked.
   std::string ran() {
     std::ifstream in(dir_.path("log"));
@@ -102,6 +105,37 @@ TEST_CASE("what was undone is not there to be taken over") {
   CHECK(forked.code == 1);
   CHECK(flow.ran() == "a b undo ");
   CHECK(has(forked.err, "run anew: a: it was undone"));
+}
+
+TEST_CASE("an old result answers once: what a fork does again is done") {
+  Forked flow;
+  // The child is good from its third run on.
+  flow.write_child(R"(
+  count: { shell: 'printf "t " >>"$LOG"; wc -w <"$LOG"' }
+  good: { shell: 'test "$N" -ge 3', env: { N: "${ $steps.count | tonumber }" } }
+)");
+  const std::string tried = "  c: { workflow: child.yaml, retry: { attempts: 2, delay: 1ms } }\n";
+  CHECK(flow({"run", flow.write(tried), "--id", "old"}).code == 1);
+  CHECK(flow.ran() == "t t ");
+  Ran forked = flow({"fork", "old", "--id", "new"});
+  INFO(forked.err);
+  CHECK(forked.code == 0);
+  CHECK(flow.ran() == "t ");
+  CHECK(has(forked.err, "1 step was taken over"));
+  // What was undone in the fork, and in a process of its own, is not taken over by its retry.
+  CHECK(flow({"run", flow.write(R"(
+  a: { shell: 'printf "a " >>"$LOG"', undo: { shell: 'printf "undo " >>"$LOG"' } }
+)"),
+              "--id", "kept"})
+            .code == 0);
+  CHECK(flow({"fork", "kept", "--id", "copy"}).code == 0);
+  CHECK(flow.ran() == "a ");
+  CHECK(flow({"undo", "copy"}).code == 0);
+  CHECK(flow.ran() == "undo ");
+  Ran again = flow({"retry", "copy"});
+  INFO(again.err);
+  CHECK(again.code == 0);
+  CHECK(flow.ran() == "a ");
 }
 
 TEST_CASE("mistakes of a fork start nothing") {
