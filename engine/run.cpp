@@ -23,9 +23,10 @@ constexpr std::size_t kMostBytes = 4 << 20;
 constexpr Duration kBeat{10000};  // how exact the time of a crash is known
 // More may follow at once, and one commit for all of them costs less than one for each.
 constexpr std::chrono::microseconds kLinger{300};
-constexpr int kLingers = 8;          // in a row, as long as started work waits for a place: then nobody idles meanwhile
-constexpr std::size_t kEnough = 16;  // of ends: nothing is gained by waiting for more
-constexpr Duration kMailRound{100};  // how often the mailbox is looked into
+constexpr int kLingers = 6;  // in a row, each longer than the one before: 6 ms in all, as long as started work waits
+                             // for a place, so that nobody idles meanwhile
+constexpr std::size_t kEnough = 64;   // of ends: little is gained by waiting for more
+constexpr Duration kMailRound{100};   // how often the mailbox is looked into
 constexpr Duration kDiskRetry{1000};  // how often a full disk is tried again
 
 Instant wall_clock() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
@@ -343,7 +344,7 @@ bool Run::turn(Duration patience) {
   // Never when nothing else runs: a chain would wait for nothing.
   for (int i = 0; i < kLingers && !happened_.empty() && happened_.size() < kEnough; ++i) {
     if (executor_->in_flight() == 0 || (i > 0 && executor_->ahead() == 0)) break;
-    std::this_thread::sleep_for(kLinger);
+    std::this_thread::sleep_for(kLinger * (i + 1));
     executor_->wait(happened_, Duration{0});
   }
   // With a full disk results are held as they are: nothing may follow from what can not be written.

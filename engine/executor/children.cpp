@@ -85,7 +85,7 @@ void Children::begin(Task task) {
   auto child = std::make_unique<Child>(worker_.shared().secrets().mask());
   child->id = ++last_id_;
   child->task = std::move(task);
-  child->output_file = output_file(options, child->task);
+  child->output_file = output_file(options, worker_.shared().next_process());
   const Process& process = child->process();
 
   SpawnRequest request;
@@ -99,8 +99,6 @@ void Children::begin(Task task) {
   } catch (const std::exception& error) {
     trouble = error.what();
   }
-  // What this attempt wrote before a crash is not what it writes now.
-  unlink(child->output_file.c_str());
   request.cwd = process.cwd;
   bool feeds = !process.stdin_text.empty();
   if (trouble.empty() &&

@@ -21,9 +21,9 @@ namespace {
 // execve(2): one argument, its end included, fits in 32 pages.
 constexpr std::size_t kLongestArgument = 128 * 1024 - 1;
 
-std::string file_name(const ExecutorOptions& options, const Task& task, const char* what) {
+std::string script_name(const ExecutorOptions& options, const Task& task) {
   // Paths hold characters that file names do not; a hash names them all, and the attempt keeps tries apart.
-  return fmt::format("{}/{}-{:016x}-{}", options.run_dir, what, std::hash<std::string>{}(task.path), task.attempt);
+  return fmt::format("{}/script-{:016x}-{}", options.run_dir, std::hash<std::string>{}(task.path), task.attempt);
 }
 
 /// What every process is given, whatever is inherited or written in the workflow.
@@ -57,7 +57,10 @@ void refuse_zero_bytes(const std::string& text, const std::string& what) {
 
 }  // namespace
 
-std::string output_file(const ExecutorOptions& options, const Task& task) { return file_name(options, task, "output"); }
+std::string output_file(const ExecutorOptions& options, std::uint64_t number) {
+  // With the drive's token: what another wrote before a crash, and whoever still writes, are not in the way.
+  return fmt::format("{}/output-{}-{}", options.run_dir, options.token.substr(0, 8), number);
+}
 
 Surroundings::Surroundings(const ExecutorOptions& options)
     : of_run_{assignment("FLOWRUN_RUN_ID", options.run_id), assignment("FLOWRUN_RUN_TOKEN", options.token),
@@ -112,7 +115,7 @@ std::vector<std::string> arguments_of(const ExecutorOptions& options, const Task
   if (argv.empty()) throw std::runtime_error("there is no program to start");
   for (const std::string& argument : argv) refuse_zero_bytes(argument, "an argument");
   if (!process.script || argv.back().size() <= kLongestArgument) return argv;
-  file = file_name(options, task, "script");
+  file = script_name(options, task);
   std::ofstream out(file, std::ios::binary | std::ios::trunc);
   chmod(file.c_str(), 0600);
   out << argv.back();

@@ -1,6 +1,7 @@
 // The environment and files that a process is given. Knows the task and the run; starts nothing.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -10,8 +11,8 @@
 
 namespace flowrun {
 
-/// Where a process may write JSON: $FLOWRUN_OUTPUT. One name for each attempt of each step.
-std::string output_file(const ExecutorOptions& options, const Task& task);
+/// Where a process may write JSON: $FLOWRUN_OUTPUT. |number|: no other process of this drive has it.
+std::string output_file(const ExecutorOptions& options, std::uint64_t number);
 
 /// What the environments of all processes have in common, made once. Read only from then on, by any thread.
 class Surroundings {

@@ -39,6 +39,7 @@ constexpr std::size_t kStack = 64 * 1024;
 
 rlimit file_limit{RLIM_INFINITY, RLIM_INFINITY};  // of children
 bool file_limit_raised = false;
+std::vector<int> handled;  // signals that a handler of ours would take in a child
 
 /// What parent and child share while the child loads its program.
 struct Launch {
@@ -61,11 +62,6 @@ struct KernelSigaction {
   std::uint64_t mask;
 };
 
-/// What a program at a terminal may handle. To ask for all 64 would cost more than the rest of the child, while its
-/// parent stands still.
-constexpr int kMayBeHandled[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE, SIGALRM, SIGTERM, SIGUSR1,
-                                 SIGUSR2, SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH};
-
 // Runs in our memory, on its own stack, while the calling thread stands still: it allocates nothing, and makes system
 // calls only, since a function of libc may be wrapped by a sanitizer that keeps books in that memory.
 FLOWRUN_NO_SANITIZE int child(void* argument) {
@@ -73,16 +69,9 @@ FLOWRUN_NO_SANITIZE int child(void* argument) {
   syscall(SYS_setpgid, 0, 0);
   syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   if (syscall(SYS_getppid) != launch->driver) syscall(SYS_exit_group, 127);
-  // No handler of ours may run in here once the mask is empty. What was ignored before us (nohup) stays ignored; that
-  // SIGPIPE is, is our doing.
+  // No handler of ours may run in here once the mask is empty.
   const KernelSigaction fresh{};
-  for (int signal : kMayBeHandled) {
-    KernelSigaction before{};
-    if (syscall(SYS_rt_sigaction, signal, nullptr, &before, sizeof before.mask) != 0 || before.handler == SIG_DFL)
-      continue;
-    if (before.handler != SIG_IGN || signal == SIGPIPE)
-      syscall(SYS_rt_sigaction, signal, &fresh, nullptr, sizeof fresh.mask);
-  }
+  for (int signal : handled) syscall(SYS_rt_sigaction, signal, &fresh, nullptr, sizeof fresh.mask);
   bool ready = !launch->cwd || syscall(SYS_chdir, launch->cwd) == 0;
   launch->failed_at_cwd = !ready;
   // All three are above 2: make_worker_pool sees to it.
@@ -178,6 +167,8 @@ Spawned spawn(const SpawnRequest& request) {
   thread_local std::unique_ptr<char[]> stack(new char[kStack]);
   sigset_t all;
   sigfillset(&all);
+  // The end of an earlier child, while this thread has it blocked, would wake another thread for nothing.
+  sigdelset(&all, SIGCHLD);
   pthread_sigmask(SIG_SETMASK, &all, &launch.mask);
   // The address is 16-byte aligned as the ABI wants it.
   char* top = stack.get() + kStack;
@@ -202,7 +193,13 @@ Spawned spawn(const SpawnRequest& request) {
   return spawned;
 }
 
-void raise_file_limit() {
+void prepare_spawns() {
+  // What was ignored before us (nohup) stays ignored; that SIGPIPE is, is our doing.
+  for (int signal = 1; signal < NSIG; ++signal) {
+    struct sigaction now {};
+    if (sigaction(signal, nullptr, &now) != 0 || now.sa_handler == SIG_DFL) continue;
+    if (now.sa_handler != SIG_IGN || signal == SIGPIPE) handled.push_back(signal);
+  }
   if (file_limit_raised || getrlimit(RLIMIT_NOFILE, &file_limit) != 0) return;
   rlimit most{file_limit.rlim_max, file_limit.rlim_max};
   file_limit_raised = file_limit.rlim_cur < most.rlim_max && setrlimit(RLIMIT_NOFILE, &most) == 0;

@@ -23,9 +23,10 @@ struct Spawned {
 /// the calling thread ends. Blocks until the program is loaded. clone(2), prctl(2) PR_SET_PDEATHSIG.
 Spawned spawn(const SpawnRequest& request);
 
-/// Allows this process as many descriptors as it may have: thousands of transfers need them. Children get what was
-/// allowed before, since some programs close, or select(2) on, all that they might have. Call once, before threads.
-void raise_file_limit();
+/// To be called once, before threads and after the program's signal handlers are in place: they are not to run in
+/// children. Allows this process as many descriptors as it may have, because thousands of transfers need them; children
+/// get what was allowed before, since some programs close, or select(2) on, all that they might have.
+void prepare_spawns();
 
 /// Stays open for spawn's callers: reading gives end of file.
 int null_device();

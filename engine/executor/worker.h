@@ -1,7 +1,9 @@
 // One thread with one event loop: processes, transfers and due times. Knows tasks and results.
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -37,6 +39,8 @@ struct PoolShared {
   void wake();
   /// Makes the run's folder, once.
   void make_run_dir();
+  /// Numbers processes, from 1.
+  std::uint64_t next_process() { return ++processes_; }
   const Secrets& secrets() const { return options.secrets ? *options.secrets : none_; }
 
   const ExecutorOptions options;
@@ -49,6 +53,7 @@ struct PoolShared {
   std::vector<Event> told_;
   int bell_;  ///< eventfd
   std::once_flag run_dir_made_;
+  std::atomic<std::uint64_t> processes_ = 0;
   const Secrets none_;
 };
 

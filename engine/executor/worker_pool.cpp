@@ -25,7 +25,9 @@ void prepare_process() {
     } while (opened >= 0 && opened <= 2);
     if (opened > 2) close(opened);
     signal(SIGPIPE, SIG_IGN);
-    raise_file_limit();
+    // Whoever started us may have had it ignored, and then nobody could ask how a child ended.
+    signal(SIGCHLD, SIG_DFL);
+    prepare_spawns();
   });
 }
 

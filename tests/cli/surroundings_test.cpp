@@ -15,6 +15,16 @@ TEST_CASE("a process may have as many descriptors as flowrun was given, not as m
   CHECK(ran.out == "100\n");
 }
 
+TEST_CASE("who ignores the end of children may start flowrun all the same") {
+  TempDir dir;
+  std::string file = dir.write("w.yaml", "flowrun: 1\nsteps: { a: { shell: exit 3 } }\n");
+  Ran ran =
+      run({"/usr/bin/env", "--ignore-signal=CHLD", FLOWRUN_BINARY, "run", file, "--journal", dir.path("journal.db")});
+  INFO(ran.err);
+  CHECK(ran.code == 1);
+  CHECK(ran.err.find("exited with 3") != std::string::npos);
+}
+
 TEST_CASE("a process sees the variables of flowrun itself, so that a flowrun inside a flowrun obeys them") {
   TempDir dir;
   HowToRun how;
