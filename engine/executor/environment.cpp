@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iterator>
@@ -20,6 +21,8 @@ namespace {
 
 // execve(2): one argument, its end included, fits in 32 pages.
 constexpr std::size_t kLongestArgument = 128 * 1024 - 1;
+
+constexpr std::string_view kOutputName = ".flowrun-output-";
 
 std::string script_name(const ExecutorOptions& options, const Task& task) {
   // Paths hold characters that file names do not; a hash names them all, and the attempt keeps tries apart.
@@ -58,8 +61,14 @@ void refuse_zero_bytes(const std::string& text, const std::string& what) {
 }  // namespace
 
 std::string output_file(const ExecutorOptions& options, std::uint64_t number) {
-  // With the drive's token: what another wrote before a crash, and whoever still writes, are not in the way.
-  return fmt::format("{}/output-{}-{}", options.run_dir, options.token.substr(0, 8), number);
+  // With the drive's token: whoever still writes to one of before a crash is not in the way.
+  return fmt::format("{}/{}{}-{}", options.run_dir, kOutputName, options.token.substr(0, 8), number);
+}
+
+void remove_outputs(const std::string& run_dir) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(run_dir, ignored))
+    if (entry.path().filename().string().starts_with(kOutputName)) std::filesystem::remove(entry.path(), ignored);
 }
 
 Surroundings::Surroundings(const ExecutorOptions& options)

@@ -13,6 +13,8 @@ namespace flowrun {
 
 /// Where a process may write JSON: $FLOWRUN_OUTPUT. |number|: no other process of this drive has it.
 std::string output_file(const ExecutorOptions& options, std::uint64_t number);
+/// Those of attempts that a crash cut off.
+void remove_outputs(const std::string& run_dir);
 
 /// What the environments of all processes have in common, made once. Read only from then on, by any thread.
 class Surroundings {

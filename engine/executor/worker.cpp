@@ -92,7 +92,7 @@ void PoolShared::make_run_dir() {
   std::call_once(run_dir_made_, [this] {
     if (options.run_dir.empty()) return;
     std::error_code ignored;  // who needs it will fail with a better message
-    std::filesystem::create_directories(options.run_dir, ignored);
+    if (!std::filesystem::create_directories(options.run_dir, ignored)) remove_outputs(options.run_dir);
     std::filesystem::permissions(options.run_dir, std::filesystem::perms::owner_all, ignored);
   });
 }
