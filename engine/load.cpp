@@ -248,16 +248,6 @@ class Loader {
 
   bool is_main() const { return &loaded_ == static_cast<const Definition*>(&files_.main); }
 
-  /// Of a sub-workflow: only the file that is run can have them.
-  bool limits_refused() {
-    const Member* declared = root_.member("limits");
-    if (!declared || is_main()) return false;
-    reading_.error("E109", declared->at, declared->key.size(),
-                   "`limits` of a sub-workflow are not available in this version of flowrun",
-                   "say `limit: N` on its steps, or have the limits in the file that is run");
-    return true;
-  }
-
   void secrets() {
     const Node* declared = root_.find("secrets");
     if (!declared || !reading_.is(*declared, Node::Kind::Map, "secrets", "a map of names to where they are read"))
@@ -272,11 +262,10 @@ class Loader {
 
   void limits() {
     const Node* declared = root_.find("limits");
-    if (limits_refused() || !declared ||
-        !reading_.is(*declared, Node::Kind::Map, "limits", "a map of names to how much they let through"))
+    if (!declared || !reading_.is(*declared, Node::Kind::Map, "limits", "a map of names to how much they let through"))
       return;
     for (const Member& member : declared->members)
-      if (member.key.rfind("x-", 0) != 0) reading_.pool(member);
+      if (member.key.rfind("x-", 0) != 0) reading_.pool(member, loaded_.path);
   }
 
   /// The secrets of all files are one table: a name in it has one source.

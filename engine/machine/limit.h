@@ -12,7 +12,7 @@ namespace flowrun {
 /// Two steps share a pool when they point to the same Limit: names mean nothing beyond the file that gives them.
 struct Limit {
   std::string name;       ///< of a pool of `limits`; empty: a step's own
-  std::string path;       ///< of its timers, `limits.api`; a step's own has none
+  std::string path;       ///< of its timers, `limits.api`, `limits.api of pay.yaml`; a step's own has none
   std::size_t max = 0;    ///< attempts at once; 0: no bound
   std::int64_t rate = 0;  ///< starts in any span of |per|; 0: no bound
   Duration per{0};

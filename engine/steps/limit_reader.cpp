@@ -28,10 +28,10 @@ bool parse_rate(const std::string& text, Limit& limit) {
 
 }  // namespace
 
-void Reading::pool(const Member& member) {
+void Reading::pool(const Member& member, const std::string& file) {
   auto pool = std::make_unique<Limit>();
   pool->name = member.key;
-  pool->path = "limits." + member.key;
+  pool->path = "limits." + member.key + (file.empty() ? "" : " of " + file);
   check_name(member.key, member.at, "a limit", false);
   auto read_max = [&](const Node& node, const char* what) {
     if (auto count = plain_count(node, what, 1)) pool->max = static_cast<std::size_t>(*count);

@@ -65,7 +65,7 @@ class Reading {
   std::string plain_text(const Node& node, const char* what);
   FailFast fail_fast(const Node& node);
   /// A pool of `limits` with the name |member| has; and what `limit` of a step means, null when it means nothing.
-  void pool(const Member& member);
+  void pool(const Member& member, const std::string& file);
   const Limit* limit(const Node& node);
   /// Refuses what is not |known| in a map of options.
   void only(const Node& map, const std::vector<std::string>& known, const char* what);

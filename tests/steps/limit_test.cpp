@@ -267,4 +267,33 @@ TEST_CASE("a limit is a written width: its processes do not share the CPUs") {
   s.expect_success();
 }
 
+TEST_CASE("the limits of a sub-workflow are its own, and one for all its runs") {
+  const Texts files = {{"pay.yaml", R"(
+flowrun: 1
+limits: { api: { rate: 1/s } }
+steps: { call: { exec: [call], limit: api } }
+)"}};
+  Scenario s(R"(
+flowrun: 1
+limits: { api: 1 }
+steps:
+  one: { workflow: pay.yaml }
+  two: { workflow: pay.yaml }
+  mine: { for_each: 2, do: { exec: [mine], limit: api } }
+)",
+             "{}", files);
+  s.expect_started({"one/call", "mine[0]"});
+  CHECK(s.timer("limits.api of pay.yaml", TimerKind::Limit) == 1s);
+  s.succeed("mine[0]");
+  s.expect_started({"mine[1]"});
+  s.advance(1s);
+  s.expect_started({"two/call"});
+  s.crash_and_resume();
+  s.advance(2s);
+  s.succeed("one/call");
+  s.succeed("two/call");
+  s.succeed("mine[1]");
+  s.expect_success();
+}
+
 }  // namespace flowrun::test
