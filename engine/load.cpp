@@ -85,8 +85,8 @@ class Loader {
     keys();
     header();
     inputs();
-    vars();
     secrets();
+    vars();
     limits();
     defaults();
     env();
@@ -296,7 +296,8 @@ class Loader {
     SecretSource source;
     source.name = member.key;
     source.line = member.at.line;
-    int sources = 0;
+    const Node* input = node.find("input");
+    int sources = input ? 1 : 0;
     for (auto [name, from] : {std::pair{"env", SecretSource::From::Env}, {"file", SecretSource::From::File}})
       if (const Node* key = node.find(name)) {
         ++sources;
@@ -316,11 +317,39 @@ class Loader {
     if (sources == 0)
       reading_.error("E110", member.at, member.key.size(),
                      fmt::format("secret `{}` does not say where it is read", member.key),
-                     "write { env: VARIABLE }, { file: PATH } or { command: [PROGRAM, ...] }");
+                     "write { env: VARIABLE }, { file: PATH }, { command: [PROGRAM, ...] } or { input: NAME }");
     if (sources > 1)
       reading_.error("E403", member.at, member.key.size(),
-                     fmt::format("secret `{}` is read from two sources", member.key), "keep one of env, file, command");
+                     fmt::format("secret `{}` is read from two sources", member.key),
+                     "keep one of env, file, command, input");
+    if (input) return secret_input(member, *input);
     keep(std::move(source), member);
+  }
+
+  /// A secret of the file that runs this one.
+  void secret_input(const Member& member, const Node& input) {
+    const std::string name = reading_.plain_text(input, "input");
+    auto spec = std::find_if(loaded_.inputs.begin(), loaded_.inputs.end(),
+                             [&](const InputSpec& one) { return one.name == name; });
+    if (spec == loaded_.inputs.end()) {
+      std::vector<std::string> names;
+      for (const InputSpec& known : loaded_.inputs) names.push_back(known.name);
+      std::string near = nearest(name, names);
+      reading_.error("E204", input.at, input.text.size(), fmt::format("there is no input `{}`", name),
+                     near.empty() ? fmt::format("declare it: input: {{ {}: {{ type: string }} }}", name)
+                                  : "did you mean `" + near + "`?");
+      return;
+    }
+    if (!spec->required())
+      reading_.error("E403", input.at, input.text.size(),
+                     fmt::format("input `{}` has a `default` or an `env`: such a value would be in the journal", name),
+                     "leave that out; whoever runs this file gives the secret by `with`");
+    if (const Member* optional = member.value.member("optional"))
+      reading_.error("E104", optional->at, optional->key.size(), "`optional` is said where the secret is read",
+                     "in the file that gives it");
+    spec->secret = true;
+    reading_.secret_inputs.insert(name);
+    loaded_.secret_inputs[member.key] = name;
   }
 
   void defaults() {

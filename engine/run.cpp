@@ -124,6 +124,12 @@ Run::~Run() = default;
 
 std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs inputs, const StartOptions& options,
                                 std::unique_ptr<Evaluator> evaluator, Observer observer) {
+  for (const auto& [secret, input] : loaded.secret_inputs)
+    throw Error(
+        Problem::Invalid,
+        fmt::format("secret `{}` is what another file gives to the input `{}`: run the file that has this one as "
+                    "a step",
+                    secret, input));
   std::unique_ptr<Run> run(new Run(journal, std::move(loaded), std::move(observer)));
   run->evaluator_ = std::move(evaluator);
   run->read_secrets(run->loaded_.folder);

@@ -153,6 +153,7 @@ const std::vector<InnerKey>& inner_keys() {
       {"secrets", "env", "literal text", "", "an environment variable"},
       {"secrets", "file", "literal text", "", "a file, relative to `cwd`"},
       {"secrets", "command", "list of texts", "", "a program and its arguments, which prints it"},
+      {"secrets", "input", "literal text", "", "an input to which the file that runs this one gives a secret"},
       {"secrets", "optional", "literal boolean", "false", "null when it is not there"},
       {"switch", "if", "boolean", "", "whether this way is taken"},
       {"switch", "do", "body", "", "what this way does"},

@@ -125,7 +125,9 @@ Json ways() {
 /// Where a secret is read: one place.
 Json secret() {
   Json one = closed(properties_within("secrets"));
-  one["oneOf"] = Json::array({required("env"), required("file"), required("command")});
+  one["oneOf"] = Json::array({required("env"), required("file"), required("command"), required("input")});
+  // Who gives it says whether it may be absent.
+  one["not"] = {{"required", {"input", "optional"}}};
   return one;
 }
 

@@ -135,6 +135,9 @@ void unused_name(const Survey& survey, Findings& findings) {
   for (const Mention& mention : survey.reading.mentions)
     used.insert(mention.reference.member.empty() ? mention.reference.variable
                                                  : mention.reference.variable + "." + mention.reference.member);
+  if (const Node* secrets = survey.root.find("secrets"))
+    for (const Member& secret : secrets->members)
+      if (const Node* input = secret.value.find("input")) used.insert("input." + input->text);
   for (const auto& [key, variable, what] :
        {std::array<const char*, 3>{"input", "input", "input"}, std::array<const char*, 3>{"vars", "vars", "variable"},
         std::array<const char*, 3>{"secrets", "secrets", "secret"}}) {

@@ -2,6 +2,7 @@
 // and each file that is run as a step of another.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -20,6 +21,7 @@ struct InputSpec {
   std::optional<ValueTemplate> otherwise;  ///< `default`
   std::string env;                         ///< environment variable, or empty
   std::string description;
+  bool secret = false;       ///< its value is a secret of the file that runs this one, see Definition::secret_inputs
   bool left_to_env = false;  ///< of a sub-workflow: some step does not give it, and there is an `env`
   bool required() const { return !otherwise && env.empty(); }
 };
@@ -37,6 +39,8 @@ struct Definition {
   Workflow workflow;
   std::vector<InputSpec> inputs;
   std::vector<Var> vars;
+  /// Secrets that come by an input, with its name: whoever runs this file gives one of its own.
+  std::map<std::string, std::string> secret_inputs;
   std::size_t steps = 0;  ///< with those of its sub-workflows, as often as they are named
   std::size_t depth = 0;  ///< of files below it
 };

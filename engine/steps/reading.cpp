@@ -308,6 +308,9 @@ void Reading::check_reference(const Reference& reference, const Expression& expr
     for (const auto& [known, schema] : inputs) names.push_back(known);
     field_of(names);
     check_input_field(reference, at, length);
+    if (secret_inputs.count(reference.member))
+      error("E401", at, length, fmt::format("input `{}` is a secret of this file", reference.member),
+            "write the secret, ${ $secrets.NAME }");
   } else if (variable == "vars") {
     if (moment == Moment::Inputs) return;
     field_of(vars);
@@ -320,7 +323,8 @@ void Reading::check_reference(const Reference& reference, const Expression& expr
       error("E401", at, length, "a secret is written alone, `${ $secrets.NAME }`, never within a larger expression");
     } else if (!secrets_allowed) {
       error("E401", at, length, "a secret may not flow here: others could see it",
-            "it may go into the URL, query, headers, auth and body of http, and into env and stdin of processes");
+            "it may go into the URL, query, headers, auth and body of http, into env and stdin of processes, and to a "
+            "secret of a sub-workflow");
     }
   } else if (variable == ".") {
     error("E204", at, length, "`.` is the raw result of a step; there is none here",

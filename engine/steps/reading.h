@@ -102,7 +102,8 @@ class Reading {
   const std::string folder;
   std::map<std::string, Json> inputs;  ///< schemas by name
   std::set<std::string> vars, secrets;
-  bool secrets_allowed = false;  ///< where an expression may be a secret alone
+  std::set<std::string> secret_inputs;  ///< what they hold is named as a secret only
+  bool secrets_allowed = false;         ///< where an expression may be a secret alone
   bool in_unsized_for_each = false;
   /// When what is being read will be evaluated: defaults of inputs before there are any, `vars` at the start.
   enum class Moment { Inputs, Vars, Run };

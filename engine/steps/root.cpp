@@ -197,6 +197,9 @@ class RootFrame : public Frame {
  private:
   /// A hole that the executor fills, or null where there is none to be had.
   Json secret(const std::string& name) const {
+    if (file_)
+      if (auto given = file_->secret_inputs.find(name); given != file_->secret_inputs.end())
+        return inputs_.inputs.json().at(given->second);
     const auto& secrets = machine().run().secrets;
     bool absent = std::any_of(secrets.begin(), secrets.end(),
                               [&](const SecretMark& mark) { return mark.absent && mark.name == name; });

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/language/schema.h"
 #include "engine/steps/reading.h"
@@ -25,6 +26,25 @@ void unknown_input(Reading& reading, const Definition& child, const Member& give
                 !near.empty()   ? "did you mean `" + near + "`?"
                 : known.empty() ? "it has none"
                                 : "it has " + known);
+}
+
+/// A secret goes to an input that is one in the file, as it is; nothing else goes there.
+void check_secret(Reading& reading, const Definition& child, const Member& given) {
+  Diagnostics none({});
+  const ValueTemplate value = ValueTemplate::compile(given.value, none);
+  auto input = std::find_if(child.inputs.begin(), child.inputs.end(),
+                            [&](const InputSpec& one) { return one.name == given.key; });
+  if (input == child.inputs.end()) return;
+  bool alone = given.value.is_scalar() && value.names_secrets();
+  value.each([&](const Expression&, bool whole) { alone = alone && whole; });
+  if (input->secret && !alone)
+    reading.error("E401", given.value.at, given.value.is_scalar() ? given.value.text.size() : 1,
+                  fmt::format("input `{}` of {} is a secret there", given.key, child.path),
+                  "give it one of the secrets of this file: ${ $secrets.NAME }");
+  if (!input->secret && value.names_secrets())
+    reading.error("E401", given.value.at, given.value.is_scalar() ? given.value.text.size() : 1,
+                  fmt::format("input `{}` of {} is no secret there: it would be in the journal", given.key, child.path),
+                  fmt::format("say in {}: secrets: {{ NAME: {{ input: {} }} }}", child.path, given.key));
 }
 
 /// What is literal is checked now, the rest when the step begins.
@@ -73,7 +93,13 @@ std::unique_ptr<LivingStep> read_workflow(Reading& reading, const Node& node) {
   }
   const Node* with = node.find("with");
   if (with && !reading.is(*with, Node::Kind::Map, "with", "a map of inputs to values")) with = nullptr;
-  if (with) step->with = reading.value(*with);
+  if (with) {
+    bool allowed = std::exchange(reading.secrets_allowed, true);
+    step->with = reading.value(*with);
+    reading.secrets_allowed = allowed;
+    for (const Member& given : with->members)
+      if (child) check_secret(reading, *child, given);
+  }
   if (child) check_inputs(reading, *child, path, with);
   step->child = child;
   read_work(reading, *step, node, {"child"});

@@ -221,6 +221,38 @@ steps:
   CHECK(flowrun(journal, {"journal", "verify", "r"}).code == 0);
 }
 
+TEST_CASE("a secret that is given to a sub-workflow reaches its steps and nothing else", "[secrets]") {
+  TempDir dir;
+  std::string child = dir.write("child.yaml", R"(flowrun: 1
+input: { login: { type: string, minLength: 100 } }
+secrets: { key: { input: login } }
+steps: { call: { shell: "test \"$KEY\" = \"$TOKEN_THERE\"; echo got $KEY", env: { KEY: "${ $secrets.key }" } } }
+output: ${ $steps.call }
+)");
+  std::string file = dir.write("w.yaml", R"(flowrun: 1
+secrets: { token: { env: LEAKY_TOKEN } }
+steps: { pay: { workflow: child.yaml, with: { login: "${ $secrets.token }" } } }
+output: ${ $steps.pay }
+)");
+  const std::string state = dir.path("state");
+  fs::create_directories(state);
+  HowToRun how;
+  how.env["LEAKY_TOKEN"] = kPlain;
+  how.env["TOKEN_THERE"] = kPlain;
+  Ran ran = flowrun(state + "/journal.db", {"run", file, "--id", "it"}, how);
+  INFO(ran.err);
+  CHECK(ran.code == 0);
+  CHECK(ran.out == "got ***\n");
+  check_nothing_in(ran.err, "standard error");
+  check_nothing_in(flowrun(state + "/journal.db", {"journal", "show", "it", "--json"}, how).out, "the journal");
+  check_nothing_below(state);
+  // By itself it would have nobody to give it one.
+  CHECK(flowrun(state + "/journal.db", {"validate", child}).code == 0);
+  Ran alone = flowrun(state + "/journal.db", {"run", child, "-i", "login=" + std::string(100, 'x')});
+  CHECK(alone.code == 3);
+  CHECK(has(alone.err, "run the file that has this one as a step"));
+}
+
 TEST_CASE("nothing is started without a secret, and who only looks needs none", "[secrets]") {
   TempDir dir;
   std::string file = dir.write("w.yaml", R"(flowrun: 1

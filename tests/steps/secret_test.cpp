@@ -115,6 +115,35 @@ TEST_CASE("an optional secret that is not there is null, from the drive on that 
   s.expect_success();
 }
 
+TEST_CASE("a secret that a file is given by an input is that of who runs it") {
+  const Texts files = {{"call.yaml", R"(
+flowrun: 1
+input: { login: { type: string }, n: 1 }
+secrets: { key: { input: login } }
+steps:
+  call: { exec: [call], env: { KEY: "${ $secrets.key }", TEXT: "key ${ $secrets.key }", N: "${ $input.n }" } }
+)"},
+                       {"between.yaml", R"(
+flowrun: 1
+input: { word: { type: string } }
+secrets: { word: { input: word } }
+steps: { inner: { workflow: call.yaml, with: { login: "${ $secrets.word }", n: 2 } } }
+)"}};
+  Scenario s(with_secrets(R"(
+  one: { workflow: call.yaml, with: { login: "${ $secrets.token }" } }
+  two: { workflow: between.yaml, with: { word: "${ $secrets.pin }" } }
+)"),
+             "{}", files);
+  s.expect_started({"one/call", "two/inner/call"});
+  CHECK(input_of(s, "one/call")["env"]["KEY"] == Json{{"$secret", "token"}});
+  CHECK(input_of(s, "one/call")["env"]["TEXT"] == Json::parse(R"({"$text": ["key ", {"$secret": "token"}]})"));
+  CHECK(input_of(s, "two/inner/call")["env"]["KEY"] == Json{{"$secret", "pin"}});
+  s.crash_and_resume(without(""));
+  s.succeed("one/call");
+  s.succeed("two/inner/call");
+  s.expect_success();
+}
+
 TEST_CASE("within text, a secret that is not there is an error like any null") {
   Scenario s(with_secrets(R"(
   - { exec: [a], env: { PIN: "pin ${ $secrets.pin }" } }
