@@ -76,7 +76,7 @@ void Journal::Open::keep_long(const std::string& hash, const std::string& text) 
 }
 
 std::string Journal::keep_source(std::string_view text) {
-  const std::string hash = hash_name(text);
+  std::string hash = hash_name(text);
   open_->write([&] {
     Statement insert(*open_->database, "INSERT OR IGNORE INTO sources (hash, text) VALUES (?, ?)");
     insert.use()(std::string_view(hash))(text).run();

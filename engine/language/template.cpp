@@ -137,11 +137,12 @@ struct ValueTemplate::Part {
   Kind kind = Kind::Constant;
   Json constant;
   TextTemplate text;
-  std::vector<std::pair<std::string, Part>> parts;  ///< keys are empty in a List
+  std::vector<Part> parts;
+  std::vector<std::string> keys;  ///< of the parts of a Map
 
   static Part compile(const Node& node, Diagnostics& diagnostics) {
     Part part;
-    if (node.is_string() && node.text.find("{") != std::string::npos) {
+    if (node.is_string() && node.text.find('{') != std::string::npos) {
       part.text = TextTemplate::compile(node, diagnostics);
       if (!part.text.constant()) {
         part.kind = Kind::Text;
@@ -157,21 +158,19 @@ struct ValueTemplate::Part {
       return part;
     }
     part.kind = node.is_list() ? Kind::List : Kind::Map;
-    for (const Node& item : node.items) part.parts.emplace_back("", compile(item, diagnostics));
-    for (const Member& member : node.members) part.parts.emplace_back(member.key, compile(member.value, diagnostics));
+    for (const Node& item : node.items) part.parts.push_back(compile(item, diagnostics));
+    for (const Member& member : node.members) {
+      part.keys.push_back(member.key);
+      part.parts.push_back(compile(member.value, diagnostics));
+    }
     bool constant = std::all_of(part.parts.begin(), part.parts.end(),
-                                [](const auto& child) { return child.second.kind == Kind::Constant; });
+                                [](const Part& child) { return child.kind == Kind::Constant; });
     if (constant) {
       part.kind = Kind::Constant;
       part.constant = node.is_list() ? Json::array() : Json::object();
-      for (auto& [key, child] : part.parts) {
-        if (node.is_list()) {
-          part.constant.push_back(std::move(child.constant));
-        } else {
-          part.constant[key] = std::move(child.constant);
-        }
-      }
+      for (std::size_t i = 0; i < part.parts.size(); ++i) part.put(part.constant, i, std::move(part.parts[i].constant));
       part.parts.clear();
+      part.keys.clear();
     }
     return part;
   }
@@ -184,22 +183,27 @@ struct ValueTemplate::Part {
       return std::get<Value>(evaluation).json();
     }
     Json json = kind == Kind::List ? Json::array() : Json::object();
-    for (const auto& [key, child] : parts) {
-      auto value = child.evaluate(scope, evaluator);
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      auto value = parts[i].evaluate(scope, evaluator);
       if (auto* failure = std::get_if<Failure>(&value)) return std::move(*failure);
-      if (kind == Kind::List) {
-        json.push_back(std::get<Json>(std::move(value)));
-      } else {
-        json[key] = std::get<Json>(std::move(value));
-      }
+      put(json, i, std::get<Json>(std::move(value)));
     }
     return json;
+  }
+
+  /// Into the list or object, as the part of that number.
+  void put(Json& json, std::size_t number, Json value) const {
+    if (json.is_array()) {
+      json.push_back(std::move(value));
+    } else {
+      json[keys[number]] = std::move(value);
+    }
   }
 
   void each(const std::function<void(const Expression&, bool whole)>& see) const {
     for (const TextTemplate::Part& piece : text.parts)
       if (const auto* expression = std::get_if<Expression>(&piece)) see(*expression, text.is_one_expression());
-    for (const auto& [key, child] : parts) child.each(see);
+    for (const Part& child : parts) child.each(see);
   }
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/steps/for_each.h"
 #include "engine/steps/switch.h"
@@ -28,7 +29,8 @@ void Survey::body(const Node& node, const GraphStep& graph, int around) {
   auto child = [&](const Node& written, Position at, std::size_t length, std::string said) {
     if (place == graph.children.size()) return;
     const Step& one = *graph.children[place].step;
-    step(written, one, {&written, nullptr, 0, at, static_cast<int>(length), around, &graph, place, 0, 0, said});
+    step(written, one,
+         {&written, nullptr, 0, at, static_cast<int>(length), around, &graph, place, 0, 0, std::move(said)});
     ++place;
   };
   if (graph.form == GraphStep::Form::Single) {

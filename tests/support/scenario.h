@@ -11,6 +11,7 @@
 #include "engine/machine/frame.h"
 #include "engine/machine/machine.h"
 #include "engine/model/entry.h"
+#include "tests/support/replay_prefix.h"
 
 namespace flowrun::test {
 
@@ -77,9 +78,5 @@ class Scenario : public DecisionSink {
 
 /// Loads a workflow from text; fails the test with the diagnostics when it is not valid.
 std::unique_ptr<Loaded> load_text(const std::string& text, const Texts& files = {});
-
-/// Feeds the first |count| of |entries| to a new machine. Every decision must be the recorded one; those behind the
-/// prefix are what may be missing. Throws with what differs.
-void replay_prefix(const Loaded& loaded, const std::vector<Entry>& entries, std::size_t count, Evaluator& live);
 
 }  // namespace flowrun::test

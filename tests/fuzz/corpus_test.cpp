@@ -1,0 +1,41 @@
+// The seeds of the fuzzers, and the workflows of the tour, through the targets.
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "tests/fuzz/targets.h"
+#include "tests/support/catch.h"
+
+namespace flowrun::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+int replay(const fs::path& folder, void (*target)(const std::uint8_t*, std::size_t)) {
+  int files = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (!entry.is_regular_file()) continue;
+    std::ifstream in(entry.path(), std::ios::binary);
+    const std::string bytes(std::istreambuf_iterator<char>(in), {});
+    INFO(entry.path().string());
+    CHECK_NOTHROW(target(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()));
+    // Cut off anywhere it is another text.
+    for (std::size_t size = 0; size < bytes.size(); size += 1 + bytes.size() / 16)
+      CHECK_NOTHROW(target(reinterpret_cast<const std::uint8_t*>(bytes.data()), size));
+    ++files;
+  }
+  return files;
+}
+
+}  // namespace
+
+TEST_CASE("what the fuzzers begin with keeps every promise") {
+  const fs::path root = FLOWRUN_SOURCE_DIR, corpus = root / "tests/fuzz/corpus";
+  CHECK(replay(corpus / "reader", fuzz_reader) >= 20);
+  CHECK(replay(root / "workflows", fuzz_reader) >= 15);
+  CHECK(replay(root / "tests/validate/bad", fuzz_reader) >= 50);
+  CHECK(replay(corpus / "expression", fuzz_expression) >= 20);
+  CHECK(replay(corpus / "machine", fuzz_machine) >= 20);
+}
+
+}  // namespace flowrun::test

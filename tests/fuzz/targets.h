@@ -1,0 +1,17 @@
+// What reads foreign bytes, as a fuzzer calls it. Each throws std::logic_error when a promise is broken; the seeds in
+// corpus/ go through the same functions in the normal tests.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace flowrun::test {
+
+/// The text of a workflow: read, checked and linted like by `flowrun validate`, but for what jq would say.
+void fuzz_reader(const std::uint8_t* bytes, std::size_t size);
+/// A text with expressions: found, taken apart, and answered as far as that goes without jq.
+void fuzz_expression(const std::uint8_t* bytes, std::size_t size);
+/// Four bytes for a workflow, the others for what happens to it; then the log is played again from some prefix.
+void fuzz_machine(const std::uint8_t* bytes, std::size_t size);
+
+}  // namespace flowrun::test

@@ -1,0 +1,17 @@
+// A log played again. Knows no framework of tests.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "engine/load.h"
+#include "engine/model/entry.h"
+#include "engine/model/scope.h"
+
+namespace flowrun::test {
+
+/// Feeds the first |count| of |entries| to a new machine. Every decision must be the recorded one; those behind the
+/// prefix are what may be missing. Throws with what differs.
+void replay_prefix(const Loaded& loaded, const std::vector<Entry>& entries, std::size_t count, Evaluator& live);
+
+}  // namespace flowrun::test
