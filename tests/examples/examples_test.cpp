@@ -183,7 +183,7 @@ TEST_CASE("example 06-saga: the payment fails at last", "[examples][!shouldfail]
   const std::vector<std::string> trip{"-i", R"(trip={"flight":{},"hotel":{},"car":{}})"};
   CHECK(stage.run(trip).code == 1);
   std::vector<Asked> requests = stage.requests();
-  for (const Asked& request : requests) UNSCOPED_INFO(request.what << " " << request.body);
+  for (const Asked& request : requests) UNSCOPED_INFO(request.what);
   REQUIRE(requests.size() == 9);
   CHECK(requests[4].what == "POST /pay.example/refunds");
   for (int i = 5; i < 8; ++i) CHECK(has(requests[i].what, "DELETE /"));

@@ -45,6 +45,8 @@ class Stage {
       response.set_content(reply.body, "application/json");
     };
     server_.Get(".*", answer).Post(".*", answer).Put(".*", answer).Delete(".*", answer);
+    // A kept connection keeps its thread: more of them than any example has requests at once.
+    server_.new_task_queue = [] { return new httplib::ThreadPool(40); };
     server_.start();
     std::filesystem::create_directories(dir_.path("bin"));
     std::filesystem::create_directories(dir_.path("etl"));
