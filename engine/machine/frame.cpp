@@ -15,8 +15,8 @@ Json status_json(const Settled& settled, std::string_view field) {
     if (wanted("finished_at")) status["finished_at"] = timestamp(settled.ended_at);
     if (wanted("duration_ms")) status["duration_ms"] = (settled.ended_at - settled.started_at).count();
   }
-  if (settled.group)
-    for (const auto& [name, value] : settled.group->items())
+  if (settled.more)
+    for (const auto& [name, value] : settled.more->items())
       if (wanted(name)) status[name] = value;
   return status;
 }

@@ -23,7 +23,7 @@ struct Settled {
   Instant started_at{}, ended_at{};
   Value output;
   std::shared_ptr<const Failure> failure;
-  std::shared_ptr<const Json> group;  ///< of groups: counts, winner, branches, items
+  std::shared_ptr<const Json> more;  ///< of groups: counts, winner, branches, items; of a wait: by
 
   bool counts() const { return state != State::Skipped && !tolerated; }
   /// Whether a step that uses its output may run.

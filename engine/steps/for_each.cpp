@@ -45,7 +45,7 @@ class ItemFrame : public Frame {
 
   void on_child(Frame& child) override {
     settled_ = child.settled();
-    settled_.group = nullptr;
+    settled_.more = nullptr;
     if (settled_.state == State::Succeeded && for_each_.collect) collect(child);
     if (!keeps_frame()) body_.reset();
     machine().queue_settled(*this);

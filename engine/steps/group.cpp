@@ -100,7 +100,7 @@ void Group::remember_counts() {
       {"blocked", blocked_},   {"failed", tally_.settled() - tally_.succeeded - skipped_ - cancelled_ - blocked_}};
   if (ends_early(group_.join)) group["winner"] = winners().json();
   if (group_.items_named) describe(group);
-  settled_.group = std::make_shared<const Json>(std::move(group));
+  settled_.more = std::make_shared<const Json>(std::move(group));
 }
 
 void Group::stop(const std::string& reason) {

@@ -26,10 +26,13 @@ class UndoFrame : public Frame {
   int generation() const override { return generation_; }
   const std::string& place() const override { return place_; }
   Bound bind(const Reference& reference) const override {
-    const bool of_step = reference.variable == "steps" || reference.variable == "status";
+    // Of an output all was kept, of a status what was named of it, of anything else there is one.
     for (const auto& [known, value] : seen_) {
-      bool same = known.member == reference.member && known.field == reference.field;
-      if (known.variable == reference.variable && (same || !of_step)) return value;
+      if (known.variable != reference.variable) continue;
+      if (reference.variable == "steps" && known.member != reference.member) continue;
+      if (reference.variable == "status" && (known.member != reference.member || known.field != reference.field))
+        continue;
+      return value;
     }
     return std::nullopt;
   }

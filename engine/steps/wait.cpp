@@ -12,6 +12,7 @@ class WaitFrame : public Life {
 
   void on_signal(const SignalReceived& signal) override {
     machine().disarm(*this, TimerKind::Wait);
+    settled_.more = std::make_shared<const Json>(Json{{"by", signal.by}});
     if (signal.rejected) return fail({"rejected", *signal.rejected, "", 0, {}});
     if (!options().output) return good(signal.data);
     Value raw(Json{{"data", signal.data.json()}, {"by", signal.by}, {"at", timestamp(machine().now())}});

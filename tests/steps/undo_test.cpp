@@ -93,6 +93,34 @@ TEST_CASE("an undo is tried five times for what may pass, and goes on after a cr
   s.expect_failure("exit.1", "hotel");
 }
 
+TEST_CASE("an undo that runs long after its group sees fields of what its step had come to") {
+  Scenario s(R"(
+book:
+  atomic: true
+  parallel:
+    flight:
+      exec: [flight]
+      undo: { exec: [back, "${ $steps.flight.id }", "${ $steps.flight | .id + 1 }", "${ $status.flight.state }"] }
+    hotel: { exec: [hotel], undo: { exec: [back, "${ $steps.hotel.a.b }"] } }
+pay: { needs: [book], exec: [pay] }
+)");
+  Result flight;
+  flight.value = Value::from_text(R"({"id":7})");
+  s.end("book/flight", flight);
+  Result hotel;
+  hotel.value = Value::from_text(R"({"a":{"b":"x"}})");
+  s.end("book/hotel", hotel);
+  s.fail("pay");
+  s.expect_started({"book/flight", "book/hotel", "pay", "book/hotel.undo"});
+  CHECK(std::get<Process>(s.task("book/hotel.undo").work).argv == std::vector<std::string>{"back", "x"});
+  s.crash_and_resume();
+  s.succeed("book/hotel.undo");
+  CHECK(std::get<Process>(s.task("book/flight.undo").work).argv ==
+        std::vector<std::string>{"back", "7", "8", "succeeded"});
+  s.succeed("book/flight.undo");
+  s.expect_failure("exit.1", "pay");
+}
+
 TEST_CASE("undo_on: started also undoes what may have begun") {
   Scenario s(R"(
   a: { exec: [a], undo_on: started, undo: { exec: [undo, a] } }

@@ -53,6 +53,18 @@ TEST_CASE("of several that wait under one name the path tells which is meant, el
   s.expect_success();
 }
 
+TEST_CASE("the status of a wait tells who answered") {
+  Scenario s(R"(
+flowrun: 1
+steps: { go: { wait: word }, stop: { wait: other, continue_on_error: true } }
+output: [ "${ $status.go.by }", "${ $status.stop.by }" ]
+)");
+  s.signal("word");
+  s.crash_and_resume();
+  s.reject("other", "no");
+  s.expect_success(R"(["tester", "tester"])");
+}
+
 TEST_CASE("the output of a wait sees who sent it and when") {
   Scenario s("go: { wait: word, output: { who: \"${ .by }\", what: \"${ .data.x }\" } }");
   s.signal("word", R"({"x": 5})");
