@@ -124,10 +124,7 @@ std::string one_line(std::string_view text, std::size_t width) {
   std::string line(text.substr(0, width + 4));
   for (char& c : line)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  if (text.size() <= width) return line;
-  std::size_t end = width > 3 ? width - 3 : width;
-  while (end > 0 && (static_cast<unsigned char>(line[end]) & 0xC0) == 0x80) --end;
-  return line.substr(0, end) + "...";
+  return shortened(line, width);
 }
 
 std::string what_binds(const Pools::Line& line, std::size_t concurrency) {

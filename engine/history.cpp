@@ -11,10 +11,7 @@ namespace {
 std::string cut(std::string text, std::size_t width) {
   for (char& c : text)
     if (static_cast<unsigned char>(c) < 0x20) c = ' ';
-  if (text.size() <= width) return text;
-  std::size_t end = width > 3 ? width - 3 : width;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // not inside a UTF-8 sequence
-  return text.substr(0, end) + "...";
+  return shortened(text, width);
 }
 
 }  // namespace

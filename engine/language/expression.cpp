@@ -122,7 +122,7 @@ Evaluation ask(const std::string& code, const std::vector<Use>& uses, bool stric
 Evaluation named(Evaluation evaluation, const std::string& code) {
   auto* failure = std::get_if<Failure>(&evaluation);
   if (failure && failure->message.find(code) == std::string::npos)
-    failure->message += fmt::format(" in `{}`", code.size() > 120 ? code.substr(0, 117) + "..." : code);
+    failure->message += fmt::format(" in `{}`", shortened(code, 120));
   return evaluation;
 }
 
@@ -193,7 +193,7 @@ Evaluation Expression::condition(const Scope& scope, Evaluator& evaluator) const
   Evaluation evaluation = compiled_->native ? evaluate_native(*compiled_->native, scope, true)
                                             : ask(compiled_->code, compiled_->uses, true, scope, evaluator);
   if (auto* value = std::get_if<Value>(&evaluation); value && !value->json().is_boolean())
-    evaluation = refuse(fmt::format("a condition must be true or false, not {}", value->text().substr(0, 80)));
+    evaluation = refuse(fmt::format("a condition must be true or false, not {}", shortened(value->text(), 80)));
   return named(std::move(evaluation), compiled_->code);
 }
 

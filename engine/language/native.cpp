@@ -349,8 +349,8 @@ class Evaluation {
   }
 
   static std::string described(const Json& json) {
-    std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
-    return fmt::format("{} ({})", type_name(json), text.size() > 40 ? text.substr(0, 37) + "..." : text);
+    return fmt::format("{} ({})", type_name(json),
+                       shortened(json.dump(-1, ' ', false, Json::error_handler_t::replace), 40));
   }
 
   Json json(const NativeNode& node) {

@@ -221,7 +221,7 @@ class Builder : public YAML::EventHandler {
       std::string_view line = text_.line(first->second.line);
       line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
       diagnostics_.error("E002", at, length, fmt::format("duplicate key `{}`", name),
-                         fmt::format("first on line {}: {}", first->second.line, line.substr(0, 60)));
+                         fmt::format("first on line {}: {}", first->second.line, shortened(line, 60)));
     }
     frame.key = name;
     frame.key_at = at;

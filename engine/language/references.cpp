@@ -122,9 +122,11 @@ std::vector<Use> uses_of(const std::vector<Token>& tokens) {
                                                  "holds, and changes nothing",
                                                  token.value)};
     if (token.kind == Token::Kind::Variable && contains(kRefusedVariables, token.value))
-      throw TokenError{token.offset, fmt::format("E212 `${}` is not available; an input with `env: NAME` brings a "
-                                                 "variable of the environment in",
-                                                 token.value)};
+      throw TokenError{token.offset,
+                       fmt::format("E212 `${}` is not available{}", token.value,
+                                   token.value == "ENV" ? "; an input with `env: NAME` brings a variable of "
+                                                          "the environment in"
+                                                        : "")};
     Use use;
     std::size_t j = i + 1;
     if (token.word("now") && !key) {

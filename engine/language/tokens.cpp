@@ -168,6 +168,13 @@ class Tokenizer {
     i_ = stop;
   }
 
+  /// The length of the one that begins here.
+  std::size_t character() const {
+    std::size_t end = i_ + 1;
+    while (end < code_.size() && (static_cast<unsigned char>(code_[end]) & 0xC0) == 0x80) ++end;
+    return end - i_;
+  }
+
   void symbol() {
     static constexpr std::array<std::string_view, 14> kLong{
         "?//=", "?//", "//=", "|=", "+=", "-=", "*=", "/=", "%=", "==", "!=", "<=", ">=", "//"};
@@ -176,7 +183,7 @@ class Tokenizer {
         return add(Token::Kind::Symbol, i_ + symbol.size(), std::string(symbol));
     static constexpr std::string_view kShort = "()[]{}|,:;=<>+-*/%?";
     if (kShort.find(code_[i_]) == std::string_view::npos)
-      throw TokenError{i_, fmt::format("`{}` means nothing here", code_[i_])};
+      throw TokenError{i_, fmt::format("`{}` means nothing here", code_.substr(i_, character()))};
     add(Token::Kind::Symbol, i_ + 1, std::string(1, code_[i_]));
   }
 

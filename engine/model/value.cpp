@@ -56,6 +56,17 @@ bool is_utf8(const std::string& text) {
   }
 }
 
+std::size_t whole_characters(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return text.size();
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0) == 0x80) --most;
+  return most;
+}
+
+std::string shortened(std::string_view text, std::size_t width) {
+  if (text.size() <= width) return std::string(text);
+  return std::string(text.substr(0, whole_characters(text, width > 3 ? width - 3 : width))) + "...";
+}
+
 void append_json_string(std::string& out, std::string_view text) {
   bool plain = true;
   for (unsigned char c : text)

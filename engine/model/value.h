@@ -38,6 +38,10 @@ class Value {
 };
 
 bool is_utf8(const std::string& text);
+/// How many of the first |most| bytes of |text| are whole characters. |text| is UTF-8, or close to it.
+std::size_t whole_characters(std::string_view text, std::size_t most);
+/// |text|, or its beginning and three dots: |width| bytes at most.
+std::string shortened(std::string_view text, std::size_t width);
 
 /// Appends |text| as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD.
 void append_json_string(std::string& out, std::string_view text);

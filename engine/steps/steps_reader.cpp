@@ -68,9 +68,7 @@ std::string in_a_line(const Node& value, std::uint32_t kind) {
   bool more = line.find_first_not_of(" \t\r\n", end) != std::string::npos;
   line = line.substr(first, end - first);
   if (line.size() > kLongest) {
-    std::size_t cut = kLongest;
-    while (cut > 0 && (static_cast<unsigned char>(line[cut]) & 0xc0) == 0x80) --cut;  // not within a character
-    line.resize(cut);
+    line.resize(whole_characters(line, kLongest));
     more = true;
   }
   return more ? line + " ..." : line;

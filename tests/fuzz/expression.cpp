@@ -24,11 +24,13 @@ class Anything : public Scope {
 }  // namespace
 
 void fuzz_expression(const std::uint8_t* bytes, std::size_t size) {
-  Diagnostics diagnostics({"fuzz.yaml", std::string(reinterpret_cast<const char*>(bytes), size)});
+  const std::string text(reinterpret_cast<const char*>(bytes), size);
+  if (!is_utf8(text)) return;  // the reader refuses it: E007
+  Diagnostics diagnostics({"fuzz.yaml", text});
   Node node;
   node.kind = Node::Kind::String;
   node.at = {1, 1};
-  node.text.assign(reinterpret_cast<const char*>(bytes), size);
+  node.text = text;
   const ValueTemplate value = ValueTemplate::compile(node, diagnostics);
   for (const Diagnostic& one : diagnostics.all())
     if (one.at.line < 1 || one.at.column < 1) throw std::logic_error(one.code + " does not say where");
