@@ -100,7 +100,8 @@ std::vector<const char*> Surroundings::of(const Task& task, const Process& proce
       throw std::runtime_error("env: no variable can be named '" + name + "'");
     if (value) refuse_zero_bytes(*value, "the variable " + name);
     if (is_given(name)) continue;
-    auto known = std::find_if(env.begin(), env.end(), [&name = name](const char* variable) { return sets(variable, name); });
+    auto known =
+        std::find_if(env.begin(), env.end(), [&name = name](const char* variable) { return sets(variable, name); });
     if (!value) {
       if (known != env.end()) env.erase(known);
     } else if (known != env.end()) {
