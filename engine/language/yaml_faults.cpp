@@ -24,6 +24,8 @@ Refusal translated(const YamlText& text, const std::string& message, std::size_t
                 std::max<std::size_t>(1, before.size() - std::min(before.find_first_not_of(' '), before.size()))),
             "a key does not belong here", "check its indentation, and that the line above ends in a value or in `:`"};
   }
+  if (c == '?' && (is("end of map flow") || is("end of sequence flow")))
+    return {"E001", where, 1, "`?` before a blank ends the text here", "put the text in quotes"};
   if (is("end of map flow")) return {"E001", where, 1, "`,` or `}` is missing here: a `{` was not closed"};
   if (is("end of sequence flow")) return {"E001", where, 1, "`,` or `]` is missing here: a `[` was not closed"};
   if (is("end of map") || is("end of sequence"))
