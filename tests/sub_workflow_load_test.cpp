@@ -161,9 +161,9 @@ TEST_CASE("an input of a sub-workflow that no step gives comes from the environm
     return resolve_inputs(*loaded, {}, environment, *jq, Instant{}).sub_inputs.text();
   };
   CHECK(resolve("7") == R"({"a.yaml":{"count":7}})");
-  CHECK_THROWS_WITH(resolve("seven"), Catch::Contains("input count of a.yaml: `seven` is not of type integer") &&
-                                          Catch::Contains("COUNT"));
-  CHECK_THROWS_WITH(resolve(std::nullopt), Catch::Contains("the environment variable COUNT is not set"));
+  CHECK_THROWS_WITH(resolve("seven"), ContainsSubstring("input count of a.yaml: `seven` is not of type integer") &&
+                                          ContainsSubstring("COUNT"));
+  CHECK_THROWS_WITH(resolve(std::nullopt), ContainsSubstring("the environment variable COUNT is not set"));
 }
 
 }  // namespace flowrun::test
