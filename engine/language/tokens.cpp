@@ -16,16 +16,25 @@ bool blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 char closer_of(char open) { return open == '(' ? ')' : open == '[' ? ']' : '}'; }
 
+// Strings within interpolations are followed by recursion: deeper than anybody writes is refused before the stack ends.
+constexpr int kDeepest = 64;
+
+void refuse_deeper(int depth, std::size_t at) {
+  if (depth > kDeepest)
+    throw TokenError{at, fmt::format("strings within `\\(` are nested deeper than {} levels", kDeepest)};
+}
+
 /// Offset behind the string literal that begins at |i|; interpolations are followed into.
-std::size_t behind_string(std::string_view text, std::size_t i) {
+std::size_t behind_string(std::string_view text, std::size_t i, int within = 0) {
   std::size_t start = i++;
+  refuse_deeper(within, start);
   while (i < text.size()) {
     if (text[i] == '"') return i + 1;
     if (text[i] == '\\' && i + 1 < text.size() && text[i + 1] == '(') {
       std::size_t depth = 1;
       for (i += 2; i < text.size() && depth > 0;) {
         if (text[i] == '"') {
-          i = behind_string(text, i);
+          i = behind_string(text, i, within + 1);
           continue;
         }
         if (text[i] == '(') ++depth;
@@ -159,12 +168,15 @@ class Tokenizer {
       token.value = decoded.get<std::string>();
     }
     tokens_.push_back(std::move(token));
+    // What a comment hides from behind_string() is seen here.
+    refuse_deeper(++within_, quote);
     for (auto [from, to] : interpolations) {
       tokens_.push_back({Token::Kind::Symbol, from - 2, 2, "(", false});
       i_ = from;
       run(to);
       tokens_.push_back({Token::Kind::Symbol, to, 1, ")", false});
     }
+    --within_;
     i_ = stop;
   }
 
@@ -189,6 +201,7 @@ class Tokenizer {
 
   std::string_view code_;
   std::size_t i_ = 0;
+  int within_ = 0;  ///< strings around the place
   std::vector<Token> tokens_;
 };
 

@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <string>
 
 #include "tests/fuzz/targets.h"
 #include "tests/support/catch.h"
@@ -36,6 +37,16 @@ TEST_CASE("what the fuzzers begin with keeps every promise") {
   CHECK(replay(root / "tests/validate/bad", fuzz_reader) >= 50);
   CHECK(replay(corpus / "expression", fuzz_expression) >= 20);
   CHECK(replay(corpus / "machine", fuzz_machine) >= 20);
+}
+
+TEST_CASE("strings within strings are refused where they are too deep, however many there are") {
+  std::string text = "${ ", end;
+  for (int i = 0; i < 200'000; ++i) {
+    text += "\"\\(";
+    end += ")\"";
+  }
+  text += "1" + end + " }";
+  CHECK_NOTHROW(fuzz_expression(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
 }
 
 }  // namespace flowrun::test
