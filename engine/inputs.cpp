@@ -32,7 +32,7 @@ std::variant<Json, std::string> coerced(const Json& schema, const std::string& t
     if (type == "null" && parsed.is_null()) return parsed;
   }
   if (std::find(types.begin(), types.end(), Json("string")) != types.end()) return Json(text);
-  std::string shown = text.size() > 60 ? text.substr(0, 57) + "..." : text;
+  const std::string shown = shortened(text, 60);
   if (types == Json::array({"boolean"})) return fmt::format("`{}` is not true or false", shown);
   if (types == Json::array({"array"}))
     return fmt::format("`{}` is no JSON list; write for example [\"a\",\"b\"], or NAME=@lines:FILE", shown);

@@ -13,7 +13,7 @@ Failure parse_failure(std::string message) { return {"parse", std::move(message)
 constexpr int kDeepest = 1000;
 
 std::string start_of(std::string_view text) {
-  return text.size() <= 60 ? std::string(text) : fmt::format("{}...", text.substr(0, 60));
+  return text.size() <= 60 ? std::string(text) : fmt::format("{}...", text.substr(0, whole_characters(text, 60)));
 }
 
 std::string_view without_line_break(std::string_view text) {

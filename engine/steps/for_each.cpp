@@ -178,7 +178,7 @@ std::optional<Failure> ForEachFrame::choose_items() {
   const Json& items = chosen.json();
   if (items.is_string()) return refuse("for_each needs a list, a map or a count, not text; use `capture: lines`");
   if (!items.is_array() && !items.is_object() && !(items.is_number() && items.get<double>() >= 0))
-    return refuse("for_each needs a list, a map or a count, not " + chosen.text().substr(0, 80));
+    return refuse("for_each needs a list, a map or a count, not " + shortened(chosen.text(), 80));
   std::size_t count = items.is_number() ? items.get<std::size_t>() : items.size();
   if (count > kMostItems)
     return refuse(fmt::format("for_each over {} items; at most {} are possible", count, kMostItems));

@@ -42,7 +42,7 @@ std::variant<T, Failure> resolve(const Setting<T>& setting, const FrameScope& sc
   const Value& value = std::get<Value>(evaluation);
   if (auto typed = read(value.json(), T{})) return *typed;
   return Failure{
-      "expression", fmt::format("{} is {}, but must be {}", what, value.text().substr(0, 80), wanted(T{})), "", 0, {}};
+      "expression", fmt::format("{} is {}, but must be {}", what, shortened(value.text(), 80), wanted(T{})), "", 0, {}};
 }
 
 template std::variant<bool, Failure> resolve(const Setting<bool>&, const FrameScope&, Evaluator&, bool, const char*);

@@ -373,4 +373,14 @@ b: { set: "${ [$steps.a[].sku] | join(\",\") }" }
   CHECK(s.output("b") == Json("x,y"));
 }
 
+TEST_CASE("a value that is told in a message is cut between characters") {
+  for (std::string lead : {"", "x"}) {
+    for (int i = 0; i < 79; ++i) lead += "\u00e9";
+    Scenario s("a: { shell: one }\nb: { for_each: [1], concurrency: '${ $steps.a }', do: { shell: two } }");
+    s.succeed("a", Json(lead).dump());
+    s.expect_failure("expression", "b");
+    CHECK(is_utf8(s.machine().outcome().failure->message));
+  }
+}
+
 }  // namespace flowrun::test
