@@ -289,6 +289,18 @@ class Cases {
         [=, this] {
           return time({stage_.binary("bench_yaml_load"), file});
         });
+    add(
+        "validate-time", "validate " + n(steps) + " steps", "0.5 s", Goal::AtMost, 1,
+        [=, this] {
+          return time({stage_.binary("flowrun"), "validate", file});
+        },
+        [] { return 0.5; });
+    add(
+        "validate-memory", "validate " + n(steps) + " steps, memory", "150 MB", Goal::AtMost, 1,
+        [=, this] {
+          return stage_.run({stage_.binary("flowrun"), "validate", file}).memory;
+        },
+        [] { return 150e6; });
   }
 
   void writers() {
