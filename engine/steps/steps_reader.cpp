@@ -289,7 +289,7 @@ void Reading::read_undo(LivingStep& step, const Node& node) {
     const Reference& reference = mentions[m].reference;
     bool of_step = reference.variable == "steps" || reference.variable == "status";
     // The run's own would be seen from a file that is a step of another.
-    bool of_file = reference.variable == "input" || reference.variable == "vars";
+    bool of_file = reference.variable == "input" || reference.variable == "vars" || reference.variable == "secrets";
     if (of_step ? visible(reference.member) : of_file || is_bound(reference.variable)) add(reference);
   }
   // Processes are told which item they are for.

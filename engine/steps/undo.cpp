@@ -29,7 +29,8 @@ class UndoFrame : public Frame {
     // Of an output all was kept, of a status what was named of it, of anything else there is one.
     for (const auto& [known, value] : seen_) {
       if (known.variable != reference.variable) continue;
-      if (reference.variable == "steps" && known.member != reference.member) continue;
+      if ((reference.variable == "steps" || reference.variable == "secrets") && known.member != reference.member)
+        continue;
       if (reference.variable == "status" && (known.member != reference.member || known.field != reference.field))
         continue;
       return value;

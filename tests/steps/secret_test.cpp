@@ -144,6 +144,29 @@ steps: { inner: { workflow: call.yaml, with: { login: "${ $secrets.word }", n: 2
   s.expect_success();
 }
 
+TEST_CASE("an undo in a sub-workflow has the secrets that its file was given, whatever others are called") {
+  const Texts files = {{"pay.yaml", R"(
+flowrun: 1
+input: { one: { type: string }, two: { type: string } }
+secrets: { pin: { input: one }, other: { input: two } }
+steps:
+  charge:
+    exec: [charge]
+    undo: { exec: [back], env: { A: "${ $secrets.pin }", B: "${ $secrets.other }" } }
+)"}};
+  Scenario s(with_secrets(R"(
+  pay: { workflow: pay.yaml, with: { one: "${ $secrets.token }", two: "${ $secrets.pin }" } }
+  end: { needs: [pay], exec: [end] }
+)"),
+             "{}", files);
+  s.succeed("pay/charge");
+  s.fail("end");
+  CHECK(input_of(s, "pay/charge.undo")["env"]["A"] == Json{{"$secret", "token"}});
+  CHECK(input_of(s, "pay/charge.undo")["env"]["B"] == Json{{"$secret", "pin"}});
+  s.succeed("pay/charge.undo");
+  s.expect_failure("exit.1", "end");
+}
+
 TEST_CASE("within text, a secret that is not there is an error like any null") {
   Scenario s(with_secrets(R"(
   - { exec: [a], env: { PIN: "pin ${ $secrets.pin }" } }
