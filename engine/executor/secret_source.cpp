@@ -66,6 +66,7 @@ int end_of(const Spawned& spawned, bool kill_it) {
 }
 
 SecretFound from_command(const std::vector<std::string>& command, const std::string& folder) {
+  prepare_spawns();
   int out[2];
   if (pipe2(out, O_CLOEXEC) != 0) return {std::nullopt, fmt::format("no pipe: {}", std::strerror(errno))};
   int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);

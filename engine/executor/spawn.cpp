@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <string_view>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -74,7 +75,7 @@ FLOWRUN_NO_SANITIZE int child(void* argument) {
   for (int signal : handled) syscall(SYS_rt_sigaction, signal, &fresh, nullptr, sizeof fresh.mask);
   bool ready = !launch->cwd || syscall(SYS_chdir, launch->cwd) == 0;
   launch->failed_at_cwd = !ready;
-  // All three are above 2: make_worker_pool sees to it.
+  // All three are above 2: prepare() sees to it.
   ready = ready && syscall(SYS_dup3, launch->in, 0, 0) >= 0 && syscall(SYS_dup3, launch->out, 1, 0) >= 0 &&
           syscall(SYS_dup3, launch->err, 2, 0) >= 0;
   if (ready) {
@@ -193,7 +194,18 @@ Spawned spawn(const SpawnRequest& request) {
   return spawned;
 }
 
-void prepare_spawns() {
+namespace {
+
+void prepare() {
+  // Descriptors 0 to 2 are for a child's own: a pipe of ours must never be one of them.
+  int opened = -1;
+  do {
+    opened = open("/dev/null", O_RDWR | O_CLOEXEC);
+  } while (opened >= 0 && opened <= 2);
+  if (opened > 2) close(opened);
+  signal(SIGPIPE, SIG_IGN);
+  // Whoever started us may have had it ignored, and then nobody could ask how a child ended.
+  signal(SIGCHLD, SIG_DFL);
   // What was ignored before us (nohup) stays ignored; that SIGPIPE is, is our doing.
   for (int signal = 1; signal < NSIG; ++signal) {
     struct sigaction now {};
@@ -203,6 +215,13 @@ void prepare_spawns() {
   if (file_limit_raised || getrlimit(RLIMIT_NOFILE, &file_limit) != 0) return;
   rlimit most{file_limit.rlim_max, file_limit.rlim_max};
   file_limit_raised = file_limit.rlim_cur < most.rlim_max && setrlimit(RLIMIT_NOFILE, &most) == 0;
+}
+
+}  // namespace
+
+void prepare_spawns() {
+  static std::once_flag once;
+  std::call_once(once, prepare);
 }
 
 int null_device() {

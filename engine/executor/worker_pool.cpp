@@ -15,22 +15,6 @@
 namespace flowrun {
 namespace {
 
-void prepare_process() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    // Descriptors 0 to 2 are for a child's own: a pipe of ours must never be one of them.
-    int opened = -1;
-    do {
-      opened = open("/dev/null", O_RDWR | O_CLOEXEC);
-    } while (opened >= 0 && opened <= 2);
-    if (opened > 2) close(opened);
-    signal(SIGPIPE, SIG_IGN);
-    // Whoever started us may have had it ignored, and then nobody could ask how a child ended.
-    signal(SIGCHLD, SIG_DFL);
-    prepare_spawns();
-  });
-}
-
 class WorkerPool : public Executor {
  public:
   explicit WorkerPool(const ExecutorOptions& options) : shared_(options) {
@@ -97,7 +81,7 @@ class WorkerPool : public Executor {
 void prepare_http() { web(); }
 
 std::unique_ptr<Executor> make_worker_pool(const ExecutorOptions& options) {
-  prepare_process();
+  prepare_spawns();
   return std::make_unique<WorkerPool>(options);
 }
 
