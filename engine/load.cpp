@@ -329,6 +329,7 @@ class Loader {
   /// A secret of the file that runs this one.
   void secret_input(const Member& member, const Node& input) {
     const std::string name = reading_.plain_text(input, "input");
+    if (name.empty() && !input.is_string()) return;
     auto spec = std::find_if(loaded_.inputs.begin(), loaded_.inputs.end(),
                              [&](const InputSpec& one) { return one.name == name; });
     if (spec == loaded_.inputs.end()) {

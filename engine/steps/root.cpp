@@ -199,7 +199,7 @@ class RootFrame : public Frame {
   Json secret(const std::string& name) const {
     if (file_)
       if (auto given = file_->secret_inputs.find(name); given != file_->secret_inputs.end())
-        return inputs_.inputs.json().at(given->second);
+        return inputs_.secrets.at(given->second);
     const auto& secrets = machine().run().secrets;
     bool absent = std::any_of(secrets.begin(), secrets.end(),
                               [&](const SecretMark& mark) { return mark.absent && mark.name == name; });

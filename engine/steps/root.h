@@ -11,6 +11,7 @@ namespace flowrun {
 /// What `$input` and `$vars` are.
 struct Inputs {
   Value inputs, vars;
+  Json secrets = Json::object();  ///< of a sub-workflow: those that it was given, by the names of their inputs
 };
 
 class RootStep : public Step {

@@ -66,6 +66,7 @@ std::variant<Inputs, Failure> WorkflowFrame::inputs() const {
   const Definition& child = *sub_.child;
   const Json& of_files = machine().run().sub_inputs.json();
   const Json environment = of_files.is_object() ? of_files.value(child.path, Json::object()) : Json::object();
+  Json secrets = Json::object();
   StartScope start(machine().run().name, machine().now());
   for (const InputSpec& spec : child.inputs) {
     Json value;
@@ -86,7 +87,7 @@ std::variant<Inputs, Failure> WorkflowFrame::inputs() const {
     if (!spec.secret)
       for (const std::string& error : schema_errors(spec.schema, value))
         return broken("expression", fmt::format("input {} of {}: {}", spec.name, child.path, error));
-    start.inputs[spec.name] = std::move(value);
+    (spec.secret ? secrets : start.inputs)[spec.name] = std::move(value);
   }
   for (const Var& var : child.vars) {
     Evaluation value = var.value.evaluate(start, evaluator());
@@ -94,7 +95,7 @@ std::variant<Inputs, Failure> WorkflowFrame::inputs() const {
       return broken("child", fmt::format("vars.{} of {}: {}", var.name, child.path, failure->message));
     start.vars[var.name] = std::get<Value>(value).json();
   }
-  return Inputs{Value(std::move(start.inputs)), Value(std::move(start.vars))};
+  return Inputs{Value(std::move(start.inputs)), Value(std::move(start.vars)), std::move(secrets)};
 }
 
 void WorkflowFrame::on_quiet() {

@@ -121,7 +121,9 @@ flowrun: 1
 input: { login: { type: string }, n: 1 }
 secrets: { key: { input: login } }
 steps:
-  call: { exec: [call], env: { KEY: "${ $secrets.key }", TEXT: "key ${ $secrets.key }", N: "${ $input.n }" } }
+  call:
+    exec: [call, "${ $input | tojson }"]
+    env: { KEY: "${ $secrets.key }", TEXT: "key ${ $secrets.key }", N: "${ $input.n }" }
 )"},
                        {"between.yaml", R"(
 flowrun: 1
@@ -138,6 +140,9 @@ steps: { inner: { workflow: call.yaml, with: { login: "${ $secrets.word }", n: 2
   CHECK(input_of(s, "one/call")["env"]["KEY"] == Json{{"$secret", "token"}});
   CHECK(input_of(s, "one/call")["env"]["TEXT"] == Json::parse(R"({"$text": ["key ", {"$secret": "token"}]})"));
   CHECK(input_of(s, "two/inner/call")["env"]["KEY"] == Json{{"$secret", "pin"}});
+  // It is no input like the others.
+  CHECK(input_of(s, "one/call")["argv"][1] == R"({"n":1})");
+  for (const Entry& entry : s.entries()) CHECK(entry.data.find("bytes") == std::string::npos);
   s.crash_and_resume(without(""));
   s.succeed("one/call");
   s.succeed("two/inner/call");
