@@ -35,6 +35,7 @@ class WaitFrame : public Life {
 
  protected:
   void begin() override {
+    settled_.more = nullptr;
     std::string prompt;
     if (wait_.prompt) {
       Evaluation asked = wait_.prompt->evaluate(scope(), evaluator());

@@ -65,6 +65,23 @@ output: [ "${ $status.go.by }", "${ $status.stop.by }" ]
   s.expect_success(R"(["tester", "tester"])");
 }
 
+TEST_CASE("a wait that is asked anew has not been answered by whom it was before") {
+  Scenario s(R"(
+flowrun: 1
+steps: { go: { wait: word, timeout: 1s } }
+on_failure: { exec: [tell, "${ $status.go.by // \"nobody\" }"] }
+)");
+  auto told = [&] { return std::get<Process>(s.task("on_failure/_1").work).argv[1]; };
+  s.reject("word", "no");
+  CHECK(told() == "tester");
+  s.succeed("on_failure/_1");
+  s.retry();
+  s.advance(1s);
+  CHECK(told() == "nobody");
+  s.succeed("on_failure/_1");
+  s.expect_failure("timeout", "go");
+}
+
 TEST_CASE("the output of a wait sees who sent it and when") {
   Scenario s("go: { wait: word, output: { who: \"${ .by }\", what: \"${ .data.x }\" } }");
   s.signal("word", R"({"x": 5})");
