@@ -132,7 +132,7 @@ output: ${ $steps.a | length }
   REQUIRE(starts.size() == 50);
   for (std::size_t i = 40; i < starts.size(); ++i) CHECK((starts[i] - starts[i - 40] + kDay) % kDay >= 1000);
   for (std::size_t i = 41; i < counter.came.size(); ++i)
-    CHECK(counter.came[i] - counter.came[i - 41] >= milliseconds(800));
+    CHECK(counter.came[i] - counter.came[i - 41] >= milliseconds(950));
 }
 
 }  // namespace flowrun::test
