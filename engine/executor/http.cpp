@@ -15,39 +15,47 @@ namespace {
 
 constexpr long kMostConnections = 8192;  // kept open after their transfers
 constexpr std::size_t kCrowd = 256;      // from so many at once memory counts more than fewer reads
+constexpr std::size_t kLaneWidth = 256;  // a lane's transfers at once
 constexpr std::size_t kMostIdle = 64;    // easy handles kept for the next transfers
 
 }  // namespace
 
 Http::Http(Worker& worker) : worker_(worker) {}
 
-void Http::make_multi() {
-  multi_ = web().curl_multi_init();
-  if (!multi_) throw Error(Problem::Internal, "libcurl can not start");
-  web().curl_multi_setopt(
-      multi_, CURLMOPT_SOCKETFUNCTION, +[](CURL* easy, curl_socket_t socket, int what, void* self, void* known) {
-        return on_socket(easy, socket, what, self, known);
-      });
-  web().curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
-  web().curl_multi_setopt(
-      multi_, CURLMOPT_TIMERFUNCTION, +[](CURLM* multi, long ms, void* self) { return on_timer(multi, ms, self); });
-  web().curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
-  // By default the cache shrinks with the transfers under way, and a lull would close what the next wave needs.
-  web().curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, kMostConnections);
-}
-
 Http::~Http() {
   for (auto& [easy, transfer] : running_) {
-    web().curl_multi_remove_handle(multi_, easy);
+    web().curl_multi_remove_handle(lane_of(*transfer).multi, easy);
     web().curl_easy_cleanup(easy);
   }
   for (void* easy : idle_) web().curl_easy_cleanup(easy);
-  if (multi_) web().curl_multi_cleanup(multi_);
+  for (auto& lane : lanes_) web().curl_multi_cleanup(lane->multi);
 }
 
-int Http::on_socket(void*, int socket, int what, void* self, void* known) {
-  Http& http = *static_cast<Http*>(self);
-  int epoll = http.worker_.epoll();
+Http::Lane& Http::lane_of(const Transfer& transfer) { return *lanes_[transfer.lane]; }
+
+Http::Lane& Http::lane_with_room() {
+  for (auto& lane : lanes_)
+    if (lane->transfers < kLaneWidth) return *lane;
+  auto lane = std::make_unique<Lane>(Lane{*this, lanes_.size(), web().curl_multi_init(), 0, {}, {}});
+  if (!lane->multi) throw Error(Problem::Internal, "libcurl can not start");
+  auto set = [&lane](CURLMoption option, auto value) { web().curl_multi_setopt(lane->multi, option, value); };
+  set(CURLMOPT_SOCKETFUNCTION, +[](CURL*, curl_socket_t socket, int what, void* self, void* known) {
+    return on_socket(*static_cast<Lane*>(self), socket, what, known != nullptr);
+  });
+  set(CURLMOPT_SOCKETDATA, lane.get());
+  set(CURLMOPT_TIMERFUNCTION, +[](CURLM*, long ms, void* self) {
+    Lane& of = *static_cast<Lane*>(self);
+    of.http.on_timer(of, ms);
+    return 0;
+  });
+  set(CURLMOPT_TIMERDATA, lane.get());
+  // By default the cache shrinks with the transfers under way, and a lull would close what the next wave needs.
+  set(CURLMOPT_MAXCONNECTS, kMostConnections);
+  return *lanes_.emplace_back(std::move(lane));
+}
+
+int Http::on_socket(Lane& lane, int socket, int what, bool known) {
+  int epoll = lane.http.worker_.epoll();
   if (what == CURL_POLL_REMOVE) {
     epoll_ctl(epoll, EPOLL_CTL_DEL, socket, nullptr);
     return 0;
@@ -55,21 +63,22 @@ int Http::on_socket(void*, int socket, int what, void* self, void* known) {
   epoll_event wanted{};
   if (what & CURL_POLL_IN) wanted.events |= EPOLLIN;
   if (what & CURL_POLL_OUT) wanted.events |= EPOLLOUT;
-  wanted.data.u64 = wake_data(Wake::Socket, static_cast<std::uint64_t>(socket));
+  wanted.data.u64 = wake_data(Wake::Socket, lane.number << 32 | static_cast<std::uint64_t>(socket));
   if (known || epoll_ctl(epoll, EPOLL_CTL_ADD, socket, &wanted) != 0) epoll_ctl(epoll, EPOLL_CTL_MOD, socket, &wanted);
-  web().curl_multi_assign(http.multi_, socket, &http);
+  web().curl_multi_assign(lane.multi, socket, &lane);
   return 0;
 }
 
-int Http::on_timer(void*, long ms, void* self) {
-  std::optional<Duration> delay;
-  if (ms >= 0) delay = Duration(ms);
-  static_cast<Http*>(self)->worker_.http_alarm(delay);
-  return 0;
+void Http::on_timer(Lane& lane, long ms) {
+  lane.due.reset();
+  if (ms >= 0) lane.due = std::chrono::steady_clock::now() + Duration(ms);
+  std::optional<std::chrono::steady_clock::time_point> next;
+  for (const auto& each : lanes_)
+    if (each->due && (!next || *each->due < *next)) next = each->due;
+  worker_.http_alarm(next);
 }
 
 void Http::begin(Task task) {
-  if (!multi_) make_multi();
   auto transfer = std::make_unique<Transfer>();
   transfer->task = std::move(task);
   const Secrets& secrets = worker_.shared().secrets();
@@ -85,8 +94,11 @@ void Http::begin(Task task) {
   }
   transfer->host = host_of(transfer->request().url);
   if (transfer->request().response == HttpRequest::Response::File) worker_.shared().make_run_dir();
+  Lane& lane = lane_with_room();
+  transfer->lane = lane.number;
+  ++lane.transfers;
   // The first to a new host goes alone: each of many at once would look its name up, in a thread of its own.
-  Host& host = hosts_[transfer->host];
+  Host& host = lane.hosts[transfer->host];
   if (host.state == Host::State::Connecting) {
     by_path_[transfer->task.path] = transfer.get();
     host.waiting.push_back(std::move(transfer));
@@ -120,49 +132,61 @@ void Http::start(std::unique_ptr<Transfer> transfer) {
     return;
   }
   by_path_[transfer->task.path] = transfer.get();
+  void* multi = lane_of(*transfer).multi;
   running_[easy] = std::move(transfer);
-  web().curl_multi_add_handle(multi_, easy);
+  web().curl_multi_add_handle(multi, easy);
+}
+
+void Http::leave(const Transfer& transfer) {
+  --lane_of(transfer).transfers;
+  // A later attempt may have its place already.
+  if (auto known = by_path_.find(transfer.task.path); known != by_path_.end() && known->second == &transfer)
+    by_path_.erase(known);
+  if (std::erase(first_, &transfer) > 0) connected_.push_back({transfer.lane, transfer.host});
 }
 
 void Http::refuse(Transfer& transfer, std::string why) {
   Result result;
   result.failure = Failure{"internal", std::move(why), "", 0, {}};
   result.sent = false;
-  by_path_.erase(transfer.task.path);
-  std::erase(first_, &transfer);
-  connected_.push_back(transfer.host);
+  leave(transfer);
   worker_.shared().tell_ended(transfer.task, std::move(result));
 }
 
-void Http::ready(int socket, std::uint32_t events) {
+void Http::ready(std::uint64_t id, std::uint32_t events) {
   int mask = 0;
   if (events & EPOLLIN) mask |= CURL_CSELECT_IN;
   if (events & EPOLLOUT) mask |= CURL_CSELECT_OUT;
   if (events & (EPOLLERR | EPOLLHUP)) mask |= CURL_CSELECT_ERR;
   int running = 0;
-  web().curl_multi_socket_action(multi_, socket, mask, &running);
+  web().curl_multi_socket_action(lanes_[id >> 32]->multi, static_cast<int>(id & 0xffffffff), mask, &running);
 }
 
 void Http::due() {
-  int running = 0;
-  web().curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
+  const auto now = std::chrono::steady_clock::now();
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {  // what it does may begin others, in lanes of their own
+    if (!lanes_[i]->due || *lanes_[i]->due > now) continue;
+    on_timer(*lanes_[i], -1);
+    int running = 0;
+    web().curl_multi_socket_action(lanes_[i]->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+  }
 }
 
 void Http::settle() {
-  if (!multi_) return;
   for (;;) {
     int left = 0;
-    while (CURLMsg* message = web().curl_multi_info_read(multi_, &left))
-      if (message->msg == CURLMSG_DONE) finish(message->easy_handle, message->data.result);
+    for (const auto& lane : lanes_)
+      while (CURLMsg* message = web().curl_multi_info_read(lane->multi, &left))
+        if (message->msg == CURLMSG_DONE) finish(message->easy_handle, message->data.result);
     std::erase_if(first_, [this](const Transfer* first) {
-      if (first->sent) connected_.push_back(first->host);
+      if (first->sent) connected_.push_back({first->lane, first->host});
       return first->sent;
     });
     if (connected_.empty()) return;
-    std::vector<std::string> connected;
+    std::vector<Connected> connected;
     connected.swap(connected_);
-    for (const std::string& name : connected) {
-      Host& host = hosts_[name];
+    for (const Connected& of : connected) {
+      Host& host = lanes_[of.lane]->hosts[of.host];
       if (host.state == Host::State::Known) continue;
       host.state = Host::State::Known;
       std::deque<std::unique_ptr<Transfer>> waiting;
@@ -175,9 +199,10 @@ void Http::settle() {
 bool Http::follow(Transfer& transfer, int code) {
   if (code != CURLE_OK || !transfer.redirected()) return false;
   CURL* easy = transfer.easy;
-  web().curl_multi_remove_handle(multi_, easy);
+  void* multi = lane_of(transfer).multi;
+  web().curl_multi_remove_handle(multi, easy);
   if (!transfer.prepare_redirect().empty()) return false;
-  web().curl_multi_add_handle(multi_, easy);
+  web().curl_multi_add_handle(multi, easy);
   return true;
 }
 
@@ -188,7 +213,7 @@ void Http::finish(void* easy, int code) {
   std::unique_ptr<Transfer> transfer = std::move(found->second);
   running_.erase(found);
   Result result = transfer->result(static_cast<CURLcode>(code));
-  web().curl_multi_remove_handle(multi_, easy);
+  web().curl_multi_remove_handle(lane_of(*transfer).multi, easy);
   if (idle_.size() < kMostIdle) {
     // Now: its options point into the transfer, which ends here.
     web().curl_easy_reset(easy);
@@ -196,9 +221,7 @@ void Http::finish(void* easy, int code) {
   } else {
     web().curl_easy_cleanup(easy);
   }
-  if (auto known = by_path_.find(transfer->task.path); known != by_path_.end() && known->second == transfer.get())
-    by_path_.erase(known);
-  if (std::erase(first_, transfer.get()) > 0) connected_.push_back(transfer->host);
+  leave(*transfer);
   // First what is left of it, such as an incomplete file, then the word that it is over.
   Task task = std::move(transfer->task);
   transfer.reset();
@@ -221,16 +244,15 @@ void Http::cancel(Transfer& transfer) {
   result.failure = Failure{"cancelled", "stopped", "", 0, {}};
   result.sent = transfer.sent;
   Task task = transfer.task;
-  by_path_.erase(task.path);
-  Host& host = hosts_[transfer.host];
+  leave(transfer);
+  Lane& lane = lane_of(transfer);
   if (transfer.easy) {
     CURL* easy = transfer.easy;
-    if (std::erase(first_, &transfer) > 0) connected_.push_back(transfer.host);
-    web().curl_multi_remove_handle(multi_, easy);
+    web().curl_multi_remove_handle(lane.multi, easy);
     running_.erase(easy);
     web().curl_easy_cleanup(easy);
   } else {
-    std::erase_if(host.waiting, [&](const auto& waiting) { return waiting.get() == &transfer; });
+    std::erase_if(lane.hosts[transfer.host].waiting, [&](const auto& waiting) { return waiting.get() == &transfer; });
   }
   worker_.shared().tell_ended(task, std::move(result));
 }

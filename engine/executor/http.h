@@ -1,8 +1,14 @@
 // The HTTP transfers of one worker, by libcurl's multi interface. One thread.
+//
+// libcurl looks through all connections to a host, one by one, for a free one: thousands of transfers at once spread
+// over lanes, a multi handle each with its own connections and looked-up names. Few transfers stay in the first lane.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -23,21 +29,32 @@ class Http {
   void stop_all();
 
   // What the loop saw.
-  void ready(int socket, std::uint32_t events);
+  /// |id| is what the socket was registered with.
+  void ready(std::uint64_t id, std::uint32_t events);
   void due();
   /// Takes in what has ended and lets waiting transfers begin; after each round of the loop.
   void settle();
 
  private:
-  void make_multi();
-  friend struct Transfer;
   struct Host {
     enum class State { Unknown, Connecting, Known } state = State::Unknown;
     std::deque<std::unique_ptr<Transfer>> waiting;
   };
+  struct Lane {
+    Http& http;
+    const std::size_t number;
+    void* multi = nullptr;
+    std::size_t transfers = 0;  ///< under way, and waiting for the first to their host
+    std::optional<std::chrono::steady_clock::time_point> due;  ///< when libcurl wants to be called
+    std::unordered_map<std::string, Host> hosts;
+  };
 
-  static int on_socket(void* easy, int socket, int what, void* self, void* known);
-  static int on_timer(void* multi, long ms, void* self);
+  static int on_socket(Lane& lane, int socket, int what, bool known);
+  void on_timer(Lane& lane, long ms);
+  /// The first that is not full; makes one if need be.
+  Lane& lane_with_room();
+  Lane& lane_of(const Transfer& transfer);
+  void leave(const Transfer& transfer);
   void start(std::unique_ptr<Transfer> transfer);
   void refuse(Transfer& transfer, std::string why);
   /// True: the transfer goes on at another place.
@@ -46,13 +63,16 @@ class Http {
   void cancel(Transfer& transfer);
 
   Worker& worker_;
-  void* multi_ = nullptr;  ///< made for the first transfer
+  std::vector<std::unique_ptr<Lane>> lanes_;  ///< none before the first transfer
   std::unordered_map<void*, std::unique_ptr<Transfer>> running_;
   std::unordered_map<std::string, Transfer*> by_path_;
-  std::unordered_map<std::string, Host> hosts_;
-  std::vector<Transfer*> first_;        ///< to their hosts, and not connected yet
-  std::vector<std::string> connected_;  ///< hosts whose first transfer has got through, or ended
-  std::vector<void*> idle_;             ///< easy handles to be used again
+  struct Connected {
+    std::size_t lane;
+    std::string host;
+  };
+  std::vector<Transfer*> first_;      ///< to their hosts, and not connected yet
+  std::vector<Connected> connected_;  ///< hosts whose first transfer has got through, or ended
+  std::vector<void*> idle_;           ///< easy handles to be used again
 };
 
 }  // namespace flowrun

@@ -22,7 +22,8 @@ std::string host_of(const std::string& url);
 
 struct Transfer {
   Task task;
-  std::string host;  ///< scheme://host:port
+  std::string host;      ///< scheme://host:port
+  std::size_t lane = 0;  ///< for who carries it out
   CURL* easy = nullptr;
   curl_slist* header_list = nullptr;
   std::FILE* upload = nullptr;

@@ -154,7 +154,7 @@ void Worker::loop() {
           children_->writable(id);
           break;
         case Wake::Socket:
-          http_->ready(static_cast<int>(id), events);
+          http_->ready(id, events);
           break;
       }
     }
@@ -221,11 +221,6 @@ void Worker::hand_out() {
 void Worker::alarm(std::uint64_t id, Duration delay) {
   alarms_.push_back({std::chrono::steady_clock::now() + delay, id});
   std::push_heap(alarms_.begin(), alarms_.end(), std::greater<>());
-}
-
-void Worker::http_alarm(std::optional<Duration> delay) {
-  http_alarm_.reset();
-  if (delay) http_alarm_ = std::chrono::steady_clock::now() + *delay;
 }
 
 int Worker::patience() const {

@@ -82,9 +82,9 @@ class Worker {
   int epoll() const { return epoll_; }
   /// Calls Children::due with |id| after |delay|.
   void alarm(std::uint64_t id, Duration delay);
-  /// Calls Http::due after |delay|; nothing: never. Only the newest call counts: libcurl changes its mind often, and
-  /// what it no longer wants must not pile up in a heap.
-  void http_alarm(std::optional<Duration> delay);
+  /// Calls Http::due at |due|; nothing: never. Only the newest call counts: libcurl changes its mind often, and what
+  /// it no longer wants must not pile up in a heap.
+  void http_alarm(std::optional<std::chrono::steady_clock::time_point> due) { http_alarm_ = due; }
   /// A process has left its place: whoever waits begins.
   void place_freed(bool shared);
   void begin(Task task);
