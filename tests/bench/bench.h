@@ -19,10 +19,10 @@ struct Case {
   std::string name;
   std::string work;       ///< for the table
   std::string reference;  ///< for the table
-  enum class Goal { AtLeast, AtMost } goal;
+  enum class Goal { AtLeast, AtMost, Shown } goal;  ///< Shown: a rate, to know where we stand
   double target;
-  /// What is compared, in any unit that both have: seconds mostly. The ratio is reference / ours where it should be
-  /// at least the target (a rate), ours / reference where it should be at most that (a cost).
+  /// What is compared, in any unit that both have: seconds mostly. The ratio is ours / reference where it should be
+  /// at most the target (a cost), else reference / ours (a rate).
   std::function<double()> ours, theirs;
 };
 

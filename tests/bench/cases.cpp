@@ -98,6 +98,19 @@ class Cases {
             return time({"ninja", "-f", file, "-j" + n(jobs)});
           });
 
+    std::string make = "all:";
+    for (int i = 0; i < count; ++i) make += " t" + n(i);
+    make += "\nt%:\n\t@sh -c true\n";
+    const std::string makefile = stage_.write("bench.make", make);
+    add(
+        "make-8", what + "-j 8", "make -j8", Goal::Shown, 0,
+        [=, this] {
+          return flow(narrow, {"-j", "8"}).seconds;
+        },
+        [=, this] {
+          return time({"make", "-f", makefile, "-j8"});
+        });
+
     const std::string plain = for_each(count, "exec: ['true']");
     std::string numbers;
     for (int i = 0; i < count; ++i) numbers += n(i) + "\n";
@@ -152,6 +165,23 @@ class Cases {
         [=, this] { return get(count, 64, stage_.page()).seconds; },
         [=, this] {
           return time({stage_.binary("bench_executor"), "64", n(count), stage_.page(), stage_.path("executor")});
+        });
+
+    add(
+        "http-raw", what, "raw epoll sockets, nothing parsed", Goal::Shown, 0,
+        [=, this] { return get(count, 64, stage_.page()).seconds; },
+        [=, this] {
+          return time({stage_.binary("bench_http_client"), "64", n(count), n(stage_.nginx_port()), "/item"});
+        });
+    add(
+        "wrk", what, "wrk -t2 -c64 for a second, as many", Goal::Shown, 0,
+        [=, this] { return get(count, 64, stage_.page()).seconds; },
+        [=, this] {
+          // Requests/sec:  142900.12
+          const std::string said = stage_.output({"wrk", "-t2", "-c64", "-d1s", stage_.page()});
+          const std::size_t at = said.find("Requests/sec:");
+          if (at == said.npos) throw Broken{"wrk does not say its rate"};
+          return count / std::stod(said.substr(at + 13));
         });
 
     const int width = size_.of(5000);

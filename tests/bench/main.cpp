@@ -43,13 +43,16 @@ Figures measure(const Case& one, int pairs) {
   for (int i = 0; i < pairs; ++i) {
     ours.push_back(one.ours());
     theirs.push_back(one.theirs());
-    bool rate = one.goal == Case::Goal::AtLeast;
+    bool rate = one.goal != Case::Goal::AtMost;
     ratios.push_back(rate ? theirs.back() / ours.back() : ours.back() / theirs.back());
   }
   auto [least, most] = std::minmax_element(ratios.begin(), ratios.end());
   Figures figures{median(ours), median(theirs), median(ratios), *least, *most, ""};
-  bool met = one.goal == Case::Goal::AtLeast ? figures.ratio >= one.target : figures.ratio <= one.target;
-  figures.verdict = *most - *least > kNoise * figures.ratio ? "noisy" : met ? "met" : "not met";
+  bool met = one.goal == Case::Goal::AtMost ? figures.ratio <= one.target : figures.ratio >= one.target;
+  figures.verdict = *most - *least > kNoise * figures.ratio ? "noisy"
+                    : one.goal == Case::Goal::Shown         ? ""
+                    : met                                   ? "met"
+                                                            : "not met";
   return figures;
 }
 
@@ -102,7 +105,7 @@ int main(int argc, char** argv) {
 
   std::printf("%u cores, load %.2f, %d pairs each%s\n\n", std::thread::hardware_concurrency(), load(), options.pairs,
               options.size.quick ? ", a tenth of the work" : "");
-  std::printf("%-14s %-44s %9s %-44s %9s  %6s %-15s %7s  %s\n", "case", "ours", "", "reference", "", "ratio", "range",
+  std::printf("%-14s %-44s %9s %-44s %9s  %6s %-15s %8s  %s\n", "case", "ours", "", "reference", "", "ratio", "range",
               "target", "");
   nlohmann::json records = nlohmann::json::array();
   bool broken = false;
@@ -113,10 +116,11 @@ int main(int argc, char** argv) {
     try {
       std::fprintf(stderr, "%s ...\r", one.name.c_str());
       Figures f = measure(one, options.pairs);
-      bool least = one.goal == Case::Goal::AtLeast;
-      std::printf("%-14s %-44s %9s %-44s %9s  %6.2f %-15s %s %5.4g  %s\n", one.name.c_str(), one.work.c_str(),
+      const bool aims = one.goal != Case::Goal::Shown, least = one.goal == Case::Goal::AtLeast;
+      const std::string target = aims ? fmt::format("{} {:5.4g}", least ? ">=" : "<=", one.target) : "";
+      std::printf("%-14s %-44s %9s %-44s %9s  %6.2f %-15s %8s  %s\n", one.name.c_str(), one.work.c_str(),
                   shown(f.ours).c_str(), one.reference.c_str(), shown(f.theirs).c_str(), f.ratio,
-                  fmt::format("{:.2f} to {:.2f}", f.least, f.most).c_str(), least ? ">=" : "<=", one.target, f.verdict);
+                  fmt::format("{:.2f} to {:.2f}", f.least, f.most).c_str(), target.c_str(), f.verdict);
       records.push_back({{"case", one.name},
                          {"work", one.work},
                          {"reference", one.reference},
@@ -124,8 +128,8 @@ int main(int argc, char** argv) {
                          {"theirs", f.theirs},
                          {"ratio", f.ratio},
                          {"range", {f.least, f.most}},
-                         {"goal", least ? "at least" : "at most"},
-                         {"target", one.target},
+                         {"goal", !aims ? "shown" : least ? "at least" : "at most"},
+                         {"target", aims ? nlohmann::json(one.target) : nlohmann::json()},
                          {"verdict", f.verdict}});
     } catch (const bench::Broken& trouble) {
       broken = true;
