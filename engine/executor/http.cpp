@@ -39,15 +39,17 @@ Http::Lane& Http::lane_with_room() {
   auto lane = std::make_unique<Lane>(Lane{*this, lanes_.size(), web().curl_multi_init(), 0, {}, {}});
   if (!lane->multi) throw Error(Problem::Internal, "libcurl can not start");
   auto set = [&lane](CURLMoption option, auto value) { web().curl_multi_setopt(lane->multi, option, value); };
-  set(CURLMOPT_SOCKETFUNCTION, +[](CURL*, curl_socket_t socket, int what, void* self, void* known) {
-    return on_socket(*static_cast<Lane*>(self), socket, what, known != nullptr);
-  });
+  set(
+      CURLMOPT_SOCKETFUNCTION, +[](CURL*, curl_socket_t socket, int what, void* self, void* known) {
+        return on_socket(*static_cast<Lane*>(self), socket, what, known != nullptr);
+      });
   set(CURLMOPT_SOCKETDATA, lane.get());
-  set(CURLMOPT_TIMERFUNCTION, +[](CURLM*, long ms, void* self) {
-    Lane& of = *static_cast<Lane*>(self);
-    of.http.on_timer(of, ms);
-    return 0;
-  });
+  set(
+      CURLMOPT_TIMERFUNCTION, +[](CURLM*, long ms, void* self) {
+        Lane& of = *static_cast<Lane*>(self);
+        of.http.on_timer(of, ms);
+        return 0;
+      });
   set(CURLMOPT_TIMERDATA, lane.get());
   // By default the cache shrinks with the transfers under way, and a lull would close what the next wave needs.
   set(CURLMOPT_MAXCONNECTS, kMostConnections);

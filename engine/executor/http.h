@@ -44,7 +44,7 @@ class Http {
     Http& http;
     const std::size_t number;
     void* multi = nullptr;
-    std::size_t transfers = 0;  ///< under way, and waiting for the first to their host
+    std::size_t transfers = 0;                                 ///< under way, and waiting for the first to their host
     std::optional<std::chrono::steady_clock::time_point> due;  ///< when libcurl wants to be called
     std::unordered_map<std::string, Host> hosts;
   };

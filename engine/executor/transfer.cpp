@@ -416,8 +416,8 @@ std::optional<Duration> Transfer::retry_after() const {
   const std::string* after = header("retry-after");
   if (!after || after->empty()) return std::nullopt;
   if (std::all_of(after->begin(), after->end(), [](unsigned char c) { return std::isdigit(c); })) {
-    if (after->size() > 9) return std::nullopt;
-    return std::chrono::seconds(std::stol(*after));
+    // Longer than a life is long enough.
+    return std::chrono::seconds(std::stol(after->size() > 9 ? "999999999" : *after));
   }
   std::time_t date = web().curl_getdate(after->c_str(), nullptr);
   if (date < 0) return std::nullopt;

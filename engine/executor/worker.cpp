@@ -92,8 +92,13 @@ void PoolShared::make_run_dir() {
   std::call_once(run_dir_made_, [this] {
     if (options.run_dir.empty()) return;
     std::error_code ignored;  // who needs it will fail with a better message
-    if (!std::filesystem::create_directories(options.run_dir, ignored)) remove_outputs(options.run_dir);
-    std::filesystem::permissions(options.run_dir, std::filesystem::perms::owner_all, ignored);
+    namespace fs = std::filesystem;
+    const fs::path runs = fs::path(options.run_dir).parent_path();
+    for (const fs::path& folder : {runs, fs::path(options.run_dir)})
+      if (fs::create_directories(folder, ignored))
+        fs::permissions(folder, fs::perms::owner_all, ignored);
+      else if (folder != runs)
+        remove_outputs(options.run_dir);
   });
 }
 

@@ -34,7 +34,7 @@ std::optional<std::string> lossy(const Json& json) {
   if (json.is_number_unsigned()) {
     if (json.get<std::uint64_t>() > static_cast<std::uint64_t>(kExact)) return "";
   } else if (json.is_number_integer()) {
-    if (json.get<std::int64_t>() < -kExact) return "";
+    if (std::int64_t number = json.get<std::int64_t>(); number < -kExact || number > kExact) return "";
   } else if (json.is_array()) {
     for (std::size_t i = 0; i < json.size(); ++i)
       if (auto where = lossy(json[i])) return fmt::format("[{}]{}", i, *where);

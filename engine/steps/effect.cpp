@@ -106,10 +106,13 @@ void EffectFrame::succeed(const Result& result) {
   };
   if (!keeps_raw()) return good(result.value, Said::All);
   FrameScope raw(*this, &result.value);
-  if (auto failure = unexpected(raw, evaluator())) return attempt_failed(std::move(*failure), result, Said::Nothing);
-  if (!options().output) return good(Value(result.value.json().at(effect_.default_output())), Said::All);
+  const Value part(result.value.json().at(effect_.default_output()));
+  if (auto failure = unexpected(raw, evaluator()))
+    return attempt_failed(std::move(*failure), result, Said::Nothing, part);
+  if (!options().output) return good(part, Said::All);
   Evaluation mapped = options().output->evaluate(raw, evaluator());
-  if (auto* failure = std::get_if<Failure>(&mapped)) return attempt_failed(std::move(*failure), result, Said::Nothing);
+  if (auto* failure = std::get_if<Failure>(&mapped))
+    return attempt_failed(std::move(*failure), result, Said::Nothing, part);
   good(std::get<Value>(std::move(mapped)), Said::Nothing);
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_map>
 
 #include "engine/model/path.h"
@@ -162,7 +163,13 @@ void ForEachFrame::begin() {
   }
   auto width = resolve<std::int64_t>(for_each_.concurrency, scope(), evaluator(), kWidth, "concurrency");
   if (auto* failure = std::get_if<Failure>(&width)) return fail(std::move(*failure));
-  width_ = static_cast<std::size_t>(std::max<std::int64_t>(1, std::get<std::int64_t>(width)));
+  if (std::get<std::int64_t>(width) < 1)
+    return fail({"expression",
+                 fmt::format("concurrency is {}; at least 1 is needed", std::get<std::int64_t>(width)),
+                 "",
+                 0,
+                 {}});
+  width_ = static_cast<std::size_t>(std::get<std::int64_t>(width));
   open(slots_.size());
   launch_ready();
   conclude_if_done();
@@ -177,7 +184,8 @@ std::optional<Failure> ForEachFrame::choose_items() {
   if (auto* failure = std::get_if<Failure>(&batch)) return std::move(*failure);
   const Json& items = chosen.json();
   if (items.is_string()) return refuse("for_each needs a list, a map or a count, not text; use `capture: lines`");
-  if (!items.is_array() && !items.is_object() && !(items.is_number() && items.get<double>() >= 0))
+  if (!items.is_array() && !items.is_object() &&
+      !(items.is_number() && items.get<double>() >= 0 && items.get<double>() == std::floor(items.get<double>())))
     return refuse("for_each needs a list, a map or a count, not " + shortened(chosen.text(), 80));
   std::size_t count = items.is_number() ? items.get<std::size_t>() : items.size();
   if (count > kMostItems)

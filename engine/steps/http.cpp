@@ -20,19 +20,37 @@ void append_encoded(HoledText& out, const HoledText& text) {
 }
 
 /// Where in a URL a value stands decides how it is written.
-enum class Zone { Start, Host, Behind };
+enum class Zone { Start, Host, Path, Query };
 
 Zone zone_after(const HoledText& url) {
   const std::string& built = url.text;
   if (built.empty() && url.holes.empty()) return Zone::Start;
   std::size_t scheme = built.find("://");
-  if (scheme == std::string::npos || (!url.holes.empty() && url.holes.front().at == 0)) return Zone::Behind;
-  return built.find_first_of("/?#", scheme + 3) == std::string::npos ? Zone::Host : Zone::Behind;
+  const bool behind_host = scheme == std::string::npos || (!url.holes.empty() && url.holes.front().at == 0) ||
+                           built.find_first_of("/?#", scheme + 3) != std::string::npos;
+  if (!behind_host) return Zone::Host;
+  return built.find_first_of("?#") == std::string::npos ? Zone::Path : Zone::Query;
+}
+
+/// Dots alone would be taken out of the path again (RFC 3986, section 5.2.4), with the segment before them: only who
+/// writes the URL may do that, not the value at |from| to |to|.
+std::optional<Failure> changed_path(std::string_view url, std::size_t from, std::size_t to, std::string_view code) {
+  std::string_view path = url.substr(0, url.find_first_of("?#"));
+  for (std::size_t begin = path.rfind('/', from - 1) + 1; begin < std::min(to, path.size());) {
+    std::size_t end = std::min(path.find('/', begin), path.size());
+    std::string_view segment = path.substr(begin, end - begin);
+    if (segment == "." || segment == "..")
+      return refuse(fmt::format("`{}` gives `{}`, which would change the path of the URL", code, segment));
+    begin = end + 1;
+  }
+  return std::nullopt;
 }
 
 std::optional<Failure> append_value(HoledText& url, const Value& value, std::string_view code) {
   Zone zone = zone_after(url);
-  if (zone == Zone::Behind && value.json().is_array()) {
+  if (zone == Zone::Query && value.json().is_array())
+    return refuse(fmt::format("`{}` is a list; `query:` repeats the name of a parameter for each of its values", code));
+  if (zone == Zone::Path && value.json().is_array()) {
     bool first = true;
     for (const Json& segment : value.json()) {
       auto text = as_text(Value(segment), code);
@@ -54,9 +72,6 @@ std::optional<Failure> append_value(HoledText& url, const Value& value, std::str
                              [](char c) { return (is_unreserved(c) && c != '_' && c != '~') || c == ':'; });
     if (!clean) return refuse(fmt::format("`{}` gives `{}`, which can not be part of a host", code, plain));
     url.append(piece, Hole::Form::Host, [](std::string& to, std::string_view part) { to += part; });
-  } else if (plain == "." || plain == "..") {
-    // Dots alone would be taken out of the path again (RFC 3986, section 5.2.4), with the segment before them.
-    return refuse(fmt::format("`{}` gives `{}`, which would change the path of the URL", code, plain));
   } else {
     append_encoded(url, piece);
   }
@@ -145,8 +160,9 @@ void add_basic(Headers& headers, const Json& basic) {
 }
 
 /// |optional|: an optional secret is what authenticates, and without it nobody does.
+/// A header of that name goes before, as with curl.
 void add_auth(Headers& headers, const Json& auth, bool optional) {
-  if (!auth.is_object()) return;
+  if (!auth.is_object() || headers.has("Authorization")) return;
   if (auth.contains("bearer") && !(optional && auth["bearer"].is_null())) {
     auto token = as_holed_text(Value(auth["bearer"]), "auth.bearer");
     if (auto* failure = std::get_if<Failure>(&token)) {
@@ -177,6 +193,11 @@ std::variant<HoledText, Failure> form_encoded(const Json& form) {
 std::variant<HoledText, Failure> build_url(const TextTemplate& url, const Scope& scope, Evaluator& evaluator) {
   HoledText whole;
   std::string& built = whole.text;
+  struct Inserted {
+    std::size_t from, to;
+    const Expression* by;
+  };
+  std::vector<Inserted> inserted;  // into the path
   for (const TextTemplate::Part& part : url.parts) {
     if (const auto* literal = std::get_if<std::string>(&part)) {
       // Blanks around a URL mean nothing.
@@ -187,8 +208,16 @@ std::variant<HoledText, Failure> build_url(const TextTemplate& url, const Scope&
     const Expression& expression = std::get<Expression>(part);
     Evaluation evaluation = expression.evaluate(scope, evaluator);
     if (auto* failure = std::get_if<Failure>(&evaluation)) return std::move(*failure);
+    const std::size_t from = built.size();
+    const bool in_path = zone_after(whole) == Zone::Path;
     if (auto failure = append_value(whole, std::get<Value>(evaluation), expression.code())) return *failure;
+    if (in_path) inserted.push_back({from, built.size(), &expression});
   }
+  for (const Inserted& value : inserted)
+    if (auto failure = changed_path(built, value.from, value.to, value.by->code())) return *failure;
+  // What stands behind `#` never leaves the client.
+  built.resize(without_fragment(built).size());
+  std::erase_if(whole.holes, [&](const Hole& hole) { return hole.at > built.size(); });
   std::size_t least = whole.holes.empty() ? 0 : whole.holes.back().at;
   while (built.size() > least && std::string_view(" \t\n").find(built.back()) != std::string_view::npos)
     built.pop_back();
@@ -244,13 +273,7 @@ std::variant<EffectStep::Work, Failure> HttpStep::resolve(const FrameScope& scop
   } else if (Value values = evaluated(query); values.json().is_object()) {
     if (auto bad = append_query(whole_url, values.json())) return *bad;
   }
-  if (!next.empty() && !paginate->query.empty()) {
-    if (whole_url.holes.empty()) {
-      whole_url.text = with_parameter(whole_url.text, paginate->query, next);
-    } else if (auto bad = append_query(whole_url, Json{{paginate->query, next}})) {
-      return *bad;
-    }
-  }
+  if (!next.empty() && !paginate->query.empty()) whole_url = with_parameter(whole_url, paginate->query, next);
 
   Headers collected;
   if (Value values = evaluated(headers); values.json().is_object())

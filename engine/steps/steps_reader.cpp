@@ -1,5 +1,6 @@
 // Steps and bodies as they are written: kinds, options, defaults, names, edges. Knows no kind by itself.
 #include <fmt/format.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -103,8 +104,13 @@ void merge(Node& node, const Node& more, std::uint32_t kind) {
     if (own == node.members.end()) {
       node.members.push_back(member);
     } else if ((member.key == "headers" || member.key == "env") && own->value.is_map() && member.value.is_map()) {
+      // Names of headers are the same in any case; those of variables are not.
+      const bool any_case = member.key == "headers";
       for (const Member& inner : member.value.members)
-        if (!own->value.find(inner.key)) own->value.members.push_back(inner);
+        if (std::none_of(own->value.members.begin(), own->value.members.end(), [&](const Member& one) {
+              return any_case ? strcasecmp(one.key.c_str(), inner.key.c_str()) == 0 : one.key == inner.key;
+            }))
+          own->value.members.push_back(inner);
     }
   }
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <optional>
+#include <utility>
 
 namespace flowrun {
 namespace {
@@ -115,25 +116,32 @@ std::string resolve_reference(std::string_view base, std::string_view reference)
   return composed(from.scheme, authority, without_dots(merged), to.query);
 }
 
-std::string with_parameter(std::string_view url, std::string_view name, std::string_view value) {
-  url = without_fragment(url);
-  std::size_t question = std::min(url.find('?'), url.size());
-  std::string out(url.substr(0, question));
+HoledText with_parameter(const HoledText& url, std::string_view name, std::string_view value) {
+  const std::string& text = url.text;
+  HoledText out;
+  // A hole between two parts belongs to the one before it: what parts them stands behind the hole.
+  auto keep = [&](std::size_t begin, std::size_t end) {
+    for (const Hole& hole : url.holes)
+      if (hole.at >= begin && hole.at <= end)
+        out.holes.push_back({out.text.size() + hole.at - begin, hole.secret, hole.form});
+    out.text.append(text, begin, end - begin);
+  };
+  const std::size_t question = std::min(text.find('?'), text.size());
+  keep(0, question);
   char separator = '?';
-  std::string_view rest = url.substr(std::min(question + 1, url.size()));
-  while (!rest.empty()) {
-    std::size_t end = std::min(rest.find('&'), rest.size());
-    std::string_view parameter = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    if (decoded(parameter.substr(0, parameter.find('='))) == name) continue;
-    out += separator;
-    out += parameter;
-    separator = '&';
+  for (std::size_t begin = question + 1; begin < text.size();) {
+    const std::size_t end = std::min(text.find('&', begin), text.size());
+    const std::string_view parameter = std::string_view(text).substr(begin, end - begin);
+    if (decoded(parameter.substr(0, parameter.find('='))) != name) {
+      out.text += std::exchange(separator, '&');
+      keep(begin, end);
+    }
+    begin = end + 1;
   }
-  out += separator;
-  append_encoded(out, name);
-  out += '=';
-  append_encoded(out, value);
+  out.text += separator;
+  append_encoded(out.text, name);
+  out.text += '=';
+  append_encoded(out.text, value);
   return out;
 }
 

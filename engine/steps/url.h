@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "engine/model/holed_text.h"
+
 namespace flowrun {
 
 /// Appends |text| with everything percent-encoded that is not unreserved (section 2.3).
@@ -13,7 +15,7 @@ bool is_unreserved(char c);
 std::string_view without_fragment(std::string_view url);
 /// What |reference| means on the page at |base| (section 5.2), without its fragment. REQUIRES: |base| is absolute.
 std::string resolve_reference(std::string_view base, std::string_view reference);
-/// |url| with the one query parameter |name|; those of that name that it had are gone.
-std::string with_parameter(std::string_view url, std::string_view name, std::string_view value);
+/// |url|, which has no fragment, with the one query parameter |name|; those of that name that it had are gone.
+HoledText with_parameter(const HoledText& url, std::string_view name, std::string_view value);
 
 }  // namespace flowrun

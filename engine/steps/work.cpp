@@ -111,7 +111,8 @@ bool Work::wants_retry(const Failure& failure, const Result& result) {
   return std::holds_alternative<Value>(wanted) && std::get<Value>(wanted).json().get<bool>();
 }
 
-void Work::attempt_failed(Failure failure, const Result& result, Said said) {
+void Work::attempt_failed(Failure failure, const Result& result, Said said, std::optional<Value> shown) {
+  const Value& output = shown ? *shown : result.value;
   failure.step = path();
   failure.attempt = settled_.attempts;
   int failed = settled_.attempts - budget_from_;
@@ -123,9 +124,9 @@ void Work::attempt_failed(Failure failure, const Result& result, Said said) {
   auto most = resolve(policy.max_delay, scope(), evaluator(), Duration{30000}, "retry.max_delay");
   for (const Failure* bad : {std::get_if<Failure>(&attempts), std::get_if<Failure>(&delay),
                              std::get_if<Failure>(&factor), std::get_if<Failure>(&most)})
-    if (bad) return give_up(*bad, result.value, Said::Nothing);
+    if (bad) return give_up(*bad, output, Said::Nothing);
   if (failed >= std::get<std::int64_t>(attempts) || !wants_retry(failure, result))
-    return give_up(std::move(failure), result.value, said);
+    return give_up(std::move(failure), output, said);
 
   Backoff backoff{std::get<Duration>(delay), std::get<double>(factor), std::get<Duration>(most), policy.jitter};
   double chance = machine().chance().uniform(fmt::format("{}\nattempt {}", path(), settled_.attempts));
@@ -133,7 +134,7 @@ void Work::attempt_failed(Failure failure, const Result& result, Said said) {
   if (result.retry_after) wait = std::max(wait, *result.retry_after);
   if (deadline_at_ && machine().now() + wait > *deadline_at_ && result.retry_after && wait == *result.retry_after) {
     failure.message += fmt::format("; the server asks to wait {}, longer than the deadline leaves", spell(wait));
-    return give_up(std::move(failure), result.value, Said::Nothing);
+    return give_up(std::move(failure), output, Said::Nothing);
   }
   settled_.state = State::Retrying;
   machine().arm(*this, TimerKind::Retry, wait, settled_.attempts, failure.type);

@@ -75,7 +75,8 @@ class Work : public Life {
   void weigh_poll(Result& result, Evaluator& evaluator) const;
   void poll_again();
   /// A try has failed: try again, or fail. |said|: the journal knows the failure from the end of the try.
-  void attempt_failed(Failure failure, const Result& result, Said said);
+  /// |shown|: the output of a step that has failed for good; when left out, the value of |result|.
+  void attempt_failed(Failure failure, const Result& result, Said said, std::optional<Value> shown = {});
   void give_up(Failure failure, Value output, Said said);
   /// The step is asked to try again after its end: it has all its tries anew.
   void renew();

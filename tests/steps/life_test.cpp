@@ -211,6 +211,67 @@ TEST_CASE("expect.if refuses an answer") {
   s.expect_failure("expect", "a");
 }
 
+TEST_CASE("what an answer said is the output of its status, whoever refused it") {
+  Scenario s(R"(
+a: { http: "https://x.example", expect: { status: any, if: "${ .body.ok }" }, continue_on_error: true }
+b: { set: "${ $status.a.output }" }
+)");
+  s.succeed("a", R"({"status": 200, "body": {"ok": false}, "headers": {}})");
+  CHECK(s.output("b") == Json::parse(R"({"ok": false})"));
+}
+
+TEST_CASE("data can not climb in the path of a URL, however it is put in") {
+  auto url = [](const std::string& text, const std::string& x) {
+    Scenario s("a: { http: \"https://x.example" + text + "\" }", R"({"x": )" + x + "}");
+    if (s.machine().in_flight().empty()) {
+      s.expect_failure("expression", "a");
+      return s.machine().outcome().failure->message;
+    }
+    std::string made = std::get<HttpRequest>(s.task("a").work).url;
+    s.succeed("a");
+    return made;
+  };
+  const std::string climbs = "`$input.x` gives `..`, which would change the path of the URL";
+  CHECK(url("/r/${ $input.x }/i", R"("..")") == climbs);
+  CHECK(url("/r/${ $input.x }", R"(["a", "..", "b"])") == climbs);
+  CHECK(url("/r/.${ $input.x }/i", R"(".")") == climbs);
+  CHECK(url("/r/${ $input.x }?a=1", R"("..")") == climbs);
+  CHECK(url("/r/${ $input.x }/i", R"("a/../b")") == "https://x.example/r/a%2F..%2Fb/i");
+  CHECK(url("/r/../${ $input.x }/i", R"("a")") == "https://x.example/r/../a/i");
+  CHECK(url("/v1${ $input.x }2", R"(".")") == "https://x.example/v1.2");
+  CHECK(url("/r?dir=${ $input.x }", R"("..")") == "https://x.example/r?dir=..");
+  CHECK(url("/r?l=${ $input.x }", R"(["a"])").find("`query:` repeats the name") != std::string::npos);
+  CHECK(url("/r?a=${ $input.x }#part", "1") == "https://x.example/r?a=1");
+}
+
+TEST_CASE("a parameter is not lost behind the fragment of a URL") {
+  Scenario s("a: { http: \"https://x.example/r?a=1#part\", query: { b: 2 } }");
+  CHECK(std::get<HttpRequest>(s.task("a").work).url == "https://x.example/r?a=1&b=2");
+  s.succeed("a");
+}
+
+TEST_CASE("a header of one's own goes before those of auth and of the defaults, in any case") {
+  Scenario s(R"(flowrun: 1
+defaults: { http: { headers: { X-D: default }, auth: { bearer: theirs } } }
+steps: { a: { http: "https://x.example", headers: { x-d: own, authorization: mine } } }
+)");
+  using Headers = std::vector<std::pair<std::string, std::string>>;
+  CHECK(std::get<HttpRequest>(s.task("a").work).headers == Headers{{"authorization", "mine"}, {"x-d", "own"}});
+  s.succeed("a");
+}
+
+TEST_CASE("an integer that jq would round is refused, wherever it comes from") {
+  Scenario s("v: { set: 9007199254740993 }\na: { set: \"${ [$steps.v, 1] | add }\" }\n");
+  s.expect_failure("expression", "a");
+}
+
+TEST_CASE("a width or a count that an expression gives is checked like one that is written") {
+  Scenario none("a: { for_each: [1], concurrency: \"${ $input.n }\", do: { set: 1 } }", R"({"n": 0})");
+  none.expect_failure("expression", "a");
+  Scenario half("a: { for_each: \"${ $input.n }\", do: { set: 1 } }", R"({"n": 1.5})");
+  half.expect_failure("expression", "a");
+}
+
 TEST_CASE("fail fails with its text") {
   Scenario s("a: { fail: \"no rows for ${ $input.table }\" }", R"({"table": "orders"})");
   s.expect_failure("fail", "a");

@@ -298,10 +298,16 @@ TEST_CASE("references become URLs as RFC 3986 has it") {
 }
 
 TEST_CASE("a parameter takes the place of those of its name") {
-  CHECK(with_parameter("http://a/b", "c", "d&e") == "http://a/b?c=d%26e");
-  CHECK(with_parameter("http://a/b?c=1&x=2&c=3#f", "c", "4") == "http://a/b?x=2&c=4");
-  CHECK(with_parameter("http://a/b?page%5Bafter%5D=1", "page[after]", "2") == "http://a/b?page%5Bafter%5D=2");
-  CHECK(with_parameter("http://a/b?", "c", "") == "http://a/b?c=");
+  auto with = [](const char* url, const char* name, const char* value) {
+    return with_parameter({url}, name, value).text;
+  };
+  CHECK(with("http://a/b", "c", "d&e") == "http://a/b?c=d%26e");
+  CHECK(with("http://a/b?c=1&x=2&c=3", "c", "4") == "http://a/b?x=2&c=4");
+  CHECK(with("http://a/b?page%5Bafter%5D=1", "page[after]", "2") == "http://a/b?page%5Bafter%5D=2");
+  CHECK(with("http://a/b?", "c", "") == "http://a/b?c=");
+  HoledText holed = with_parameter({"http://a/?c=1&k=&x=2", {{16, "s"}}}, "c", "4");
+  CHECK(holed.text == "http://a/?k=&x=2&c=4");
+  CHECK(holed.holes == std::vector<Hole>{{12, "s"}});
 }
 
 }  // namespace flowrun::test
