@@ -16,6 +16,7 @@ namespace {
 
 constexpr Duration kPatience{1000};
 constexpr Duration kLongSleep{60000};  // --no-wait: what sleeps longer is not waited for
+constexpr int kPatientSignals = 2;     // what is said more often ends the process
 constexpr Duration kAfterTerm{1000};   // between TERM and KILL when a drive is stopped
 
 // The only state that signal handlers and the drive share.
@@ -25,7 +26,11 @@ std::atomic<Run*> g_run{nullptr};
 
 extern "C" void on_signal(int signal) {
   g_last_signal = signal;
-  ++g_signals;
+  if (++g_signals > kPatientSignals) {
+    // Nobody obeys, perhaps for a long expression: as kill -9 would, and what is in the journal is safe.
+    ::signal(signal, SIG_DFL);
+    ::raise(signal);
+  }
   if (Run* run = g_run) run->wake();
 }
 
@@ -42,6 +47,8 @@ void add_drive_options(CLI::App& command, DriveOptions& options) {
       ->check(CLI::IsMember({"auto", "plain", "none"}))
       ->envname("FLOWRUN_PROGRESS");
   command.add_flag("--json", options.json, "Print one JSON object at the end");
+  command.add_option("--events", options.events, "Write each journal entry as a line of JSON, as it is committed")
+      ->type_name("FILE|-");
 }
 
 Duration duration_option(const std::string& text, const char* option) {
@@ -56,7 +63,10 @@ Drive::Drive(const Context& context, const DriveOptions& options)
       options_(options),
       grace_(duration_option(options.grace, "--grace")),
       progress_(context.quiet || options.progress == "none"),
+      events_(options.events.empty() ? nullptr : std::make_unique<EventStream>(options.events)),
       began_(wall()) {
+  if (options.json && options.events == "-")
+    throw Error(Problem::Usage, "--json and --events - both write to standard output; choose one");
   struct sigaction action {};
   action.sa_handler = on_signal;
   sigemptyset(&action.sa_mask);
@@ -94,10 +104,12 @@ Drive::~Drive() { g_run = nullptr; }
 
 Run::Observer Drive::observer() {
   return [this](const Entry& entry) {
-    if (entry.kind == "run_started" && !context_.quiet) {
+    if (entry.kind == "run_started") {
       std::string id = Json::parse(entry.data).value("id", "");
-      std::fprintf(stderr, "run %s\n", id.c_str());
+      progress_.run(id);
+      if (!context_.quiet) std::fprintf(stderr, "run %s\n", id.c_str());
     }
+    if (events_) events_->write(entry);
     tally_.add(entry);
     progress_.entry(entry);
   };
@@ -121,9 +133,8 @@ void Drive::obey_signals(Run& run) {
   }
 }
 
-int Drive::finish(Run& run) {
+int Drive::finish(Run& run, bool printed) {
   g_run = &run;
-  progress_.run(run.record().id);
   for (;;) {
     obey_signals(run);
     Duration patience = kPatience;
@@ -153,18 +164,18 @@ int Drive::finish(Run& run) {
     }
   }
   g_run = nullptr;
-  return report(run);
+  return report(run, printed && options_.events != "-");
 }
 
-int Drive::report(Run& run) {
+int Drive::report(Run& run, bool printed) {
   const RunRecord& record = run.record();
-  if (run.machine().phase() == Machine::Phase::Ended) return report_end(run);
+  if (run.machine().phase() == Machine::Phase::Ended) return report_end(run, printed);
   std::fprintf(stderr, "suspended: flowrun resume %s goes on\n", record.id.c_str());
   if (options_.json) print_json(run);
   return signals_seen_ > 0 ? 128 + g_last_signal : 4;
 }
 
-int Drive::report_end(Run& run) {
+int Drive::report_end(Run& run, bool printed) {
   const Outcome& outcome = run.machine().outcome();
   const RunRecord& record = run.record();
   if (!context_.quiet && options_.progress != "none")
@@ -175,6 +186,8 @@ int Drive::report_end(Run& run) {
                      .c_str());
   if (options_.json) {
     print_json(run);
+  } else if (!printed) {
+    // Standard output is somebody else's, or has had it before.
   } else if (run.loaded().workflow.has_output && (outcome.ok() || !outcome.output.is_null())) {
     print_result(result_text(outcome.output));
   } else if (outcome.ok() && !context_.quiet) {
@@ -186,7 +199,7 @@ int Drive::report_end(Run& run) {
   std::vector<OutlineRow> rows = outline(run.loaded().workflow);
   const OutlineRow* row = find_row(rows, failure.step);
   History history = history_of(run.journal(), record);
-  std::fputs(failure_text(record, failure, history, row ? place_of(record, *row) : "").c_str(), stderr);
+  std::fputs(failure_text(record, failure, history, row).c_str(), stderr);
   return 1;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/progress/event_stream.h"
 #include "cli/progress/plain.h"
 #include "engine/history.h"
 #include "engine/run.h"
@@ -21,11 +22,11 @@ struct DriveOptions {
   bool no_wait = false;
   std::string progress = "auto";
   bool json = false;
+  std::string events;  ///< a file, or `-`; empty: none
 };
 
 void add_drive_options(CLI::App& command, DriveOptions& options);
 
-/// Listens to a run on behalf of the terminal. Outlives the run.
 /// How many steps have ended how, as the entries tell it, without looking into them for more than that: a run of a
 /// million steps has two million entries.
 class Tally {
@@ -40,6 +41,7 @@ class Tally {
   std::unordered_set<std::string> failed_;
 };
 
+/// Listens to a run on behalf of the terminal. Outlives the run.
 class Drive {
  public:
   Drive(const Context& context, const DriveOptions& options);
@@ -48,19 +50,20 @@ class Drive {
   /// To be given to Run::start or Run::take_over.
   Run::Observer observer();
   PlainProgress& progress() { return progress_; }
-  /// Drives |run| to its rest, prints its result, returns the exit code.
-  int finish(Run& run);
+  /// Drives |run| to its rest, prints its result, or none if not |printed|; returns the exit code.
+  int finish(Run& run, bool printed = true);
 
  private:
   void obey_signals(Run& run);
-  int report(Run& run);
-  int report_end(Run& run);
+  int report(Run& run, bool printed);
+  int report_end(Run& run, bool printed);
   void print_json(Run& run);
 
   const Context& context_;
   const DriveOptions& options_;
   Duration grace_;
   PlainProgress progress_;
+  std::unique_ptr<EventStream> events_;  ///< nothing: nobody asked
   Tally tally_;
   int signals_seen_ = 0;
   bool interrupted_ = false;

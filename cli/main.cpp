@@ -203,7 +203,7 @@ int main(int argc, char** argv) {
   try {
     return run(argc, argv, named(argc, argv));
   } catch (const flowrun::cli::OutputLost& lost) {
-    std::fprintf(stderr, "error: standard output can not be written: %s\n", lost.what());
+    std::fprintf(stderr, "error: %s\n", lost.what());
     return 74;
   } catch (const flowrun::Error& error) {
     std::fprintf(stderr, "%s%s\n", error.problem() == Problem::Invalid ? "" : "error: ", error.what());

@@ -23,7 +23,10 @@ std::string ago(Instant at) {
 
 void note_changed_file(const std::string& file, const std::string& text) {
   std::error_code ignored;
-  if (!std::filesystem::exists(file, ignored)) return;
+  if (!std::filesystem::exists(file, ignored)) {
+    std::fprintf(stderr, "note: %s is gone; the run goes on with its own copy\n", file.c_str());
+    return;
+  }
   try {
     if (read_file(file) != text)
       std::fprintf(stderr, "note: %s has changed since; the run goes on with its own copy\n", file.c_str());
@@ -168,6 +171,7 @@ int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& given,
   for (const auto& child : loaded.children) note_changed_file(child->file, loaded.sources.at(child->path));
   std::unique_ptr<Evaluator> evaluator = make_jq(loaded.programs);
   Drive drive(context, drive_options);
+  drive.progress().run(record.id);
   auto run = Run::take_over(journal, record, std::move(loaded), std::move(evaluator), drive.observer());
   ResumeOptions options = given;
   std::error_code gone;
@@ -189,7 +193,7 @@ int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& given,
     }
     run->undo(sender());
     print_notes(*run, context);
-    return drive.finish(*run);
+    return drive.finish(*run, false);
   }
   if (options.cancel) {
     run->resume(options);

@@ -95,10 +95,13 @@ Failure innermost(Failure failure) {
 
 }  // namespace
 
+OutputLost::OutputLost(const std::string& where)
+    : std::runtime_error(fmt::format("{} can not be written: {}", where, std::strerror(errno ? errno : EIO))) {}
+
 void print_result(std::string_view text) {
   errno = 0;
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
-    throw OutputLost(std::strerror(errno ? errno : EIO));
+    throw OutputLost("standard output");
 }
 
 std::string result_text(const Value& value) {
@@ -280,8 +283,19 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
   return text;
 }
 
+namespace {
+
+/// `order.yaml:27   http: POST ${ $vars.api }/payments`, as people find it: of a sub-workflow its own file.
+std::string as_written(const RunRecord& run, const OutlineRow& row) {
+  std::string file = row.file.empty() ? std::filesystem::path(run.file).filename().string() : row.file;
+  return fmt::format("{}:{}   {}:{}{}", file, row.origin.line, row.kind, row.what.empty() ? "" : " ",
+                     one_line(row.what, 100));
+}
+
+}  // namespace
+
 std::string failure_text(const RunRecord& run, const Failure& failure, const History& history,
-                         const std::string& place) {
+                         const OutlineRow* row) {
   const StepHistory* step = history.find(failure.step);
   std::string text = "error: ";
   if (failure.step.empty()) {
@@ -299,7 +313,7 @@ std::string failure_text(const RunRecord& run, const Failure& failure, const His
   // What was cancelled says so itself.
   text += failure.step.empty() && failure.type == "cancelled" ? " " + failure.message + "\n"
                                                               : fmt::format(": {} {}\n", failure.type, failure.message);
-  if (step && !place.empty()) text += fmt::format("   {}   {}: {}\n", place, step->kind, one_line(step->what, 100));
+  if (row) text += fmt::format("   {}\n", as_written(run, *row));
   const Failure cause = innermost(failure);
   const Json& detail = cause.detail.json();
   if (detail.is_object() && detail.contains("http")) {
@@ -329,12 +343,6 @@ std::string failure_text(const RunRecord& run, const Failure& failure, const His
   if (!blocked.empty()) text += "   blocked: " + some_of(blocked) + "\n";
   text += fmt::format("   look:    flowrun show {}\n   retry:   flowrun retry {}\n", run.id, run.id);
   return text;
-}
-
-std::string place_of(const RunRecord& run, const OutlineRow& row) {
-  namespace fs = std::filesystem;
-  std::string file = row.file.empty() ? fs::path(run.file).filename().string() : row.file;
-  return fmt::format("{}:{}", file, row.origin.line);
 }
 
 }  // namespace flowrun::cli

@@ -16,8 +16,10 @@
 namespace flowrun::cli {
 
 /// Standard output is closed or full.
+/// What was asked for can not be written to |where|, for the reason that errno gives.
 class OutputLost : public std::runtime_error {
-  using std::runtime_error::runtime_error;
+ public:
+  explicit OutputLost(const std::string& where);
 };
 
 /// Writes to standard output and flushes; throws OutputLost.
@@ -54,11 +56,7 @@ Json step_json(const StepHistory& step);
 std::string table(const std::vector<std::vector<std::string>>& rows);
 
 /// The last lines of a failure, always the same shape; empty for a run that has not failed.
-/// |place|: where the step stands that has failed, or empty.
-std::string failure_text(const RunRecord& run, const Failure& failure, const History& history,
-                         const std::string& place);
-
-/// `order.yaml:27`, as people find it: of a sub-workflow its own file.
-std::string place_of(const RunRecord& run, const OutlineRow& row);
+/// |row|: the step that has failed, as it is written, or null.
+std::string failure_text(const RunRecord& run, const Failure& failure, const History& history, const OutlineRow* row);
 
 }  // namespace flowrun::cli

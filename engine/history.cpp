@@ -14,6 +14,12 @@ std::string cut(std::string text, std::size_t width) {
   return shortened(text, width);
 }
 
+/// The part of a raw result that is the output when the step says nothing else; what else it says has an entry.
+Value default_output(const Value& raw, const std::string& kind) {
+  const char* part = kind == "http" ? "body" : "value";
+  return raw.json().is_object() && raw.json().contains(part) ? Value(raw.json().at(part)) : raw;
+}
+
 }  // namespace
 
 std::string preview_of_input(const Json& input, std::size_t width) {
@@ -85,6 +91,7 @@ void History::started(const Entry& entry) {
   one.state = State::Running;
   one.attempts = entry.attempt;
   one.page = data.value("page", 0);
+  one.raw = data.value("keep_raw", false);
   if (one.started_at == Instant{}) one.started_at = entry.at;
   if (input.contains("url")) one.kind = "http";
   if (input.contains("argv"))
@@ -107,9 +114,13 @@ void History::ended(const Entry& entry) {
   one.ended_at = entry.at;
   one.code = data.value("code", 0);
   one.failure.reset();
-  if (data.contains("failure")) one.failure = failure_from(data["failure"]);
+  if (data.contains("failure")) {
+    one.failure = failure_from(data["failure"]);
+    one.failure->step = entry.path;
+    one.failure->attempt = entry.attempt;
+  }
   one.state = one.failure ? State::Failed : State::Succeeded;
-  if (!one.failure) one.output = entry.value;
+  if (!one.failure) one.output = one.raw ? default_output(entry.value, one.kind) : entry.value;
   if (int page = data.value("page", 0); page > 0) {
     if (page == 1) one.pages.clear();
     one.pages.push_back(entry.value);

@@ -22,6 +22,7 @@ struct StepHistory {
   int code = 0;                ///< of the last attempt: HTTP status or exit code
   std::optional<Instant> due;  ///< while it sleeps or waits for its next try
   Value output;                ///< as journaled; groups keep none
+  bool raw = false;            ///< what its attempts bring is the raw result
   int page = 0;                ///< the newest one, of a step that follows pages
   std::vector<Value> pages;    ///< the outputs of those that have come, until all have
   std::string signal;          ///< that it waits for

@@ -20,7 +20,8 @@ namespace {
 // A turn ends here even in the middle of what one event causes, so that a batch stays small (DESIGN.md, rule 1).
 constexpr std::size_t kMostEntries = 1000;
 constexpr std::size_t kMostBytes = 4 << 20;
-constexpr Duration kBeat{10000};  // how exact the time of a crash is known
+constexpr std::chrono::milliseconds kMostTime{100};  // expressions may take seconds each
+constexpr Duration kBeat{10000};                     // how exact the time of a crash is known
 // More may follow at once, and one commit for all of them costs less than one for each.
 constexpr std::chrono::microseconds kLinger{300};
 constexpr int kLingers = 6;  // in a row, each longer than the one before: 6 ms in all, as long as started work waits
@@ -124,12 +125,6 @@ Run::~Run() = default;
 
 std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs inputs, const StartOptions& options,
                                 std::unique_ptr<Evaluator> evaluator, Observer observer) {
-  for (const auto& [secret, input] : loaded.secret_inputs)
-    throw Error(
-        Problem::Invalid,
-        fmt::format("secret `{}` is what another file gives to the input `{}`: run the file that has this one as "
-                    "a step",
-                    secret, input));
   std::unique_ptr<Run> run(new Run(journal, std::move(loaded), std::move(observer)));
   run->evaluator_ = std::move(evaluator);
   run->read_secrets(run->loaded_.folder);
@@ -460,10 +455,13 @@ void Run::accept(Decision decision) {
     update_.ended_at = last_at_;
   }
   commands_.push_back(std::move(decision));
-  if (!disk_full_ && (journal_.pending_entries() >= kMostEntries || journal_.pending_bytes() >= kMostBytes)) commit();
+  if (disk_full_) return;
+  const bool late = std::chrono::steady_clock::now() - batch_since_ > kMostTime;
+  if (late || journal_.pending_entries() >= kMostEntries || journal_.pending_bytes() >= kMostBytes) commit();
 }
 
 void Run::write(Entry entry) {
+  if (batch_.empty()) batch_since_ = std::chrono::steady_clock::now();
   entry.seq = journal_.append(entry);
   batch_.push_back(std::move(entry));
 }

@@ -155,6 +155,7 @@ class Run {
   bool silent_ = true;  ///< nothing of this drive was told yet
   bool interrupting_ = false;
   bool disk_full_ = false;
+  std::chrono::steady_clock::time_point batch_since_;  ///< when the oldest entry of the batch was made
 };
 
 }  // namespace flowrun
