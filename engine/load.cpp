@@ -71,6 +71,12 @@ std::string nearest_file(const std::filesystem::path& missing) {
   return names[nearest(missing.stem().string(), stems)];
 }
 
+bool compiles(const std::string& code) {
+  Diagnostics found({});
+  Expression::compile(code, {1, 1}, found);
+  return found.ok();
+}
+
 class Loader {
  public:
   Loader(const std::string& file, const Node& root, Definition& loaded, Diagnostics& diagnostics, Files& files)
@@ -418,23 +424,27 @@ class Loader {
   }
 
   void programs() {
-    std::map<Program, std::size_t> places;
+    std::set<Program> asked_for;
     std::vector<Program> own;
     for (const Reading::Asked& asked : reading_.asked) {
       Program program{asked.expression.code(), asked.strict};
-      if (places.try_emplace(program, places.size()).second) own.push_back(std::move(program));
+      if (asked_for.insert(program).second) own.push_back(std::move(program));
     }
     std::vector<Program>& all = files_.main.programs;
     const std::set<Program> known(all.begin(), all.end());
     std::copy_if(own.begin(), own.end(), std::back_inserter(all),
                  [&](const Program& program) { return known.count(program) == 0; });
-    if (!reading_.diagnostics.ok() || !files_.jq) return;
+    if (!files_.jq) return;
+    // What is no expression by itself has been told of, and could end those that jq compiles with it.
+    if (!reading_.diagnostics.ok()) std::erase_if(own, [](const Program& program) { return !compiles(program.code); });
     std::vector<std::string> errors = files_.jq->check(own);
-    for (const Reading::Asked& asked : reading_.asked) {
-      const std::string& error = errors[places.at({asked.expression.code(), asked.strict})];
-      if (!error.empty())
-        reading_.error("E201", asked.expression.at(), asked.expression.code().size(), "jq says: " + error);
-    }
+    std::map<Program, std::string> wrong;
+    for (std::size_t i = 0; i < own.size(); ++i)
+      if (!errors[i].empty()) wrong.emplace(own[i], errors[i]);
+    if (wrong.empty()) return;
+    for (const Reading::Asked& asked : reading_.asked)
+      if (auto error = wrong.find({asked.expression.code(), asked.strict}); error != wrong.end())
+        reading_.error("E201", asked.expression.at(), asked.expression.code().size(), "jq says: " + error->second);
   }
 
   Definition* sub_workflow(const Node& node) {
