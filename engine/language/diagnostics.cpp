@@ -155,13 +155,18 @@ std::size_t distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 void Diagnostics::error(std::string code, Position at, int length, std::string message, std::string suggestion) {
-  all_.push_back({Diagnostic::Severity::Error, std::move(code), source_.name, at, length, std::move(message),
-                  std::move(suggestion)});
+  add({Diagnostic::Severity::Error, std::move(code), source_.name, at, length, std::move(message),
+       std::move(suggestion)});
 }
 
 void Diagnostics::warning(std::string code, Position at, int length, std::string message, std::string suggestion) {
   auto severity = code.starts_with('I') ? Diagnostic::Severity::Hint : Diagnostic::Severity::Warning;
-  all_.push_back({severity, std::move(code), source_.name, at, length, std::move(message), std::move(suggestion)});
+  add({severity, std::move(code), source_.name, at, length, std::move(message), std::move(suggestion)});
+}
+
+void Diagnostics::add(Diagnostic finding) {
+  if (told_.insert(fmt::format("{}:{}:{}{}", finding.at.line, finding.at.column, finding.code, finding.message)).second)
+    all_.push_back(std::move(finding));
 }
 
 std::size_t Diagnostics::count(Diagnostic::Severity severity) const {

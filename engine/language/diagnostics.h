@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "engine/model/value.h"
@@ -35,6 +36,7 @@ struct Source {
 class Diagnostics {
  public:
   explicit Diagnostics(Source source) : source_(std::move(source)) {}
+  /// What has been told of a place is not told again: defaults and aliases are read for every step that has them.
   void error(std::string code, Position at, int length, std::string message, std::string suggestion = "");
   /// A hint when |code| begins with I.
   void warning(std::string code, Position at, int length, std::string message, std::string suggestion = "");
@@ -54,10 +56,12 @@ class Diagnostics {
   std::string github() const;  ///< `::error file=...,line=...,col=...,title=CODE::message`
 
  private:
+  void add(Diagnostic finding);
   std::size_t count(Diagnostic::Severity severity) const;
 
   Source source_;
   std::vector<Diagnostic> all_;
+  std::unordered_set<std::string> told_;
   std::vector<Diagnostics> included_;
 };
 

@@ -52,7 +52,6 @@ Reading::Reading(Diagnostics& found, const Node& root, std::string where)
 }
 
 void Reading::error(const char* code, Position at, std::size_t length, std::string message, std::string suggestion) {
-  if (!said_.insert(fmt::format("{}:{}:{}{}", at.line, at.column, code, message)).second) return;
   diagnostics.error(code, at, static_cast<int>(std::clamp<std::size_t>(length, 1, 200)), std::move(message),
                     std::move(suggestion));
 }

@@ -172,7 +172,6 @@ class Reading {
   std::size_t depth_ = 0;
   std::size_t fallback_level_ = 0;
   std::set<int> broken_lines_;
-  std::set<std::string> said_;  ///< a default is read for every step, but complained of once
 };
 
 /// One row a kind: how its own keys are read. |node| has the defaults merged in.
