@@ -30,9 +30,10 @@ bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xC0)
 class Lines {
  public:
   explicit Lines(std::string_view text) : text_(text) {
+    if (text_.starts_with("\xEF\xBB\xBF")) text_.remove_prefix(3);
     for (std::size_t at = 0; at != std::string_view::npos;) {
       starts_.push_back(at);
-      at = text.find('\n', at);
+      at = text_.find('\n', at);
       if (at != std::string_view::npos) ++at;
     }
   }
@@ -43,6 +44,11 @@ class Lines {
     std::string_view line = text_.substr(from, text_.find('\n', from) - from);
     if (line.ends_with('\r')) line.remove_suffix(1);
     return line;
+  }
+  /// The column of |at| in characters.
+  int column(Position at) const {
+    std::string_view before = (*this)[at.line].substr(0, static_cast<std::size_t>(std::max(at.column - 1, 0)));
+    return at.column - static_cast<int>(std::count_if(before.begin(), before.end(), continues_character));
   }
 
  private:
@@ -193,7 +199,7 @@ std::string Diagnostics::text() const {
   for (const Diagnostic& finding : by_position(all_)) {
     out += finding.file;
     if (finding.at.line > 0) out += fmt::format(":{}", finding.at.line);
-    if (finding.at.line > 0 && finding.at.column > 0) out += fmt::format(":{}", finding.at.column);
+    if (finding.at.line > 0 && finding.at.column > 0) out += fmt::format(":{}", lines.column(finding.at));
     out += fmt::format(": {}[{}]: {}\n", name_of(finding.severity), finding.code, finding.message);
     bool shown = finding.at.line > 0 && !lines[finding.at.line].empty();
     if (shown) append_source(out, finding, lines[finding.at.line]);
@@ -205,6 +211,7 @@ std::string Diagnostics::text() const {
 }
 
 Json Diagnostics::json() const {
+  Lines lines(source_.text);
   Json list = Json::array();
   for (const Diagnostics& other : included_)
     for (Json& finding : other.json()) list.push_back(std::move(finding));
@@ -213,20 +220,21 @@ Json Diagnostics::json() const {
                     {"code", finding.code},
                     {"file", finding.file},
                     {"line", finding.at.line},
-                    {"column", finding.at.column},
+                    {"column", lines.column(finding.at)},
                     {"message", finding.message},
                     {"suggestion", finding.suggestion}});
   return list;
 }
 
 std::string Diagnostics::github() const {
+  Lines lines(source_.text);
   std::string out;
   for (const Diagnostics& other : included_) out += other.github();
   for (const Diagnostic& finding : by_position(all_)) {
     bool hint = finding.severity == Diagnostic::Severity::Hint;
     out += fmt::format("::{} file={}", hint ? "notice" : name_of(finding.severity), github_escaped(finding.file, true));
     if (finding.at.line > 0) out += fmt::format(",line={}", finding.at.line);
-    if (finding.at.column > 0) out += fmt::format(",col={}", finding.at.column);
+    if (finding.at.column > 0) out += fmt::format(",col={}", lines.column(finding.at));
     out += fmt::format(",title={}::{}", github_escaped(finding.code, true), github_escaped(finding.message, false));
     if (!finding.suggestion.empty()) out += github_escaped("\n" + finding.suggestion, false);
     out += '\n';

@@ -10,7 +10,7 @@
 
 namespace flowrun {
 
-/// Line and column from 1, columns in bytes; 0: unknown.
+/// Line and column from 1, columns in bytes; 0: unknown. Who is shown one is shown characters.
 struct Position {
   int line = 0;
   int column = 0;

@@ -49,7 +49,7 @@ TEST_CASE("carets stand below the right characters behind umlauts and tabs") {
   Diagnostics diagnostics = of("\t\"\xC3\xBC\": x\xC3\xB6y\n");
   diagnostics.error("E102", {1, 8}, 4, "wrong");
   CHECK(diagnostics.text() ==
-        "order.yaml:1:8: error[E102]: wrong\n"
+        "order.yaml:1:7: error[E102]: wrong\n"
         "    1 | \t\"\xC3\xBC\": x\xC3\xB6y\n"
         "      | \t     ^^^\n");
 }
@@ -70,6 +70,25 @@ TEST_CASE("a very long line is shown around its column, and control characters n
   CHECK(text.size() < 600);
   CHECK(text.find("x?[31m!y") != std::string::npos);
   CHECK(text.find('\x1b') == std::string::npos);
+}
+
+TEST_CASE("a column counts characters, not the bytes of Japanese") {
+  Diagnostics diagnostics = of("set: 日本語 ${ $input.b }\n");
+  diagnostics.error("E204", {1, 19}, 8, "no `b`");
+  CHECK(diagnostics.text() ==
+        "order.yaml:1:13: error[E204]: no `b`\n"
+        "    1 | set: 日本語 ${ $input.b }\n"
+        "      |             ^^^^^^^^\n");
+  CHECK(diagnostics.json()[0]["column"] == 13);
+  CHECK(diagnostics.github().find("col=13,") != std::string::npos);
+}
+
+TEST_CASE("what is told of one place is told once, however many steps inherit it") {
+  Diagnostics diagnostics = of("env: { A: x }\n");
+  for (int step = 0; step < 13; ++step) diagnostics.error("E202", {1, 11}, 1, "of another tool");
+  diagnostics.error("E201", {1, 11}, 1, "of another tool");
+  diagnostics.error("E202", {1, 12}, 1, "of another tool");
+  CHECK(diagnostics.errors() == 3);
 }
 
 TEST_CASE("the summary counts errors and warnings, and hints where there are any") {
