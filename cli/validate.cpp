@@ -1,6 +1,8 @@
 // flowrun validate: everything that is wrong with workflow files, at once.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/open.h"
 #include "cli/render.h"
 #include "engine/language/diagnostics.h"
@@ -8,21 +10,36 @@
 namespace flowrun::cli {
 namespace {
 
+constexpr const char* kUnreadable = "E009";
+
 struct ValidateOptions {
   std::vector<std::string> files;
   bool strict = false;
   std::string format = "text";
 };
 
+/// What is wrong with |file|; that it can not be read, too, so that nothing is lost of what was found in others.
+Diagnostics findings_of(const std::string& file, Jq& jq) {
+  try {
+    Diagnostics diagnostics({file, read_file(file)});
+    load(file, diagnostics, &jq, Lints::Yes);
+    return diagnostics;
+  } catch (const Error& unreadable) {
+    Diagnostics diagnostics({file, ""});
+    diagnostics.error(kUnreadable, {}, 1, unreadable.what());
+    return diagnostics;
+  }
+}
+
 int validate(const Context& context, const ValidateOptions& options) {
   std::string text;
   Json records = Json::array();
-  bool good = true;
+  int exit = 0;
   std::unique_ptr<Jq> jq = make_jq();
   for (const std::string& file : options.files) {
-    Diagnostics diagnostics({file, read_file(file)});
-    load(file, diagnostics, jq.get(), Lints::Yes);
-    good = good && diagnostics.ok() && !(options.strict && diagnostics.warnings() > 0);
+    Diagnostics diagnostics = findings_of(file, *jq);
+    const bool unreadable = !diagnostics.all().empty() && diagnostics.all().front().code == kUnreadable;
+    if (!diagnostics.ok() || (options.strict && diagnostics.warnings() > 0)) exit = std::max(exit, unreadable ? 2 : 3);
     if (options.format == "json") {
       for (Json& record : diagnostics.json()) records.push_back(std::move(record));
     } else if (options.format == "github") {
@@ -35,7 +52,7 @@ int validate(const Context& context, const ValidateOptions& options) {
   }
   if (options.format == "json") text = records.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   print_result(text);
-  return good ? 0 : 3;
+  return exit;
 }
 
 }  // namespace

@@ -531,7 +531,7 @@ class Loader {
     try {
       return read_file(file);
     } catch (const Error& trouble) {
-      return refuse(trouble.problem() == Problem::Usage ? trouble.what() : fmt::format("{} has more than 4 MiB", file));
+      return refuse(trouble.what());
     }
   }
 
@@ -567,12 +567,6 @@ std::string read_file(const std::string& file) {
   fstat(descriptor, &status);
   std::string trouble;
   if (S_ISDIR(status.st_mode)) trouble = "it is a folder; name a file in it";
-  if (S_ISREG(status.st_mode) && status.st_size > kLargestFile) {
-    close(descriptor);
-    throw Error(Problem::Invalid,
-                fmt::format("{}:1:1: error[E008]: the file has {} bytes; at most 4 MiB are read\nnothing was started",
-                            file, status.st_size));
-  }
   std::string text;
   char buffer[65536];
   while (trouble.empty()) {
@@ -581,7 +575,7 @@ std::string read_file(const std::string& file) {
     if (got < 0) trouble = std::strerror(errno);
     if (got <= 0) break;
     text.append(buffer, static_cast<std::size_t>(got));
-    // Of a pipe or a device the size is not known beforehand; the reader says the rest.
+    // The reader says that it is too much.
     if (text.size() > static_cast<std::size_t>(kLargestFile)) break;
   }
   close(descriptor);

@@ -41,7 +41,8 @@ enum class Lints { No, Yes };
 std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq* jq = nullptr, Lints lints = Lints::No,
                            bool for_questions = false, const Texts* frozen = nullptr);
 
-/// Reads the file's text; throws Error(Usage) for what is missing, a folder or unreadable, Error(Invalid) beyond 4 MiB.
+/// Reads the file's text, or what the reader needs to see that it is too long; throws Error(Usage) for what is missing,
+/// a folder or unreadable.
 std::string read_file(const std::string& file);
 
 /// What the command line and the environment give for the inputs.

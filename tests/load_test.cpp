@@ -348,5 +348,7 @@ TEST_CASE("a file that is missing, a folder or too long is refused in words", "[
   };
   CHECK(has(said(folder.path("none.yaml")), "cannot read"));
   CHECK(has(said(folder.path()), "it is a folder"));
-  CHECK(has(said(folder.write("long.yaml", std::string((4 << 20) + 1, ' '))), "E008"));
+  Diagnostics found({"long.yaml", read_file(folder.write("long.yaml", std::string((8 << 20) + 1, ' ')))});
+  CHECK_FALSE(load("long.yaml", found));
+  CHECK(has(found.text(), "long.yaml:1:1: error[E008]: the file has more than 4 MiB"));
 }

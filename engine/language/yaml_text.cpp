@@ -82,7 +82,7 @@ std::string without_surrogates(std::string_view json) {
 
 std::optional<Refusal> refused_bytes(std::string_view text) {
   if (text.size() > kMaxFile)
-    return Refusal{"E008", 0, 1, fmt::format("{} bytes are too many: a workflow has at most 4 MiB", text.size())};
+    return Refusal{"E008", 0, 1, "the file has more than 4 MiB, which is the most that is read"};
   if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF"))
     return Refusal{"E007", 0, 1, "this file is UTF-16", "save it as UTF-8"};
   if (std::size_t bad = find_not_text(text); bad != std::string_view::npos) {
