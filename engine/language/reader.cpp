@@ -11,6 +11,7 @@
 
 #include "engine/language/core_schema.h"
 #include "engine/language/node.h"
+#include "engine/language/other_tools.h"
 #include "engine/language/yaml_faults.h"
 #include "engine/language/yaml_quirks.h"
 #include "engine/language/yaml_text.h"
@@ -249,9 +250,9 @@ class Builder : public YAML::EventHandler {
     std::size_t close = all.find("}}", where);
     if (where > 0 && all[where] == '{' && all[where - 1] == '{' && close != std::string_view::npos &&
         close < all.find('\n', where)) {
-      std::string_view inner = all.substr(where + 1, close - where - 1);
-      throw Refusal{"E202", where - 1, static_cast<int>(close + 3 - where), "`{{ }}` is the syntax of another tool",
-                    fmt::format("an expression is written ${{{}}}", inner)};
+      std::string_view written = all.substr(where - 1, close + 3 - where);
+      throw Refusal{"E202", where - 1, static_cast<int>(written.size()), "`{{ }}` is the syntax of another tool",
+                    advice_on_braces(written)};
     }
     if (auto quirk = broken_value(all, text_.position(where).line)) {
       report(*quirk);

@@ -5,6 +5,7 @@
 #include <regex>
 
 #include "engine/language/expression.h"
+#include "engine/language/other_tools.h"
 #include "engine/language/tokens.h"
 
 namespace flowrun {
@@ -13,15 +14,12 @@ namespace {
 Failure refuse(std::string message) { return {"expression", std::move(message), "", 0, {}}; }
 
 void refuse_other_tools(const std::string& literal, const Node& scalar, std::size_t from, Diagnostics& diagnostics) {
-  static const std::regex kBraces(R"(\{\{-?\s*([A-Za-z_.$][^{}]*?)\s*-?\}\})");
+  static const std::regex kBraces(R"(\{\{-?\s*[A-Za-z_.$][^{}]*?\s*-?\}\})");
   std::smatch found;
   if (literal.find("{{") == std::string::npos || !std::regex_search(literal, found, kBraces)) return;
-  std::string inside = found[1];
-  diagnostics.error("E202", scalar.position(from + static_cast<std::size_t>(found.position(0))),
-                    static_cast<int>(found.length(0)),
-                    fmt::format("`{}` is the syntax of another tool", found[0].str()),
-                    fmt::format("an expression is `${{ ... }}` with jq inside, for example `${{ $input.{} }}`",
-                                inside.substr(inside.find_last_of(". $") + 1)));
+  diagnostics.error(
+      "E202", scalar.position(from + static_cast<std::size_t>(found.position(0))), static_cast<int>(found.length(0)),
+      fmt::format("`{}` is the syntax of another tool", found[0].str()), advice_on_braces(found[0].str()));
 }
 
 }  // namespace
@@ -88,14 +86,10 @@ TextTemplate TextTemplate::compile(const Node& scalar, Diagnostics& diagnostics)
       i += 3;
     } else if (text.compare(i, 3, "${{") == 0) {
       std::size_t close = text.find("}}", i);
-      std::string inside = close == std::string::npos ? text.substr(i + 3) : text.substr(i + 3, close - i - 3);
-      std::size_t word = inside.find_last_not_of(" \t");
-      inside = word == std::string::npos ? "" : inside.substr(0, word + 1);
+      std::size_t end = close == std::string::npos ? text.size() : close + 2;
       diagnostics.error("E202", scalar.position(i),
-                        static_cast<int>(std::min<std::size_t>(close == std::string::npos ? 3 : close + 2 - i, 80)),
-                        "`${{ ... }}` is the syntax of another tool",
-                        fmt::format("write `${{ $input.{} }}`; an object of jq needs a blank: `${{ {{a: 1}} }}`",
-                                    inside.substr(inside.find_last_of(". ") + 1)));
+                        static_cast<int>(std::min<std::size_t>(close == std::string::npos ? 3 : end - i, 80)),
+                        "`${{ ... }}` is the syntax of another tool", advice_on_braces(text.substr(i, end - i)));
       return compiled;
     } else if (text.compare(i, 2, "${") == 0) {
       flush();
