@@ -64,6 +64,8 @@ class Builder : public YAML::EventHandler {
       node.text = std::string(rest.substr(0, 4));
     else if (expects_value())
       node.at = frames_.back().key_at;  // the parser's mark is of whatever comes next
+    else
+      node.at = text_.position(begin = dash_before(begin));
     scalar(std::move(node), anchor, begin);
   }
 
@@ -165,6 +167,19 @@ class Builder : public YAML::EventHandler {
       at = next;
     }
     return at;
+  }
+
+  /// The `-` of the empty list item that ends before |next|; |next| itself when there is none.
+  std::size_t dash_before(std::size_t next) const {
+    std::size_t end = next;
+    for (int line = text_.position(next).line; line > 0; --line) {
+      std::string_view before = text_.all().substr(text_.start(line), end - text_.start(line));
+      before = before.substr(0, std::min(before.find('#'), before.size()));
+      std::size_t last = before.find_last_not_of(" \t\r\n");
+      if (last != std::string_view::npos) return before[last] == '-' ? text_.start(line) + last : next;
+      end = text_.start(line);
+    }
+    return next;
   }
 
   /// yaml-cpp takes the end of the file for a closing quote.
