@@ -31,6 +31,12 @@ class Builder : public YAML::EventHandler {
   bool has_document() const { return has_document_; }
   /// Where the parser was when it last told something.
   std::size_t last_offset() const { return last_offset_; }
+  /// The outermost bracket that is still open; npos when there is none.
+  std::size_t open_flow() const {
+    auto flow = std::find_if(frames_.begin(), frames_.end(), [](const Frame& frame) { return !frame.indented; });
+    if (flow == frames_.end()) return std::string_view::npos;
+    return text_.start(flow->node.at.line) + static_cast<std::size_t>(flow->node.at.column - 1);
+  }
   bool last_was_key() const { return !frames_.empty() && frames_.back().key.has_value(); }
   Node take() {
     if (merge_keys_) drop_merge_keys(root_);
@@ -39,9 +45,12 @@ class Builder : public YAML::EventHandler {
 
   /// Once, although both the scalar that was cut and the error behind it lead here.
   void report(const Quirk& quirk) {
-    for (const Diagnostic& told : diagnostics_.all())
-      if (told.code == "E003" && told.at.line == quirk.at.line && told.at.column == quirk.at.column) return;
-    diagnostics_.error("E003", quirk.at, quirk.length, quirk.message, quirk.suggestion);
+    if (!has_told(quirk.at)) diagnostics_.error("E003", quirk.at, quirk.length, quirk.message, quirk.suggestion);
+  }
+  bool has_told(Position at) const {
+    return std::any_of(diagnostics_.all().begin(), diagnostics_.all().end(), [&](const Diagnostic& told) {
+      return told.code == "E003" && told.at.line == at.line && told.at.column == at.column;
+    });
   }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
@@ -384,10 +393,14 @@ std::optional<Node> read_yaml(Diagnostics& diagnostics) {
     return std::nullopt;
   } catch (const YAML::Exception& exception) {
     auto where = static_cast<std::size_t>(std::max(exception.mark.pos, 0));
+    std::size_t hash = comment_in_flow(text, exception.msg, builder.open_flow(), where);
     if (auto quirk = broken_near(text, where))
       builder.report(*quirk);
-    else
+    else if (hash == where)
       refuse(text, translated(text, exception.msg, where, builder.last_offset() + (builder.last_was_key() ? 1 : 0)));
+    else if (!builder.has_told(text.position(hash)))
+      refuse(text, {"E001", hash, 1, "a comment begins at this ` #`, and the bracket that should close is in it",
+                    "put the text in quotes"});
     return std::nullopt;
   }
   if (!builder.has_document()) {

@@ -6,6 +6,16 @@
 
 namespace flowrun {
 
+namespace {
+
+/// Whether |where| follows, on its line, the quoted text at |last|.
+bool behind_quoted(const YamlText& text, std::size_t last, std::size_t where) {
+  char quote = text.at(last);
+  return (quote == '"' || quote == '\'') && text.position(last).line == text.position(where).line;
+}
+
+}  // namespace
+
 Refusal translated(const YamlText& text, const std::string& message, std::size_t where, std::size_t last) {
   auto is = [&](const char* theirs) { return message.find(theirs) != std::string::npos; };
   Position at = text.position(where);
@@ -24,10 +34,17 @@ Refusal translated(const YamlText& text, const std::string& message, std::size_t
                 std::max<std::size_t>(1, before.size() - std::min(before.find_first_not_of(' '), before.size()))),
             "a key does not belong here", "check its indentation, and that the line above ends in a value or in `:`"};
   }
-  if (c == '?' && (is("end of map flow") || is("end of sequence flow")))
+  const bool open_flow = is("end of map flow") || is("end of sequence flow");
+  if (c == '?' && open_flow)
     return {"E001", where, 1, "`?` before a blank ends the text here", "put the text in quotes"};
+  if (c == '?' && is("unknown token") && std::string_view(" \t{[,").find(text.at(where - 1)) == std::string_view::npos)
+    return {"E001", where, 1, "`?` ends the text here, inside { } or [ ]", "put the text in quotes"};
   if (is("end of map flow")) return {"E001", where, 1, "`,` or `}` is missing here: a `{` was not closed"};
   if (is("end of sequence flow")) return {"E001", where, 1, "`,` or `]` is missing here: a `[` was not closed"};
+  if ((is("end of map") || is("end of sequence")) && behind_quoted(text, last, where))
+    return {"E001", where, 1, "text behind the closing quote",
+            text.at(last) == '"' ? "put the whole in single quotes, or write `\\\"` within double ones"
+                                 : "put the whole in double quotes, or write `''` within single ones"};
   if (is("end of map") || is("end of sequence"))
     return {"E001", where, 1, "this line fits no line above",
             "keys of one map and items of one list have the same indentation"};
@@ -59,6 +76,22 @@ Refusal translated(const YamlText& text, const std::string& message, std::size_t
   if (is("document indicator")) return {"E001", where, 3, "`---` or `...` ends the document within a quoted text"};
   if (is("in block scalar")) return {"E001", where, 1, "behind `|` or `>` the text begins on the next line"};
   return {"E001", where, 1, "YAML: " + message};
+}
+
+std::size_t comment_in_flow(const YamlText& text, const std::string& message, std::size_t open, std::size_t where) {
+  if (message.find("flow not found") == std::string::npos) return where;
+  const std::string_view all = text.all().substr(0, where);
+  for (std::size_t i = open; i < all.size(); ++i) {
+    const bool begins = std::string_view(" \t\n[{,").find(text.at(i - 1)) != std::string_view::npos;
+    if ((all[i] == '"' || all[i] == '\'') && begins) {
+      i = std::min(all.find(all[i], i + 1), all.size());
+    } else if (all[i] == '#' && begins) {
+      const std::size_t end = std::min(all.find('\n', i), all.size());
+      if (all.substr(i, end - i).find_first_of("}]") != std::string_view::npos) return i;
+      i = end;
+    }
+  }
+  return where;
 }
 
 std::optional<Quirk> broken_near(const YamlText& text, std::size_t where) {

@@ -15,4 +15,8 @@ Refusal translated(const YamlText& text, const std::string& message, std::size_t
 /// The expression or script that made YAML fail at |where|, if one did.
 std::optional<Quirk> broken_near(const YamlText& text, std::size_t where);
 
+/// The `#` of the first comment behind the bracket at |open| that has a closing one in it, when that is what yaml-cpp's
+/// |message| about |where| misses; else |where|.
+std::size_t comment_in_flow(const YamlText& text, const std::string& message, std::size_t open, std::size_t where);
+
 }  // namespace flowrun

@@ -47,12 +47,13 @@ std::size_t behind_expression(std::string_view text, std::size_t offset) {
 
 /// The parts of `  - key: value`.
 struct Parts {
-  std::string_view key;    ///< with its quotes; empty: none
-  bool item = false;       ///< `- ` stands before it
-  std::size_t value = 0;   ///< where the value begins
-  std::size_t flow = 0;    ///< depth of brackets before |until|
-  std::string_view inner;  ///< within brackets: the key right before |until|
-  bool in_quotes = false;  ///< |until| is inside quotes or behind ` #`
+  std::string_view key;         ///< with its quotes; empty: none
+  bool item = false;            ///< `- ` stands before it
+  std::size_t value = 0;        ///< where the value begins
+  std::size_t flow = 0;         ///< depth of brackets before |until|
+  std::string_view inner;       ///< within brackets: the key right before |until|
+  std::size_t inner_value = 0;  ///< and where its value begins, or the item
+  bool in_quotes = false;       ///< |until| is inside quotes or behind ` #`
 };
 
 /// |line| up to column |until| from 0, read roughly as YAML does.
@@ -103,7 +104,15 @@ Parts parts_of(std::string_view line, std::size_t until) {
       begins = false;
     }
   }
+  parts.inner_value = std::min(line.find_first_not_of(" \t", word), line.size());
   return parts;
+}
+
+/// Offset behind the value within { } or [ ] that goes on at |offset|.
+std::size_t behind_flow_value(std::string_view text, std::size_t offset) {
+  while (offset < text.size() && std::string_view(",]} \r\n").find(text[offset]) == std::string_view::npos)
+    offset = text.substr(offset, 2) == "${" ? behind_expression(text, offset) : offset + 1;
+  return offset;
 }
 
 /// `write it as a block:   set: >` and |value| below.
@@ -197,7 +206,8 @@ Quirk broken_in_flow(std::string_view text, std::size_t offset) {
   Position at = position_of(text, offset);
   std::size_t start = offset - static_cast<std::size_t>(at.column - 1);
   Parts parts = parts_of(line_of(text, at.line), offset - start);
-  std::string_view expression = text.substr(offset, behind_expression(text, offset) - offset);
+  std::size_t end = behind_expression(text, offset);
+  std::string_view expression = text.substr(offset, end - offset);
   Quirk quirk{at, 2, "YAML takes the braces of this expression as its own, inside { } or [ ]", ""};
   Parts inner;
   inner.key = parts.flow > 0 ? parts.inner : parts.key;
@@ -205,8 +215,9 @@ Quirk broken_in_flow(std::string_view text, std::size_t offset) {
   if (find_colon(expression) != std::string_view::npos || expression.find(" #") != std::string_view::npos)
     quirk.suggestion = block_form(inner, expression, '>');
   else
-    quirk.suggestion = fmt::format("give it a line of its own:   {} {}",
-                                   inner.item ? std::string("-") : std::string(inner.key) + ":", expression);
+    quirk.suggestion =
+        fmt::format("give it a line of its own:   {} {}", inner.item ? std::string("-") : std::string(inner.key) + ":",
+                    text.substr(start + parts.inner_value, behind_flow_value(text, end) - start - parts.inner_value));
   return quirk;
 }
 
@@ -268,6 +279,12 @@ std::optional<Quirk> cut_by_comment(std::string_view text, std::size_t offset, s
   std::string_view first_line = line_of(text, begin.line);
   Parts parts = parts_of(first_line, static_cast<std::size_t>(begin.column - 1));
   std::size_t end = std::min(text.find('\n', hash), text.size());
+  if (parts.flow > 0) {
+    // The brackets around it are no part of it, and a block can not stand in them.
+    parts.key = parts.inner;
+    parts.item = parts.inner.empty();
+    while (end > hash && std::string_view("}] \r").find(text[end - 1]) != std::string_view::npos) --end;
+  }
   return Quirk{
       at, 1,
       cut ? "YAML reads ` #` inside this expression as a comment" : "YAML reads ` #` in this script as a comment",

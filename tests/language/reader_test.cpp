@@ -1,4 +1,6 @@
 #include "engine/language/node.h"
+
+#include "engine/language/other_tools.h"
 #include "tests/support/catch.h"
 
 using namespace flowrun;
@@ -16,6 +18,8 @@ Node good(const std::string& text) {
 }
 
 Json json(const std::string& text) { return good(text).json(); }
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 /// `E003 5:17` for each finding in |text|.
 std::string found(const std::string& text) {
@@ -212,7 +216,7 @@ TEST_CASE("faults of YAML are told in words, where they are") {
       {"a: 'it''s\nb: c\n", "E001 1:4", "never closed"},
       {"a: 1e999\n", "E001 1:4", "JSON"},
       {"a: .inf\n", "E001 1:4", "JSON"},
-      {"a: {{ x }}\n", "E202 1:4", "${ x }"},
+      {"a: {{ x }}\n", "E202 1:4", "${ $input.x }"},
       {"a:\n\tb: 1\n", "E004 2:1", "tab"},
       {"a:\n  b: 1\n\tc: 2\n", "E004 3:1", "tab"},
       {"a: !foo 1\n", "E005 1:4", "`!foo`"},
@@ -261,6 +265,53 @@ TEST_CASE("limits stop what is too large, too deep or grows by aliases") {
   for (int i = 1; i < 100; ++i)
     nested += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [*a" + std::to_string(i - 1) + "]\n";
   CHECK(found(nested).substr(0, 4) == "E008");
+}
+
+TEST_CASE("an empty item of a list is blamed where its dash stands") {
+  Diagnostics diagnostics({"x.yaml", "a:\n  - b\n  -  # nothing\nc:\n  -\n  - d\n"});
+  Node node = read_yaml(diagnostics).value();
+  CHECK(at(node.find("a")->items[1].at) == "3:3");
+  CHECK(at(node.find("c")->items[0].at) == "5:3");
+}
+
+TEST_CASE("a comment that hides a bracket is told of where it begins") {
+  CHECK(found("a: { b: go, c: Merge PR #4? }\n") == "E001 1:25");
+  CHECK(found("a: { b: [gh, #4] }\nc: { d: e }\n") == "E001 1:14");
+  CHECK(found("a: { b: \"x #1 }\", c: d\n") == "E001 2:1");
+  CHECK(found("a: { shell: echo issue #4 }\n") == "E003 1:24");
+  CHECK(has(told("a: { shell: echo issue #4 }\n"), "shell: |\n"));
+}
+
+TEST_CASE("text behind a closing quote is a fault of quoting, not of indentation") {
+  CHECK(has(told("shell: \"echo\" hello\n"), "1:15: error[E001]: text behind the closing quote"));
+  CHECK(has(told("shell: 'it's me'\n"), "or write `''` within single ones"));
+}
+
+TEST_CASE("a question mark within braces ends the text, and is not said to begin it") {
+  CHECK(has(told("{ http: https://x.example/search?q=x }\n"), "1:33: error[E001]: `?` ends the text here"));
+  CHECK(has(told("{ prompt: Go now?, timeout: 1h }\n"), "`?` ends the text here"));
+}
+
+TEST_CASE("an expression in braces takes its whole value along to a line of its own") {
+  CHECK(has(told("{ http: https://x.example/${ $input.x }/y, retry: 1 }\n"),
+            "http: https://x.example/${ $input.x }/y\n"));
+}
+
+TEST_CASE("braces of other tools are rewritten when there is a sure rewrite, and else not") {
+  for (auto [theirs, ours] : std::vector<std::pair<const char*, const char*>>{
+           {"${{ secrets.T }}", "write `${ $secrets.t }`"},
+           {"${{ steps.b1.outputs.y }}", "write `${ $steps.b1.y }`"},
+           {"${{ inputs.x }}", "write `${ $input.x }`"},
+           {"${{ github.event.inputs.x }}", "write `${ $input.x }`"},
+           {"${{ matrix.os }}", "write `${ $item.os }` within a for_each"},
+           {"${{ fromJSON(inputs.x) }}", "an expression is written `${ jq }`"},
+           {"${{a: 1}}", "an object of jq needs a blank: `${ {a: 1} }`"},
+           {"${{ x", "write `${ $input.x }`"}})
+    CHECK(advice_on_braces(theirs) == ours);
+  CHECK(has(advice_on_braces("${{ env.X }}"), "`env:` of an input"));
+  CHECK(has(advice_on_braces("${{ !always() }}"), "$status.STEP.ok"));
+  CHECK(advice_on_braces("{{json .}}") ==
+        "an expression is written `${ jq }`\nfor text with these braces write `${ \"{{json .}}\" }`");
 }
 
 TEST_CASE("all duplicate keys and tags of a file are told, not just the first") {
