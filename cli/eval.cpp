@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <set>
+
 #include "cli/inputs.h"
 #include "cli/open.h"
 #include "cli/render.h"
@@ -21,8 +23,16 @@ struct EvalOptions {
 class Nowhere : public Scope {
  public:
   std::variant<Value, Failure> lookup(const Reference& reference) const override {
+    static const std::set<std::string> kGiven{".",     "input",  "vars",  "secrets", "run",   "now",
+                                              "steps", "status", "error", "item",    "index", "key"};
     std::string name = reference.variable == "." ? "`.`" : "$" + reference.variable;
-    return Failure{"expression", name + " is not known here; -f FILE or --run RUN give values", "", 0, {}};
+    return Failure{"expression",
+                   name + (kGiven.count(reference.variable) > 0
+                               ? " is not known here; -f FILE or --run RUN give values"
+                               : " is not known; there are $input, $vars, $steps, $status, $run and $now"),
+                   "",
+                   0,
+                   {}};
   }
 };
 
@@ -76,7 +86,7 @@ int eval(const Context& context, const EvalOptions& options) {
     return print(evaluate(expression, view, *jq), options);
   }
   if (options.file.empty()) return print(evaluate(expression, Nowhere(), *jq), options);
-  Loaded loaded = load_or_throw(options.file, *jq, context.quiet);
+  Loaded loaded = load_or_throw(options.file, *jq, context.quiet, "");
   GivenInputs given = given_inputs(options.inputs);
   given.some = true;
   FileView view(loaded, resolved_inputs(loaded, given, *jq));

@@ -88,12 +88,12 @@ bool ask(const std::vector<OpenQuestion>& questions, ResumeOptions& options, boo
 
 }  // namespace
 
-Loaded load_or_throw(const std::string& file, Jq& jq, bool quiet) {
+Loaded load_or_throw(const std::string& file, Jq& jq, bool quiet, const char* consequence) {
   Diagnostics diagnostics({file, read_file(file)});
   std::optional<Loaded> loaded = load(file, diagnostics, &jq, quiet ? Lints::No : Lints::Yes);
   if (!loaded || !diagnostics.ok()) {
     throw Error(Problem::Invalid,
-                fmt::format("{}{}: {}; nothing was started", diagnostics.text(), file, diagnostics.summary()));
+                fmt::format("{}{}: {}{}", diagnostics.text(), file, diagnostics.summary(), consequence));
   }
   if (diagnostics.warnings() > 0 && !quiet)
     std::fprintf(stderr, "%zu %s; flowrun validate %s\n", diagnostics.warnings(),

@@ -13,8 +13,8 @@
 namespace flowrun::cli {
 
 /// Reads and checks a workflow; |jq| has then compiled its expressions. Throws Error(Invalid) with all messages;
-/// warnings print one line unless |quiet|.
-Loaded load_or_throw(const std::string& file, Jq& jq, bool quiet);
+/// which end with the |consequence|; warnings print one line unless |quiet|.
+Loaded load_or_throw(const std::string& file, Jq& jq, bool quiet, const char* consequence = "; nothing was started");
 
 /// The run's own copy of its workflow.
 Loaded load_own_copy(const Journal& journal, const RunRecord& record, bool for_questions = false);

@@ -285,7 +285,7 @@ class Mermaid : public Drawing {
 
 int plan(const Context& context, const PlanOptions& options) {
   std::unique_ptr<Jq> jq = make_jq();
-  Loaded loaded = load_or_throw(options.file, *jq, context.quiet);
+  Loaded loaded = load_or_throw(options.file, *jq, context.quiet, "");
   if (options.inputs.given()) {
     GivenInputs given = given_inputs(options.inputs);
     given.some = true;

@@ -141,6 +141,40 @@ TEST_CASE("a folder and a file that is not there are mistakes of the command lin
   refuses_file(desk, desk.path("none/missing.yaml"), kUsage, "No such file");
 }
 
+TEST_CASE("a file that can not be read does not hide what is wrong with the others") {
+  Desk desk;
+  const std::string bad = desk.write("bad.yaml", "flowrun: 1\nsteps: { a: { shell: ls, retires: 3 } }\n");
+  const std::string good = desk.workflow(), missing = desk.path("missing.yaml");
+  Ran ran = flowrun(desk.journal(), {"validate", missing, bad, good});
+  INFO(ran.out << ran.err);
+  CHECK(ran.code == kInvalid);
+  CHECK(has(ran.out, "missing.yaml: error[E009]: cannot read"));
+  CHECK(has(ran.out, "bad.yaml:2:26: error[E101]"));
+  CHECK(has(ran.out, good + ": good\n"));
+  CHECK(flowrun(desk.journal(), {"validate", good, missing}).code == kUsage);
+  Ran as_json = flowrun(desk.journal(), {"validate", "--json", missing, bad});
+  CHECK(json::parse(as_json.out).size() == 2);
+  Ran big =
+      flowrun(desk.journal(), {"validate", desk.write("big.yaml", "flowrun: 1\n#" + std::string(5'000'000, 'x')), bad});
+  CHECK(big.code == kInvalid);
+  CHECK(has(big.out, "big.yaml:1:1: error[E008]: the file has more than 4 MiB"));
+  CHECK(has(big.out, "bad.yaml: 1 error, 0 warnings\n"));
+}
+
+TEST_CASE("a command that starts nothing anyway does not say that nothing was started") {
+  Desk desk;
+  const std::string bad = desk.write("bad.yaml", "flowrun: 1\nsteps: { a: { shell: ls, retires: 3 } }\n");
+  for (const std::vector<std::string>& args :
+       std::vector<std::vector<std::string>>{{"plan", bad}, {"eval", "1", "-f", bad}}) {
+    Ran ran = flowrun(desk.journal(), args);
+    INFO(ran.err);
+    CHECK(ran.code == kInvalid);
+    CHECK(has(ran.err, "1 error, 0 warnings"));
+    CHECK_FALSE(has(ran.err, "nothing was started"));
+  }
+  CHECK(has(flowrun(desk.journal(), {"eval", "$nope"}).err, "$nope is not known; there are $input"));
+}
+
 TEST_CASE("files made to exhaust the reader are refused at once") {
   Desk desk;
   refuses_file(desk, desk.write("big.yaml", "flowrun: 1\n#" + std::string(5'000'000, 'x')), kInvalid, "4 MiB");
