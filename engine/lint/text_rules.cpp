@@ -133,7 +133,7 @@ void literal_secret(const Survey&, Findings& findings) {
       std::optional<std::size_t> length = secret_length(text, at, form);
       if (length)
         findings.add(position_of(text, at), *length, fmt::format("this looks like {}", form.what),
-                     "give it to the processes by the environment, not by the file; and replace it, it is known now");
+                     "name its source in `secrets:` and write ${ $secrets.NAME }; and replace it, it is known now");
     }
   }
 }
