@@ -48,7 +48,7 @@ std::string scalar_type(const Json& schema) {
 Reading::Reading(Diagnostics& found, const Node& root, std::string where)
     : diagnostics(found), folder(std::move(where)), root_(root) {
   for (const Diagnostic& finding : diagnostics.all())
-    if (finding.code == "E003") broken_lines_.insert(finding.at.line);
+    if (finding.code == "E003" || finding.code == "E005") broken_lines_.insert(finding.at.line);
 }
 
 void Reading::error(const char* code, Position at, std::size_t length, std::string message, std::string suggestion) {

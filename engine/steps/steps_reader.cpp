@@ -179,6 +179,7 @@ std::unique_ptr<Step> Reading::step(const Node& node, const std::string& name, P
     return nullptr;
   }
   std::vector<const Member*> kinds = kinds_of(node);
+  if (kinds.empty() && broken(node)) return nullptr;
   if (kinds.empty()) {
     std::string suggestion = "one of " + kind_names(kEvery);
     for (const Member& member : node.members)
