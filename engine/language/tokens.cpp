@@ -193,6 +193,11 @@ class Tokenizer {
     for (std::string_view symbol : kLong)
       if (code_.substr(i_, symbol.size()) == symbol)
         return add(Token::Kind::Symbol, i_ + symbol.size(), std::string(symbol));
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kOthers{
+        {{"&&", "write `and`"}, {"||", "write `or`"}, {"'", "text stands in double quotes"}, {"!", "write `| not`"}}};
+    for (auto [symbol, ours] : kOthers)
+      if (code_.substr(i_, symbol.size()) == symbol)
+        throw TokenError{i_, fmt::format("`{}` means nothing here; {}", symbol, ours)};
     static constexpr std::string_view kShort = "()[]{}|,:;=<>+-*/%?";
     if (kShort.find(code_[i_]) == std::string_view::npos)
       throw TokenError{i_, fmt::format("`{}` means nothing here", code_.substr(i_, character()))};
