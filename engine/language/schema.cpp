@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <regex>
 
 // Without it valijson calls abort() for a schema that it can not use.
@@ -53,6 +54,22 @@ const char* name_of_type(const Json& value) {
                                      : "null";
 }
 
+/// Which of the rules that have no good words in valijson |value| breaks at the top of |schema|; empty: none.
+std::string broken_rule(const Json& schema, const Json& value) {
+  if (!schema.is_object()) return "";
+  const Json allowed = schema.value("enum", Json());
+  if (allowed.is_array() && std::find(allowed.begin(), allowed.end(), value) == allowed.end()) {
+    std::string all;
+    for (const Json& one : allowed) all += (all.empty() ? "" : ", ") + one.dump();
+    return "it must be one of " + shortened(all, 200);
+  }
+  const Json pattern = schema.value("pattern", Json());
+  if (pattern.is_string() && value.is_string() &&
+      !std::regex_search(value.get<std::string>(), std::regex(pattern.get<std::string>())))
+    return fmt::format("it does not match the pattern {}", pattern.get<std::string>());
+  return "";
+}
+
 using Takes = SchemaKeyword::Takes;
 
 /// What keywords with a plain value take, and what people call it.
@@ -85,7 +102,11 @@ void check_type(const Node& type, Diagnostics& diagnostics) {
   const std::vector<std::string>& types = schema_types();
   if (std::find(types.begin(), types.end(), type.text) != types.end() && type.is_string()) return;
   if (type.text == "null") return;
-  std::string near = nearest(type.text, types);
+  static const std::map<std::string_view, const char*> kOthers{
+      {"int", "integer"}, {"float", "number"}, {"double", "number"}, {"bool", "boolean"}, {"str", "string"},
+      {"text", "string"}, {"list", "array"},   {"map", "object"},    {"dict", "object"}};
+  auto other = kOthers.find(type.text);
+  std::string near = other == kOthers.end() ? nearest(type.text, types) : other->second;
   diagnostics.error(
       "E108", type.at, static_cast<int>(std::max<std::size_t>(1, type.text.size())),
       fmt::format("no type `{}`", type.text),
@@ -102,11 +123,12 @@ void check_pattern(const Node& pattern, Diagnostics& diagnostics) {
   }
 }
 
-void check_keyword(const SchemaKeyword& keyword, const Member& member, Diagnostics& diagnostics) {
+void check_keyword(const SchemaKeyword& keyword, const Member& member, bool input, Diagnostics& diagnostics) {
   const Node& value = member.value;
   if (const char* wanted = wanted_by(keyword.takes, value))
     diagnostics.error("E108", value.at, static_cast<int>(std::max<std::size_t>(1, value.text.size())),
-                      fmt::format("`{}` takes {}, not {}", member.key, wanted, value.kind_name()));
+                      fmt::format("`{}` takes {}, not {}", member.key, wanted, value.kind_name()),
+                      input && member.key == "required" ? "an input without `default` and `env` is required" : "");
   if (keyword.takes == Takes::Type) {
     if (!value.is_list()) check_type(value, diagnostics);
     for (const Node& type : value.items) check_type(type, diagnostics);
@@ -173,7 +195,7 @@ void check_schema_keywords(const Node& schema, bool input, Diagnostics& diagnost
       return member.key == keyword.name && (input || !keyword.of_input);
     });
     if (known != keywords.end()) {
-      check_keyword(*known, member, diagnostics);
+      check_keyword(*known, member, input, diagnostics);
       continue;
     }
     std::vector<std::string> names;
@@ -205,6 +227,7 @@ std::vector<std::string> schema_errors(const Json& schema, const Json& value) {
         if (part != "<root>") where += part;
       // The outer levels only repeat that an inner one failed.
       if (error.description.rfind("Failed to validate", 0) == 0 && !errors.empty()) continue;
+      if (std::string ours = broken_rule(schema, value); where.empty() && !ours.empty()) error.description = ours;
       if (error.description.rfind("Value type not permitted", 0) == 0) {
         error.description = "the type is wrong";
         if (where.empty() && schema.is_object() && schema.contains("type"))
