@@ -26,13 +26,22 @@ namespace {
 constexpr std::int64_t kLargestFile = 4 << 20;
 constexpr std::size_t kDeepestFile = 16;
 
+std::string workflow_name(std::string text) {
+  for (char& c : text)
+    c = std::isalnum(static_cast<unsigned char>(c)) ? static_cast<char>(std::tolower(static_cast<unsigned char>(c)))
+                                                    : '-';
+  return text.empty() || !std::isalnum(static_cast<unsigned char>(text[0])) ? "run" + text : text;
+}
+
 std::string name_from(const std::string& file) {
   std::string stem = std::filesystem::path(file).stem().string();
   if (stem.size() > 5 && stem.substr(stem.size() - 5) == ".flow") stem.resize(stem.size() - 5);
-  for (char& c : stem)
-    c = std::isalnum(static_cast<unsigned char>(c)) ? static_cast<char>(std::tolower(static_cast<unsigned char>(c)))
-                                                    : '-';
-  return stem.empty() || !std::isalnum(static_cast<unsigned char>(stem[0])) ? "run" + stem : stem;
+  return workflow_name(stem);
+}
+
+bool is_step(const Node& node) {
+  return std::any_of(node.members.begin(), node.members.end(),
+                     [](const Member& member) { return kind_bit(member.key) != 0; });
 }
 
 /// A workflow and the files that it runs as steps, while they are read.
@@ -138,8 +147,13 @@ class Loader {
       reading_.error("E100", root_.at, 1, "`flowrun: 1` is missing",
                      "it says for which version of the language the file is written");
     } else if (key->value.text != "1") {
-      reading_.error("E100", key->value.at, key->value.text.size(),
-                     fmt::format("this flowrun reads version 1, not `{}`", key->value.text), "needs a newer flowrun");
+      const Node& given = key->value;
+      bool newer = given.kind == Node::Kind::Integer && given.text.find_first_not_of("0") != std::string::npos;
+      reading_.error("E100", given.at, given.text.size(),
+                     given.is_scalar() && !given.text.empty()
+                         ? fmt::format("this flowrun reads version 1, not `{}`", given.text)
+                         : fmt::format("`flowrun` is the version of the language, not {}", given.kind_name()),
+                     newer ? "needs a newer flowrun" : "write `flowrun: 1`");
     }
   }
 
@@ -156,6 +170,7 @@ class Loader {
         std::string near = nearest(member.key, names);
         std::string suggestion = advice_at_top(member.key);
         if (suggestion.empty() && !near.empty()) suggestion = "did you mean `" + near + "`?";
+        if (is_step(member.value)) suggestion = "a step stands below `steps:`, indented";
         reading_.error(is_reserved(member.key) ? "E109" : "E101", member.at, member.key.size(),
                        fmt::format("unknown key `{}` at the top", member.key), suggestion);
       }
@@ -174,7 +189,8 @@ class Loader {
                   });
       if (!good && key->is_string() && name.find("${") == std::string::npos)
         reading_.error("E105", key->at, name.size(),
-                       fmt::format("`{}` is no name: a-z, 0-9, _ and -, at most 64, a letter first", name));
+                       fmt::format("`{}` is no name: a-z, 0-9, _ and -, at most 64, a letter first", name),
+                       "for example " + workflow_name(name));
       if (good) workflow.name = name;
     }
     if (const Node* key = root_.find("description")) workflow.description = reading_.plain_text(*key, "description");

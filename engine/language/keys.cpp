@@ -323,6 +323,13 @@ std::string advice_at_top(std::string_view word) {
       {"working_directory", "use `cwd`"},
       {"max-parallel", "use `concurrency`"},
       {"fail-fast", "use `fail_fast`"},
+      {"parallelism", "use `concurrency`"},
+      {"max_concurrent", "use `concurrency`"},
+      {"timeout-minutes", "use `timeout`, for example `timeout: 5m`"},
+      {"catch", "use `on_failure`"},
+      {"rescue", "use `on_failure`"},
+      {"working-directory", "use `cwd`"},
+      {"continue-on-error", "it is an option of a step, `continue_on_error`; steps stand below `steps:`"},
       {"title", "use `name` or `description`"},
   };
   auto found = others.find(word);

@@ -18,6 +18,15 @@ bool is_error_pattern(const std::string& text) {
          std::regex_match(text, kNumbered);
 }
 
+/// `write [ls, -l]` for `ls -l`; quotes and what a shell does with a line are not guessed at.
+std::string as_list(const std::string& line) {
+  static const std::regex kWords(R"(\s*[\w./:=@%+-]+(\s+[\w./:=@%+-]+)*\s*)"), kBlanks(R"(\s+)");
+  if (!std::regex_match(line, kWords)) return "write [PROGRAM, ARG, ...]";
+  std::size_t first = line.find_first_not_of(" \t\n");
+  return "write [" + std::regex_replace(line.substr(first, line.find_last_not_of(" \t\n") + 1 - first), kBlanks, ", ") +
+         "]";
+}
+
 /// A condition where only an expression is evaluated: `if: false` is one, too.
 std::optional<Expression> expression_of(const Setting<bool>& condition, const Node& node) {
   if (!condition.value) return condition.expression;
@@ -331,6 +340,9 @@ std::unique_ptr<LivingStep> read_http(Reading& reading, const Node& node) {
   if (const Node* key = node.find("follow_redirects")) {
     if (key->kind == Node::Kind::Boolean) {
       step->max_redirects = key->json().get<bool>() ? 10 : 0;
+    } else if (key->is_string() && key->text.find("${") == std::string::npos) {
+      reading.error("E102", key->at, key->text.size(),
+                    fmt::format("`follow_redirects` must be a count, true or false, not `{}`", key->text));
     } else if (auto count = reading.plain_count(*key, "follow_redirects", 0)) {
       step->max_redirects = static_cast<int>(std::min<std::int64_t>(*count, 1000));
     }
@@ -386,7 +398,7 @@ std::unique_ptr<LivingStep> read_exec(Reading& reading, const Node& node) {
   const Node& list = *node.find("exec");
   if (list.is_string()) {
     reading.error("E102", list.at, list.text.size(), "`exec` takes a list: the program and its arguments",
-                  "write [" + list.text + "], or use `shell`");
+                  as_list(list.text) + ", or use `shell`");
   } else if (reading.is(list, Node::Kind::List, "exec", "a list: the program and its arguments")) {
     if (list.items.empty()) reading.error("E102", list.at, 1, "the program is missing");
     for (const Node& item : list.items) {

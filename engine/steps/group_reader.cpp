@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <regex>
 
+#include "engine/language/other_tools.h"
 #include "engine/steps/for_each.h"
 #include "engine/steps/graph.h"
 #include "engine/steps/plain.h"
@@ -107,7 +108,8 @@ void check_items(Reading& reading, const Node& items) {
     return;
   }
   if (items.is_string() && items.text.find("${") == std::string::npos) {
-    reading.error("E208", items.at, items.text.size(), "for_each needs a list, a map or a count, not text");
+    reading.error("E208", items.at, items.text.size(), "for_each needs a list, a map or a count, not text",
+                  advice_on_bare(items.text));
     return;
   }
   static const std::regex kInput(R"(\s*\$\{\s*\$input\.([a-z0-9_]+)\s*\}\s*)");

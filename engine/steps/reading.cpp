@@ -7,6 +7,8 @@
 #include <cctype>
 #include <cmath>
 
+#include "engine/language/other_tools.h"
+
 namespace flowrun {
 namespace {
 
@@ -34,6 +36,14 @@ std::string name_like(const std::string& text) {
 std::string suggested(const std::string& word, const std::vector<std::string>& known) {
   std::string near = nearest(word, known);
   return near.empty() ? "" : "did you mean `" + near + "`?";
+}
+
+/// What is said of |word| in a step, when it leads to one of |known|.
+std::string advice_among(const std::string& word, const std::vector<std::string>& known) {
+  const std::string advice = advice_for(word, 0);
+  bool leads = std::any_of(known.begin(), known.end(),
+                           [&](const std::string& one) { return advice.starts_with("use `" + one + "`"); });
+  return leads ? advice : "";
 }
 
 /// The type that |schema| allows, when it is one that has no fields.
@@ -80,6 +90,7 @@ void Reading::only(const Node& map, const std::vector<std::string>& known, const
   for (const Member& member : map.members) {
     if (member.key.rfind("x-", 0) == 0 || std::find(known.begin(), known.end(), member.key) != known.end()) continue;
     std::string advice = advice_within(std::string_view(what).substr(1, std::string_view(what).size() - 2), member.key);
+    if (advice.empty()) advice = advice_among(member.key, known);
     error("E101", member.at, member.key.size(), fmt::format("unknown key `{}` in {}", member.key, what),
           advice.empty() ? suggested(member.key, known) : advice);
   }
@@ -87,7 +98,11 @@ void Reading::only(const Node& map, const std::vector<std::string>& known, const
 
 TextTemplate Reading::text(const Node& node) {
   if (node.is_list() || node.is_map()) {
-    error("E102", node.at, 1, fmt::format("text is needed here, not {}", node.kind_name()));
+    // `- Authorization: x` is a map to YAML.
+    bool colon = node.members.size() == 1 && node.members.front().value.is_scalar();
+    error("E102", node.at, 1, fmt::format("text is needed here, not {}", node.kind_name()),
+          colon ? fmt::format("put it in quotes: \"{}: {}\"", node.members.front().key, node.members.front().value.text)
+                : "");
     return {};
   }
   if (broken(node)) return {};
@@ -140,7 +155,8 @@ Setting<T> Reading::setting(const Node& node, const char* what, const char* want
   if (!read.value)
     error("E102", node.at, node.text.size(),
           fmt::format("`{}` must be {}, not {}", what, wanted,
-                      node.is_scalar() ? "`" + node.text + "`" : node.kind_name()));
+                      node.is_scalar() ? "`" + node.text + "`" : node.kind_name()),
+          node.is_string() ? advice_on_bare(node.text) : "");
   return read;
 }
 
@@ -155,7 +171,10 @@ Setting<bool> Reading::condition(const Node& node) {
   if (node.kind == Node::Kind::Boolean) return Setting<bool>(node.json().get<bool>());
   if (!node.is_string() || node.text.find("${") == std::string::npos) {
     std::string suggestion = node.is_string() ? "an expression stands in ${ }, for example ${ $input.x == 1 }" : "";
+    if (std::string bare = advice_on_bare(node.text); node.is_string() && !bare.empty()) suggestion = bare;
     if (node.text == "true" || node.text == "false") suggestion = "leave out the quotes: " + node.text;
+    if (node.text == "yes" || node.text == "on") suggestion = "write true";
+    if (node.text == "no" || node.text == "off") suggestion = "write false";
     if (node.text.find("always()") != std::string::npos || node.text.find("failure()") != std::string::npos)
       suggestion = "what became of a step is $status.STEP.ok; `after: [STEP]` starts whatever its outcome";
     error("E207", node.at, node.text.size(), "a condition must be true, false or an expression that yields one of them",

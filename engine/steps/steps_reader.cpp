@@ -181,7 +181,17 @@ std::unique_ptr<Step> Reading::step(const Node& node, const std::string& name, P
   std::vector<const Member*> kinds = kinds_of(node);
   if (kinds.empty() && broken(node)) return nullptr;
   if (kinds.empty()) {
+    auto later = std::find_if(node.members.begin(), node.members.end(),
+                              [](const Member& member) { return is_reserved(member.key); });
+    if (later != node.members.end()) {
+      error("E109", later->at, later->key.size(), fmt::format("`{}` is kept for a later version", later->key),
+            advice_for(later->key, 0));
+      return nullptr;
+    }
     std::string suggestion = "one of " + kind_names(kEvery);
+    // A name as in a map, in a list.
+    if (node.members.size() == 1 && name.starts_with('_') && !kinds_of(node.members.front().value).empty())
+      suggestion = fmt::format("write `- id: {}`, and below it what the step does", node.members.front().key);
     for (const Member& member : node.members)
       if (std::string advice = advice_for(member.key, 0); !advice.empty())
         suggestion = "for `" + member.key + "` " + advice;
