@@ -243,15 +243,14 @@ std::string Diagnostics::github() const {
 }
 
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
-  const std::size_t limit = std::max<std::size_t>(2, word.size() / 3);
   std::string_view best;
-  std::size_t best_distance = limit + 1;
+  std::size_t best_distance = word.size();
   for (const std::string& candidate : candidates) {
-    std::size_t gap = candidate.size() > word.size() ? candidate.size() - word.size() : word.size() - candidate.size();
-    if (gap >= best_distance) continue;
+    const std::size_t longer = std::max(word.size(), candidate.size());
+    if (longer - std::min(word.size(), candidate.size()) >= best_distance) continue;
     std::size_t d = distance(word, candidate);
-    // Two short words that share nothing are within two changes of each other, but not near.
-    if (d < best_distance && d < std::max(word.size(), candidate.size())) {
+    // Short words are within two changes of each other by chance: `any` and `all`, FETCH and PATCH.
+    if (d < best_distance && d <= std::max<std::size_t>(1, longer / 3) && d < longer) {
       best = candidate;
       best_distance = d;
     }

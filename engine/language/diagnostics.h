@@ -65,7 +65,7 @@ class Diagnostics {
   std::vector<Diagnostics> included_;
 };
 
-/// The nearest of |candidates| by Damerau-Levenshtein distance, when at most 2 or a third of the length away; or "".
+/// The nearest of |candidates| by Damerau-Levenshtein distance, when at most a third of the length away, or 1; or "".
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace flowrun

@@ -130,5 +130,8 @@ TEST_CASE("the nearest word is one that a slip of the finger explains") {
   CHECK(nearest("continue-onerror", words) == "continue_on_error");
   CHECK(nearest("completely", words).empty());
   CHECK(nearest("", words).empty());
+  CHECK(nearest("any", {"all"}).empty());
+  CHECK(nearest("FETCH", {"PATCH"}).empty());
+  CHECK(nearest("y", {"key"}).empty());
   CHECK(nearest("needs", {}).empty());
 }
