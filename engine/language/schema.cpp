@@ -113,6 +113,13 @@ void check_type(const Node& type, Diagnostics& diagnostics) {
       near.empty() ? "string, integer, number, boolean, array, object or null" : "did you mean `" + near + "`?");
 }
 
+void check_format(const Node& format, Diagnostics& diagnostics) {
+  if (!format.is_string() || format.text == "date" || format.text == "date-time") return;
+  diagnostics.error("E108", format.at, static_cast<int>(std::max<std::size_t>(1, format.text.size())),
+                    fmt::format("no format `{}`: nothing would be checked", format.text),
+                    "date or date-time; a `pattern` checks others");
+}
+
 void check_pattern(const Node& pattern, Diagnostics& diagnostics) {
   if (!pattern.is_string()) return;
   try {
@@ -134,6 +141,7 @@ void check_keyword(const SchemaKeyword& keyword, const Member& member, bool inpu
     for (const Node& type : value.items) check_type(type, diagnostics);
   }
   if (member.key == "pattern") check_pattern(value, diagnostics);
+  if (member.key == "format") check_format(value, diagnostics);
   if (keyword.takes == Takes::SchemaMap)
     for (const Member& property : value.members) check_schema_keywords(property.value, false, diagnostics);
   if (keyword.takes == Takes::Schema) check_schema_keywords(value, false, diagnostics);
@@ -199,11 +207,16 @@ void check_schema_keywords(const Node& schema, bool input, Diagnostics& diagnost
       continue;
     }
     std::vector<std::string> names;
-    for (const SchemaKeyword& keyword : keywords) names.push_back(keyword.name);
+    bool of_input = false;
+    for (const SchemaKeyword& keyword : keywords) {
+      of_input = of_input || member.key == keyword.name;
+      if (input || !keyword.of_input) names.push_back(keyword.name);
+    }
     std::string near = nearest(member.key, names);
+    std::string advice = near.empty() ? "" : "did you mean `" + near + "`?";
+    if (of_input) advice = "it stands beside the `type` of a whole input only";
     diagnostics.error("E108", member.at, static_cast<int>(member.key.size()),
-                      fmt::format("`{}` is not among the JSON Schema keywords that flowrun knows", member.key),
-                      near.empty() ? "" : "did you mean `" + near + "`?");
+                      fmt::format("`{}` is not among the JSON Schema keywords that flowrun knows", member.key), advice);
   }
 }
 
