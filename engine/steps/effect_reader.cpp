@@ -158,7 +158,7 @@ void read_expect(Reading& reading, HttpStep& step, const Node& node) {
       step.expect.push_back({first, first + 99});
     } else if (std::regex_match(one.text, kOne)) {
       step.expect.push_back({std::stoi(one.text), std::stoi(one.text)});
-    } else if (std::regex_match(one.text, found, kRange)) {
+    } else if (std::regex_match(one.text, found, kRange) && found[1] <= found[2]) {
       step.expect.push_back({std::stoi(found[1]), std::stoi(found[2])});
     } else {
       reading.error("E102", one.at, one.text.size(), fmt::format("`expect` does not know `{}`", one.text),
@@ -315,6 +315,9 @@ std::unique_ptr<LivingStep> read_http(Reading& reading, const Node& node) {
     reading.secrets_allowed = also;
     bool expression = member->value.is_string() && member->value.text.find("${") != std::string::npos;
     if (kind == HttpStep::Body::Form && !expression) reading.is(member->value, Node::Kind::Map, "form", "a map");
+    bool text = kind == HttpStep::Body::Text || kind == HttpStep::Body::File;
+    if (text && (!member->value.is_scalar() || member->value.kind == Node::Kind::Null))
+      reading.is(member->value, Node::Kind::String, name, kind == HttpStep::Body::File ? "the path of a file" : "text");
   }
   if (body && (step->method == "GET" || step->method == "HEAD"))
     reading.error("E106", body->at, body->key.size(), fmt::format("a {} has no body", step->method),
