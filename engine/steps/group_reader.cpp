@@ -87,6 +87,25 @@ std::unique_ptr<GraphStep> read_branches(Reading& reading, const Node& node, con
   return step;
 }
 
+/// Where the first success ends the group, a branch that waits for the success of another comes too late. Unless that
+/// one does not count: it may be skipped, or have failed.
+void check_winners(Reading& reading, const GraphStep& step) {
+  const Join& join = step.join;
+  bool first = join.policy == Join::Policy::FirstCompleted ||
+               (join.policy == Join::Policy::Quorum && !join.percent && join.amount <= 1);
+  if (!first) return;
+  for (const GraphStep::Child& child : step.children)
+    for (std::size_t needed : child.needs) {
+      auto* other = dynamic_cast<const LivingStep*>(step.children[needed].step.get());
+      if (!other || other->options.condition.written() || other->options.continue_on_error.written()) continue;
+      const Step& branch = *child.step;
+      reading.error("E303", {branch.origin.line, branch.origin.column}, branch.kind.size(),
+                    fmt::format("branch `{}` can never win: the success of `{}`, which it needs, ends the {}",
+                                branch.name, other->name, step.race ? "race" : "group"),
+                    fmt::format("make one branch of the two, or say `after: [{}]`", other->name));
+    }
+}
+
 /// A name that is bound by the language, or around here already, can not be bound again.
 void check_as(Reading& reading, const Node& node, const std::string& as) {
   static const std::vector<std::string> kOwn{"input",  "vars",  "steps", "status", "run", "secrets",
@@ -133,13 +152,16 @@ void read_group(Reading& reading, GroupStep& step, const Node& node) {
 }
 
 std::unique_ptr<LivingStep> read_parallel(Reading& reading, const Node& node) {
-  return read_branches(reading, node, "parallel");
+  auto step = read_branches(reading, node, "parallel");
+  check_winners(reading, *step);
+  return step;
 }
 
 std::unique_ptr<LivingStep> read_race(Reading& reading, const Node& node) {
   auto step = read_branches(reading, node, "race");
   step->race = true;
   if (!node.find("join")) step->join = {Join::Policy::Quorum, 1, false};
+  check_winners(reading, *step);
   return step;
 }
 
