@@ -446,14 +446,13 @@ void Reading::written_edges(GraphStep& graph_step, std::size_t i, const Node& no
         if (known.count(name->text)) continue;
         std::vector<std::string> siblings;
         for (const auto& [sibling_name, line] : known) siblings.push_back(sibling_name);
-        std::string near = nearest(name->text, siblings);
         std::string suggestion;
-        if (!near.empty()) {
-          suggestion = fmt::format("did you mean `{}` (line {})?", near, known.at(near));
+        if (visible(name->text)) {
+          suggestion = "it stands further out: give `needs` to the group around this step";
         } else if (std::optional<Place> place = where_is(name->text)) {
           suggestion = fmt::format("it exists, but inside `{}`; name that", place->groups);
-        } else if (visible(name->text)) {
-          suggestion = "it stands further out: give `needs` to the group around this step";
+        } else if (std::string near = nearest(name->text, siblings); !near.empty()) {
+          suggestion = fmt::format("did you mean `{}` (line {})?", near, known.at(near));
         }
         error("E203", name->at, name->text.size(), fmt::format("no step `{}` beside this one", name->text), suggestion);
       } else if (*sibling == i) {
