@@ -259,11 +259,13 @@ class Loader {
     const Node* declared = root_.find("vars");
     if (!declared || !reading_.is(*declared, Node::Kind::Map, "vars", "a map of names to values")) return;
     reading_.moment = Reading::Moment::Vars;
+    for (const Member& member : declared->members) reading_.later_vars.emplace(member.key, member.at.line);
     for (const Member& member : declared->members) {
       if (member.key.rfind("x-", 0) == 0) continue;
       reading_.check_name(member.key, member.at, "a variable", false);
       loaded_.vars.push_back({member.key, reading_.value(member.value)});
       reading_.vars.insert(member.key);
+      reading_.later_vars.erase(member.key);
     }
     reading_.moment = Reading::Moment::Run;
   }
@@ -458,9 +460,16 @@ class Loader {
     for (std::size_t i = 0; i < own.size(); ++i)
       if (!errors[i].empty()) wrong.emplace(own[i], errors[i]);
     if (wrong.empty()) return;
-    for (const Reading::Asked& asked : reading_.asked)
-      if (auto error = wrong.find({asked.expression.code(), asked.strict}); error != wrong.end())
-        reading_.error("E201", asked.expression.at(), asked.expression.code().size(), "jq says: " + error->second);
+    for (const Reading::Asked& asked : reading_.asked) {
+      const Expression& expression = asked.expression;
+      auto error = wrong.find({expression.code(), asked.strict});
+      if (error == wrong.end()) continue;
+      // `maap/1 is not defined`
+      const std::string name = error->second.substr(0, error->second.find('/'));
+      std::optional<Position> word = expression.word(name);
+      reading_.error("E201", word.value_or(expression.at()), word ? name.size() : expression.code().size(),
+                     "jq says: " + error->second);
+    }
   }
 
   Definition* sub_workflow(const Node& node) {

@@ -287,8 +287,8 @@ input: { a: 1, b: "${ $input.a }" }
 vars: { c: "${ $vars.d }", d: "${ $uuid }", e: "${ $input.a }", f: "${ $run.id }" }
 steps: { s: { set: "${ $vars.e }" } }
 )");
-  for (const char* part :
-       {"`$input` is not known yet", "`$vars` has no `d`", "`$uuid` is not known yet", "`$run.id` is not known yet"}) {
+  for (const char* part : {"`$input` is not known yet", "`$vars.d` is not known yet: it comes on line 3",
+                           "`$uuid` is not known yet", "`$run.id` is not known yet"}) {
     INFO(part << "\n" << said);
     CHECK(has(said, part));
   }

@@ -15,6 +15,7 @@ struct Expression::Compiled {
   std::string code;
   Position at;
   std::vector<Use> uses;
+  std::vector<std::pair<std::string, Position>> words;
   std::vector<Reference> references;
   std::unique_ptr<NativeNode> native;
 };
@@ -129,19 +130,28 @@ Evaluation named(Evaluation evaluation, const std::string& code) {
 }  // namespace
 
 Expression Expression::compile(std::string_view code, Position at, Diagnostics& diagnostics) {
+  std::size_t seen = 0;
+  auto place = [&, where = at](std::size_t offset) mutable {
+    if (offset < seen) {
+      where = at;
+      seen = 0;
+    }
+    for (; seen < std::min(offset, code.size()); ++seen) {
+      ++where.column;
+      if (code[seen] == '\n') where = {where.line + 1, 1};
+    }
+    return where;
+  };
+  return compile(code, place, diagnostics);
+}
+
+Expression Expression::compile(std::string_view code, const std::function<Position(std::size_t)>& place,
+                               Diagnostics& diagnostics) {
   auto compiled = std::make_shared<Compiled>();
   std::size_t first = code.find_first_not_of(" \t\r\n");
   std::size_t last = code.find_last_not_of(" \t\r\n");
   compiled->code = first == std::string_view::npos ? "" : std::string(code.substr(first, last - first + 1));
-  compiled->at = at;
-  auto place = [&](std::size_t offset) {
-    Position where = at;
-    for (std::size_t i = 0; i < std::min(offset, code.size()); ++i) {
-      ++where.column;
-      if (code[i] == '\n') where = {where.line + 1, 1};
-    }
-    return where;
-  };
+  const Position at = compiled->at = place(0);
   if (is_identifier(code) && code != "now" && code != "null" && code != "true" && code != "false") {
     diagnostics.error(
         "E202", at, static_cast<int>(code.size()), fmt::format("`${{{}}}` is the shell's syntax", code),
@@ -156,7 +166,14 @@ Expression Expression::compile(std::string_view code, Position at, Diagnostics& 
     std::vector<Token> tokens = tokenize(code);
     check_structure(tokens, code.size());
     compiled->uses = uses_of(tokens);
+    for (Use& use : compiled->uses) {
+      use.at = place(use.offset);
+      use.offset -= first;
+    }
     compiled->native = parse_native(tokens);
+    if (!compiled->native)
+      for (const Token& token : tokens)
+        if (token.kind == Token::Kind::Word) compiled->words.emplace_back(token.value, place(token.offset));
   } catch (const TokenError& error) {
     bool coded = error.message.size() > 5 && error.message[0] == 'E' && error.message[4] == ' ';
     std::string kind = coded ? error.message.substr(0, 4) : "E201";
@@ -177,6 +194,19 @@ Expression Expression::compile(std::string_view code, Position at, Diagnostics& 
 const std::string& Expression::code() const { return compiled_->code; }
 Position Expression::at() const { return compiled_->at; }
 const std::vector<Reference>& Expression::references() const { return compiled_->references; }
+const std::vector<Use>& Expression::uses() const { return compiled_->uses; }
+
+const Use* Expression::plain_path() const {
+  if (!native() || compiled_->uses.size() != 1 || compiled_->uses[0].length != compiled_->code.size()) return nullptr;
+  return &compiled_->uses[0];
+}
+
+std::optional<Position> Expression::word(std::string_view word) const {
+  for (const auto& [name, where] : compiled_->words)
+    if (name == word) return where;
+  return std::nullopt;
+}
+
 bool Expression::native() const { return compiled_->native != nullptr; }
 
 std::optional<Value> Expression::literal() const {

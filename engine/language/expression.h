@@ -18,16 +18,28 @@ namespace flowrun {
 
 using Evaluation = std::variant<Value, Failure>;
 
+struct Use;  // language/references.h
+
 /// One expression, compiled. Immutable, cheap to copy.
 class Expression {
  public:
-  /// |code| is the text between `${` and `}`, at |at|. Errors E201, E202, E205, E212 go to |diagnostics|.
+  /// |code| is the text between `${` and `}`; |place| says where its bytes stand, asked in their order. Errors E201,
+  /// E202, E205, E212 go to |diagnostics|.
+  static Expression compile(std::string_view code, const std::function<Position(std::size_t)>& place,
+                            Diagnostics& diagnostics);
+  /// The same of code that stands as it is at |at|.
   static Expression compile(std::string_view code, Position at, Diagnostics& diagnostics);
 
   const std::string& code() const;
   Position at() const;
   /// What it names: `$steps.x...`, `$input.y...`, `$item`, `.`; each once, in order of appearance.
   const std::vector<Reference>& references() const;
+  /// The same as often as they are written, with what follows and where they stand.
+  const std::vector<Use>& uses() const;
+  /// The one that it is as a whole, such as `$input.files`; or null.
+  const Use* plain_path() const;
+  /// Where |word|, a name without `$` or `.`, stands first in it. Known of what is not native.
+  std::optional<Position> word(std::string_view word) const;
   bool native() const;
   /// Exactly one result, or a Failure of type `expression`.
   Evaluation evaluate(const Scope& scope, Evaluator& evaluator) const;
@@ -54,7 +66,8 @@ struct TextTemplate {
   /// Rule 1 and 2 of LANGUAGE.md 2.11: the typed value, or text.
   Evaluation evaluate(const Scope& scope, Evaluator& evaluator) const;
 
-  static TextTemplate compile(const Node& scalar, Diagnostics& diagnostics);
+  /// Of the text behind the byte |from|.
+  static TextTemplate compile(const Node& scalar, Diagnostics& diagnostics, std::size_t from = 0);
 };
 
 /// How a value reads inside text: strings as they are, numbers and booleans as JSON; null, lists and objects are

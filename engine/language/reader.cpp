@@ -93,6 +93,7 @@ class Builder : public YAML::EventHandler {
     node.block = !node.plain && (first == '|' || first == '>');
     node.kind = node.plain ? core_kind(value) : Node::Kind::String;
     if (node.block) node.at = block_start(begin);
+    node.offset = node.block ? text_.start(node.at.line) : begin;
     if (node.kind == Node::Kind::Float && !is_finite(value))
       throw Refusal{"E001", begin, static_cast<int>(value.size()),
                     fmt::format("`{}` is a number that JSON has no way to write", value), "put it in quotes"};

@@ -13,6 +13,7 @@ namespace {
 constexpr std::array<std::string_view, 15> kRefused{
     "input",      "inputs", "debug",   "stderr",     "input_filename",  "input_line_number", "env",          "halt",
     "halt_error", "import", "include", "modulemeta", "get_search_list", "localtime",         "strflocaltime"};
+constexpr std::array<std::string_view, 4> kOfGitHub{"always", "success", "failure", "cancelled"};
 constexpr std::array<std::string_view, 3> kRefusedVariables{"ENV", "__loc__", "__prog_args"};
 
 bool contains(const auto& list, std::string_view word) {
@@ -105,12 +106,39 @@ bool ends_value(const Token& token) {
   }
 }
 
+/// Fills the hops of |use|, whose path ends before token |i|. How much longer it is with those that are not in its
+/// path.
+std::size_t add_hops(Use& use, const std::vector<Token>& tokens, std::size_t i) {
+  const std::size_t end = tokens[i - 1].offset + tokens[i - 1].length;
+  for (const std::string& field : use.path) use.hops.push_back({Hop::Kind::Field, field});
+  auto symbol = [&](std::size_t at, const char* text) { return at < tokens.size() && tokens[at].is(text); };
+  std::size_t behind = end;
+  for (;;) {
+    if (i < tokens.size() && tokens[i].kind == Token::Kind::Field) {
+      use.hops.push_back({Hop::Kind::Field, tokens[i].value});
+      i += 1;
+    } else if (symbol(i, "[") && symbol(i + 1, "]")) {
+      use.hops.push_back({Hop::Kind::Each, ""});
+      i += 2;
+    } else if (symbol(i, "[") && symbol(i + 2, "]") && tokens[i + 1].kind == Token::Kind::Number) {
+      use.hops.push_back({Hop::Kind::Item, tokens[i + 1].value});
+      i += 3;
+    } else {
+      break;
+    }
+    behind = tokens[i - 1].offset + tokens[i - 1].length;
+  }
+  if (symbol(i, "?") && !use.hops.empty()) use.hops.pop_back();
+  return behind - end;
+}
+
 }  // namespace
 
 std::vector<Use> uses_of(const std::vector<Token>& tokens) {
   std::set<std::string> local = local_names(tokens);
   std::vector<Use> uses;
   DotTracker dot;
+  bool tries = std::any_of(tokens.begin(), tokens.end(), [](const Token& token) { return token.word("try"); });
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     const Token& token = tokens[i];
     dot.see(tokens, i);
@@ -120,6 +148,11 @@ std::vector<Use> uses_of(const std::vector<Token>& tokens) {
     if (token.kind == Token::Kind::Word && !key && contains(kRefused, token.value))
       throw TokenError{token.offset, fmt::format("E212 `{}` is not available: an expression sees only what the journal "
                                                  "holds, and changes nothing",
+                                                 token.value)};
+    if (token.kind == Token::Kind::Word && contains(kOfGitHub, token.value) && i + 2 < tokens.size() &&
+        tokens[i + 1].is("(") && tokens[i + 2].is(")"))
+      throw TokenError{token.offset, fmt::format("E202 `{}()` is the syntax of another tool: what became of a step is "
+                                                 "`$status.STEP.ok`, and `after: [STEP]` starts whatever its outcome",
                                                  token.value)};
     if (token.kind == Token::Kind::Variable && contains(kRefusedVariables, token.value))
       throw TokenError{token.offset,
@@ -132,6 +165,8 @@ std::vector<Use> uses_of(const std::vector<Token>& tokens) {
     if (token.word("now") && !key) {
       // jq's own clock is shadowed by the time at which the step became ready.
       use.reference.variable = "now";
+      use.offset = token.offset;
+      use.length = token.length;
       uses.push_back(std::move(use));
       continue;
     }
@@ -156,6 +191,10 @@ std::vector<Use> uses_of(const std::vector<Token>& tokens) {
         break;
       }
     }
+    const Token& end = tokens[j - 1];
+    use.offset = token.offset;
+    use.length = end.offset + end.length - token.offset;
+    if (!tries) use.length += add_hops(use, tokens, j);
     bool of_steps = use.reference.variable == "steps" || use.reference.variable == "status";
     if (of_steps && use.path.empty())
       throw TokenError{token.offset,

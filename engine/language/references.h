@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/language/diagnostics.h"
+#include "engine/language/static_type.h"
 #include "engine/language/tokens.h"
 #include "engine/model/scope.h"
 
@@ -13,6 +15,11 @@ namespace flowrun {
 struct Use {
   Reference reference;
   std::vector<std::string> path;  ///< all literal fields behind the variable, the member included
+  /// The same and what follows, as far as it is written out and must be there: `?` ends it.
+  std::vector<Hop> hops;
+  std::size_t offset = 0;  ///< in the code of its expression
+  std::size_t length = 0;  ///< with its hops
+  Position at;             ///< in the file
 };
 
 /// Throws TokenError with a message that begins with its code: `E205 ...`, `E212 ...`.

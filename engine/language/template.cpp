@@ -13,12 +13,12 @@ namespace {
 
 Failure refuse(std::string message) { return {"expression", std::move(message), "", 0, {}}; }
 
-void refuse_other_tools(const std::string& literal, const Node& scalar, std::size_t from, Diagnostics& diagnostics) {
+void refuse_other_tools(const std::string& literal, ScalarWalk& walk, std::size_t from, Diagnostics& diagnostics) {
   static const std::regex kBraces(R"(\{\{-?\s*[A-Za-z_.$][^{}]*?\s*-?\}\})");
   std::smatch found;
   if (literal.find("{{") == std::string::npos || !std::regex_search(literal, found, kBraces)) return;
   diagnostics.error(
-      "E202", scalar.position(from + static_cast<std::size_t>(found.position(0))), static_cast<int>(found.length(0)),
+      "E202", walk.position(from + static_cast<std::size_t>(found.position(0))), static_cast<int>(found.length(0)),
       fmt::format("`{}` is the syntax of another tool", found[0].str()), advice_on_braces(found[0].str()));
 }
 
@@ -69,25 +69,26 @@ Evaluation TextTemplate::evaluate(const Scope& scope, Evaluator& evaluator) cons
   return text.holes.empty() ? Value::string(text.text) : Value(to_json(text));
 }
 
-TextTemplate TextTemplate::compile(const Node& scalar, Diagnostics& diagnostics) {
+TextTemplate TextTemplate::compile(const Node& scalar, Diagnostics& diagnostics, std::size_t from) {
   TextTemplate compiled;
   const std::string& text = scalar.text;
+  ScalarWalk walk(scalar, diagnostics.source().text);
   std::string literal;
-  std::size_t literal_from = 0;
+  std::size_t literal_from = from;
   auto flush = [&] {
     if (literal.empty()) return;
-    refuse_other_tools(literal, scalar, literal_from, diagnostics);
+    refuse_other_tools(literal, walk, literal_from, diagnostics);
     compiled.parts.emplace_back(std::move(literal));
     literal.clear();
   };
-  for (std::size_t i = 0; i < text.size();) {
+  for (std::size_t i = from; i < text.size();) {
     if (text.compare(i, 3, "$${") == 0) {
       literal += "${";
       i += 3;
     } else if (text.compare(i, 3, "${{") == 0) {
       std::size_t close = text.find("}}", i);
       std::size_t end = close == std::string::npos ? text.size() : close + 2;
-      diagnostics.error("E202", scalar.position(i),
+      diagnostics.error("E202", walk.position(i),
                         static_cast<int>(std::min<std::size_t>(close == std::string::npos ? 3 : end - i, 80)),
                         "`${{ ... }}` is the syntax of another tool", advice_on_braces(text.substr(i, end - i)));
       return compiled;
@@ -97,13 +98,14 @@ TextTemplate TextTemplate::compile(const Node& scalar, Diagnostics& diagnostics)
       try {
         end = expression_end(text, i + 2);
       } catch (const TokenError& error) {
-        diagnostics.error("E201", scalar.position(error.offset), 1, error.message);
+        diagnostics.error("E201", walk.position(error.offset), 1, error.message);
         return compiled;
       }
       // Findings point at the code, not at the blank before it.
       std::size_t begin = std::min(text.find_first_not_of(" \t\r\n", i + 2), end);
-      compiled.parts.emplace_back(
-          Expression::compile(std::string_view(text).substr(begin, end - begin), scalar.position(begin), diagnostics));
+      compiled.parts.emplace_back(Expression::compile(
+          std::string_view(text).substr(begin, end - begin),
+          [&](std::size_t offset) { return walk.position(begin + offset); }, diagnostics));
       i = end + 1;
       literal_from = i;
     } else {

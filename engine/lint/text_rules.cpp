@@ -149,7 +149,8 @@ void interpolated_script(const Survey& survey, Findings& findings) {
       bool other = rest.starts_with("${{") && dollar.where != Dollar::Where::Copied;
       if (!other && !rest.starts_with("${ $")) continue;
       std::size_t end = rest.find('}');
-      findings.add(script->position(dollar.at), end == std::string_view::npos ? 3 : end + (other ? 2 : 1),
+      findings.add(ScalarWalk(*script, findings.text()).position(dollar.at),
+                   end == std::string_view::npos ? 3 : end + (other ? 2 : 1),
                    "a script is not interpolated: the shell reads this as its own",
                    "give the value by `env` and write \"$NAME\"");
       break;
@@ -166,7 +167,7 @@ void unquoted_variable(const Survey& survey, Findings& findings) {
       if (dollar.where != Dollar::Where::Split || dollar.name.empty()) continue;
       const Node* value = env->find(dollar.name);
       if (!value || is_one_word(*value) || means_several(dollar.name)) continue;
-      findings.add(script->position(dollar.at), dollar.length,
+      findings.add(ScalarWalk(*script, findings.text()).position(dollar.at), dollar.length,
                    fmt::format("blanks and * in ${} make several words of it", dollar.name),
                    fmt::format("write \"${}\"", dollar.name));
     }

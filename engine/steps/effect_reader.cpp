@@ -186,6 +186,7 @@ void read_url(Reading& reading, HttpStep& step, const Node& node) {
   if (!reading.is(node, Node::Kind::String, "http", "[METHOD] URL")) return;
   static const std::regex kMethod(R"(^\s*([A-Za-z]+)\s+(?=\S))");
   Node url = node;
+  std::size_t behind_method = 0;
   std::smatch found;
   if (std::regex_search(node.text, found, kMethod)) {
     step.method = found[1];
@@ -197,11 +198,12 @@ void read_url(Reading& reading, HttpStep& step, const Node& node) {
       reading.error("E102", node.at, step.method.size(), fmt::format("no method `{}`", step.method),
                     near.empty() ? "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS" : "did you mean `" + near + "`?");
     }
-    url.text = node.text.substr(static_cast<std::size_t>(found.length(0)));
+    behind_method = static_cast<std::size_t>(found.length(0));
+    url.text = node.text.substr(behind_method);
     if (!url.block) url.at.column += static_cast<int>(found.length(0));
   }
   bool allowed = std::exchange(reading.secrets_allowed, true);
-  step.url = reading.text(url);
+  step.url = reading.text(node, behind_method);
   reading.secrets_allowed = allowed;
   if (step.url.constant() && !step.url.parts.empty()) {
     const std::string& text = std::get<std::string>(step.url.parts.front());

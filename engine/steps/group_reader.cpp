@@ -14,6 +14,8 @@
 namespace flowrun {
 namespace {
 
+constexpr double kMostItems = 1e6;  // flowrun-workflow(5), "Limits"
+
 void read_amount(Reading& reading, Join& join, const Node& node) {
   static const std::regex kPercent(R"(([0-9]+(?:\.[0-9]+)?)%)");
   std::smatch found;
@@ -126,22 +128,13 @@ void check_items(Reading& reading, const Node& items) {
     reading.error("E208", items.at, items.text.size(), "for_each needs a list, a map or a count");
     return;
   }
+  if (number && items.json().get<double>() > kMostItems)
+    reading.error("E008", items.at, items.text.size(), "for_each takes at most 1,000,000 items");
   if (items.is_string() && items.text.find("${") == std::string::npos) {
     reading.error("E208", items.at, items.text.size(), "for_each needs a list, a map or a count, not text",
                   advice_on_bare(items.text));
     return;
   }
-  static const std::regex kInput(R"(\s*\$\{\s*\$input\.([a-z0-9_]+)\s*\}\s*)");
-  std::smatch found;
-  if (!items.is_string() || !std::regex_match(items.text, found, kInput)) return;
-  auto input = reading.inputs.find(found[1]);
-  if (input == reading.inputs.end() || !input->second.is_object()) return;
-  std::string type = input->second.value("type", Json()).is_string() ? input->second["type"].get<std::string>() : "";
-  if (type == "string" || type == "boolean")
-    reading.error(
-        "E208", items.at, items.text.size(),
-        fmt::format("for_each needs a list, a map or a count; input `{}` is of type {}", found[1].str(), type),
-        type == "string" ? "split it: ${ $input." + found[1].str() + " | split(\",\") }" : "");
 }
 
 }  // namespace
@@ -180,6 +173,11 @@ std::unique_ptr<LivingStep> read_for_each(Reading& reading, const Node& node) {
   const Member& items = *node.member("for_each");
   check_items(reading, items.value);
   step->items = reading.value(items.value);
+  step->items.each([&](const Expression& expression, bool whole) {
+    if (whole && items.value.is_scalar())
+      reading.must_be(expression, {"array", "object", "integer", "number"}, "for_each needs a list, a map or a count",
+                      "split it: ${{ {} | split(\",\") }}");
+  });
   if (const Node* key = node.find("concurrency")) step->concurrency = reading.count(*key, "concurrency", 1);
   if (const Node* key = node.find("batch")) step->batch = reading.count(*key, "batch", 1);
   std::vector<std::string> bound{"item", "index", "key"};

@@ -18,6 +18,26 @@ constexpr std::array<const char*, 12> kStatusFields{"state",    "ok",         "o
                                                     "attempts", "started_at", "finished_at", "duration_ms",
                                                     "by",       "winner",     "counts",      "branches"};
 
+/// Of `$status.x`, as far as it is always the same.
+const Json& status_schema() {
+  static const Json schema = Json::parse(R"({"type": "object", "properties": {
+    "state": {"type": "string"},
+    "ok": {"type": "boolean"},
+    "attempts": {"type": "integer"},
+    "counts": {"type": "object", "additionalProperties": false, "properties": {
+      "total": {"type": "integer"}, "succeeded": {"type": "integer"}, "failed": {"type": "integer"},
+      "skipped": {"type": "integer"}, "cancelled": {"type": "integer"}, "blocked": {"type": "integer"}}}}})");
+  return schema;
+}
+
+// What a setting takes when it is evaluated.
+std::vector<std::string> types_for(bool) { return {"boolean"}; }
+std::vector<std::string> types_for(std::int64_t) { return {"integer", "number"}; }
+std::vector<std::string> types_for(double) { return {"integer", "number"}; }
+std::vector<std::string> types_for(Duration) { return {"string"}; }
+
+constexpr const char* kNameOrHyphen = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+
 bool is_name(const std::string& text) {
   if (text.empty() || text.size() > 64 || !(text[0] >= 'a' && text[0] <= 'z')) return false;
   return std::all_of(text.begin(), text.end(),
@@ -44,13 +64,6 @@ std::string advice_among(const std::string& word, const std::vector<std::string>
   bool leads = std::any_of(known.begin(), known.end(),
                            [&](const std::string& one) { return advice.starts_with("use `" + one + "`"); });
   return leads ? advice : "";
-}
-
-/// The type that |schema| allows, when it is one that has no fields.
-std::string scalar_type(const Json& schema) {
-  if (!schema.is_object() || !schema.contains("type") || !schema["type"].is_string()) return "";
-  std::string type = schema["type"];
-  return type == "object" || type == "array" ? "" : type;
 }
 
 }  // namespace
@@ -96,7 +109,7 @@ void Reading::only(const Node& map, const std::vector<std::string>& known, const
   }
 }
 
-TextTemplate Reading::text(const Node& node) {
+TextTemplate Reading::text(const Node& node, std::size_t from) {
   if (node.is_list() || node.is_map()) {
     // `- Authorization: x` is a map to YAML.
     bool colon = node.members.size() == 1 && node.members.front().value.is_scalar();
@@ -106,7 +119,7 @@ TextTemplate Reading::text(const Node& node) {
     return {};
   }
   if (broken(node)) return {};
-  TextTemplate compiled = TextTemplate::compile(node, diagnostics);
+  TextTemplate compiled = TextTemplate::compile(node, diagnostics, from);
   for (const TextTemplate::Part& part : compiled.parts)
     if (const auto* expression = std::get_if<Expression>(&part)) note(*expression, Mention::Place::Text);
   return compiled;
@@ -146,6 +159,7 @@ Setting<T> Reading::setting(const Node& node, const char* what, const char* want
     TextTemplate compiled = text(node);
     if (compiled.is_one_expression()) {
       read.expression = compiled.expression();
+      must_be(*read.expression, types_for(T{}), fmt::format("`{}` must be {}", what, wanted));
     } else if (!compiled.parts.empty()) {
       error("E102", node.at, node.text.size(), fmt::format("`{}` must be {} or one whole expression", what, wanted));
     }
@@ -175,8 +189,9 @@ Setting<bool> Reading::condition(const Node& node) {
     if (node.text == "true" || node.text == "false") suggestion = "leave out the quotes: " + node.text;
     if (node.text == "yes" || node.text == "on") suggestion = "write true";
     if (node.text == "no" || node.text == "off") suggestion = "write false";
-    if (node.text.find("always()") != std::string::npos || node.text.find("failure()") != std::string::npos)
-      suggestion = "what became of a step is $status.STEP.ok; `after: [STEP]` starts whatever its outcome";
+    for (const char* call : {"always()", "success()", "failure()", "cancelled()"})
+      if (node.text.find(call) != std::string::npos)
+        suggestion = "what became of a step is $status.STEP.ok; `after: [STEP]` starts whatever its outcome";
     error("E207", node.at, node.text.size(), "a condition must be true, false or an expression that yields one of them",
           suggestion);
     return {};
@@ -195,6 +210,7 @@ Setting<bool> Reading::condition(const Node& node) {
   if (auto literal = read.expression->literal(); literal && !literal->json().is_boolean())
     error("E207", node.at, node.text.size(),
           fmt::format("this condition is always {}, which is neither true nor false", literal->text()));
+  must_be(*read.expression, {"boolean"}, "a condition must be true or false", "compare it: ${{ {} == \"...\" }}");
   return read;
 }
 
@@ -300,73 +316,78 @@ FailFast Reading::fail_fast(const Node& node) {
 
 void Reading::note(const Expression& expression, Mention::Place place) {
   if (!expression.native()) asked.push_back({expression, false});
-  for (const Reference& reference : expression.references()) {
-    check_reference(reference, expression);
+  for (const Use& use : expression.uses()) check_use(use, expression);
+  for (const Reference& reference : expression.references())
     mentions.push_back({reference, expression, place, fallback_level_});
-  }
 }
 
-void Reading::check_reference(const Reference& reference, const Expression& expression) {
+void Reading::check_use(const Use& use, const Expression& expression) {
+  const Reference& reference = use.reference;
   const std::string& variable = reference.variable;
-  Position at = expression.at();
-  std::size_t length = expression.code().size();
   auto field_of = [&](const auto& fields) {
     std::vector<std::string> names(fields.begin(), fields.end());
     if (reference.member.empty() || std::find(names.begin(), names.end(), reference.member) != names.end()) return;
-    error("E204", at, length, fmt::format("`${}` has no `{}`", variable, reference.member),
+    error("E204", use.at, use.length, fmt::format("`${}` has no `{}`", variable, reference.member),
           suggested(reference.member, names));
   };
   if (is_bound(variable)) return;
-  if (moment != Moment::Run) check_before_run(reference, at, length);
+  if (moment != Moment::Run) check_before_run(use);
   if (variable == "steps" || variable == "status") {
-    if (moment == Moment::Run) check_step_reference(reference, expression);
+    if (moment == Moment::Run) check_step_use(use, expression);
   } else if (variable == "input") {
     if (moment == Moment::Inputs) return;
     std::vector<std::string> names;
     for (const auto& [known, schema] : inputs) names.push_back(known);
     field_of(names);
-    check_input_field(reference, at, length);
+    check_fields(use);
     if (secret_inputs.count(reference.member))
-      error("E401", at, length, fmt::format("input `{}` is a secret of this file", reference.member),
+      error("E401", use.at, use.length, fmt::format("input `{}` is a secret of this file", reference.member),
             "write the secret, ${ $secrets.NAME }");
   } else if (variable == "vars") {
     if (moment == Moment::Inputs) return;
-    field_of(vars);
+    if (auto later = later_vars.find(reference.member); later != later_vars.end())
+      error("E204", use.at, use.length,
+            fmt::format("`$vars.{}` is not known yet: it comes on line {}", reference.member, later->second),
+            "`vars` are evaluated from top to bottom");
+    else
+      field_of(vars);
   } else if (variable == "run") {
     field_of(kRunFields);
   } else if (variable == "secrets") {
-    field_of(secrets);
+    if (moment != Moment::Inputs) field_of(secrets);
     bool alone = expression.code() == "$secrets." + reference.member;
     if (!alone) {
-      error("E401", at, length, "a secret is written alone, `${ $secrets.NAME }`, never within a larger expression");
+      error("E401", use.at, use.length,
+            "a secret is written alone, `${ $secrets.NAME }`, never within a larger expression");
     } else if (!secrets_allowed) {
-      error("E401", at, length, "a secret may not flow here: others could see it",
+      error("E401", use.at, use.length, "a secret may not flow here: others could see it",
             "it may go into the URL, query, headers, auth and body of http, into env and stdin of processes, and to a "
             "secret of a sub-workflow");
     }
   } else if (variable == ".") {
-    error("E204", at, length, "`.` is the raw result of a step; there is none here",
+    error("E204", use.at, use.length, "`.` is the raw result of a step; there is none here",
           "an input is `$input.NAME`, a step's output `$steps.NAME`");
   } else if (variable != "now" && variable != "uuid" && variable != "random") {
     std::vector<std::string> names{"input", "vars", "steps", "status", "run", "secrets", "now", "uuid", "random"};
     names.insert(names.end(), bound_.begin(), bound_.end());
     std::string suggestion = suggested(variable, names);
     if (variable == "item" || variable == "key" || variable == "index") suggestion = "it is bound inside for_each only";
-    if (variable == "error") suggestion = "it is bound in `fallback` and `retry.if` only";
+    if (variable == "error") suggestion = "it is bound in `fallback`, `undo`, `retry.if`, `on_failure` and `finally`";
     if (variable == "polls" || variable == "matrix")
       suggestion = variable == "polls" ? "" : "items of a for_each are `$item`";
     if (variable == "env") suggestion = "an environment variable comes in by an input with `env: NAME`";
-    error("E204", at, length, fmt::format("`${}` is not known here", variable), suggestion);
+    error("E204", use.at, use.length, fmt::format("`${}` is not known here", variable), suggestion);
   }
 }
 
-void Reading::check_before_run(const Reference& reference, Position at, std::size_t length) {
+void Reading::check_before_run(const Use& use) {
+  const Reference& reference = use.reference;
   const std::string& variable = reference.variable;
   if (variable == "now") return;
   if (moment == Moment::Inputs) {
     if (variable == "input" || variable == "vars" || variable == "run" || variable == "steps" || variable == "status" ||
         variable == "uuid" || variable == "random")
-      error("E204", at, length,
+      error("E204", use.at, use.length,
             fmt::format("`${}` is not known yet: a default is evaluated before everything else", variable),
             "only $now is; `vars` can combine inputs");
     return;
@@ -374,26 +395,58 @@ void Reading::check_before_run(const Reference& reference, Position at, std::siz
   bool early = variable == "steps" || variable == "status" || variable == "uuid" || variable == "random" ||
                (variable == "run" && reference.member != "name");
   if (early)
-    error("E204", at, length,
+    error("E204", use.at, use.length,
           fmt::format("`${}{}{}` is not known yet: `vars` are evaluated before any step", variable,
                       reference.member.empty() ? "" : ".", reference.member),
           "$input, earlier $vars, $run.name and $now are");
 }
 
-void Reading::check_input_field(const Reference& reference, Position at, std::size_t length) {
-  auto schema = inputs.find(reference.member);
-  if (schema == inputs.end() || reference.field.empty()) return;
-  const Json& declared = schema->second;
-  if (std::string type = scalar_type(declared); !type.empty()) {
-    error("E208", at, length,
-          fmt::format("`$input.{}` is of type {}; it has no `{}`", reference.member, type, reference.field));
-  } else if (declared.is_object() && declared.value("additionalProperties", Json()) == Json(false) &&
-             declared.value("properties", Json()).is_object() && !declared["properties"].contains(reference.field)) {
-    std::vector<std::string> names;
-    for (const auto& [name, property] : declared["properties"].items()) names.push_back(name);
-    error("E209", at, length, fmt::format("`$input.{}` has no `{}` by its schema", reference.member, reference.field),
-          suggested(reference.field, names));
+StaticType Reading::type_of(const Use& use) const {
+  const Reference& reference = use.reference;
+  // What is cut short by `?` or written by pieces may have no member.
+  if (use.hops.empty() || use.hops[0].name != reference.member || is_bound(reference.variable)) return {};
+  if (reference.variable == "input") {
+    auto schema = inputs.find(reference.member);
+    return schema == inputs.end() ? StaticType() : follow(schema->second, use.hops, 1);
   }
+  if (reference.variable == "status") return follow(status_schema(), use.hops, 1);
+  if (reference.variable != "steps") return {};
+  for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {
+    auto step = level->nodes.find(reference.member);
+    if (step == level->nodes.end()) continue;
+    const Node* returns = step->second->find("returns");
+    // The output of a fallback may stand in, which is another schema's.
+    return returns && !step->second->find("fallback") ? follow(returns->json(), use.hops, 1) : StaticType();
+  }
+  return {};
+}
+
+void Reading::must_be(const Expression& expression, const std::vector<std::string>& types, const std::string& need,
+                      const char* advice) {
+  const Use* path = expression.plain_path();
+  if (!path) return;
+  StaticType type = type_of(*path);
+  std::string only = only_type(type.schema);
+  if (!type.good() || only.empty() || std::find(types.begin(), types.end(), only) != types.end()) return;
+  error("E208", path->at, path->length, fmt::format("{}; `{}` is of type {}", need, expression.code(), only),
+        only == "string" ? fmt::format(fmt::runtime(advice), expression.code()) : "");
+}
+
+void Reading::check_fields(const Use& use) {
+  StaticType type = type_of(use);
+  if (type.good()) return;
+  const std::string value = "$" + use.reference.variable + as_written(use.hops, type.followed);
+  const Hop& hop = use.hops[type.followed];
+  std::string missing = hop.kind == Hop::Kind::Field ? "no `" + hop.name + "`" : "no items";
+  if (type.no_such_type) {
+    error("E208", use.at, use.length,
+          fmt::format("`{}` is of type {}; it has {}", value, only_type(type.schema), missing));
+    return;
+  }
+  std::vector<std::string> names;
+  for (const auto& [name, property] : type.schema["properties"].items()) names.push_back(name);
+  error("E209", use.at, use.length, fmt::format("`{}` has {} by its schema", value, missing),
+        suggested(hop.name, names));
 }
 
 bool Reading::is_bound(const std::string& name) const {
@@ -411,21 +464,21 @@ std::vector<std::string> Reading::visible_names() const {
   return names;
 }
 
-void Reading::check_step_reference(const Reference& reference, const Expression& expression) {
+void Reading::check_step_use(const Use& use, const Expression& expression) {
+  const Reference& reference = use.reference;
   const std::string& step = reference.member;
-  Position at = expression.at();
-  std::size_t length = expression.code().size();
   // Innermost first: a list may be followed by a step of the same name further out.
   bool found = false;
   for (auto level = levels_.rbegin(); level != levels_.rend() && !found; ++level) {
     found = level->names.count(step) > 0;
     if (found && level->self == step) {
-      error("E302", at, length, fmt::format("step `{}` refers to itself", step),
+      error("E302", use.at, use.length, fmt::format("step `{}` refers to itself", step),
             reference.variable == "status" ? "what went wrong is `$error`, in its fallback" : "");
       return;
     }
     if (auto later = level->later.find(step); !found && later != level->later.end()) {
-      error("E203", at, length, fmt::format("step `{}` (line {}) comes later in this list", step, later->second),
+      error("E203", use.at, use.length,
+            fmt::format("step `{}` (line {}) comes later in this list", step, later->second),
             "a list runs from top to bottom");
       return;
     }
@@ -435,9 +488,19 @@ void Reading::check_step_reference(const Reference& reference, const Expression&
     bool here = place && std::any_of(levels_.begin(), levels_.end(),
                                      [&](const Level& level) { return level.self == place->innermost; });
     if (here && place->of_switch) {
-      error("E303", at, length,
+      error("E303", use.at, use.length,
             fmt::format("step `{}` is inside the switch `{}`, of whose ways only one runs", step, place->innermost),
             "let the switch come first, and use its output");
+      return;
+    }
+    // jq takes the hyphen of a name for a minus.
+    std::string_view code = std::string_view(expression.code()).substr(use.offset);
+    std::string_view written = code.substr(0, code.find_first_not_of(kNameOrHyphen, reference.variable.size() + 2));
+    std::string name(written.substr(std::min(written.size(), reference.variable.size() + 2)));
+    std::string good = name_like(name);
+    if (good != step && (visible(good) || visible(name))) {
+      error("E203", use.at, written.size(), fmt::format("no step `{}` here: the hyphen is a minus in jq", step),
+            fmt::format("use ${}.{}", reference.variable, good));
       return;
     }
     std::string suggestion = suggested(step, visible_names());
@@ -446,16 +509,17 @@ void Reading::check_step_reference(const Reference& reference, const Expression&
       suggestion = reference.variable == "status"
                        ? fmt::format("it exists, but inside `{0}`: use $status.{0}", place->groups)
                        : fmt::format("it exists, but inside `{0}`: use $steps.{0}.{1}", place->groups, step);
-    error("E203", at, length, fmt::format("no step `{}` here", step), suggestion);
+    error("E203", use.at, use.length, fmt::format("no step `{}` here", step), suggestion);
     return;
   }
   if (reference.variable == "status" && !reference.field.empty()) {
     std::vector<std::string> names(kStatusFields.begin(), kStatusFields.end());
     names.push_back("items");
     if (std::find(names.begin(), names.end(), reference.field) == names.end())
-      error("E204", at, length, fmt::format("`$status.{}` has no `{}`", step, reference.field),
+      error("E204", use.at, use.length, fmt::format("`$status.{}` has no `{}`", step, reference.field),
             suggested(reference.field, names));
   }
+  check_fields(use);
 }
 
 namespace {

@@ -14,6 +14,7 @@
 #include "engine/language/expression.h"
 #include "engine/language/keys.h"
 #include "engine/language/node.h"
+#include "engine/language/references.h"
 #include "engine/machine/workflow.h"
 #include "engine/steps/definition.h"
 #include "engine/steps/graph.h"
@@ -47,7 +48,8 @@ class Reading {
   void sequence(GraphStep& graph, const Node& list, const std::function<void()>& inside = nullptr);
 
   // Values with expressions in them.
-  TextTemplate text(const Node& node);
+  /// |from|: behind that many bytes.
+  TextTemplate text(const Node& node, std::size_t from = 0);
   ValueTemplate value(const Node& node);
   /// A literal or one whole expression; |what| names the key in messages.
   Setting<bool> boolean(const Node& node, const char* what);
@@ -67,6 +69,10 @@ class Reading {
   /// A pool of `limits` with the name |member| has; and what `limit` of a step means, null when it means nothing.
   void pool(const Member& member, const std::string& file);
   const Limit* limit(const Node& node);
+  /// E208, when |expression| is a path to a value that by its schema is of a type not among |types|. |need| says what
+  /// is needed; |advice|, with the path for its `{}`, what to do about a string.
+  void must_be(const Expression& expression, const std::vector<std::string>& types, const std::string& need,
+               const char* advice = "");
   /// Refuses what is not |known| in a map of options.
   void only(const Node& map, const std::vector<std::string>& known, const char* what);
   bool is(const Node& node, Node::Kind kind, const char* what, const char* wanted);
@@ -102,8 +108,9 @@ class Reading {
   const std::string folder;
   std::map<std::string, Json> inputs;  ///< schemas by name
   std::set<std::string> vars, secrets;
-  std::set<std::string> secret_inputs;  ///< what they hold is named as a secret only
-  bool secrets_allowed = false;         ///< where an expression may be a secret alone
+  std::map<std::string, int> later_vars;  ///< that are not read yet, with their lines
+  std::set<std::string> secret_inputs;    ///< what they hold is named as a secret only
+  bool secrets_allowed = false;           ///< where an expression may be a secret alone
   bool in_unsized_for_each = false;
   /// When what is being read will be evaluated: defaults of inputs before there are any, `vars` at the start.
   enum class Moment { Inputs, Vars, Run };
@@ -135,6 +142,7 @@ class Reading {
   friend class Binding;
   struct Level {
     std::map<std::string, int> names;  ///< with their lines
+    std::map<std::string, const Node*> nodes;
     std::map<std::string, int> later;  ///< of a list: not visible yet
     std::string self;
   };
@@ -151,13 +159,17 @@ class Reading {
     graph.children.push_back({std::move(child), {}, {}, {}});
   }
   void written_edges(GraphStep& graph, std::size_t i, const Node& node);
+  /// That a step which always runs does not need text from one that never does.
+  void check_sources(const Node& node, std::size_t from, std::size_t to);
   void inferred_edges(GraphStep& graph, std::size_t i, std::size_t from, std::size_t to);
   void check_cycles(const GraphStep& graph);
   void note(const Expression& expression, Mention::Place place);
-  void check_reference(const Reference& reference, const Expression& expression);
-  void check_before_run(const Reference& reference, Position at, std::size_t length);
-  void check_input_field(const Reference& reference, Position at, std::size_t length);
-  void check_step_reference(const Reference& reference, const Expression& expression);
+  void check_use(const Use& use, const Expression& expression);
+  void check_before_run(const Use& use);
+  /// What schemas say of the value that |use| names.
+  StaticType type_of(const Use& use) const;
+  void check_fields(const Use& use);
+  void check_step_use(const Use& use, const Expression& expression);
   std::optional<Place> where_is(const std::string& name) const;
   bool visible(const std::string& name) const;
   /// YAML has cut or changed what stands here, and has been blamed for it: what is left makes no sense.

@@ -371,6 +371,7 @@ void Reading::graph(GraphStep& graph_step, const Node& map, const std::function<
             fmt::format("`{}` hides the step of that name on line {}", member->key, line), "choose another name");
     }
     level.names.emplace(member->key, member->at.line);
+    level.nodes.emplace(member->key, &member->value);
   }
   levels_.push_back(std::move(level));
   std::size_t own = levels_.size() - 1;
@@ -392,11 +393,33 @@ void Reading::graph(GraphStep& graph_step, const Node& map, const std::function<
   for (std::size_t i = 0; i < read.size(); ++i) {
     inferred_edges(graph_step, i, read[i].from, read[i].to);
     written_edges(graph_step, i, *read[i].node);
+    check_sources(*read[i].node, read[i].from, read[i].to);
   }
   if (inside) inside();
   levels_.pop_back();
   graph_step.link();
   check_cycles(graph_step);
+}
+
+void Reading::check_sources(const Node& node, std::size_t from, std::size_t to) {
+  for (const char* key : {"if", "fallback", "continue_on_error"})
+    if (node.find(key)) return;
+  for (const Member* kind : kinds_of(node))
+    if (!(kind_bit(kind->key) & (kHttp | kProcess | kWait | kSet | kFail))) return;
+  for (std::size_t m = from; m < to; ++m) {
+    const Mention& mention = mentions[m];
+    const Use* path = mention.expression.plain_path();
+    if (mention.place != Mention::Place::Text || mention.fallback_level > 0 || !path ||
+        path->reference.variable != "steps")
+      continue;
+    auto source = levels_.back().nodes.find(path->reference.member);
+    const Node* condition = source == levels_.back().nodes.end() ? nullptr : source->second->find("if");
+    if (condition && condition->kind == Node::Kind::Boolean && !condition->json().get<bool>())
+      error("E303", path->at, path->length,
+            fmt::format("this can never be text: step `{}` never runs (`if: false`), and its output is null",
+                        path->reference.member),
+            "use `// \"default\"`, or give this step an `if`, too");
+  }
 }
 
 void Reading::inferred_edges(GraphStep& graph_step, std::size_t i, std::size_t from, std::size_t to) {
@@ -537,13 +560,17 @@ void Reading::sequence(GraphStep& graph_step, const Node& list, const std::funct
     const Node& item = list.items[i];
     levels_[own].later.erase(names[i]);
     levels_[own].self = names[i];
-    if (item.find("id")) levels_[own].names.emplace(names[i], item.at.line);
+    if (item.find("id")) {
+      levels_[own].names.emplace(names[i], item.at.line);
+      levels_[own].nodes.emplace(names[i], &item);
+    }
     no_edges(item, "a list runs from top to bottom", "make the list a map, or leave it out");
     std::size_t from = mentions.size();
     const Member* id = item.member("id");
     std::unique_ptr<Step> child = step(item, names[i], id ? id->value.at : item.at);
     levels_[own].self.clear();
     if (!child) continue;
+    check_sources(item, from, mentions.size());
     std::size_t number = graph_step.children.size();
     add_child(graph_step, std::move(child));
     GraphStep::Child& edges = graph_step.children.back();

@@ -1,0 +1,137 @@
+// Where findings stand, and what they advise.
+#include "engine/load.h"
+#include "tests/support/catch.h"
+
+using namespace flowrun;
+
+namespace {
+
+/// The findings of a file, a line each: `4:11 E204 message -> suggestion`.
+std::string findings(const std::string& text, bool with_jq = false) {
+  Diagnostics diagnostics({"w.yaml", "flowrun: 1\n" + text});
+  load("w.yaml", diagnostics, with_jq ? make_jq().get() : nullptr);
+  std::string all;
+  for (const Diagnostic& finding : diagnostics.all())
+    all += std::to_string(finding.at.line) + ":" + std::to_string(finding.at.column) + "+" +
+           std::to_string(finding.length) + " " + finding.code + " " + finding.message + " -> " + finding.suggestion +
+           "\n";
+  return all;
+}
+
+void finds(const std::string& text, const std::string& part) {
+  INFO(text);
+  CHECK_THAT(findings(text), Catch::Contains(part));
+}
+
+void finds_nothing(const std::string& text) {
+  INFO(text);
+  CHECK(findings(text).empty());
+}
+
+}  // namespace
+
+TEST_CASE("a wrong name in an expression of several lines is underlined where it stands", "[validate]") {
+  const std::string input = "input: { files: [], a: 1 }\nsteps:\n";
+  finds(input + "  a:\n    set: >\n      ${ { total: ($input.files | length),\n           names: $input.fils } }\n",
+        "7:19+11 E204 `$input` has no `fils`");
+  finds(input + "  a:\n    set: |\n\n      ${ { total: ($input.files | length),\n           names: $input.fils } }\n",
+        "8:19+11 E204");
+  finds(input + "  a:\n    set: ${ $input.a\n      | map($inptu.b) }\n", "6:13+8 E204 `$inptu` is not known here");
+  finds(input + "  a:\n    set: \"é\\t\\\"${ $input.a\n      | map($inptu.b) }\"\n", "6:13+8 E204");
+  finds(input + "  a:\n    set: 'it''s ${ $input.a } ''${ $inptu.b }'\n", "5:36+8 E204");
+  finds(input + "  a:\n    set: \"\\u00e9\\n${ \\\n      $inptu.b }\"\n", "6:7+8 E204");
+  finds(input + "  a:\n    http: GET https://a.org/${ $input.files\n      | join($inptu.b) }\n", "6:14+8 E204");
+}
+
+TEST_CASE("each of two wrong names in one expression is found", "[validate]") {
+  const std::string all = findings("steps: { a: { set: \"${ [$input.x, $steps.nobody, $input.x] }\" } }\n");
+  CHECK_THAT(all, Catch::Contains("2:25+8 E204") && Catch::Contains("2:35+13 E203") && Catch::Contains("2:50+8 E204"));
+}
+
+TEST_CASE("a function that jq does not know is underlined where it stands", "[validate]") {
+  CHECK_THAT(findings("input: { a: [] }\nsteps:\n  a:\n    set: |\n      ${ $input.a\n         | maap(.) }\n", true),
+             Catch::Contains("7:12+4 E201 jq says: maap/1 is not defined"));
+}
+
+TEST_CASE("what `returns` says is held against `$steps`", "[validate]") {
+  const std::string steps =
+      "steps:\n"
+      "  k:\n"
+      "    exec: [ls]\n"
+      "    capture: json\n"
+      "    returns:\n"
+      "      type: object\n"
+      "      properties: { id: { type: string }, list: { type: array, items: { type: object, properties: { n: {} },\n"
+      "        additionalProperties: false } } }\n"
+      "      additionalProperties: false\n";
+  finds(steps + "  l: { set: \"${ $steps.k.idd }\" }\n",
+        "11:17+12 E209 `$steps.k` has no `idd` by its schema -> did you mean `id`?");
+  finds(steps + "  l: { set: \"${ $steps.k.id.x }\" }\n", "E208 `$steps.k.id` is of type string; it has no `x`");
+  finds(steps + "  l: { set: \"${ [$steps.k.list[].m] }\" }\n", "E209 `$steps.k.list[]` has no `m`");
+  finds(steps + "  l: { for_each: \"${ $steps.k.id }\", do: { set: 1 } }\n", "E208 for_each needs");
+  finds(steps + "  l: { if: \"${ $steps.k.id }\", set: 1 }\n", "E208 a condition must be true or false");
+  finds_nothing(steps + "  l: { set: \"${ [$steps.k.id, $steps.k.list[0].n.x, $steps.k.idd?] }\" }\n");
+  finds_nothing(steps + "    fallback: { set: { other: 1 } }\n  l: { set: \"${ $steps.k.other }\" }\n");
+}
+
+TEST_CASE("the types of inputs and of `$status` are held against what is done with them", "[validate]") {
+  const std::string input =
+      "input:\n  s: { type: string }\n  n: { type: number }\n  b: { type: boolean }\n  l: { type: array }\n"
+      "  o: { type: object, properties: { k: { type: string }, d: { anyOf: [{ type: string }, {}] } } }\n"
+      "  m: { type: [string, object] }\nsteps:\n  k: { exec: [ls] }\n";
+  finds(input + "  x: { set: \"${ $input.o.k.z }\" }\n", "11:17+12 E208 `$input.o.k` is of type string; it has no `z`");
+  finds(input + "  x: { set: \"${ $input.l.x }\" }\n", "E208 `$input.l` is of type array; it has no `x`");
+  finds(input + "  x: { set: \"${ $input.n[0] }\" }\n", "E208 `$input.n` is of type number; it has no items");
+  finds(input + "  x: { sleep: \"${ $input.b }\" }\n",
+        "E208 `sleep` must be a duration such as 30s; `$input.b` is of type boolean");
+  finds(input + "  x: { if: \"${ $input.s }\", set: 1 }\n", "-> compare it: ${ $input.s == \"...\" }");
+  finds(input + "  x: { for_each: \"${ $status.k.state }\", do: { set: 1 } }\n", "E208 for_each needs");
+  finds(input + "  x: { set: \"${ $status.k.foo }\" }\n", "E204 `$status.k` has no `foo`");
+  finds_nothing(input + "  x: { set: \"${ [$input.o.d.e, $input.o.any.x, $input.m.x, $status.k.counts.total] }\" }\n");
+  finds_nothing(input + "  x: { if: \"${ $status.k.ok }\", sleep: \"${ $input.s }\" }\n");
+  finds_nothing(input +
+                "  x: { for_each: \"${ $input.l }\", do: { if: \"${ $input.b }\", set: \"${ $input.l[0].x }\" } }\n");
+}
+
+TEST_CASE("advice names what is there, and does not guess at short words", "[validate]") {
+  finds("steps: { fetch_user: { set: 1 }, a: { set: \"${ $steps.fetch-user.id }\" } }\n",
+        "2:48+17 E203 no step `fetch` here: the hyphen is a minus in jq -> use $steps.fetch_user");
+  finds("steps: { e: { set: 1 }, grp: { parallel: { one: { set: 1 } } }, b: { set: 2, needs: [one] } }\n",
+        "E203 no step `one` beside this one -> it exists, but inside `grp`; name that");
+  finds("steps: { a: { parallel: { b: { set: 1 } }, join: any } }\n", "-> \n");
+  finds("steps: { a: { http: FETCH http://localhost/ } }\n", "-> GET, HEAD");
+  finds("steps: { a: { set: \"${ $y }\" } }\n", "-> \n");
+}
+
+TEST_CASE("what is bound elsewhere or later is said", "[validate]") {
+  finds("steps: { a: { set: \"${ $error.type }\" } }\n",
+        "-> it is bound in `fallback`, `undo`, `retry.if`, `on_failure`");
+  finds("vars: { b: \"${ $vars.c }\", c: 1 }\nsteps: { a: { set: 1 } }\n",
+        "E204 `$vars.c` is not known yet: it comes on line 2");
+  CHECK(
+      findings("input: { a: { default: \"${ $secrets.t }\" } }\nsecrets: { t: { env: T } }\nsteps: { s: { set: 1 } }\n")
+          .find("E204") == std::string::npos);
+}
+
+TEST_CASE("functions of another tool get the rewrite", "[validate]") {
+  for (const char* call : {"always()", "success()", "failure()", "cancelled()"}) {
+    INFO(call);
+    finds(std::string("steps: { a: { if: \"${ ") + call + " }\", set: 1 } }\n", "E202");
+    finds(std::string("steps: { a: { if: ") + call + ", set: 1 } }\n", "-> what became of a step is $status");
+  }
+}
+
+TEST_CASE("branches of a race that stand in for another, and users of a disabled step that say so, are right",
+          "[validate]") {
+  finds_nothing("steps: { r: { race: { a: { shell: one }, b: { shell: two, after: [a] } } } }\n");
+  finds_nothing(
+      "steps: { r: { race: { a: { if: \"${ $run.cpus > 4 }\", shell: one }, b: { shell: two, needs: [a] } } } }\n");
+  const std::string a = "steps:\n  a: { if: false, set: 1 }\n";
+  finds_nothing(a + "  b: { exec: [echo, \"${ $steps.a // 2 }\"] }\n");
+  finds_nothing(a + "  b: { if: \"${ $steps.a != null }\", exec: [echo, \"${ $steps.a }\"] }\n");
+  finds_nothing(a + "  b: { set: \"${ $steps.a }\" }\n");
+}
+
+TEST_CASE("a range of statuses that no status is in is refused", "[validate]") {
+  finds("steps: { a: { http: GET http://localhost/, expect: 200-100 } }\n", "E102 `expect` does not know `200-100`");
+}
