@@ -59,6 +59,8 @@ class Frame {
   /// and which one follows. Changes nothing but the result, so that its entry is a small one. Not called at replay.
   virtual void weigh(Result&) const {}
   virtual void on_timer(TimerKind) {}
+  /// Whether it can do with this signal; one that nobody accepts waits for who will.
+  virtual bool accepts(const SignalReceived&) const { return true; }
   /// The signal that it awaited by Machine::await_signal.
   virtual void on_signal(const SignalReceived&) {}
   /// Its attempt was in flight when the run was cut off; decide what becomes of it.

@@ -181,7 +181,8 @@ void Machine::take(const SuspendRequested&) { suspending_ = true; }
 
 void Machine::take(const SignalReceived& signal) {
   auto wanted = std::find_if(awaiting_.begin(), awaiting_.end(), [&](const Awaiting& one) {
-    return one.name == signal.name && (signal.path.empty() || one.frame->path() == signal.path);
+    return one.name == signal.name && (signal.path.empty() || one.frame->path() == signal.path) &&
+           one.frame->accepts(signal);
   });
   if (wanted == awaiting_.end()) {
     early_signals_.push_back(signal);
@@ -197,7 +198,7 @@ void Machine::await_signal(Frame& frame, const std::string& name, std::string pr
   frame.awaits_signal_ = true;
   decide(SignalAwaited{frame.path(), name, std::move(prompt)});
   auto early = std::find_if(early_signals_.begin(), early_signals_.end(), [&](const SignalReceived& signal) {
-    return signal.name == name && (signal.path.empty() || signal.path == frame.path());
+    return signal.name == name && (signal.path.empty() || signal.path == frame.path()) && frame.accepts(signal);
   });
   if (early == early_signals_.end()) return;
   SignalReceived signal = std::move(*early);

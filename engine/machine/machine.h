@@ -113,7 +113,7 @@ class Machine {
   void stop_task(Frame& frame, const std::string& reason);
   void arm(Frame& frame, TimerKind timer, Duration span, int attempt = 0, std::string reason = "");
   void disarm(Frame& frame, TimerKind timer);
-  /// on_signal() follows when a signal of that name comes; at once when one has come already.
+  /// on_signal() follows when a signal of that name comes that the frame accepts; at once when one has come already.
   void await_signal(Frame& frame, const std::string& name, std::string prompt);
   void ignore_signals(Frame& frame);
   /// on_quiet() follows when no attempt that was given up at |below| or further down still runs; maybe at once.

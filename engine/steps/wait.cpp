@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/language/schema.h"
+
 namespace flowrun {
 namespace {
 
@@ -10,6 +12,9 @@ class WaitFrame : public Life {
   WaitFrame(Machine& machine, Frame* parent, const WaitStep& step, std::string path)
       : Life(machine, parent, step, std::move(path)), wait_(step) {}
 
+  bool accepts(const SignalReceived& signal) const override {
+    return signal.rejected || schema_errors(wait_.accept, signal.data.json()).empty();
+  }
   void on_signal(const SignalReceived& signal) override {
     machine().disarm(*this, TimerKind::Wait);
     settled_.more = std::make_shared<const Json>(Json{{"by", signal.by}});

@@ -18,6 +18,7 @@ class WaitStep : public LivingStep {
   std::unique_ptr<Frame> frame(Machine& machine, Frame* parent, std::string path) const override;
   std::string signal;  ///< its name
   std::optional<TextTemplate> prompt;
+  Json accept = Json::object();  ///< JSON Schema of its data
 };
 
 }  // namespace flowrun

@@ -9,12 +9,11 @@ std::unique_ptr<LivingStep> read_wait(Reading& reading, const Node& node) {
   auto step = std::make_unique<WaitStep>();
   step->signal = reading.name(*node.find("wait"), "wait");
   if (const Node* key = node.find("prompt")) step->prompt = reading.text(*key);
-  Signal signal{step->signal, Json::object()};
   if (const Node* key = node.find("accept")) {
     check_schema_keywords(*key, false, reading.diagnostics);
-    signal.accept = key->json();
+    step->accept = key->json();
   }
-  reading.signals.push_back(std::move(signal));
+  reading.signals.push_back({step->signal, step->accept});
   return step;
 }
 

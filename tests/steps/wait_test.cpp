@@ -53,6 +53,25 @@ TEST_CASE("of several that wait under one name the path tells which is meant, el
   s.expect_success();
 }
 
+TEST_CASE("a word goes to the first wait that accepts it, and waits for one that does") {
+  Scenario s(R"(
+first: { wait: word, accept: { type: integer } }
+second: { wait: word }
+third: { needs: [first], wait: word, accept: { type: integer } }
+fourth: { needs: [third], wait: word }
+)");
+  s.signal("word", R"("yes")");
+  CHECK(s.output("second") == "yes");
+  s.expect_state("first", State::Waiting);
+  s.signal("word", R"("later")");
+  s.signal("word", "1");
+  CHECK(s.output("first") == 1);
+  s.expect_state("third", State::Waiting);
+  s.signal("word", "3");
+  CHECK(s.output("fourth") == "later");
+  s.expect_success();
+}
+
 TEST_CASE("the status of a wait tells who answered") {
   Scenario s(R"(
 flowrun: 1
