@@ -241,6 +241,7 @@ void Machine::tell_quiet() {
 
 void Machine::note_undone(const std::string& path) {
   undone_.insert(path);
+  undone_in_order_.push_back(path);
   ++times_undone_[path];
 }
 
@@ -253,7 +254,14 @@ bool Machine::undone_below(const std::string& path) const {
 }
 
 void Machine::note_run(const std::string& path) {
-  if (!undone_.empty()) undone_.erase(path);
+  if (undone_.erase(path) > 0) std::erase(undone_in_order_, path);
+}
+
+std::vector<std::string> Machine::undone(const std::string& path) const {
+  std::vector<std::string> below;
+  for (const std::string& one : undone_in_order_)
+    if (is_below(one, path)) below.push_back(one);
+  return below;
 }
 
 int Machine::times_undone(const std::string& path) const {

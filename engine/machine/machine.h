@@ -132,7 +132,8 @@ class Machine {
   void note_run(const std::string& path);
   /// How often the step at |path| has been undone: part of its idempotency key.
   int times_undone(const std::string& path) const;
-  const std::set<std::string>& undone() const { return undone_; }
+  /// What has been undone at |path| and further down, and not run again since, in order.
+  std::vector<std::string> undone(const std::string& path) const;
 
  private:
   friend class Frame;
@@ -209,7 +210,8 @@ class Machine {
   std::list<Listener> listeners_;  ///< who wait until it is quiet
   std::uint64_t settlings_ = 0;
   int generations_ = 0;
-  std::set<std::string> undone_;             ///< and not run again since
+  std::set<std::string> undone_;  ///< and not run again since
+  std::vector<std::string> undone_in_order_;
   std::map<std::string, int> times_undone_;  ///< by path
   std::list<Awaiting> awaiting_;             ///< in the order in which they began to wait
   std::list<SignalReceived> early_signals_;  ///< that nobody has waited for yet, in order of arrival

@@ -70,7 +70,7 @@ class RootFrame : public Frame {
     if (&child == compensation_.get()) return undone();
     if (&child != handler_.get()) return;
     // A failing handler does not change the first error.
-    if (child.settled().state == State::Failed && verdict_.state == State::Succeeded) verdict_ = child.settled();
+    if (child.settled().state == State::Failed && state() == State::Succeeded) verdict_ = child.settled();
     handlers_.push_back(std::move(handler_));
     next();
   }
@@ -143,7 +143,6 @@ class RootFrame : public Frame {
     settled_.started_at = machine().now();
     stage_ = Stage::Body;
     cancel_.reset();
-    undone_.clear();
     handler_.reset();
     handlers_.clear();
     generation_ = machine().next_generation();
@@ -258,7 +257,6 @@ class RootFrame : public Frame {
   }
 
   void undone() {
-    undone_.insert(undone_.end(), compensation_->undone().begin(), compensation_->undone().end());
     for (Undoable& rest : compensation_->take_rest()) scope_.add(std::move(rest));
     compensation_.reset();
     next();
@@ -266,7 +264,7 @@ class RootFrame : public Frame {
 
   /// Begins `on_failure` or `finally`. False: there is nothing to begin.
   bool handle(bool finally) {
-    bool wanted = finally ? !cancel_ || !cancel_->now : verdict_.state == State::Failed && !cancel_;
+    bool wanted = finally ? !cancel_ || !cancel_->now : state() == State::Failed && !cancel_;
     const GraphStep* body = finally ? root_.finally.get() : root_.on_failure.get();
     if (!wanted || !body) return false;
     handler_ = std::make_unique<HandlerFrame>(machine(), this, *body,
@@ -275,7 +273,12 @@ class RootFrame : public Frame {
     return true;
   }
 
-  /// Why the run has not succeeded. An undo in vain is a reason, whatever else it came to.
+  /// What the run has come to. An undo in vain makes it fail, whatever the body came to.
+  State state() const {
+    return verdict_.state == State::Succeeded && !scope_.failed().empty() ? State::Failed : verdict_.state;
+  }
+
+  /// Why it has not succeeded.
   std::shared_ptr<const Failure> failure() const {
     std::vector<std::string> failed = scope_.failed();
     if (failed.empty()) return verdict_.failure;
@@ -289,7 +292,7 @@ class RootFrame : public Frame {
 
   void settle() {
     settled_.failure = failure();
-    settled_.state = verdict_.state == State::Succeeded && settled_.failure ? State::Failed : verdict_.state;
+    settled_.state = state();
     settled_.ended_at = machine().now();
     settled_.output = Value();
     if (root_.output) {
@@ -313,11 +316,11 @@ class RootFrame : public Frame {
             {"name", run.name},
             {"dir", run.run_dir},
             {"host", run.host},
-            {"state", to_string(stage_ == Stage::Body ? settled_.state : verdict_.state)},
+            {"state", to_string(stage_ == Stage::Body ? settled_.state : state())},
             {"started_at", timestamp(settled_.started_at)},
             {"elapsed_ms", (machine().now() - settled_.started_at).count()},
             {"cpus", run.cpus},
-            {"undone", undone_},
+            {"undone", machine().undone(base_)},
             {"failed", verdict_.failure ? Json::array({verdict_.failure->step}) : Json::array()}};
   }
 
@@ -328,7 +331,6 @@ class RootFrame : public Frame {
   std::unique_ptr<Frame> body_;
   UndoScope scope_;  ///< last but for the frames that pass their undos on
   std::unique_ptr<Compensation> compensation_;
-  std::vector<std::string> undone_;  ///< paths, in order
   std::optional<CancelRequested> cancel_;
   Stage stage_ = Stage::Body;
   Settled verdict_;                               ///< of the body, once it has ended

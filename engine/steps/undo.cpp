@@ -137,7 +137,6 @@ void Compensation::on_child(Frame& child) {
   if (&child != current_.get()) return;
   if (State state = child.settled().state; state == State::Succeeded || state == State::Skipped) {
     machine().note_undone(running_->path);
-    undone_.push_back(running_->path);
   } else {
     ++running_->tries;
     failed_.push_back(std::move(*running_));

@@ -71,14 +71,12 @@ class Compensation : public Frame {
 
   /// What is not undone: tried in vain, or not tried.
   std::vector<Undoable> take_rest();
-  const std::vector<std::string>& undone() const { return undone_; }
 
  private:
   void next();
 
   std::vector<Undoable> undoables_;  ///< to be run, last first
   std::vector<Undoable> failed_;
-  std::vector<std::string> undone_;
   std::optional<Undoable> running_;
   std::unique_ptr<Frame> current_;
   std::optional<Failure> error_;  ///< why the scope failed

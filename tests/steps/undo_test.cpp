@@ -197,6 +197,52 @@ TEST_CASE("an undo in vain within a group that had a fallback fails the run") {
   CHECK(to_json(*s.machine().outcome().failure)["undo_failed"] == Json{"book/hold"});
 }
 
+TEST_CASE("a run that fails only for an undo in vain runs on_failure, and its handlers see it fail") {
+  Scenario s(R"(flowrun: 1
+steps:
+  g:
+    atomic: true
+    sequence:
+      - { id: p, exec: [p], undo: { exec: [undo] } }
+      - { id: q, exec: [q] }
+    fallback: { set: none }
+on_failure: { exec: [tell, "${ $run.state }", "${ $error.type }"] }
+finally: { exec: [tell, "${ $run.state }"] }
+)");
+  s.succeed("g/p");
+  s.fail("g/q");
+  s.fail("g/p.undo");
+  s.fail("g/p.undo");
+  CHECK(argv(s, "on_failure/_1") == std::vector<std::string>{"tell", "failed", "group"});
+  s.fail("on_failure/_1");
+  CHECK(argv(s, "finally/_1") == std::vector<std::string>{"tell", "failed"});
+  s.succeed("finally/_1");
+  s.expect_failure("group");
+  CHECK(to_json(*s.machine().outcome().failure)["undo_failed"] == Json{"g/p"});
+}
+
+TEST_CASE("handlers are told what a group undid by itself") {
+  Scenario s(R"(flowrun: 1
+steps:
+  a: { exec: [a], undo: { exec: [undo] } }
+  g:
+    needs: [a]
+    atomic: true
+    sequence:
+      - { id: p, exec: [p], undo: { exec: [undo] } }
+      - { id: q, exec: [q] }
+on_failure: { exec: [tell, "${ $run.undone | join(\",\") }"] }
+)");
+  s.succeed("a");
+  s.succeed("g/p");
+  s.fail("g/q");
+  s.succeed("g/p.undo");
+  s.succeed("a.undo");
+  CHECK(argv(s, "on_failure/_1") == std::vector<std::string>{"tell", "g/p,a"});
+  s.succeed("on_failure/_1");
+  s.expect_failure("exit.1", "g/q");
+}
+
 TEST_CASE("of an atomic for_each each item is a scope, and its undo sees the item") {
   Scenario s(R"(
   each:
