@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/steps/work.h"
+
 namespace flowrun {
 namespace {
 
@@ -13,7 +15,7 @@ class UndoFrame : public Frame {
       : Frame(machine, parent, *undoable.undo, undoable.path + ".undo"),
         seen_(undoable.seen),
         place_(undoable.place),
-        generation_(machine.next_generation()),
+        generation_(undoable.key),
         step_(undoable.undo->frame(machine, this, path())) {}
 
   void start() override { machine().queue_start(*step_); }
@@ -41,7 +43,7 @@ class UndoFrame : public Frame {
  private:
   const Seen seen_;
   const std::string place_;
-  const int generation_;  ///< servers must not replay what they said of another try, or of an effect that is gone
+  const int generation_;  ///< servers must not replay what they said of another effect, or of a try that they refused
   std::unique_ptr<Frame> step_;
 };
 
@@ -129,6 +131,9 @@ void Compensation::next() {
   }
   running_ = std::move(undoables_.back());
   undoables_.pop_back();
+  // Of an undo that may have been done, though we were not told so, a second try must not be a second request.
+  int fresh = machine().next_generation();
+  if (running_->key == 0) running_->key = fresh;
   current_ = std::make_unique<UndoFrame>(machine(), this, *running_);
   machine().queue_start(*current_);
 }
@@ -139,6 +144,8 @@ void Compensation::on_child(Frame& child) {
     machine().note_undone(running_->path);
   } else {
     ++running_->tries;
+    const auto& failure = child.settled().failure;
+    if (failure && is_refusal(failure->type)) running_->key = 0;
     failed_.push_back(std::move(*running_));
   }
   running_.reset();

@@ -33,6 +33,7 @@ struct Undoable {
   int generation = 0;  ///< Frame::generation of the step: another try of a sub-workflow is another effect
   bool due = false;    ///< its own scope is over without success: to be undone however the next one ends
   int tries = 0;       ///< in vain
+  int key = 0;         ///< Frame::generation of the undo; 0: the next try has a new one
 };
 
 /// The undos that wait in a group with `atomic: true`, the body of an item of such a for_each, or the run.

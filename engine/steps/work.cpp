@@ -168,6 +168,10 @@ void Work::on_timer(TimerKind timer) {
   }
 }
 
+bool is_refusal(std::string_view type) {
+  return matches("http.4xx", type) && !matches("transient", type) && type != "http.409";
+}
+
 bool matches(std::string_view pattern, std::string_view type) {
   if (pattern == type) return true;
   if (pattern == "any") return type != "expression" && type != "internal";
