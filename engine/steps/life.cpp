@@ -202,6 +202,7 @@ void Life::prepare() {
 void Life::reopen(std::string_view) {
   prepare();
   settled_.state = State::Running;
+  settled_.started_at = machine().now();
   settled_.tolerated = false;
   settled_.failure.reset();
   settled_.output = Value();

@@ -393,4 +393,17 @@ output: { a: "${ $steps.a }", b: "${ $steps.b }" }
   CHECK(s.machine().outcome().output.json() == Json{{"a", nullptr}, {"b", 7}});
 }
 
+TEST_CASE("a step that is retried has not been running since its first failure") {
+  Scenario s(R"(flowrun: 1
+steps: { a: { exec: [a] } }
+output: ${ $status.a.duration_ms }
+)");
+  s.fail("a");
+  s.advance(3600s);
+  s.retry();
+  s.advance(1s);
+  s.succeed("a");
+  s.expect_success("1000");
+}
+
 }  // namespace flowrun::test
