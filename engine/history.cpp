@@ -49,7 +49,7 @@ void History::add(const Entry& entry) {
   if (entry.kind == "stop") step(entry.path).state = State::Cancelled;
   if (entry.kind == "fired") {
     std::string timer = Json::parse(entry.data).value("timer", "");
-    if (timer == "limit") return;  // of no step
+    if (timer == "limit" || entry.path.empty()) return;  // of no step
     StepHistory& one = step(entry.path);
     one.due.reset();
     if (timer == "sleep") {
