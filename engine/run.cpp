@@ -391,8 +391,11 @@ std::vector<std::string> Run::unwritten() const {
 
 std::optional<Instant> Run::next_timer() const {
   std::optional<Instant> next;
-  for (const Machine::PendingTimer& timer : machine_->timers())
-    if (!next || timer.due < *next) next = timer.due;
+  for (const Machine::PendingTimer& timer : machine_->timers()) {
+    bool bounds =
+        timer.timer == TimerKind::Wait || timer.timer == TimerKind::Timeout || timer.timer == TimerKind::Deadline;
+    if (!bounds && (!next || timer.due < *next)) next = timer.due;
+  }
   return next;
 }
 
