@@ -70,6 +70,21 @@ std::set<std::string> depending_on(const std::vector<OutlineRow>& rows, const st
   return paths;
 }
 
+/// The step that is meant when |path| has a key behind a for_each, as in `each/2/pay`; else nothing.
+std::string without_key(const std::vector<OutlineRow>& rows, const std::string& path) {
+  auto known = [&](const std::string& step) {
+    return std::any_of(rows.begin(), rows.end(), [&](const OutlineRow& row) { return row.path == step; });
+  };
+  if (known(path)) return "";
+  for (const OutlineRow& row : rows) {
+    if (row.kind != "for_each" || !path.starts_with(row.path + "/")) continue;
+    std::size_t behind = path.find('/', row.path.size() + 1);
+    std::string step = row.path + (behind == std::string::npos ? "" : path.substr(behind));
+    if (known(step)) return step;
+  }
+  return "";
+}
+
 }  // namespace
 
 Reuse::Reuse(const Journal& journal, const RunRecord& old, const Workflow& before, const Workflow& fresh,
@@ -78,10 +93,14 @@ Reuse::Reuse(const Journal& journal, const RunRecord& old, const Workflow& befor
   const std::vector<OutlineRow> rows = outline(fresh);
   fresh_ = definitions_of(rows);
   if (!from.empty()) {
+    std::vector<std::string> paths;
+    for (const OutlineRow& row : rows) paths.push_back(row.path);
     from_ = depending_on(rows, bare(from));
+    if (std::string step = without_key(rows, from); bare(from) != from ? !from_.empty() : !step.empty())
+      throw Error(Problem::Impossible,
+                  fmt::format("--from {}: single items can not be named; for all of them: --from {}", from,
+                              step.empty() ? bare(from) : step));
     if (from_.empty()) {
-      std::vector<std::string> paths;
-      for (const OutlineRow& row : rows) paths.push_back(row.path);
       std::string near = nearest(from, paths);
       throw Error(Problem::Impossible, fmt::format("--from {}: there is no such step{}", from,
                                                    near.empty() ? "" : "; did you mean `" + near + "`?"));

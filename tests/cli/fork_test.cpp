@@ -154,4 +154,23 @@ TEST_CASE("mistakes of a fork start nothing") {
   CHECK_FALSE(has(flow({"list"}).out, "w-"));  // ids are made of the name of the file
 }
 
+TEST_CASE("a fork can not begin at a single item, and says at which step it can") {
+  Forked flow;
+  CHECK(flow({"run", flow.write(R"(
+  - id: fe
+    for_each: [1, 2]
+    do: { q: { shell: 'printf "q " >>"$LOG"' } }
+)"),
+              "--id", "old"})
+            .code == 0);
+  flow.ran();
+  for (const char* item : {"fe[2]/q", "fe/2/q"}) {
+    Ran forked = flow({"fork", "old", "--from", item});
+    CHECK(forked.code == 8);
+    CHECK(has(forked.err, "for all of them: --from fe/q"));
+  }
+  CHECK(has(flow({"fork", "old", "--from", "fe/2"}).err, "for all of them: --from fe"));
+  CHECK(flow.ran().empty());
+}
+
 }  // namespace flowrun::test
