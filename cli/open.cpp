@@ -4,18 +4,22 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <map>
 
 #include "cli/render.h"
 #include "engine/language/diagnostics.h"
 
 namespace flowrun::cli {
 namespace {
+
+constexpr std::size_t kNamed = 5;  // of steps in one message
 
 std::string ago(Instant at) {
   return for_people(std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()) - at);
@@ -70,6 +74,34 @@ bool ask(const std::vector<OpenQuestion>& questions, ResumeOptions& options, boo
   return true;
 }
 
+void note_cut_off(const std::vector<Machine::InFlight>& cut_off, bool interrupted, const char* how) {
+  std::size_t again = 0;
+  std::string names;
+  for (const Machine::InFlight& flight : cut_off)
+    if (flight.interrupted == interrupted && ++again <= kNamed) names += " " + flight.path;
+  if (again > 0)
+    std::fprintf(stderr, "note: %zu %s %s:%s%s\n", again, again == 1 ? "step was" : "steps were", how, names.c_str(),
+                 again > kNamed ? " ..." : "");
+}
+
+/// What was asked before the run was taken over is asked again.
+void tell_waiting(const Journal& journal, const RunRecord& record, const Machine& machine, PlainProgress& progress) {
+  if (machine.awaiting() == 0) return;
+  History history;
+  std::map<std::string, Entry> questions;
+  for (std::int64_t from = 1;;) {
+    std::vector<Entry> slice = journal.read(record.number, from);
+    if (slice.empty()) break;
+    from = slice.back().seq + 1;
+    for (Entry& entry : slice) {
+      history.add(entry);
+      if (entry.kind == "waiting") questions[entry.path] = std::move(entry);
+    }
+  }
+  for (const auto& [path, question] : questions)
+    if (history.find(path)->state == State::Waiting) progress.entry(question);
+}
+
 [[noreturn]] void refuse_open(const std::vector<OpenQuestion>& questions, const RunRecord& record) {
   std::string text;
   for (const OpenQuestion& question : questions) {
@@ -84,6 +116,32 @@ bool ask(const std::vector<OpenQuestion>& questions, ResumeOptions& options, boo
     text += fmt::format("   it had failed: flowrun resume {} --mark {}=failed\n", record.id, question.path);
   }
   throw Error(Problem::NeedsDecision, text.substr(0, text.size() - 1));
+}
+
+/// Gives marks the paths that the run has for what they name: only of what was cut off there is something to tell.
+void place(std::vector<Mark>& marks, const std::vector<Machine::InFlight>& cut_off, const RunRecord& record) {
+  for (Mark& mark : marks) {
+    auto meant = std::find_if(cut_off.begin(), cut_off.end(), [&](const Machine::InFlight& flight) {
+      return flight.path == mark.path || slashed(flight.path) == mark.path;
+    });
+    if (meant != cut_off.end()) {
+      mark.path = meant->path;
+      continue;
+    }
+    std::vector<std::string> paths;
+    std::string all;
+    for (const Machine::InFlight& flight : cut_off) {
+      paths.push_back(flight.path);
+      if (paths.size() <= kNamed) all += (all.empty() ? "" : ", ") + flight.path;
+    }
+    std::string near = nearest(mark.path, paths);
+    throw Error(
+        Problem::Impossible,
+        fmt::format("--mark {}: this step was not in flight when run {} was last driven; {}", mark.path, record.id,
+                    !near.empty()   ? "did you mean `" + near + "`?"
+                    : paths.empty() ? "none was"
+                                    : "these were: " + all + (paths.size() > kNamed ? ", ..." : "")));
+  }
 }
 
 }  // namespace
@@ -103,6 +161,14 @@ Loaded load_or_throw(const std::string& file, Jq& jq, bool quiet, const char* co
 
 Loaded load_own_copy(const Journal& journal, const RunRecord& record, bool for_questions) {
   return own_copy(journal, record, for_questions);
+}
+
+std::string ended_as(const std::string& state) { return state == "cancelled" ? "been cancelled" : state; }
+
+std::string answer_command(const std::string& run, const std::string& path, const std::string& signal) {
+  // Items of a for_each mostly wait side by side.
+  bool item = path.find('[') != std::string::npos;
+  return fmt::format("flowrun approve {} {}{}", run, signal, item ? fmt::format(" --step '{}'", path) : "");
 }
 
 std::string sender() {
@@ -145,18 +211,21 @@ History history_of(const Journal& journal, const RunRecord& run, std::int64_t un
   }
 }
 
+std::string slashed(const std::string& path) {
+  std::string plain;
+  for (char c : path) {
+    if (c == '[')
+      plain += '/';
+    else if (c != ']')
+      plain += c;
+  }
+  return plain;
+}
+
 std::string journal_spelling(const std::string& typed, const History& history) {
   if (history.find(typed)) return typed;
-  for (const StepHistory& step : history.steps()) {
-    std::string plain;
-    for (char c : step.path) {
-      if (c == '[')
-        plain += '/';
-      else if (c != ']')
-        plain += c;
-    }
-    if (plain == typed) return step.path;
-  }
+  for (const StepHistory& step : history.steps())
+    if (slashed(step.path) == typed) return step.path;
   return typed;
 }
 
@@ -200,17 +269,15 @@ int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& given,
     print_notes(*run, context);
     return drive.finish(*run);
   }
+  const std::vector<Machine::InFlight> cut_off = run->cut_off();
+  place(options.marks, cut_off, record);
   auto questions = run->questions(options);
   if (!questions.empty() && !ask(questions, options, context.no_input)) refuse_open(questions, record);
-  std::size_t again = 0;
-  std::string names;
-  for (const Machine::InFlight& flight : run->machine().in_flight())
-    if (flight.wanted && flight.attempt > 0 && ++again <= 5) names += " " + flight.path;
   if (!context.quiet) {
     std::fprintf(stderr, "run %s resumed\n", record.id.c_str());
-    if (again > 0)
-      std::fprintf(stderr, "note: %zu %s in flight when the run was cut off:%s%s\n", again,
-                   again == 1 ? "step was" : "steps were", names.c_str(), again > 5 ? " ..." : "");
+    note_cut_off(cut_off, false, "in flight when the run was cut off");
+    note_cut_off(cut_off, true, "stopped when the run was suspended");
+    tell_waiting(journal, record, run->machine(), drive.progress());
   }
   run->resume(options);
   print_notes(*run, context);

@@ -26,6 +26,12 @@ enum class Next { Resume, Retry, Undo };
 int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& options, const Context& context,
           const DriveOptions& drive_options, Next next, const std::string& step = "");
 
+/// What follows `run r has`: succeeded, failed, been cancelled.
+std::string ended_as(const std::string& state);
+
+/// What a person types to answer the step at |path|, which waits for |signal|.
+std::string answer_command(const std::string& run, const std::string& path, const std::string& signal);
+
 /// Who sends mail to runs: `ann@desk`.
 std::string sender();
 
@@ -39,6 +45,9 @@ std::string read_input_file(const std::string& name, const std::string& option);
 
 /// What the entries of a run say, up to |until|; 0: all of them.
 History history_of(const Journal& journal, const RunRecord& run, std::int64_t until = 0);
+
+/// `enrich[C-1042]/profile` as people may type it: `enrich/C-1042/profile`.
+std::string slashed(const std::string& path);
 
 /// `enrich/C-1042/profile` may stand for `enrich[C-1042]/profile`: the path in |history| that reads the same.
 std::string journal_spelling(const std::string& typed, const History& history);

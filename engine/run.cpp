@@ -210,10 +210,22 @@ std::unique_ptr<Run> Run::take_over(Journal& journal, const RunRecord& record, L
   return run;
 }
 
+std::vector<Machine::InFlight> Run::cut_off() const {
+  std::vector<Machine::InFlight> flights = machine_->in_flight();
+  std::erase_if(flights, [&](const Machine::InFlight& flight) {
+    bool unbegun = std::any_of(missing_.begin(), missing_.end(), [&](const Decision& decision) {
+      const auto* start = std::get_if<StartTask>(&decision.what);
+      return start && start->task.path == flight.path;
+    });
+    return !flight.wanted || flight.attempt == 0 || unbegun;
+  });
+  return flights;
+}
+
 std::vector<OpenQuestion> Run::questions(const ResumeOptions& options) const {
   std::vector<OpenQuestion> open;
   if (options.on_crash != OnCrash::Default) return open;
-  for (const Machine::InFlight& flight : machine_->in_flight()) {
+  for (const Machine::InFlight& flight : cut_off()) {
     bool marked = std::any_of(options.marks.begin(), options.marks.end(),
                               [&](const Mark& mark) { return mark.path == flight.path; });
     bool unbegun = std::any_of(missing_.begin(), missing_.end(), [&](const Decision& decision) {

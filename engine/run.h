@@ -63,6 +63,8 @@ class Run {
   ~Run();
 
   /// After take_over: what has to be answered before it can go on.
+  /// After take_over: attempts that had begun and whose end nobody has seen, in order of start.
+  std::vector<Machine::InFlight> cut_off() const;
   std::vector<OpenQuestion> questions(const ResumeOptions& options) const;
   /// After take_over of an unfinished run: ends leftovers of the crash, then goes on.
   void resume(const ResumeOptions& options);

@@ -348,9 +348,9 @@ std::optional<Instant> Machine::due(const std::string& path, TimerKind timer) co
 std::vector<Machine::InFlight> Machine::in_flight() const {
   std::vector<std::pair<std::uint64_t, InFlight>> ordered;
   for (const auto& [path, flight] : in_flight_)
-    ordered.push_back(
-        {flight.order,
-         {path, flight.attempt, flight.rerun, flight.started_at, flight.on_crash, flight.frame != nullptr}});
+    ordered.push_back({flight.order,
+                       {path, flight.attempt, flight.rerun, flight.started_at, flight.on_crash, flight.frame != nullptr,
+                        flight.interrupted}});
   std::sort(ordered.begin(), ordered.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<InFlight> flights;
   flights.reserve(ordered.size());

@@ -44,6 +44,7 @@ class Machine {
     Instant started_at;
     OnCrash on_crash;  ///< never Default
     bool wanted;       ///< false: cancelled, its end is awaited and changes nothing
+    bool interrupted;  ///< stopped as the run was suspended
   };
 
   /// |workflow| and |evaluator| are lent and outlive the machine.

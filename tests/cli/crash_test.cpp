@@ -354,11 +354,32 @@ TEST_CASE("a step that must not run twice asks, and is told by --mark or --on-cr
   Ran asked = flowrun(journal, {"resume", "d"});
   CHECK(asked.code == 5);
   CHECK(asked.err.find("--mark deploy=done") != std::string::npos);
+  Ran mistaken = flowrun(journal, {"resume", "d", "--mark", "depoy=done", "--on-crash", "rerun"});
+  CHECK(mistaken.code == 8);
+  CHECK(mistaken.err.find("did you mean `deploy`?") != std::string::npos);
+  CHECK(lines_of(log)["x"] == 1);
   Ran marked = flowrun(journal, {"resume", "d", "--mark", "deploy=done:\"by hand\""});
   INFO(marked.err);
   CHECK(marked.code == 0);
   CHECK(marked.out == "by hand\n");
   CHECK(lines_of(log)["x"] == 1);
+}
+
+TEST_CASE("a mark names an item as people write it") {
+  TempDir dir;
+  std::string journal = dir.path("journal.db"), log = dir.path("log");
+  std::string workflow =
+      dir.write("w.yaml", "flowrun: 1\nsteps: { fe: { for_each: [1, 2], concurrency: 2, do: { shell: 'echo x >> \"" +
+                              log + "\"; sleep 5', on_crash: ask } } }\noutput: ${ $steps.fe }\n");
+  Background flow({FLOWRUN_BINARY, "run", workflow, "--id", "d", "--journal", journal});
+  for (int i = 0; i < 1000 && lines_of(log)["x"] < 2; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  flow.signal(SIGKILL);
+  flow.wait();
+  Ran marked = flowrun(journal, {"resume", "d", "--mark", "fe/1=done:1", "--mark", "fe[2]=done:2"});
+  INFO(marked.err);
+  CHECK(marked.code == 0);
+  CHECK(nlohmann::json::parse(marked.out) == nlohmann::json{1, 2});
+  CHECK(lines_of(log)["x"] == 2);
 }
 
 }  // namespace flowrun::test
