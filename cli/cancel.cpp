@@ -49,34 +49,51 @@ int cancel(const Context& context, const std::string& id, CancelRequested cancel
   RunRecord run = journal.find(id);
   if (has_ended(run))
     throw Error(Problem::Impossible,
-                fmt::format("run {} has {} already{}", run.id, run.state,
+                fmt::format("run {} has {} already{}", run.id, ended_as(run.state),
                             cancel.undo ? fmt::format("; to undo what it has done: flowrun undo {}", run.id) : ""));
   cancel.by = sender();
   if (run.driver_pid > 0) {
     if (!context.quiet) std::fprintf(stderr, "run %s is asked to end\n", run.id.c_str());
     if (auto ended = ask(journal, run, cancel)) {
-      if (!context.quiet)
-        std::fprintf(stderr, "run %s has %s\n", run.id.c_str(),
-                     ended->state == "cancelled" ? "been cancelled" : ended->state.c_str());
+      if (!context.quiet) std::fprintf(stderr, "run %s has %s\n", run.id.c_str(), ended_as(ended->state).c_str());
       return told(*ended);
     }
     run = journal.find(run.id);
   }
   ResumeOptions options;
   options.cancel = cancel;
-  go_on(journal, run, options, context, drive, Next::Resume);
-  return told(journal.find(run.id));
+  int stopped = go_on(journal, run, options, context, drive, Next::Resume);
+  run = journal.find(run.id);
+  return has_ended(run) ? told(run) : stopped;
+}
+
+/// Whether an undo of |run| was begun and has not come to its end.
+bool is_being_undone(const Journal& journal, const RunRecord& run) {
+  bool undoing = false;
+  for (std::int64_t from = 1;;) {
+    std::vector<Entry> slice = journal.read(run.number, from);
+    if (slice.empty()) return undoing;
+    for (const Entry& entry : slice) {
+      if (entry.kind == "run_undone") undoing = true;
+      if (entry.kind == "run_ended") undoing = false;
+    }
+    from = slice.back().seq + 1;
+  }
 }
 
 int undo(const Context& context, const std::string& id, const DriveOptions& drive) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadWrite);
   RunRecord run = journal.find(id);
   if (!has_ended(run))
-    throw Error(Problem::Impossible, fmt::format("run {} has not ended; flowrun cancel {} --undo ends it and undoes "
-                                                 "what it has done",
-                                                 run.id, run.id));
-  go_on(journal, run, {}, context, drive, Next::Undo);
-  const Json error = journal.find(run.id).error.json();
+    throw Error(Problem::Impossible,
+                is_being_undone(journal, run)
+                    ? fmt::format("run {} is being undone already; flowrun resume {} goes on with it", run.id, run.id)
+                    : fmt::format("run {} has not ended; flowrun cancel {} --undo ends it and undoes what it has done",
+                                  run.id, run.id));
+  int stopped = go_on(journal, run, {}, context, drive, Next::Undo);
+  run = journal.find(run.id);
+  if (!has_ended(run)) return stopped;
+  const Json error = run.error.json();
   return error.is_object() && error.contains("undo_failed") ? 1 : 0;
 }
 

@@ -43,8 +43,8 @@ int resume(const Context& context, const ResumeCommand& command) {
   RunRecord record = journal.find(command.run);
   if (record.state == "succeeded") return print_ended(record, command.drive.json);
   if (record.state == "failed" || record.state == "cancelled") {
-    std::fprintf(stderr, "run %s has %s; to try again: flowrun retry %s\n", record.id.c_str(), record.state.c_str(),
-                 record.id.c_str());
+    std::fprintf(stderr, "run %s has %s; to try again: flowrun retry %s\n", record.id.c_str(),
+                 ended_as(record.state).c_str(), record.id.c_str());
     return print_ended(record, command.drive.json);
   }
   ResumeOptions options;

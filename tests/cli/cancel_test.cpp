@@ -123,4 +123,35 @@ TEST_CASE("a run that is killed in the middle of an undo goes on inside it") {
   CHECK(trip({"journal", "verify", "r"}).code == 0);
 }
 
+TEST_CASE("an undo or a cancel that is stopped by a signal says so, and resume goes on with it") {
+  for (const char* how : {"undo", "cancel"}) {
+    Trip trip("echo begun >>\"$LOG\"; [ $FLOWRUN_RERUN = 1 ] || sleep 60");
+    Background run(trip.command({"run", trip.workflow(), "--id", "r"}));
+    trip.wait_for_work(run);
+    run.signal(SIGKILL);
+    run.wait();
+    std::vector<std::string> args{how, "r", "--grace", "100ms"};
+    if (args[0] == "undo") {
+      CHECK(trip({"cancel", "r"}).code == 0);
+    } else {
+      args.push_back("--undo");
+    }
+    Background undo(trip.command(args));
+    trip.wait_for("begun");
+    undo.signal(SIGTERM);
+    Ran stopped = undo.wait();
+    INFO(stopped.err);
+    CHECK(stopped.code == 143);
+    if (args[0] == "undo") {
+      Ran again = trip({"undo", "r"});
+      CHECK(again.code == 8);
+      CHECK(has(again.err, "flowrun resume r goes on"));
+    }
+    Ran resumed = trip({"resume", "r"});
+    CHECK(has(resumed.err, "step was stopped when the run was suspended"));
+    CHECK(has(trip({"cancel", "r"}).err, "run r has been cancelled already"));
+    CHECK(trip({"journal", "verify", "r"}).code == 0);
+  }
+}
+
 }  // namespace flowrun::test
