@@ -51,7 +51,7 @@ std::vector<std::string> step_row(const StepHistory& step) {
 std::string next_steps(const RunRecord& run, const History& history) {
   for (const StepHistory& step : history.steps())
     if (step.state == State::Waiting && run.state != "failed" && run.state != "cancelled")
-      return fmt::format("{} waits: flowrun approve {} {}\n", step.path, run.id, step.signal);
+      return fmt::format("{} waits: {}\n", step.path, answer_command(run.id, step.path, step.signal));
   if (run.driver_pid > 0) return fmt::format("driven by process {}\n", run.driver_pid);
   if (run.error.json().is_object() && run.error.json().contains("undo_failed"))
     return fmt::format("undo again: flowrun undo {}\n", run.id);

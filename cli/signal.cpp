@@ -32,11 +32,37 @@ Json data_of(const std::string& text) {
   return data;
 }
 
+/// A wait whose date is over is decided, though nobody may have driven the run since.
+bool is_open(const StepHistory& step) {
+  return step.state == State::Waiting && (!step.due || *step.due > std::chrono::system_clock::now());
+}
+
 std::vector<const StepHistory*> waiting_steps(const History& history, const std::string& name) {
   std::vector<const StepHistory*> found;
   for (const StepHistory& step : history.steps())
-    if (step.state == State::Waiting && (name.empty() || step.signal == name)) found.push_back(&step);
+    if (is_open(step) && (name.empty() || step.signal == name)) found.push_back(&step);
   return found;
+}
+
+/// Nothing that waits for |name|, or will, is left: no item of a for_each and no step of a file that may run again.
+void refuse_decided(const Loaded& loaded, const History& history, const std::string& name, const RunRecord& run) {
+  std::size_t decided = 0;
+  std::string text;
+  for (const StepHistory& step : history.steps()) {
+    if (step.signal != name) continue;
+    if (is_open(step) || !(is_terminal(step.state) || step.state == State::Waiting)) return;
+    if (step.path.find('[') != std::string::npos) return;
+    ++decided;
+    std::string why = step.failure          ? step.failure->message
+                      : step.reason.empty() ? "had its answer"
+                                            : "cancelled: " + step.reason;
+    text += fmt::format("\n   {}  {}", step.path, step.state == State::Waiting ? "its time is over" : why);
+  }
+  auto waits = std::count_if(loaded.workflow.signals.begin(), loaded.workflow.signals.end(),
+                             [&](const Signal& signal) { return signal.name == name; });
+  if (decided == 0 || static_cast<std::size_t>(waits) > decided || !loaded.children.empty()) return;
+  throw Error(Problem::Impossible,
+              fmt::format("no step of run {} waits for `{}` any more; nothing was sent{}", run.id, name, text));
 }
 
 std::string listed(const std::vector<const StepHistory*>& steps) {
@@ -61,8 +87,7 @@ std::string meant(const SignalOptions& options, const History& history, const Ru
   return waiting.front()->signal;
 }
 
-void check(const Journal& journal, const RunRecord& run, const std::string& name, const Json& data, bool rejects) {
-  Loaded loaded = load_own_copy(journal, run);
+void check(const Loaded& loaded, const RunRecord& run, const std::string& name, const Json& data, bool rejects) {
   std::vector<std::string> names, errors;
   bool accepted = false;
   for (const Signal& signal : loaded.workflow.signals) {
@@ -92,15 +117,19 @@ int send(const Context& context, const SignalOptions& options) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadWrite);
   RunRecord run = journal.find(options.run);
   if (run.state == "succeeded" || run.state == "failed" || run.state == "cancelled")
-    throw Error(Problem::Impossible, fmt::format("run {} has {} already; nobody waits there", run.id, run.state));
+    throw Error(Problem::Impossible,
+                fmt::format("run {} has {} already; nobody waits there", run.id, ended_as(run.state)));
   History history = history_of(journal, run);
   std::string name = meant(options, history, run);
   Json data = data_of(options.data);
-  check(journal, run, name, data, options.rejects);
+  Loaded loaded = load_own_copy(journal, run);
+  check(loaded, run, name, data, options.rejects);
+  refuse_decided(loaded, history, name, run);
+  const std::string meant_step = options.step.empty() ? "" : journal_spelling(options.step, history);
   std::vector<const StepHistory*> waiting = waiting_steps(history, name);
   if (!options.step.empty()) {
-    bool there = std::any_of(waiting.begin(), waiting.end(),
-                             [&](const StepHistory* step) { return step->path == options.step; });
+    bool there =
+        std::any_of(waiting.begin(), waiting.end(), [&](const StepHistory* step) { return step->path == meant_step; });
     if (!there && !waiting.empty())
       throw Error(Problem::Impossible, fmt::format("step {} does not wait for `{}` in run {}; these do:{}",
                                                    options.step, name, run.id, listed(waiting)));
@@ -109,7 +138,7 @@ int send(const Context& context, const SignalOptions& options) {
                 fmt::format("{} steps wait for `{}`; name one with --step:{}", waiting.size(), name, listed(waiting)));
   }
   Json said = Json::object();
-  if (!options.step.empty()) said["path"] = options.step;
+  if (!options.step.empty()) said["path"] = meant_step;
   if (options.rejects) {
     said["rejected"] = options.reject;
   } else {

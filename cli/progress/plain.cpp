@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "cli/open.h"
+
 namespace flowrun::cli {
 namespace {
 
@@ -33,7 +35,7 @@ void PlainProgress::entry(const Entry& entry) {
 }
 
 std::string PlainProgress::answer_to(const std::pair<const std::string, std::string>& awaited) const {
-  return fmt::format("flowrun approve {} {}", run_.empty() ? "RUN" : run_, awaited.second);
+  return answer_command(run_.empty() ? "RUN" : run_, awaited.first, awaited.second);
 }
 
 void PlainProgress::note(const std::string& text) {

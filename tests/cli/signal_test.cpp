@@ -109,4 +109,27 @@ TEST_CASE("what can not be meant is refused, and nothing is sent") {
   refuses({"approve", "r"}, 8, "has succeeded already");
 }
 
+TEST_CASE("the wait of an item is answered as the run says, and not once it is decided") {
+  TempDir dir;
+  std::string journal = dir.path("journal.db");
+  std::string workflow = dir.write("w.yaml", R"(flowrun: 1
+steps:
+  all: { for_each: [a, b], do: { wait: ok } }
+  first: { race: { person: { wait: go }, clock: { sleep: 1ms } } }
+)");
+  Ran run = flowrun(journal, {"run", workflow, "--id", "r", "--no-wait"});
+  CHECK(has(run.err, "flowrun approve r ok --step 'all[a]'"));
+  CHECK(has(flowrun(journal, {"show", "r"}).out, "flowrun approve r ok --step 'all[a]'"));
+  Ran lost = flowrun(journal, {"approve", "r", "go"});
+  INFO(lost.err);
+  CHECK(lost.code == 8);
+  CHECK(has(lost.err, "any more"));
+  CHECK(flowrun(journal, {"approve", "r", "ok", "--step", "all/a"}).code == 0);
+  Ran resumed = flowrun(journal, {"resume", "r", "--no-wait"});
+  CHECK(resumed.code == 4);
+  CHECK(has(resumed.err, "flowrun approve r ok --step 'all[b]'"));
+  CHECK(flowrun(journal, {"approve", "r", "ok", "--step", "all[b]"}).code == 0);
+  CHECK(flowrun(journal, {"resume", "r"}).code == 0);
+}
+
 }  // namespace flowrun::test
