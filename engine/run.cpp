@@ -228,12 +228,7 @@ std::vector<OpenQuestion> Run::questions(const ResumeOptions& options) const {
   for (const Machine::InFlight& flight : cut_off()) {
     bool marked = std::any_of(options.marks.begin(), options.marks.end(),
                               [&](const Mark& mark) { return mark.path == flight.path; });
-    bool unbegun = std::any_of(missing_.begin(), missing_.end(), [&](const Decision& decision) {
-      const auto* start = std::get_if<StartTask>(&decision.what);
-      return start && start->task.path == flight.path;
-    });
-    if (flight.wanted && flight.attempt > 0 && flight.on_crash == OnCrash::Ask && !marked && !unbegun)
-      open.push_back({flight.path, flight.attempt, flight.started_at});
+    if (flight.on_crash == OnCrash::Ask && !marked) open.push_back({flight.path, flight.attempt, flight.started_at});
   }
   return open;
 }
@@ -446,15 +441,27 @@ void Run::take_timers() {
     Due due = timers_.top();
     timers_.pop();
     // An older timer of the same name may have been given up.
-    if (machine_->due(due.path, due.timer) == due.due) take({{}, TimerFired{due.path, due.timer}});
+    if (machine_->due(due.path, due.timer) != due.due) continue;
+    if (due.timer == TimerKind::Wait) {
+      // Whoever answered in time is heard first; while the run is being suspended, by the next drive.
+      if (machine_->suspending()) continue;
+      take_mail(due.due);
+      if (machine_->due(due.path, due.timer) != due.due) continue;
+    }
+    take({{}, TimerFired{due.path, due.timer}});
   }
 }
 
-void Run::take_mail() {
+void Run::take_mail(std::optional<Instant> until) {
   // What comes while the run is being suspended waits for the next drive.
   if (machine_->phase() != Machine::Phase::Running || machine_->suspending()) return;
   for (Journal::Mail& mail : journal_.mail(last_mail_)) {
     last_mail_ = mail.id;
+    mail_.push_back(std::move(mail));
+  }
+  while (!mail_.empty() && (!until || mail_.front().at < *until)) {
+    Journal::Mail mail = std::move(mail_.front());
+    mail_.pop_front();
     update_.consumed.push_back(mail.id);
     if (auto fact = fact_of(mail)) take({{}, std::move(*fact)});
   }

@@ -2,6 +2,7 @@
 // Prints nothing; who wants to show what happens is told of every entry when it is durable.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -62,9 +63,9 @@ class Run {
                                         std::unique_ptr<Evaluator> evaluator, Observer observer);
   ~Run();
 
-  /// After take_over: what has to be answered before it can go on.
   /// After take_over: attempts that had begun and whose end nobody has seen, in order of start.
   std::vector<Machine::InFlight> cut_off() const;
+  /// After take_over: what has to be answered before it can go on.
   std::vector<OpenQuestion> questions(const ResumeOptions& options) const;
   /// After take_over of an unfinished run: ends leftovers of the crash, then goes on.
   void resume(const ResumeOptions& options);
@@ -121,7 +122,8 @@ class Run {
   void make_executor();
   void take(Event event);
   void take_timers();
-  void take_mail();
+  /// What comes from the mailbox, or only what was sent before |until|.
+  void take_mail(std::optional<Instant> until = {});
   void accept(Decision decision);
   void write(Entry entry);
   /// Makes the batch durable and releases what waits for that. False while the disk is full.
@@ -151,8 +153,9 @@ class Run {
   std::vector<Entry> batch_;        ///< appended, not durable yet
   std::vector<Decision> commands_;  ///< to be released when they are
   Journal::RunUpdate update_;
-  std::int64_t last_mail_ = 0;
-  std::vector<Event> happened_;  ///< told by the executor, not taken in yet
+  std::int64_t last_mail_ = 0;      ///< that was read
+  std::deque<Journal::Mail> mail_;  ///< read, not taken in yet
+  std::vector<Event> happened_;     ///< told by the executor, not taken in yet
   std::priority_queue<Due, std::vector<Due>, std::greater<>> timers_;
   bool silent_ = true;  ///< nothing of this drive was told yet
   bool interrupting_ = false;

@@ -109,6 +109,30 @@ TEST_CASE("what can not be meant is refused, and nothing is sent") {
   refuses({"approve", "r"}, 8, "has succeeded already");
 }
 
+TEST_CASE("an answer that was given in time counts, also when the run is resumed after the date") {
+  TempDir dir;
+  std::string journal = dir.path("journal.db");
+  std::string workflow =
+      dir.write("w.yaml", "flowrun: 1\nsteps: { w: { wait: go, timeout: 2s } }\noutput: ${ $steps.w }\n");
+  auto suspended = [&](const char* id) {
+    CHECK(flowrun(journal, {"run", workflow, "--id", id, "--no-wait"}).code == 4);
+  };
+  suspended("early");
+  CHECK(flowrun(journal, {"approve", "early", "--data", "1"}).code == 0);
+  suspended("late");
+  std::this_thread::sleep_for(std::chrono::milliseconds(2100));
+  Ran late = flowrun(journal, {"approve", "late", "go"});
+  CHECK(late.code == 8);
+  CHECK(has(late.err, "no step of run late waits for `go` any more"));
+  CHECK(has(late.err, "its time is over"));
+  Ran early = flowrun(journal, {"resume", "early"});
+  INFO(early.err);
+  CHECK(early.code == 0);
+  CHECK(early.out == "1\n");
+  CHECK(flowrun(journal, {"resume", "late"}).code == 1);
+  CHECK(flowrun(journal, {"journal", "verify", "early"}).code == 0);
+}
+
 TEST_CASE("the wait of an item is answered as the run says, and not once it is decided") {
   TempDir dir;
   std::string journal = dir.path("journal.db");
