@@ -294,8 +294,7 @@ std::string as_written(const RunRecord& run, const OutlineRow& row) {
 
 }  // namespace
 
-std::string failure_text(const RunRecord& run, const Failure& failure, const History& history,
-                         const OutlineRow* row) {
+std::string failure_text(const RunRecord& run, const Failure& failure, const History& history, const OutlineRow* row) {
   const StepHistory* step = history.find(failure.step);
   std::string text = "error: ";
   if (failure.step.empty()) {

@@ -17,8 +17,8 @@ struct Size {
 
 struct Case {
   std::string name;
-  std::string work;       ///< for the table
-  std::string reference;  ///< for the table
+  std::string work;                                 ///< for the table
+  std::string reference;                            ///< for the table
   enum class Goal { AtLeast, AtMost, Shown } goal;  ///< Shown: a rate, to know where we stand
   double target;
   /// What is compared, in any unit that both have: seconds mostly. The ratio is ours / reference where it should be

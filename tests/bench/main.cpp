@@ -128,7 +128,9 @@ int main(int argc, char** argv) {
                          {"theirs", f.theirs},
                          {"ratio", f.ratio},
                          {"range", {f.least, f.most}},
-                         {"goal", !aims ? "shown" : least ? "at least" : "at most"},
+                         {"goal", !aims   ? "shown"
+                                  : least ? "at least"
+                                          : "at most"},
                          {"target", aims ? nlohmann::json(one.target) : nlohmann::json()},
                          {"verdict", f.verdict}});
     } catch (const bench::Broken& trouble) {

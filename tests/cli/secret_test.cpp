@@ -134,8 +134,17 @@ class Leaky {
   }
 
   std::vector<std::string> start() const {
-    return {FLOWRUN_BINARY, "run", workflow_, "--id", "leaky", "-i", "api=" + server_.url(""), "--journal", journal(),
-            "--events", dir_.path("state/events")};
+    return {FLOWRUN_BINARY,
+            "run",
+            workflow_,
+            "--id",
+            "leaky",
+            "-i",
+            "api=" + server_.url(""),
+            "--journal",
+            journal(),
+            "--events",
+            dir_.path("state/events")};
   }
   Ran operator()(std::vector<std::string> args) const { return flowrun(journal(), std::move(args), how_); }
   std::string journal() const { return dir_.path("state/journal.db"); }

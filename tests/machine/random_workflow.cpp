@@ -50,9 +50,14 @@ class Generator {
       std::string name = fresh(), own = path.empty() ? name : path + "/" + name;
       bool tolerated = false;
       text += pad(indent) + name + ":\n" + step(indent + 2, own, depth, tolerated, group);
-      if (!siblings.empty() && !race_ && percent(random_, 35))
-        text += pad(indent + 2) + (percent(random_, 60) ? "needs" : "after") + ": [" +
+      if (!siblings.empty() && percent(random_, 35)) {
+        // Who needs another branch of a race can never win (E303).
+        const bool race = group && group->join == "quorum";
+        const bool needs = percent(random_, 60) && !race;
+        if (group) group->needs = group->needs || needs;
+        text += pad(indent + 2) + (needs ? "needs" : "after") + ": [" +
                 siblings[static_cast<std::size_t>(below(random_, static_cast<int>(siblings.size())))] + "]\n";
+      }
       siblings.push_back(name);
       if (group) {
         group->children.push_back(own);
@@ -161,6 +166,8 @@ class Generator {
     int n = static_cast<int>(spec.children.size());
     spec.join = pick({"all", "all", "best_effort", "at_least", "tolerate", "quorum", "first_completed"});
     spec.amount = 1 + below(random_, std::max(1, n));
+    if (spec.needs && spec.join == "first_completed") spec.join = "all";
+    if (spec.needs && spec.join == "quorum") spec.amount = std::max(2, spec.amount);
     if (spec.join == "all") return text;
     if (spec.join == "best_effort" || spec.join == "first_completed") return text + in + "join: " + spec.join + "\n";
     return text + in + fmt::format("join: {{ {}: {} }}\n", spec.join, spec.amount);
@@ -168,7 +175,6 @@ class Generator {
 
   Random& random_;
   int count_ = 0;
-  bool race_ = false;
   bool in_file_ = false;  ///< of a sub-workflow
 };
 

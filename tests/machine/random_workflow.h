@@ -23,7 +23,8 @@ struct GroupSpec {
   int amount = 0;
   std::vector<std::string> children;  ///< paths
   std::set<std::string> tolerated;
-  bool told = true;  ///< the entries tell how each child came out
+  bool told = true;    ///< the entries tell how each child came out
+  bool needs = false;  ///< a child waits for the success of another
 };
 
 /// Its expressions are all answered without libjq. The input `flag` is a boolean.
