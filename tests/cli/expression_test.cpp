@@ -40,7 +40,8 @@ TEST_CASE("an expression that never ends or eats memory fails its step, and noth
       {"def f: f; f", "takes longer than 2 s"},
       {"last(repeat(1))", "takes longer than 2 s"},
       {"reduce range(1e12) as $i (0; . + 1)", "takes longer than 2 s"},
-      {"[range(1e12)] | length", "needs more than 256 MiB of memory"},
+      {"[range(1e12)] | length", ""},  // whichever limit this machine meets first
+      {"reduce range(40) as $i (\"x\"; . + .) | length", "needs more than 256 MiB of memory"},
       {"def f($n): [f($n + 1)]; f(0)", "needs more than 256 MiB of memory"},
       {"reduce range(60) as $i (\"x\"; . + .)", ""},
   }));
