@@ -74,9 +74,10 @@ ResolvedInputs resolve_inputs(const Loaded& loaded, const GivenInputs& given,
                               Evaluator& evaluator, Instant now) {
   if (!given.some)
     for (const auto& [secret, input] : loaded.secret_inputs)
-      throw Error(Problem::Invalid, fmt::format("{}: secret `{}` is what another file gives to the input `{}`; run the "
-                                                "file that has this one as a step; nothing was started",
-                                                loaded.file, secret, input));
+      throw Error(Problem::Invalid,
+                  fmt::format("{}: error: secret `{}` is what another file gives to the input `{}`; run the file that "
+                              "has this one as a step\nnothing was started",
+                              loaded.file, secret, input));
   std::vector<std::string> errors;
   StartScope scope(loaded.workflow.name, now);
   std::vector<std::string> names;

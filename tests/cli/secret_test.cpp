@@ -196,6 +196,25 @@ TEST_CASE("a run that is killed and resumed leaves no secret in any file or mess
   check_nothing_below(leaky.dir().path("state"));
 }
 
+TEST_CASE("a file that is given a secret by an input is refused when it is run by itself", "[secrets]") {
+  TempDir dir;
+  std::string file = dir.write("w.yaml", R"(flowrun: 1
+input: { login: {} }
+secrets: { key: { input: login } }
+steps: { a: { exec: [printenv, K], env: { K: "${ $secrets.key }" } } }
+)");
+  for (const std::vector<std::string>& more :
+       {std::vector<std::string>{}, {"-i", "login=" + kPlain}, {"-i", "login=" + kPlain, "--dry-run"}}) {
+    std::vector<std::string> args{"run", file};
+    args.insert(args.end(), more.begin(), more.end());
+    Ran ran = flowrun(dir.path("journal.db"), args);
+    INFO(ran.err << ran.out);
+    CHECK(ran.code == 3);
+    CHECK(has(ran.err, "run the file that has this one as a step"));
+    check_nothing_in(ran.out + ran.err, "what was printed");
+  }
+}
+
 TEST_CASE("a secret that has changed is told of at resume, and one that is gone stops it", "[secrets]") {
   TempDir dir;
   std::string file = dir.write("w.yaml", R"(flowrun: 1
