@@ -333,7 +333,11 @@ class Loader {
     if (const Node* key = node.find("command");
         key && ++sources && reading_.is(*key, Node::Kind::List, "command", "a list: the program and its arguments")) {
       source.from = SecretSource::From::Command;
-      for (const Node& item : key->items) source.command.push_back(reading_.plain_text(item, "command"));
+      // `${HOME}` is the shell's own; an expression begins with a blank.
+      for (const Node& item : key->items)
+        source.command.push_back(item.is_string() && item.text.find("${ ") == std::string::npos
+                                     ? item.text
+                                     : reading_.plain_text(item, "command"));
       if (source.command.empty()) reading_.error("E102", key->at, 1, "the program is missing");
     }
     if (const Node* key = node.find("optional"))

@@ -215,6 +215,17 @@ steps: { a: { exec: [printenv, K], env: { K: "${ $secrets.key }" } } }
   }
 }
 
+TEST_CASE("the command of a secret may use variables of the shell", "[secrets]") {
+  TempDir dir;
+  std::string file = dir.write("w.yaml", R"(flowrun: 1
+secrets: { s: { command: [sh, -c, 'printf %s "${FLOWRUN_NOT_SET:-from-the-shell}"'] } }
+steps: { a: { shell: '[ "$S" = from-the-shell ]', env: { S: "${ $secrets.s }" } } }
+)");
+  Ran ran = flowrun(dir.path("journal.db"), {"run", file});
+  INFO(ran.err);
+  CHECK(ran.code == 0);
+}
+
 TEST_CASE("a secret that has changed is told of at resume, and one that is gone stops it", "[secrets]") {
   TempDir dir;
   std::string file = dir.write("w.yaml", R"(flowrun: 1
