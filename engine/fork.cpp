@@ -214,7 +214,7 @@ bool Reuse::same_step(const std::string& path) {
 std::optional<Result> Reuse::result_of(const Task& task) {
   if (!same_step(task.path)) return std::nullopt;
   // Files belong to the run that made them.
-  const auto* request = std::get_if<HttpRequest>(&task.work);
+  const auto* request = std::get_if<HttpRequest>(&*task.work);
   if (request && (request->response == HttpRequest::Response::File || !request->body_file.empty()))
     return tell(task.path, "it is about a file"), std::nullopt;
   Decision start;

@@ -67,7 +67,7 @@ struct Children::Child {
   std::string script_file, output_file;
   Mask::Stream out_mask, err_mask;  ///< of what goes to the log, or is cut
 
-  const Process& process() const { return std::get<Process>(task.work); }
+  const Process& process() const { return std::get<Process>(*task.work); }
 };
 
 Children::Children(Worker& worker) : worker_(worker) {}

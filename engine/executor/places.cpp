@@ -14,7 +14,7 @@ void Places::take(bool shared) {
 }
 
 bool Places::admit(Task& task) {
-  bool shared = std::get<Process>(task.work).shares_cpus;
+  bool shared = std::get<Process>(*task.work).shares_cpus;
   std::lock_guard lock(mutex_);
   if (task.strict && (held_.erase(task.path) > 0 || held_shared_.erase(task.path) > 0)) return true;
   bool must_queue = (jobs_ > 0 || shared) && !line_.empty();
@@ -47,7 +47,7 @@ std::optional<Places::Waiting> Places::next() {
   std::lock_guard lock(mutex_);
   if (line_.empty()) return std::nullopt;
   const auto* task = std::get_if<Task>(&line_.front());
-  bool shared = task ? std::get<Process>(task->work).shares_cpus : std::get<Reservation>(line_.front()).shares_cpus;
+  bool shared = task ? std::get<Process>(*task->work).shares_cpus : std::get<Reservation>(line_.front()).shares_cpus;
   if (!free_for(shared)) return std::nullopt;
   take(shared);
   Waiting first = std::move(line_.front());

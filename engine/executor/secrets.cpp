@@ -19,9 +19,9 @@ constexpr int kRounds = 10000;              // of the hash: 3 ms a guess
 
 std::string& text_of(Task& task, const TaskHole& hole) {
   using In = TaskHole::In;
-  if (auto* process = std::get_if<Process>(&task.work))
+  if (auto* process = std::get_if<Process>(&*task.work))
     return hole.in == In::Stdin ? process->stdin_text : *process->env.at(hole.index).second;
-  auto& request = std::get<HttpRequest>(task.work);
+  auto& request = std::get<HttpRequest>(*task.work);
   if (hole.in == In::Url) return request.url;
   if (hole.in == In::Body) return *request.body;
   return request.headers.at(hole.index).second;
@@ -92,8 +92,8 @@ std::string Secrets::value_at(const Hole& hole) const {
 }
 
 void Secrets::fill(Task& task) const {
-  const auto* process = std::get_if<Process>(&task.work);
-  const TaskHoles& holes = process ? process->holes : std::get<HttpRequest>(task.work).holes;
+  const auto* process = std::get_if<Process>(&*task.work);
+  const TaskHoles& holes = process ? process->holes : std::get<HttpRequest>(*task.work).holes;
   // From the last to the first: what stands before a hole keeps its place.
   for (auto hole = holes.rbegin(); hole != holes.rend(); ++hole) {
     std::string value = value_at(hole->hole);
@@ -104,7 +104,7 @@ void Secrets::fill(Task& task) const {
     text.insert(hole->hole.at, value);
   }
   if (process) return;
-  auto& request = std::get<HttpRequest>(task.work);
+  auto& request = std::get<HttpRequest>(*task.work);
   bool secret_url = false;
   std::size_t last = std::string::npos;
   for (const TaskHole& hole : holes) {

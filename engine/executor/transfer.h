@@ -49,7 +49,7 @@ struct Transfer {
   ~Transfer();
   /// Before secrets are filled in: how it is to be shown, and what is to be masked in the answer.
   void conceal(const Mask& secrets);
-  const HttpRequest& request() const { return std::get<HttpRequest>(task.work); }
+  const HttpRequest& request() const { return std::get<HttpRequest>(*task.work); }
   /// Sets all options of |handle|. |crowded|: it shares the memory with hundreds. Not empty: why it can not begin.
   std::string prepare(CURL* handle, const std::string& run_dir, bool crowded);
   /// The answer sends the request elsewhere, and it may go there.

@@ -197,7 +197,7 @@ bool Worker::obey() {
 }
 
 void Worker::begin(Task task) {
-  if (std::holds_alternative<Process>(task.work)) {
+  if (std::holds_alternative<Process>(*task.work)) {
     children_->begin(std::move(task));
   } else {
     http_->begin(std::move(task));

@@ -25,7 +25,7 @@ class WorkerPool : public Executor {
 
   void begin(Task task) override {
     ++in_flight_;
-    if (std::holds_alternative<Process>(task.work) && !shared_.places.admit(task)) return;
+    if (std::holds_alternative<Process>(*task.work) && !shared_.places.admit(task)) return;
     workers_[next_++ % workers_.size()]->post(std::move(task));
   }
 

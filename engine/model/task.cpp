@@ -97,7 +97,7 @@ void append(std::string& out, const Process& process, const std::string&) {
 std::string to_json_text(const Task& task) {
   std::string out;
   out.reserve(256);  // most are shorter, and would grow four times
-  std::visit([&](const auto& work) { append(out, work, task.idempotency_key); }, task.work);
+  std::visit([&](const auto& work) { append(out, work, task.idempotency_key); }, *task.work);
   return out;
 }
 

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "engine/model/boxed.h"
 #include "engine/model/holed_text.h"
 #include "engine/model/time.h"
 #include "engine/model/value.h"
@@ -82,7 +83,7 @@ struct Task {
   std::optional<Duration> timeout;  ///< from begun
   bool keep_raw = false;            ///< Result::value is the raw result, not the default output
   bool strict = false;              ///< a place was reserved for it
-  std::variant<HttpRequest, Process> work;
+  Boxed<std::variant<HttpRequest, Process>> work;
 };
 
 /// The resolved input as JSON for the journal and for people: {method, url, headers, body} or {argv, env, stdin}.

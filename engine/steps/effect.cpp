@@ -78,7 +78,7 @@ void EffectFrame::start_attempt() {
   if (options().timeout.written()) task.timeout = std::get<Duration>(timeout);
   task.keep_raw = keeps_raw();
   task.strict = effect_.strict();
-  task.work = std::move(std::get<EffectStep::Work>(work));
+  *task.work = std::move(std::get<EffectStep::Work>(work));
   machine().start_task(*this, std::move(task), effect_.on_crash);
   tried_ = true;
   arm_deadline();

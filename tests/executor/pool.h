@@ -88,12 +88,12 @@ inline Task exec(std::vector<std::string> argv, const std::string& path = "step"
 
 inline Task shell(const std::string& script, const std::string& path = "step") {
   Task task = exec({"bash", "-euo", "pipefail", "-c", script}, path);
-  std::get<Process>(task.work).script = true;
+  std::get<Process>(*task.work).script = true;
   return task;
 }
 
-inline Process& process_of(Task& task) { return std::get<Process>(task.work); }
-inline HttpRequest& request_of(Task& task) { return std::get<HttpRequest>(task.work); }
+inline Process& process_of(Task& task) { return std::get<Process>(*task.work); }
+inline HttpRequest& request_of(Task& task) { return std::get<HttpRequest>(*task.work); }
 
 /// Waits until |holds|; false when it never does.
 template <typename Holds>

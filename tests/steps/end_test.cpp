@@ -19,11 +19,11 @@ output: ${ $steps.a }
   s.succeed("a", "\"x\"");
   s.fail("b", "exit.3");
   s.expect_started({"a", "b", "on_failure/tell"});
-  CHECK(std::get<Process>(s.task("on_failure/tell").work).argv ==
+  CHECK(std::get<Process>(*s.task("on_failure/tell").work).argv ==
         std::vector<std::string>{"tell", "b", "succeeded", "x", "none"});
   s.succeed("on_failure/tell");
   s.expect_started({"finally/clean"});
-  CHECK(std::get<Process>(s.task("finally/clean").work).argv[1] == "failed");
+  CHECK(std::get<Process>(*s.task("finally/clean").work).argv[1] == "failed");
   s.succeed("finally/clean");
   s.expect_started({"finally/more"});
   s.succeed("finally/more");
@@ -39,7 +39,7 @@ finally: { exec: [clean, "${ $run.state }", "${ $error | tojson }"] }
 )");
   s.succeed("a");
   s.expect_started({"a", "finally/_1"});
-  CHECK(std::get<Process>(s.task("finally/_1").work).argv == std::vector<std::string>{"clean", "succeeded", "null"});
+  CHECK(std::get<Process>(*s.task("finally/_1").work).argv == std::vector<std::string>{"clean", "succeeded", "null"});
   s.succeed("finally/_1");
   s.expect_success();
 }

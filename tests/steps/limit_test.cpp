@@ -259,7 +259,7 @@ TEST_CASE("a limit is a written width: its processes do not share the CPUs") {
   b: { for_each: 1, do: { shell: b, limit: api } }
   c: { for_each: 1, do: { shell: c, limit: slow } }
 )"));
-  auto shares = [&](const char* path) { return std::get<Process>(s.task(path).work).shares_cpus; };
+  auto shares = [&](const char* path) { return std::get<Process>(*s.task(path).work).shares_cpus; };
   CHECK_FALSE(shares("a[0]"));
   CHECK_FALSE(shares("b[0]"));
   CHECK(shares("c[0]"));

@@ -17,7 +17,7 @@ std::string page(const std::string& body, const std::string& link = "", const st
 }
 
 const HttpRequest& request(const Scenario& s, const std::string& path = "rows") {
-  return std::get<HttpRequest>(s.task(path).work);
+  return std::get<HttpRequest>(*s.task(path).work);
 }
 
 const char* kCursor = R"(

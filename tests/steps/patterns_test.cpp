@@ -202,7 +202,7 @@ TEST_CASE("pattern: similar operations in batches") {
   Scenario s("e: { for_each: [1, 2, 3, 4, 5], batch: 2, do: { exec: [send, \"${ $item | tojson }\"] } }");
   std::vector<std::string> sent;
   for (const char* path : {"e[0]", "e[1]", "e[2]"}) {
-    sent.push_back(std::get<Process>(s.task(path).work).argv[1]);
+    sent.push_back(std::get<Process>(*s.task(path).work).argv[1]);
     s.succeed(path, "\"" + std::string(path) + "\"");
   }
   CHECK(sent == std::vector<std::string>{"[1,2]", "[3,4]", "[5]"});

@@ -86,7 +86,7 @@ steps:
     json: { mine: "${ $secrets.token }", theirs: "${ $input.data }" }
 )",
              R"({"data":{"$secret":"token","t":"${ $secrets.token }"}})");
-  const auto& request = std::get<HttpRequest>(s.task("one").work);
+  const auto& request = std::get<HttpRequest>(*s.task("one").work);
   CHECK(request.body == R"({"mine":"","theirs":{"$secret":"token","t":"${ $secrets.token }"}})");
   CHECK(request.holes.size() == 2);
   s.succeed("one");

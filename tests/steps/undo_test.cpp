@@ -6,7 +6,7 @@ namespace flowrun::test {
 namespace {
 
 std::vector<std::string> argv(const Scenario& s, const std::string& path) {
-  return std::get<Process>(s.task(path).work).argv;
+  return std::get<Process>(*s.task(path).work).argv;
 }
 
 constexpr const char* kTrip = R"(flowrun: 1
@@ -112,10 +112,10 @@ pay: { needs: [book], exec: [pay] }
   s.end("book/hotel", hotel);
   s.fail("pay");
   s.expect_started({"book/flight", "book/hotel", "pay", "book/hotel.undo"});
-  CHECK(std::get<Process>(s.task("book/hotel.undo").work).argv == std::vector<std::string>{"back", "x"});
+  CHECK(std::get<Process>(*s.task("book/hotel.undo").work).argv == std::vector<std::string>{"back", "x"});
   s.crash_and_resume();
   s.succeed("book/hotel.undo");
-  CHECK(std::get<Process>(s.task("book/flight.undo").work).argv ==
+  CHECK(std::get<Process>(*s.task("book/flight.undo").work).argv ==
         std::vector<std::string>{"back", "7", "8", "succeeded"});
   s.succeed("book/flight.undo");
   s.expect_failure("exit.1", "pay");

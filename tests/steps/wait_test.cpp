@@ -90,7 +90,7 @@ flowrun: 1
 steps: { go: { wait: word, timeout: 1s } }
 on_failure: { exec: [tell, "${ $status.go.by // \"nobody\" }"] }
 )");
-  auto told = [&] { return std::get<Process>(s.task("on_failure/_1").work).argv[1]; };
+  auto told = [&] { return std::get<Process>(*s.task("on_failure/_1").work).argv[1]; };
   s.reject("word", "no");
   CHECK(told() == "tester");
   s.succeed("on_failure/_1");

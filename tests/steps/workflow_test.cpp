@@ -32,7 +32,7 @@ output: ${ $steps.work }
 Texts pay() { return {{"pay.yaml", kPay}, {"careful.yaml", kCareful}}; }
 
 std::vector<std::string> argv(const Scenario& s, const std::string& path) {
-  return std::get<Process>(s.task(path).work).argv;
+  return std::get<Process>(*s.task(path).work).argv;
 }
 
 }  // namespace
@@ -307,7 +307,7 @@ each:
 )",
              "{}", files);
   s.expect_started({"each[a]/_1", "each[b]/_1"});
-  CHECK(std::get<Process>(s.task("each[a]/_1").work).env.empty());  // sees nothing of the item
+  CHECK(std::get<Process>(*s.task("each[a]/_1").work).env.empty());  // sees nothing of the item
   s.succeed("each[b]/_1");
   s.crash_and_resume();
   s.succeed("each[a]/_1");
@@ -328,7 +328,7 @@ TEST_CASE("processes of a sub-workflow run in its folder, also when that of the 
   Texts files{{"parts/deep.yaml", "flowrun: 1\nsteps: { a: { exec: [a] }, b: { needs: [a], exec: [b], cwd: x } }\n"},
               {"../aside/far.yaml", "flowrun: 1\nsteps: { a: { exec: [a] } }\n"}};
   Scenario s("{ deep: { workflow: parts/deep.yaml }, far: { workflow: ../aside/far.yaml } }", "{}", files);
-  auto cwd = [&](const char* path) { return std::get<Process>(s.task(path).work).cwd; };
+  auto cwd = [&](const char* path) { return std::get<Process>(*s.task(path).work).cwd; };
   CHECK(cwd("deep/a") == "/nowhere/parts");
   CHECK(cwd("far/a") == "/aside");
   RunResumed moved;
@@ -357,7 +357,7 @@ output: ${ $steps.buy }
   s.fail("bad");
   s.expect_started({"sub/buy", "sub/wrap", "bad", "sub/buy.undo"});
   CHECK(argv(s, "sub/buy.undo") == std::vector<std::string>{"back", "ham", "v-ham", "7"});
-  CHECK(std::get<Process>(s.task("sub/buy.undo").work).cwd == "/nowhere/shop");
+  CHECK(std::get<Process>(*s.task("sub/buy.undo").work).cwd == "/nowhere/shop");
   s.succeed("sub/buy.undo");
   s.expect_failure("exit.1", "bad");
   s.retry();
