@@ -24,8 +24,7 @@ constexpr std::chrono::milliseconds kMostTime{100};  // expressions may take sec
 constexpr Duration kBeat{10000};                     // how exact the time of a crash is known
 // More may follow at once, and one commit for all of them costs less than one for each.
 constexpr std::chrono::microseconds kLinger{300};
-constexpr int kLingers = 6;  // in a row, each longer than the one before: 6 ms in all, as long as started work waits
-                             // for a place, so that nobody idles meanwhile
+constexpr int kLingers = 10;          // in a row, each longer than the one before: 16 ms in all
 constexpr std::size_t kEnough = 64;   // of ends: little is gained by waiting for more
 constexpr Duration kMailRound{100};   // how often the mailbox is looked into
 constexpr Duration kDiskRetry{1000};  // how often a full disk is tried again
@@ -349,9 +348,8 @@ bool Run::turn(Duration patience) {
   make_executor();
   Duration until = disk_full_ ? std::min(patience, kDiskRetry) : until_due(std::min(patience, kMailRound));
   executor_->wait(happened_, happened_.empty() ? until : Duration{0});
-  // Never when nothing else runs: a chain would wait for nothing.
-  for (int i = 0; i < kLingers && !happened_.empty() && happened_.size() < kEnough; ++i) {
-    if (executor_->in_flight() == 0 || (i > 0 && executor_->ahead() == 0)) break;
+  // Only while started work waits for a place, so that no place idles meanwhile.
+  for (int i = 0; i < kLingers && !happened_.empty() && happened_.size() < kEnough && executor_->ahead() > 0; ++i) {
     std::this_thread::sleep_for(kLinger * (i + 1));
     executor_->wait(happened_, Duration{0});
   }

@@ -20,7 +20,7 @@ constexpr std::size_t kMostIdle = 64;    // easy handles kept for the next trans
 
 }  // namespace
 
-Http::Http(Worker& worker) : worker_(worker) {}
+Http::Http(Worker& worker) : worker_(worker), sockets_(worker.epoll()) {}
 
 Http::~Http() {
   for (auto& [easy, transfer] : running_) {
@@ -40,8 +40,8 @@ Http::Lane& Http::lane_with_room() {
   if (!lane->multi) throw Error(Problem::Internal, "libcurl can not start");
   auto set = [&lane](CURLMoption option, auto value) { web().curl_multi_setopt(lane->multi, option, value); };
   set(
-      CURLMOPT_SOCKETFUNCTION, +[](CURL*, curl_socket_t socket, int what, void* self, void* known) {
-        return on_socket(*static_cast<Lane*>(self), socket, what, known != nullptr);
+      CURLMOPT_SOCKETFUNCTION, +[](CURL*, curl_socket_t socket, int what, void* self, void*) {
+        return on_socket(*static_cast<Lane*>(self), socket, what);
       });
   set(CURLMOPT_SOCKETDATA, lane.get());
   set(
@@ -56,18 +56,12 @@ Http::Lane& Http::lane_with_room() {
   return *lanes_.emplace_back(std::move(lane));
 }
 
-int Http::on_socket(Lane& lane, int socket, int what, bool known) {
-  int epoll = lane.http.worker_.epoll();
-  if (what == CURL_POLL_REMOVE) {
-    epoll_ctl(epoll, EPOLL_CTL_DEL, socket, nullptr);
-    return 0;
-  }
-  epoll_event wanted{};
-  if (what & CURL_POLL_IN) wanted.events |= EPOLLIN;
-  if (what & CURL_POLL_OUT) wanted.events |= EPOLLOUT;
-  wanted.data.u64 = wake_data(Wake::Socket, lane.number << 32 | static_cast<std::uint64_t>(socket));
-  if (known || epoll_ctl(epoll, EPOLL_CTL_ADD, socket, &wanted) != 0) epoll_ctl(epoll, EPOLL_CTL_MOD, socket, &wanted);
-  web().curl_multi_assign(lane.multi, socket, &lane);
+int Http::on_socket(Lane& lane, int socket, int what) {
+  std::uint32_t events = 0;
+  if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) events |= EPOLLIN;
+  if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) events |= EPOLLOUT;
+  lane.http.sockets_.want(socket, events,
+                          wake_data(Wake::Socket, lane.number << 32 | static_cast<std::uint64_t>(socket)));
   return 0;
 }
 
@@ -115,26 +109,24 @@ void Http::begin(Task task) {
 
 void Http::start(std::unique_ptr<Transfer> transfer) {
   transfer->begun = std::chrono::steady_clock::now();
-  CURL* easy = nullptr;
-  if (idle_.empty()) {
-    easy = web().curl_easy_init();
-  } else {
-    easy = idle_.back();
+  void* idle = nullptr;
+  if (!idle_.empty()) {
+    idle = idle_.back();
     idle_.pop_back();
   }
-  if (!easy) {
+  if (!transfer->take_handle(idle, sockets_)) {
     refuse(*transfer, "libcurl is out of memory");
     return;
   }
-  if (std::string trouble = transfer->prepare(easy, worker_.shared().options.run_dir, running_.size() >= kCrowd);
+  if (std::string trouble = transfer->prepare(worker_.shared().options.run_dir, running_.size() >= kCrowd);
       !trouble.empty()) {
     refuse(*transfer, std::move(trouble));
-    web().curl_easy_reset(easy);
-    idle_.push_back(easy);
+    idle_.push_back(transfer->give_handle_back());
     return;
   }
   by_path_[transfer->task.path] = transfer.get();
   void* multi = lane_of(*transfer).multi;
+  void* easy = transfer->easy;
   running_[easy] = std::move(transfer);
   web().curl_multi_add_handle(multi, easy);
 }
@@ -156,12 +148,14 @@ void Http::refuse(Transfer& transfer, std::string why) {
 }
 
 void Http::ready(std::uint64_t id, std::uint32_t events) {
+  const int socket = static_cast<int>(id & 0xffffffff);
+  if (!sockets_.wanted(socket)) return;
   int mask = 0;
   if (events & EPOLLIN) mask |= CURL_CSELECT_IN;
   if (events & EPOLLOUT) mask |= CURL_CSELECT_OUT;
   if (events & (EPOLLERR | EPOLLHUP)) mask |= CURL_CSELECT_ERR;
   int running = 0;
-  web().curl_multi_socket_action(lanes_[id >> 32]->multi, static_cast<int>(id & 0xffffffff), mask, &running);
+  web().curl_multi_socket_action(lanes_[id >> 32]->multi, socket, mask, &running);
 }
 
 void Http::due() {
@@ -216,13 +210,10 @@ void Http::finish(void* easy, int code) {
   running_.erase(found);
   Result result = transfer->result(static_cast<CURLcode>(code));
   web().curl_multi_remove_handle(lane_of(*transfer).multi, easy);
-  if (idle_.size() < kMostIdle) {
-    // Now: its options point into the transfer, which ends here.
-    web().curl_easy_reset(easy);
-    idle_.push_back(easy);
-  } else {
+  if (idle_.size() < kMostIdle)
+    idle_.push_back(transfer->give_handle_back());
+  else
     web().curl_easy_cleanup(easy);
-  }
   leave(*transfer);
   // First what is left of it, such as an incomplete file, then the word that it is over.
   Task task = std::move(transfer->task);

@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/executor/sockets.h"
 #include "engine/executor/worker.h"
 
 namespace flowrun {
@@ -49,7 +50,7 @@ class Http {
     std::unordered_map<std::string, Host> hosts;
   };
 
-  static int on_socket(Lane& lane, int socket, int what, bool known);
+  static int on_socket(Lane& lane, int socket, int what);
   void on_timer(Lane& lane, long ms);
   /// The first that is not full; makes one if need be.
   Lane& lane_with_room();
@@ -63,6 +64,7 @@ class Http {
   void cancel(Transfer& transfer);
 
   Worker& worker_;
+  Sockets sockets_;
   std::vector<std::unique_ptr<Lane>> lanes_;  ///< none before the first transfer
   std::unordered_map<void*, std::unique_ptr<Transfer>> running_;
   std::unordered_map<std::string, Transfer*> by_path_;

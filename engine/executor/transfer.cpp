@@ -29,13 +29,14 @@ std::string lower(std::string_view text) {
 std::string host_of(const std::string& url) {
   std::size_t begin = url.find("://");
   if (begin == std::string::npos) return url;
-  std::string scheme = lower(url.substr(0, begin + 3));
-  std::string host = lower(url.substr(begin + 3, url.find_first_of("/?#", begin + 3) - begin - 3));
-  host.erase(0, host.rfind('@') + 1);
+  std::string host = lower(std::string_view(url).substr(0, url.find_first_of("/?#", begin + 3)));
+  const std::size_t scheme = begin + 3;
+  if (std::size_t at = host.rfind('@'); at != std::string::npos && at >= scheme) host.erase(scheme, at + 1 - scheme);
   for (std::string_view usual : {"http://:80", "https://:443"})
-    if (std::string_view port = usual.substr(scheme.size()); usual.starts_with(scheme) && host.ends_with(port))
+    if (std::string_view port = usual.substr(usual.rfind(':'));
+        usual.starts_with(host.substr(0, scheme)) && host.ends_with(port))
       host.erase(host.size() - port.size());
-  return scheme + host;
+  return host;
 }
 
 namespace {
@@ -77,16 +78,10 @@ std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* self
 }
 
 std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* self) {
-  auto& transfer = *static_cast<Transfer*>(self);
   std::string_view line(bytes, size * count);
-  if (line.substr(0, 5) == "HTTP/") {
-    transfer.headers.clear();  // those of a 1xx are not the answer's
-    transfer.headed = false;
-  }
-  if (trimmed(line).empty()) transfer.headed = true;
-  std::size_t colon = line.find(':');
-  if (colon == std::string_view::npos) return line.size();
-  transfer.headers.emplace_back(lower(line.substr(0, colon)), trimmed(line.substr(colon + 1)));
+  bool& headed = static_cast<Transfer*>(self)->headed;
+  if (line.substr(0, 5) == "HTTP/") headed = false;  // a 1xx has been before it
+  if (trimmed(line).empty()) headed = true;
   return line.size();
 }
 
@@ -100,6 +95,15 @@ int on_send(void* self, char*, char*, int, int) {
   }
   transfer.sent = transfer.sent_here = true;
   return CURL_PREREQFUNC_OK;
+}
+
+curl_socket_t open_socket(void* sockets, curlsocktype, curl_sockaddr* address) {
+  return static_cast<Sockets*>(sockets)->open(address->family, address->socktype, address->protocol);
+}
+
+int close_socket(void* sockets, curl_socket_t socket) {
+  static_cast<Sockets*>(sockets)->close(socket);
+  return 0;
 }
 
 /// Headers that may follow a request to another host: what says nothing about who asks. Any other may be a key.
@@ -143,6 +147,29 @@ Failure of_curl(CURLcode code, const std::string& what, const std::string& detai
   }
 }
 
+/// What libcurl can unpack, as the header Accept-Encoding has it.
+const std::string& encodings() {
+  static const std::string names = [] {
+    const int features = web().curl_version_info(CURLVERSION_NOW)->features;
+    std::string list;
+    for (const auto& [feature, name] :
+         {std::pair{CURL_VERSION_LIBZ, "gzip"}, {CURL_VERSION_BROTLI, "br"}, {CURL_VERSION_ZSTD, "zstd"}})
+      if (features & feature) list += (list.empty() ? "" : ", ") + std::string(name);
+    return list;
+  }();
+  return names;
+}
+
+/// Whether one of the variables is there that make libcurl choose a proxy.
+bool proxy_in_environment() {
+  static const bool found = [] {
+    static const char* const kVariables[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
+    return std::any_of(std::begin(kVariables), std::end(kVariables),
+                       [](const char* name) { return std::getenv(name); });
+  }();
+  return found;
+}
+
 bool says_json(const std::string& content_type) { return content_type.find("json") != content_type.npos; }
 
 }  // namespace
@@ -168,51 +195,78 @@ bool Transfer::has_secret(TaskHole::In in, std::size_t index) const {
 
 std::string Transfer::shown_body() const { return mask->text(body, body_cut); }
 
-std::string Transfer::prepare(CURL* handle, const std::string& run_dir, bool crowded) {
-  easy = handle;
+template <typename Value>
+void Transfer::set(CURLoption option, Value value) {
+  web().curl_easy_setopt(easy, option, value);
+}
+
+void Transfer::set_usual() {
+  set(CURLOPT_NOSIGNAL, 1L);
+  // Else stopping a transfer during a slow lookup of a name holds the loop up until that has an answer.
+  set(CURLOPT_QUICK_EXIT, 1L);
+  set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
+  set(CURLOPT_ACCEPT_ENCODING, encodings().c_str());
+  set(CURLOPT_PROTOCOLS_STR, "http,https");
+  // Redirects are followed by prepare_redirect: libcurl would keep the method of a custom request, and hand headers
+  // it does not know to be keys to another host.
+  set(CURLOPT_FOLLOWLOCATION, 0L);
+  set(CURLOPT_WRITEFUNCTION, on_body);
+  set(CURLOPT_HEADERFUNCTION, on_header);
+  set(CURLOPT_PREREQFUNCTION, on_send);
+  set(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+  set(CURLOPT_OPENSOCKETDATA, sockets);
+  set(CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+  set(CURLOPT_CLOSESOCKETDATA, sockets);
+  // The variable is OpenSSL's; libcurl's command heeds it, its library does not.
+  if (const char* ca = std::getenv("SSL_CERT_FILE"); ca && *ca) set(CURLOPT_CAINFO, ca);
+  // An empty one keeps libcurl from looking for the variables before each request.
+  if (!proxy_in_environment()) set(CURLOPT_PROXY, "");
+}
+
+bool Transfer::take_handle(void* idle, Sockets& of) {
+  sockets = &of;
+  easy = idle ? idle : web().curl_easy_init();
+  if (easy && !idle) set_usual();
+  return easy;
+}
+
+void* Transfer::give_handle_back() {
+  if (unusual) {
+    web().curl_easy_reset(easy);
+    set_usual();
+  }
+  // The one option that libcurl would use without a transfer.
+  set(CURLOPT_ERRORBUFFER, nullptr);
+  return std::exchange(easy, nullptr);
+}
+
+std::string Transfer::prepare(const std::string& run_dir, bool crowded) {
   const HttpRequest& asked = request();
   url = asked.url;
   method = asked.method;
-  web().curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
-  web().curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, trouble);
-  web().curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  // Else stopping a transfer during a slow lookup of a name holds the loop up until that has an answer.
-  web().curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+  set(CURLOPT_URL, url.c_str());
+  set(CURLOPT_ERRORBUFFER, trouble);
+  set(CURLOPT_WRITEDATA, this);
+  set(CURLOPT_HEADERDATA, this);
+  set(CURLOPT_PREREQDATA, this);
   // Over TLS the handshake tells whether a connection can be shared; in clear text only the first answer would, and
   // waiting for that would make a chain of what should run side by side.
-  if (asked.url.rfind("https:", 0) == 0) web().curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
-  web().curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
-  web().curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+  set(CURLOPT_PIPEWAIT, asked.url.starts_with("https:") ? 1L : 0L);
   // Each transfer in flight has a buffer of its own.
-  web().curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, crowded ? 2048L : 16384L);
-  web().curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  // Redirects are followed by prepare_redirect: libcurl would keep the method of a custom request, and hand headers
-  // it does not know to be keys to another host.
-  web().curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  web().curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-  web().curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
-  web().curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-  web().curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
-  web().curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_send);
-  web().curl_easy_setopt(easy, CURLOPT_PREREQDATA, this);
-  web().curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(asked.connect_timeout.count()));
-  if (task.timeout)
-    web().curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
-                           static_cast<long>(std::max<std::int64_t>(1, task.timeout->count())));
-  if (asked.idle_timeout.count() > 0) {
-    web().curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    web().curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>((asked.idle_timeout.count() + 999) / 1000));
-  }
+  set(CURLOPT_BUFFERSIZE, crowded ? 2048L : 16384L);
+  set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(asked.connect_timeout.count()));
+  set(CURLOPT_TIMEOUT_MS, task.timeout ? static_cast<long>(std::max<std::int64_t>(1, task.timeout->count())) : 0L);
+  set(CURLOPT_LOW_SPEED_LIMIT, asked.idle_timeout.count() > 0 ? 1L : 0L);
+  set(CURLOPT_LOW_SPEED_TIME, static_cast<long>((asked.idle_timeout.count() + 999) / 1000));
+  unusual = !asked.verify || !asked.ca.empty() || !asked.cert.empty() || !asked.key.empty() || !asked.proxy.empty();
   if (!asked.verify) {
-    web().curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-    web().curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    set(CURLOPT_SSL_VERIFYPEER, 0L);
+    set(CURLOPT_SSL_VERIFYHOST, 0L);
   }
-  // The variable is OpenSSL's; libcurl's command heeds it, its library does not.
-  const char* ca = asked.ca.empty() ? std::getenv("SSL_CERT_FILE") : asked.ca.c_str();
-  if (ca && *ca) web().curl_easy_setopt(easy, CURLOPT_CAINFO, ca);
-  if (!asked.cert.empty()) web().curl_easy_setopt(easy, CURLOPT_SSLCERT, asked.cert.c_str());
-  if (!asked.key.empty()) web().curl_easy_setopt(easy, CURLOPT_SSLKEY, asked.key.c_str());
-  if (!asked.proxy.empty()) web().curl_easy_setopt(easy, CURLOPT_PROXY, asked.proxy.c_str());
+  if (!asked.ca.empty()) set(CURLOPT_CAINFO, asked.ca.c_str());
+  if (!asked.cert.empty()) set(CURLOPT_SSLCERT, asked.cert.c_str());
+  if (!asked.key.empty()) set(CURLOPT_SSLKEY, asked.key.c_str());
+  if (!asked.proxy.empty()) set(CURLOPT_PROXY, asked.proxy.c_str());
   if (std::string why = prepare_headers(); !why.empty()) return why;
   if (std::string why = prepare_body(); !why.empty()) return why;
   if (asked.response == HttpRequest::Response::File) {
@@ -229,7 +283,7 @@ std::string Transfer::prepare_headers() {
   auto add = [&list](const std::string& line) { list = web().curl_slist_append(list, line.c_str()); };
   const std::string& home = request().home.empty() ? request().url : request().home;
   bool elsewhere = url != home && host_of(url) != host_of(home);
-  bool accepts = false, has_agent = false, has_type = false;
+  bool accepts = false, has_agent = false, has_type = false, has_encoding = false;
   for (std::size_t i = 0; i < request().headers.size(); ++i) {
     const auto& [given, text] = request().headers[i];
     std::string name = lower(given);
@@ -245,6 +299,7 @@ std::string Transfer::prepare_headers() {
     if (elsewhere && (secret || !may_change_hosts(name))) continue;
     accepts = accepts || name == "accept";
     has_agent = has_agent || name == "user-agent";
+    has_encoding = has_encoding || name == "accept-encoding";
     if (name == "content-type") {
       if (!with_body) continue;
       has_type = true;
@@ -254,21 +309,33 @@ std::string Transfer::prepare_headers() {
   }
   if (!accepts) add("Accept: application/json, */*;q=0.5");
   if (!has_agent) add("User-Agent: flowrun/" FLOWRUN_VERSION);
-  // libcurl's own idea of both: to wait for the server's leave, and that every body is a form.
-  add("Expect:");
-  if (!has_type) add("Content-Type:");
-  web().curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list);
+  // libcurl would put each of its own headers together letter by letter, twice.
+  if (!has_encoding && !encodings().empty()) add("Accept-Encoding: " + encodings());
+  if (sends_body()) {
+    // libcurl's own idea of both: to wait for the server's leave, and that every body is a form.
+    add("Expect:");
+    if (!has_type) add("Content-Type:");
+  }
+  set(CURLOPT_HTTPHEADER, list);
   web().curl_slist_free_all(header_list);
   header_list = list;
   return "";
 }
 
+bool Transfer::sends_body() const {
+  const HttpRequest& asked = request();
+  // RFC 9110, 8.6: a method that expects content says so even when there is none.
+  return with_body &&
+         (!asked.body_file.empty() || asked.body || method == "POST" || method == "PUT" || method == "PATCH");
+}
+
 std::string Transfer::prepare_body() {
   const HttpRequest& asked = request();
-  if (!with_body) {
-    web().curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-    web().curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, nullptr);
-    web().curl_easy_setopt(easy, CURLOPT_NOBODY, method == "HEAD" ? 1L : 0L);
+  unusual = unusual || method != "GET" || sends_body();
+  if (!sends_body()) {
+    set(CURLOPT_HTTPGET, 1L);  // perhaps after a POST that was redirected
+    set(CURLOPT_CUSTOMREQUEST, method == "GET" || method == "HEAD" ? nullptr : method.c_str());
+    if (method == "HEAD") set(CURLOPT_NOBODY, 1L);
     return "";
   }
   if (!asked.body_file.empty()) {
@@ -279,21 +346,15 @@ std::string Transfer::prepare_body() {
     if (!upload || fstat(fileno(upload), &about) != 0 || !S_ISREG(about.st_mode))
       return fmt::format("cannot read the file {}: {}", asked.body_file,
                          errno ? std::strerror(errno) : "it is not a regular file");
-    web().curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
-    web().curl_easy_setopt(easy, CURLOPT_READDATA, upload);
-    web().curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(about.st_size));
-    web().curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method.c_str());
-  } else if (asked.body || method == "POST" || method == "PUT" || method == "PATCH") {
-    // RFC 9110, 8.6: a method that expects content says so even when there is none.
-    web().curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    web().curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                           static_cast<curl_off_t>(asked.body ? asked.body->size() : 0));
-    web().curl_easy_setopt(easy, CURLOPT_POSTFIELDS, asked.body ? asked.body->c_str() : "");
-    if (method != "POST") web().curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method.c_str());
-  } else if (method == "HEAD") {
-    web().curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-  } else if (method != "GET") {
-    web().curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method.c_str());
+    set(CURLOPT_UPLOAD, 1L);
+    set(CURLOPT_READDATA, upload);
+    set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(about.st_size));
+    set(CURLOPT_CUSTOMREQUEST, method.c_str());
+  } else {
+    set(CURLOPT_POST, 1L);
+    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(asked.body ? asked.body->size() : 0));
+    set(CURLOPT_POSTFIELDS, asked.body ? asked.body->c_str() : "");
+    if (method != "POST") set(CURLOPT_CUSTOMREQUEST, method.c_str());
   }
   return "";
 }
@@ -317,7 +378,7 @@ std::string Transfer::prepare_redirect() {
   std::string where = next ? next : "";
   std::string scheme = lower(where.substr(0, where.find(':')));
   if (scheme != "http" && scheme != "https")
-    return bad_redirect = "is sent to " + *header("location") + ", not by http";
+    return bad_redirect = fmt::format("is sent to {}, not by http", *header("location"));
   if (redirects >= request().max_redirects)
     return bad_redirect = fmt::format("is sent on more than {} times", request().max_redirects);
   ++redirects;
@@ -332,23 +393,21 @@ std::string Transfer::prepare_redirect() {
   url = where;
   shown_url = mask->text(url);
   sent_here = false;
-  headers.clear();
   trouble[0] = 0;
-  web().curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
+  set(CURLOPT_URL, url.c_str());
   if (task.timeout) {
     auto passed = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun);
-    web().curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
-                           static_cast<long>(std::max<std::int64_t>(1, (*task.timeout - passed).count())));
+    set(CURLOPT_TIMEOUT_MS, static_cast<long>(std::max<std::int64_t>(1, (*task.timeout - passed).count())));
   }
   if (std::string why = prepare_headers(); !why.empty()) return bad_redirect = why;
   if (std::string why = prepare_body(); !why.empty()) return bad_redirect = why;
   return "";
 }
 
-const std::string* Transfer::header(const char* name) const {
-  for (const auto& [known, value] : headers)
-    if (known == name) return &value;
-  return nullptr;
+std::optional<std::string_view> Transfer::header(const char* name) const {
+  curl_header* found = nullptr;
+  if (web().curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &found) != CURLHE_OK) return std::nullopt;
+  return found->value;
 }
 
 bool Transfer::expected(long number) const {
@@ -390,10 +449,11 @@ std::variant<Value, Failure> Transfer::body_value(const std::string& content_typ
   if (response == Response::Base64) return Value::string(base64(body));
   if (response == Response::Json || (response == Response::Auto && says_json(content_type))) {
     if (body.empty() && response == Response::Auto) return Value();
-    std::string what = fmt::format("the answer to {} {}", method, shown_url);
-    auto value = json_value(body, what);
+    auto value = json_value(body, "");
     // The message shows how it begins.
-    return mask->empty() || std::holds_alternative<Value>(value) ? value : json_value(shown_body(), what);
+    return std::holds_alternative<Value>(value)
+               ? value
+               : json_value(shown_body(), fmt::format("the answer to {} {}", method, shown_url));
   }
   return Value::string(response == Response::Text || is_utf8(body) ? shown_body() : base64(body));
 }
@@ -401,25 +461,23 @@ std::variant<Value, Failure> Transfer::body_value(const std::string& content_typ
 /// As an object; a header that comes several times is one with commas (RFC 9110, 5.3).
 std::string Transfer::header_json() const {
   Json object = Json::object();
-  for (const auto& [name, text] : headers) {
-    if (auto known = object.find(name); known != object.end()) {
-      *known = known->get<std::string>() + ", " + text;
-    } else {
-      object[name] = text;
-    }
+  curl_header* each = nullptr;
+  while ((each = web().curl_easy_nextheader(easy, CURLH_HEADER | CURLH_TRAILER, -1, each))) {
+    Json& known = object[lower(each->name)];
+    known = known.is_null() ? each->value : known.get<std::string>() + ", " + each->value;
   }
   return object.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 /// RFC 9110, 10.2.3: seconds or a date.
 std::optional<Duration> Transfer::retry_after() const {
-  const std::string* after = header("retry-after");
-  if (!after || after->empty()) return std::nullopt;
-  if (std::all_of(after->begin(), after->end(), [](unsigned char c) { return std::isdigit(c); })) {
+  const std::string after(header("retry-after").value_or(""));
+  if (after.empty()) return std::nullopt;
+  if (std::all_of(after.begin(), after.end(), [](unsigned char c) { return std::isdigit(c); })) {
     // Longer than a life is long enough.
-    return std::chrono::seconds(std::stol(after->size() > 9 ? "999999999" : *after));
+    return std::chrono::seconds(std::stol(after.size() > 9 ? "999999999" : after));
   }
-  std::time_t date = web().curl_getdate(after->c_str(), nullptr);
+  std::time_t date = web().curl_getdate(after.c_str(), nullptr);
   if (date < 0) return std::nullopt;
   return std::chrono::seconds(std::max<std::time_t>(0, date - std::time(nullptr)));
 }
@@ -437,8 +495,7 @@ Result Transfer::result(CURLcode code) {
     return result;
   }
   result.code = static_cast<int>(status());
-  const std::string* content_type = header("content-type");
-  std::string type = content_type ? lower(*content_type) : "";
+  const std::string type = lower(header("content-type").value_or(""));
   if (!expected(result.code)) {
     // Shown as what it says it is, whatever `response` wants of a good answer.
     std::variant<Value, Failure> shown = Failure{};

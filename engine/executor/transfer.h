@@ -11,6 +11,7 @@
 
 #include "engine/executor/body_file.h"
 #include "engine/executor/mask.h"
+#include "engine/executor/sockets.h"
 #include "engine/executor/web.h"
 #include "engine/model/outcome.h"
 #include "engine/model/task.h"
@@ -25,11 +26,11 @@ struct Transfer {
   std::string host;      ///< scheme://host:port
   std::size_t lane = 0;  ///< for who carries it out
   CURL* easy = nullptr;
+  Sockets* sockets = nullptr;
   curl_slist* header_list = nullptr;
   std::FILE* upload = nullptr;
   std::chrono::steady_clock::time_point begun;
   std::string body;
-  std::vector<std::pair<std::string, std::string>> headers;
   BodyFile file;
   std::string file_name;  ///< relative to the run's folder
   std::int64_t size = 0;  ///< of the answer's body so far
@@ -42,6 +43,7 @@ struct Transfer {
   const Mask* mask = nullptr;
   std::optional<Mask::Stream> file_mask;  ///< of an answer that is streamed into a file
   bool with_body = true;                  ///< a redirect may have dropped it
+  bool unusual = false;                   ///< the handle has options that the next transfer must not see
   int redirects = 0;
   std::string bad_redirect;  ///< not empty: why the answer's redirect can not be followed
   char trouble[CURL_ERROR_SIZE] = {};
@@ -50,8 +52,12 @@ struct Transfer {
   /// Before secrets are filled in: how it is to be shown, and what is to be masked in the answer.
   void conceal(const Mask& secrets);
   const HttpRequest& request() const { return std::get<HttpRequest>(*task.work); }
-  /// Sets all options of |handle|. |crowded|: it shares the memory with hundreds. Not empty: why it can not begin.
-  std::string prepare(CURL* handle, const std::string& run_dir, bool crowded);
+  /// |idle|: of an earlier transfer; null: a new one is made. False: libcurl is out of memory.
+  bool take_handle(CURL* idle, Sockets& sockets);
+  /// For the next transfer. REQUIRES: take_handle() was true.
+  CURL* give_handle_back();
+  /// Sets the handle's options. |crowded|: it shares the memory with hundreds. Not empty: why it can not begin.
+  std::string prepare(const std::string& run_dir, bool crowded);
   /// The answer sends the request elsewhere, and it may go there.
   bool redirected() const;
   /// Sets the options for going there. Not empty: why it can not.
@@ -62,7 +68,12 @@ struct Transfer {
 
  private:
   Failure failure_of(CURLcode code) const;
+  template <typename Value>
+  void set(CURLoption option, Value value);
+  /// The options that are the same for all transfers.
+  void set_usual();
   std::string prepare_headers();
+  bool sends_body() const;
   std::string prepare_body();
   bool has_secret(TaskHole::In in, std::size_t index = 0) const;
   /// The answer's body as text, cut, and without secrets.
@@ -70,7 +81,8 @@ struct Transfer {
   std::string header_json() const;
   std::optional<Duration> retry_after() const;
   std::variant<Value, Failure> body_value(const std::string& content_type);
-  const std::string* header(const char* name) const;
+  /// Of the answer, while the handle is here.
+  std::optional<std::string_view> header(const char* name) const;
 };
 
 }  // namespace flowrun

@@ -31,14 +31,15 @@ Web load() {
 #define FIND(library, name) library.find(web.name, #name)
   FIND(curl, curl_easy_cleanup);
   FIND(curl, curl_easy_getinfo);
+  FIND(curl, curl_easy_header);
   FIND(curl, curl_easy_init);
+  FIND(curl, curl_easy_nextheader);
   FIND(curl, curl_easy_reset);
   FIND(curl, curl_easy_setopt);
   FIND(curl, curl_easy_strerror);
   FIND(curl, curl_getdate);
   FIND(curl, curl_global_init);
   FIND(curl, curl_multi_add_handle);
-  FIND(curl, curl_multi_assign);
   FIND(curl, curl_multi_cleanup);
   FIND(curl, curl_multi_info_read);
   FIND(curl, curl_multi_init);
@@ -47,6 +48,7 @@ Web load() {
   FIND(curl, curl_multi_socket_action);
   FIND(curl, curl_slist_append);
   FIND(curl, curl_slist_free_all);
+  FIND(curl, curl_version_info);
   FIND(crypto, EVP_DigestFinal_ex);
   FIND(crypto, EVP_DigestInit_ex);
   FIND(crypto, EVP_DigestUpdate);

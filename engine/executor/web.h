@@ -11,14 +11,15 @@ namespace flowrun {
 struct Web {
   decltype(&::curl_easy_cleanup) curl_easy_cleanup;
   decltype(&::curl_easy_getinfo) curl_easy_getinfo;
+  decltype(&::curl_easy_header) curl_easy_header;
   decltype(&::curl_easy_init) curl_easy_init;
+  decltype(&::curl_easy_nextheader) curl_easy_nextheader;
   decltype(&::curl_easy_reset) curl_easy_reset;
   decltype(&::curl_easy_setopt) curl_easy_setopt;
   decltype(&::curl_easy_strerror) curl_easy_strerror;
   decltype(&::curl_getdate) curl_getdate;
   decltype(&::curl_global_init) curl_global_init;
   decltype(&::curl_multi_add_handle) curl_multi_add_handle;
-  decltype(&::curl_multi_assign) curl_multi_assign;
   decltype(&::curl_multi_cleanup) curl_multi_cleanup;
   decltype(&::curl_multi_info_read) curl_multi_info_read;
   decltype(&::curl_multi_init) curl_multi_init;
@@ -27,6 +28,7 @@ struct Web {
   decltype(&::curl_multi_socket_action) curl_multi_socket_action;
   decltype(&::curl_slist_append) curl_slist_append;
   decltype(&::curl_slist_free_all) curl_slist_free_all;
+  decltype(&::curl_version_info) curl_version_info;
   decltype(&::EVP_DigestFinal_ex) EVP_DigestFinal_ex;
   decltype(&::EVP_DigestInit_ex) EVP_DigestInit_ex;
   decltype(&::EVP_DigestUpdate) EVP_DigestUpdate;
