@@ -109,7 +109,7 @@ void Http::begin(Task task) {
 
 void Http::start(std::unique_ptr<Transfer> transfer) {
   transfer->begun = std::chrono::steady_clock::now();
-  void* idle = nullptr;
+  CURL* idle = nullptr;
   if (!idle_.empty()) {
     idle = idle_.back();
     idle_.pop_back();
@@ -121,12 +121,12 @@ void Http::start(std::unique_ptr<Transfer> transfer) {
   if (std::string trouble = transfer->prepare(worker_.shared().options.run_dir, running_.size() >= kCrowd);
       !trouble.empty()) {
     refuse(*transfer, std::move(trouble));
-    idle_.push_back(transfer->give_handle_back());
+    transfer->give_handle_back(false);
     return;
   }
   by_path_[transfer->task.path] = transfer.get();
   void* multi = lane_of(*transfer).multi;
-  void* easy = transfer->easy;
+  CURL* easy = transfer->easy;
   running_[easy] = std::move(transfer);
   web().curl_multi_add_handle(multi, easy);
 }
@@ -210,10 +210,7 @@ void Http::finish(void* easy, int code) {
   running_.erase(found);
   Result result = transfer->result(static_cast<CURLcode>(code));
   web().curl_multi_remove_handle(lane_of(*transfer).multi, easy);
-  if (idle_.size() < kMostIdle)
-    idle_.push_back(transfer->give_handle_back());
-  else
-    web().curl_easy_cleanup(easy);
+  if (CURL* idle = transfer->give_handle_back(code == CURLE_OK && idle_.size() < kMostIdle)) idle_.push_back(idle);
   leave(*transfer);
   // First what is left of it, such as an incomplete file, then the word that it is over.
   Task task = std::move(transfer->task);
@@ -242,8 +239,8 @@ void Http::cancel(Transfer& transfer) {
   if (transfer.easy) {
     CURL* easy = transfer.easy;
     web().curl_multi_remove_handle(lane.multi, easy);
+    web().curl_easy_cleanup(easy);  // first, as its options point into the transfer
     running_.erase(easy);
-    web().curl_easy_cleanup(easy);
   } else {
     std::erase_if(lane.hosts[transfer.host].waiting, [&](const auto& waiting) { return waiting.get() == &transfer; });
   }

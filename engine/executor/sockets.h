@@ -1,7 +1,7 @@
 // The sockets of a worker's transfers, and what epoll is told of them. Knows nothing of transfers. One thread.
 //
 // libcurl takes its interest in a socket back after each transfer, and has it again for the next over the same
-// connection. In between epoll goes on watching: two system calls less for each request.
+// connection. In between epoll goes on watching: a system call less for each request.
 #pragma once
 
 #include <cstdint>
@@ -26,10 +26,10 @@ class Sockets {
  private:
   struct State {
     bool ours = false, wanted = false;
-    std::uint32_t told = 0;  ///< the events that epoll watches for
+    std::uint32_t told = 0;  ///< the events that epoll was last asked for
   };
-  State* find(int socket);
-  void tell(int socket, int operation, std::uint32_t events = 0, std::uint64_t data = 0) const;
+  State& state_of(int socket);
+  bool tell(int socket, int operation, std::uint32_t events = 0, std::uint64_t data = 0) const;
 
   const int epoll_;
   std::vector<State> states_;  ///< by descriptor

@@ -42,6 +42,7 @@ std::string host_of(const std::string& url) {
 namespace {
 
 constexpr std::size_t kMostErrorBody = 64 * 1024;  // of an answer that is an error, kept in it
+constexpr int kMostHeaders = 1000;                 // of an answer, kept
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && std::strchr(" \t\r\n", text.front())) text.remove_prefix(1);
@@ -195,8 +196,8 @@ bool Transfer::has_secret(TaskHole::In in, std::size_t index) const {
 
 std::string Transfer::shown_body() const { return mask->text(body, body_cut); }
 
-template <typename Value>
-void Transfer::set(CURLoption option, Value value) {
+template <typename Setting>
+void Transfer::set(CURLoption option, Setting value) {
   web().curl_easy_setopt(easy, option, value);
 }
 
@@ -223,21 +224,22 @@ void Transfer::set_usual() {
   if (!proxy_in_environment()) set(CURLOPT_PROXY, "");
 }
 
-bool Transfer::take_handle(void* idle, Sockets& of) {
+bool Transfer::take_handle(CURL* idle, Sockets& of) {
   sockets = &of;
   easy = idle ? idle : web().curl_easy_init();
   if (easy && !idle) set_usual();
   return easy;
 }
 
-void* Transfer::give_handle_back() {
-  if (unusual) {
-    web().curl_easy_reset(easy);
-    set_usual();
+CURL* Transfer::give_handle_back(bool good) {
+  CURL* handle = std::exchange(easy, nullptr);
+  if (good && !unusual) {
+    // The one option that libcurl would use without a transfer.
+    web().curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, nullptr);
+    return handle;
   }
-  // The one option that libcurl would use without a transfer.
-  set(CURLOPT_ERRORBUFFER, nullptr);
-  return std::exchange(easy, nullptr);
+  web().curl_easy_cleanup(handle);
+  return nullptr;
 }
 
 std::string Transfer::prepare(const std::string& run_dir, bool crowded) {
@@ -331,31 +333,32 @@ bool Transfer::sends_body() const {
 
 std::string Transfer::prepare_body() {
   const HttpRequest& asked = request();
-  unusual = unusual || method != "GET" || sends_body();
+  // Each of GET, POST and UPLOAD takes back what the others and NOBODY have set.
   if (!sends_body()) {
-    set(CURLOPT_HTTPGET, 1L);  // perhaps after a POST that was redirected
+    set(CURLOPT_HTTPGET, 1L);
     set(CURLOPT_CUSTOMREQUEST, method == "GET" || method == "HEAD" ? nullptr : method.c_str());
     if (method == "HEAD") set(CURLOPT_NOBODY, 1L);
     return "";
   }
-  if (!asked.body_file.empty()) {
-    if (upload) std::fclose(upload);
-    errno = 0;
-    upload = std::fopen(asked.body_file.c_str(), "rbe");
-    struct stat about {};
-    if (!upload || fstat(fileno(upload), &about) != 0 || !S_ISREG(about.st_mode))
-      return fmt::format("cannot read the file {}: {}", asked.body_file,
-                         errno ? std::strerror(errno) : "it is not a regular file");
-    set(CURLOPT_UPLOAD, 1L);
-    set(CURLOPT_READDATA, upload);
-    set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(about.st_size));
-    set(CURLOPT_CUSTOMREQUEST, method.c_str());
-  } else {
+  if (asked.body_file.empty()) {
     set(CURLOPT_POST, 1L);
     set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(asked.body ? asked.body->size() : 0));
     set(CURLOPT_POSTFIELDS, asked.body ? asked.body->c_str() : "");
-    if (method != "POST") set(CURLOPT_CUSTOMREQUEST, method.c_str());
+    set(CURLOPT_CUSTOMREQUEST, method == "POST" ? nullptr : method.c_str());
+    return "";
   }
+  unusual = true;
+  if (upload) std::fclose(upload);
+  errno = 0;
+  upload = std::fopen(asked.body_file.c_str(), "rbe");
+  struct stat about {};
+  if (!upload || fstat(fileno(upload), &about) != 0 || !S_ISREG(about.st_mode))
+    return fmt::format("cannot read the file {}: {}", asked.body_file,
+                       errno ? std::strerror(errno) : "it is not a regular file");
+  set(CURLOPT_UPLOAD, 1L);
+  set(CURLOPT_READDATA, upload);
+  set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(about.st_size));
+  set(CURLOPT_CUSTOMREQUEST, method.c_str());
   return "";
 }
 
@@ -393,6 +396,7 @@ std::string Transfer::prepare_redirect() {
   url = where;
   shown_url = mask->text(url);
   sent_here = false;
+  headed = false;
   trouble[0] = 0;
   set(CURLOPT_URL, url.c_str());
   if (task.timeout) {
@@ -407,7 +411,7 @@ std::string Transfer::prepare_redirect() {
 std::optional<std::string_view> Transfer::header(const char* name) const {
   curl_header* found = nullptr;
   if (web().curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &found) != CURLHE_OK) return std::nullopt;
-  return found->value;
+  return trimmed(found->value);
 }
 
 bool Transfer::expected(long number) const {
@@ -462,9 +466,13 @@ std::variant<Value, Failure> Transfer::body_value(const std::string& content_typ
 std::string Transfer::header_json() const {
   Json object = Json::object();
   curl_header* each = nullptr;
-  while ((each = web().curl_easy_nextheader(easy, CURLH_HEADER | CURLH_TRAILER, -1, each))) {
+  // libcurl looks for the next among all of them.
+  for (int i = 0; i < kMostHeaders; ++i) {
+    each = web().curl_easy_nextheader(easy, CURLH_HEADER | CURLH_TRAILER, -1, each);
+    if (!each) break;
+    std::string value(trimmed(each->value));
     Json& known = object[lower(each->name)];
-    known = known.is_null() ? each->value : known.get<std::string>() + ", " + each->value;
+    known = known.is_null() ? value : known.get<std::string>() + ", " + value;
   }
   return object.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

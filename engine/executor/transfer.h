@@ -54,8 +54,9 @@ struct Transfer {
   const HttpRequest& request() const { return std::get<HttpRequest>(*task.work); }
   /// |idle|: of an earlier transfer; null: a new one is made. False: libcurl is out of memory.
   bool take_handle(CURL* idle, Sockets& sockets);
-  /// For the next transfer. REQUIRES: take_handle() was true.
-  CURL* give_handle_back();
+  /// For the next transfer; null: it is spent. |good|: nothing has failed. libcurl's reset is not used: it takes the
+  /// size of a buffer back that is there still when a connection is shared, and would write beyond its end (7.88).
+  CURL* give_handle_back(bool good);
   /// Sets the handle's options. |crowded|: it shares the memory with hundreds. Not empty: why it can not begin.
   std::string prepare(const std::string& run_dir, bool crowded);
   /// The answer sends the request elsewhere, and it may go there.
@@ -68,8 +69,8 @@ struct Transfer {
 
  private:
   Failure failure_of(CURLcode code) const;
-  template <typename Value>
-  void set(CURLoption option, Value value);
+  template <typename Setting>
+  void set(CURLoption option, Setting value);
   /// The options that are the same for all transfers.
   void set_usual();
   std::string prepare_headers();

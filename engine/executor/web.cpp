@@ -34,7 +34,6 @@ Web load() {
   FIND(curl, curl_easy_header);
   FIND(curl, curl_easy_init);
   FIND(curl, curl_easy_nextheader);
-  FIND(curl, curl_easy_reset);
   FIND(curl, curl_easy_setopt);
   FIND(curl, curl_easy_strerror);
   FIND(curl, curl_getdate);

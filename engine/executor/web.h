@@ -14,7 +14,6 @@ struct Web {
   decltype(&::curl_easy_header) curl_easy_header;
   decltype(&::curl_easy_init) curl_easy_init;
   decltype(&::curl_easy_nextheader) curl_easy_nextheader;
-  decltype(&::curl_easy_reset) curl_easy_reset;
   decltype(&::curl_easy_setopt) curl_easy_setopt;
   decltype(&::curl_easy_strerror) curl_easy_strerror;
   decltype(&::curl_getdate) curl_getdate;

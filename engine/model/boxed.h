@@ -13,8 +13,8 @@ template <typename T>
 class Boxed {
  public:
   Boxed() : held_(std::make_unique<T>()) {}
-  template <std::convertible_to<T> From>
-  requires(!std::same_as<std::remove_cvref_t<From>, Boxed>) Boxed(From&& value)
+  template <typename From>
+  requires(!std::same_as<std::remove_cvref_t<From>, Boxed> && std::convertible_to<From, T>) Boxed(From&& value)
       : held_(std::make_unique<T>(std::forward<From>(value))) {}
   Boxed(const Boxed& other) : held_(std::make_unique<T>(*other)) {}
   Boxed(Boxed&&) noexcept = default;

@@ -191,6 +191,78 @@ TEST_CASE("requests go out as they were written, with nothing that libcurl think
   CHECK(pool.run(head).ok());
 }
 
+TEST_CASE("nothing of a request is left for the next one over the same connection") {
+  HttpServer server;
+  server.Get("/moved", [](const auto&, auto& response) { response.set_redirect("/a", 303); });
+  server.Post("/moved", [](const auto&, auto& response) { response.set_redirect("/a", 303); });
+  server.Get(".*", echo);
+  server.Post(".*", echo);
+  server.Put(".*", echo);
+  server.Patch(".*", echo);
+  server.Delete(".*", echo);
+  server.start();
+  Pool pool(0, 64, 1);
+  auto with = [&](const std::string& method, std::optional<std::string> body = {}, const std::string& where = "/a") {
+    Task task = get(server.url(where));
+    request_of(task).method = method;
+    request_of(task).body = std::move(body);
+    task.keep_raw = true;
+    return task;
+  };
+  std::vector<Task> tasks{with("GET"),
+                          with("POST", "posted"),
+                          with("POST"),
+                          with("PUT", "put"),
+                          with("DELETE"),
+                          with("HEAD"),
+                          with("DELETE", "gone"),
+                          with("PATCH", "p"),
+                          with("GET", {}, "/moved"),
+                          with("POST", "moved", "/moved"),
+                          with("GET"),
+                          with("GET"),
+                          with("PUT")};
+  request_of(tasks[10]).headers = {{"X-Own", "1"}, {"Content-Type", "text/own"}, {"Accept-Encoding", "identity"}};
+  tasks[11].timeout = Duration{30000};
+  request_of(tasks[12]).body_file = pool.folder().write("upload", "from a file");
+  auto told = [&](Pool& by, const Task& task) {
+    Json raw = by.run(task).value.json();
+    // What the library says of the connection.
+    if (raw["body"].is_object())
+      for (const char* name : {"remote_port", "local_port"}) raw["body"]["headers"].erase(name);
+    return std::pair{raw["status"], raw["body"]};
+  };
+  std::vector<std::pair<Json, Json>> alone;
+  for (const Task& task : tasks) {
+    Pool fresh(0, 64, 1);
+    alone.push_back(told(fresh, task));
+    REQUIRE(alone.back().first == 200);
+  }
+  for (std::size_t first = 0; first < tasks.size(); ++first)
+    for (std::size_t second = 0; second < tasks.size(); ++second) {
+      INFO("task " << second << " after task " << first);
+      told(pool, tasks[first]);
+      CHECK(told(pool, tasks[second]) == alone[second]);
+    }
+}
+
+TEST_CASE("the headers of an answer are trimmed, and told together when they have one name") {
+  RawServer server([&](int client, int) {
+    RawServer::request(client);
+    RawServer::answer(
+        client,
+        "HTTP/1.1 100 Continue\r\nX-Early: 1\r\n\r\nHTTP/1.1 200 OK\r\nX-Empty:\r\nX-Blank:   \r\nX-Two: a\r\n"
+        "x-two:  b \r\nContent-Length: 2\r\n\r\nhi");
+  });
+  Pool pool;
+  Task task = get(server.url());
+  task.keep_raw = true;
+  for (int i = 0; i < 2; ++i) {
+    Json raw = pool.run(task).value.json();
+    CHECK(raw["headers"] == Json{{"x-empty", ""}, {"x-blank", ""}, {"x-two", "a, b"}, {"content-length", "2"}});
+  }
+}
+
 TEST_CASE("a header without a value goes out too") {
   std::string seen;
   RawServer server([&](int client, int) {
