@@ -348,11 +348,7 @@ bool Run::turn(Duration patience) {
   make_executor();
   Duration until = disk_full_ ? std::min(patience, kDiskRetry) : until_due(std::min(patience, kMailRound));
   executor_->wait(happened_, happened_.empty() ? until : Duration{0});
-  // Only while started work waits for a place, so that no place idles meanwhile.
-  for (int i = 0; i < kLingers && !happened_.empty() && happened_.size() < kEnough && executor_->ahead() > 0; ++i) {
-    std::this_thread::sleep_for(kLinger * (i + 1));
-    executor_->wait(happened_, Duration{0});
-  }
+  linger();
   // With a full disk results are held as they are: nothing may follow from what can not be written.
   if (disk_full_ && !commit()) return true;
   std::vector<Event> happened;
@@ -367,6 +363,18 @@ bool Run::turn(Duration patience) {
   }
   return (machine_->phase() != Machine::Phase::Ended && machine_->phase() != Machine::Phase::Suspended) ||
          !batch_.empty();
+}
+
+void Run::linger() {
+  // Only while started work waits for a place, so that no place idles meanwhile, and as long as something ends.
+  int idle = 0;
+  for (int i = 0; i < kLingers && idle < 2 && !happened_.empty() && happened_.size() < kEnough; ++i) {
+    if (executor_->ahead() == 0 || until_due(kMailRound).count() == 0) return;
+    const std::size_t before = happened_.size();
+    std::this_thread::sleep_for(kLinger * (i + 1));
+    executor_->wait(happened_, Duration{0});
+    idle = happened_.size() > before ? 0 : idle + 1;
+  }
 }
 
 void Run::suspend(int signal) {

@@ -120,6 +120,8 @@ class Run {
   void read_secrets(const std::string& folder);
   std::vector<SecretMark> mark_secrets();
   void make_executor();
+  /// Waits a little for more of what has begun to happen.
+  void linger();
   void take(Event event);
   void take_timers();
   /// What comes from the mailbox, or only what was sent before |until|.
