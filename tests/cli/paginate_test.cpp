@@ -177,6 +177,7 @@ output: ${ $steps.rows }
   INFO(ran.err);
   REQUIRE(ran.code == 0);
   CHECK(json::parse(ran.out) == json{1, 2, 3});
+  std::lock_guard lock(mutex);
   CHECK(seen["other"] == "||text/x-rows");
   CHECK(seen["first"] == "Bearer token|key|text/x-rows");
 }

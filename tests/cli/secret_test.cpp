@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <mutex>
 #include <thread>
 
 #include "engine/model/encode.h"
@@ -123,6 +124,7 @@ class Leaky {
         for (const auto& [name, value] : request.headers) said["headers"][name] = value;
         answer.set_header("X-Back", request.get_header_value("X-Token"));
         answer.set_content(said.dump(), "application/json");
+        std::lock_guard lock(mutex_);
         last_ = said.dump();
       });
     server_.start();
@@ -150,13 +152,18 @@ class Leaky {
   std::string journal() const { return dir_.path("state/journal.db"); }
   const TempDir& dir() const { return dir_; }
   HowToRun& how() { return how_; }
-  const std::string& last() const { return last_; }
+  std::string last() const {
+    std::lock_guard lock(mutex_);
+    return last_;
+  }
 
  private:
   TempDir dir_;
-  HttpServer server_;
-  std::string workflow_, last_;
+  std::string workflow_;
   HowToRun how_;
+  mutable std::mutex mutex_;
+  std::string last_;
+  HttpServer server_;  ///< last: its threads use the above
 };
 
 }  // namespace

@@ -1,4 +1,6 @@
 // Every workflow in workflows/ does what its comment says: the real binary, against the sample shop.
+#include <httplib.h>
+
 #include <algorithm>
 #include <cctype>
 #include <chrono>
@@ -71,6 +73,18 @@ milliseconds engine_time(const std::string& journal, const std::string& id) {
   return at.back() - at.front();
 }
 
+/// How long the slowest chain of the order workflow takes a client that does nothing else.
+milliseconds asked_one_by_one(const std::string& url) {
+  httplib::Client shop(url);
+  shop.set_keep_alive(true);
+  shop.set_tcp_nodelay(true);
+  const auto began = std::chrono::steady_clock::now();
+  REQUIRE(shop.Get("/orders/O-1001"));
+  for (const char* path : {"/fraud/score", "/payments", "/shipments"})
+    REQUIRE(shop.Post(path, "{}", "application/json"));
+  return std::chrono::ceil<milliseconds>(std::chrono::steady_clock::now() - began);
+}
+
 }  // namespace
 
 TEST_CASE("every sample workflow succeeds, verifies, and prints its output again when it is resumed", "[golden]") {
@@ -108,23 +122,22 @@ TEST_CASE("every sample workflow succeeds, verifies, and prints its output again
 }
 
 TEST_CASE("the order workflow takes within 5 % of its slowest chain of services", "[timing]") {
-  const milliseconds chain(20 + 200 + 150 + 50);  // order, fraud, payment, shipment
-  const milliseconds limit = chain * 105 / 100;
   Shop shop;
   TempDir dir;
   std::string journal = dir.path("journal.db");
-  milliseconds best = milliseconds::max();
-  // A machine that is busy with something else may need another try.
-  for (int round = 0; round < 10 && best > limit; ++round) {
+  milliseconds ours = milliseconds::max(), chain = milliseconds::max();
+  // A machine that is busy with something else may need another try; one that is slow is so for both.
+  for (int round = 0; round < 10 && (round == 0 || ours > chain * 105 / 100); ++round) {
     std::string id = "order-" + std::to_string(round);
     Ran ran = flowrun(journal, {"run", std::string(FLOWRUN_SOURCE_DIR) + "/workflows/order.yaml", "--id", id, "-i",
                                 "api=" + shop.url()});
     INFO(ran.err);
     REQUIRE(ran.code == 0);
-    best = std::min(best, engine_time(journal, id));
+    ours = std::min(ours, engine_time(journal, id));
+    chain = std::min(chain, asked_one_by_one(shop.url()));
   }
-  CHECK(best.count() >= chain.count());
-  CHECK(best.count() <= limit.count());
+  CHECK(ours.count() >= 20 + 200 + 150 + 50);
+  CHECK(ours.count() <= (chain * 105 / 100).count());
 }
 
 }  // namespace flowrun::test

@@ -208,7 +208,7 @@ TEST_CASE("a program that eats memory is stopped, and the next question is answe
   CHECK(ask("1") == "1");
 }
 
-TEST_CASE("a result may be large, but not larger than 16 MiB nor deeper than jq reads") {
+TEST_CASE("a result may be large, but not larger than 16 MiB nor deeper than jq reads", "[timing]") {
   Asker ask;
   CHECK(ask.answer("\"x\" * 15000000").value.text().size() == 15000002);
   CHECK(contains(ask("\"x\" * 17000000"), "16 MiB"));
