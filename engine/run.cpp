@@ -368,7 +368,7 @@ bool Run::turn(Duration patience) {
 void Run::linger() {
   // Only while started work waits for a place, so that no place idles meanwhile, and as long as something ends.
   int idle = 0;
-  for (int i = 0; i < kLingers && idle < 2 && !happened_.empty() && happened_.size() < kEnough; ++i) {
+  for (int i = 0; i < kLingers && idle < 3 && !happened_.empty() && happened_.size() < kEnough; ++i) {
     if (executor_->ahead() == 0 || until_due(kMailRound).count() == 0) return;
     const std::size_t before = happened_.size();
     std::this_thread::sleep_for(kLinger * (i + 1));
