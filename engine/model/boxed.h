@@ -3,7 +3,6 @@
 
 #include <concepts>
 #include <memory>
-#include <type_traits>
 #include <utility>
 
 namespace flowrun {
@@ -14,8 +13,8 @@ class Boxed {
  public:
   Boxed() : held_(std::make_unique<T>()) {}
   template <typename From>
-  requires(!std::same_as<std::remove_cvref_t<From>, Boxed> && std::convertible_to<From, T>) Boxed(From&& value)
-      : held_(std::make_unique<T>(std::forward<From>(value))) {}
+  requires(!std::same_as<From, Boxed> && std::convertible_to<From, T>) Boxed(From value)
+      : held_(std::make_unique<T>(std::move(value))) {}
   Boxed(const Boxed& other) : held_(std::make_unique<T>(*other)) {}
   Boxed(Boxed&&) noexcept = default;
   Boxed& operator=(const Boxed& other) { return *this = Boxed(other); }
