@@ -120,6 +120,7 @@ void Drive::obey_signals(Run& run) {
   if (seen > signals_seen_ && signals_seen_ == 0) {
     suspended_at_ = wall();
     run.suspend(g_last_signal);
+    run.turn(Duration{0});  // takes in what has not begun
     if (std::size_t running = run.machine().in_flight().size(); running > 0)
       progress_.note(fmt::format("stopping: {} running {} may finish within {}; once more stops now", running,
                                  running == 1 ? "step" : "steps", spell(grace_)));

@@ -193,6 +193,8 @@ EntryLine describe(const Entry& entry, bool full) {
     join(line.detail, one_line(entry.value.text(), width));
   } else if (kind == "items") {
     line.detail = fmt::format("{} items", data.value("count", 0));
+  } else if (kind == "withdrawn") {
+    line.detail = "had no place yet and has not begun";
   } else if (kind == "interrupted") {
     line.detail = "stopped while suspending; will run again";
   } else if (kind == "run_started") {

@@ -41,6 +41,7 @@ void History::add(const Entry& entry) {
   if (entry.kind == "timer") timer(entry);
   if (entry.kind == "waiting") waiting(entry);
   if (entry.kind == "child") child(entry);
+  if (entry.kind == "withdrawn") step(entry.path).state = State::Pending;
   if (entry.kind == "interrupted") {
     StepHistory& one = step(entry.path);
     one.state = State::Pending;

@@ -548,6 +548,8 @@ void Run::release(Decision& decision) {
     executor_->reserve(reserve->path, reserve->process, reserve->shares_cpus);
   } else if (const auto* stop = std::get_if<StopTask>(&decision.what)) {
     if (executor_) executor_->stop(stop->path, stop->attempt);
+  } else if (const auto* withdraw = std::get_if<WithdrawWaiting>(&decision.what)) {
+    if (executor_) executor_->withdraw(withdraw->path);
   } else if (const auto* timer = std::get_if<ArmTimer>(&decision.what)) {
     timers_.push({boot_clock() + timer->span.count(), timer->due, timer->path, timer->timer});
   }

@@ -18,10 +18,11 @@ void PlainProgress::entry(const Entry& entry) {
   const std::string& kind = entry.kind;
   if (kind == "run_started") run_ = Json::parse(entry.data).value("id", "");
   if (kind == "start") running_[entry.path] = true;
-  if (kind == "ended" || kind == "late" || kind == "interrupted") running_.erase(entry.path);
+  if (kind == "ended" || kind == "late" || kind == "interrupted" || kind == "withdrawn") running_.erase(entry.path);
   // What only the machine's bookkeeping needs is not news.
   if (kind == "reserve" || kind == "reserved" || kind == "evaluated" || kind == "items" || kind == "run_started" ||
-      kind == "run_ended" || kind == "run_suspended" || kind == "suspend_requested")
+      kind == "run_ended" || kind == "run_suspended" || kind == "suspend_requested" || kind == "withdraw" ||
+      kind == "withdrawn")
     return;
   EntryLine said = describe(entry, false);
   if (kind == "waiting") {

@@ -68,6 +68,10 @@ struct Children::Child {
   Mask::Stream out_mask, err_mask;  ///< of what goes to the log, or is cut
 
   const Process& process() const { return std::get<Process>(*task.work); }
+  bool exited_well() const {
+    const std::vector<int>& codes = process().success_codes;
+    return !stopped && status_code == CLD_EXITED && std::find(codes.begin(), codes.end(), status) != codes.end();
+  }
 };
 
 Children::Children(Worker& worker) : worker_(worker) {}
@@ -119,8 +123,8 @@ void Children::begin(Task task) {
     for (int end : {in[1], out[0], err[0]})
       if (end >= 0) close(end);
     if (!child->script_file.empty()) unlink(child->script_file.c_str());
+    worker_.shared().places.withhold(child->task.path, process.shares_cpus);
     failed_to_begin(child->task, std::move(trouble));
-    worker_.place_freed(process.shares_cpus);
     return;
   }
   child->pid = spawned.pid;
@@ -335,9 +339,12 @@ void Children::finish(Child& child) {
   running_.erase(over->id);
   if (auto found = by_path_.find(over->task.path); found != by_path_.end() && found->second == over->id)
     by_path_.erase(found);
-  // The place first: the next process begins while this one's result is made.
-  worker_.place_freed(over->process().shares_cpus);
+  // The place first: the next process begins while this one's result is made. After a failure the run says whether
+  // another is to begin at all.
+  const bool shared = over->process().shares_cpus, well = over->exited_well();
+  if (well) worker_.place_freed(shared);
   Result result = result_of(*over);
+  if (!well) worker_.shared().places.withhold(over->task.path, shared);
   if (!over->script_file.empty()) unlink(over->script_file.c_str());
   worker_.shared().tell_ended(over->task, std::move(result));
 }
@@ -368,15 +375,13 @@ Result Children::result_of(const Child& child) const {
     return captured(capture, output, written ? std::optional(mask.text(*written)) : std::nullopt);
   };
 
-  bool good = !by_signal && std::find(process.success_codes.begin(), process.success_codes.end(), status) !=
-                                process.success_codes.end();
   if (child.stopped) {
     bool timeout = std::strcmp(child.stopped, "timeout") == 0;
     result.failure = timeout ? Failure{"timeout", "timed out after " + spell(*child.task.timeout), "", 0, {}}
                              : Failure{"cancelled", "stopped", "", 0, {}};
   } else if (by_signal) {
     result.failure = Failure{"killed", fmt::format("killed by signal {} ({})", status, strsignal(status)), "", 0, {}};
-  } else if (!good) {
+  } else if (!child.exited_well()) {
     result.failure = Failure{fmt::format("exit.{}", status), fmt::format("exited with {}", status), "", 0, {}};
   } else if (child.too_much) {
     result.failure =

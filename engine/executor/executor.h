@@ -15,7 +15,8 @@ class Secrets;
 class Executor {
  public:
   virtual ~Executor() = default;
-  /// Begins |task| as soon as there is a place for it; never blocks. Its TaskEnded comes from wait(), always.
+  /// Begins |task| as soon as there is a place for it; never blocks. Its TaskEnded comes from wait(), always, but for
+  /// what is withdrawn.
   virtual void begin(Task task) = 0;
   /// Holds a place for the strict step |path|; TaskReserved comes from wait(). begin() with `strict` uses it up,
   /// stop() of the same path gives it back.
@@ -23,9 +24,14 @@ class Executor {
   /// Ends an attempt: transfer aborted; process group TERM, its kill_grace, KILL. Its TaskEnded still comes (type
   /// `cancelled`). Unknown or ended attempts: no effect.
   virtual void stop(const std::string& path, int attempt) = 0;
+  /// The tasks at |path| and below it that wait for a place are not begun; TaskWithdrawn comes for each.
+  virtual void withdraw(const std::string& path) = 0;
   /// Stops everything: not begun tasks end at once, processes get TERM and after |grace| KILL. Each answers TaskEnded
   /// of type `cancelled`.
   virtual void stop_all(Duration grace) = 0;
+  /// The place of a process that has failed is kept until wait() is called with nothing in |happened|: what came before
+  /// has been acted upon then, and who waits for the place may have been withdrawn.
+  ///
   /// Blocks until something has happened, wake() was called or |timeout| is over; appends what happened, in order of
   /// arrival. `at` of the events is not filled: the run stamps them.
   virtual void wait(std::vector<Event>& happened, Duration timeout) = 0;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/model/path.h"
+
 namespace flowrun {
 
 bool Places::free_for(bool shared) const {
@@ -41,6 +43,20 @@ bool Places::reserve(Reservation reservation) {
 void Places::leave(bool shared) {
   std::lock_guard lock(mutex_);
   if (jobs_ > 0 || shared) --running_;
+}
+
+void Places::withhold(const std::string& path, bool shared) {
+  std::lock_guard lock(mutex_);
+  withheld_.emplace(path, shared);
+}
+
+bool Places::give_on(const std::string& path) {
+  std::lock_guard lock(mutex_);
+  const auto withheld = withheld_.find(path);
+  if (withheld == withheld_.end()) return false;
+  if (jobs_ > 0 || withheld->second) --running_;
+  withheld_.erase(withheld);
+  return true;
 }
 
 std::optional<Places::Waiting> Places::next() {
@@ -84,12 +100,15 @@ std::optional<Task> Places::withdraw(const std::string& path, int attempt, bool&
   return std::nullopt;
 }
 
-std::deque<Task> Places::withdraw_all() {
+std::vector<Task> Places::withdraw_below(const std::string& path) {
   std::lock_guard lock(mutex_);
-  std::deque<Task> tasks;
-  for (Waiting& waiting : line_)
-    if (auto* task = std::get_if<Task>(&waiting)) tasks.push_back(std::move(*task));
-  line_.clear();
+  std::vector<Task> tasks;
+  std::erase_if(line_, [&](Waiting& waiting) {
+    auto* task = std::get_if<Task>(&waiting);
+    if (!task || !is_below(task->path, path)) return false;
+    tasks.push_back(std::move(*task));
+    return true;
+  });
   return tasks;
 }
 

@@ -7,8 +7,10 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <variant>
+#include <vector>
 
 #include "engine/model/task.h"
 
@@ -32,10 +34,15 @@ class Places {
   /// A process that |shared| the CPUs, or not, has exited. Returns who is next, with a place; call until nothing comes.
   void leave(bool shared);
   std::optional<Waiting> next();
+  /// The process of |path| has failed: its place is nobody's until give_on().
+  void withhold(const std::string& path, bool shared);
+  /// True: such a place has become free, for next().
+  bool give_on(const std::string& path);
   /// Takes a waiting task, or a waiting or held reservation, out again. The task, if it was one; |freed|: a place has
   /// become free by it, for next().
   std::optional<Task> withdraw(const std::string& path, int attempt, bool& freed);
-  std::deque<Task> withdraw_all();
+  /// Takes all waiting tasks at |path| and below out; reservations stay.
+  std::vector<Task> withdraw_below(const std::string& path);
   /// How many wait in line.
   std::size_t waiting() const {
     std::lock_guard lock(mutex_);
@@ -51,6 +58,7 @@ class Places {
   int running_ = 0;  ///< that are counted
   std::deque<Waiting> line_;
   std::unordered_set<std::string> held_, held_shared_;
+  std::unordered_multimap<std::string, bool> withheld_;  ///< by path: whether it shared the CPUs
 };
 
 }  // namespace flowrun

@@ -210,9 +210,6 @@ void Worker::place_freed(bool shared) {
 }
 
 void Worker::hand_out() {
-  // A process that fails to begin frees its place at once: the loop that is under way goes on with the next.
-  if (handing_out_) return;
-  handing_out_ = true;
   while (auto next = shared_.places.next()) {
     if (auto* task = std::get_if<Task>(&*next)) {
       begin(std::move(*task));
@@ -220,7 +217,6 @@ void Worker::hand_out() {
       shared_.tell({{}, TaskReserved{std::get<Places::Reservation>(*next).path}});
     }
   }
-  handing_out_ = false;
 }
 
 void Worker::alarm(std::uint64_t id, Duration delay) {

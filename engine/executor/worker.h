@@ -107,7 +107,6 @@ class Worker {
   std::vector<Order> orders_;
   std::vector<Alarm> alarms_;  ///< a heap
   std::optional<std::chrono::steady_clock::time_point> http_alarm_;
-  bool handing_out_ = false;
   std::unique_ptr<Children> children_;
   std::unique_ptr<Http> http_;
   std::thread thread_;  ///< last: the loop uses the above

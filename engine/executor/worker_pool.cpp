@@ -46,16 +46,25 @@ class WorkerPool : public Executor {
     for (auto& worker : workers_) worker->post(Worker::Stop{path, attempt});
   }
 
+  void withdraw(const std::string& path) override {
+    for (const Task& waiting : shared_.places.withdraw_below(path))
+      shared_.tell({{}, TaskWithdrawn{waiting.path, waiting.attempt}});
+  }
+
   void stop_all(Duration grace) override {
-    for (const Task& waiting : shared_.places.withdraw_all()) tell_cancelled(waiting);
+    for (const Task& waiting : shared_.places.withdraw_below("")) tell_cancelled(waiting);
     for (auto& worker : workers_) worker->post(Worker::StopAll{grace});
   }
 
   void wait(std::vector<Event>& happened, Duration timeout) override {
+    if (happened.empty()) give_on();
     std::size_t before = happened.size();
     shared_.take(happened, timeout);
-    for (std::size_t i = before; i < happened.size(); ++i)
-      if (std::holds_alternative<TaskEnded>(happened[i].fact)) --in_flight_;
+    for (std::size_t i = before; i < happened.size(); ++i) {
+      const auto* ended = std::get_if<TaskEnded>(&happened[i].fact);
+      if (ended || std::holds_alternative<TaskWithdrawn>(happened[i].fact)) --in_flight_;
+      if (ended && !ended->result.ok()) failed_.push_back(ended->path);
+    }
   }
 
   void wake() override { shared_.wake(); }
@@ -63,6 +72,13 @@ class WorkerPool : public Executor {
   std::size_t in_flight() const override { return in_flight_; }
 
  private:
+  void give_on() {
+    bool freed = false;
+    for (const std::string& path : failed_) freed |= shared_.places.give_on(path);
+    failed_.clear();
+    if (freed) workers_.front()->post(Worker::HandOut{});
+  }
+
   void tell_cancelled(const Task& task) {
     Result result;
     result.failure = Failure{"cancelled", "stopped before it began", "", 0, {}};
@@ -74,6 +90,7 @@ class WorkerPool : public Executor {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::size_t next_ = 0;
   std::size_t in_flight_ = 0;
+  std::vector<std::string> failed_;  ///< told to the run, which may not have acted upon it yet
 };
 
 }  // namespace

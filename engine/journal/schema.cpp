@@ -105,7 +105,7 @@ CREATE VIEW steps AS
       min(CASE WHEN kind = 'start' THEN at END) AS started,
       max(id) AS last
     FROM entries
-    WHERE path <> '' AND kind NOT IN ('late', 'evaluated', 'run_reopened')
+    WHERE path <> '' AND kind NOT IN ('late', 'evaluated', 'run_reopened', 'withdraw')
     GROUP BY id >> 40, path
   ) AS of_path
   JOIN entries AS last ON last.id = of_path.last

@@ -55,6 +55,8 @@ class Frame {
   virtual void on_admitted() {}
   virtual void on_reserved() {}
   virtual void on_ended(const TaskEnded&) {}
+  /// Its attempt has not begun and will not: it waited for a place of the executor.
+  virtual void on_withdrawn() {}
   /// An attempt has ended, and before that becomes an entry: whether it is what a poll waits for, what a page puts out
   /// and which one follows. Changes nothing but the result, so that its entry is a small one. Not called at replay.
   virtual void weigh(Result&) const {}

@@ -48,9 +48,11 @@ bool Machine::expects(const Event& event) const {
     bool operator()(const RunReopened&) const { return machine.phase_ == Phase::Ended; }
     bool operator()(const TaskReserved& reserved) const {
       auto flight = machine.in_flight_.find(reserved.path);
-      return flight != machine.in_flight_.end() && flight->second.attempt == 0 && flight->second.frame;
+      return flight != machine.in_flight_.end() && flight->second.attempt == 0 && flight->second.frame &&
+             !flight->second.interrupted;
     }
     bool operator()(const TaskEnded& ended) const { return flies(ended.path, ended.attempt); }
+    bool operator()(const TaskWithdrawn& withdrawn) const { return flies(withdrawn.path, withdrawn.attempt); }
     bool operator()(const TaskInterrupted& interrupted) const {
       return machine.suspending_ && flies(interrupted.path, interrupted.attempt);
     }
@@ -168,6 +170,15 @@ void Machine::take(const TaskInterrupted& interrupted) {
   }
 }
 
+void Machine::take(const TaskWithdrawn& withdrawn) {
+  auto flight = in_flight_.find(withdrawn.path);
+  Frame* frame = flight->second.frame;
+  land(flight);
+  if (!frame) return tell_quiet();
+  frame->in_flight_ = false;
+  frame->on_withdrawn();
+}
+
 void Machine::take(const TimerFired& fired) {
   auto timer = timers_.find({fired.path, fired.timer});
   Frame* frame = timer->second.frame;
@@ -177,7 +188,13 @@ void Machine::take(const TimerFired& fired) {
   frame->on_timer(fired.timer);
 }
 
-void Machine::take(const SuspendRequested&) { suspending_ = true; }
+void Machine::take(const SuspendRequested&) {
+  suspending_ = true;
+  // Nothing more is to begin. Reservations are asked for anew when the run goes on.
+  withdraw_waiting("");
+  for (auto& [path, flight] : in_flight_)
+    if (flight.attempt == 0 && !flight.interrupted) interrupt(flight);
+}
 
 void Machine::take(const SignalReceived& signal) {
   auto wanted = std::find_if(awaiting_.begin(), awaiting_.end(), [&](const Awaiting& one) {
@@ -438,6 +455,10 @@ void Machine::start_task(Frame& frame, Task task, OnCrash on_crash) {
   flight.attempt = task.attempt;
   flight.rerun = task.rerun;
   flight.on_crash = on_crash;
+  if (const auto* process = std::get_if<Process>(&*task.work)) {
+    flight.process = true;
+    flight.shares_cpus = process->shares_cpus;
+  }
   decide(StartTask{std::move(task)});
 }
 
@@ -454,6 +475,24 @@ void Machine::stop_task(Frame& frame, const std::string& reason) {
     flight->second.frame = nullptr;
   }
   decide(StopTask{frame.path(), attempt, reason});
+}
+
+bool Machine::waits_for_reservation(const Frame& frame) const {
+  if (!frame.in_flight_) return false;
+  return in_flight_.at(frame.path()).attempt == 0;
+}
+
+void Machine::withdraw_waiting(const std::string& above) {
+  // Only who has more processes in flight than there are places can have one in line: else it would be idle words.
+  std::size_t counted = 0;
+  bool below = false;
+  for (const auto& [path, flight] : in_flight_) {
+    if (!flight.process || flight.interrupted) continue;
+    counted += run_.jobs > 0 || flight.shares_cpus;
+    below |= flight.frame && is_below(path, above);
+  }
+  const int places = run_.jobs > 0 ? run_.jobs : std::max(1, run_.cpus);
+  if (below && counted > static_cast<std::size_t>(places)) decide(WithdrawWaiting{above});
 }
 
 void Machine::arm(Frame& frame, TimerKind timer, Duration span, int attempt, std::string reason) {

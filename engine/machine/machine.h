@@ -112,6 +112,11 @@ class Machine {
   void start_task(Frame& frame, Task task, OnCrash on_crash);
   /// Gives up the frame's attempt, if one is in flight: it ends late.
   void stop_task(Frame& frame, const std::string& reason);
+  /// Whether the frame waits for a reserved place: it is admitted and has not begun.
+  bool waits_for_reservation(const Frame& frame) const;
+  /// What was started at |path| and below, but waits for a place of the executor, is not to begin: on_withdrawn()
+  /// follows.
+  void withdraw_waiting(const std::string& path);
   void arm(Frame& frame, TimerKind timer, Duration span, int attempt = 0, std::string reason = "");
   void disarm(Frame& frame, TimerKind timer);
   /// on_signal() follows when a signal of that name comes that the frame accepts; at once when one has come already.
@@ -146,7 +151,8 @@ class Machine {
     Instant started_at{};
     OnCrash on_crash = OnCrash::Rerun;
     bool interrupted = false;
-    Frame* frame = nullptr;  ///< null: given up
+    bool process = false, shares_cpus = false;  ///< of a task: what it needs a place for
+    Frame* frame = nullptr;                     ///< null: given up
     const Limit* limit = nullptr;
     ReservePlace reservation;
   };
@@ -166,6 +172,7 @@ class Machine {
   void take(const TaskReserved& reserved);
   void take(const TaskEnded& ended);
   void take(const TaskInterrupted& interrupted);
+  void take(const TaskWithdrawn& withdrawn);
   void take(const TimerFired& fired);
   void take(const SuspendRequested& requested);
   void take(const SignalReceived& signal);

@@ -38,6 +38,12 @@ struct StopTask {
   std::string reason;  ///< `lost`, `fail_fast`, `timeout`, `deadline`, `cancelled`
 };
 
+/// Command: of the attempts at |path| and below, those that still wait for a place of the executor are not to begin;
+/// each is told by TaskWithdrawn.
+struct WithdrawWaiting {
+  std::string path;
+};
+
 /// Command: fire at |due|. A timer that is no longer expected is dropped unseen.
 struct ArmTimer {
   std::string path;
@@ -91,8 +97,8 @@ struct RunEnded {
 };
 
 struct Decision {
-  std::variant<ReservePlace, StartTask, StopTask, ArmTimer, StepSettled, ItemsChosen, Evaluated, RunSuspended, RunEnded,
-               SignalAwaited, ChildStarted>
+  std::variant<ReservePlace, StartTask, StopTask, WithdrawWaiting, ArmTimer, StepSettled, ItemsChosen, Evaluated,
+               RunSuspended, RunEnded, SignalAwaited, ChildStarted>
       what;
   std::vector<Answer> answers;  ///< asked since the decision before
 };

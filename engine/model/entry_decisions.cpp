@@ -47,6 +47,8 @@ void write(Entry& entry, const StopTask& decision, ObjectWriter& data) {
   data.text_if("reason", decision.reason);
 }
 
+void write(Entry& entry, const WithdrawWaiting& decision, ObjectWriter&) { entry.path = decision.path; }
+
 void write(Entry& entry, const ArmTimer& decision, ObjectWriter& data) {
   entry.path = decision.path;
   entry.attempt = decision.attempt;

@@ -283,6 +283,17 @@ void read(const Entry& entry, TaskInterrupted& fact) {
   fact.attempt = entry.attempt;
 }
 
+void write(Entry& entry, const TaskWithdrawn& fact) {
+  entry.path = fact.path;
+  entry.attempt = fact.attempt;
+  entry.data = "{}";
+}
+
+void read(const Entry& entry, TaskWithdrawn& fact) {
+  fact.path = entry.path;
+  fact.attempt = entry.attempt;
+}
+
 void write(Entry& entry, const TimerFired& fact) {
   entry.path = fact.path;
   ObjectWriter(entry.data).text("timer", to_string(fact.timer));

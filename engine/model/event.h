@@ -103,6 +103,12 @@ struct TaskInterrupted {
   int attempt = 1;
 };
 
+/// It waited for a place of the executor, was taken out of the line again and has not begun.
+struct TaskWithdrawn {
+  std::string path;
+  int attempt = 1;
+};
+
 enum class TimerKind { Delay, Sleep, Retry, Timeout, Deadline, Wait, Poll, Limit };
 constexpr TimerKind kTimerKinds[] = {TimerKind::Delay,    TimerKind::Sleep, TimerKind::Retry, TimerKind::Timeout,
                                      TimerKind::Deadline, TimerKind::Wait,  TimerKind::Poll,  TimerKind::Limit};
@@ -128,7 +134,7 @@ struct SignalReceived {
 
 struct Event {
   Instant at;
-  std::variant<RunStarted, RunResumed, RunReopened, TaskReserved, TaskEnded, TaskInterrupted, TimerFired,
+  std::variant<RunStarted, RunResumed, RunReopened, TaskReserved, TaskEnded, TaskInterrupted, TaskWithdrawn, TimerFired,
                SuspendRequested, SignalReceived, CancelRequested, UndoRequested>
       fact;
 };

@@ -17,6 +17,7 @@ class EffectFrame : public Work {
   void on_admitted() override;
   void on_reserved() override { start_attempt(); }
   void on_ended(const TaskEnded& ended) override;
+  void on_withdrawn() override;
   void weigh(Result& result) const override;
   void on_crashed(const RunResumed& resumed) override;
   void reopen(std::string_view only) override;
@@ -34,11 +35,13 @@ class EffectFrame : public Work {
   std::optional<Failure> unexpected(const FrameScope& raw, Evaluator& evaluator) const;
   void reserve();
   void start_attempt();
+  void settle_drained();
   void succeed(const Result& result);
 
   const EffectStep& effect_;
   int rerun_ = 0;
-  bool tried_ = false;  ///< since it was started or reopened
+  bool begun_ = false;  ///< since it was started or reopened: an attempt has ended, or was cut off
+  bool drained_ = false;
   Pages pages_;
   int undone_ = 0;      ///< how often the step had been undone when its pages began
   int generation_ = 0;  ///< grows when a refused step is reopened: its old key would bring the old answer
@@ -80,12 +83,12 @@ void EffectFrame::start_attempt() {
   task.strict = effect_.strict();
   *task.work = std::move(std::get<EffectStep::Work>(work));
   machine().start_task(*this, std::move(task), effect_.on_crash);
-  tried_ = true;
   arm_deadline();
 }
 
 void EffectFrame::on_ended(const TaskEnded& ended) {
   rerun_ = 0;
+  begun_ = true;
   if (ended.result.again) {
     poll_again();
   } else if (ended.result.ok() && ended.result.page > 0) {
@@ -96,6 +99,19 @@ void EffectFrame::on_ended(const TaskEnded& ended) {
     Failure failure = *ended.result.failure;
     attempt_failed(std::move(failure), ended.result, Said::All);
   }
+}
+
+void EffectFrame::on_withdrawn() {
+  // The number goes to the attempt that does begin. One that began before a crash has its number already.
+  if (rerun_ == 0) --settled_.attempts;
+  // Who has been tried may finish with all its tries, and who has no part in a drain waits for a place again.
+  if (!drained_ || begun_) return machine().request_place(*this, true);
+  settle_drained();
+}
+
+void EffectFrame::settle_drained() {
+  machine().disarm(*this, TimerKind::Deadline);
+  finish({State::Cancelled, {}, Failure{"cancelled", "cancelled: drain", path(), 0, {}}}, "drain");
 }
 
 void EffectFrame::succeed(const Result& result) {
@@ -193,6 +209,7 @@ void EffectFrame::on_crashed(const RunResumed& resumed) {
   if (marked) answer = OnCrash::Rerun;
   if (answer == OnCrash::Rerun) {
     ++rerun_;
+    begun_ = true;
     // A pool may have a rate, or be held back by a server: that goes for what is begun again as well.
     if (effect_.limit && !effect_.limit->name.empty()) {
       machine().request_place(*this, true);
@@ -213,16 +230,24 @@ void EffectFrame::stop_try(const std::string& reason) {
 }
 
 void EffectFrame::drain_work() {
-  // A leaf that has not been tried yet has not started; one that has may finish, its retries included.
-  if (tried_ || !machine().waits_for_place(*this)) return;
-  machine().withdraw(*this);
-  finish({State::Cancelled, {}, Failure{"cancelled", "cancelled: drain", path(), 0, {}}}, "drain");
+  // A leaf that has not been tried yet has not started; one that has may finish, its retries included. Of an attempt in
+  // flight the executor knows which it is.
+  drained_ = true;
+  if (begun_) return;
+  if (machine().waits_for_place(*this)) {
+    machine().withdraw(*this);
+  } else if (machine().waits_for_reservation(*this)) {
+    machine().stop_task(*this, "drain");
+  } else {
+    return;
+  }
+  settle_drained();
 }
 
 void EffectFrame::reopen(std::string_view only) {
   Life::reopen(only);
   rerun_ = 0;
-  tried_ = false;
+  begun_ = drained_ = false;
   // What has been undone with the step has to come again.
   if (int undone = machine().times_undone(path()); undone != std::exchange(undone_, undone)) pages_ = {};
   pages_.counted_from = pages_.outputs.size();

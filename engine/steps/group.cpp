@@ -50,6 +50,7 @@ bool Group::act() {
   draining_ = true;
   if (fail_fast() == FailFast::Cancel) stop_children("fail_fast", false);
   prevent_children();
+  machine().withdraw_waiting(path());
   return true;
 }
 

@@ -342,6 +342,27 @@ output: ${ $steps.b }
   CHECK(nlohmann::json::parse(last).at("replayed") == false);
 }
 
+TEST_CASE("an interrupt lets nothing begin that waits in the line of -j") {
+  TempDir dir;
+  const std::string journal = dir.path("journal.db"), log = dir.path("log");
+  const std::string workflow = dir.write("line.yaml", R"(flowrun: 1
+steps:
+  e:
+    for_each: [a, b, c, d]
+    do: { shell: 'echo "$ITEM$FLOWRUN_RERUN" >> "$LOG"; sleep 0.5', env: { ITEM: "${ $item }", LOG: ")" +
+                                                          log + "\" } }\n");
+  Background flow({FLOWRUN_BINARY, "run", workflow, "--id", "line", "--journal", journal, "-j", "1"});
+  for (int i = 0; i < 1000 && lines_of(log).empty(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  flow.signal(SIGINT);
+  Ran stopped = flow.wait();
+  CHECK(stopped.code == 130);
+  CHECK(stopped.err.find("1 running step may finish") != std::string::npos);
+  CHECK(lines_of(log) == std::map<std::string, int>{{"a0", 1}});
+  CHECK(flowrun(journal, {"resume", "line"}).code == 0);
+  // None of them had begun, so none is a rerun.
+  CHECK(lines_of(log) == std::map<std::string, int>{{"a0", 1}, {"b0", 1}, {"c0", 1}, {"d0", 1}});
+}
+
 TEST_CASE("a step that must not run twice asks, and is told by --mark or --on-crash") {
   TempDir dir;
   std::string journal = dir.path("journal.db"), log = dir.path("log");

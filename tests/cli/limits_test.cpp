@@ -102,6 +102,27 @@ output: done
   CHECK(flowrun(journal, {"journal", "verify", "killed"}).code == 0);
 }
 
+TEST_CASE("after a failure nothing begins that waits in the line of -j, and a retry begins it") {
+  TempDir dir;
+  const std::string log = dir.path("log"), journal = dir.path("journal.db");
+  const std::string file = dir.write("w.yaml", R"(flowrun: 1
+input: { log: {} }
+env: { LOG: "${ $input.log }" }
+steps:
+  e: { for_each: 8, do: { shell: echo + >> "$LOG"; test -e "$LOG.good" } }
+)");
+  Ran ran = flowrun(journal, {"run", file, "-i", "log=" + log, "--id", "it", "-j", "1"});
+  INFO(ran.err);
+  CHECK(ran.code == 1);
+  CHECK(most_open(log) == std::pair{1, 1});
+  CHECK(flowrun(journal, {"journal", "verify", "it"}).code == 0);
+  std::ofstream(log + ".good") << "";
+  ran = flowrun(journal, {"retry", "it"});
+  INFO(ran.err);
+  CHECK(ran.code == 0);
+  CHECK(most_open(log).second == 9);
+}
+
 TEST_CASE("a server sees no more requests at once, and no faster, than its pool says") {
   HttpServer server;
   Counter counter;

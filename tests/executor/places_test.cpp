@@ -99,6 +99,33 @@ TEST_CASE("a reservation that is given back lets the next begin, and one still i
   CHECK(pool.ended(1).at("after").ok());
 }
 
+TEST_CASE("what waits in line at a path and below is withdrawn, and does not begin") {
+  Pool pool(1);
+  pool.executor().begin(until(pool, "go", "busy"));
+  for (const char* path : {"g/a", "g", "g[1]", "gold", "h"}) pool.executor().begin(exec({"true"}, path));
+  pool.executor().withdraw("g");
+  while (pool.withdrawn().size() < 3) pool.listen(Duration{1000});
+  CHECK(pool.withdrawn() == std::vector<std::string>{"g/a", "g", "g[1]"});
+  pool.folder().write("go", "");
+  pool.ended(3);
+  CHECK(pool.order() == std::vector<std::string>{"busy", "gold", "h"});
+  CHECK(pool.executor().in_flight() == 0);
+}
+
+TEST_CASE("the place of a process that fails is given on when its end has been acted upon") {
+  Pool pool(1);
+  pool.executor().begin(exec({"false"}, "bad"));
+  pool.executor().begin(exec({"surely-no-such-program"}, "worse"));
+  pool.executor().begin(exec({"true"}, "next"));
+  CHECK_FALSE(pool.ended(1).at("bad").ok());
+  pool.executor().withdraw("next");
+  // Not acted upon until asked with nothing in hand; then the one that is left in line has its turn.
+  CHECK_FALSE(pool.ended(1).at("worse").ok());
+  CHECK(pool.withdrawn() == std::vector<std::string>{"next"});
+  pool.executor().begin(exec({"true"}, "after"));
+  CHECK(pool.ended(1).at("after").ok());
+}
+
 TEST_CASE("a process that waits in line can be stopped, and has not run") {
   Pool pool(1);
   pool.executor().begin(until(pool, "go", "busy"));

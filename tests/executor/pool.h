@@ -49,6 +49,8 @@ class Pool {
           results[end->path] = std::move(end->result);
         } else if (auto* reserved = std::get_if<TaskReserved>(&event.fact)) {
           reserved_.push_back(reserved->path);
+        } else if (auto* withdrawn = std::get_if<TaskWithdrawn>(&event.fact)) {
+          withdrawn_.push_back(withdrawn->path);
         }
       }
     }
@@ -63,17 +65,20 @@ class Pool {
   void listen(Duration patience) {
     std::vector<Event> happened;
     executor_->wait(happened, patience);
-    for (Event& event : happened)
+    for (Event& event : happened) {
       if (auto* reserved = std::get_if<TaskReserved>(&event.fact)) reserved_.push_back(reserved->path);
+      if (auto* withdrawn = std::get_if<TaskWithdrawn>(&event.fact)) withdrawn_.push_back(withdrawn->path);
+    }
   }
   const std::vector<std::string>& order() const { return order_; }
   const std::vector<std::string>& reserved() const { return reserved_; }
+  const std::vector<std::string>& withdrawn() const { return withdrawn_; }
 
  private:
   TempDir folder_;
   ExecutorOptions options_;
   std::unique_ptr<Executor> executor_;
-  std::vector<std::string> order_, reserved_;
+  std::vector<std::string> order_, reserved_, withdrawn_;
 };
 
 inline Task exec(std::vector<std::string> argv, const std::string& path = "step") {

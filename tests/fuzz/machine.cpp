@@ -54,7 +54,8 @@ class Happenings : public DecisionSink {
     }
     if (what < 208) return happens(CancelRequested{what % 2 == 0, what > 205, "somebody"});
     if (what < 216) return happens(SuspendRequested{15});
-    if (what < 228) return attempt_is_interrupted();
+    if (what < 223) return attempt_is_interrupted();
+    if (what < 228) return attempt_is_withdrawn();
     if (what < 244) return resume(what);
     if (what < 250) return happens(RunReopened{"again", ""});
     if (machine_.phase() == Machine::Phase::Ended && machine_.has_undos()) happens(UndoRequested{"again", "somebody"});
@@ -94,6 +95,13 @@ class Happenings : public DecisionSink {
     if (flights.empty()) return;
     const Machine::InFlight& flight = flights[bytes_.byte() % flights.size()];
     if (flight.attempt > 0) happens(TaskInterrupted{flight.path, flight.attempt});
+  }
+
+  void attempt_is_withdrawn() {
+    const std::vector<Machine::InFlight> flights = machine_.in_flight();
+    if (flights.empty()) return;
+    const Machine::InFlight& flight = flights[bytes_.byte() % flights.size()];
+    if (flight.attempt > 0) happens(TaskWithdrawn{flight.path, flight.attempt});
   }
 
   void timer_fires() {

@@ -33,6 +33,7 @@ class Play : public DecisionSink {
     started.inputs = Value(Json{{"flag", percent(random_, 50)}});
     started.vars = Value(Json::object());
     if (percent(random_, 10)) started.concurrency = 1 + below(random_, 3);
+    if (percent(random_, 50)) started.jobs = 1 + below(random_, 2);
     apply(std::move(started));
     for (int turns = 0;; ++turns) {
       if (turns > 5000) throw std::runtime_error("it never ends");
@@ -142,11 +143,15 @@ class Play : public DecisionSink {
     const Machine::InFlight& flight =
         flights[static_cast<std::size_t>(below(random_, static_cast<int>(flights.size())))];
     now_ += Duration(below(random_, 700));
-    if (flight.attempt == 0) {
+    if (flight.attempt == 0 && machine_.expects({now_, TaskReserved{flight.path}})) {
       apply(TaskReserved{flight.path});
     } else if (machine_.suspending() && percent(random_, 40) &&
                machine_.expects({now_, TaskInterrupted{flight.path, flight.attempt}})) {
       apply(TaskInterrupted{flight.path, flight.attempt});
+    } else if (flight.attempt > 0 && percent(random_, 5) &&
+               std::holds_alternative<Process>(*tasks_.at(flight.path).work) &&
+               machine_.expects({now_, TaskWithdrawn{flight.path, flight.attempt}})) {
+      apply(TaskWithdrawn{flight.path, flight.attempt});
     } else if (machine_.expects({now_, TaskEnded{flight.path, flight.attempt, {}}})) {
       apply(TaskEnded{flight.path, flight.attempt, random_result(tasks_.at(flight.path), random_())});
     }
@@ -296,10 +301,10 @@ TEST_CASE("twenty thousand random runs: no contradiction, no hang, every join as
   CHECK(ended_ok > 1000);
   CHECK(ended_ok < 19000);
   for (const char* sort :
-       {"ended again",    "ended page",    "ended undo", "run_undone",  "cancel",        "signal",
-        "rejected",       "waiting",       "late",       "interrupted", "run_reopened",  "reserved",
-        "reserve",        "stop",          "timer poll", "timer wait",  "timer limit",   "timer retry",
-        "timer deadline", "timer timeout", "child",      "items",       "run_suspended", "start handler"}) {
+       {"ended again", "ended page",    "ended undo",    "run_undone",   "cancel",         "signal",        "rejected",
+        "waiting",     "late",          "interrupted",   "run_reopened", "reserved",       "reserve",       "stop",
+        "timer poll",  "timer wait",    "timer limit",   "timer retry",  "timer deadline", "timer timeout", "child",
+        "items",       "run_suspended", "start handler", "withdraw",     "withdrawn"}) {
     INFO(sort);
     CHECK(seen[sort] >= 20);
   }

@@ -96,6 +96,7 @@ inline std::vector<Event> events() {
   add(ended);
 
   add(TaskInterrupted{"order", 2});
+  add(TaskWithdrawn{"order", 2});
   for (TimerKind timer : kTimerKinds) add(TimerFired{"fraud", timer});
   add(SuspendRequested{});
   add(SuspendRequested{15});

@@ -152,6 +152,75 @@ flow:
   s.expect_failure("group", "flow");
 }
 
+TEST_CASE("a group that drains does not begin what waits for a place of the executor") {
+  Scenario s(R"(
+e: { for_each: [a, b, c], do: { shell: work } }
+)");
+  s.expect_started({"e[a]", "e[b]", "e[c]"});
+  s.fail("e[a]");
+  s.expect_withdrawn({"e"});
+  s.expect_stopped({});
+  s.withdraw("e[c]");
+  s.expect_state("e[c]", State::Cancelled);
+  CHECK(s.reason("e[c]") == "drain");
+  // It had a place and ends as it would.
+  s.succeed("e[b]");
+  s.expect_started({});
+  s.expect_failure("group", "e");
+  // A retry begins what failed and what never began, with the first attempt of each that has had none.
+  s.retry();
+  s.expect_started({"e[a]", "e[c]"});
+  CHECK(s.task("e[c]").attempt == 1);
+  s.succeed("e[a]");
+  s.succeed("e[c]");
+  s.expect_success();
+}
+
+TEST_CASE("who has been tried keeps its tries in a drain, and waits for its place again") {
+  Scenario s(R"(
+e: { for_each: [a, b, c], do: { shell: work, retry: { attempts: 2, on: [any], delay: 0s } } }
+)");
+  s.expect_started({"e[a]", "e[b]", "e[c]"});
+  s.fail("e[b]");
+  s.advance(1s);
+  s.expect_started({"e[b]"});
+  s.fail("e[a]");
+  s.advance(1s);
+  s.expect_started({"e[a]"});
+  s.fail("e[a]");
+  s.expect_withdrawn({"e"});
+  s.withdraw("e[b]");
+  s.withdraw("e[c]");
+  s.expect_started({"e[b]"});
+  CHECK(s.task("e[b]").attempt == 2);
+  CHECK(s.task("e[b]").rerun == 0);
+  s.expect_state("e[c]", State::Cancelled);
+  s.succeed("e[b]");
+  s.expect_failure("group", "e");
+}
+
+TEST_CASE("while everything has a place, a drain has nothing to withdraw") {
+  Scenario s(R"(
+g: { parallel: { a: { shell: one }, b: { shell: two }, c: { http: http://a.example } } }
+)");
+  s.fail("g/a");
+  s.expect_withdrawn({});
+  s.succeed("g/b");
+  s.succeed("g/c");
+  s.expect_failure("group", "g");
+}
+
+TEST_CASE("a strict step that still waits for its place does not begin in a group that drains") {
+  Scenario s(R"(
+g: { parallel: { a: { shell: one }, b: { shell: two, on_crash: ask } } }
+)");
+  s.expect_started({"g/a"});
+  s.fail("g/a");
+  s.expect_stopped({"g/b"});
+  s.expect_state("g/b", State::Cancelled);
+  s.expect_failure("group", "g");
+}
+
 TEST_CASE("fail_fast true cancels what runs") {
   Scenario s(R"(
 g: { parallel: { a: { shell: one }, b: { shell: two } }, fail_fast: true }

@@ -366,6 +366,40 @@ TEST_CASE("an attempt that is interrupted while suspending has used nothing up")
   s.expect_success();
 }
 
+TEST_CASE("while suspending nothing begins that waits for a place of the executor") {
+  Scenario s(R"(
+e: { for_each: [a, b, c], do: { shell: work } }
+)");
+  s.expect_started({"e[a]", "e[b]", "e[c]"});
+  s.suspend();
+  s.expect_withdrawn({""});
+  s.withdraw("e[b]");
+  s.withdraw("e[c]");
+  s.expect_started({});
+  s.succeed("e[a]");
+  s.expect_suspended();
+  s.crash_and_resume();
+  s.expect_started({"e[b]", "e[c]"});
+  CHECK(s.task("e[b]").attempt == 1);
+  CHECK(s.task("e[b]").rerun == 0);
+  s.succeed("e[b]");
+  s.succeed("e[c]");
+  s.expect_success();
+}
+
+TEST_CASE("a reservation does not outlive the suspension, and is asked for again") {
+  Scenario s("a: { shell: one, on_crash: ask }");
+  s.suspend();
+  s.expect_suspended();
+  CHECK_FALSE(s.machine().expects({from_millis(0), TaskReserved{"a"}}));
+  s.crash_and_resume();
+  s.expect_started({});
+  s.reserved("a");
+  s.expect_started({"a"});
+  s.succeed("a");
+  s.expect_success();
+}
+
 TEST_CASE("the run's timeout cancels what runs and waits for its end") {
   Scenario s(R"(flowrun: 1
 timeout: 2m

@@ -90,6 +90,7 @@ void Scenario::decide(Decision decision) {
     tasks_[start->task.path] = start->task;
   }
   if (auto* stop = std::get_if<StopTask>(&decision.what)) stopped_.push_back(stop->path);
+  if (auto* withdraw = std::get_if<WithdrawWaiting>(&decision.what)) withdrawn_.push_back(withdraw->path);
 }
 
 void Scenario::end(const std::string& path, Result result) {
@@ -143,6 +144,8 @@ void Scenario::suspend() { apply({now_, SuspendRequested{2}}); }
 
 void Scenario::interrupt(const std::string& path) { apply({now_, TaskInterrupted{path, tasks_[path].attempt}}); }
 
+void Scenario::withdraw(const std::string& path) { apply({now_, TaskWithdrawn{path, tasks_[path].attempt}}); }
+
 void Scenario::crash_and_resume(RunResumed how, Duration down) {
   now_ += down;
   how.token = "t2";
@@ -160,6 +163,11 @@ void Scenario::expect_started(const std::vector<std::string>& paths) {
 void Scenario::expect_stopped(const std::vector<std::string>& paths) {
   CHECK(stopped_ == paths);
   stopped_.clear();
+}
+
+void Scenario::expect_withdrawn(const std::vector<std::string>& paths) {
+  CHECK(withdrawn_ == paths);
+  withdrawn_.clear();
 }
 
 void Scenario::expect_state(const std::string& path, State state) {

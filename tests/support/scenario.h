@@ -36,6 +36,8 @@ class Scenario : public DecisionSink {
   void reject(const std::string& name, const std::string& why);
   void suspend();
   void interrupt(const std::string& path);
+  /// The attempt of |path| had no place yet and is not begun.
+  void withdraw(const std::string& path);
   /// The process dies here; |down| later somebody resumes.
   void crash_and_resume(RunResumed how = {}, Duration down = 1000ms);
   void retry(const std::string& path = "");
@@ -44,6 +46,8 @@ class Scenario : public DecisionSink {
 
   void expect_started(const std::vector<std::string>& paths);  ///< exactly these, since last asked, in order
   void expect_stopped(const std::vector<std::string>& paths);
+  /// Where what waits for a place was withdrawn, since last asked.
+  void expect_withdrawn(const std::vector<std::string>& paths);
   void expect_state(const std::string& path, State state);
   void expect_running();
   void expect_success(const std::string& output = "");  ///< JSON; empty: any
@@ -71,7 +75,7 @@ class Scenario : public DecisionSink {
   std::unique_ptr<Machine> machine_;
   std::vector<Entry> entries_;
   History history_;
-  std::vector<std::string> started_, stopped_;
+  std::vector<std::string> started_, stopped_, withdrawn_;
   std::map<std::string, Task> tasks_;
   Instant now_ = from_millis(1'800'000'000'000);
 };
