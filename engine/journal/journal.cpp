@@ -57,6 +57,7 @@ void Journal::Open::write(const std::function<void()>& work, const std::function
     if (!begin) begin.emplace(*database, "BEGIN IMMEDIATE");
     if (!commit) commit.emplace(*database, "COMMIT");
     begin->use().run();
+    log_room->make();
     work();
     commit->use().run();
   } catch (const SqliteError& error) {

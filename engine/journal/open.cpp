@@ -174,7 +174,6 @@ std::unique_ptr<Database> open_for_writing(const std::string& path, LockFile& lo
   make_schema_ours(*database, locks, share, path);
   database->execute("PRAGMA synchronous = FULL");
   database->execute("PRAGMA journal_size_limit = 67108864");
-  database->execute("PRAGMA wal_autocheckpoint = 1000");
   return database;
 }
 
@@ -244,6 +243,7 @@ Journal::Open::Open(const std::string& given, Mode mode) : path(resolve(given)) 
     turn = std::make_unique<WriterTurn>(path + "-turn");
     share.emplace(*locks);
     database = open_for_writing(path, *locks, share);
+    log_room = std::make_unique<LogRoom>(*database);
   } catch (const SqliteError& error) {
     if (error.primary() == SQLITE_CANTOPEN || error.primary() == SQLITE_PERM || error.primary() == SQLITE_READONLY)
       throw Error(Problem::Journal, fmt::format("{}; {}", error.what(), kElsewhere));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/journal/journal.h"
+#include "engine/journal/log_room.h"
 #include "engine/journal/run_lock.h"
 #include "engine/journal/sqlite.h"
 
@@ -33,6 +34,7 @@ struct Journal::Open {
   std::optional<WriterShare> share;
   std::unique_ptr<WriterTurn> turn;
   std::unique_ptr<Database> database;
+  std::unique_ptr<LogRoom> log_room;  ///< of who writes
 
   // The run that is driven.
   struct Pending {
