@@ -29,8 +29,9 @@ class EffectStep : public WorkStep {
 
   std::optional<PagePolicy> paginate;
   OnCrash on_crash = OnCrash::Rerun;
-  /// Ask and Fail are started strictly: only when there is a place, and at once.
-  bool strict() const { return on_crash != OnCrash::Rerun; }
+  /// Started only when the executor has a place, and then at once: what must not be begun twice is known to have begun,
+  /// and a deadline does not count the wait.
+  bool strict() const { return on_crash != OnCrash::Rerun || (deadline.written() && reservation().process); }
   std::optional<Expression> expect_condition;  ///< `expect.if`
 };
 

@@ -143,6 +143,7 @@ a: { http: POST https://x.example }
 
 TEST_CASE("a deadline stops the attempt and its late answer changes nothing") {
   Scenario s("a: { shell: slow, deadline: 3s, fallback: { set: 0.5 } }\nb: { set: \"${ $steps.a }\" }");
+  s.reserved("a");
   s.advance(3s);
   s.expect_stopped({"a"});
   s.expect_state("a", State::Succeeded);
@@ -155,9 +156,24 @@ TEST_CASE("a deadline stops the attempt and its late answer changes nothing") {
 
 TEST_CASE("a deadline counts only time in which somebody drives the run") {
   Scenario s("a: { shell: slow, deadline: 3s }");
+  s.reserved("a");
   s.advance(1s);
   s.crash_and_resume({}, 10h);
   CHECK(s.timer("a", TimerKind::Deadline) == 2s);
+  s.reserved("a");
+  s.succeed("a");
+  s.expect_success();
+}
+
+TEST_CASE("a deadline does not count the wait for a place to run in") {
+  Scenario s("a: { shell: slow, deadline: 3s }\nb: { http: http://b.example, deadline: 3s }");
+  s.expect_started({"b"});
+  CHECK(s.timer("b", TimerKind::Deadline) == 3s);
+  s.succeed("b");
+  s.advance(10s);
+  s.reserved("a");
+  s.expect_started({"a"});
+  CHECK(s.timer("a", TimerKind::Deadline) == 3s);
   s.succeed("a");
   s.expect_success();
 }

@@ -111,8 +111,10 @@ all: { exec: [all], retry: { attempts: 9, delay: 1s, jitter: none }, deadline: 3
 )");
   s.fail("one", "timeout");  // the timeout of one try is kept by those who run it
   CHECK(s.output("one") == Json("cached"));
+  s.reserved("all");
   s.fail("all");
   s.advance(1s);
+  s.reserved("all");
   s.advance(2s);
   s.fail("all", "cancelled");
   s.succeed("all.fallback", "\"old\"");
