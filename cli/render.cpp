@@ -193,8 +193,11 @@ EntryLine describe(const Entry& entry, bool full) {
     join(line.detail, one_line(entry.value.text(), width));
   } else if (kind == "items") {
     line.detail = fmt::format("{} items", data.value("count", 0));
+  } else if (kind == "withdraw") {
+    if (entry.path.empty()) line = {"run", "withdraw", ""};
+    line.detail = "what waits for a place is not to begin";
   } else if (kind == "withdrawn") {
-    line.detail = "had no place yet and has not begun";
+    line.detail = "had no place and has not begun";
   } else if (kind == "interrupted") {
     line.detail = "stopped while suspending; will run again";
   } else if (kind == "run_started") {
