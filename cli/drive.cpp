@@ -121,7 +121,11 @@ void Drive::obey_signals(Run& run) {
     suspended_at_ = wall();
     run.suspend(g_last_signal);
     run.turn(Duration{0});  // takes in what has not begun
-    if (std::size_t running = run.machine().in_flight().size(); running > 0)
+    const std::vector<Machine::InFlight> flights = run.machine().in_flight();
+    const auto running = std::count_if(flights.begin(), flights.end(), [](const Machine::InFlight& flight) {
+      return flight.wanted && !flight.interrupted && flight.attempt > 0;
+    });
+    if (running > 0)
       progress_.note(fmt::format("stopping: {} running {} may finish within {}; once more stops now", running,
                                  running == 1 ? "step" : "steps", spell(grace_)));
   }

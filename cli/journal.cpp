@@ -71,6 +71,7 @@ std::string check(const Journal& journal, const RunRecord& run) {
     ReplayOptions options;
     options.ask_again = true;
     Replayed replayed = replay(journal, run, loaded.workflow, *evaluator, options);
+    if (replayed.entries == 0) return "";  // cut off before anything was started
     bool over = run.state == "succeeded" || run.state == "failed" || run.state == "cancelled";
     if (over && replayed.machine->phase() != Machine::Phase::Ended)
       return fmt::format("the run says {}, but its entries do not lead there", run.state);

@@ -195,6 +195,7 @@ int main(int argc, char** argv) {
   // The evaluator's child process is this program again; nothing of the command line concerns it.
   if (argc == 3 && std::strcmp(argv[1], "__jq") == 0) return flowrun::serve_jq(std::atoi(argv[2]));
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // a file that may grow no further is a full disk
   // With 0, 1 or 2 closed, the next file that is opened would take its place and be written into. For reading only:
   // what is written to a closed standard output must still fail.
   int lowest = 0;

@@ -41,13 +41,16 @@ void History::add(const Entry& entry) {
   if (entry.kind == "timer") timer(entry);
   if (entry.kind == "waiting") waiting(entry);
   if (entry.kind == "child") child(entry);
-  if (entry.kind == "withdrawn") step(entry.path).state = State::Pending;
+  if (entry.kind == "withdrawn") withdrawn(entry);
   if (entry.kind == "interrupted") {
     StepHistory& one = step(entry.path);
     one.state = State::Pending;
     one.reason = "interrupted; runs again at resume";
   }
-  if (entry.kind == "stop") step(entry.path).state = State::Cancelled;
+  if (entry.kind == "stop") {
+    bool again = Json::parse(entry.data).value("reason", "") == "suspend";
+    step(entry.path).state = again ? State::Pending : State::Cancelled;
+  }
   if (entry.kind == "fired") {
     std::string timer = Json::parse(entry.data).value("timer", "");
     if (timer == "limit" || entry.path.empty()) return;  // of no step
@@ -92,6 +95,7 @@ void History::started(const Entry& entry) {
   one.state = State::Running;
   one.attempts = entry.attempt;
   one.page = data.value("page", 0);
+  one.rerun = data.contains("rerun");
   one.raw = data.value("keep_raw", false);
   if (one.started_at == Instant{}) one.started_at = entry.at;
   if (input.contains("url")) one.kind = "http";
@@ -100,6 +104,13 @@ void History::started(const Entry& entry) {
   if (one.what.empty()) one.what = preview_of_input(input, 200);
   one.due.reset();
   one.undone = false;
+}
+
+void History::withdrawn(const Entry& entry) {
+  StepHistory& one = step(entry.path);
+  one.state = State::Pending;
+  if (!one.rerun) --one.attempts;
+  if (one.attempts == 0) one.started_at = {};
 }
 
 void History::tell_undone(const std::string& path, bool good) {

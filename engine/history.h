@@ -27,6 +27,7 @@ struct StepHistory {
   std::vector<Value> pages;    ///< the outputs of those that have come, until all have
   std::string signal;          ///< that it waits for
   bool undone = false;         ///< since it ran
+  bool rerun = false;          ///< its newest attempt began before, and was cut off
 };
 
 class History {
@@ -43,6 +44,7 @@ class History {
  private:
   StepHistory& step(const std::string& path);
   void started(const Entry& entry);
+  void withdrawn(const Entry& entry);
   void ended(const Entry& entry);
   /// |path| is that of a step or an undo, which has ended like this.
   void tell_undone(const std::string& path, bool good);

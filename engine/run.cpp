@@ -356,7 +356,7 @@ bool Run::turn(Duration patience) {
   for (Event& event : happened) take(std::move(event));
   take_timers();
   take_mail();
-  commit();
+  if (commit()) executor_->acted();
   if (!disk_full_ && wall_clock() - beat_at_ > kBeat) {
     beat_at_ = wall_clock();
     journal_.beat(beat_at_);

@@ -339,12 +339,16 @@ void Children::finish(Child& child) {
   running_.erase(over->id);
   if (auto found = by_path_.find(over->task.path); found != by_path_.end() && found->second == over->id)
     by_path_.erase(found);
-  // The place first: the next process begins while this one's result is made. After a failure the run says whether
-  // another is to begin at all.
-  const bool shared = over->process().shares_cpus, well = over->exited_well();
-  if (well) worker_.place_freed(shared);
+  // The place first: the next process begins while this one's result is made. Not where the result may turn out to be a
+  // failure: after one the run says whether another is to begin at all.
+  const Process& process = over->process();
+  const bool plain = process.capture == Process::Capture::Text || process.capture == Process::Capture::Lines ||
+                     process.capture == Process::Capture::None;
+  const bool well = plain && !over->too_much && over->exited_well();
+  if (well) worker_.place_freed(process.shares_cpus);
   Result result = result_of(*over);
-  if (!well) worker_.shared().places.withhold(over->task.path, shared);
+  if (!well && result.ok()) worker_.place_freed(process.shares_cpus);
+  if (!well && !result.ok()) worker_.shared().places.withhold(over->task.path, process.shares_cpus);
   if (!over->script_file.empty()) unlink(over->script_file.c_str());
   worker_.shared().tell_ended(over->task, std::move(result));
 }

@@ -29,15 +29,16 @@ class Executor {
   /// Stops everything: not begun tasks end at once, processes get TERM and after |grace| KILL. Each answers TaskEnded
   /// of type `cancelled`.
   virtual void stop_all(Duration grace) = 0;
-  /// The place of a process that has failed is kept until wait() is called with nothing in |happened|: what came before
-  /// has been acted upon then, and who waits for the place may have been withdrawn.
-  ///
   /// Blocks until something has happened, wake() was called or |timeout| is over; appends what happened, in order of
   /// arrival. `at` of the events is not filled: the run stamps them.
   virtual void wait(std::vector<Event>& happened, Duration timeout) = 0;
+  /// What wait() has brought has been acted upon. Only then the place of a process that failed is given on: who waits
+  /// for it may have been withdrawn.
+  virtual void acted() = 0;
   /// Makes wait() return soon. Safe in a signal handler and from any thread.
   virtual void wake() = 0;
-  /// Tasks given that wait for a place: what ends is followed by one of them at once.
+  /// Tasks given that wait for a place: what ends is followed by one of them at once. 0 while a place waits for
+  /// acted().
   virtual std::size_t ahead() const = 0;
   /// Tasks given and not ended; for progress.
   virtual std::size_t in_flight() const = 0;

@@ -31,7 +31,7 @@ class Places {
   bool admit(Task& task);
   /// True: a place is held. Else it waits in line.
   bool reserve(Reservation reservation);
-  /// A process that |shared| the CPUs, or not, has exited. Returns who is next, with a place; call until nothing comes.
+  /// A process that |shared| the CPUs, or not, has exited. next() says who has the place now.
   void leave(bool shared);
   std::optional<Waiting> next();
   /// The process of |path| has failed: its place is nobody's until give_on().

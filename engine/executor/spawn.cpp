@@ -203,14 +203,14 @@ void prepare() {
     opened = open("/dev/null", O_RDWR | O_CLOEXEC);
   } while (opened >= 0 && opened <= 2);
   if (opened > 2) close(opened);
-  signal(SIGPIPE, SIG_IGN);
+  for (int ours : {SIGPIPE, SIGXFSZ}) signal(ours, SIG_IGN);
   // Whoever started us may have had it ignored, and then nobody could ask how a child ended.
   signal(SIGCHLD, SIG_DFL);
-  // What was ignored before us (nohup) stays ignored; that SIGPIPE is, is our doing.
+  // What was ignored before us (nohup) stays ignored; that these two are, is our doing.
   for (int signal = 1; signal < NSIG; ++signal) {
     struct sigaction now {};
     if (sigaction(signal, nullptr, &now) != 0 || now.sa_handler == SIG_DFL) continue;
-    if (now.sa_handler != SIG_IGN || signal == SIGPIPE) handled.push_back(signal);
+    if (now.sa_handler != SIG_IGN || signal == SIGPIPE || signal == SIGXFSZ) handled.push_back(signal);
   }
   if (file_limit_raised || getrlimit(RLIMIT_NOFILE, &file_limit) != 0) return;
   rlimit most{file_limit.rlim_max, file_limit.rlim_max};

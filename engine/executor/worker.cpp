@@ -210,12 +210,12 @@ void Worker::place_freed(bool shared) {
 }
 
 void Worker::hand_out() {
-  while (auto next = shared_.places.next()) {
-    if (auto* task = std::get_if<Task>(&*next)) {
-      begin(std::move(*task));
-    } else {
-      shared_.tell({{}, TaskReserved{std::get<Places::Reservation>(*next).path}});
-    }
+  auto next = shared_.places.next();
+  if (!next) return;
+  if (auto* task = std::get_if<Task>(&*next)) {
+    begin(std::move(*task));
+  } else {
+    shared_.tell({{}, TaskReserved{std::get<Places::Reservation>(*next).path}});
   }
 }
 

@@ -67,7 +67,7 @@ class Worker {
   struct StopAll {
     Duration grace;
   };
-  struct HandOut {};  ///< a place has become free without a process
+  struct HandOut {};  ///< one place has become free without a process of this worker
   struct Quit {};
   using Order = std::variant<Task, Stop, StopAll, HandOut, Quit>;
 

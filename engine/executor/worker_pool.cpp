@@ -57,7 +57,6 @@ class WorkerPool : public Executor {
   }
 
   void wait(std::vector<Event>& happened, Duration timeout) override {
-    if (happened.empty()) give_on();
     std::size_t before = happened.size();
     shared_.take(happened, timeout);
     for (std::size_t i = before; i < happened.size(); ++i) {
@@ -67,18 +66,17 @@ class WorkerPool : public Executor {
     }
   }
 
+  void acted() override {
+    for (const std::string& path : failed_)
+      if (shared_.places.give_on(path)) workers_[next_++ % workers_.size()]->post(Worker::HandOut{});
+    failed_.clear();
+  }
+
   void wake() override { shared_.wake(); }
-  std::size_t ahead() const override { return shared_.places.waiting(); }
+  std::size_t ahead() const override { return failed_.empty() ? shared_.places.waiting() : 0; }
   std::size_t in_flight() const override { return in_flight_; }
 
  private:
-  void give_on() {
-    bool freed = false;
-    for (const std::string& path : failed_) freed |= shared_.places.give_on(path);
-    failed_.clear();
-    if (freed) workers_.front()->post(Worker::HandOut{});
-  }
-
   void tell_cancelled(const Task& task) {
     Result result;
     result.failure = Failure{"cancelled", "stopped before it began", "", 0, {}};

@@ -43,7 +43,7 @@ void LogRoom::make() {
     if (log->pMethods->xWrite(log, kZeros.data(), bytes, size) != SQLITE_OK) break;
     size += bytes;
   }
-  made_ = std::max<std::int64_t>(size, wanted);
+  made_ = std::max<std::int64_t>(size, wanted);  // also when it could not be written: it is not tried again
 }
 
 }  // namespace flowrun

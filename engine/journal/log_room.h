@@ -30,7 +30,7 @@ class LogRoom {
   Database& database_;
   std::int64_t page_size_;
   std::int64_t used_ = 0;  ///< bytes of the log after our last commit
-  std::int64_t made_ = 0;  ///< its size, as far as we know
+  std::int64_t made_ = 0;  ///< up to here room has been made, or could not be
 };
 
 }  // namespace flowrun

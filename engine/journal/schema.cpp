@@ -89,10 +89,15 @@ CREATE VIEW steps AS
         WHEN 'retry' THEN 'retrying'
         WHEN 'delay' THEN 'pending'
         ELSE 'running' END
-      WHEN 'stop' THEN iif(json_extract(last.data, '$.reason') IN ('timeout', 'deadline'), 'failed', 'cancelled')
+      WHEN 'stop' THEN CASE json_extract(last.data, '$.reason')
+        WHEN 'timeout' THEN 'failed'
+        WHEN 'deadline' THEN 'failed'
+        WHEN 'suspend' THEN 'pending'
+        ELSE 'cancelled' END
       ELSE 'pending' END AS state,
     of_path.attempts AS attempts,
-    strftime('%Y-%m-%dT%H:%M:%fZ', of_path.started / 1000.0, 'unixepoch') AS started,
+    CASE WHEN of_path.attempts > 0
+      THEN strftime('%Y-%m-%dT%H:%M:%fZ', of_path.started / 1000.0, 'unixepoch') END AS started,
     CASE WHEN last.kind IN ('ended', 'settled', 'stop')
       THEN strftime('%Y-%m-%dT%H:%M:%fZ', last.at / 1000.0, 'unixepoch') END AS ended,
     coalesce(json_extract(last.data, '$.failure.type'),
@@ -101,7 +106,8 @@ CREATE VIEW steps AS
     SELECT
       id >> 40 AS run,
       path,
-      max(attempt) AS attempts,
+      -- The newest does not count when it was withdrawn after it had been started.
+      max(attempt) - coalesce(max(iif(kind = 'withdrawn', id, NULL)) > max(iif(kind = 'start', id, NULL)), 0) AS attempts,
       min(CASE WHEN kind = 'start' THEN at END) AS started,
       max(id) AS last
     FROM entries

@@ -190,10 +190,15 @@ void Machine::take(const TimerFired& fired) {
 
 void Machine::take(const SuspendRequested&) {
   suspending_ = true;
-  // Nothing more is to begin. Reservations are asked for anew when the run goes on.
+  // Nothing more is to begin. Reservations are given back, and asked for anew when the run goes on.
   withdraw_waiting("");
+  std::map<std::uint64_t, std::string> reserved;
   for (auto& [path, flight] : in_flight_)
-    if (flight.attempt == 0 && !flight.interrupted) interrupt(flight);
+    if (flight.attempt == 0 && flight.frame) {
+      interrupt(flight);
+      reserved.emplace(flight.order, path);
+    }
+  for (const auto& [order, path] : reserved) decide(StopTask{path, 0, "suspend"});
 }
 
 void Machine::take(const SignalReceived& signal) {
@@ -455,10 +460,7 @@ void Machine::start_task(Frame& frame, Task task, OnCrash on_crash) {
   flight.attempt = task.attempt;
   flight.rerun = task.rerun;
   flight.on_crash = on_crash;
-  if (const auto* process = std::get_if<Process>(&*task.work)) {
-    flight.process = true;
-    flight.shares_cpus = process->shares_cpus;
-  }
+  flight.process = std::holds_alternative<Process>(*task.work);
   decide(StartTask{std::move(task)});
 }
 
@@ -483,16 +485,11 @@ bool Machine::waits_for_reservation(const Frame& frame) const {
 }
 
 void Machine::withdraw_waiting(const std::string& above) {
-  // Only who has more processes in flight than there are places can have one in line: else it would be idle words.
-  std::size_t counted = 0;
-  bool below = false;
-  for (const auto& [path, flight] : in_flight_) {
-    if (!flight.process || flight.interrupted) continue;
-    counted += run_.jobs > 0 || flight.shares_cpus;
-    below |= flight.frame && is_below(path, above);
-  }
-  const int places = run_.jobs > 0 ? run_.jobs : std::max(1, run_.cpus);
-  if (below && counted > static_cast<std::size_t>(places)) decide(WithdrawWaiting{above});
+  // Which of them have begun only the executor knows.
+  const bool some = std::any_of(in_flight_.begin(), in_flight_.end(), [&](const auto& flight) {
+    return flight.second.process && flight.second.frame && is_below(flight.first, above);
+  });
+  if (some) decide(WithdrawWaiting{above});
 }
 
 void Machine::arm(Frame& frame, TimerKind timer, Duration span, int attempt, std::string reason) {

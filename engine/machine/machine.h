@@ -151,8 +151,8 @@ class Machine {
     Instant started_at{};
     OnCrash on_crash = OnCrash::Rerun;
     bool interrupted = false;
-    bool process = false, shares_cpus = false;  ///< of a task: what it needs a place for
-    Frame* frame = nullptr;                     ///< null: given up
+    bool process = false;    ///< it may wait for a place of the executor
+    Frame* frame = nullptr;  ///< null: given up
     const Limit* limit = nullptr;
     ReservePlace reservation;
   };

@@ -40,7 +40,7 @@ class EffectFrame : public Work {
 
   const EffectStep& effect_;
   int rerun_ = 0;
-  bool begun_ = false;  ///< since it was started or reopened: an attempt has ended, or was cut off
+  bool tried_ = false;  ///< since it was started or reopened: an attempt has ended, or was cut off
   bool drained_ = false;
   Pages pages_;
   int undone_ = 0;      ///< how often the step had been undone when its pages began
@@ -88,7 +88,7 @@ void EffectFrame::start_attempt() {
 
 void EffectFrame::on_ended(const TaskEnded& ended) {
   rerun_ = 0;
-  begun_ = true;
+  tried_ = true;
   if (ended.result.again) {
     poll_again();
   } else if (ended.result.ok() && ended.result.page > 0) {
@@ -105,7 +105,7 @@ void EffectFrame::on_withdrawn() {
   // The number goes to the attempt that does begin. One that began before a crash has its number already.
   if (rerun_ == 0) --settled_.attempts;
   // Who has been tried may finish with all its tries, and who has no part in a drain waits for a place again.
-  if (!drained_ || begun_) return machine().request_place(*this, true);
+  if (!drained_ || tried_) return machine().request_place(*this, true);
   settle_drained();
 }
 
@@ -209,7 +209,7 @@ void EffectFrame::on_crashed(const RunResumed& resumed) {
   if (marked) answer = OnCrash::Rerun;
   if (answer == OnCrash::Rerun) {
     ++rerun_;
-    begun_ = true;
+    tried_ = true;
     // A pool may have a rate, or be held back by a server: that goes for what is begun again as well.
     if (effect_.limit && !effect_.limit->name.empty()) {
       machine().request_place(*this, true);
@@ -233,7 +233,7 @@ void EffectFrame::drain_work() {
   // A leaf that has not been tried yet has not started; one that has may finish, its retries included. Of an attempt in
   // flight the executor knows which it is.
   drained_ = true;
-  if (begun_) return;
+  if (tried_) return;
   if (machine().waits_for_place(*this)) {
     machine().withdraw(*this);
   } else if (machine().waits_for_reservation(*this)) {
@@ -247,7 +247,7 @@ void EffectFrame::drain_work() {
 void EffectFrame::reopen(std::string_view only) {
   Life::reopen(only);
   rerun_ = 0;
-  begun_ = drained_ = false;
+  tried_ = drained_ = false;
   // What has been undone with the step has to come again.
   if (int undone = machine().times_undone(path()); undone != std::exchange(undone_, undone)) pages_ = {};
   pages_.counted_from = pages_.outputs.size();

@@ -168,9 +168,10 @@ void GraphFrame::prevent_children() {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     Slot& slot = slots_[i];
     if (!slot.open()) continue;
+    if (is_observer(i) && observers_allowed()) continue;  // it is there to see what happened
     if (slot.started) {
       slot.frame->drain();
-    } else if (!(is_observer(i) && observers_allowed())) {
+    } else {
       settle_unstarted(i, State::Cancelled, "drain");
       block_dependents(i);
     }

@@ -104,23 +104,31 @@ output: done
 
 TEST_CASE("after a failure nothing begins that waits in the line of -j, and a retry begins it") {
   TempDir dir;
-  const std::string log = dir.path("log"), journal = dir.path("journal.db");
+  const std::string journal = dir.path("journal.db");
   const std::string file = dir.write("w.yaml", R"(flowrun: 1
-input: { log: {} }
+input: { log: {}, items: { type: integer } }
 env: { LOG: "${ $input.log }" }
 steps:
-  e: { for_each: 8, do: { shell: echo + >> "$LOG"; test -e "$LOG.good" } }
+  e: { for_each: "${ $input.items }", do: { shell: echo + >> "$LOG"; test -e "$LOG.good" } }
 )");
-  Ran ran = flowrun(journal, {"run", file, "-i", "log=" + log, "--id", "it", "-j", "1"});
-  INFO(ran.err);
-  CHECK(ran.code == 1);
-  CHECK(most_open(log) == std::pair{1, 1});
-  CHECK(flowrun(journal, {"journal", "verify", "it"}).code == 0);
-  std::ofstream(log + ".good") << "";
-  ran = flowrun(journal, {"retry", "it"});
-  INFO(ran.err);
-  CHECK(ran.code == 0);
-  CHECK(most_open(log).second == 9);
+  // Also the one that is next in line.
+  for (const int items : {2, 8}) {
+    const std::string count = std::to_string(items), log = dir.path("log" + count);
+    Ran ran = flowrun(journal, {"run", file, "-i", "log=" + log, "-i", "items=" + count, "--id", count, "-j", "1"});
+    INFO(ran.err);
+    CHECK(ran.code == 1);
+    CHECK(most_open(log) == std::pair{1, 1});
+    CHECK(flowrun(journal, {"journal", "verify", count}).code == 0);
+    // What never began has no attempts and no time.
+    const auto shown = nlohmann::json::parse(flowrun(journal, {"show", count, "--json"}).out);
+    for (const auto& step : shown.at("steps"))
+      if (step.at("state") == "cancelled") CHECK(step.at("attempts") == 0);
+    std::ofstream(log + ".good") << "";
+    ran = flowrun(journal, {"retry", count});
+    INFO(ran.err);
+    CHECK(ran.code == 0);
+    CHECK(most_open(log).second == items + 1);
+  }
 }
 
 TEST_CASE("a server sees no more requests at once, and no faster, than its pool says") {

@@ -119,7 +119,7 @@ TEST_CASE("the place of a process that fails is given on when its end has been a
   pool.executor().begin(exec({"true"}, "next"));
   CHECK_FALSE(pool.ended(1).at("bad").ok());
   pool.executor().withdraw("next");
-  // Not acted upon until asked with nothing in hand; then the one that is left in line has its turn.
+  // Acted upon when more is asked for: then the one that is left in line has its turn.
   CHECK_FALSE(pool.ended(1).at("worse").ok());
   CHECK(pool.withdrawn() == std::vector<std::string>{"next"});
   pool.executor().begin(exec({"true"}, "after"));

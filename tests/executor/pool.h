@@ -42,6 +42,7 @@ class Pool {
     while (results.size() < count) {
       REQUIRE(std::chrono::steady_clock::now() < patience);
       std::vector<Event> happened;
+      executor_->acted();
       executor_->wait(happened, Duration{1000});
       for (Event& event : happened) {
         if (auto* end = std::get_if<TaskEnded>(&event.fact)) {
@@ -64,6 +65,7 @@ class Pool {
   /// Lets what has happened come in, for at most |patience|.
   void listen(Duration patience) {
     std::vector<Event> happened;
+    executor_->acted();
     executor_->wait(happened, patience);
     for (Event& event : happened) {
       if (auto* reserved = std::get_if<TaskReserved>(&event.fact)) reserved_.push_back(reserved->path);

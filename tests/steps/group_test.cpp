@@ -199,14 +199,36 @@ e: { for_each: [a, b, c], do: { shell: work, retry: { attempts: 2, on: [any], de
   s.expect_failure("group", "e");
 }
 
-TEST_CASE("while everything has a place, a drain has nothing to withdraw") {
+TEST_CASE("a drain of nothing but calls has nothing to withdraw") {
   Scenario s(R"(
-g: { parallel: { a: { shell: one }, b: { shell: two }, c: { http: http://a.example } } }
+g: { parallel: { a: { shell: one }, b: { http: http://b.example }, c: { http: http://c.example } } }
 )");
   s.fail("g/a");
   s.expect_withdrawn({});
   s.succeed("g/b");
   s.succeed("g/c");
+  s.expect_failure("group", "g");
+}
+
+TEST_CASE("an observer that had no place yet still runs in a drain") {
+  Scenario s(R"(
+g:
+  parallel:
+    a: { shell: one }
+    b: { shell: two }
+    log: { shell: log, after: [a] }
+    later: { sequence: [{ shell: three }, { shell: four }], after: [a] }
+)");
+  s.succeed("g/a");
+  s.expect_started({"g/a", "g/b", "g/log", "g/later/_1"});
+  s.fail("g/b");
+  s.expect_withdrawn({"g"});
+  s.withdraw("g/log");
+  s.expect_started({"g/log"});
+  s.succeed("g/log");
+  s.succeed("g/later/_1");
+  s.expect_started({"g/later/_2"});
+  s.succeed("g/later/_2");
   s.expect_failure("group", "g");
 }
 

@@ -406,6 +406,7 @@ e: { for_each: [a, b, c], do: { shell: work } }
 TEST_CASE("a reservation does not outlive the suspension, and is asked for again") {
   Scenario s("a: { shell: one, on_crash: ask }");
   s.suspend();
+  s.expect_stopped({"a"});
   s.expect_suspended();
   CHECK_FALSE(s.machine().expects({from_millis(0), TaskReserved{"a"}}));
   s.crash_and_resume();
