@@ -3,6 +3,7 @@
 #include "tests/support/catch.h"
 
 using namespace flowrun;
+using namespace flowrun::test;
 
 namespace {
 
@@ -20,7 +21,7 @@ std::string findings(const std::string& text, bool with_jq = false) {
 
 void finds(const std::string& text, const std::string& part) {
   INFO(text);
-  CHECK_THAT(findings(text), Catch::Contains(part));
+  CHECK_THAT(findings(text), ContainsSubstring(part));
 }
 
 void finds_nothing(const std::string& text) {
@@ -45,12 +46,13 @@ TEST_CASE("a wrong name in an expression of several lines is underlined where it
 
 TEST_CASE("each of two wrong names in one expression is found", "[validate]") {
   const std::string all = findings("steps: { a: { set: \"${ [$input.x, $steps.nobody, $input.x] }\" } }\n");
-  CHECK_THAT(all, Catch::Contains("2:25+8 E204") && Catch::Contains("2:35+13 E203") && Catch::Contains("2:50+8 E204"));
+  CHECK_THAT(all,
+             ContainsSubstring("2:25+8 E204") && ContainsSubstring("2:35+13 E203") && ContainsSubstring("2:50+8 E204"));
 }
 
 TEST_CASE("a function that jq does not know is underlined where it stands", "[validate]") {
   CHECK_THAT(findings("input: { a: [] }\nsteps:\n  a:\n    set: |\n      ${ $input.a\n         | maap(.) }\n", true),
-             Catch::Contains("7:12+4 E201 jq says: maap/1 is not defined"));
+             ContainsSubstring("7:12+4 E201 jq says: maap/1 is not defined"));
 }
 
 TEST_CASE("what `returns` says is held against `$steps`", "[validate]") {
