@@ -98,10 +98,10 @@ CREATE VIEW steps AS
     of_path.attempts AS attempts,
     CASE WHEN of_path.attempts > 0
       THEN strftime('%Y-%m-%dT%H:%M:%fZ', of_path.started / 1000.0, 'unixepoch') END AS started,
-    CASE WHEN last.kind IN ('ended', 'settled', 'stop')
+    CASE WHEN last.kind IN ('ended', 'settled') OR (last.kind = 'stop' AND json_extract(last.data, '$.reason') <> 'suspend')
       THEN strftime('%Y-%m-%dT%H:%M:%fZ', last.at / 1000.0, 'unixepoch') END AS ended,
     coalesce(json_extract(last.data, '$.failure.type'),
-      CASE WHEN last.kind = 'stop' THEN json_extract(last.data, '$.reason') END) AS error
+      CASE WHEN last.kind = 'stop' THEN nullif(json_extract(last.data, '$.reason'), 'suspend') END) AS error
   FROM (
     SELECT
       id >> 40 AS run,

@@ -346,12 +346,30 @@ TEST_CASE("the view shows people where each step is") {
   StepSettled skipped{"skipped", "http", {}, "if"};
   skipped.outcome.state = State::Skipped;
   decide(skipped);
+  // What was withdrawn has not begun; a reservation that is given back waits for a place again.
+  const auto withdraw = [&](const std::string& path, int attempt) {
+    journal.append(to_entry(Event{at(), TaskWithdrawn{path, attempt}}));
+  };
+  start("never", 1);
+  withdraw("never", 1);
+  start("once", 1);
+  fail("once", 1);
+  start("once", 2);
+  withdraw("once", 2);
+  start("then", 1);
+  withdraw("then", 1);
+  start("then", 1);
+  decide(StopTask{"asked", 0, "suspend"});
+  decide(WithdrawWaiting{"never"});
   journal.commit({}, at());
 
   Shell shell(folder / "journal.db");
   REQUIRE(shell("SELECT path, state, attempts, error FROM steps WHERE run = 'order-1-aaaa' ORDER BY path") ==
-          std::vector<std::string>{"again|retrying|1|", "bad|failed|2|http.503", "busy|running|1|", "good|succeeded|1|",
-                                   "lost|cancelled|1|lost", "skipped|skipped|0|"});
+          std::vector<std::string>{"again|retrying|1|", "asked|pending|0|", "bad|failed|2|http.503", "busy|running|1|",
+                                   "good|succeeded|1|", "lost|cancelled|1|lost", "never|pending|0|", "once|pending|1|",
+                                   "skipped|skipped|0|", "then|running|1|"});
+  REQUIRE(shell("SELECT started IS NULL, ended IS NULL FROM steps WHERE path IN ('asked', 'never')") ==
+          std::vector<std::string>{"1|1", "1|1"});
   REQUIRE(shell("SELECT started, ended FROM steps WHERE path = 'bad'") ==
           std::vector<std::string>{"2026-11-23T08:45:12.481Z|2026-11-23T08:45:12.791Z"});
   REQUIRE(shell("SELECT run, seq FROM entries WHERE path = 'busy'") == std::vector<std::string>{"1|12"});
