@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "engine/model/json_text.h"
+
 namespace flowrun {
 namespace {
 
@@ -56,8 +58,8 @@ void for_lines(std::string_view text, Each each) {
 }  // namespace
 
 std::variant<Value, Failure> json_value(std::string_view text, std::string_view what) {
-  if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
-  if (!Json::accept(text)) {
+  text = without_mark(text);
+  if (!is_json(text)) {
     if (text.find_first_not_of(" \t\r\n") == text.npos)
       return parse_failure(fmt::format("{} is empty, but must be JSON", what));
     return parse_failure(fmt::format("{} is not JSON: {}", what, start_of(text)));

@@ -71,6 +71,24 @@ std::string_view take_value(std::string_view& rest) {
 
 }  // namespace
 
+std::string_view without_mark(std::string_view text) {
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  return text;
+}
+
+bool is_json(std::string_view text) {
+  // No JSON text has a NUL in it, not even in a string (RFC 8259, 7). The library takes one for the end of the text.
+  return text.find('\0') == text.npos && without_mark(text).size() == text.size() && Json::accept(text);
+}
+
+std::optional<Json> json_of(std::string_view text) {
+  text = without_mark(text);
+  if (text.find('\0') != text.npos || without_mark(text).size() != text.size()) return std::nullopt;
+  Json value = Json::parse(text, nullptr, false);
+  if (value.is_discarded()) return std::nullopt;
+  return value;
+}
+
 std::string string_of(std::string_view raw) {
   if (raw.size() < 2 || raw[0] != '"') malformed(raw);
   if (raw.find('\\') == raw.npos) return std::string(raw.substr(1, raw.size() - 2));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,15 @@
 #include "engine/model/value.h"
 
 namespace flowrun {
+
+/// |text| without one byte order mark in front.
+std::string_view without_mark(std::string_view text);
+/// Whether foreign |text| is one JSON value and nothing else but blanks: no NUL, at which the library's parser would
+/// stop reading, no byte order mark, no bytes that are not UTF-8, no number beyond a double.
+bool is_json(std::string_view text);
+/// The value of foreign |text|, which may have a mark in front; nothing when it is not JSON as is_json() has it.
+/// Text that comes from outside (a server, a process, a file, an argument) is read by these two and by nothing else.
+std::optional<Json> json_of(std::string_view text);
 
 /// Appends an object to a string, member by member. Keys are literals that need no escape.
 class ObjectWriter {

@@ -54,6 +54,31 @@ TEST_CASE("members are read as the text they were") {
   REQUIRE(list_elements("[]").empty());
 }
 
+TEST_CASE("foreign text is JSON as a whole, or it is none") {
+  using namespace std::string_literals;
+  for (const std::string& json : {"1"s, " {\"a\":[1,null]} \n"s, "\"\\u0000\""s, "\"é\""s, "-0.5e3"s}) {
+    INFO(json);
+    CHECK(is_json(json));
+    CHECK(json_of(json) == Json::parse(json));
+    CHECK(json_of("\xEF\xBB\xBF" + json) == Json::parse(json));
+    CHECK_FALSE(is_json("\xEF\xBB\xBF" + json));
+    CHECK_FALSE(json_of("\xEF\xBB\xBF\xEF\xBB\xBF" + json));
+    // The library stops reading at a NUL.
+    for (const std::string& rest : {"\0"s, "\0\0\0"s, "\0rest"s, " \0"s, "x"s, " ]"s, "\xff"s, "// c"s}) {
+      CHECK_FALSE(is_json(json + rest));
+      CHECK_FALSE(json_of(json + rest));
+      CHECK_FALSE(json_of(rest + " " + json));
+    }
+  }
+  for (const std::string& none :
+       {""s, " "s, "\0"s, "[1,\0]"s, "{\"a\0\":1}"s, "\"\0\""s, "\"\xff\""s, "\"\xed\xa0\x80\""s, "1e400"s, "01"s,
+        "nul"s, "NaN"s, "[1,]"s, "'a'"s, "\"\\ud800\""s, "\xEF\xBB\xBF"s}) {
+    INFO(none);
+    CHECK_FALSE(is_json(none));
+    CHECK_FALSE(json_of(none));
+  }
+}
+
 TEST_CASE("text that ends early or is something else is noticed") {
   const auto read = [](std::string_view text) {
     ObjectReader object(text);
