@@ -99,14 +99,14 @@ int undo(const Context& context, const std::string& id, const DriveOptions& driv
 
 }  // namespace
 
-void add_cancel(CLI::App& app, Context& context) {
+void add_cancel(Command& app, Context& context) {
   struct Options {
     std::string run;
     CancelRequested cancel;
     DriveOptions drive;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("cancel", "End a run, also one that another process drives");
+  Command* command = app.add_subcommand("cancel", "End a run, also one that another process drives");
   command->add_option("RUN", options->run, "An id, a prefix, its last part, @last, @last:NAME")->required();
   auto* with_undo = command->add_flag("--undo", options->cancel.undo, "Undo first what it has done");
   command->add_flag("--now", options->cancel.now, "Run nothing more, not even `finally`")->excludes(with_undo);

@@ -1,10 +1,11 @@
 // One line a subcommand: each adds itself to the app and, when it was chosen, sets what is to be run.
 #pragma once
 
-#include <CLI/App.hpp>
 #include <functional>
 #include <string>
 #include <vector>
+
+#include "cli/command_line.h"
 
 namespace flowrun::cli {
 
@@ -19,23 +20,23 @@ struct Context {
   std::function<int()> chosen;
 };
 
-void add_run(CLI::App& app, Context& context);
-void add_resume(CLI::App& app, Context& context);
-void add_retry(CLI::App& app, Context& context);
-void add_validate(CLI::App& app, Context& context);
-void add_plan(CLI::App& app, Context& context);
-void add_schema(CLI::App& app, Context& context);
-void add_eval(CLI::App& app, Context& context);
-void add_list(CLI::App& app, Context& context);
-void add_signal(CLI::App& app, Context& context);
-void add_cancel(CLI::App& app, Context& context);
-void add_fork(CLI::App& app, Context& context);
-void add_show(CLI::App& app, Context& context);
-void add_output(CLI::App& app, Context& context);
-void add_logs(CLI::App& app, Context& context);
-void add_journal(CLI::App& app, Context& context);
-void add_completion(CLI::App& app, Context& context);
-void add_version(CLI::App& app, Context& context);
+void add_run(Command& app, Context& context);
+void add_resume(Command& app, Context& context);
+void add_retry(Command& app, Context& context);
+void add_validate(Command& app, Context& context);
+void add_plan(Command& app, Context& context);
+void add_schema(Command& app, Context& context);
+void add_eval(Command& app, Context& context);
+void add_list(Command& app, Context& context);
+void add_signal(Command& app, Context& context);
+void add_cancel(Command& app, Context& context);
+void add_fork(Command& app, Context& context);
+void add_show(Command& app, Context& context);
+void add_output(Command& app, Context& context);
+void add_logs(Command& app, Context& context);
+void add_journal(Command& app, Context& context);
+void add_completion(Command& app, Context& context);
+void add_version(Command& app, Context& context);
 
 /// `flowrun __complete WORD...`: prints what may stand for the last of |words|, one a line, its meaning behind a tab.
 int complete(const CLI::App& app, Context& context, const std::vector<std::string>& words);

@@ -225,10 +225,10 @@ int complete(const CLI::App& app, Context& context, const std::vector<std::strin
   return 0;
 }
 
-void add_completion(CLI::App& app, Context& context) {
+void add_completion(Command& app, Context& context) {
   auto shell = std::make_shared<std::string>();
-  CLI::App* command = app.add_subcommand("completion", "A script that completes commands, options, runs and steps");
-  command->add_option("SHELL", *shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  Command* command = app.add_subcommand("completion", "A script that completes commands, options, runs and steps");
+  command->add_option("SHELL", *shell, "bash, zsh or fish")->required()->one_of({"bash", "zsh", "fish"});
   command->callback([&context, shell] {
     context.chosen = [shell] {
       print_result(*shell == "bash" ? kBash : *shell == "zsh" ? kZsh : kFish);

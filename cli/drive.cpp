@@ -38,13 +38,13 @@ Instant wall() { return std::chrono::time_point_cast<Duration>(std::chrono::syst
 
 }  // namespace
 
-void add_drive_options(CLI::App& command, DriveOptions& options) {
+void add_drive_options(Command& command, DriveOptions& options) {
   command.add_option("--grace", options.grace, "How long running steps may finish after an interrupt")
       ->type_name("D")
-      ->capture_default_str();
+      ->shows_default();
   command.add_flag("--no-wait", options.no_wait, "When only waits, or sleeps over 60 s, remain, suspend and exit 4");
   command.add_option("--progress", options.progress, "Progress on standard error: auto, plain, none")
-      ->check(CLI::IsMember({"auto", "plain", "none"}))
+      ->one_of({"auto", "plain", "none"})
       ->envname("FLOWRUN_PROGRESS");
   command.add_flag("--json", options.json, "Print one JSON object at the end");
   command.add_option("--events", options.events, "Write each journal entry as a line of JSON, as it is committed")

@@ -1,7 +1,6 @@
 // Turns a run until it rests, shows what happens, obeys signals, and says how it ended. run, resume and retry share it.
 #pragma once
 
-#include <CLI/App.hpp>
 #include <functional>
 #include <memory>
 #include <string>
@@ -25,7 +24,7 @@ struct DriveOptions {
   std::string events;  ///< a file, or `-`; empty: none
 };
 
-void add_drive_options(CLI::App& command, DriveOptions& options);
+void add_drive_options(Command& command, DriveOptions& options);
 
 /// How many steps have ended how, as the entries tell it, without looking into them for more than that: a run of a
 /// million steps has two million entries.

@@ -95,9 +95,9 @@ int eval(const Context& context, const EvalOptions& options) {
 
 }  // namespace
 
-void add_eval(CLI::App& app, Context& context) {
+void add_eval(Command& app, Context& context) {
   auto options = std::make_shared<EvalOptions>();
-  CLI::App* command = app.add_subcommand("eval", "Try an expression, with the data of a run or a file");
+  Command* command = app.add_subcommand("eval", "Try an expression, with the data of a run or a file");
   command->add_option("EXPR", options->expression, "The expression, in single quotes")->required();
   auto* file = command->add_option("-f,--file", options->file, "With the inputs and vars of this workflow");
   file->type_name("FILE");

@@ -77,10 +77,9 @@ int fork(const Context& context, const ForkOptions& options) {
 
 }  // namespace
 
-void add_fork(CLI::App& app, Context& context) {
+void add_fork(Command& app, Context& context) {
   auto options = std::make_shared<ForkOptions>();
-  CLI::App* command =
-      app.add_subcommand("fork", "Start a new run that takes over what is still the same in an old one");
+  Command* command = app.add_subcommand("fork", "Start a new run that takes over what is still the same in an old one");
   command->add_option("RUN", options->run, "An id, a prefix, its last part, @last, @last-failed, @last:NAME")
       ->required();
   command->add_option("--from", options->from, "Run this step and what depends on it anew")->type_name("STEP");

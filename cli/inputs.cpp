@@ -31,12 +31,10 @@ void add_input(GivenInputs& given, const std::string& text) {
 
 }  // namespace
 
-void add_input_options(CLI::App& command, InputOptions& options) {
+void add_input_options(Command& command, InputOptions& options) {
   command.add_option("-i,--input", options.inputs, "An input: NAME=VALUE, NAME=@FILE, NAME=@-, NAME=@lines:FILE")
       ->type_name("NAME=VALUE")
-      ->take_all()
-      ->expected(1)
-      ->allow_extra_args(false);
+      ->repeatable();
   command.add_option("--inputs", options.file, "All inputs as JSON or YAML; -i overrides")->type_name("FILE|-");
 }
 

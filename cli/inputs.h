@@ -1,10 +1,10 @@
 // -i and --inputs: what a person gives for the inputs of a workflow, as text and as files.
 #pragma once
 
-#include <CLI/App.hpp>
 #include <string>
 #include <vector>
 
+#include "cli/command_line.h"
 #include "engine/load.h"
 
 namespace flowrun::cli {
@@ -15,7 +15,7 @@ struct InputOptions {
   bool given() const { return !inputs.empty() || !file.empty(); }
 };
 
-void add_input_options(CLI::App& command, InputOptions& options);
+void add_input_options(Command& command, InputOptions& options);
 
 /// Reads the files that are named. Throws Error(Usage) or Error(Invalid).
 GivenInputs given_inputs(const InputOptions& options);

@@ -117,13 +117,13 @@ int verify(const Context& context, const std::string& name, bool all, bool json)
 
 }  // namespace
 
-void add_journal(CLI::App& app, Context& context) {
-  CLI::App* command = app.add_subcommand("journal", "Look into the journal");
-  command->require_subcommand(1);
+void add_journal(Command& app, Context& context) {
+  Command* command = app.add_subcommand("journal", "Look into the journal");
+  command->require_subcommand();
   auto options = std::make_shared<ShowOptions>();
-  CLI::App* shown = command->add_subcommand("show", "What happened, in order");
+  Command* shown = command->add_subcommand("show", "What happened, in order");
   shown->add_option("RUN", options->run, "The run; the newest when left out");
-  shown->add_option("--from", options->from, "Begin with this entry")->check(CLI::PositiveNumber)->type_name("SEQ");
+  shown->add_option("--from", options->from, "Begin with this entry")->positive()->type_name("SEQ");
   shown->add_option("--step", options->step, "Only this step and what is below it")->type_name("PATH");
   shown->add_flag("--full", options->full, "Do not cut values");
   shown->add_flag("--json", options->json, "One JSON object a line");
@@ -134,7 +134,7 @@ void add_journal(CLI::App& app, Context& context) {
     bool all = false, json = false;
   };
   auto which = std::make_shared<Verify>();
-  CLI::App* verified = command->add_subcommand("verify", "Recompute every checksum and every decision");
+  Command* verified = command->add_subcommand("verify", "Recompute every checksum and every decision");
   auto* run = verified->add_option("RUN", which->run, "The run; the newest when left out");
   verified->add_flag("--all", which->all, "All runs")->excludes(run);
   verified->add_flag("--json", which->json, "One JSON object a run");

@@ -41,16 +41,14 @@ int list(const Context& context, const ListOptions& options) {
 
 }  // namespace
 
-void add_list(CLI::App& app, Context& context) {
+void add_list(Command& app, Context& context) {
   auto options = std::make_shared<ListOptions>();
-  CLI::App* command = app.add_subcommand("list", "Runs, newest first");
+  Command* command = app.add_subcommand("list", "Runs, newest first");
   command->alias("ls");
   command->add_option("--state", options->filter.state, "Only runs in this state")
-      ->check(CLI::IsMember({"running", "suspended", "succeeded", "failed", "cancelled"}));
+      ->one_of({"running", "suspended", "succeeded", "failed", "cancelled"});
   command->add_option("--name", options->filter.name, "Only runs of this workflow");
-  command->add_option("-n", options->filter.limit, "At most so many")
-      ->check(CLI::Range(1, 1000000))
-      ->capture_default_str();
+  command->add_option("-n", options->filter.limit, "At most so many")->range(1, 1000000)->shows_default();
   command->add_flag("--json", options->json, "One JSON object a line");
   command->callback([&context, options] { context.chosen = [&context, options] { return list(context, *options); }; });
 }

@@ -103,9 +103,9 @@ int logs(const Context& context, const LogsOptions& options) {
 
 }  // namespace
 
-void add_logs(CLI::App& app, Context& context) {
+void add_logs(Command& app, Context& context) {
   auto options = std::make_shared<LogsOptions>();
-  CLI::App* command = app.add_subcommand("logs", "The output of processes");
+  Command* command = app.add_subcommand("logs", "The output of processes");
   command->add_option("RUN", options->run, "The run; the newest when left out");
   command->add_option("--step", options->step, "Of this step")->type_name("PATH");
   command->add_flag("--failed", options->failed, "Only of failed steps");

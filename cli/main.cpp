@@ -60,21 +60,50 @@ std::string suggestion(const CLI::App& app, const std::string& word) {
   return "; flowrun help lists the commands";
 }
 
-std::string option_suggestion(const CLI::App& app, const std::string& word) {
-  const CLI::App* command = app.get_subcommands().empty() ? &app : app.get_subcommands().back();
+/// The innermost command that the words named.
+const CLI::App* innermost(const CLI::App& app) {
+  const CLI::App* command = &app;
   while (!command->get_subcommands().empty()) command = command->get_subcommands().back();
+  return command;
+}
+
+std::string option_suggestion(const CLI::App& app, const std::string& word) {
   std::vector<std::string> names;
-  for (const CLI::App* level = command; level; level = level->get_parent())
+  for (const CLI::App* level = innermost(app); level; level = level->get_parent())
     for (const CLI::Option* option : level->get_options())
       for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
   std::string near = flowrun::nearest(word.substr(0, word.find('=')), names);
   return near.empty() ? "" : "; did you mean `" + near + "`?";
 }
 
+/// The help of |command|, with its usage line as it is typed: flowrun journal show [OPTIONS] [RUN].
+std::string help_text(const CLI::App& command) {
+  std::string typed = command.get_name();
+  for (const CLI::App* level = command.get_parent(); level; level = level->get_parent())
+    typed = level->get_name() + " " + typed;
+  // App::help would answer for the command that was parsed, which may be `help` itself.
+  return command.get_formatter()->make_help(&command, typed, CLI::AppFormatMode::Normal);
+}
+
+/// What is wrong when |command| wants one of its subcommands and has not got it.
+std::string subcommand_wanted(const CLI::App& command, int argc, char** argv) {
+  int i = 1;
+  while (i < argc && argv[i] != command.get_name()) ++i;
+  for (++i; i < argc; ++i)
+    if (argv[i][0] != '-')
+      return "unknown command `" + command.get_name() + " " + argv[i] + "`" + suggestion(command, argv[i]);
+  std::string names;
+  for (const CLI::App* one : command.get_subcommands([](const CLI::App*) { return true; }))
+    names += (names.empty() ? "`" : ", `") + command.get_name() + " " + one->get_name() + "`";
+  return "`" + command.get_name() + "` is not complete; there are " + names;
+}
+
 int usage_error(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   std::string what = error.what();
-  if (const auto* extras = dynamic_cast<const CLI::ExtrasError*>(&error);
-      extras || what.find("not expected") != std::string::npos) {
+  if (what == "A subcommand is required") {
+    what = subcommand_wanted(*innermost(app), argc, argv);
+  } else if (const auto* extras = dynamic_cast<const CLI::ExtrasError*>(&error);
+             extras || what.find("not expected") != std::string::npos) {
     std::string word = what.substr(what.rfind(' ') + 1);
     if (!word.empty() && word[0] == '-') {
       what = "unknown option `" + word + "`" + option_suggestion(app, word);
@@ -96,7 +125,7 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error, int argc, cha
 
 struct Command {
   const char* names;  ///< of one file, with a blank around each
-  void (*add)(CLI::App&, flowrun::cli::Context&);
+  void (*add)(flowrun::cli::Command&, flowrun::cli::Context&);
 };
 
 constexpr Command kCommands[] = {
@@ -140,28 +169,29 @@ int run(int argc, char** argv, const Command* only) {
   flowrun::cli::Context context;
   app.set_version_flag("--version", std::string("flowrun ") + FLOWRUN_VERSION);
   app.set_help_flag("-h,--help", "Print this help");
-  app.add_option("--journal", context.journal, "The journal file; see FILES in flowrun(1)")->type_name("FILE");
-  app.add_flag("-q,--quiet", context.quiet, "Only errors on standard error");
-  app.add_flag("-v,--verbose", context.verbose, "Say more");
-  app.add_option("--color", context.color, "Colour: auto, always, never")
-      ->check(CLI::IsMember({"auto", "always", "never"}));
-  app.add_flag("--no-input", context.no_input, "Never ask");
+  flowrun::cli::Command commands(app);
+  commands.add_option("--journal", context.journal, "The journal file; see FILES in flowrun(1)")->type_name("FILE");
+  commands.add_flag("-q,--quiet", context.quiet, "Only errors on standard error");
+  commands.add_flag("-v,--verbose", context.verbose, "Say more");
+  commands.add_option("--color", context.color, "Colour: auto, always, never")->one_of({"auto", "always", "never"});
+  commands.add_flag("--no-input", context.no_input, "Never ask");
   app.fallthrough();
   app.require_subcommand(0, 1);
   for (const Command& command : kCommands)
-    if (!only || only == &command) command.add(app, context);
-  std::string topic;
-  CLI::App* help = app.add_subcommand("help", "Help on a command");
-  help->add_option("TOPIC", topic, "A command");
+    if (!only || only == &command) command.add(commands, context);
+  std::vector<std::string> topic;
+  flowrun::cli::Command* help = commands.add_subcommand("help", "Help on a command");
+  help->add_option("TOPIC", topic, "A command, with the one below it: journal show");
   help->callback([&] {
     context.chosen = [&] {
       const CLI::App* command = &app;
-      if (!topic.empty()) {
-        auto named = app.get_subcommands([&](const CLI::App* one) { return one->check_name(topic); });
-        if (named.empty()) throw flowrun::Error(Problem::Usage, "no command `" + topic + "`" + suggestion(app, topic));
+      for (const std::string& word : topic) {
+        auto named = command->get_subcommands([&](const CLI::App* one) { return one->check_name(word); });
+        if (named.empty())
+          throw flowrun::Error(Problem::Usage, "no command `" + word + "`" + suggestion(*command, word));
         command = named.front();
       }
-      flowrun::cli::print_result(command->help());
+      flowrun::cli::print_result(help_text(*command));
       return 0;
     };
   });
@@ -171,9 +201,7 @@ int run(int argc, char** argv, const Command* only) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
-    const CLI::App* command = &app;
-    while (!command->get_subcommands().empty()) command = command->get_subcommands().back();
-    flowrun::cli::print_result(command->help());
+    flowrun::cli::print_result(help_text(*innermost(app)));
     return 0;
   } catch (const CLI::CallForVersion& version) {
     flowrun::cli::print_result(std::string(version.what()) + "\n");

@@ -50,9 +50,9 @@ int output(const Context& context, const OutputOptions& options) {
 
 }  // namespace
 
-void add_output(CLI::App& app, Context& context) {
+void add_output(Command& app, Context& context) {
   auto options = std::make_shared<OutputOptions>();
-  CLI::App* command = app.add_subcommand("output", "The output of a run or a step, as JSON");
+  Command* command = app.add_subcommand("output", "The output of a run or a step, as JSON");
   command->add_option("RUN", options->run, "The run; the newest when left out");
   command->add_option("--step", options->step, "Of this step")->type_name("PATH");
   command->add_flag("--json", options->json, "On one line");

@@ -326,13 +326,13 @@ std::string plan_as_tree(const Workflow& workflow) {
   return text;
 }
 
-void add_plan(CLI::App& app, Context& context) {
+void add_plan(Command& app, Context& context) {
   auto options = std::make_shared<PlanOptions>();
-  CLI::App* command = app.add_subcommand("plan", "The graph of a workflow: what waits for what, and why");
+  Command* command = app.add_subcommand("plan", "The graph of a workflow: what waits for what, and why");
   command->add_option("FILE", options->file, "The workflow")->required();
   add_input_options(*command, options->inputs);
   command->add_option("--format", options->format, "tree, dot (Graphviz), mermaid or json")
-      ->check(CLI::IsMember({"tree", "dot", "mermaid", "json"}));
+      ->one_of({"tree", "dot", "mermaid", "json"});
   command->add_flag_callback(
       "--json", [options] { options->format = "json"; }, "Same as --format json");
   command->callback([&context, options] { context.chosen = [&context, options] { return plan(context, *options); }; });

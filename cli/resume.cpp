@@ -60,18 +60,15 @@ int resume(const Context& context, const ResumeCommand& command) {
 
 }  // namespace
 
-void add_resume(CLI::App& app, Context& context) {
+void add_resume(Command& app, Context& context) {
   auto options = std::make_shared<ResumeCommand>();
-  CLI::App* command = app.add_subcommand("resume", "Go on with a run that was cut off or suspended");
+  Command* command = app.add_subcommand("resume", "Go on with a run that was cut off or suspended");
   command->add_option("RUN", options->run, "An id, a prefix, its last part, @last, @last-failed, @last:NAME")
       ->required();
-  command->add_option("--on-crash", options->on_crash, "Answer for `on_crash: ask`")
-      ->check(CLI::IsMember({"rerun", "fail"}));
+  command->add_option("--on-crash", options->on_crash, "Answer for `on_crash: ask`")->one_of({"rerun", "fail"});
   command->add_option("--mark", options->marks, "What became of a step that was in flight")
       ->type_name("STEP=done[:JSON]|failed")
-      ->take_all()
-      ->expected(1)
-      ->allow_extra_args(false);
+      ->repeatable();
   command->add_option("--workdir", options->workdir, "Where processes run, when the old folder is gone")
       ->type_name("DIR");
   add_drive_options(*command, options->drive);
@@ -79,13 +76,13 @@ void add_resume(CLI::App& app, Context& context) {
       [&context, options] { context.chosen = [&context, options] { return resume(context, *options); }; });
 }
 
-void add_retry(CLI::App& app, Context& context) {
+void add_retry(Command& app, Context& context) {
   struct Options {
     std::string run, step;
     DriveOptions drive;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("retry", "Reopen what failed in a finished run and go on");
+  Command* command = app.add_subcommand("retry", "Reopen what failed in a finished run and go on");
   command->add_option("RUN", options->run, "An id, a prefix, its last part, @last, @last-failed, @last:NAME")
       ->required();
   command->add_option("STEP", options->step, "Only this step and what depends on it");

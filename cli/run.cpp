@@ -65,15 +65,14 @@ int run_workflow(const Context& context, const RunOptions& options) {
 
 }  // namespace
 
-void add_run(CLI::App& app, Context& context) {
+void add_run(Command& app, Context& context) {
   auto options = std::make_shared<RunOptions>();
-  CLI::App* command = app.add_subcommand("run", "Run a workflow in the foreground and print its output");
+  Command* command = app.add_subcommand("run", "Run a workflow in the foreground and print its output");
   command->add_option("FILE", options->file, "The workflow")->required();
   add_input_options(*command, options->inputs);
   add_start_options(*command, options->start);
   command->add_flag("--dry-run", options->dry_run, "Validate, resolve the inputs, print the plan; start nothing");
-  command->add_option("--on-crash", options->on_crash, "Answer for `on_crash: ask`")
-      ->check(CLI::IsMember({"rerun", "fail"}));
+  command->add_option("--on-crash", options->on_crash, "Answer for `on_crash: ask`")->one_of({"rerun", "fail"});
   add_drive_options(*command, options->drive);
   command->callback(
       [&context, options] { context.chosen = [&context, options] { return run_workflow(context, *options); }; });

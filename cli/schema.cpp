@@ -5,8 +5,8 @@
 
 namespace flowrun::cli {
 
-void add_schema(CLI::App& app, Context& context) {
-  CLI::App* command = app.add_subcommand("schema", "The language as a JSON Schema, for editors");
+void add_schema(Command& app, Context& context) {
+  Command* command = app.add_subcommand("schema", "The language as a JSON Schema, for editors");
   command->callback([&context] {
     context.chosen = [] {
       print_result(language_schema().dump() + "\n");

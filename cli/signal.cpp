@@ -15,8 +15,7 @@ namespace {
 struct SignalOptions {
   std::string run, name, step;
   std::string data;
-  std::string reject;
-  bool rejects = false;
+  std::optional<std::string> reject;  ///< why the step fails; nothing: it goes on
 };
 
 Json data_of(const std::string& text) {
@@ -123,7 +122,7 @@ int send(const Context& context, const SignalOptions& options) {
   std::string name = meant(options, history, run);
   Json data = data_of(options.data);
   Loaded loaded = load_own_copy(journal, run);
-  check(loaded, run, name, data, options.rejects);
+  check(loaded, run, name, data, options.reject.has_value());
   refuse_decided(loaded, history, name, run);
   const std::string meant_step = options.step.empty() ? "" : journal_spelling(options.step, history);
   std::vector<const StepHistory*> waiting = waiting_steps(history, name);
@@ -139,8 +138,8 @@ int send(const Context& context, const SignalOptions& options) {
   }
   Json said = Json::object();
   if (!options.step.empty()) said["path"] = meant_step;
-  if (options.rejects) {
-    said["rejected"] = options.reject;
+  if (options.reject) {
+    said["rejected"] = *options.reject;
   } else {
     said["data"] = std::move(data);
   }
@@ -160,29 +159,20 @@ int send(const Context& context, const SignalOptions& options) {
 
 }  // namespace
 
-void add_signal(CLI::App& app, Context& context) {
-  auto run_of = [](CLI::App& command, SignalOptions& options) {
+void add_signal(Command& app, Context& context) {
+  auto run_of = [](Command& command, SignalOptions& options) {
     command.add_option("RUN", options.run, "An id, a prefix, its last part, @last, @last:NAME")->required();
     command.add_option("--step", options.step, "The step that is meant, when several wait")->type_name("PATH");
   };
-  auto chosen = [&context](CLI::App& command, std::shared_ptr<SignalOptions> options) {
+  auto chosen = [&context](Command& command, std::shared_ptr<SignalOptions> options) {
     command.callback([&context, options] { context.chosen = [&context, options] { return send(context, *options); }; });
   };
   auto signal = std::make_shared<SignalOptions>();
-  CLI::App* command = app.add_subcommand("signal", "Send a signal to a run that waits for it, or will");
+  Command* command = app.add_subcommand("signal", "Send a signal to a run that waits for it, or will");
   run_of(*command, *signal);
   command->add_option("NAME", signal->name, "Of the signal, as in `wait: NAME`")->required();
   auto* data = command->add_option("--data", signal->data, "What the step gets")->type_name("JSON|@FILE|-");
-  command
-      ->add_option_function<std::string>(
-          "--reject",
-          [signal](const std::string& why) {
-            signal->rejects = true;
-            signal->reject = why;
-          },
-          "The step fails, for this reason")
-      ->type_name("WHY")
-      ->excludes(data);
+  command->add_option("--reject", signal->reject, "The step fails, for this reason")->type_name("WHY")->excludes(data);
   chosen(*command, signal);
 
   auto approve = std::make_shared<SignalOptions>();
@@ -193,7 +183,6 @@ void add_signal(CLI::App& app, Context& context) {
   chosen(*command, approve);
 
   auto reject = std::make_shared<SignalOptions>();
-  reject->rejects = true;
   command = app.add_subcommand("reject", "Let a step that waits fail");
   run_of(*command, *reject);
   command->add_option("NAME", reject->name, "Of the signal; may be left out when one is waited for");

@@ -8,15 +8,13 @@
 
 namespace flowrun::cli {
 
-void add_start_options(CLI::App& command, StartFlags& flags) {
+void add_start_options(Command& command, StartFlags& flags) {
   command.add_option("--id", flags.id, "The run's id; an unfinished run of that id is resumed")->type_name("ID");
   command.add_option("-j,--jobs", flags.jobs, "Processes at once")
-      ->check(CLI::Range(1, 100000))
+      ->range(1, 100000)
       ->envname("FLOWRUN_JOBS")
       ->type_name("N");
-  command.add_option("--concurrency", flags.concurrency, "Attempts at once")
-      ->check(CLI::Range(1, 1000000))
-      ->type_name("N");
+  command.add_option("--concurrency", flags.concurrency, "Attempts at once")->range(1, 1000000)->type_name("N");
   auto* keep = command.add_flag("-k,--keep-going", flags.keep_going, "At a failure run everything else anyway");
   command.add_flag("--fail-fast", flags.fail_fast, "At a failure cancel what runs")->excludes(keep);
   command.add_option("--timeout", flags.timeout, "Of the run")->type_name("D");

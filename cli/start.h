@@ -1,9 +1,9 @@
 // What `run` and `fork` have in common: the options that a new run begins with.
 #pragma once
 
-#include <CLI/App.hpp>
 #include <string>
 
+#include "cli/command_line.h"
 #include "engine/run.h"
 
 namespace flowrun::cli {
@@ -17,7 +17,7 @@ struct StartFlags {
   std::string timeout;
 };
 
-void add_start_options(CLI::App& command, StartFlags& flags);
+void add_start_options(Command& command, StartFlags& flags);
 
 /// Throws Error(Usage) for an id that is none.
 void check_id(const std::string& id);

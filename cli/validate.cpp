@@ -57,14 +57,13 @@ int validate(const Context& context, const ValidateOptions& options) {
 
 }  // namespace
 
-void add_validate(CLI::App& app, Context& context) {
+void add_validate(Command& app, Context& context) {
   auto options = std::make_shared<ValidateOptions>();
-  CLI::App* command = app.add_subcommand("validate", "Say everything that is wrong with a workflow");
+  Command* command = app.add_subcommand("validate", "Say everything that is wrong with a workflow");
   command->alias("lint");
   command->add_option("FILE", options->files, "Workflows")->required();
   command->add_flag("--strict", options->strict, "Warnings count as errors");
-  command->add_option("--format", options->format, "text, json or github")
-      ->check(CLI::IsMember({"text", "json", "github"}));
+  command->add_option("--format", options->format, "text, json or github")->one_of({"text", "json", "github"});
   command->add_flag_callback(
       "--json", [options] { options->format = "json"; }, "Same as --format json");
   command->callback(

@@ -7,9 +7,9 @@
 
 namespace flowrun::cli {
 
-void add_version(CLI::App& app, Context& context) {
+void add_version(Command& app, Context& context) {
   auto json = std::make_shared<bool>(false);
-  CLI::App* command = app.add_subcommand("version", "The version");
+  Command* command = app.add_subcommand("version", "The version");
   command->add_flag("--json", *json, "As JSON");
   command->callback([&context, json] {
     context.chosen = [json] {
