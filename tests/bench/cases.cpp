@@ -291,7 +291,7 @@ class Cases {
   void order() {
     auto shop = [this] {
       if (shop_.empty()) {
-        shop_ = stage_.background({stage_.binary("flowrun-shop")});
+        shop_ = stage_.background({stage_.binary("flowrun-shop"), "--port", "0"});
         shop_ = shop_.substr(shop_.find("http"));
       }
       return shop_;

@@ -180,9 +180,9 @@ TEST_CASE("the shop echoes, gives any status, and as many items as asked for", "
 
 TEST_CASE("the shop ends when it is told to, also in the middle of a call", "[shop]") {
   using flowrun::test::Background;
-  SECTION("when standard input is closed") { CHECK(flowrun::test::run({FLOWRUN_SHOP, "--until-eof"}).code == 0); }
+  SECTION("when standard input is closed") { CHECK(flowrun::test::run({FLOWRUN_SHOP, "--port", "0", "--until-eof"}).code == 0); }
   SECTION("at TERM, while a call hangs") {
-    Background process({FLOWRUN_SHOP});
+    Background process({FLOWRUN_SHOP, "--port", "0"});
     while (process.out().find('\n') == std::string::npos) std::this_thread::yield();
     const std::string out = process.out(), hello = "listening on ";
     REQUIRE(out.rfind(hello + "http://127.0.0.1:", 0) == 0);
@@ -200,6 +200,8 @@ TEST_CASE("the shop ends when it is told to, also in the middle of a call", "[sh
     CHECK(flowrun::test::run({FLOWRUN_SHOP, "--port", port}).code == 1);
   }
   SECTION("at once, when asked for what it does not know") {
+    for (const char* port : {"", "x", "80x", "-1", "65536"})
+      CHECK(flowrun::test::run({FLOWRUN_SHOP, "--port", port}).code == 2);
     CHECK(flowrun::test::run({FLOWRUN_SHOP, "--lamp"}).code == 2);
   }
 }

@@ -7,7 +7,7 @@
 
 namespace flowrun::test {
 
-Shop::Shop() : process_(std::make_unique<Background>(std::vector<std::string>{FLOWRUN_SHOP})) {
+Shop::Shop() : process_(std::make_unique<Background>(std::vector<std::string>{FLOWRUN_SHOP, "--port", "0"})) {
   const std::string hello = "listening on ";
   for (int i = 0; i < 2000 && process_->running(); ++i) {
     std::string out = process_->out();

@@ -1,4 +1,5 @@
-// flowrun-shop [--port N] [--until-eof]: the sample shop as a program. Prints its address, ends at TERM or INT.
+// flowrun-shop [--port N] [--until-eof]: the sample shop as a program, where the sample workflows look for it, or at
+// port N; 0 is any free one. Prints its address, ends at TERM or INT.
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -29,11 +30,11 @@ void allow_many_connections() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  int port = 0;
+  const char* port_text = "8080";  // what workflows/*.yaml have as their default
   bool until_eof = false;
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--port") == 0 && i + 1 < argc) {
-      port = std::atoi(argv[++i]);
+      port_text = argv[++i];
     } else if (std::strcmp(argv[i], "--until-eof") == 0) {
       until_eof = true;
     } else {
@@ -42,6 +43,13 @@ int main(int argc, char** argv) {
       return asked ? 0 : 2;
     }
   }
+  char* behind = nullptr;
+  const long number = std::strtol(port_text, &behind, 10);
+  if (*port_text == '\0' || *behind != '\0' || number < 0 || number > 65535) {
+    std::fprintf(stderr, "flowrun-shop: %s is no port; give a number up to 65535, 0 for any free one\n", port_text);
+    return 2;
+  }
+  int port = static_cast<int>(number);
   allow_many_connections();
   signal(SIGTERM, on_signal);
   signal(SIGINT, on_signal);
@@ -66,7 +74,7 @@ int main(int argc, char** argv) {
     port = -1;
   }
   if (port < 0) {
-    std::fprintf(stderr, "flowrun-shop: cannot listen there; is the port taken?\n");
+    std::fprintf(stderr, "flowrun-shop: cannot listen at port %s; --port 0 takes any that is free\n", port_text);
     return 1;
   }
   // The library lets five connections wait; of a fan-out of hundreds most would be dropped and come again a second
