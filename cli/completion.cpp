@@ -2,6 +2,7 @@
 // options are those of the command line itself, so that there is no second list of them.
 #include <fmt/format.h>
 
+#include <CLI/App.hpp>
 #include <algorithm>
 #include <utility>
 
