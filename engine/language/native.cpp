@@ -6,6 +6,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "engine/model/json_order.h"
+
 namespace flowrun {
 namespace {
 
@@ -263,49 +265,9 @@ struct JqError {
   std::string message;
 };
 
-int type_rank(const Json& json) {  // jq's order of types
-  switch (json.type()) {
-    case Json::value_t::null:
-      return 0;
-    case Json::value_t::boolean:
-      return json.get<bool>() ? 2 : 1;
-    case Json::value_t::string:
-      return 4;
-    case Json::value_t::array:
-      return 5;
-    case Json::value_t::object:
-      return 6;
-    default:
-      return 3;
-  }
-}
-
 const char* type_name(const Json& json) {
   static constexpr const char* kNames[] = {"null", "boolean", "boolean", "number", "string", "array", "object"};
   return kNames[type_rank(json)];
-}
-
-/// jq's total order: negative, zero, positive.
-int compare(const Json& a, const Json& b) {
-  int ranks = type_rank(a) - type_rank(b);
-  if (ranks != 0 || type_rank(a) < 3) return ranks;
-  if (a.is_array()) {
-    for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i)
-      if (int order = compare(a[i], b[i]); order != 0) return order;
-    return a.size() < b.size() ? -1 : a.size() > b.size();
-  }
-  if (a.is_object()) {
-    // First the sets of keys, in order, then the values key by key.
-    auto x = a.begin();
-    auto y = b.begin();
-    for (; x != a.end() && y != b.end(); ++x, ++y)
-      if (int order = x.key().compare(y.key()); order != 0) return order;
-    if (a.size() != b.size()) return a.size() < b.size() ? -1 : 1;
-    for (x = a.begin(); x != a.end(); ++x)
-      if (int order = compare(x.value(), b.at(x.key())); order != 0) return order;
-    return 0;
-  }
-  return a < b ? -1 : b < a;
 }
 
 bool truthy(const Json& json) { return !json.is_null() && !(json.is_boolean() && !json.get<bool>()); }

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <regex>
 
+#include "engine/language/pattern.h"
 #include "engine/model/value.h"
 
 namespace flowrun {
@@ -37,13 +37,13 @@ std::string name_of_ours(std::string name) {
 
 std::string translated(const std::string& inside) {
   for (const Row& row : kRows) {
-    std::smatch found;
-    if (!std::regex_match(inside, found, std::regex(row.pattern))) continue;
+    const auto found = Pattern(row.pattern).whole(inside);
+    if (!found) continue;
     std::string ours = row.ours;
-    for (std::size_t name = 1; name < found.size(); ++name) {
-      const std::string place = "$" + std::to_string(found.size() - name);
+    for (std::size_t name = 1; name < found->size(); ++name) {
+      const std::string place = "$" + std::to_string(found->size() - name);
       if (std::size_t at = ours.find(place); at != std::string::npos)
-        ours.replace(at, place.size(), name_of_ours(found[static_cast<int>(name)]));
+        ours.replace(at, place.size(), name_of_ours(std::string((*found)[name])));
     }
     return fmt::format("write `${{ {} }}`{}", ours, row.remark);
   }
@@ -53,18 +53,17 @@ std::string translated(const std::string& inside) {
 }  // namespace
 
 std::string advice_on_braces(std::string_view written) {
-  static const std::regex kBraces(R"((\$?)\{\{-?\s*([^]*?)\s*-?(?:\}\}|$))");
-  static const std::regex kOutcome(R"([^]*\b(?:always|failure|success|cancelled)\(\)[^]*)");
-  static const std::regex kObject(R"re("?\w+"?\s*:[^]*)re");
+  static const Pattern kBraces(R"((\$?)\{\{-?\s*([^]*?)\s*-?(?:\}\}|$))");
+  static const Pattern kOutcome(R"([^]*\b(?:always|failure|success|cancelled)\(\)[^]*)");
+  static const Pattern kObject(R"re("?\w+"?\s*:[^]*)re");
   const std::string text(written.substr(0, 200));
-  std::smatch found;
-  if (!std::regex_match(text, found, kBraces)) return "an expression is written `${ jq }`";
-  const std::string inside = found[2];
-  const bool dollar = found[1].length() > 0;
-  if (std::regex_match(inside, kOutcome))
+  const auto found = kBraces.whole(text);
+  if (!found) return "an expression is written `${ jq }`";
+  const std::string inside((*found)[2]);
+  const bool dollar = !(*found)[1].empty();
+  if (kOutcome.whole(inside))
     return "what became of a step is $status.STEP.ok; `after: [STEP]` starts whatever its outcome";
-  if (dollar && std::regex_match(inside, kObject))
-    return fmt::format("an object of jq needs a blank: `${{ {{{}}} }}`", inside);
+  if (dollar && kObject.whole(inside)) return fmt::format("an object of jq needs a blank: `${{ {{{}}} }}`", inside);
   std::string advice = translated(inside);
   if (advice.empty()) advice = "an expression is written `${ jq }`";
   // Other programs read templates, too: docker inspect -f, kubectl -o go-template.
@@ -73,9 +72,9 @@ std::string advice_on_braces(std::string_view written) {
 }
 
 std::string advice_on_bare(const std::string& text) {
-  static const std::regex kReference(R"(\s*(\$(?:input|steps|status|vars|item|run|error)\b[^{}]*?)\s*)");
-  std::smatch found;
-  return std::regex_match(text, found, kReference) ? fmt::format("write ${{ {} }}", found[1].str()) : "";
+  static const Pattern kReference(R"(\s*(\$(?:input|steps|status|vars|item|run|error)\b[^{}]*?)\s*)");
+  const auto found = kReference.whole(text);
+  return found ? fmt::format("write ${{ {} }}", (*found)[1]) : "";
 }
 
 }  // namespace flowrun

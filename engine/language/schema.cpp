@@ -1,74 +1,15 @@
+// Which keywords of JSON Schema there are, and what a file says with them.
 #include "engine/language/schema.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
-#include <regex>
 
-// Without it valijson calls abort() for a schema that it can not use.
-#define VALIJSON_USE_EXCEPTIONS 1
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"
-#include <valijson/adapters/nlohmann_json_adapter.hpp>
-#include <valijson/schema.hpp>
-#include <valijson/schema_parser.hpp>
-#include <valijson/validation_results.hpp>
-#include <valijson/validator.hpp>
-#pragma GCC diagnostic pop
+#include "engine/language/pattern.h"
 
 namespace flowrun {
 namespace {
-
-constexpr std::size_t kLongestForPattern = 4096;  // std::regex recurses once a character
-
-/// Whether a text of |value| is too long for the pattern of |schema| that it would meet.
-bool meets_pattern_too_long(const Json& schema, const Json& value) {
-  if (!schema.is_object()) return false;
-  if (value.is_string())
-    if (schema.contains("pattern") && value.get_ref<const std::string&>().size() > kLongestForPattern) return true;
-  auto of = [&](const char* key) { return schema.contains(key) ? schema[key] : Json(); };
-  for (const char* key : {"allOf", "anyOf", "oneOf"})
-    for (const Json& one : of(key))
-      if (meets_pattern_too_long(one, value)) return true;
-  if (meets_pattern_too_long(of("not"), value)) return true;
-  if (value.is_array()) {
-    const Json items = of("items");
-    return std::any_of(value.begin(), value.end(), [&](const Json& one) { return meets_pattern_too_long(items, one); });
-  }
-  if (!value.is_object()) return false;
-  const Json properties = of("properties"), more = of("additionalProperties");
-  for (const auto& [name, one] : value.items())
-    if (meets_pattern_too_long(properties.is_object() && properties.contains(name) ? properties[name] : more, one))
-      return true;
-  return false;
-}
-
-const char* name_of_type(const Json& value) {
-  return value.is_string()           ? "text"
-         : value.is_boolean()        ? "true or false"
-         : value.is_number_integer() ? "a whole number"
-         : value.is_number()         ? "a number"
-         : value.is_array()          ? "a list"
-         : value.is_object()         ? "a map"
-                                     : "null";
-}
-
-/// Which of the rules that have no good words in valijson |value| breaks at the top of |schema|; empty: none.
-std::string broken_rule(const Json& schema, const Json& value) {
-  if (!schema.is_object()) return "";
-  const Json allowed = schema.value("enum", Json());
-  if (allowed.is_array() && std::find(allowed.begin(), allowed.end(), value) == allowed.end()) {
-    std::string all;
-    for (const Json& one : allowed) all += (all.empty() ? "" : ", ") + one.dump();
-    return "it must be one of " + shortened(all, 200);
-  }
-  const Json pattern = schema.value("pattern", Json());
-  if (pattern.is_string() && value.is_string() &&
-      !std::regex_search(value.get<std::string>(), std::regex(pattern.get<std::string>())))
-    return fmt::format("it does not match the pattern {}", pattern.get<std::string>());
-  return "";
-}
 
 using Takes = SchemaKeyword::Takes;
 
@@ -123,10 +64,9 @@ void check_format(const Node& format, Diagnostics& diagnostics) {
 void check_pattern(const Node& pattern, Diagnostics& diagnostics) {
   if (!pattern.is_string()) return;
   try {
-    std::regex compiled(pattern.text);
-  } catch (const std::regex_error&) {
-    diagnostics.error("E108", pattern.at, static_cast<int>(pattern.text.size()),
-                      fmt::format("`{}` is no regular expression", pattern.text));
+    Pattern compiled(pattern.text);
+  } catch (const PatternError& error) {
+    diagnostics.error("E108", ScalarWalk(pattern, diagnostics.source().text).position(error.offset), 1, error.message);
   }
 }
 
@@ -218,44 +158,6 @@ void check_schema_keywords(const Node& schema, bool input, Diagnostics& diagnost
     diagnostics.error("E108", member.at, static_cast<int>(member.key.size()),
                       fmt::format("`{}` is not among the JSON Schema keywords that flowrun knows", member.key), advice);
   }
-}
-
-std::vector<std::string> schema_errors(const Json& schema, const Json& value) {
-  std::vector<std::string> errors;
-  if (schema.is_boolean() || (schema.is_object() && schema.empty())) return errors;
-  if (meets_pattern_too_long(schema, value)) {
-    errors.push_back(fmt::format("text of more than {} bytes can not be matched with a `pattern`", kLongestForPattern));
-    return errors;
-  }
-  try {
-    valijson::Schema compiled;
-    valijson::SchemaParser parser;
-    parser.populateSchema(valijson::adapters::NlohmannJsonAdapter(schema), compiled);
-    valijson::Validator validator;
-    valijson::ValidationResults results;
-    if (validator.validate(compiled, valijson::adapters::NlohmannJsonAdapter(value), &results)) return errors;
-    for (valijson::ValidationResults::Error error; results.popError(error);) {
-      std::string where;
-      for (const std::string& part : error.context)
-        if (part != "<root>") where += part;
-      // The outer levels only repeat that an inner one failed.
-      if (error.description.rfind("Failed to validate", 0) == 0 && !errors.empty()) continue;
-      if (std::string ours = broken_rule(schema, value); where.empty() && !ours.empty()) error.description = ours;
-      if (error.description.rfind("Value type not permitted", 0) == 0) {
-        error.description = "the type is wrong";
-        if (where.empty() && schema.is_object() && schema.contains("type"))
-          error.description =
-              fmt::format("it must be of type {}, not {}",
-                          schema["type"].is_string() ? schema["type"].get<std::string>() : schema["type"].dump(),
-                          name_of_type(value));
-      }
-      errors.push_back(where.empty() ? error.description : where + ": " + error.description);
-    }
-    if (errors.empty()) errors.push_back("it does not satisfy its schema");
-  } catch (const std::exception& error) {
-    errors.push_back(std::string("the schema can not be used: ") + error.what());
-  }
-  return errors;
 }
 
 }  // namespace flowrun

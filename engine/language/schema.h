@@ -1,5 +1,5 @@
-// JSON Schema, the subset of flowrun-workflow(5): which keywords there are, and whether a value satisfies one. The
-// checking is valijson's.
+// JSON Schema, draft 7, the closed set of keywords of flowrun-workflow(5): which there are, and whether a value
+// satisfies a schema. Without `$ref`, so that time is bounded by the sizes of schema and value.
 #pragma once
 
 #include <string>
@@ -23,7 +23,8 @@ const std::vector<std::string>& schema_types();
 /// E108 for every keyword that is not in the subset. |input|: `default` and `env` may stand at the top.
 void check_schema_keywords(const Node& schema, bool input, Diagnostics& diagnostics);
 
-/// What |value| has against it, one line each; empty when it satisfies |schema|.
+/// What |value| has against it, one line each and only the first ones; empty when it satisfies |schema|, which has
+/// passed check_schema_keywords().
 std::vector<std::string> schema_errors(const Json& schema, const Json& value);
 
 }  // namespace flowrun

@@ -2,10 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <regex>
 
 #include "engine/language/expression.h"
 #include "engine/language/other_tools.h"
+#include "engine/language/pattern.h"
 #include "engine/language/tokens.h"
 
 namespace flowrun {
@@ -14,12 +14,14 @@ namespace {
 Failure refuse(std::string message) { return {"expression", std::move(message), "", 0, {}}; }
 
 void refuse_other_tools(const std::string& literal, ScalarWalk& walk, std::size_t from, Diagnostics& diagnostics) {
-  static const std::regex kBraces(R"(\{\{-?\s*[A-Za-z_.$][^{}]*?\s*-?\}\})");
-  std::smatch found;
-  if (literal.find("{{") == std::string::npos || !std::regex_search(literal, found, kBraces)) return;
-  diagnostics.error(
-      "E202", walk.position(from + static_cast<std::size_t>(found.position(0))), static_cast<int>(found.length(0)),
-      fmt::format("`{}` is the syntax of another tool", found[0].str()), advice_on_braces(found[0].str()));
+  static const Pattern kBraces(R"(\{\{-?\s*[A-Za-z_.$][^{}]*?\s*-?\}\})");
+  if (literal.find("{{") == std::string::npos) return;
+  const auto found = kBraces.first(literal);
+  if (!found) return;
+  const std::string_view braces = found->front();
+  diagnostics.error("E202", walk.position(from + static_cast<std::size_t>(braces.data() - literal.data())),
+                    static_cast<int>(braces.size()), fmt::format("`{}` is the syntax of another tool", braces),
+                    advice_on_braces(braces));
 }
 
 }  // namespace

@@ -3,8 +3,9 @@
 
 #include <algorithm>
 #include <cctype>
-#include <regex>
+#include <sstream>
 
+#include "engine/language/pattern.h"
 #include "engine/steps/http.h"
 #include "engine/steps/process.h"
 #include "engine/steps/reading.h"
@@ -13,18 +14,18 @@ namespace flowrun {
 namespace {
 
 bool is_error_pattern(const std::string& text) {
-  static const std::regex kNumbered(R"(http\.[1-5]([0-9][0-9]|xx)|exit\.[0-9]{1,3})");
-  return std::find(error_types().begin(), error_types().end(), text) != error_types().end() ||
-         std::regex_match(text, kNumbered);
+  static const Pattern kNumbered(R"(http\.[1-5]([0-9][0-9]|xx)|exit\.[0-9]{1,3})");
+  return std::find(error_types().begin(), error_types().end(), text) != error_types().end() || kNumbered.whole(text);
 }
 
 /// `write [ls, -l]` for `ls -l`; quotes and what a shell does with a line are not guessed at.
 std::string as_list(const std::string& line) {
-  static const std::regex kWords(R"(\s*[\w./:=@%+-]+(\s+[\w./:=@%+-]+)*\s*)"), kBlanks(R"(\s+)");
-  if (!std::regex_match(line, kWords)) return "write [PROGRAM, ARG, ...]";
-  std::size_t first = line.find_first_not_of(" \t\n");
-  return "write [" + std::regex_replace(line.substr(first, line.find_last_not_of(" \t\n") + 1 - first), kBlanks, ", ") +
-         "]";
+  static const Pattern kWords(R"(\s*[\w./:=@%+-]+(\s+[\w./:=@%+-]+)*\s*)");
+  if (!kWords.whole(line)) return "write [PROGRAM, ARG, ...]";
+  std::string list;
+  std::istringstream words(line);
+  for (std::string word; words >> word;) list += (list.empty() ? "" : ", ") + word;
+  return "write [" + list + "]";
 }
 
 /// A condition where only an expression is evaluated: `if: false` is one, too.
@@ -149,17 +150,16 @@ void read_paginate(Reading& reading, HttpStep& step, const Node& node) {
 
 void read_expect(Reading& reading, HttpStep& step, const Node& node) {
   auto add = [&](const Node& one) {
-    static const std::regex kClass("([1-5])xx"), kOne("[1-5][0-9][0-9]"), kRange("([1-5][0-9][0-9])-([1-5][0-9][0-9])");
-    std::smatch found;
+    static const Pattern kClass("([1-5])xx"), kOne("[1-5][0-9][0-9]"), kRange("([1-5][0-9][0-9])-([1-5][0-9][0-9])");
     if (one.text == "any") {
       step.expect.clear();
-    } else if (std::regex_match(one.text, found, kClass)) {
-      int first = std::stoi(found[1]) * 100;
+    } else if (kClass.whole(one.text)) {
+      int first = (one.text[0] - '0') * 100;
       step.expect.push_back({first, first + 99});
-    } else if (std::regex_match(one.text, kOne)) {
+    } else if (kOne.whole(one.text)) {
       step.expect.push_back({std::stoi(one.text), std::stoi(one.text)});
-    } else if (std::regex_match(one.text, found, kRange) && found[1] <= found[2]) {
-      step.expect.push_back({std::stoi(found[1]), std::stoi(found[2])});
+    } else if (auto found = kRange.whole(one.text); found && (*found)[1] <= (*found)[2]) {
+      step.expect.push_back({std::stoi(std::string((*found)[1])), std::stoi(std::string((*found)[2]))});
     } else {
       reading.error("E102", one.at, one.text.size(), fmt::format("`expect` does not know `{}`", one.text),
                     "for example 200, 2xx, 200-204, [200, 404] or any");
@@ -184,12 +184,11 @@ void read_expect(Reading& reading, HttpStep& step, const Node& node) {
 
 void read_url(Reading& reading, HttpStep& step, const Node& node) {
   if (!reading.is(node, Node::Kind::String, "http", "[METHOD] URL")) return;
-  static const std::regex kMethod(R"(^\s*([A-Za-z]+)\s+(?=\S))");
+  static const Pattern kMethod(R"(^(\s*([A-Za-z]+)\s+)\S)");
   Node url = node;
   std::size_t behind_method = 0;
-  std::smatch found;
-  if (std::regex_search(node.text, found, kMethod)) {
-    step.method = found[1];
+  if (auto found = kMethod.first(node.text)) {
+    step.method = (*found)[2];
     const std::vector<std::string>& methods = http_methods();
     if (std::find(methods.begin(), methods.end(), step.method) == methods.end()) {
       std::string upper = step.method;
@@ -198,17 +197,17 @@ void read_url(Reading& reading, HttpStep& step, const Node& node) {
       reading.error("E102", node.at, step.method.size(), fmt::format("no method `{}`", step.method),
                     near.empty() ? "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS" : "did you mean `" + near + "`?");
     }
-    behind_method = static_cast<std::size_t>(found.length(0));
+    behind_method = (*found)[1].size();
     url.text = node.text.substr(behind_method);
-    if (!url.block) url.at.column += static_cast<int>(found.length(0));
+    if (!url.block) url.at.column += static_cast<int>(behind_method);
   }
   bool allowed = std::exchange(reading.secrets_allowed, true);
   step.url = reading.text(node, behind_method);
   reading.secrets_allowed = allowed;
   if (step.url.constant() && !step.url.parts.empty()) {
     const std::string& text = std::get<std::string>(step.url.parts.front());
-    static const std::regex kWord("[A-Z]+");
-    bool only_method = std::regex_match(text, kWord);
+    static const Pattern kWord("[A-Z]+");
+    bool only_method = kWord.whole(text).has_value();
     if (text.rfind("http://", 0) != 0 && text.rfind("https://", 0) != 0)
       reading.error("E102", url.at, url.text.size(), fmt::format("`{}` is no http or https URL", text),
                     only_method || text.find("://") != std::string::npos ? "[METHOD] URL, for example GET https://..."

@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <regex>
 
 #include "engine/language/other_tools.h"
+#include "engine/language/pattern.h"
 #include "engine/steps/for_each.h"
 #include "engine/steps/graph.h"
 #include "engine/steps/plain.h"
@@ -17,12 +17,11 @@ namespace {
 constexpr double kMostItems = 1e6;  // flowrun-workflow(5), "Limits"
 
 void read_amount(Reading& reading, Join& join, const Node& node) {
-  static const std::regex kPercent(R"(([0-9]+(?:\.[0-9]+)?)%)");
-  std::smatch found;
+  static const Pattern kPercent(R"(([0-9]+(?:\.[0-9]+)?)%)");
   if (node.kind == Node::Kind::Integer && node.json().get<std::int64_t>() >= 0) {
     join.amount = node.json().get<double>();
-  } else if (node.is_scalar() && std::regex_match(node.text, found, kPercent)) {
-    join.amount = std::stod(found[1]);
+  } else if (auto found = node.is_scalar() ? kPercent.whole(node.text) : std::nullopt) {
+    join.amount = std::strtod(std::string((*found)[1]).c_str(), nullptr);
     join.percent = true;
     if (join.amount > 100) reading.error("E102", node.at, node.text.size(), "more than 100% can not be asked for");
   } else {

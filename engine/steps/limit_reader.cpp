@@ -2,8 +2,8 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
-#include <regex>
 
+#include "engine/language/pattern.h"
 #include "engine/steps/reading.h"
 
 namespace flowrun {
@@ -13,15 +13,15 @@ constexpr std::int64_t kFastest = 1000000;  // the dates of so many starts are k
 
 /// `50/s`, `300/m`, `1000/h`.
 bool parse_rate(const std::string& text, Limit& limit) {
-  static const std::regex kRate("0*([1-9][0-9]{0,6})/([smh])");
-  std::smatch found;
-  if (!std::regex_match(text, found, kRate)) return false;
-  std::int64_t rate = std::atoll(found[1].str().c_str());
+  static const Pattern kRate("0*([1-9][0-9]{0,6})/([smh])");
+  const auto found = kRate.whole(text);
+  if (!found) return false;
+  std::int64_t rate = std::atoll(std::string((*found)[1]).c_str());
   if (rate > kFastest) return false;
   limit.rate = rate;
-  limit.per = found[2] == "s"   ? std::chrono::seconds(1)
-              : found[2] == "m" ? std::chrono::minutes(1)
-                                : std::chrono::hours(1);
+  limit.per = (*found)[2] == "s"   ? std::chrono::seconds(1)
+              : (*found)[2] == "m" ? std::chrono::minutes(1)
+                                   : std::chrono::hours(1);
   limit.rate_text = text;
   return true;
 }

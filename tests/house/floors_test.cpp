@@ -34,6 +34,7 @@ const std::vector<Wrapped> kWrapped = {
     {std::regex("sqlite3(ext)?\\.h"), "engine/journal"},
     {std::regex("curl/.*"), "engine/executor"},
     {std::regex("yaml-cpp/.*"), "engine/language"},
+    {std::regex("re2/.*"), "engine/language"},
     {std::regex("(jq|jv)\\.h"), "engine/jq"},
     {std::regex("CLI/.*"), "cli"},
 };
