@@ -1,7 +1,9 @@
 #include "engine/language/core_schema.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
+#include <cstdint>
 #include <cstdlib>
 #include <string>
 
@@ -46,6 +48,18 @@ Node::Kind core_kind(std::string_view text) {
     if (digits() == 0) return Node::Kind::String;
   }
   return i == text.size() ? Node::Kind::Float : Node::Kind::String;
+}
+
+std::optional<Json> integer_of(std::string_view text) {
+  // Hexadecimal and octal carry no sign in the core schema.
+  int base = text.starts_with("0x") ? 16 : text.starts_with("0o") ? 8 : 10;
+  std::string_view digits = base == 10 ? text : text.substr(2);
+  if (digits.starts_with('+')) digits.remove_prefix(1);
+  std::int64_t number = 0;
+  if (std::from_chars(digits.data(), digits.data() + digits.size(), number, base).ec == std::errc{}) return number;
+  std::uint64_t large = 0;
+  if (std::from_chars(digits.data(), digits.data() + digits.size(), large, base).ec == std::errc{}) return large;
+  return std::nullopt;
 }
 
 bool is_finite(std::string_view text) {

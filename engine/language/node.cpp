@@ -2,23 +2,12 @@
 #include "engine/language/node.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
+
+#include "engine/language/core_schema.h"
 
 namespace flowrun {
 namespace {
-
-Json integer_of(std::string_view text) {
-  // Hexadecimal and octal carry no sign in the core schema.
-  int base = text.starts_with("0x") ? 16 : text.starts_with("0o") ? 8 : 10;
-  std::string_view digits = base == 10 ? text : text.substr(2);
-  if (digits.starts_with('+')) digits.remove_prefix(1);
-  std::int64_t number = 0;
-  if (std::from_chars(digits.data(), digits.data() + digits.size(), number, base).ec == std::errc{}) return number;
-  std::uint64_t large = 0;
-  if (std::from_chars(digits.data(), digits.data() + digits.size(), large, base).ec == std::errc{}) return large;
-  return std::strtod(std::string(digits).c_str(), nullptr);
-}
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
@@ -108,7 +97,7 @@ Json Node::json() const {
     case Kind::Boolean:
       return text.front() == 't' || text.front() == 'T';
     case Kind::Integer:
-      return integer_of(text);
+      return *integer_of(text);  // the reader has refused what does not fit
     case Kind::Float:
       return std::strtod(text.c_str(), nullptr);
     case Kind::String:

@@ -1,17 +1,14 @@
-// YAML text to nodes, on top of yaml-cpp's events. Does itself what yaml-cpp leaves open: the types of the 1.2 core
-// schema, duplicate keys, limits, and positions of values.
+// YAML events to nodes. Does what the parser leaves open: the types of the 1.2 core schema, duplicate keys, aliases,
+// limits.
 #include <fmt/format.h>
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/exceptions.h>
-#include <yaml-cpp/parser.h>
 
 #include <algorithm>
-#include <sstream>
 #include <unordered_map>
 
 #include "engine/language/core_schema.h"
 #include "engine/language/node.h"
 #include "engine/language/other_tools.h"
+#include "engine/language/yaml_events.h"
 #include "engine/language/yaml_faults.h"
 #include "engine/language/yaml_quirks.h"
 #include "engine/language/yaml_text.h"
@@ -23,21 +20,20 @@ constexpr std::size_t kMaxNodes = 100'000;
 // Aliases of long texts count too: a thousand times a megabyte is few nodes and much memory.
 constexpr std::size_t kMaxAliasedText = 16 << 20;
 
-/// Builds the node tree out of yaml-cpp's events. Throws Refusal.
-class Builder : public YAML::EventHandler {
+/// Builds the node tree out of the events. Throws Refusal.
+class Builder {
  public:
   Builder(const YamlText& text, Diagnostics& diagnostics) : text_(text), diagnostics_(diagnostics) {}
 
   bool has_document() const { return has_document_; }
-  /// Where the parser was when it last told something.
-  std::size_t last_offset() const { return last_offset_; }
-  /// The outermost bracket that is still open; npos when there is none.
-  std::size_t open_flow() const {
+  /// The outermost and the innermost bracket that is still open; npos when there is none.
+  std::size_t outer_bracket() const {
     auto flow = std::find_if(frames_.begin(), frames_.end(), [](const Frame& frame) { return !frame.indented; });
-    if (flow == frames_.end()) return std::string_view::npos;
-    return text_.start(flow->node.at.line) + static_cast<std::size_t>(flow->node.at.column - 1);
+    return flow == frames_.end() ? std::string_view::npos : text_.offset(flow->node.at);
   }
-  bool last_was_key() const { return !frames_.empty() && frames_.back().key.has_value(); }
+  std::size_t inner_bracket() const {
+    return frames_.empty() || frames_.back().indented ? outer_bracket() : text_.offset(frames_.back().node.at);
+  }
   Node take() {
     if (merge_keys_) drop_merge_keys(root_);
     return std::move(root_);
@@ -53,96 +49,45 @@ class Builder : public YAML::EventHandler {
     });
   }
 
-  void OnDocumentStart(const YAML::Mark& mark) override {
-    if (has_document_)
-      throw Refusal{"E006", offset(mark), 3, "a second document begins here; a file holds one workflow",
-                    "move it to a file of its own"};
-    has_document_ = true;
-  }
-  void OnDocumentEnd() override {}
-
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    std::size_t begin = behind_properties(offset(mark));
-    std::string_view rest = text_.all().substr(std::min(begin, text_.all().size()));
-    Node node;
-    node.plain = true;
-    node.at = text_.position(begin);
-    if (rest.starts_with('~'))
-      node.text = "~";
-    else if (rest.size() >= 4 && core_kind(rest.substr(0, 4)) == Node::Kind::Null)
-      node.text = std::string(rest.substr(0, 4));
-    else if (expects_value())
-      node.at = frames_.back().key_at;  // the parser's mark is of whatever comes next
-    else
-      node.at = text_.position(begin = dash_before(begin));
-    scalar(std::move(node), anchor, begin);
-  }
-
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                const std::string& value) override {
-    std::size_t begin = behind_properties(offset(mark));
-    check_tag(tag, offset(mark));
-    Node node;
-    node.text = value;
-    node.at = text_.position(begin);
-    node.plain = tag != "!";
-    char first = text_.at(begin);
-    if (node.plain && (first == '"' || first == '\'' || first == '|' || first == '>')) node.plain = false;
-    if (!node.plain && (first == '"' || first == '\'') && !closes(begin))
-      throw Refusal{"E001", begin, 1, "this quote is never closed"};
-    node.block = !node.plain && (first == '|' || first == '>');
-    node.kind = node.plain ? core_kind(value) : Node::Kind::String;
-    if (node.block) node.at = block_start(begin);
-    node.offset = node.block ? text_.start(node.at.line) : begin;
-    if (node.kind == Node::Kind::Float && !is_finite(value))
-      throw Refusal{"E001", begin, static_cast<int>(value.size()),
-                    fmt::format("`{}` is a number that JSON has no way to write", value), "put it in quotes"};
-    if (node.plain && expects_value() && (node.is_string() || frames_.back().key == "shell"))
-      if (auto quirk = cut_by_comment(text_.all(), begin, value, frames_.back().key == "shell")) report(*quirk);
-    if (node.plain && !expects_value() && node.is_string())
-      if (auto quirk = cut_by_comment(text_.all(), begin, value, false)) report(*quirk);
-    scalar(std::move(node), anchor, begin);
-  }
-
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    last_offset_ = offset(mark);
-    auto found = anchors_.find(anchor);
-    if (found == anchors_.end())
-      throw Refusal{"E001", last_offset_, 1, "this alias stands for the value that it is part of"};
-    const Node& target = resolve(found->second);
-    if (expects_key()) {
-      if (!target.is_scalar())
-        throw Refusal{"E001", last_offset_, 1, "a key must be text, not " + std::string(target.kind_name())};
-      key(target.text, last_offset_, false);
-      return;
+  void add(YamlEvent event) {
+    if (event.tagged) check_tag(event.tag, *event.tagged);
+    switch (event.kind) {
+      case YamlEvent::Kind::Document:
+        document(event);
+        break;
+      case YamlEvent::Kind::Scalar:
+        if (event.begin)
+          scalar(std::move(event));
+        else
+          nothing(event);
+        break;
+      case YamlEvent::Kind::Alias:
+        alias(event);
+        break;
+      case YamlEvent::Kind::List:
+        begin(event, Node::Kind::List);
+        break;
+      case YamlEvent::Kind::Map:
+        begin(event, Node::Kind::Map);
+        break;
+      case YamlEvent::Kind::End:
+        end();
+        break;
     }
-    measure(target, frames_.size() + 1);
-    attach(Node(target), 0);
+    last_end_ = std::max(last_end_, event.end);
   }
-
-  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value style) override {
-    begin(mark, tag, anchor, style, Node::Kind::List);
-  }
-  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value style) override {
-    begin(mark, tag, anchor, style, Node::Kind::Map);
-  }
-  void OnSequenceEnd() override { end(); }
-  void OnMapEnd() override { end(); }
 
  private:
   /// A list or map that is being read.
   struct Frame {
     Node node;
-    YAML::anchor_t anchor = 0;
+    std::string anchor;
     bool indented = false;           ///< block style
     std::optional<std::string> key;  ///< Map: of the value that comes next
     Position key_at;
     std::unordered_map<std::string, Position> seen;
   };
 
-  std::size_t offset(const YAML::Mark& mark) { return static_cast<std::size_t>(std::max(mark.pos, 0)); }
   bool expects_key() const {
     return !frames_.empty() && frames_.back().node.is_map() && !frames_.back().key.has_value();
   }
@@ -155,7 +100,7 @@ class Builder : public YAML::EventHandler {
   }
 
   void check_tag(const std::string& tag, std::size_t where) {
-    if (tag.empty() || tag == "?" || tag == "!") return;
+    if (tag == "!") return;
     std::size_t end = std::min(text_.all().find_first_of(" \t\r\n,", where), text_.all().size());
     std::string_view written = text_.all().substr(where, end - where);
     diagnostics_.error("E005", text_.position(where), static_cast<int>(std::max<std::size_t>(written.size(), 1)),
@@ -163,68 +108,128 @@ class Builder : public YAML::EventHandler {
                        "leave it out; quotes make text of a value");
   }
 
-  /// yaml-cpp marks a value where its anchor or tag begins; this skips those.
-  std::size_t behind_properties(std::size_t at) {
+  void document(const YamlEvent& event) {
+    if (has_document_)
+      throw Refusal{"E006", event.begin.value_or(last_end_), 3,
+                    "a second document begins here; a file holds one workflow", "move it to a file of its own"};
+    has_document_ = true;
+  }
+
+  /// The `-` of an empty item of a list, behind what was read last; else where that ended.
+  std::size_t next_dash() const {
     std::string_view all = text_.all();
-    while (at < all.size() && (all[at] == '&' || all[at] == '!')) {
-      std::size_t next = std::min(all.find_first_of(" \t\r\n", at), all.size());
-      for (;;) {
-        next = std::min(all.find_first_not_of(" \t\r\n", next), all.size());
-        if (next >= all.size() || all[next] != '#') break;
-        next = std::min(all.find('\n', next), all.size());
-      }
-      if (next >= all.size()) return at;
-      at = next;
+    for (std::size_t i = last_end_; i < all.size(); ++i) {
+      if (all[i] == '-') return i;
+      if (all[i] == '#') i = std::min(all.find('\n', i), all.size());
     }
-    return at;
+    return last_end_;
   }
 
-  /// The `-` of the empty list item that ends before |next|; |next| itself when there is none.
-  std::size_t dash_before(std::size_t next) const {
-    std::size_t end = next;
-    for (int line = text_.position(next).line; line > 0; --line) {
-      std::string_view before = text_.all().substr(text_.start(line), end - text_.start(line));
-      before = before.substr(0, std::min(before.find('#'), before.size()));
-      std::size_t last = before.find_last_not_of(" \t\r\n");
-      if (last != std::string_view::npos) return before[last] == '-' ? text_.start(line) + last : next;
-      end = text_.start(line);
+  /// A value that is not written.
+  void nothing(const YamlEvent& event) {
+    Node node;
+    node.plain = event.tag != "!";
+    if (!node.plain) node.kind = Node::Kind::String;
+    std::size_t where = last_end_;
+    if (expects_value()) {
+      node.at = frames_.back().key_at;
+    } else {
+      where = next_dash();
+      last_end_ = std::min(where + 1, text_.all().size());
+      node.at = text_.position(where);
     }
-    return next;
+    place(std::move(node), event.anchor, where);
   }
 
-  /// yaml-cpp takes the end of the file for a closing quote.
-  bool closes(std::size_t quote) const {
-    std::string_view all = text_.all();
-    for (std::size_t i = quote + 1; i < all.size(); ++i) {
-      bool escape = all[quote] == '"' ? all[i] == '\\' : all.substr(i, 2) == "''";
-      if (escape)
-        ++i;
-      else if (all[i] == all[quote])
-        return true;
-    }
-    return false;
+  void scalar(YamlEvent event) {
+    const bool quoted = event.style == YamlEvent::Style::Single || event.style == YamlEvent::Style::Double;
+    const std::size_t begin = *event.begin - (quoted ? 1 : 0);
+    if (event.style != YamlEvent::Style::Block) check_deeper(begin, event.end);
+    Node node;
+    node.text = std::move(event.text);
+    node.at = text_.position(begin);
+    node.plain = event.style == YamlEvent::Style::Plain && event.tag != "!";
+    node.block = event.style == YamlEvent::Style::Block;
+    node.kind = node.plain ? core_kind(node.text) : Node::Kind::String;
+    if (node.block) node.at = block_start(node.at);
+    node.offset = node.block ? text_.start(node.at.line) : begin;
+    if ((node.kind == Node::Kind::Float && !is_finite(node.text)) ||
+        (node.kind == Node::Kind::Integer && !integer_of(node.text)))
+      throw Refusal{"E001", begin, static_cast<int>(node.text.size()),
+                    node.kind == Node::Kind::Float
+                        ? fmt::format("`{}` is a number that JSON has no way to write", node.text)
+                        : fmt::format("`{}` is an integer that does not fit into 64 bits", node.text),
+                    "put it in quotes"};
+    if (node.plain && expects_value() && (node.is_string() || frames_.back().key == "shell"))
+      if (auto quirk = cut_by_comment(text_.all(), begin, node.text, frames_.back().key == "shell")) report(*quirk);
+    if (node.plain && !expects_value() && node.is_string())
+      if (auto quirk = cut_by_comment(text_.all(), begin, node.text, false)) report(*quirk);
+    place(std::move(node), event.anchor, begin);
   }
 
-  /// Where the text of the block scalar begins whose `|` or `>` is at |header|.
-  Position block_start(std::size_t header) {
-    Position at = text_.position(header);
-    int first = at.line + 1;
-    for (int line = first; line <= text_.lines(); ++line) {
-      std::size_t indent = text_.line(line).find_first_not_of(' ');
-      if (indent == std::string_view::npos) continue;
-      return {first, static_cast<int>(indent) + 1};
+  /// A value from |begin| to |end| stands deeper than what it is part of, on each of its lines. The parser does not
+  /// insist.
+  void check_deeper(std::size_t begin, std::size_t end) const {
+    if (frames_.empty() || !frames_.back().indented || expects_key()) return;
+    const Position first = text_.position(begin), last = text_.position(end);
+    const int column = frames_.back().node.at.column;
+    for (int line = first.line; line <= last.line; ++line) {
+      const std::size_t indent = text_.line(line).find_first_not_of(" \t");
+      if (indent == std::string_view::npos || static_cast<int>(indent) >= column) continue;
+      if (line == first.line && first.column > column) continue;
+      throw Refusal{"E001", text_.start(line) + indent, 1, "this value is not deeper than its key or its `-`",
+                    "indent it"};
     }
-    return at;
   }
 
-  void scalar(Node node, YAML::anchor_t anchor, std::size_t where) {
-    last_offset_ = where;
-    if (expects_key()) {
-      // The key can be aliased, but has no place in the tree to find it again.
-      key(node.text, where, node.plain);
+  void alias(const YamlEvent& event) {
+    last_offset_ = *event.begin - 1;  // of the `*`
+    check_deeper(last_offset_, last_offset_);
+    const int length = static_cast<int>(event.text.size()) + 1;
+    if (const auto found = key_anchors_.find(event.text); found != key_anchors_.end()) {
+      if (expects_key())
+        key(found->second.text, last_offset_, false);
+      else
+        place(Node(found->second), "", last_offset_);
       return;
     }
+    const auto found = anchors_.find(event.text);
+    if (found == anchors_.end()) {
+      const bool within =
+          std::any_of(frames_.begin(), frames_.end(), [&](const Frame& frame) { return frame.anchor == event.text; });
+      if (within) throw Refusal{"E001", last_offset_, length, "this alias stands for the value that it is part of"};
+      throw Refusal{"E001", last_offset_, length, "`*` makes an alias, and no anchor `&` of this name is above",
+                    "put the value in quotes if it is text"};
+    }
+    const Node& target = resolve(found->second);
+    if (expects_key()) {
+      if (!target.is_scalar())
+        throw Refusal{"E001", last_offset_, length, "a key must be text, not " + std::string(target.kind_name())};
+      key(target.text, last_offset_, false);
+      return;
+    }
+    measure(target, frames_.size() + 1);
+    attach(Node(target), "");
+  }
+
+  /// Where the text of a block scalar begins whose first line is that of |at|.
+  Position block_start(Position at) const {
+    for (int line = at.line; line <= text_.lines(); ++line) {
+      std::size_t indent = text_.line(line).find_first_not_of(' ');
+      if (indent != std::string_view::npos) return {at.line, static_cast<int>(indent) + 1};
+    }
+    return at;
+  }
+
+  void place(Node node, const std::string& anchor, std::size_t where) {
+    last_offset_ = where;
     count(1, where);
+    if (expects_key()) {
+      key(node.text, where, node.plain);
+      // It has no place in the tree where an alias would find it again.
+      if (!anchor.empty()) key_anchors_[anchor] = std::move(node);
+      return;
+    }
     attach(std::move(node), anchor);
   }
 
@@ -253,20 +258,19 @@ class Builder : public YAML::EventHandler {
     frame.key_at = at;
   }
 
-  void begin(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value style,
-             Node::Kind kind) {
-    std::size_t where = behind_properties(offset(mark));
-    check_tag(tag, offset(mark));
+  void begin(const YamlEvent& event, Node::Kind kind) {
+    const std::size_t where = event.begin.value_or(last_end_);
     last_offset_ = where;
     if (expects_key()) refuse_key(where, kind);
+    if (event.flow) check_deeper(where, where);
     if (frames_.size() >= kMaxYamlDepth)
       throw Refusal{"E008", where, 1, fmt::format("nested deeper than {} levels", kMaxYamlDepth)};
     count(1, where);
     Frame frame;
     frame.node.kind = kind;
     frame.node.at = text_.position(where);
-    frame.anchor = anchor;
-    frame.indented = style == YAML::EmitterStyle::Block;
+    frame.anchor = event.anchor;
+    frame.indented = !event.flow;
     frames_.push_back(std::move(frame));
   }
 
@@ -293,8 +297,9 @@ class Builder : public YAML::EventHandler {
     attach(std::move(frame.node), frame.anchor);
   }
 
-  void attach(Node node, YAML::anchor_t anchor) {
-    if (anchor != 0) {
+  void attach(Node node, const std::string& anchor) {
+    if (!anchor.empty()) {
+      key_anchors_.erase(anchor);
       std::vector<std::size_t> path;
       for (const Frame& frame : frames_)
         path.push_back(frame.node.is_list() ? frame.node.items.size() : frame.node.members.size());
@@ -354,11 +359,13 @@ class Builder : public YAML::EventHandler {
   const YamlText& text_;
   Diagnostics& diagnostics_;
   std::vector<Frame> frames_;
-  std::unordered_map<YAML::anchor_t, std::vector<std::size_t>> anchors_;  ///< finished nodes: indices from the root
+  std::unordered_map<std::string, std::vector<std::size_t>> anchors_;  ///< finished nodes: indices from the root
+  std::unordered_map<std::string, Node> key_anchors_;                  ///< of keys
   Node root_;
   std::size_t nodes_ = 0;
   std::size_t aliased_text_ = 0;
   std::size_t last_offset_ = 0;
+  std::size_t last_end_ = 0;  ///< of what was read last
   bool has_document_ = false;
   bool merge_keys_ = false;
 };
@@ -376,29 +383,22 @@ std::optional<Node> read_yaml(Diagnostics& diagnostics) {
     refuse(YamlText(bytes), *refusal);
     return std::nullopt;
   }
-  std::string rewritten;
-  std::size_t first = bytes.find_first_not_of(" \t\r\n");
-  if (first != std::string_view::npos && bytes[first] == '{' && bytes.find("\\u") != std::string_view::npos) {
-    rewritten = without_surrogates(bytes);
-    bytes = rewritten;
-  }
   YamlText text(bytes);
   Builder builder(text, diagnostics);
+  YamlEvents events(bytes);
   try {
-    std::istringstream stream{std::string(bytes)};
-    YAML::Parser parser(stream);
-    while (parser.HandleNextDocument(builder)) {
-    }
+    while (auto event = events.next()) builder.add(std::move(*event));
   } catch (const Refusal& refusal) {
     refuse(text, refusal);
     return std::nullopt;
-  } catch (const YAML::Exception& exception) {
-    auto where = static_cast<std::size_t>(std::max(exception.mark.pos, 0));
-    std::size_t hash = comment_in_flow(text, exception.msg, builder.open_flow(), where);
-    if (auto quirk = broken_near(text, where))
-      builder.report(*quirk);
-    else if (hash == where)
-      refuse(text, translated(text, exception.msg, where, builder.last_offset() + (builder.last_was_key() ? 1 : 0)));
+  }
+  if (auto error = events.error()) {
+    const std::vector<Quirk> quirks = broken_near(text, *error);
+    const std::size_t hash = comment_in_flow(text, *error, builder.outer_bracket());
+    for (const Quirk& quirk : quirks) builder.report(quirk);
+    if (!quirks.empty()) return std::nullopt;
+    if (hash == error->begin)
+      refuse(text, translated(text, *error, builder.inner_bracket()));
     else if (!builder.has_told(text.position(hash)))
       refuse(text, {"E001", hash, 1, "a comment begins at this ` #`, and the bracket that should close is in it",
                     "put the text in quotes"});

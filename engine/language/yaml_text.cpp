@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
-
 namespace flowrun {
 namespace {
 
@@ -36,48 +34,11 @@ std::size_t find_not_text(std::string_view text) {
   return std::string_view::npos;
 }
 
-/// Where so many brackets are open that yaml-cpp must not see the text, or npos.
-std::size_t far_too_deep(std::string_view text) {
-  constexpr std::ptrdiff_t kHopeless = 2000;  // far beyond what scripts and quoted text have of unpaired brackets
-  std::ptrdiff_t open = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '[' || text[i] == '{') ++open;
-    if ((text[i] == ']' || text[i] == '}') && open > 0) --open;
-    if (open > kHopeless) return i;
-  }
-  return std::string_view::npos;
-}
-
 }  // namespace
 
 bool indented_by_tab(std::string_view line) {
   std::size_t text = line.find_first_not_of(" \t");
   return line.substr(0, std::min(text, line.size())).find('\t') != std::string_view::npos;
-}
-
-std::string without_surrogates(std::string_view json) {
-  std::string out;
-  auto unit = [&](std::size_t at) -> unsigned {
-    if (at + 6 > json.size() || json[at] != '\\' || json[at + 1] != 'u') return 0;
-    return static_cast<unsigned>(std::strtoul(std::string(json.substr(at + 2, 4)).c_str(), nullptr, 16));
-  };
-  for (std::size_t i = 0; i < json.size();) {
-    unsigned high = unit(i);
-    unsigned low = high >= 0xD800 && high < 0xDC00 ? unit(i + 6) : 0;
-    if (low >= 0xDC00 && low < 0xE000) {
-      unsigned character = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-      out += static_cast<char>(0xF0 | (character >> 18));
-      out += static_cast<char>(0x80 | ((character >> 12) & 0x3F));
-      out += static_cast<char>(0x80 | ((character >> 6) & 0x3F));
-      out += static_cast<char>(0x80 | (character & 0x3F));
-      i += 12;
-      continue;
-    }
-    std::size_t step = json[i] == '\\' && i + 1 < json.size() ? 2 : 1;
-    out += json.substr(i, step);
-    i += step;
-  }
-  return out;
 }
 
 std::optional<Refusal> refused_bytes(std::string_view text) {
@@ -90,8 +51,6 @@ std::optional<Refusal> refused_bytes(std::string_view text) {
     if (value < 0x80) return Refusal{"E007", bad, 1, fmt::format("byte 0x{:02x}: this is no text file", value), ""};
     return Refusal{"E007", bad, 1, fmt::format("byte 0x{:02x} is not UTF-8", value), "save the file as UTF-8"};
   }
-  if (std::size_t deep = far_too_deep(text); deep != std::string_view::npos)
-    return Refusal{"E008", deep, 1, fmt::format("nested deeper than {} levels", kMaxYamlDepth)};
   return std::nullopt;
 }
 

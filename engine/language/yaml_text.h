@@ -38,6 +38,7 @@ class YamlText {
     auto line = std::upper_bound(starts_.begin(), starts_.end(), offset) - 1;
     return {static_cast<int>(line - starts_.begin()) + 1, static_cast<int>(offset - *line) + 1};
   }
+  std::size_t offset(Position at) const { return start(at.line) + static_cast<std::size_t>(at.column - 1); }
   std::string_view line(int number) const {
     std::size_t index = static_cast<std::size_t>(number) - 1;
     if (number < 1 || index >= starts_.size()) return {};
@@ -58,9 +59,5 @@ bool indented_by_tab(std::string_view line);
 
 /// What is wrong with the bytes, before YAML is asked.
 std::optional<Refusal> refused_bytes(std::string_view text);
-
-/// JSON writes characters beyond U+FFFF as two \u escapes, which YAML does not know. They become the character itself,
-/// which moves what follows on the line to the left.
-std::string without_surrogates(std::string_view json);
 
 }  // namespace flowrun

@@ -329,7 +329,7 @@ class Cases {
     }
     const std::string file = stage_.write("long.yaml", text);
     add(
-        "validate", "validate " + n(steps) + " steps", "yaml-cpp loading the file", Goal::AtMost, 3,
+        "validate", "validate " + n(steps) + " steps", "libfyaml loading the file", Goal::AtMost, 3,
         [=, this] {
           return time({stage_.binary("flowrun"), "validate", file});
         },

@@ -56,8 +56,8 @@ TEST_CASE("plain scalars have the types of YAML 1.2, not of YAML 1.1") {
   CHECK(json("a:\nb: ''\n") == Json::parse(R"({"a": null, "b": ""})"));
   CHECK(json("[017, 0o17, 0x1F, -3, +4]") == Json::parse("[17, 15, 31, -3, 4]"));
   CHECK(json("[1.5, .5, 5., 1e3, -1.5E-2]") == Json::parse("[1.5, 0.5, 5.0, 1000.0, -0.015]"));
-  CHECK(json("[1_000, 12:30, 1.2.3, 0b1, 1e, -, ., 3m, 0x]") ==
-        Json::parse(R"(["1_000", "12:30", "1.2.3", "0b1", "1e", "-", ".", "3m", "0x"])"));
+  CHECK(json("[1_000, 12:30, 1.2.3, 0b1, 1e, ., 3m, 0x]") ==
+        Json::parse(R"(["1_000", "12:30", "1.2.3", "0b1", "1e", ".", "3m", "0x"])"));
   CHECK(json("[9223372036854775807, -9223372036854775808, 18446744073709551615]").dump() ==
         "[9223372036854775807,-9223372036854775808,18446744073709551615]");
   CHECK(json("['1', \"true\", \"\", 'null']") == Json::parse(R"(["1", "true", "", "null"])"));
@@ -205,12 +205,14 @@ TEST_CASE("faults of YAML are told in words, where they are") {
       {"a: @foo\n", "E001 1:4", "can not begin with `@`"},
       {"a: *.txt\n", "E001 1:4", "alias"},
       {"a: 1\nb: \"x\nc: 2\n", "E001 2:4", "never closed"},
-      {"a: [1\nb: 2\n", "E001 2:2", "`]` is missing"},
+      {"a: [1\nb: 2\n", "E001 1:4", "never closed"},
+      {"a: [{b: 1]\n", "E001 1:10", "closes nothing"},
+      {"a: {b: 1 {c: 2}}\n", "E001 1:10", "is missing here"},
       {"b: ]\n", "E001 1:4", "closes nothing"},
       {"a: 1\n b: 2\n", "E001 2:2", "indentation"},
       {"a:\n  b: 1\n c: 2\n", "E001 3:2", "indentation"},
       {"a: - b\n", "E001 1:4", "line of its own"},
-      {"a: 1\nb\nc: 2\n", "E001 3:1", "line above"},
+      {"a: 1\nb\nc: 2\n", "E001 2:1", "neither a key"},
       {"a: \"x\\q\"\n", "E001 1:6", "escape"},
       {"? [a]\n: 3\n", "E001 1:3", "a key must be text"},
       {"a: 'it''s\nb: c\n", "E001 1:4", "never closed"},
@@ -249,7 +251,7 @@ TEST_CASE("limits stop what is too large, too deep or grows by aliases") {
   CHECK(found("a: " + std::string(4 << 20, 'x')) == "E008 1:1");
   CHECK(found("a: " + times("[", 63) + times("]", 63)).empty());
   CHECK(found("a: " + times("[", 64) + times("]", 64)) == "E008 1:67");
-  CHECK(found(times("[", 100000)) == "E008 1:2001");
+  CHECK(found(times("[", 100000)) == "E008 1:65");
   CHECK(found(times("- ", 100000) + "x") == "E008 1:129");
   CHECK(found("[" + times("1,", 100000) + "1]").substr(0, 4) == "E008");
 
@@ -277,7 +279,7 @@ TEST_CASE("an empty item of a list is blamed where its dash stands") {
 TEST_CASE("a comment that hides a bracket is told of where it begins") {
   CHECK(found("a: { b: go, c: Merge PR #4? }\n") == "E001 1:25");
   CHECK(found("a: { b: [gh, #4] }\nc: { d: e }\n") == "E001 1:14");
-  CHECK(found("a: { b: \"x #1 }\", c: d\n") == "E001 2:1");
+  CHECK(found("a: { b: \"x #1 }\", c: d\n") == "E001 1:4");
   CHECK(found("a: { shell: echo issue #4 }\n") == "E003 1:24");
   CHECK(has(told("a: { shell: echo issue #4 }\n"), "shell: |\n"));
 }
@@ -287,9 +289,9 @@ TEST_CASE("text behind a closing quote is a fault of quoting, not of indentation
   CHECK(has(told("shell: 'it's me'\n"), "or write `''` within single ones"));
 }
 
-TEST_CASE("a question mark within braces ends the text, and is not said to begin it") {
-  CHECK(has(told("{ http: https://x.example/search?q=x }\n"), "1:33: error[E001]: `?` ends the text here"));
-  CHECK(has(told("{ prompt: Go now?, timeout: 1h }\n"), "`?` ends the text here"));
+TEST_CASE("a question mark within braces is text") {
+  CHECK(json("{ http: https://x.example/search?q=x }\n") == Json::parse(R"({"http": "https://x.example/search?q=x"})"));
+  CHECK(json("{ prompt: Go now?, timeout: 1h }\n") == Json::parse(R"({"prompt": "Go now?", "timeout": "1h"})"));
 }
 
 TEST_CASE("an expression in braces takes its whole value along to a line of its own") {
