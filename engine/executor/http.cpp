@@ -18,6 +18,12 @@ constexpr std::size_t kCrowd = 256;      // from so many at once memory counts m
 constexpr std::size_t kLaneWidth = 256;  // a lane's transfers at once
 constexpr std::size_t kMostIdle = 64;    // easy handles kept for the next transfers
 
+/// How long |transfer| may wait for another that looks the name of its host up: that is part of connecting.
+std::chrono::steady_clock::time_point waits_until(const Transfer& transfer) {
+  const Duration connecting = transfer.request().connect_timeout;
+  return transfer.begun + std::min(connecting, transfer.task.timeout.value_or(connecting));
+}
+
 }  // namespace
 
 Http::Http(Worker& worker) : worker_(worker), sockets_(worker.epoll()) {}
@@ -68,7 +74,11 @@ int Http::on_socket(Lane& lane, int socket, int what) {
 void Http::on_timer(Lane& lane, long ms) {
   lane.due.reset();
   if (ms >= 0) lane.due = std::chrono::steady_clock::now() + Duration(ms);
-  std::optional<std::chrono::steady_clock::time_point> next;
+  set_alarm();
+}
+
+void Http::set_alarm() {
+  std::optional<std::chrono::steady_clock::time_point> next = waited_;
   for (const auto& each : lanes_)
     if (each->due && (!next || *each->due < *next)) next = each->due;
   worker_.http_alarm(next);
@@ -76,6 +86,7 @@ void Http::on_timer(Lane& lane, long ms) {
 
 void Http::begin(Task task) {
   auto transfer = std::make_unique<Transfer>();
+  transfer->begun = std::chrono::steady_clock::now();
   transfer->task = std::move(task);
   const Secrets& secrets = worker_.shared().secrets();
   transfer->conceal(secrets.mask());
@@ -95,32 +106,35 @@ void Http::begin(Task task) {
   ++lane.transfers;
   // The first to a new host goes alone: each of many at once would look its name up, in a thread of its own.
   Host& host = lane.hosts[transfer->host];
-  if (host.state == Host::State::Connecting) {
+  if (host.state == Host::State::Asked) {
+    const auto until = waits_until(*transfer);
+    if (!waited_ || until < *waited_) {
+      waited_ = until;
+      set_alarm();
+    }
     by_path_[transfer->task.path] = transfer.get();
     host.waiting.push_back(std::move(transfer));
     return;
   }
   if (host.state == Host::State::Unknown) {
-    host.state = Host::State::Connecting;
+    host.state = Host::State::Asked;
     first_.push_back(transfer.get());
   }
   start(std::move(transfer));
 }
 
 void Http::start(std::unique_ptr<Transfer> transfer) {
-  transfer->begun = std::chrono::steady_clock::now();
   CURL* idle = nullptr;
   if (!idle_.empty()) {
     idle = idle_.back();
     idle_.pop_back();
   }
   if (!transfer->take_handle(idle, sockets_)) {
-    refuse(*transfer, "libcurl is out of memory");
+    refuse(*transfer, {"internal", "libcurl is out of memory", "", 0, {}});
     return;
   }
-  if (std::string trouble = transfer->prepare(worker_.shared().options.run_dir, running_.size() >= kCrowd);
-      !trouble.empty()) {
-    refuse(*transfer, std::move(trouble));
+  if (auto trouble = transfer->prepare(worker_.shared().options.run_dir, running_.size() >= kCrowd)) {
+    refuse(*transfer, std::move(*trouble));
     transfer->give_handle_back(false);
     return;
   }
@@ -136,12 +150,13 @@ void Http::leave(const Transfer& transfer) {
   // A later attempt may have its place already.
   if (auto known = by_path_.find(transfer.task.path); known != by_path_.end() && known->second == &transfer)
     by_path_.erase(known);
-  if (std::erase(first_, &transfer) > 0) connected_.push_back({transfer.lane, transfer.host});
+  if (std::erase(first_, &transfer) > 0) located_.push_back({transfer.lane, transfer.host});
 }
 
-void Http::refuse(Transfer& transfer, std::string why) {
+void Http::refuse(Transfer& transfer, Failure why) {
   Result result;
-  result.failure = Failure{"internal", std::move(why), "", 0, {}};
+  result.failure = std::move(why);
+  result.took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - transfer.begun);
   result.sent = false;
   leave(transfer);
   worker_.shared().tell_ended(transfer.task, std::move(result));
@@ -166,6 +181,24 @@ void Http::due() {
     int running = 0;
     web().curl_multi_socket_action(lanes_[i]->multi, CURL_SOCKET_TIMEOUT, 0, &running);
   }
+  if (waited_ && *waited_ <= now) end_waiting(now);
+  set_alarm();
+}
+
+void Http::end_waiting(std::chrono::steady_clock::time_point now) {
+  waited_.reset();
+  for (auto& lane : lanes_)
+    for (auto& [name, host] : lane->hosts)
+      std::erase_if(host.waiting, [&](const std::unique_ptr<Transfer>& transfer) {
+        const auto until = waits_until(*transfer);
+        if (until > now) {
+          waited_ = waited_ ? std::min(*waited_, until) : until;
+          return false;
+        }
+        const auto& timeout = transfer->task.timeout;
+        refuse(*transfer, transfer->out_of_time(!timeout || transfer->begun + *timeout > now));
+        return true;
+      });
 }
 
 void Http::settle() {
@@ -175,13 +208,14 @@ void Http::settle() {
       while (CURLMsg* message = web().curl_multi_info_read(lane->multi, &left))
         if (message->msg == CURLMSG_DONE) finish(message->easy_handle, message->data.result);
     std::erase_if(first_, [this](const Transfer* first) {
-      if (first->sent) connected_.push_back({first->lane, first->host});
-      return first->sent;
+      const bool located = first->located || first->sent;
+      if (located) located_.push_back({first->lane, first->host});
+      return located;
     });
-    if (connected_.empty()) return;
-    std::vector<Connected> connected;
-    connected.swap(connected_);
-    for (const Connected& of : connected) {
+    if (located_.empty()) return;
+    std::vector<Located> located;
+    located.swap(located_);
+    for (const Located& of : located) {
       Host& host = lanes_[of.lane]->hosts[of.host];
       if (host.state == Host::State::Known) continue;
       host.state = Host::State::Known;
@@ -193,7 +227,7 @@ void Http::settle() {
 }
 
 bool Http::follow(Transfer& transfer, int code) {
-  if (code != CURLE_OK || !transfer.redirected()) return false;
+  if (!transfer.complete(static_cast<CURLcode>(code)) || !transfer.redirected()) return false;
   CURL* easy = transfer.easy;
   void* multi = lane_of(transfer).multi;
   web().curl_multi_remove_handle(multi, easy);

@@ -38,7 +38,7 @@ class Http {
 
  private:
   struct Host {
-    enum class State { Unknown, Connecting, Known } state = State::Unknown;
+    enum class State { Unknown, Asked, Known } state = State::Unknown;
     std::deque<std::unique_ptr<Transfer>> waiting;
   };
   struct Lane {
@@ -57,7 +57,11 @@ class Http {
   Lane& lane_of(const Transfer& transfer);
   void leave(const Transfer& transfer);
   void start(std::unique_ptr<Transfer> transfer);
-  void refuse(Transfer& transfer, std::string why);
+  void refuse(Transfer& transfer, Failure why);
+  /// Tells the worker when to call due().
+  void set_alarm();
+  /// Ends the transfers that have waited for another to their host for as long as they may.
+  void end_waiting(std::chrono::steady_clock::time_point now);
   /// True: the transfer goes on at another place.
   bool follow(Transfer& transfer, int code);
   void finish(void* easy, int code);
@@ -68,13 +72,15 @@ class Http {
   std::vector<std::unique_ptr<Lane>> lanes_;  ///< none before the first transfer
   std::unordered_map<void*, std::unique_ptr<Transfer>> running_;
   std::unordered_map<std::string, Transfer*> by_path_;
-  struct Connected {
+  struct Located {
     std::size_t lane;
     std::string host;
   };
-  std::vector<Transfer*> first_;      ///< to their hosts, and not connected yet
-  std::vector<Connected> connected_;  ///< hosts whose first transfer has got through, or ended
-  std::vector<void*> idle_;           ///< easy handles to be used again
+  std::vector<Transfer*> first_;  ///< to their hosts, whose names are not looked up yet
+  std::vector<Located> located_;  ///< hosts whose first transfer has the address, or ended
+  /// When the first of those that wait for these has waited for long enough.
+  std::optional<std::chrono::steady_clock::time_point> waited_;
+  std::vector<void*> idle_;  ///< easy handles to be used again
 };
 
 }  // namespace flowrun

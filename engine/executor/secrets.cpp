@@ -98,6 +98,9 @@ void Secrets::fill(Task& task) const {
   for (auto hole = holes.rbegin(); hole != holes.rend(); ++hole) {
     std::string value = value_at(hole->hole);
     std::string& text = text_of(task, *hole);
+    // Of what is USER:PASSWORD yet, the first colon parts the two: a user that is written has none.
+    if (hole->in == TaskHole::In::Basic && hole->hole.at <= text.find(':') && value.find(':') != value.npos)
+      throw std::runtime_error(fmt::format("secret {} has a `:` in it, and can not be the user", hole->hole.secret));
     // A secret URL may have a query already, to which that of the step is added.
     if (hole->in == TaskHole::In::Url && hole->hole.form == Hole::Form::Plain && value.find('?') != value.npos)
       if (std::size_t mark = text.find('?', hole->hole.at); mark != text.npos) text[mark] = '&';

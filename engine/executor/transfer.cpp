@@ -11,25 +11,14 @@
 #include <functional>
 #include <iterator>
 
-#include "engine/executor/capture.h"
 #include "engine/model/encode.h"
 
 namespace flowrun {
 
-namespace {
-
-std::string lower(std::string_view text) {
-  std::string small(text);
-  std::transform(small.begin(), small.end(), small.begin(), [](unsigned char c) { return std::tolower(c); });
-  return small;
-}
-
-}  // namespace
-
 std::string host_of(const std::string& url) {
   std::size_t begin = url.find("://");
   if (begin == std::string::npos) return url;
-  std::string host = lower(std::string_view(url).substr(0, url.find_first_of("/?#", begin + 3)));
+  std::string host = in_small_letters(std::string_view(url).substr(0, url.find_first_of("/?#", begin + 3)));
   const std::size_t scheme = begin + 3;
   if (std::size_t at = host.rfind('@'); at != std::string::npos && at >= scheme) host.erase(scheme, at + 1 - scheme);
   for (std::string_view usual : {"http://:80", "https://:443"})
@@ -41,49 +30,52 @@ std::string host_of(const std::string& url) {
 
 namespace {
 
-constexpr std::size_t kMostErrorBody = 64 * 1024;  // of an answer that is an error, kept in it
-constexpr int kMostHeaders = 1000;                 // of an answer, kept
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && std::strchr(" \t\r\n", text.front())) text.remove_prefix(1);
-  while (!text.empty() && std::strchr(" \t\r\n", text.back())) text.remove_suffix(1);
-  return text;
-}
+constexpr int kMostHeaders = 1000;  // of an answer
+constexpr std::size_t kMostHeaderBytes =
+    256 * 1024;  // of them together; libcurl has limits like these, not all versions
 
 std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* self) {
-  auto& transfer = *static_cast<Transfer*>(self);
-  std::size_t length = size * count;
-  const HttpRequest& request = transfer.request();
-  long status = transfer.status();
-  if (transfer.redirected()) return length;
-  bool good = transfer.expected(status);
-  transfer.size += static_cast<std::int64_t>(length);
-  // An error's answer is for people, and what is too long for them is cut.
-  if (!good || request.response == HttpRequest::Response::None) {
-    std::size_t kept = std::min(length, kMostErrorBody - std::min(kMostErrorBody, transfer.body.size()));
-    transfer.body.append(bytes, kept);
-    transfer.body_cut = transfer.body_cut || kept < length;
-    return length;
-  }
-  if (transfer.size > request.max_response) {
-    transfer.too_large = true;
-    return 0;
-  }
-  if (transfer.file.is_open()) {
-    std::string_view safe = transfer.file_mask->pass({bytes, length});
-    transfer.file_broken = !transfer.file.write(safe.data(), safe.size());
-    return transfer.file_broken ? 0 : length;
-  }
-  transfer.body.append(bytes, length);
-  return length;
+  return static_cast<Transfer*>(self)->take({bytes, size * count}) ? size * count : 0;
+}
+
+/// Why the header |line| leaves open where the body ends. |length| is the Content-Length of earlier lines. libcurl
+/// takes the last of several, none that is too large, and unpacks for the transfer without a look at the end.
+std::string framing_fault(std::string_view line, std::string& length) {
+  // Most headers are something else.
+  if (line.size() < 15 || !std::strchr("cCtT", line[0])) return "";
+  const std::size_t colon = std::min(line.find(':'), line.size());
+  const std::string name = in_small_letters(line.substr(0, colon));
+  const std::string_view value = trimmed(line.substr(std::min(colon + 1, line.size())));
+  if (name == "transfer-encoding" && in_small_letters(value) != "chunked" && in_small_letters(value) != "identity")
+    return fmt::format("is sent as `{}`, and only `chunked` was offered", shortened(value, 40));
+  if (name != "content-length") return "";
+  if (value.empty() || value.size() > 18 || value.find_first_not_of("0123456789") != value.npos)
+    return fmt::format("says that it is `{}` bytes long", shortened(value, 40));
+  if (!length.empty() && length != value)
+    return fmt::format("says that it is {} bytes long, and that it is {}", length, value);
+  length = value;
+  return "";
 }
 
 std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* self) {
+  auto& transfer = *static_cast<Transfer*>(self);
   std::string_view line(bytes, size * count);
-  bool& headed = static_cast<Transfer*>(self)->headed;
-  if (line.substr(0, 5) == "HTTP/") headed = false;  // a 1xx has been before it
-  if (trimmed(line).empty()) headed = true;
-  return line.size();
+  transfer.header_bytes += line.size();
+  if (++transfer.header_lines > 2 + kMostHeaders || transfer.header_bytes > kMostHeaderBytes)
+    transfer.header_fault =
+        fmt::format("has more than {} headers, or {} KiB of them", kMostHeaders, kMostHeaderBytes / 1024);
+  else
+    transfer.header_fault = framing_fault(line, transfer.content_length);
+  if (!transfer.header_fault.empty()) return 0;
+  if (line.substr(0, 5) == "HTTP/") {  // a 1xx has been before it
+    transfer.headed = false;
+    transfer.content_length.clear();
+  }
+  if (!trimmed(line).empty()) return line.size();
+  transfer.headed = true;
+  // Nobody has asked for another protocol. libcurl would wait for the end of it.
+  transfer.switched = transfer.status() == 101;
+  return transfer.switched ? 0 : line.size();
 }
 
 /// Before the request goes out. libcurl sends again, on its own, what a server read from a reused connection and did
@@ -98,8 +90,10 @@ int on_send(void* self, char*, char*, int, int) {
   return CURL_PREREQFUNC_OK;
 }
 
-curl_socket_t open_socket(void* sockets, curlsocktype, curl_sockaddr* address) {
-  return static_cast<Sockets*>(sockets)->open(address->family, address->socktype, address->protocol);
+curl_socket_t open_socket(void* self, curlsocktype, curl_sockaddr* address) {
+  auto& transfer = *static_cast<Transfer*>(self);
+  transfer.located = true;
+  return transfer.sockets->open(address->family, address->socktype, address->protocol);
 }
 
 int close_socket(void* sockets, curl_socket_t socket) {
@@ -118,11 +112,12 @@ bool may_change_hosts(const std::string& name) {
 
 Failure named(const char* type, std::string message) { return {type, std::move(message), "", 0, {}}; }
 
-Failure of_curl(CURLcode code, const std::string& what, const std::string& detail) {
+/// The types of what libcurl says; what is not here has to do with the connection.
+const char* type_of(CURLcode code) {
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
-      return named("dns", what + ": " + detail);
+      return "dns";
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CERTPROBLEM:
@@ -130,35 +125,27 @@ Failure of_curl(CURLcode code, const std::string& what, const std::string& detai
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-      return named("tls", what + ": " + detail);
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_SSL_CLIENTCERT:
+      return "tls";
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
     case CURLE_BAD_CONTENT_ENCODING:
     case CURLE_TOO_MANY_REDIRECTS:
+    case CURLE_FILESIZE_EXCEEDED:  // Content-Length does not fit in 63 bits
+    case CURLE_RANGE_ERROR:
     case CURLE_HTTP2:
-      return named("parse", what + ": " + detail);
+    case CURLE_WRITE_ERROR:  // ours are told apart before; these are of who unpacks
+      return "parse";
     case CURLE_OUT_OF_MEMORY:
     case CURLE_FAILED_INIT:
     case CURLE_BAD_FUNCTION_ARGUMENT:
     case CURLE_READ_ERROR:
-      return named("internal", what + ": " + detail);
+      return "internal";
     default:
-      return named("connect", what + ": " + detail);
+      return "connect";
   }
-}
-
-/// What libcurl can unpack, as the header Accept-Encoding has it.
-const std::string& encodings() {
-  static const std::string names = [] {
-    const int features = web().curl_version_info(CURLVERSION_NOW)->features;
-    std::string list;
-    for (const auto& [feature, name] :
-         {std::pair{CURL_VERSION_LIBZ, "gzip"}, {CURL_VERSION_BROTLI, "br"}, {CURL_VERSION_ZSTD, "zstd"}})
-      if (features & feature) list += (list.empty() ? "" : ", ") + std::string(name);
-    return list;
-  }();
-  return names;
 }
 
 /// Whether one of the variables is there that make libcurl choose a proxy.
@@ -170,8 +157,6 @@ bool proxy_in_environment() {
   }();
   return found;
 }
-
-bool says_json(const std::string& content_type) { return content_type.find("json") != content_type.npos; }
 
 }  // namespace
 
@@ -194,8 +179,6 @@ bool Transfer::has_secret(TaskHole::In in, std::size_t index) const {
                      [&](const TaskHole& hole) { return hole.in == in && hole.index == index; });
 }
 
-std::string Transfer::shown_body() const { return mask->text(body, body_cut); }
-
 template <typename Setting>
 void Transfer::set(CURLoption option, Setting value) {
   web().curl_easy_setopt(easy, option, value);
@@ -206,7 +189,6 @@ void Transfer::set_usual() {
   // Else stopping a transfer during a slow lookup of a name holds the loop up until that has an answer.
   set(CURLOPT_QUICK_EXIT, 1L);
   set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
-  set(CURLOPT_ACCEPT_ENCODING, encodings().c_str());
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   // Redirects are followed by prepare_redirect: libcurl would keep the method of a custom request, and hand headers
   // it does not know to be keys to another host.
@@ -215,7 +197,6 @@ void Transfer::set_usual() {
   set(CURLOPT_HEADERFUNCTION, on_header);
   set(CURLOPT_PREREQFUNCTION, on_send);
   set(CURLOPT_OPENSOCKETFUNCTION, open_socket);
-  set(CURLOPT_OPENSOCKETDATA, sockets);
   set(CURLOPT_CLOSESOCKETFUNCTION, close_socket);
   set(CURLOPT_CLOSESOCKETDATA, sockets);
   // The variable is OpenSSL's; libcurl's command heeds it, its library does not.
@@ -242,22 +223,23 @@ CURL* Transfer::give_handle_back(bool good) {
   return nullptr;
 }
 
-std::string Transfer::prepare(const std::string& run_dir, bool crowded) {
+std::optional<Failure> Transfer::prepare(const std::string& run_dir, bool crowded) {
   const HttpRequest& asked = request();
   url = asked.url;
   method = asked.method;
-  set(CURLOPT_URL, url.c_str());
+  set(CURLOPT_URL, sendable_url(url).c_str());
   set(CURLOPT_ERRORBUFFER, trouble);
   set(CURLOPT_WRITEDATA, this);
   set(CURLOPT_HEADERDATA, this);
   set(CURLOPT_PREREQDATA, this);
+  set(CURLOPT_OPENSOCKETDATA, this);
   // Over TLS the handshake tells whether a connection can be shared; in clear text only the first answer would, and
   // waiting for that would make a chain of what should run side by side.
   set(CURLOPT_PIPEWAIT, asked.url.starts_with("https:") ? 1L : 0L);
   // Each transfer in flight has a buffer of its own.
   set(CURLOPT_BUFFERSIZE, crowded ? 2048L : 16384L);
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(asked.connect_timeout.count()));
-  set(CURLOPT_TIMEOUT_MS, task.timeout ? static_cast<long>(std::max<std::int64_t>(1, task.timeout->count())) : 0L);
+  set(CURLOPT_TIMEOUT_MS, task.timeout ? left_of(*task.timeout) : 0L);
   set(CURLOPT_LOW_SPEED_LIMIT, asked.idle_timeout.count() > 0 ? 1L : 0L);
   set(CURLOPT_LOW_SPEED_TIME, static_cast<long>((asked.idle_timeout.count() + 999) / 1000));
   unusual = !asked.verify || !asked.ca.empty() || !asked.cert.empty() || !asked.key.empty() || !asked.proxy.empty();
@@ -269,15 +251,16 @@ std::string Transfer::prepare(const std::string& run_dir, bool crowded) {
   if (!asked.cert.empty()) set(CURLOPT_SSLCERT, asked.cert.c_str());
   if (!asked.key.empty()) set(CURLOPT_SSLKEY, asked.key.c_str());
   if (!asked.proxy.empty()) set(CURLOPT_PROXY, asked.proxy.c_str());
-  if (std::string why = prepare_headers(); !why.empty()) return why;
-  if (std::string why = prepare_body(); !why.empty()) return why;
+  if (std::string why = prepare_headers(); !why.empty()) return named("expression", std::move(why));
+  if (std::string why = prepare_body(); !why.empty()) return named("internal", std::move(why));
   if (asked.response == HttpRequest::Response::File) {
     file_name = fmt::format("body-{:016x}-{}", std::hash<std::string>{}(task.path), task.attempt);
     if (!file.open(run_dir + "/" + file_name))
-      return fmt::format("cannot write the answer to {}/{}: {}", run_dir, file_name, std::strerror(errno));
+      return named("internal",
+                   fmt::format("cannot write the answer to {}/{}: {}", run_dir, file_name, std::strerror(errno)));
     file_mask.emplace(*mask);
   }
-  return "";
+  return std::nullopt;
 }
 
 std::string Transfer::prepare_headers() {
@@ -288,14 +271,10 @@ std::string Transfer::prepare_headers() {
   bool accepts = false, has_agent = false, has_type = false, has_encoding = false;
   for (std::size_t i = 0; i < request().headers.size(); ++i) {
     const auto& [given, text] = request().headers[i];
-    std::string name = lower(given);
-    std::string value(trimmed(text));
-    // Data that ends a line would go on as a header of its own.
-    if (name.empty() || name.find_first_of(std::string_view("\r\n\0: ", 5)) != name.npos ||
-        value.find_first_of(std::string_view("\r\n\0", 3)) != value.npos) {
+    const std::string name = in_small_letters(given), value = text;
+    if (std::string why = flowrun::header_fault(given, value); !why.empty()) {
       web().curl_slist_free_all(list);
-      return fmt::format("the header {} can not be sent: it holds a line break, or its name is none",
-                         Value::string(given).text());
+      return why;
     }
     bool secret = has_secret(TaskHole::In::Header, i) || has_secret(TaskHole::In::Basic, i);
     if (elsewhere && (secret || !may_change_hosts(name))) continue;
@@ -312,7 +291,8 @@ std::string Transfer::prepare_headers() {
   if (!accepts) add("Accept: application/json, */*;q=0.5");
   if (!has_agent) add("User-Agent: flowrun/" FLOWRUN_VERSION);
   // libcurl would put each of its own headers together letter by letter, twice.
-  if (!has_encoding && !encodings().empty()) add("Accept-Encoding: " + encodings());
+  // gzip only: of the others libcurl can not tell when they are cut off.
+  if (!has_encoding) add("Accept-Encoding: gzip");
   if (sends_body()) {
     // libcurl's own idea of both: to wait for the server's leave, and that every body is a form.
     add("Expect:");
@@ -379,9 +359,9 @@ std::string Transfer::prepare_redirect() {
   char* next = nullptr;
   web().curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &next);
   std::string where = next ? next : "";
-  std::string scheme = lower(where.substr(0, where.find(':')));
+  std::string scheme = in_small_letters(where.substr(0, where.find(':')));
   if (scheme != "http" && scheme != "https")
-    return bad_redirect = fmt::format("is sent to {}, not by http", *header("location"));
+    return bad_redirect = fmt::format("is sent to `{}`, not by http", shortened(header("location").value_or(""), 200));
   if (redirects >= request().max_redirects)
     return bad_redirect = fmt::format("is sent on more than {} times", request().max_redirects);
   ++redirects;
@@ -396,13 +376,13 @@ std::string Transfer::prepare_redirect() {
   url = where;
   shown_url = mask->text(url);
   sent_here = false;
-  headed = false;
+  headed = enough = false;
+  header_lines = header_bytes = 0;
+  content_length.clear();
+  body.reset();
   trouble[0] = 0;
-  set(CURLOPT_URL, url.c_str());
-  if (task.timeout) {
-    auto passed = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun);
-    set(CURLOPT_TIMEOUT_MS, static_cast<long>(std::max<std::int64_t>(1, (*task.timeout - passed).count())));
-  }
+  set(CURLOPT_URL, sendable_url(url).c_str());
+  if (task.timeout) set(CURLOPT_TIMEOUT_MS, left_of(*task.timeout));
   if (std::string why = prepare_headers(); !why.empty()) return bad_redirect = why;
   if (std::string why = prepare_body(); !why.empty()) return bad_redirect = why;
   return "";
@@ -414,22 +394,57 @@ std::optional<std::string_view> Transfer::header(const char* name) const {
   return trimmed(found->value);
 }
 
-bool Transfer::expected(long number) const {
-  const auto& ranges = request().expect;
-  return ranges.empty() || std::any_of(ranges.begin(), ranges.end(), [&](const StatusRange& range) {
-           return number >= range.first && number <= range.last;
-         });
+bool Transfer::take(std::string_view bytes) {
+  if (!body) {
+    auto what = Body::For::Value;
+    if (redirected())
+      what = Body::For::Redirect;
+    else if (!expects(request(), status()))
+      what = Body::For::People;
+    else if (request().response == HttpRequest::Response::None)
+      what = Body::For::Nobody;
+    body.emplace(what, header("content-encoding").value_or(""), request().max_response);
+  }
+  Unpacker::Sink sink;
+  if (file.is_open())
+    sink = [this](std::string_view piece) {
+      std::string_view safe = file_mask->pass(piece);
+      file_broken = !file.write(safe.data(), safe.size());
+      return !file_broken;
+    };
+  enough = !body->take(bytes, sink);
+  return !enough;
+}
+
+bool Transfer::complete(CURLcode code) const {
+  if (code == CURLE_OK) return headed;
+  return code == CURLE_WRITE_ERROR && headed && (switched || (enough && !file_broken && !(body && body->too_long())));
+}
+
+long Transfer::left_of(Duration span) const {
+  const auto passed = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun);
+  return static_cast<long>(std::max<std::int64_t>(1, (span - passed).count()));
+}
+
+Failure Transfer::out_of_time(bool connecting) const {
+  const std::string what = request().method + " " + shortened(shown_url, 1000);
+  if (connecting)
+    return named("connect", fmt::format("{}: another request to the host looks its name up, for longer than {}", what,
+                                        spell(request().connect_timeout)));
+  return named("timeout", fmt::format("{} timed out after {}", what, spell(*task.timeout)));
 }
 
 Failure Transfer::failure_of(CURLcode code) const {
-  std::string what = method + " " + shown_url;
+  std::string what = method + " " + shortened(shown_url, 1000);
   std::string detail = trouble[0] ? trouble : web().curl_easy_strerror(code);
   if (!bad_redirect.empty()) return named("parse", what + " " + bad_redirect);
   if (sent_twice)
     return named("connect", what + ": the connection was closed after the request was sent; it is not sent twice");
-  if (too_large)
+  if (!header_fault.empty()) return named("parse", fmt::format("{}: the answer {}", what, header_fault));
+  if (body && body->too_long())
     return named("parse",
-                 fmt::format("{}: the answer is longer than max_response ({} bytes)", what, request().max_response));
+                 fmt::format("{}: the answer is longer than {}({} bytes)", what,
+                             body->most() == request().max_response ? "max_response " : "is taken in ", body->most()));
   if (file_broken) return named("internal", what + ": the answer can not be written to the run's folder");
   if (code == CURLE_OPERATION_TIMEDOUT) {
     if (task.timeout && std::chrono::steady_clock::now() - begun >= *task.timeout)
@@ -437,99 +452,66 @@ Failure Transfer::failure_of(CURLcode code) const {
     if (!sent_here) return named("connect", what + ": " + detail);
     return named("timeout", what + ": " + detail);
   }
-  return of_curl(code, what, detail);
+  // Of a header line beyond its limit libcurl says that memory is out, and of what is no chunk that it was not
+  // received.
+  if (code == CURLE_OUT_OF_MEMORY && sent_here && !headed)
+    return named("parse", what + ": a line of the answer's header is too long");
+  if (code == CURLE_RECV_ERROR && headed && detail.find("chunk") != detail.npos)
+    return named("parse", what + ": the body of the answer is not in chunks as its header says: " + detail);
+  return named(type_of(code), what + ": " + detail);
 }
 
-std::variant<Value, Failure> Transfer::body_value(const std::string& content_type) {
-  using Response = HttpRequest::Response;
-  Response response = request().response;
-  if (file.is_open()) {
-    std::string_view left = file_mask->rest();
-    std::string about = file.write(left.data(), left.size()) ? file.close(file_name) : "";
-    if (about.empty()) return named("internal", "the answer can not be written to the run's folder");
-    return Value::from_text(std::move(about));
-  }
-  if (response == Response::None) return Value();
-  if (response == Response::Base64) return Value::string(base64(body));
-  if (response == Response::Json || (response == Response::Auto && says_json(content_type))) {
-    if (body.empty() && response == Response::Auto) return Value();
-    auto value = json_value(body, "");
-    // The message shows how it begins.
-    return std::holds_alternative<Value>(value)
-               ? value
-               : json_value(shown_body(), fmt::format("the answer to {} {}", method, shown_url));
-  }
-  return Value::string(response == Response::Text || is_utf8(body) ? shown_body() : base64(body));
-}
-
-/// As an object; a header that comes several times is one with commas (RFC 9110, 5.3).
-std::string Transfer::header_json() const {
-  Json object = Json::object();
+HttpAnswer Transfer::answer() const {
+  HttpAnswer answer;
+  answer.status = status();
+  answer.method = method;
+  answer.url = shown_url;
+  answer.content_type = in_small_letters(header("content-type").value_or(""));
+  answer.retry_after = header("retry-after").value_or("");
+  if (!wants_headers(task, answer.status)) return answer;
+  // Those of a 101 are of an answer that libcurl takes for the first of two.
+  const unsigned origins = switched ? CURLH_1XX : CURLH_HEADER | CURLH_TRAILER;
   curl_header* each = nullptr;
   // libcurl looks for the next among all of them.
-  for (int i = 0; i < kMostHeaders; ++i) {
-    each = web().curl_easy_nextheader(easy, CURLH_HEADER | CURLH_TRAILER, -1, each);
-    if (!each) break;
-    std::string value(trimmed(each->value));
-    Json& known = object[lower(each->name)];
-    known = known.is_null() ? value : known.get<std::string>() + ", " + value;
-  }
-  return object.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-/// RFC 9110, 10.2.3: seconds or a date.
-std::optional<Duration> Transfer::retry_after() const {
-  const std::string after(header("retry-after").value_or(""));
-  if (after.empty()) return std::nullopt;
-  if (std::all_of(after.begin(), after.end(), [](unsigned char c) { return std::isdigit(c); })) {
-    // Longer than a life is long enough.
-    return std::chrono::seconds(std::stol(after.size() > 9 ? "999999999" : after));
-  }
-  std::time_t date = web().curl_getdate(after.c_str(), nullptr);
-  if (date < 0) return std::nullopt;
-  return std::chrono::seconds(std::max<std::time_t>(0, date - std::time(nullptr)));
+  while ((each = web().curl_easy_nextheader(easy, origins, -1, each)))
+    answer.headers.emplace_back(each->name, trimmed(each->value));
+  return answer;
 }
 
 Result Transfer::result(CURLcode code) {
-  Result result;
-  result.took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun);
-  result.sent = sent;
-  // A connection that ends amid the headers is no error to libcurl.
-  if (code == CURLE_OK && !headed) code = CURLE_RECV_ERROR;
-  if (code != CURLE_OK || !bad_redirect.empty()) {
-    result.failure = failure_of(code);
+  if (!bad_redirect.empty() || !complete(code)) {
+    Result result;
+    result.took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun);
+    result.sent = sent;
+    // A connection that ends amid the headers is no error to libcurl.
+    result.failure = failure_of(code == CURLE_OK ? CURLE_RECV_ERROR : code);
     // What was refused for its length was an answer all the same.
-    if (too_large || !bad_redirect.empty()) result.code = static_cast<int>(status());
+    if ((body && body->too_long()) || !bad_redirect.empty()) result.code = static_cast<int>(status());
     return result;
   }
-  result.code = static_cast<int>(status());
-  const std::string type = lower(header("content-type").value_or(""));
-  if (!expected(result.code)) {
-    // Shown as what it says it is, whatever `response` wants of a good answer.
-    std::variant<Value, Failure> shown = Failure{};
-    if (says_json(type)) shown = json_value(body, "");
-    result.value = std::holds_alternative<Value>(shown) ? std::get<Value>(shown) : Value::string(shown_body());
-    result.failure = Failure{fmt::format("http.{}", result.code),
-                             fmt::format("{} {} answered {}", method, shown_url, result.code), "", 0,
-                             Value::from_text(fmt::format("{{\"http\":{{\"status\":{},\"headers\":{},\"body\":{}}}}}",
-                                                          result.code, header_json(), result.value.text()))};
-    if (result.code == 429 || result.code == 503) result.retry_after = retry_after();
-    return result;
+  HttpAnswer said = answer();
+  said.took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun);
+  if (body) {
+    body->finish();
+    said.body = std::move(body->text());
+    said.cut = body->cut();
+    said.broken = body->broken();
   }
-  auto value = body_value(type);
-  if (auto* failure = std::get_if<Failure>(&value)) {
-    result.failure = std::move(*failure);
-    result.value = Value::string(shown_body());
-    return result;
+  if (file.is_open() && said.broken.empty() && expects(request(), said.status)) {
+    std::string_view left = file_mask->rest();
+    std::string about = file.write(left.data(), left.size()) ? file.close(file_name) : "";
+    if (about.empty()) file_broken = true;
+    said.file = Value::from_text(std::move(about));
   }
-  result.value = std::get<Value>(std::move(value));
-  if (task.keep_raw) {
-    std::string raw = fmt::format("{{\"status\":{},\"duration_ms\":{},\"attempt\":{},\"url\":", result.code,
-                                  result.took.count(), task.attempt);
-    append_json_string(raw, shown_url);
-    raw += ",\"headers\":" + header_json() + ",\"body\":" + result.value.text() + "}";
-    result.value = Value::from_text(std::move(raw));
+  Result result;
+  if (file_broken) {
+    result.took = said.took;
+    result.code = static_cast<int>(said.status);
+    result.failure = failure_of(CURLE_WRITE_ERROR);
+  } else {
+    result = result_of(task, said, *mask, std::chrono::floor<Duration>(std::chrono::system_clock::now()));
   }
+  result.sent = sent;
   return result;
 }
 

@@ -6,9 +6,9 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
+#include "engine/executor/answer.h"
 #include "engine/executor/body_file.h"
 #include "engine/executor/mask.h"
 #include "engine/executor/sockets.h"
@@ -29,13 +29,18 @@ struct Transfer {
   Sockets* sockets = nullptr;
   curl_slist* header_list = nullptr;
   std::FILE* upload = nullptr;
-  std::chrono::steady_clock::time_point begun;
-  std::string body;
+  std::chrono::steady_clock::time_point begun;  ///< when it was taken, not when a connection was free for it
+  std::optional<Body> body;                     ///< since its first byte
   BodyFile file;
-  std::string file_name;  ///< relative to the run's folder
-  std::int64_t size = 0;  ///< of the answer's body so far
-  bool headed = false;    ///< the answer's headers are complete
-  bool too_large = false, file_broken = false, body_cut = false;
+  std::string file_name;                           ///< relative to the run's folder
+  bool headed = false;                             ///< the answer's headers are complete
+  bool switched = false;                           ///< the answer is 101: what follows is no HTTP
+  bool enough = false;                             ///< no more of the body was wanted
+  std::size_t header_lines = 0, header_bytes = 0;  ///< of all answers to this request, 1xx included
+  std::string header_fault;    ///< not empty: why the answer's header can not be taken for what it says
+  std::string content_length;  ///< as the answer says it
+  bool file_broken = false;
+  bool located = false;                        ///< the name of its host is looked up
   bool sent = false;                           ///< some request has gone out, perhaps one that was redirected
   bool sent_here = false, sent_twice = false;  ///< the request to where it has been redirected
   std::string url, method;                     ///< now, after redirects
@@ -57,18 +62,25 @@ struct Transfer {
   /// For the next transfer; null: it is spent. |good|: nothing has failed. libcurl's reset is not used: it takes the
   /// size of a buffer back that is there still when a connection is shared, and would write beyond its end (7.88).
   CURL* give_handle_back(bool good);
-  /// Sets the handle's options. |crowded|: it shares the memory with hundreds. Not empty: why it can not begin.
-  std::string prepare(const std::string& run_dir, bool crowded);
+  /// Sets the handle's options. |crowded|: it shares the memory with hundreds. A failure: why it can not begin.
+  std::optional<Failure> prepare(const std::string& run_dir, bool crowded);
   /// The answer sends the request elsewhere, and it may go there.
   bool redirected() const;
   /// Sets the options for going there. Not empty: why it can not.
   std::string prepare_redirect();
   long status() const;
-  bool expected(long status) const;
+  /// All that is wanted has come, perhaps because libcurl was told to stop there.
+  bool complete(CURLcode code) const;
+  /// It waited for another all the time that it had; nothing of it was sent. |connecting|: for the connection.
+  Failure out_of_time(bool connecting) const;
+  /// A piece of the answer's body. False: no more is wanted.
+  bool take(std::string_view bytes);
   Result result(CURLcode code);
 
  private:
   Failure failure_of(CURLcode code) const;
+  /// What is left of |span| since it was taken; at least a bit.
+  long left_of(Duration span) const;
   template <typename Setting>
   void set(CURLoption option, Setting value);
   /// The options that are the same for all transfers.
@@ -77,11 +89,7 @@ struct Transfer {
   bool sends_body() const;
   std::string prepare_body();
   bool has_secret(TaskHole::In in, std::size_t index = 0) const;
-  /// The answer's body as text, cut, and without secrets.
-  std::string shown_body() const;
-  std::string header_json() const;
-  std::optional<Duration> retry_after() const;
-  std::variant<Value, Failure> body_value(const std::string& content_type);
+  HttpAnswer answer() const;
   /// Of the answer, while the handle is here.
   std::optional<std::string_view> header(const char* name) const;
 };

@@ -27,7 +27,7 @@ class Library {
 
 Web load() {
   Web web{};
-  Library curl(FLOWRUN_LIBCURL), crypto(FLOWRUN_LIBCRYPTO);
+  Library curl(FLOWRUN_LIBCURL), crypto(FLOWRUN_LIBCRYPTO), zlib("libz.so.1");
 #define FIND(library, name) library.find(web.name, #name)
   FIND(curl, curl_easy_cleanup);
   FIND(curl, curl_easy_getinfo);
@@ -36,7 +36,6 @@ Web load() {
   FIND(curl, curl_easy_nextheader);
   FIND(curl, curl_easy_setopt);
   FIND(curl, curl_easy_strerror);
-  FIND(curl, curl_getdate);
   FIND(curl, curl_global_init);
   FIND(curl, curl_multi_add_handle);
   FIND(curl, curl_multi_cleanup);
@@ -47,7 +46,6 @@ Web load() {
   FIND(curl, curl_multi_socket_action);
   FIND(curl, curl_slist_append);
   FIND(curl, curl_slist_free_all);
-  FIND(curl, curl_version_info);
   FIND(crypto, EVP_DigestFinal_ex);
   FIND(crypto, EVP_DigestInit_ex);
   FIND(crypto, EVP_DigestUpdate);
@@ -55,6 +53,10 @@ Web load() {
   FIND(crypto, EVP_MD_CTX_new);
   FIND(crypto, EVP_sha256);
   FIND(crypto, PKCS5_PBKDF2_HMAC);
+  FIND(zlib, inflate);
+  FIND(zlib, inflateEnd);
+  FIND(zlib, inflateInit2_);
+  FIND(zlib, inflateReset);
 #undef FIND
   web.curl_global_init(CURL_GLOBAL_DEFAULT);
   return web;

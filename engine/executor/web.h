@@ -1,9 +1,10 @@
-// libcurl and libcrypto, loaded when the first request needs them: they and what they need in turn take 5 ms, which a
-// workflow without HTTP need not pay. Knows only what they are called.
+// libcurl, libcrypto and zlib, loaded when the first request needs them: they and what they need in turn take 5 ms,
+// which a workflow without HTTP need not pay. Knows only what they are called.
 #pragma once
 
 #include <curl/curl.h>
 #include <openssl/evp.h>
+#include <zlib.h>
 
 namespace flowrun {
 
@@ -16,7 +17,6 @@ struct Web {
   decltype(&::curl_easy_nextheader) curl_easy_nextheader;
   decltype(&::curl_easy_setopt) curl_easy_setopt;
   decltype(&::curl_easy_strerror) curl_easy_strerror;
-  decltype(&::curl_getdate) curl_getdate;
   decltype(&::curl_global_init) curl_global_init;
   decltype(&::curl_multi_add_handle) curl_multi_add_handle;
   decltype(&::curl_multi_cleanup) curl_multi_cleanup;
@@ -27,7 +27,6 @@ struct Web {
   decltype(&::curl_multi_socket_action) curl_multi_socket_action;
   decltype(&::curl_slist_append) curl_slist_append;
   decltype(&::curl_slist_free_all) curl_slist_free_all;
-  decltype(&::curl_version_info) curl_version_info;
   decltype(&::EVP_DigestFinal_ex) EVP_DigestFinal_ex;
   decltype(&::EVP_DigestInit_ex) EVP_DigestInit_ex;
   decltype(&::EVP_DigestUpdate) EVP_DigestUpdate;
@@ -35,6 +34,10 @@ struct Web {
   decltype(&::EVP_MD_CTX_new) EVP_MD_CTX_new;
   decltype(&::EVP_sha256) EVP_sha256;
   decltype(&::PKCS5_PBKDF2_HMAC) PKCS5_PBKDF2_HMAC;
+  decltype(&::inflate) inflate;
+  decltype(&::inflateEnd) inflateEnd;
+  decltype(&::inflateInit2_) inflateInit2_;
+  decltype(&::inflateReset) inflateReset;
 };
 
 /// Loads them at the first call, from any thread. Throws Error(Internal) where they are not installed or too old.

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "engine/language/pattern.h"
+#include "engine/model/encode.h"
 #include "engine/steps/http.h"
 #include "engine/steps/process.h"
 #include "engine/steps/reading.h"
@@ -217,6 +218,17 @@ void read_url(Reading& reading, HttpStep& step, const Node& node) {
   }
 }
 
+/// What is written of headers, and is wrong whatever the expressions in it give.
+void check_headers(Reading& reading, const Node& headers) {
+  for (const Member& header : headers.members) {
+    const bool written = header.value.is_scalar() && header.value.text.find("${") == std::string::npos;
+    if (std::string fault = header_fault(header.key, ""); !fault.empty())
+      reading.error("E102", header.at, header.key.size(), fault, "leave it out");
+    else if (fault = header_fault(header.key, written ? header.value.text : ""); !fault.empty())
+      reading.error("E102", header.value.at, header.value.text.size(), fault);
+  }
+}
+
 /// Options of shell and exec.
 void read_process(Reading& reading, ProcessStep& step, const Node& node) {
   {
@@ -284,6 +296,7 @@ std::unique_ptr<LivingStep> read_http(Reading& reading, const Node& node) {
   for (auto [name, into] : {std::pair<const char*, ValueTemplate*>{"query", &step->query}, {"headers", &step->headers}})
     if (const Node* key = node.find(name))
       if (reading.is(*key, Node::Kind::Map, name, "a map")) *into = reading.value(*key);
+  if (const Node* key = node.find("headers"); key && key->is_map()) check_headers(reading, *key);
   if (const Node* key = node.find("auth"); key && !(key->is_string() && key->text == "none")) {
     if (reading.is(*key, Node::Kind::Map, "auth", "a map or none")) {
       reading.only(*key, names_within("auth"), "`auth`");
@@ -291,8 +304,14 @@ std::unique_ptr<LivingStep> read_http(Reading& reading, const Node& node) {
       if (const Node* basic = key->find("basic");
           basic && reading.is(*basic, Node::Kind::Map, "basic", "a map of `user` and `password`"))
         for (const char* part : {"user", "password"})
-          if (!basic->find(part)) reading.error("E110", basic->at, 1, fmt::format("`basic` needs `{}`", part));
-      if (const Node* header = key->find("header")) reading.is(*header, Node::Kind::Map, "header", "{ NAME: value }");
+          if (const Node* given = basic->find(part); !given)
+            reading.error("E110", basic->at, 1, fmt::format("`basic` needs `{}`", part));
+          else if (part == std::string_view("user") && given->is_scalar() &&
+                   given->text.find(':') != std::string::npos && given->text.find("${") == std::string::npos)
+            reading.error("E102", given->at, given->text.size(),
+                          "a `:` in the user, which ends it: servers take the rest for the password");
+      if (const Node* header = key->find("header"))
+        if (reading.is(*header, Node::Kind::Map, "header", "{ NAME: value }")) check_headers(reading, *header);
       step->auth = reading.value(*key);
     }
   }

@@ -109,8 +109,11 @@ class Headers {
       return;
     }
     const auto& [plain, holes] = std::get<HoledText>(text);
-    if ((name + plain).find_first_of(std::string("\r\n\0", 3)) != std::string::npos) {
-      failure = refuse("header `" + name + "` has a line break in it");
+    // What a secret is, only the executor can tell.
+    std::string whole = plain;
+    for (auto hole = holes.rbegin(); hole != holes.rend(); ++hole) whole.insert(hole->at, "x");
+    if (std::string fault = header_fault(name, whole); !fault.empty()) {
+      failure = refuse(std::move(fault));
       return;
     }
     add(name, plain, TaskHole::In::Header, holes);
@@ -151,6 +154,10 @@ void add_basic(Headers& headers, const Json& basic) {
       return;
     }
   HoledText both = std::get<HoledText>(user);
+  if (both.text.find(':') != both.text.npos) {
+    headers.failure = refuse("`auth.basic.user` has a `:` in it, which ends the user (RFC 7617)");
+    return;
+  }
   both.text += ':';
   both.append(std::get<HoledText>(password));
   if (both.holes.empty())

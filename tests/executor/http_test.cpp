@@ -271,10 +271,9 @@ TEST_CASE("a header without a value goes out too") {
   });
   Pool pool;
   Task task = get(server.url());
-  request_of(task).headers = {{"X-Empty", ""}, {"X-Blank", "  "}};
+  request_of(task).headers = {{"X-Empty", ""}};
   CHECK(pool.run(task).ok());
   CHECK(seen.find("X-Empty:\r\n") != seen.npos);
-  CHECK(seen.find("X-Blank:\r\n") != seen.npos);
 }
 
 TEST_CASE("a header can not smuggle another one in") {
@@ -283,12 +282,36 @@ TEST_CASE("a header can not smuggle another one in") {
   server.start();
   Pool pool;
   Task task = get(server.url("/"));
-  request_of(task).headers = {{"X-Name", "value\r\nX-Admin: yes"}};
-  Result result = pool.run(task);
-  CHECK(result.failure->type == "internal");
-  CHECK_FALSE(result.sent);
-  request_of(task).headers = {{"X-Admin: yes\r\nX-Name", "value"}};
-  CHECK(pool.run(task).failure->type == "internal");
+  using Header = std::pair<std::string, std::string>;
+  for (const Header& header : {Header{"X-Name", "value\r\nX-Admin: yes"},
+                               {"X-Admin: yes\r\nX-Name", "value"},
+                               {"X Name", "value"},
+                               {"", "value"},
+                               {"X-Name", " value"},
+                               {"X-Name", "value\t"},
+                               {"X-Name", "  "},
+                               {"X-Name", std::string("a\0b", 3)},
+                               {"Content-Length", "3"},
+                               {"TRANSFER-ENCODING", "chunked"}}) {
+    INFO(header.first << ": " << header.second);
+    request_of(task).headers = {header};
+    Result result = pool.run(task);
+    REQUIRE_FALSE(result.ok());
+    CHECK(result.failure->type == "expression");
+    CHECK_FALSE(result.sent);
+  }
+}
+
+TEST_CASE("what can not stand in a URL goes out percent-encoded, behind `?` as before it") {
+  std::string seen;
+  RawServer server([&](int client, int) {
+    seen = RawServer::request(client);
+    RawServer::answer(client, "HTTP/1.1 204 No Content\r\n\r\n");
+  });
+  Pool pool;
+  CHECK(pool.run(get(server.url("/\xC3\xA4%2F\"<>^`{|}\\[1]?q=\xC3\xA4%2F\"<>^`{|}\\[1]&a=b+c"))).ok());
+  CHECK(seen.starts_with(
+      "GET /%C3%A4%2F%22%3C%3E%5E%60%7B%7C%7D%5C[1]?q=%C3%A4%2F%22%3C%3E%5E%60%7B%7C%7D%5C[1]&a=b+c "));
 }
 
 TEST_CASE("compressed answers are unpacked, and their length counts unpacked") {
@@ -578,6 +601,38 @@ TEST_CASE("transfers that wait for the first to their host to connect can be sto
   CHECK(results["s0"].failure->type == "connect");
   CHECK(results["s2"].failure->type == "connect");
   for (auto& [path, result] : results) CHECK_FALSE(result.sent);
+  ::close(filler);
+  ::close(listening);
+}
+
+TEST_CASE("time runs for a request that waits for another to its host, from the moment it is taken") {
+  // A name that takes long: nobody answers where the resolver asks. Without one, a host that nobody answers for.
+  int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  bind(listening, reinterpret_cast<sockaddr*>(&address), length);
+  listen(listening, 0);
+  getsockname(listening, reinterpret_cast<sockaddr*>(&address), &length);
+  int filler = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  connect(filler, reinterpret_cast<sockaddr*>(&address), length);
+
+  Pool pool(0, 64, 1);
+  const std::string url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/";
+  Task first = get(url, "first"), hedge = get(url, "hedge");
+  request_of(first).connect_timeout = request_of(hedge).connect_timeout = Duration{20000};
+  hedge.timeout = Duration{300};
+  const auto before = std::chrono::steady_clock::now();
+  pool.executor().begin(first);
+  pool.executor().begin(hedge);
+  const Result result = pool.ended(1).at("hedge");
+  CHECK(result.failure->type == "timeout");
+  CHECK(result.took >= Duration{300});
+  CHECK_FALSE(result.sent);
+  CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(10));
+  pool.executor().stop("first", 1);
+  CHECK(pool.ended(1).at("first").failure->type == "cancelled");
   ::close(filler);
   ::close(listening);
 }

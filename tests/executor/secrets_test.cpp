@@ -284,6 +284,7 @@ TEST_CASE("no secret goes to another host", "[secrets]") {
   CHECK_FALSE(has(got, "s3cr3t"));
   request.method = "POST";
   request.body = "";
+  request.headers.clear();
   request.holes = {hole(TaskHole::In::Body, 0)};
   task.work = request;
   Result result = pool.run(task);

@@ -266,6 +266,29 @@ TEST_CASE("a parameter is not lost behind the fragment of a URL") {
   s.succeed("a");
 }
 
+TEST_CASE("a header or a user that a value makes unsendable fails the step before anything is sent") {
+  auto refusal = [](const std::string& option, const std::string& x) {
+    Scenario s("a:\n  http: GET https://x.example/\n  " + option + "\n", R"({"x": )" + x + "}");
+    if (s.machine().in_flight().empty()) {
+      s.expect_failure("expression", "a");
+      return s.machine().outcome().failure->message;
+    }
+    s.succeed("a");
+    return std::string();
+  };
+  const std::string header = "headers: { X-One: \"${ $input.x }\" }",
+                    user = "auth: { basic: { user: \"${ $input.x }\", password: p } }";
+  for (const char* bad :
+       {R"(" a")", R"("a ")", R"("\ta")", R"(" ")", R"("a\nX-Two: b")", R"("a\u0000b")", R"("a\u001bb")"}) {
+    INFO(bad);
+    CHECK(refusal(header, bad).starts_with("header `X-One` has a "));
+  }
+  for (const char* good : {R"("")", R"("a b")", R"("é")", "7", "true"}) CHECK(refusal(header, good).empty());
+  CHECK(refusal(user, R"("a:b")").starts_with("`auth.basic.user` has a `:`"));
+  CHECK(refusal(user, R"("a b")").empty());
+  CHECK(refusal("auth: { bearer: \"${ $input.x }\" }", R"("token ")").starts_with("header `Authorization`"));
+}
+
 TEST_CASE("a header of one's own goes before those of auth and of the defaults, in any case") {
   Scenario s(R"(flowrun: 1
 defaults: { http: { headers: { X-D: default }, auth: { bearer: theirs } } }

@@ -137,3 +137,19 @@ TEST_CASE("branches of a race that stand in for another, and users of a disabled
 TEST_CASE("a range of statuses that no status is in is refused", "[validate]") {
   finds("steps: { a: { http: GET http://localhost/, expect: 200-100 } }\n", "E102 `expect` does not know `200-100`");
 }
+
+TEST_CASE("headers and users that would not arrive as they are written are refused", "[validate]") {
+  const std::string call = "steps: { a: { http: GET http://localhost/, ";
+  finds(call + "headers: { content-length: 5 } } }\n", "2:55+14 E102 header `content-length` follows from the body");
+  finds(call + "headers: { Transfer-Encoding: \"${ $run.id }\" } } }\n", "E102 header `Transfer-Encoding` follows");
+  finds(call + "headers: { X Y: 5 } } }\n", "2:55+3 E102 `X Y` can not be the name of a header");
+  finds(call + "headers: { X: \" 5\" } } }\n", "2:58+2 E102 header `X` has a blank at an end of its value");
+  finds(call + "auth: { header: { X: \"5\\t\" } } } }\n", "E102 header `X` has a blank");
+  finds(call + "auth: { header: { Content-Length: 1 } } } }\n", "E102 header `Content-Length` follows");
+  finds(call + "auth: { basic: { user: \"a:b\", password: c } } } }\n", "2:67+3 E102 a `:` in the user");
+  finds("defaults: { http: { headers: { Content-Length: 1 } } }\nsteps: { a: { http: GET http://localhost/ } }\n",
+        "2:32+14 E102 header `Content-Length` follows");
+  finds_nothing(call +
+                "headers: { X: \"\", Y: \"a b\", Z: \"${ $run.id } \" }, auth: { basic: { user: \"\", password: "
+                "\"a:b\" } } } }\n");
+}
