@@ -17,7 +17,7 @@ struct Rule {
 
 // To add a lint: a row here, a function in one of the files of rules, a test in tests/lint/, a line in the section
 // WARNINGS of flowrun-workflow(5). Codes beginning with I are hints: they never make a file bad.
-constexpr std::array<Rule, 29> kRules{{
+constexpr std::array<Rule, 31> kRules{{
     {"W110", lint_rules::lost_parallelism},      {"W111", lint_rules::implied_edge},
     {"W114", lint_rules::unlimited_calls},       {"I115", lint_rules::unused_set},
     {"W116", lint_rules::pointless_join},        {"W117", lint_rules::pointless_fallback},
@@ -32,7 +32,8 @@ constexpr std::array<Rule, 29> kRules{{
     {"W331", lint_rules::interpolated_script},   {"W332", lint_rules::unquoted_variable},
     {"W333", lint_rules::expression_in_command}, {"W341", lint_rules::changed_scalar},
     {"W342", lint_rules::unused_name},           {"W343", lint_rules::unhandled_skipped},
-    {"I345", lint_rules::missing_output},
+    {"W344", lint_rules::missing_braces},        {"I345", lint_rules::missing_output},
+    {"W346", lint_rules::type_as_default},
 }};
 
 /// One slip of the finger away; codes are too short and too alike for more.

@@ -42,5 +42,7 @@ Find interpolated_script;    // W331
 Find unquoted_variable;      // W332
 Find expression_in_command;  // W333
 Find changed_scalar;         // W341
+Find missing_braces;         // W344
+Find type_as_default;        // W346
 
 }  // namespace flowrun::lint_rules

@@ -124,6 +124,42 @@ class ChangedScalars {
   Findings& findings_;
 };
 
+/// `$input.NAME` and its like in plain text, where the name is known; empty when there is none.
+std::string bare_expression(const Survey& survey, std::string_view text) {
+  if (text.find("${") != std::string_view::npos) return "";
+  auto known = [&](std::string_view variable, const std::string& name) {
+    if (variable == "input") return survey.reading.inputs.count(name) > 0;
+    if (variable == "vars") return survey.reading.vars.count(name) > 0;
+    if (variable == "secrets") return survey.reading.secrets.count(name) > 0;
+    return std::any_of(survey.spots.begin(), survey.spots.end(),
+                       [&](const Spot& spot) { return spot.step->name == name; });
+  };
+  auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
+  for (std::string_view variable : {"steps", "status", "input", "vars", "secrets"}) {
+    const std::string begin = "$" + std::string(variable) + ".";
+    for (std::size_t at = text.find(begin); at != std::string_view::npos; at = text.find(begin, at + 1)) {
+      std::size_t end = at + begin.size();
+      while (end < text.size() && is_word(text[end])) ++end;
+      if (!known(variable, std::string(text.substr(at + begin.size(), end - at - begin.size())))) continue;
+      while (end + 1 < text.size() && text[end] == '.' && is_word(text[end + 1])) {
+        ++end;
+        while (end < text.size() && is_word(text[end])) ++end;
+      }
+      return std::string(text.substr(at, end - at));
+    }
+  }
+  return "";
+}
+
+void look_for_braces(const Survey& survey, Findings& findings, const Node& node) {
+  for (const Node& item : node.items) look_for_braces(survey, findings, item);
+  for (const Member& member : node.members) look_for_braces(survey, findings, member.value);
+  if (!node.is_string()) return;
+  if (const std::string bare = bare_expression(survey, node.text); !bare.empty())
+    findings.add(node, fmt::format("`{}` is plain text here", bare),
+                 fmt::format("an expression has braces: ${{ {} }}", bare));
+}
+
 }  // namespace
 
 void literal_secret(const Survey&, Findings& findings) {
@@ -228,6 +264,39 @@ void changed_scalar(const Survey& survey, Findings& findings) {
         std::find(kSwitches.begin(), kSwitches.end(), value->text) != kSwitches.end())
       findings.add(*value, fmt::format("this is the text \"{}\", not true or false", value->text),
                    "write true or false, or quote it");
+  }
+}
+
+void missing_braces(const Survey& survey, Findings& findings) {
+  // Not in scripts, where `$input` is a variable of the shell.
+  static constexpr std::array<const char*, 14> kTexts{"set", "json",  "form",   "text", "query", "headers", "auth",
+                                                      "env", "stdin", "output", "cwd",  "fail",  "prompt",  "with"};
+  for (const Spot& spot : survey.spots) {
+    for (const char* key : kTexts)
+      if (const Node* value = spot.node->find(key)) look_for_braces(survey, findings, *value);
+    for (const char* key : {"http", "for_each", "switch"})
+      if (const Node* value = spot.node->find(key); value && value->is_string())
+        look_for_braces(survey, findings, *value);
+    if (const Node* list = spot.node->find("exec"))
+      for (const Node& argument : list->items)
+        if (argument.text.find_first_of(" \n;") == std::string::npos) look_for_braces(survey, findings, argument);
+  }
+  for (const char* key : {"vars", "output"})
+    if (const Node* value = survey.root.find(key)) look_for_braces(survey, findings, *value);
+}
+
+void type_as_default(const Survey& survey, Findings& findings) {
+  static constexpr std::array<std::string_view, 7> kTypes{"string", "integer", "number", "boolean",
+                                                          "object", "array",   "null"};
+  const Node* inputs = survey.root.find("input");
+  if (!inputs) return;
+  for (const Member& input : inputs->members) {
+    const Node& value = input.value;
+    if (!value.plain || !value.is_string() || std::find(kTypes.begin(), kTypes.end(), value.text) == kTypes.end())
+      continue;
+    findings.add(
+        value, fmt::format("`{}` has the default \"{}\", not that type", input.key, value.text),
+        fmt::format("a type is written {}: {{ type: {} }}; in quotes it is the default", input.key, value.text));
   }
 }
 

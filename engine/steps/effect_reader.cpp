@@ -75,12 +75,12 @@ void read_retry(Reading& reading, RetryPolicy& retry, const Node& node) {
   }
 }
 
-void read_poll(Reading& reading, WorkStep& step, const Node& node) {
+void read_poll(Reading& reading, WorkStep& work, const Node& step, const Node& node) {
   if (!reading.is(node, Node::Kind::Map, "poll", "a map such as { until: ${ .body.done }, every: 10s }")) return;
   reading.only(node, names_within("poll"), "`poll`");
-  PollPolicy& poll = step.poll.emplace();
+  PollPolicy& poll = work.poll.emplace();
   {
-    Reading::Binding raw(reading, {"."});
+    Reading::RawBinding raw(reading, step);
     if (const Node* key = node.find("until")) poll.until = expression_of(reading.condition(*key), *key);
     if (const Node* key = node.find("fail_if")) poll.fail_if = expression_of(reading.condition(*key), *key);
   }
@@ -106,7 +106,7 @@ void check_paginate(Reading& reading, const HttpStep& step, const Node& node, co
             "there is no page to put out", "leave `response` out");
 }
 
-void read_paginate(Reading& reading, HttpStep& step, const Node& node) {
+void read_paginate(Reading& reading, HttpStep& step, const Node& whole, const Node& node) {
   if (!node.is_map()) {
     bool link = node.is_string() && node.text == "link";
     reading.error("E102", node.at, node.text.size(), fmt::format("`paginate` must be a map, not {}", node.kind_name()),
@@ -122,7 +122,7 @@ void read_paginate(Reading& reading, HttpStep& step, const Node& node) {
     reading.error("E110", node.at, 1, "`paginate` needs `next`: where the next page is",
                   "link, for the header Link, or an expression such as ${ .body.cursor }");
   } else if (!link) {
-    Reading::Binding raw(reading, {"."});
+    Reading::RawBinding raw(reading, whole);
     policy.next = reading.value(*next);
     std::size_t whole = 0, all = 0;
     policy.next->each([&](const Expression&, bool is_whole) {
@@ -149,7 +149,7 @@ void read_paginate(Reading& reading, HttpStep& step, const Node& node) {
   if (const Node* key = node.find("max_pages")) policy.max_pages = reading.count(*key, "max_pages", 1);
 }
 
-void read_expect(Reading& reading, HttpStep& step, const Node& node) {
+void read_expect(Reading& reading, HttpStep& step, const Node& whole, const Node& node) {
   auto add = [&](const Node& one) {
     static const Pattern kClass("([1-5])xx"), kOne("[1-5][0-9][0-9]"), kRange("([1-5][0-9][0-9])-([1-5][0-9][0-9])");
     if (one.text == "any") {
@@ -178,7 +178,7 @@ void read_expect(Reading& reading, HttpStep& step, const Node& node) {
   reading.only(node, names_within("expect"), "`expect`");
   if (const Node* key = node.find("status")) statuses(*key);
   if (const Node* key = node.find("if")) {
-    Reading::Binding raw(reading, {"."});
+    Reading::RawBinding raw(reading, whole);
     step.expect_condition = expression_of(reading.condition(*key), *key);
   }
 }
@@ -212,6 +212,7 @@ void read_url(Reading& reading, HttpStep& step, const Node& node) {
     if (text.rfind("http://", 0) != 0 && text.rfind("https://", 0) != 0)
       reading.error("E102", url.at, url.text.size(), fmt::format("`{}` is no http or https URL", text),
                     only_method || text.find("://") != std::string::npos ? "[METHOD] URL, for example GET https://..."
+                    : text.starts_with('$')                              ? "an expression has braces: ${ " + text + " }"
                                                                          : "write https://" + text);
   } else if (url.text.find_first_not_of(" \t\n") == std::string::npos) {
     reading.error("E102", node.at, node.text.size(), "there is no URL", "[METHOD] URL, for example GET https://...");
@@ -274,7 +275,7 @@ void read_process(Reading& reading, ProcessStep& step, const Node& node) {
 void read_work(Reading& reading, WorkStep& step, const Node& node, std::vector<std::string> retry_on) {
   step.retry.on = std::move(retry_on);
   if (const Node* key = node.find("retry")) read_retry(reading, step.retry, *key);
-  if (const Node* key = node.find("poll")) read_poll(reading, step, *key);
+  if (const Node* key = node.find("poll")) read_poll(reading, step, node, *key);
   if (const Node* key = node.find("deadline")) step.deadline = reading.duration(*key, "deadline");
 }
 
@@ -351,7 +352,7 @@ std::unique_ptr<LivingStep> read_http(Reading& reading, const Node& node) {
       step->own_key = reading.text(*key);
     }
   }
-  if (const Node* key = node.find("expect")) read_expect(reading, *step, *key);
+  if (const Node* key = node.find("expect")) read_expect(reading, *step, node, *key);
   if (const Node* key = node.find("response")) {
     const std::vector<std::string> words{"auto", "json", "text", "base64", "none", "file"};
     step->response = static_cast<HttpRequest::Response>(
@@ -397,7 +398,7 @@ std::unique_ptr<LivingStep> read_http(Reading& reading, const Node& node) {
   read_effect(reading, *step, node, std::move(on));
   if (const Member* member = node.member("paginate")) {
     check_paginate(reading, *step, node, *member);
-    read_paginate(reading, *step, member->value);
+    read_paginate(reading, *step, node, member->value);
   }
   return step;
 }

@@ -330,6 +330,7 @@ void Reading::check_use(const Use& use, const Expression& expression) {
     error("E204", use.at, use.length, fmt::format("`${}` has no `{}`", variable, reference.member),
           suggested(reference.member, names));
   };
+  if (variable == "." && !raw_kind_.empty()) check_raw(use, expression);
   if (is_bound(variable)) return;
   if (moment != Moment::Run) check_before_run(use);
   if (variable == "steps" || variable == "status") {
@@ -401,6 +402,37 @@ void Reading::check_before_run(const Use& use) {
           "$input, earlier $vars, $run.name and $now are");
 }
 
+namespace {
+
+/// What the raw result of a kind has, and where in it the fields of an answer stand.
+struct RawResult {
+  const char* kind;
+  std::string_view fields;
+  const char* own;
+  const char* advice;
+};
+constexpr std::string_view kOfProcess = "exit_code duration_ms attempt stdout stderr_tail value polls elapsed_ms";
+constexpr RawResult kRawResults[] = {
+    {"http", "status duration_ms attempt url headers body page polls elapsed_ms", "body",
+     "what the server answered is `.body`"},
+    {"shell", kOfProcess, "value", "what `capture` made of its output is `.value`"},
+    {"exec", kOfProcess, "value", "what `capture` made of its output is `.value`"},
+    {"wait", "data by at", "data", "what came with the signal is `.data`"},
+};
+
+/// Whether |offset| of |code| is within the brackets of a function, which decides itself what `.` is there.
+bool within_call(std::string_view code, std::size_t offset) {
+  std::vector<bool> calls;
+  for (std::size_t i = 0; i < std::min(offset, code.size()); ++i) {
+    if (code[i] == '(')
+      calls.push_back(i > 0 && (std::isalnum(static_cast<unsigned char>(code[i - 1])) || code[i - 1] == '_'));
+    if (code[i] == ')' && !calls.empty()) calls.pop_back();
+  }
+  return std::find(calls.begin(), calls.end(), true) != calls.end();
+}
+
+}  // namespace
+
 StaticType Reading::type_of(const Use& use) const {
   const Reference& reference = use.reference;
   // What is cut short by `?` or written by pieces may have no member.
@@ -447,6 +479,32 @@ void Reading::check_fields(const Use& use) {
   for (const auto& [name, property] : type.schema["properties"].items()) names.push_back(name);
   error("E209", use.at, use.length, fmt::format("`{}` has {} by its schema", value, missing),
         suggested(hop.name, names));
+}
+
+Reading::RawBinding::RawBinding(Reading& reading, const Node& node) : reading_(reading), dot_(reading, {"."}) {
+  std::string kind;
+  for (const RawResult& one : kRawResults)
+    if (node.find(one.kind)) kind = one.kind;
+  outer_ = std::exchange(reading.raw_kind_, kind);
+}
+
+void Reading::check_raw(const Use& use, const Expression& expression) {
+  if (use.hops.empty() || use.hops[0].kind != Hop::Kind::Field) return;
+  if (within_call(expression.code(), use.offset)) return;
+  const std::string& field = use.hops[0].name;
+  for (const RawResult& raw : kRawResults) {
+    if (raw.kind != raw_kind_) continue;
+    std::vector<std::string> names;
+    for (std::string_view fields = raw.fields; !fields.empty();) {
+      names.emplace_back(fields.substr(0, fields.find(' ')));
+      fields.remove_prefix(std::min(names.back().size() + 1, fields.size()));
+    }
+    if (std::find(names.begin(), names.end(), field) != names.end()) return;
+    std::string near = nearest(field, names);
+    error("E204", use.at, use.length, fmt::format("the raw result of {} has no `{}`", raw.kind, field),
+          near.empty() ? fmt::format("{}: write `.{}{}`", raw.advice, raw.own, as_written(use.hops, use.hops.size()))
+                       : "did you mean `." + near + "`?");
+  }
 }
 
 bool Reading::is_bound(const std::string& name) const {

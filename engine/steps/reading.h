@@ -97,6 +97,20 @@ class Reading {
     std::size_t count_;
   };
 
+  /// `.` is the raw result of the step |node| while this lives: of some kinds its fields are known.
+  class RawBinding {
+   public:
+    RawBinding(Reading& reading, const Node& node);
+    ~RawBinding() { reading_.raw_kind_ = outer_; }
+    RawBinding(const RawBinding&) = delete;
+    RawBinding& operator=(const RawBinding&) = delete;
+
+   private:
+    Reading& reading_;
+    Binding dot_;
+    std::string outer_;
+  };
+
   /// Where a step stands that is out of sight.
   struct Place {
     std::string groups;     ///< around it, from the top: `book.legs`
@@ -169,6 +183,7 @@ class Reading {
   /// What schemas say of the value that |use| names.
   StaticType type_of(const Use& use) const;
   void check_fields(const Use& use);
+  void check_raw(const Use& use, const Expression& expression);
   void check_step_use(const Use& use, const Expression& expression);
   std::optional<Place> where_is(const std::string& name) const;
   bool visible(const std::string& name) const;
@@ -181,6 +196,7 @@ class Reading {
   const Node& root_;
   std::vector<Level> levels_;
   std::vector<std::string> bound_;
+  std::string raw_kind_;  ///< of the step whose raw result `.` is
   std::size_t depth_ = 0;
   std::size_t fallback_level_ = 0;
   std::set<int> broken_lines_;

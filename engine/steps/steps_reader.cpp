@@ -25,6 +25,25 @@ std::vector<const Member*> kinds_of(const Node& node) {
   return kinds;
 }
 
+std::vector<std::string> names_of_kinds() {
+  std::vector<std::string> names;
+  for (const Key& key : step_keys())
+    if (kind_bit(key.name)) names.emplace_back(key.name);
+  return names;
+}
+
+/// The one key of a step without a kind that is nearly one; null when none is, or several are.
+const Member* misspelled_kind(const Node& node) {
+  const Member* found = nullptr;
+  for (const Member& member : node.members) {
+    if (find_key(member.key) || is_reserved(member.key) || !advice_for(member.key, 0).empty()) continue;
+    if (nearest(member.key, names_of_kinds()).empty()) continue;
+    if (found) return nullptr;
+    found = &member;
+  }
+  return found;
+}
+
 /// Whether a map of `do`, `steps`... holds steps by name, although one of the names is that of a kind.
 bool holds_named_steps(const Node& map) {
   bool steps = std::all_of(map.members.begin(), map.members.end(), [](const Member& member) {
@@ -180,6 +199,17 @@ std::unique_ptr<Step> Reading::step(const Node& node, const std::string& name, P
   }
   std::vector<const Member*> kinds = kinds_of(node);
   if (kinds.empty() && broken(node)) return nullptr;
+  if (const Member* misspelled = kinds.empty() ? misspelled_kind(node) : nullptr) {
+    const std::string meant = nearest(misspelled->key, names_of_kinds());
+    error("E103", misspelled->at, misspelled->key.size(),
+          fmt::format("step `{}` has no kind: there is no `{}`", name, misspelled->key),
+          "did you mean `" + meant + "`?");
+    // The rest is read as if it had been written so.
+    Node corrected = node;
+    corrected.members[static_cast<std::size_t>(misspelled - node.members.data())].key = meant;
+    --steps;
+    return step(corrected, name, name_at);
+  }
   if (kinds.empty()) {
     auto later = std::find_if(node.members.begin(), node.members.end(),
                               [](const Member& member) { return is_reserved(member.key); });
@@ -238,7 +268,7 @@ void Reading::read_options(LivingStep& step, const Node& node) {
   if (const Node* key = node.find("timeout")) options.timeout = duration(*key, "timeout");
   if (const Node* key = node.find("continue_on_error")) options.continue_on_error = boolean(*key, "continue_on_error");
   if (const Node* key = node.find("output")) {
-    Binding raw(*this, {"."});
+    RawBinding raw(*this, node);
     options.output = value(*key);
   }
   if (const Node* key = node.find("returns")) {

@@ -657,6 +657,27 @@ TEST_CASE("a file with errors and one that is only run get no lints", "[lint]") 
   CHECK(quiet.all().empty());
 }
 
+TEST_CASE("an expression without braces is told of, where it names something", "[lint]") {
+  expect("W344", R"(
+input: { n: 1 }
+vars: { v: @@$input.n }
+steps:
+  a: { set: { x: @@"total $input.n", y: "$input.other $HOME $5.20", z: "${ $input.n } of $input.n" } }
+  b: { exec: [echo, @@$steps.a.x, "a; b $steps.a"] }
+  c: { shell: 'echo $input.n' }
+  d: { http: @@"https://a.example/$steps.b" }
+output: @@$steps.b
+)");
+}
+
+TEST_CASE("the name of a type as a default is told of", "[lint]") {
+  expect("W346", R"(
+input: { a: @@string, b: "string", c: { type: string }, d: strings, e: @@integer, f: { default: string } }
+steps:
+  a: { set: "${ [$input.a, $input.b, $input.c, $input.d, $input.e, $input.f] }" }
+)");
+}
+
 TEST_CASE("what stands in the defaults is told of once", "[lint]") {
   expect("W322", R"(
 defaults: { http: { tls: { @@verify: false } } }

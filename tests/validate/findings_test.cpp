@@ -153,3 +153,51 @@ TEST_CASE("headers and users that would not arrive as they are written are refus
                 "headers: { X: \"\", Y: \"a b\", Z: \"${ $run.id } \" }, auth: { basic: { user: \"\", password: "
                 "\"a:b\" } } } }\n");
 }
+
+TEST_CASE("the fields of a raw result are known, where `.` surely is one", "[validate]") {
+  const std::string http = "steps:\n  a: { http: https://a.example, ", exec = "steps:\n  a: { exec: [ls], ";
+  finds(
+      http + "output: \"${ .score }\" }\n",
+      "3:45+6 E204 the raw result of http has no `score` -> what the server answered is `.body`: write `.body.score`");
+  finds(http + "output: \"${ .items[0].id }\" }\n", "write `.body.items[0].id`");
+  finds(http + "output: { n: \"${ [.status, .stats] }\" } }\n", "did you mean `.status`?");
+  finds(http + "poll: { until: \"${ .done }\" } }\n", "write `.body.done`");
+  finds(http + "expect: { if: \"${ .ok and .status == 200 }\" } }\n", "write `.body.ok`");
+  finds(http + "paginate: { next: \"${ .next }\" } }\n", "write `.body.next`");
+  finds(exec + "capture: json, output: \"${ .id }\" }\n", "write `.value.id`");
+  finds("steps:\n  a: { wait: go, timeout: 1h, output: \"${ .comment }\" }\n", "write `.data.comment`");
+  for (const char* fine :
+       {"output: \"${ .body.score }\" }", "output: \"${ .body | .score }\" }", "output: \"${ [.body[] | .id] }\" }",
+        "output: \"${ .score? }\" }", "output: \"${ map(.id) }\" }", "output: \"${ first(.body[]; .id) }\" }",
+        "output: \"${ try .score catch 0 }\" }", "retry: { if: \"${ .stderr_tail == null }\" } }",
+        "fallback: { set: \"${ $error.message }\" } }", "poll: { until: \"${ .polls > 3 or .elapsed_ms > 9 }\" } }",
+        "paginate: { next: \"${ .page + 1 }\", query: page } }"})
+    finds_nothing(http + fine + "\n");
+  finds_nothing("steps:\n  a: { set: { score: 1 }, output: \"${ .score }\" }\n");
+  finds_nothing("steps:\n  a: { for_each: [1], do: { set: { x: 1 } }, collect: \"${ .x }\" }\n");
+}
+
+TEST_CASE("a misspelled kind is named, and the rest of its step is checked", "[validate]") {
+  const std::string all = findings("steps:\n  a: { shel: make, timout: 3s, env: { A: \"${ $steps.nope }\" } }\n");
+  CHECK_THAT(all, ContainsSubstring("3:8+4 E103 step `a` has no kind: there is no `shel` -> did you mean `shell`?") &&
+                      ContainsSubstring("E101 unknown key `timout`") && ContainsSubstring("E203 no step `nope`"));
+  for (auto [wrong, right] : {std::pair("htpp", "http"),
+                              {"for-each", "for_each"},
+                              {"paralel", "parallel"},
+                              {"sequense", "sequence"},
+                              {"swich", "switch"},
+                              {"workfow", "workflow"},
+                              {"exex", "exec"}})
+    finds(std::string("steps:\n  a: { ") + wrong + ": x }\n", std::string("did you mean `") + right + "`?");
+  finds("steps:\n  a: { rollback: { set: 1 }, set: 2 }\n", "use `undo`");
+  finds("steps:\n  a: { http: $input.url }\ninput: { url: x }\n", "-> an expression has braces: ${ $input.url }");
+}
+
+TEST_CASE("all values that YAML breaks are told at once", "[validate]") {
+  const std::string all = findings(
+      "steps:\n  a: { set: ${ .x } }\n  b:\n    set: ${ {a: 1} }\n  c:\n    set: |\n      ${ {a: 1} }\n  d: { set: ${ "
+      ".y } }\n");
+  CHECK_THAT(all,
+             ContainsSubstring("3:13+2 E003") && ContainsSubstring("5:15+1 E003") && ContainsSubstring("9:13+2 E003"));
+  CHECK(all.find("8:") == std::string::npos);
+}
