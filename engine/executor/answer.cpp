@@ -173,10 +173,10 @@ bool Body::keep(std::string_view bytes, const Unpacker::Sink& sink) {
         static_cast<std::size_t>(kMostErrorBody) - std::min<std::size_t>(kMostErrorBody, text_.size());
     cut_ = cut_ || room < bytes.size();
     text_.append(bytes.substr(0, room));
-  } else if (what_ == For::Value && !too_long_) {
+  } else if (what_ == For::Value) {
     if (!sink)
       text_ += bytes;
-    else if (!sink(bytes))
+    else if (!too_long_ && !sink(bytes))
       return false;
   }
   return size_ <= most_;

@@ -37,6 +37,7 @@ TEST_CASE("what the fuzzers begin with keeps every promise") {
   CHECK(replay(root / "tests/validate/bad", fuzz_reader) >= 50);
   CHECK(replay(corpus / "expression", fuzz_expression) >= 20);
   CHECK(replay(corpus / "machine", fuzz_machine) >= 20);
+  CHECK(replay(corpus / "answer", fuzz_answer) >= 20);
 }
 
 TEST_CASE("strings within strings are refused where they are too deep, however many there are") {

@@ -13,5 +13,7 @@ void fuzz_reader(const std::uint8_t* bytes, std::size_t size);
 void fuzz_expression(const std::uint8_t* bytes, std::size_t size);
 /// Four bytes for a workflow, the others for what happens to it; then the log is played again from some prefix.
 void fuzz_machine(const std::uint8_t* bytes, std::size_t size);
+/// Four bytes for what is asked and how it comes, a line for the type of an answer, one for Retry-After, then its body.
+void fuzz_answer(const std::uint8_t* bytes, std::size_t size);
 
 }  // namespace flowrun::test
