@@ -5,6 +5,7 @@
 #include "cli/render.h"
 #include "engine/jq/jq.h"
 #include "engine/model/hash.h"
+#include "engine/model/path.h"
 #include "engine/replay.h"
 
 namespace flowrun::cli {
@@ -18,17 +19,10 @@ struct ShowOptions {
   bool json = false;
 };
 
-/// A step and everything below it.
-bool concerns(const Entry& entry, const std::string& step) {
-  if (step.empty()) return true;
-  if (entry.path.compare(0, step.size(), step) != 0) return false;
-  return entry.path.size() == step.size() || entry.path[step.size()] == '/' || entry.path[step.size()] == '[' ||
-         entry.path[step.size()] == '.';
-}
-
 int show(const Context& context, const ShowOptions& options) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
   RunRecord run = looked_at(journal, options.run);
+  const std::string step = options.step.empty() ? "" : known_step(journal, run, options.step);
   // What stands before it was replayed by that drive; the rest it executed itself.
   std::int64_t drive = journal.newest_drive(run.number);
   bool was_replayed = false;
@@ -39,7 +33,7 @@ int show(const Context& context, const ShowOptions& options) {
     if (slice.empty()) break;
     std::string text;
     for (const Entry& entry : slice) {
-      if (!concerns(entry, options.step)) continue;
+      if (!step.empty() && !is_below(entry.path, step)) continue;
       bool replayed = entry.seq < drive;
       if (options.json) {
         Json record = entry_json(entry);

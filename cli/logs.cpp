@@ -53,6 +53,7 @@ void add_entry(std::vector<LogLine>& lines, const Entry& entry) {
 int logs(const Context& context, const LogsOptions& options) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
   RunRecord run = looked_at(journal, options.run);
+  const std::string wanted = options.step.empty() ? "" : known_step(journal, run, options.step);
   std::vector<LogLine> lines;
   std::vector<LogFrame> frames = read_output_log(journal.run_dir(run.id) + "/output.log");
   auto logged = [&](const Entry& entry) {
@@ -78,7 +79,7 @@ int logs(const Context& context, const LogsOptions& options) {
   std::stable_sort(lines.begin(), lines.end(), [](const LogLine& a, const LogLine& b) { return a.at < b.at; });
   std::erase_if(lines, [&](const LogLine& line) {
     const StepHistory* step = history.find(line.step);
-    return (!options.step.empty() && line.step != options.step) || (options.only_stderr && line.stream != "stderr") ||
+    return (!wanted.empty() && line.step != wanted) || (options.only_stderr && line.stream != "stderr") ||
            (options.failed && !(step && step->state == State::Failed));
   });
   if (options.tail > 0 && lines.size() > options.tail)

@@ -15,6 +15,8 @@
 
 #include "cli/render.h"
 #include "engine/language/diagnostics.h"
+#include "engine/reopen.h"
+#include "engine/steps/outline.h"
 
 namespace flowrun::cli {
 namespace {
@@ -229,19 +231,32 @@ std::string journal_spelling(const std::string& typed, const History& history) {
   return typed;
 }
 
+std::string known_step(const Journal& journal, const RunRecord& run, const std::string& typed) {
+  std::vector<std::string> known = paths_of(journal, run);
+  for (const std::string& path : known)
+    if (path == typed) return path;
+  for (const std::string& path : known)
+    if (slashed(path) == typed) return path;
+  const std::vector<OutlineRow> rows = outline(load_own_copy(journal, run).workflow);
+  if (find_row(rows, typed)) return typed;
+  for (const OutlineRow& row : rows) known.push_back(row.path);
+  throw Error(Problem::Impossible, no_such_step(typed, run.id, known));
+}
+
 RunRecord looked_at(const Journal& journal, const std::string& run) {
   return journal.find(run.empty() ? "@last" : run);
 }
 
 int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& given, const Context& context,
-          const DriveOptions& drive_options, Next next, const std::string& step) {
+          const DriveOptions& drive_options, Next next, const RetryOptions& retry) {
   Loaded loaded = load_own_copy(journal, record);
   note_changed_file(record.file, loaded.text);
   for (const auto& child : loaded.children) note_changed_file(child->file, loaded.sources.at(child->path));
   std::unique_ptr<Evaluator> evaluator = make_jq(loaded.programs);
   Drive drive(context, drive_options);
   drive.progress().run(record.id);
-  auto run = Run::take_over(journal, record, std::move(loaded), std::move(evaluator), drive.observer());
+  auto run = Run::take_over(journal, record, std::move(loaded), std::move(evaluator), drive.observer(),
+                            next == Next::Retry ? &retry : nullptr);
   ResumeOptions options = given;
   std::error_code gone;
   if (const std::string& folder = run->machine().run().folder;
@@ -250,7 +265,7 @@ int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& given,
                 fmt::format("the folder {} of run {} is gone; --workdir DIR names another", folder, record.id));
   bool ended = run->machine().phase() == Machine::Phase::Ended;
   if (ended && next == Next::Retry) {
-    run->retry(step);
+    run->retry(retry);
     print_notes(*run, context);
     return drive.finish(*run);
   }

@@ -22,9 +22,9 @@ Loaded load_own_copy(const Journal& journal, const RunRecord& record, bool for_q
 /// What a run that is taken over is to do. Undo: what is left to be undone; Retry: reopen what did not succeed.
 enum class Next { Resume, Retry, Undo };
 
-/// Takes |record| over and drives it. |step|: of Retry, only this and what depends on it. Returns the exit code.
+/// Takes |record| over and drives it; |retry| says what Retry reopens. Returns the exit code.
 int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& options, const Context& context,
-          const DriveOptions& drive_options, Next next, const std::string& step = "");
+          const DriveOptions& drive_options, Next next, const RetryOptions& retry = {});
 
 /// What follows `run r has`: succeeded, failed, been cancelled.
 std::string ended_as(const std::string& state);
@@ -51,6 +51,10 @@ std::string slashed(const std::string& path);
 
 /// `enrich/C-1042/profile` may stand for `enrich[C-1042]/profile`: the path in |history| that reads the same.
 std::string journal_spelling(const std::string& typed, const History& history);
+
+/// The step of |run| that |typed| names, as the run spells it. Throws Error(Impossible), naming a near one, when
+/// neither the run nor its workflow has it.
+std::string known_step(const Journal& journal, const RunRecord& run, const std::string& typed);
 
 /// The run that a looking command means: the newest when |run| is empty.
 RunRecord looked_at(const Journal& journal, const std::string& run);

@@ -16,18 +16,21 @@ struct OutputOptions {
 };
 
 Value step_output(const Journal& journal, const RunRecord& run, const std::string& typed) {
+  const std::string path = known_step(journal, run, typed);
   History history = history_of(journal, run);
-  std::string path = journal_spelling(typed, history);
   // Groups keep no output in the journal, it follows from their children: the machine knows it.
   Loaded loaded = load_own_copy(journal, run);
   std::unique_ptr<Evaluator> evaluator = make_jq(loaded.programs);
-  Replayed replayed = replay(journal, run, loaded.workflow, *evaluator);
+  // Of what is inside a group that has succeeded it knows only what it is asked to keep.
+  ReplayOptions options;
+  options.foresight.paths.insert(path);
+  Replayed replayed = replay(journal, run, loaded.workflow, *evaluator, options);
   if (auto settled = replayed.machine->look(path); settled && settled->state == State::Succeeded)
     return settled->output;
   const StepHistory* step = history.find(path);
   if (!step)
     throw Error(Problem::Impossible,
-                fmt::format("run {} has no step {}; flowrun show {} lists them", run.id, typed, run.id));
+                fmt::format("step {} of run {} has not run; flowrun show {} says why", path, run.id, run.id));
   if (step->state != State::Succeeded)
     throw Error(Problem::Impossible, fmt::format("step {} has no output: it is {}", path, to_string(step->state)));
   return step->output;

@@ -9,22 +9,34 @@
 namespace flowrun::cli {
 namespace {
 
+constexpr std::size_t kNamed = 5;  // of steps in one message
+
 struct ResumeCommand {
   std::string run;
   std::string on_crash;
   std::vector<std::string> marks;
   std::string workdir;
+  int jobs = 0;
   DriveOptions drive;
 };
 
-/// `STEP=done[:JSON]` or `STEP=failed`.
+void add_jobs_option(Command& command, int& jobs) {
+  command.add_option("-j,--jobs", jobs, "Processes at once, from here to the end of this drive")
+      ->range(1, 100000)
+      ->type_name("N");
+}
+
+constexpr const char* kMarkForm = "STEP=done[:JSON]|failed|rerun";
+
+/// `STEP=done[:JSON]`, `STEP=failed` or `STEP=rerun`.
 Mark parse_mark(const std::string& text) {
   // A key of an item may hold `=`; what is said stands behind the last one that makes sense.
   for (std::size_t at = text.find('='); at != std::string::npos; at = text.find('=', at + 1)) {
     std::string said = text.substr(at + 1);
     Mark mark;
     mark.path = text.substr(0, at);
-    if (said == "failed") return mark;
+    mark.rerun = said == "rerun";
+    if (mark.rerun || said == "failed") return mark;
     mark.done = said == "done" || said.rfind("done:", 0) == 0;
     if (!mark.done) continue;
     if (said.size() > 5) {
@@ -35,7 +47,8 @@ Mark parse_mark(const std::string& text) {
     }
     return mark;
   }
-  throw Error(Problem::Usage, fmt::format("--mark {}: write STEP=done, STEP=done:JSON or STEP=failed", text));
+  throw Error(Problem::Usage,
+              fmt::format("--mark {}: write STEP=done, STEP=done:JSON, STEP=failed or STEP=rerun", text));
 }
 
 int resume(const Context& context, const ResumeCommand& command) {
@@ -49,6 +62,7 @@ int resume(const Context& context, const ResumeCommand& command) {
   }
   ResumeOptions options;
   options.on_crash = on_crash_option(command.on_crash);
+  options.jobs = command.jobs;
   for (const std::string& text : command.marks) options.marks.push_back(parse_mark(text));
   if (!command.workdir.empty()) {
     std::error_code error;
@@ -56,6 +70,49 @@ int resume(const Context& context, const ResumeCommand& command) {
     if (error) throw Error(Problem::Usage, fmt::format("--workdir {}: {}", command.workdir, error.message()));
   }
   return go_on(journal, record, options, context, command.drive, Next::Resume);
+}
+
+struct RetryCommand {
+  std::string run, step;
+  bool failed = false;
+  std::vector<std::string> marks;
+  int jobs = 0;
+  DriveOptions drive;
+};
+
+/// Says what has failed in a run that has succeeded all the same.
+void offer_failed(const Journal& journal, const RunRecord& record) {
+  std::size_t failed = 0;
+  std::string names;
+  const History history = history_of(journal, record);
+  for (const StepHistory& step : history.steps())
+    if (step.state == State::Failed && ++failed <= kNamed) names += " " + step.path;
+  std::fprintf(stderr, "run %s has succeeded; there is nothing to retry\n", record.id.c_str());
+  if (failed > 0)
+    std::fprintf(stderr, "%zu %s failed and %s tolerated:%s%s; to run %s again: flowrun retry %s --failed\n", failed,
+                 failed == 1 ? "step" : "steps", failed == 1 ? "was" : "were", names.c_str(),
+                 failed > kNamed ? " ..." : "", failed == 1 ? "it" : "them", record.id.c_str());
+}
+
+int retry(const Context& context, const RetryCommand& command) {
+  Journal journal(journal_path(context.journal), Journal::Mode::ReadWrite);
+  RunRecord record = journal.find(command.run);
+  if (record.state != "failed" && record.state != "cancelled" && record.state != "succeeded")
+    throw Error(Problem::Impossible,
+                fmt::format("run {} has not ended; go on with it: flowrun resume {}", record.id, record.id));
+  if (record.state == "succeeded" && command.step.empty() && !command.failed && command.marks.empty()) {
+    offer_failed(journal, record);
+    return print_ended(record, command.drive.json);
+  }
+  RetryOptions options;
+  options.failed = command.failed;
+  options.jobs = command.jobs;
+  if (!command.step.empty()) options.path = known_step(journal, record, command.step);
+  for (const std::string& text : command.marks) {
+    options.marks.push_back(parse_mark(text));
+    options.marks.back().path = known_step(journal, record, options.marks.back().path);
+  }
+  return go_on(journal, record, {}, context, command.drive, Next::Retry, options);
 }
 
 }  // namespace
@@ -67,42 +124,27 @@ void add_resume(Command& app, Context& context) {
       ->required();
   command->add_option("--on-crash", options->on_crash, "Answer for `on_crash: ask`")->one_of({"rerun", "fail"});
   command->add_option("--mark", options->marks, "What became of a step that was in flight")
-      ->type_name("STEP=done[:JSON]|failed")
+      ->type_name(kMarkForm)
       ->repeatable();
   command->add_option("--workdir", options->workdir, "Where processes run, when the old folder is gone")
       ->type_name("DIR");
+  add_jobs_option(*command, options->jobs);
   add_drive_options(*command, options->drive);
   command->callback(
       [&context, options] { context.chosen = [&context, options] { return resume(context, *options); }; });
 }
 
 void add_retry(Command& app, Context& context) {
-  struct Options {
-    std::string run, step;
-    DriveOptions drive;
-  };
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RetryCommand>();
   Command* command = app.add_subcommand("retry", "Reopen what failed in a finished run and go on");
   command->add_option("RUN", options->run, "An id, a prefix, its last part, @last, @last-failed, @last:NAME")
       ->required();
-  command->add_option("STEP", options->step, "Only this step and what depends on it");
+  auto* step = command->add_option("STEP", options->step, "Only this step and what depends on it");
+  command->add_flag("--failed", options->failed, "Also what has failed and was tolerated")->excludes(step);
+  command->add_option("--mark", options->marks, "What became of a step")->type_name(kMarkForm)->repeatable();
+  add_jobs_option(*command, options->jobs);
   add_drive_options(*command, options->drive);
-  command->callback([&context, options] {
-    context.chosen = [&context, options] {
-      Journal journal(journal_path(context.journal), Journal::Mode::ReadWrite);
-      RunRecord record = journal.find(options->run);
-      bool over = record.state == "failed" || record.state == "cancelled";
-      if (record.state == "succeeded" && !options->step.empty()) over = true;
-      if (record.state == "succeeded" && !over) {
-        std::fprintf(stderr, "run %s has succeeded; there is nothing to retry\n", record.id.c_str());
-        return print_ended(record, options->drive.json);
-      }
-      if (!over)
-        throw Error(Problem::Impossible,
-                    fmt::format("run {} has not ended; go on with it: flowrun resume {}", record.id, record.id));
-      return go_on(journal, record, {}, context, options->drive, Next::Retry, options->step);
-    };
-  });
+  command->callback([&context, options] { context.chosen = [&context, options] { return retry(context, *options); }; });
 }
 
 }  // namespace flowrun::cli

@@ -21,6 +21,12 @@ struct RunOptions {
   DriveOptions drive;
 };
 
+/// What goes on with a run in this state, or shows what it came to.
+const char* command_for(const std::string& state) {
+  if (state == "failed" || state == "cancelled") return "retry";
+  return state == "succeeded" ? "output" : "resume";
+}
+
 /// --id: one line for CI that starts, resumes or prints again.
 std::optional<int> same_id(Journal& journal, const RunOptions& options, const Context& context, const Loaded& loaded,
                            const ResolvedInputs& inputs) {
@@ -30,8 +36,8 @@ std::optional<int> same_id(Journal& journal, const RunOptions& options, const Co
   const bool same_text = journal.source(record->source_hash) == loaded.text;
   if (!same_text || (record->last_seq > 0 && frozen_texts(journal, *record) != loaded.sources))
     throw Error(Problem::Impossible, fmt::format("run {} was started from another text of the workflow; choose another "
-                                                 "--id, or go on with the run's own text: flowrun resume {}",
-                                                 record->id, record->id));
+                                                 "--id, or go on with the run's own text: flowrun {} {}",
+                                                 record->id, command_for(record->state), record->id));
   if (!(record->input == inputs.inputs))
     throw Error(Problem::Impossible,
                 fmt::format("run {} was started with other inputs; choose another --id", record->id));

@@ -175,6 +175,12 @@ Replayed replay(const Journal& journal, const RunRecord& run, const Workflow& wo
   Checker checker(tape, run, live, options);
   replayed.evaluator = std::make_unique<Handover>(checker, live);
   replayed.machine = std::make_unique<Machine>(workflow, *replayed.evaluator);
+  Foresight foresight = options.foresight;
+  for (const Entry& entry : journal.retries(run.number)) {
+    Event retry = to_event(entry);
+    if (const auto* reopened = std::get_if<RunReopened>(&retry.fact)) foresight.add(*reopened);
+  }
+  replayed.machine->foresee(std::move(foresight));
   while (const Entry* next = tape.peek()) {
     if (!is_fact(next->kind)) throw Corruption(fmt::format("run {}: entry {} follows from nothing", run.id, next->seq));
     Entry entry = tape.take();

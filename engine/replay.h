@@ -16,6 +16,8 @@ namespace flowrun {
 struct ReplayOptions {
   /// Asks |live| again for every recorded answer, too, and compares; for `journal verify`.
   bool ask_again = false;
+  /// What is to be reopened when the entries are at their end, besides what they tell of.
+  Foresight foresight{};
   /// Stops after this entry; 0: at the end.
   std::int64_t until = 0;
   /// Sees every entry as it is read.

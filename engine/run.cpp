@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "engine/fault.h"
+#include "engine/reopen.h"
 
 namespace flowrun {
 namespace {
@@ -187,14 +188,17 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
 }
 
 std::unique_ptr<Run> Run::take_over(Journal& journal, const RunRecord& record, Loaded loaded,
-                                    std::unique_ptr<Evaluator> evaluator, Observer observer) {
+                                    std::unique_ptr<Evaluator> evaluator, Observer observer,
+                                    const RetryOptions* retry) {
   std::unique_ptr<Run> run(new Run(journal, std::move(loaded), std::move(observer)));
   run->evaluator_ = std::move(evaluator);
   run->record_ = record;
   journal.lock(run->record_);
   // What the row said before we had the lock may be old.
   if (auto fresh = journal.find_exact(record.id)) run->record_ = *fresh;
-  Replayed replayed = replay(journal, run->record_, run->loaded_.workflow, *run->evaluator_);
+  ReplayOptions replaying;
+  if (retry) replaying.foresight.add(retry->fact());
+  Replayed replayed = replay(journal, run->record_, run->loaded_.workflow, *run->evaluator_, replaying);
   if (replayed.entries == 0)
     throw Error(Problem::Impossible,
                 fmt::format("run {} was cut off before its first entry: nothing was started; run the workflow again",
@@ -286,6 +290,7 @@ void Run::resume(const ResumeOptions& options) {
   resumed.on_crash = options.on_crash;
   resumed.marks = options.marks;
   resumed.cancel = options.cancel;
+  resumed.jobs = options.jobs;
   resumed.folder = options.workdir;
   resumed.host = place.host;
   resumed.boot_id = place.boot_id;
@@ -312,12 +317,22 @@ void Run::resume(const ResumeOptions& options) {
   commit();
 }
 
-void Run::retry(const std::string& path) {
-  read_secrets(machine_->run().folder);
+RunReopened RetryOptions::fact() const {
   RunReopened reopened;
+  reopened.path = path;
+  reopened.exact = true;
+  reopened.failed = failed;
+  reopened.marks = marks;
+  reopened.jobs = jobs;
+  return reopened;
+}
+
+void Run::retry(const RetryOptions& options) {
+  check_retry(*machine_, loaded_.workflow, record_.id, options.fact(), [&] { return paths_of(journal_, record_); });
+  read_secrets(machine_->run().folder);
+  RunReopened reopened = options.fact();
   reopened.secrets = mark_secrets();
   reopened.token = random_hex(16);
-  reopened.path = path;
   tokens_.push_back(reopened.token);
   beat_at_ = wall_clock();
   update_.state = "running";

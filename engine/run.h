@@ -37,6 +37,17 @@ struct ResumeOptions {
   std::vector<Mark> marks;
   std::string workdir;                    ///< empty: where the run was started
   std::optional<CancelRequested> cancel;  ///< goes on only to end
+  int jobs = 0;                           ///< -j of this drive; 0: as the run was started
+};
+
+/// As in RunReopened.
+struct RetryOptions {
+  std::string path;
+  bool failed = false;
+  std::vector<Mark> marks;
+  int jobs = 0;
+
+  RunReopened fact() const;
 };
 
 /// A step that was in flight when its run was cut off, and whose `on_crash: ask` nobody has answered.
@@ -58,9 +69,10 @@ class Run {
                                     std::unique_ptr<Evaluator> evaluator, Observer observer);
 
   /// Takes a run over from its journal: locks it, replays it. Nothing has begun yet and nothing is written.
-  /// |loaded| is the run's own copy of the workflow.
+  /// |loaded| is the run's own copy of the workflow; |retry| is what retry() will be asked.
   static std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Loaded loaded,
-                                        std::unique_ptr<Evaluator> evaluator, Observer observer);
+                                        std::unique_ptr<Evaluator> evaluator, Observer observer,
+                                        const RetryOptions* retry = nullptr);
   ~Run();
 
   /// After take_over: attempts that had begun and whose end nobody has seen, in order of start.
@@ -69,8 +81,9 @@ class Run {
   std::vector<OpenQuestion> questions(const ResumeOptions& options) const;
   /// After take_over of an unfinished run: ends leftovers of the crash, then goes on.
   void resume(const ResumeOptions& options);
-  /// After take_over of a failed run: reopens what did not succeed, or just |path| and what depends on it.
-  void retry(const std::string& path);
+  /// After take_over of a run that has ended: reopens what did not succeed, or just what is named and what depends on
+  /// it. Throws Error(Impossible) when that can not be, and has written nothing then.
+  void retry(const RetryOptions& options);
   /// After take_over of a run that has ended: undoes what is left to be undone. REQUIRES: machine().has_undos().
   void undo(const std::string& by);
   /// After resume() or retry(): what the last drive had left running.

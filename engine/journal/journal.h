@@ -106,6 +106,8 @@ class Journal {
   std::vector<Entry> read(std::int64_t run_number, std::int64_t from, std::size_t limit = 1000) const;
   /// The entry with which the newest drive of a run began; 0: its first.
   std::int64_t newest_drive(std::int64_t run_number) const;
+  /// The facts with which the run was retried, in order.
+  std::vector<Entry> retries(std::int64_t run_number) const;
   /// Recomputes the sums of all entries of a run; Corruption names the first that does not fit.
   void check_sums(const RunRecord& run) const;
   /// SQLite's own integrity_check of the whole file; empty when sound.

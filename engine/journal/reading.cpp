@@ -54,6 +54,20 @@ std::int64_t Journal::newest_drive(std::int64_t run_number) const {
   return row.next() ? row.integer(0) - first_id(run_number) : 0;
 }
 
+std::vector<Entry> Journal::retries(std::int64_t run_number) const {
+  std::vector<std::int64_t> numbers;
+  {
+    Statement select(*open_->database,
+                     "SELECT id FROM entries WHERE id >= ?1 AND id < ?2 AND kind = 'run_reopened' ORDER BY id");
+    auto row = select.use();
+    row(first_id(run_number))(first_id(run_number + 1));
+    while (row.next()) numbers.push_back(row.integer(0) - first_id(run_number));
+  }
+  std::vector<Entry> entries;
+  for (std::int64_t number : numbers) entries.push_back(read(run_number, number, 1).front());
+  return entries;
+}
+
 void Journal::check_sums(const RunRecord& run) const {
   Open& open = *open_;
   const auto wrong = [&](std::int64_t seq, const std::string& what) {

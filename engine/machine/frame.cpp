@@ -44,6 +44,13 @@ void Frame::hold_undo() {
   for (Frame* frame = this; frame && !frame->holds_undo_; frame = frame->parent_) frame->holds_undo_ = true;
 }
 
+void Frame::hold_foreseen() {
+  const Foresight& foresight = machine_.foresight();
+  if (foresight.nothing()) return;
+  if (!foresight.concerns(path_) && !(foresight.failed && settled_.state == State::Failed)) return;
+  for (Frame* frame = this; frame && !frame->foreseen_; frame = frame->parent_) frame->foreseen_ = true;
+}
+
 std::string Frame::folder() const {
   const std::string& below = place();
   if (below.empty() || below == ".") return machine_.run().folder;

@@ -38,6 +38,12 @@ std::variant<Value, Failure> output_of(const Settled& settled, const std::string
 
 class UndoScope;
 
+/// Why a retry can not reopen just one step.
+struct Hindrance {
+  std::string why;      ///< what follows the name of the run
+  std::string instead;  ///< path of a step that can be reopened, if one would do
+};
+
 class Frame {
  public:
   using Bound = std::optional<std::variant<Value, Failure>>;
@@ -82,9 +88,20 @@ class Frame {
   virtual UndoScope* undo_scope() { return nullptr; }
   /// Not succeeded, and asked to try again: settles anew later. With |only| (the rest of a path) just that step below
   /// and what depends on it. REQUIRES: settled() and keeps_frame().
+  /// What an exact retry asks for is in Machine::retrying(), and |only| is empty.
   virtual void reopen(std::string_view only);
+  /// Whether it can be reopened as it stands; else an exact retry makes a new one.
+  virtual bool reopens() const { return false; }
+  /// Whether it, or anything below that is kept, has failed without having been replaced.
+  virtual bool has_failed() const { return settled_.state == State::Failed; }
+  /// Of an ended run: whether just the step at |target|, which is here or below, can be reopened. False: there is no
+  /// such step.
+  using Way = std::variant<bool, Hindrance>;
+  virtual Way way_to(const std::string& target) const { return target == path_; }
   /// Whether reopen() needs it: the parent keeps it after it has settled.
   virtual bool keeps_frame() const { return holds_undo_; }
+  /// The same, or a retry that is foreseen needs it.
+  bool is_kept() const { return foreseen_ || keeps_frame(); }
   /// How often what is below has been run anew under the same paths: part of its idempotency keys.
   virtual int generation() const { return parent_ ? parent_->generation() : 0; }
   /// Where relative paths start and processes run.
@@ -108,6 +125,8 @@ class Frame {
  protected:
   /// A step here can be undone: from here up to the root frames are kept, because an undone step may run again.
   void hold_undo();
+  /// To be called once it has settled.
+  void hold_foreseen();
   Settled settled_;
 
  private:
@@ -122,6 +141,7 @@ class Frame {
   bool in_flight_ = false;
   bool awaits_signal_ = false;
   bool holds_undo_ = false;
+  bool foreseen_ = false;
   std::optional<Pools::Ticket> ticket_;
 };
 

@@ -4,6 +4,7 @@
 #include <cassert>
 
 #include "engine/machine/frame.h"
+#include "engine/model/hash.h"
 #include "engine/model/path.h"
 
 namespace flowrun {
@@ -85,6 +86,7 @@ Evaluator& Machine::unrecorded() const { return recorder_->bare(); }
 
 void Machine::take(const RunStarted& started) {
   run_ = started;
+  jobs_ = started.jobs;
   chance_ = std::make_unique<Chance>(started.seed);
   concurrency_ = static_cast<std::size_t>(started.concurrency > 0 ? started.concurrency : workflow_.concurrency);
   phase_ = Phase::Running;
@@ -96,6 +98,7 @@ void Machine::take(const RunResumed& resumed) {
   phase_ = Phase::Running;
   suspending_ = false;
   run_.token = resumed.token;
+  run_.jobs = resumed.jobs > 0 ? resumed.jobs : jobs_;
   if (!resumed.folder.empty()) run_.folder = resumed.folder;
   if (!resumed.secrets.empty()) run_.secrets = resumed.secrets;
   // Limits of work count only time in which flowrun was there to work; dates stay dates.
@@ -136,8 +139,11 @@ void Machine::take(const RunReopened& reopened) {
   phase_ = Phase::Running;
   suspending_ = false;
   run_.token = reopened.token;
+  run_.jobs = reopened.jobs > 0 ? reopened.jobs : jobs_;
   if (!reopened.secrets.empty()) run_.secrets = reopened.secrets;
-  root_->reopen(reopened.path);
+  retrying_ = Retrying(reopened);
+  was_reopened_ = true;
+  root_->reopen(reopened.exact ? std::string_view() : reopened.path);
 }
 
 void Machine::take(const TaskReserved& reserved) {
@@ -386,6 +392,18 @@ std::optional<Settled> Machine::look(std::string_view path) const {
 }
 
 bool Machine::has_undos() const { return root_ && root_->has_undos(); }
+
+bool Machine::has_failed() const { return root_ && root_->has_failed(); }
+
+std::variant<bool, Hindrance> Machine::way_to(const std::string& path) const { return root_->way_to(path); }
+
+std::string Machine::key_for(std::string name, std::uint64_t request) {
+  auto [first, fresh] = first_requests_.emplace(hash64(name), request);
+  // A flowrun that did not tell requests apart sent what a retry had changed with the old key.
+  if (was_reopened_ && !retrying_.exact()) first->second = request;
+  if (first->second != request) name += "\nrequest " + hex16(request);
+  return chance_->uuid(name);
+}
 
 Evaluator& Machine::evaluator() { return *recorder_; }
 

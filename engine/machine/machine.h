@@ -15,6 +15,7 @@
 
 #include "engine/machine/chance.h"
 #include "engine/machine/pools.h"
+#include "engine/machine/retrying.h"
 #include "engine/machine/workflow.h"
 #include "engine/model/decision.h"
 #include "engine/model/event.h"
@@ -23,6 +24,7 @@
 namespace flowrun {
 
 class Frame;
+struct Hindrance;
 struct Settled;
 
 /// One run's state. Belongs to one thread.
@@ -50,6 +52,9 @@ class Machine {
   /// |workflow| and |evaluator| are lent and outlive the machine.
   Machine(const Workflow& workflow, Evaluator& evaluator);
   ~Machine();
+
+  /// What later facts of the run reopen; to be told before the first.
+  void foresee(Foresight foresight) { foresight_ = std::move(foresight); }
 
   /// Takes in one fact and streams what follows from it. The first must be RunStarted; facts that expects() refuses
   /// must not come.
@@ -86,12 +91,21 @@ class Machine {
   bool has_undos() const;
   /// How the step at |path| stands, when it is known.
   std::optional<Settled> look(std::string_view path) const;
+  /// REQUIRES: that a retry of what has failed was foreseen. As Frame::has_failed.
+  bool has_failed() const;
+  /// REQUIRES: phase() == Ended. As Frame::way_to.
+  std::variant<bool, Hindrance> way_to(const std::string& path) const;
   /// What the top of the run binds: inputs, `vars`, `$run`; for people who ask.
   std::optional<std::variant<Value, Failure>> bind(const Reference& reference) const;
   /// The step whose attempt is in flight at |path|; null: none is.
   const Frame* in_flight_at(const std::string& path) const;
 
   // Services for frames.
+  const Foresight& foresight() const { return foresight_; }
+  Retrying& retrying() { return retrying_; }
+  const Retrying& retrying() const { return retrying_; }
+  /// The idempotency key of what |name| stands for: the same for the same |request|, another for another one.
+  std::string key_for(std::string name, std::uint64_t request);
   const Workflow& workflow() const { return workflow_; }
   Instant now() const { return now_; }
   const Chance& chance() const { return *chance_; }
@@ -199,6 +213,12 @@ class Machine {
   bool suspending_ = false;
   Instant now_{};
   RunStarted run_;
+  Foresight foresight_;
+  Retrying retrying_;
+  bool was_reopened_ = false;
+  int jobs_ = 0;  ///< as the run was started
+  /// Hashes of names of keys, and of the requests that were sent with those first.
+  std::unordered_map<std::uint64_t, std::uint64_t> first_requests_;
   std::size_t concurrency_ = 64;
   Outcome outcome_;
   std::deque<Work> queue_;

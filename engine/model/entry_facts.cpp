@@ -154,28 +154,33 @@ void read(const Entry& entry, UndoRequested& fact) {
   }
 }
 
+/// Left out when there are none.
+void write_marks(ObjectWriter& data, const std::vector<Mark>& said) {
+  if (said.empty()) return;
+  std::string& marks = data.member("marks");
+  marks += '[';
+  for (std::size_t i = 0; i < said.size(); ++i) {
+    if (i > 0) marks += ',';
+    ObjectWriter mark(marks);
+    mark.text("path", said[i].path);
+    mark.true_if("done", said[i].done);
+    mark.true_if("rerun", said[i].rerun);
+    mark.value_if("output", said[i].output);
+  }
+  marks += ']';
+}
+
 void write(Entry& entry, const RunResumed& fact) {
   ObjectWriter data(entry.data);
   data.text("token", fact.token);
   data.number("down_ms", fact.down.count());
   if (fact.on_crash != OnCrash::Default) data.text("on_crash", kOnCrash[static_cast<std::size_t>(fact.on_crash)]);
-  if (!fact.marks.empty()) {
-    std::string& marks = data.member("marks");
-    marks += '[';
-    for (std::size_t i = 0; i < fact.marks.size(); ++i) {
-      if (i > 0) marks += ',';
-      ObjectWriter mark(marks);
-      mark.text("path", fact.marks[i].path);
-      mark.true_if("done", fact.marks[i].done);
-      mark.true_if("rerun", fact.marks[i].rerun);
-      mark.value_if("output", fact.marks[i].output);
-    }
-    marks += ']';
-  }
+  write_marks(data, fact.marks);
   if (fact.cancel) {
     ObjectWriter cancel(data.member("cancel"));
     write_cancel(cancel, *fact.cancel);
   }
+  data.number_if("jobs", fact.jobs);
   data.text_if("folder", fact.folder);
   if (!fact.unbegun.empty()) data.value("unbegun", Value(Json(fact.unbegun)));
   data.text("host", fact.host);
@@ -204,6 +209,7 @@ void read(const Entry& entry, RunResumed& fact) {
     if (key == "marks")
       for (std::string_view mark : list_elements(data.raw())) fact.marks.push_back(mark_from_text(mark));
     if (key == "cancel") fact.cancel = cancel_from_text(data.raw());
+    if (key == "jobs") fact.jobs = static_cast<int>(data.number());
     if (key == "folder") fact.folder = data.text();
     if (key == "unbegun")
       for (std::string_view path : list_elements(data.raw())) fact.unbegun.push_back(string_of(path));
@@ -218,6 +224,10 @@ void write(Entry& entry, const RunReopened& fact) {
   entry.path = fact.path;
   ObjectWriter data(entry.data);
   data.text("token", fact.token);
+  data.true_if("exact", fact.exact);
+  data.true_if("failed", fact.failed);
+  write_marks(data, fact.marks);
+  data.number_if("jobs", fact.jobs);
   write_secrets(data, fact.secrets);
 }
 
@@ -225,6 +235,11 @@ void read(const Entry& entry, RunReopened& fact) {
   fact.path = entry.path;
   for (ObjectReader data(entry.data); data.next();) {
     if (data.key() == "token") fact.token = data.text();
+    if (data.key() == "exact") fact.exact = data.boolean();
+    if (data.key() == "failed") fact.failed = data.boolean();
+    if (data.key() == "marks")
+      for (std::string_view mark : list_elements(data.raw())) fact.marks.push_back(mark_from_text(mark));
+    if (data.key() == "jobs") fact.jobs = static_cast<int>(data.number());
     if (data.key() == "secrets") fact.secrets = secrets_from_text(data.raw());
   }
 }

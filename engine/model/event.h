@@ -44,7 +44,7 @@ struct RunStarted {
   std::vector<SecretMark> secrets;  ///< as they were found
 };
 
-/// What a person said of a step that was in flight when its run was cut off.
+/// What a person said of a step that was in flight when its run was cut off, or that a retry reopens.
 struct Mark {
   std::string path;
   bool done = false;   ///< it had been done, with |output|
@@ -68,6 +68,7 @@ struct RunResumed {
   /// Started by decisions that the crash kept out of the journal: they can not have begun, so they just begin.
   std::vector<std::string> unbegun;
   std::optional<CancelRequested> cancel;  ///< it goes on only to come to its end
+  int jobs = 0;                           ///< -j of this drive; 0: that of RunStarted
   std::string folder;                     ///< --workdir: replaces that of RunStarted; empty: as it was
   std::string host, boot_id, pid_namespace;
   std::vector<SecretMark> secrets;  ///< as they were found now
@@ -79,6 +80,12 @@ struct RunReopened {
   std::string token;
   std::string path;
   std::vector<SecretMark> secrets{};  ///< as they were found now
+  /// Just what is asked for, also inside groups that have succeeded. False: written by a flowrun that ran the whole of
+  /// such a group.
+  bool exact = false;
+  bool failed = false;        ///< also what has failed and was tolerated
+  std::vector<Mark> marks{};  ///< what became of steps; each is reopened, and only |rerun| runs
+  int jobs = 0;               ///< -j of this drive; 0: that of RunStarted
 };
 
 /// `flowrun undo`: what is left to be undone in a run that has ended.

@@ -4,10 +4,20 @@
 
 #include <algorithm>
 
+#include "engine/model/hash.h"
 #include "engine/model/json_text.h"
 
 namespace flowrun {
 namespace {
+
+/// Changes the key that is in the headers as well.
+void set_key(Task& task, std::string key) {
+  if (key == task.idempotency_key) return;
+  if (auto* request = std::get_if<HttpRequest>(&*task.work))
+    for (auto& [name, value] : request->headers)
+      if (value == task.idempotency_key) value = key;
+  task.idempotency_key = std::move(key);
+}
 
 class EffectFrame : public Work {
  public:
@@ -23,12 +33,16 @@ class EffectFrame : public Work {
   void reopen(std::string_view only) override;
 
  protected:
-  void try_now() override { machine().request_place(*this); }
+  void try_now() override {
+    if (auto mark = machine().retrying().take_mark(path()); !mark || !obey(*mark)) machine().request_place(*this);
+  }
   void stop_try(const std::string& reason) override;
   void drain_work() override;
   bool keeps_raw() const override { return Work::keeps_raw() || effect_.expect_condition || effect_.paginate; }
 
  private:
+  /// What a person says of the step is what becomes of it. False: it is to run.
+  bool obey(const Mark& mark);
   void weigh_page(Result& result) const;
   void take_page(const Result& result);
   /// What `expect.if` has against a raw result.
@@ -82,6 +96,7 @@ void EffectFrame::start_attempt() {
   task.keep_raw = keeps_raw();
   task.strict = effect_.strict();
   *task.work = std::move(std::get<EffectStep::Work>(work));
+  if (!task.idempotency_key.empty()) set_key(task, machine().key_for(std::move(name), hash64(to_json_text(task))));
   machine().start_task(*this, std::move(task), effect_.on_crash);
   arm_deadline();
 }
@@ -197,14 +212,7 @@ void EffectFrame::take_page(const Result& result) {
 void EffectFrame::on_crashed(const RunResumed& resumed) {
   auto mark = std::find_if(resumed.marks.begin(), resumed.marks.end(), [&](const Mark& m) { return m.path == path(); });
   bool marked = mark != resumed.marks.end();
-  if (marked && !mark->rerun) {
-    rerun_ = 0;
-    if (mark->done) {
-      machine().disarm(*this, TimerKind::Deadline);
-      return finish({State::Succeeded, mark->output, {}}, "marked done");
-    }
-    return give_up({"crash", "marked as failed after the run was cut off", "", 0, {}}, {}, Said::Nothing);
-  }
+  if (marked && obey(*mark)) return;
   OnCrash answer = effect_.on_crash == OnCrash::Ask ? resumed.on_crash : effect_.on_crash;
   if (marked) answer = OnCrash::Rerun;
   if (answer == OnCrash::Rerun) {
@@ -222,6 +230,18 @@ void EffectFrame::on_crashed(const RunResumed& resumed) {
   }
   rerun_ = 0;
   give_up({"crash", "was running when the run was cut off", "", 0, {}}, {}, Said::Nothing);
+}
+
+bool EffectFrame::obey(const Mark& mark) {
+  if (mark.rerun) return false;
+  rerun_ = 0;
+  if (mark.done) {
+    machine().disarm(*this, TimerKind::Deadline);
+    finish({State::Succeeded, mark.output, {}}, "marked done");
+  } else {
+    give_up({"crash", "marked as failed after the run was cut off", "", 0, {}}, {}, Said::Nothing);
+  }
+  return true;
 }
 
 void EffectFrame::stop_try(const std::string& reason) {

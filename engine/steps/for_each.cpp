@@ -48,7 +48,7 @@ class ItemFrame : public Frame {
     settled_ = child.settled();
     settled_.more = nullptr;
     if (settled_.state == State::Succeeded && for_each_.collect) collect(child);
-    if (!keeps_frame()) body_.reset();
+    if (!is_kept()) body_.reset();
     machine().queue_settled(*this);
   }
 
@@ -66,11 +66,21 @@ class ItemFrame : public Frame {
 
   bool keeps_frame() const override { return settled_.state != State::Succeeded || Frame::keeps_frame(); }
 
+  bool reopens() const override { return true; }
+  bool has_failed() const override { return settled_.state == State::Failed || (body_ && body_->has_failed()); }
+
   void reopen(std::string_view only) override {
+    if (machine().retrying().exact()) return reopen_exactly();
     settled_ = Settled{};
     if (!body_ || !body_->keeps_frame()) return start();
     settled_.state = State::Running;
     body_->reopen(only);
+  }
+
+  Way way_to(const std::string& target) const override {
+    if (target == path()) return true;
+    if (!body_) return Hindrance{fmt::format("nothing of {} has run", path()), path()};
+    return body_->way_to(target);
   }
 
   Bound bind(const Reference& reference) const override { return bind_item(for_each_, reference, index, value_, key_); }
@@ -82,6 +92,22 @@ class ItemFrame : public Frame {
   }
 
  private:
+  /// Begins anew when the item is meant, or when nothing in it is left to be done.
+  void reopen_exactly() {
+    const Retrying& retrying = machine().retrying();
+    const bool whole = retrying.names(path()) && is_finished(settled_.state);
+    const bool left = body_ && (!is_finished(body_->settled().state) || machine().undone_below(path()) ||
+                                (retrying.failed() && body_->has_failed()));
+    const bool deeper = retrying.leads_to(path()) && !retrying.names(path());
+    settled_ = Settled{};
+    if (whole || !body_ || !(left || deeper)) {
+      body_.reset();
+      return start();
+    }
+    settled_.state = State::Running;
+    body_->reopen({});
+  }
+
   void collect(Frame& body) {
     Evaluation collected = for_each_.collect->evaluate(FrameScope(body, &settled_.output), machine().evaluator());
     if (auto* failure = std::get_if<Failure>(&collected)) {
@@ -112,6 +138,7 @@ class ForEachFrame : public Group {
 
   void on_child(Frame& child) override;
   void reopen(std::string_view only) override;
+  Way way_to(const std::string& target) const override;
   std::optional<Settled> look(std::string_view rest) const override;
 
  protected:
@@ -123,6 +150,7 @@ class ForEachFrame : public Group {
   void describe(Json& group) const override;
   std::vector<Failure> failures(std::size_t most) const override;
   bool is_body() const override { return false; }
+  bool failed_inside() const override;
 
  private:
   struct Slot {
@@ -144,6 +172,7 @@ class ForEachFrame : public Group {
   void launch_ready(std::string_view within = {});
   void settle_slot(std::size_t i, const Settled& settled);
   void conclude_if_done();
+  void reopen_exactly();
 
   const ForEachStep& for_each_;
   std::vector<Slot> slots_;
@@ -295,7 +324,7 @@ void ForEachFrame::on_child(Frame& child) {
   if (!slots_[i].open()) return;  // it ended in the turn in which it was given up
   --running_;
   settle_slot(i, child.settled());
-  if (!child.keeps_frame()) live_.erase(item);
+  if (!child.is_kept()) live_.erase(item);
   if (!act()) return;
   launch_ready();
   conclude_if_done();
@@ -309,7 +338,7 @@ void ForEachFrame::stop_children(const std::string& reason, bool unstarted_too) 
       item.cancel(reason);
       --running_;
       settle_slot(i, item.settled());
-      if (!item.keeps_frame()) live_.erase(i);
+      if (!item.is_kept()) live_.erase(i);
     } else if (unstarted_too) {
       settle_slot(i, stopped({}, reason, item_path(path(), key_of(i))));
     }
@@ -383,8 +412,65 @@ std::vector<Failure> ForEachFrame::failures(std::size_t most) const {
   return causes;
 }
 
+void ForEachFrame::reopen_exactly() {
+  const Retrying& retrying = machine().retrying();
+  const bool covered = retrying.covers(path());
+  const State was = settled_.state;
+  Life::reopen({});
+  if (slots_.empty()) return begin();  // it failed before it had items
+  running_ = 0;
+  next_ = 0;
+  open(slots_.size());
+  std::vector<std::size_t> kept;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    Slot& slot = slots_[i];
+    const std::string at = item_path(path(), key_of(i));
+    auto live = live_.find(i);
+    const bool failed = slot.state == State::Failed || (live != live_.end() && live->second->has_failed());
+    if (!retrying.leads_to(at) && !(covered && unfinished(was, slot.state, failed, machine().undone_below(at)))) {
+      kept.push_back(i);
+      continue;
+    }
+    slot.state = State::Pending;
+    slot.failure.reset();
+  }
+  std::sort(kept.begin(), kept.end(), [&](std::size_t a, std::size_t b) { return slots_[a].order < slots_[b].order; });
+  for (std::size_t i : kept) {
+    Settled settled;
+    settled.state = slots_[i].state;
+    settled.tolerated = slots_[i].tolerated;
+    tally_up(settled);
+  }
+  keep_verdict();
+  launch_ready();
+  conclude_if_done();
+}
+
+bool ForEachFrame::failed_inside() const {
+  if (settled_.state == State::Succeeded && ends_early(for_each_.join)) return false;
+  return std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.state == State::Failed; }) ||
+         std::any_of(live_.begin(), live_.end(), [](const auto& item) { return item.second->has_failed(); });
+}
+
+Frame::Way ForEachFrame::way_to(const std::string& target) const {
+  if (target == path()) return true;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const std::string at = item_path(path(), key_of(i));
+    if (!is_below(target, at)) continue;
+    if (target == at) return true;
+    auto live = live_.find(i);
+    if (live == live_.end())
+      return Hindrance{fmt::format("nothing of {} has run: it is {}", at, to_string(slots_[i].state)), at};
+    return live->second->way_to(target);
+  }
+  return false;
+}
+
 void ForEachFrame::reopen(std::string_view only) {
+  if (machine().retrying().exact()) return reopen_exactly();
   Life::reopen(only);
+  // As it was when nobody foresaw anything.
+  std::erase_if(live_, [](const auto& item) { return !item.second->keeps_frame(); });
   if (slots_.empty()) return begin();  // it failed before it had items
   running_ = 0;
   next_ = 0;

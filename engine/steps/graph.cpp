@@ -1,5 +1,7 @@
 #include "engine/steps/graph.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "engine/model/json_text.h"
@@ -15,6 +17,7 @@ class GraphFrame : public Group {
 
   void on_child(Frame& child) override;
   void reopen(std::string_view only) override;
+  Way way_to(const std::string& target) const override;
   Bound bind(const Reference& reference) const override;
   std::optional<Settled> look(std::string_view rest) const override;
 
@@ -27,6 +30,7 @@ class GraphFrame : public Group {
   void describe(Json& group) const override;
   std::vector<Failure> failures(std::size_t most) const override;
   bool is_body() const override { return graph_.body; }
+  bool failed_inside() const override;
 
  private:
   struct Slot {
@@ -50,6 +54,10 @@ class GraphFrame : public Group {
   void launch_ready();
   void conclude_if_done();
   std::vector<bool> to_reopen(std::string_view only) const;
+  void add_dependents(std::vector<bool>& again) const;
+  void reopen_exactly();
+  /// Why the child can not run again by itself, if so.
+  std::optional<Hindrance> before(std::size_t i) const;
 
   const GraphStep& graph_;
   std::vector<Slot> slots_;
@@ -106,7 +114,7 @@ void GraphFrame::settle_slot(std::size_t i, Settled settled) {
   Slot& slot = slots_[i];
   slot.settled = std::move(settled);
   slot.order = ++settlings_;
-  if (slot.frame && !slot.frame->keeps_frame()) slot.frame.reset();
+  if (slot.frame && !slot.frame->is_kept()) slot.frame.reset();
   tally_up(slot.settled);
   fresh_.push_back(i);
 }
@@ -260,6 +268,11 @@ std::vector<bool> GraphFrame::to_reopen(std::string_view only) const {
                       machine().undone_below(path_of(i));
     again[i] = only.empty() ? unfinished : named;
   }
+  add_dependents(again);
+  return again;
+}
+
+void GraphFrame::add_dependents(std::vector<bool>& again) const {
   for (bool changed = true; changed;) {
     changed = false;
     for (std::size_t i = 0; i < slots_.size(); ++i)
@@ -267,11 +280,14 @@ std::vector<bool> GraphFrame::to_reopen(std::string_view only) const {
         for (std::size_t dependent : graph_.dependents[i])
           if (!again[dependent]) changed = again[dependent] = true;
   }
-  return again;
 }
 
 void GraphFrame::reopen(std::string_view only) {
+  if (machine().retrying().exact()) return reopen_exactly();
   Life::reopen(only);
+  // As it was when nobody foresaw anything.
+  for (Slot& slot : slots_)
+    if (slot.frame && !slot.frame->keeps_frame()) slot.frame.reset();
   if (!only.empty() && only.front() == '/') only.remove_prefix(1);
   running_ = 0;
   open(slots_.size());
@@ -308,6 +324,104 @@ void GraphFrame::reopen(std::string_view only) {
   for (std::size_t i = 0; i < slots_.size(); ++i)
     if (slots_[i].open() && !slots_[i].started && edges(i) == Edges::Hold) launch(i);
   conclude_if_done();
+}
+
+/// What is named or unfinished goes on where it stood, what depends on it starts from new, and the rest is kept.
+void GraphFrame::reopen_exactly() {
+  const Retrying& retrying = machine().retrying();
+  const bool covered = retrying.covers(path());
+  const State was = settled_.state;
+  Life::reopen({});
+  std::vector<bool> again(slots_.size()), goes_on(slots_.size());
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const Slot& slot = slots_[i];
+    const std::string at = path_of(i);
+    const bool failed = slot.settled.state == State::Failed || (slot.frame && slot.frame->has_failed());
+    const bool left = covered && unfinished(was, slot.settled.state, failed, machine().undone_below(at));
+    const bool named = retrying.leads_to(at);
+    // Of what is named and has succeeded all runs.
+    const bool whole = retrying.names(at) && is_finished(slot.settled.state);
+    again[i] = named || left;
+    goes_on[i] = again[i] && !whole && slot.frame && slot.frame->reopens() && slot.settled.state != State::Blocked &&
+                 !machine().is_undone(at);
+  }
+  add_dependents(again);
+  running_ = 0;
+  open(slots_.size());
+  std::vector<std::size_t> kept;
+  for (std::size_t i = 0; i < slots_.size(); ++i)
+    if (!again[i]) kept.push_back(i);
+  std::sort(kept.begin(), kept.end(), [&](std::size_t a, std::size_t b) { return slots_[a].order < slots_[b].order; });
+  for (std::size_t i : kept) tally_up(slots_[i].settled);
+  keep_verdict();
+  for (std::size_t i = 0; i < slots_.size(); ++i)
+    if (again[i]) slots_[i].settled = Settled{};
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (!again[i]) continue;
+    // Who waits for another that runs again starts from new, later.
+    slots_[i].started = goes_on[i] && edges(i) == Edges::Hold;
+    if (!slots_[i].started) slots_[i].frame.reset();
+  }
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (!again[i] || !slots_[i].started) continue;
+    slots_[i].settled.state = State::Running;
+    ++running_;
+    slots_[i].frame->reopen({});
+  }
+  fresh_.clear();
+  for (std::size_t i = 0; i < slots_.size(); ++i)
+    if (slots_[i].open() && !slots_[i].started && edges(i) == Edges::Hold) launch(i);
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (!slots_[i].open() || slots_[i].started || edges(i) != Edges::Broken) continue;
+    settle_unstarted(i, State::Blocked, "needs " + broken_by(i));
+    block_dependents(i);
+  }
+  if (!act()) return;
+  launch_ready();
+  conclude_if_done();
+}
+
+bool GraphFrame::failed_inside() const {
+  if (settled_.state == State::Succeeded && ends_early(graph_.join)) return false;
+  return std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) {
+    return slot.settled.state == State::Failed || (slot.frame && slot.frame->has_failed());
+  });
+}
+
+std::optional<Hindrance> GraphFrame::before(std::size_t i) const {
+  const std::string& name = graph_.children[i].step->name;
+  std::vector<std::size_t> first{graph_.children[i].needs};
+  for (std::size_t at = 0; at < first.size(); ++at) {
+    const std::size_t needed = first[at];
+    const bool direct = at < graph_.children[i].needs.size();
+    if (direct && !slots_[needed].settled.lets_through())
+      return Hindrance{fmt::format("{} needs {}, which is {}", name, graph_.children[needed].step->name,
+                                   to_string(slots_[needed].settled.state)),
+                       path_of(needed)};
+    if (machine().undone_below(path_of(needed)))
+      return Hindrance{fmt::format("{} builds on {}, which has been undone", name, graph_.children[needed].step->name),
+                       path_of(needed)};
+    for (std::size_t further : graph_.children[needed].needs)
+      if (std::find(first.begin(), first.end(), further) == first.end()) first.push_back(further);
+  }
+  return std::nullopt;
+}
+
+Frame::Way GraphFrame::way_to(const std::string& target) const {
+  if (target == path()) return true;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const std::string at = path_of(i);
+    if (!is_below(target, at)) continue;
+    if (slots_[i].open()) return Hindrance{fmt::format("{} was not begun", path()), path()};
+    if (auto hindrance = before(i)) return *hindrance;
+    if (target == at) return true;
+    const State state = slots_[i].settled.state;
+    if (!slots_[i].frame || !slots_[i].frame->reopens() || state == State::Skipped || state == State::Blocked)
+      return Hindrance{fmt::format("nothing below {} has run: it is {}", at, to_string(state)), at};
+    if (machine().is_undone(at)) return Hindrance{fmt::format("{} has been undone as a whole", at), at};
+    return slots_[i].frame->way_to(target);
+  }
+  return false;
 }
 
 Frame::Bound GraphFrame::bind(const Reference& reference) const {

@@ -35,6 +35,16 @@ void Group::tally_up(const Settled& child) {
   if (!tally_.first) tally_.first = child.state;
 }
 
+void Group::keep_verdict() { verdict_ = judge(group_.join, tally_); }
+
+bool Group::unfinished(State was, State child, bool failed, bool undone) const {
+  if (undone) return true;
+  if (was != State::Succeeded) return !is_finished(child) || (failed && machine().retrying().failed());
+  // Whoever lost a race that was won is not missed.
+  if (!machine().retrying().failed() || ends_early(group_.join)) return false;
+  return failed || !is_finished(child);
+}
+
 bool Group::act() {
   if (over_) return false;
   if (verdict_ != Verdict::Open) return true;  // later ends do not change a verdict

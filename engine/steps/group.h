@@ -24,10 +24,17 @@ class Group : public Life {
       : Life(machine, parent, step, std::move(path)), group_(step) {}
 
   bool keeps_frame() const override { return settled_.state != State::Succeeded || Frame::keeps_frame(); }
+  bool reopens() const override { return true; }
 
  protected:
   /// All children are to be counted anew, |total| of them.
   void open(std::size_t total);
+  /// What is kept of a group that is reopened may have decided it already: then nothing that runs again changes that,
+  /// and nothing is stopped for it.
+  void keep_verdict();
+  /// Whether a child that stands like this is to run again because a retry covers this group, which came to |was|.
+  /// |failed|: something below the child has failed; |undone|: has been undone.
+  bool unfinished(State was, State child, bool failed, bool undone) const;
   /// Takes in how a child has settled, or was kept from starting. Concludes nothing yet.
   void tally_up(const Settled& child);
   /// Judges, and does what the verdict asks for. Returns false when the group is over.

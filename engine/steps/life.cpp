@@ -62,8 +62,8 @@ void Life::on_child(Frame& child) {
   if (&child != fallback_.get()) return;
   Settled stand_in = child.settled();
   fallback_.reset();
-  if (stand_in.state == State::Succeeded)
-    return settle({State::Succeeded, stand_in.output, {}}, "fallback", Said::Nothing);
+  stood_in_ = stand_in.state == State::Succeeded;
+  if (stood_in_) return settle({State::Succeeded, stand_in.output, {}}, "fallback", Said::Nothing);
   Failure failure = stand_in.state == State::Failed && stand_in.failure ? *stand_in.failure : *error_;
   settle({State::Failed, settled_.output, std::move(failure)}, "fallback", Said::Nothing);
 }
@@ -143,6 +143,7 @@ void Life::settle(Outcome outcome, std::string reason, Said said) {
   settled_.failure = outcome.failure ? std::make_shared<const Failure>(*outcome.failure) : nullptr;
   hand_over(false);
   remember();
+  hold_foreseen();
   if (said == Said::Nothing && !step().kind.empty()) {
     bool shown = shows_output() || (options_.output && outcome.state == State::Succeeded);
     if (!shown) outcome.output = Value();
@@ -182,6 +183,7 @@ void Life::cancel(const std::string& reason) {
   settled_.ended_at = machine().now();
   hand_over(true);
   remember();
+  hold_foreseen();
   if (!step().kind.empty()) machine().decide(StepSettled{path(), step().kind, {settled_.state, {}, {}}, reason});
 }
 
@@ -206,6 +208,7 @@ void Life::reopen(std::string_view) {
   settled_.tolerated = false;
   settled_.failure.reset();
   settled_.output = Value();
+  stood_in_ = false;
   error_.reset();
   stage_ = Stage::Begun;
 }

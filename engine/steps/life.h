@@ -30,6 +30,9 @@ struct Options {
 /// |settled| of a step that was stopped, or kept from starting, for |reason|: `timeout`, `lost`, `fail_fast`, `drain`.
 Settled stopped(Settled settled, const std::string& reason, const std::string& path);
 
+/// Whether nothing is left to be done for it.
+inline bool is_finished(State state) { return state == State::Succeeded || state == State::Skipped; }
+
 class LivingStep : public Step {
  public:
   Options options;
@@ -50,6 +53,7 @@ class Life : public Frame {
   void reopen(std::string_view only) override;
   Bound bind(const Reference& reference) const override;
   UndoScope* undo_scope() override { return saga_ ? &saga_->scope : nullptr; }
+  bool has_failed() const final { return settled_.state == State::Failed || (!stood_in_ && failed_inside()); }
 
  protected:
   /// How much of a settling the journal knows already.
@@ -69,6 +73,9 @@ class Life : public Frame {
   virtual bool maps_output() const { return true; }
   /// Whether the journal should show the output in the step's own entry: what it is can not be read elsewhere.
   virtual bool shows_output() const { return false; }
+
+  /// Whether something below that is kept has failed and counts.
+  virtual bool failed_inside() const { return false; }
 
   /// Whether anything it did may have had an effect.
   virtual bool has_acted() const { return settled_.started_at != Instant{}; }
@@ -106,6 +113,7 @@ class Life : public Frame {
   Stage stage_ = Stage::New;
   Instant ready_at_{};
   std::string timeout_text_;
+  bool stood_in_ = false;           ///< its fallback has succeeded
   std::unique_ptr<Failure> error_;  ///< what the fallback stands in for
   std::unique_ptr<Frame> fallback_;
   std::unique_ptr<Saga> saga_;

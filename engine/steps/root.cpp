@@ -136,6 +136,9 @@ class RootFrame : public Frame {
   }
   bool keeps_frame() const override { return true; }
 
+  bool has_failed() const override { return body_ && body_->has_failed(); }
+  Way way_to(const std::string& target) const override { return body_ ? body_->way_to(target) : false; }
+
   void reopen(std::string_view only) override {
     settled_ = Settled{};
     if (!body_) return start();  // given up before it had begun

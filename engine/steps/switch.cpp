@@ -14,15 +14,29 @@ class SwitchFrame : public Life {
     if (&child != body_.get()) return Life::on_child(child);
     const Settled& way = body_->settled();
     finish({way.state, way.output, way.failure ? std::optional<Failure>(*way.failure) : std::nullopt});
-    if (!body_->keeps_frame()) body_.reset();
+    if (!body_->is_kept()) body_.reset();
   }
 
   bool keeps_frame() const override { return settled_.state != State::Succeeded || Frame::keeps_frame(); }
 
+  bool reopens() const override { return true; }
+
   void reopen(std::string_view only) override {
     Life::reopen(only);
+    if (const Retrying& retrying = machine().retrying(); retrying.exact()) {
+      const bool left = body_ && (!is_finished(body_->settled().state) || machine().undone_below(path()) ||
+                                  (retrying.failed() && body_->has_failed()));
+      if (left || (body_ && retrying.leads_to(path()) && !retrying.names(path()))) return body_->reopen({});
+      body_.reset();
+      return begin();
+    }
     if (!body_ || !body_->keeps_frame()) return begin();
     body_->reopen(only);
+  }
+
+  Way way_to(const std::string& target) const override {
+    if (target == path()) return true;
+    return body_ ? body_->way_to(target) : false;
   }
 
   std::optional<Settled> look(std::string_view rest) const override {
@@ -31,6 +45,7 @@ class SwitchFrame : public Life {
   }
 
  protected:
+  bool failed_inside() const override { return body_ && body_->has_failed(); }
   void begin() override {
     for (std::size_t i = 0; i < switch_.ways.size(); ++i) {
       const SwitchStep::Way& way = switch_.ways[i];

@@ -36,6 +36,7 @@ class WaitFrame : public Life {
     Life::reopen(only);
     begin();
   }
+  bool reopens() const override { return true; }
   bool keeps_frame() const override { return settled_.state == State::Failed || settled_.state == State::Cancelled; }
 
  protected:

@@ -56,6 +56,8 @@ class Work : public Life {
     return settled_.state == State::Failed || settled_.state == State::Cancelled || Frame::keeps_frame();
   }
 
+  bool reopens() const override { return true; }
+
  protected:
   /// A try may begin: at once, or when there is a place.
   virtual void try_now() = 0;

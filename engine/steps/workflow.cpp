@@ -24,6 +24,7 @@ class WorkflowFrame : public Work {
   void reopen(std::string_view only) override;
   int generation() const override { return generation_ > 0 ? generation_ : Work::generation(); }
   std::optional<Settled> look(std::string_view rest) const override;
+  Way way_to(const std::string& target) const override;
 
  protected:
   /// A try takes no place: its steps do. What an earlier try has given up must have ended, the paths are the same.
@@ -35,6 +36,7 @@ class WorkflowFrame : public Work {
   void drain_work() override;
   bool keeps_raw() const override { return true; }
   bool shows_output() const override { return true; }
+  bool failed_inside() const override { return root_ && root_->has_failed(); }
 
  private:
   bool arm_limits();
@@ -212,10 +214,19 @@ void WorkflowFrame::reopen(std::string_view only) {
   renew();
   drained_ = false;
   bool succeeded = root_ && root_->settled().state == State::Succeeded;
-  if (!root_ || (succeeded && !machine().undone_below(path()))) return try_now();
+  const Retrying& retrying = machine().retrying();
+  // Something in it is asked for, though it had succeeded.
+  bool inside = retrying.exact() && root_ &&
+                ((retrying.leads_to(path()) && !retrying.names(path())) || (retrying.failed() && root_->has_failed()));
+  if (!root_ || (succeeded && !inside && !machine().undone_below(path()))) return try_now();
   // It goes on where it stood, in the try that it was in.
   --budget_from_;
   if (arm_limits()) root_->reopen(only);
+}
+
+Frame::Way WorkflowFrame::way_to(const std::string& target) const {
+  if (target == path()) return true;
+  return root_ ? root_->way_to(target) : false;
 }
 
 std::optional<Settled> WorkflowFrame::look(std::string_view rest) const {

@@ -57,7 +57,11 @@ class Happenings : public DecisionSink {
     if (what < 223) return attempt_is_interrupted();
     if (what < 228) return attempt_is_withdrawn();
     if (what < 244) return resume(what);
-    if (what < 250) return happens(RunReopened{"again", ""});
+    if (what < 250) {
+      RunReopened reopened{"again", ""};
+      reopened.exact = what % 2 == 0;
+      return happens(std::move(reopened));
+    }
     if (machine_.phase() == Machine::Phase::Ended && machine_.has_undos()) happens(UndoRequested{"again", "somebody"});
   }
 

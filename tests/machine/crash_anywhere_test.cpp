@@ -178,7 +178,9 @@ class World : public DecisionSink {
     if (machine_.has_undos() && dice("undo or retry") % 2 == 0) {
       apply(UndoRequested{"again", "somebody"});
     } else {
-      apply(RunReopened{"again", ""});
+      RunReopened reopened{"again", ""};
+      reopened.exact = dice("exact") % 3 > 0;
+      apply(std::move(reopened));
     }
     return true;
   }

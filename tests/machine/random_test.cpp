@@ -43,7 +43,9 @@ class Play : public DecisionSink {
         if (machine_.has_undos() && percent(random_, 50)) {
           apply(UndoRequested{"again", "somebody"});
         } else {
-          apply(RunReopened{"again", ""});
+          RunReopened reopened{"again", ""};
+          reopened.exact = percent(random_, 70);
+          apply(std::move(reopened));
         }
         continue;
       }

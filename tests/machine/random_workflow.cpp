@@ -49,14 +49,18 @@ class Generator {
     for (int i = 0, n = 1 + below(random_, 4); i < n; ++i) {
       std::string name = fresh(), own = path.empty() ? name : path + "/" + name;
       bool tolerated = false;
-      text += pad(indent) + name + ":\n" + step(indent + 2, own, depth, tolerated, group);
+      const std::string written = step(indent + 2, own, depth, tolerated, group);
+      text += pad(indent) + name + ":\n" + written;
       if (!siblings.empty() && percent(random_, 35)) {
         // Who needs another branch of a race can never win (E303).
         const bool race = group && group->join == "quorum";
         const bool needs = percent(random_, 60) && !race;
         if (group) group->needs = group->needs || needs;
-        text += pad(indent + 2) + (needs ? "needs" : "after") + ": [" +
-                siblings[static_cast<std::size_t>(below(random_, static_cast<int>(siblings.size())))] + "]\n";
+        const std::string& other =
+            siblings[static_cast<std::size_t>(below(random_, static_cast<int>(siblings.size())))];
+        text += pad(indent + 2) + (needs ? "needs" : "after") + ": [" + other + "]\n";
+        if (needs && written.find("shell: work\n") == static_cast<std::size_t>(indent + 2) && percent(random_, 60))
+          text += pad(indent + 2) + fmt::format("env: {{ FROM: \"${{ $steps.{} }}\" }}\n", other);
       }
       siblings.push_back(name);
       if (group) {

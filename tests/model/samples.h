@@ -71,6 +71,13 @@ inline std::vector<Event> events() {
   add(RunReopened{});
   add(RunReopened{"t", "charge", {}});
   add(RunReopened{"t", "charge", {{"token", "0af1", false}}});
+  RunReopened reopened{"t", "mail[7]", {}};
+  reopened.exact = reopened.failed = true;
+  reopened.marks = {{.path = "deploy", .done = true, .output = Value::from_text("[1]")}};
+  reopened.jobs = 3;
+  add(reopened);
+  resumed.jobs = 4;
+  add(resumed);
   add(TaskReserved{"deploy"});
 
   TaskEnded ended;

@@ -50,9 +50,20 @@ class PrefixChecker : public DecisionSink, public Evaluator {
 
 }  // namespace
 
+Foresight foresight_of(const std::vector<Entry>& entries) {
+  Foresight foresight;
+  for (const Entry& entry : entries) {
+    if (entry.kind != "run_reopened") continue;
+    Event event = to_event(entry);
+    foresight.add(std::get<RunReopened>(event.fact));
+  }
+  return foresight;
+}
+
 void replay_prefix(const Loaded& loaded, const std::vector<Entry>& entries, std::size_t count, Evaluator& live) {
   PrefixChecker checker(entries, count, live);
   Machine machine(loaded.workflow, checker);
+  machine.foresee(foresight_of(entries));
   while (checker.at < count) {
     const Entry& entry = entries[checker.at];
     if (!is_fact(entry.kind))

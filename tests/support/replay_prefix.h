@@ -5,10 +5,14 @@
 #include <vector>
 
 #include "engine/load.h"
+#include "engine/machine/retrying.h"
 #include "engine/model/entry.h"
 #include "engine/model/scope.h"
 
 namespace flowrun::test {
+
+/// What the retries among |entries| reopen.
+Foresight foresight_of(const std::vector<Entry>& entries);
 
 /// Feeds the first |count| of |entries| to a new machine. Every decision must be the recorded one; those behind the
 /// prefix are what may be missing. Throws with what differs.

@@ -83,6 +83,7 @@ void Scenario::apply(Event event) {
 }
 
 void Scenario::decide(Decision decision) {
+  if (silent_) return;
   entries_.push_back(to_entry(decision, now_));
   history_.add(entries_.back());
   if (auto* start = std::get_if<StartTask>(&decision.what)) {
@@ -153,7 +154,27 @@ void Scenario::crash_and_resume(RunResumed how, Duration down) {
   apply({now_, std::move(how)});
 }
 
-void Scenario::retry(const std::string& path) { apply({now_, RunReopened{"t3", path}}); }
+void Scenario::retry_inexactly(const std::string& path) { apply({now_, RunReopened{"t3", path}}); }
+
+void Scenario::retry(const std::string& path) { retry(RunReopened{"", path}); }
+
+void Scenario::retry(RunReopened asked) {
+  asked.token = "t3";
+  asked.exact = true;
+  Foresight foresight = foresight_of(entries_);
+  foresight.add(asked);
+  play_anew(std::move(foresight));
+  apply({now_, std::move(asked)});
+}
+
+void Scenario::play_anew(Foresight foresight) {
+  machine_ = std::make_unique<Machine>(loaded_->workflow, *evaluator_);
+  machine_->foresee(std::move(foresight));
+  silent_ = true;
+  for (const Entry& entry : entries_)
+    if (is_fact(entry.kind)) machine_->apply(to_event(entry), *this);
+  silent_ = false;
+}
 
 void Scenario::expect_started(const std::vector<std::string>& paths) {
   CHECK(started_ == paths);

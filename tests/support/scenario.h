@@ -40,7 +40,11 @@ class Scenario : public DecisionSink {
   void withdraw(const std::string& path);
   /// The process dies here; |down| later somebody resumes.
   void crash_and_resume(RunResumed how = {}, Duration down = 1000ms);
+  /// As `flowrun retry` does it: the log is played anew, knowing what will be reopened.
   void retry(const std::string& path = "");
+  void retry(RunReopened asked);
+  /// As a flowrun did that ran the whole of groups that had succeeded.
+  void retry_inexactly(const std::string& path = "");
   void cancel(bool undo = false, bool now = false);
   void undo();  ///< `flowrun undo`, of a run that has ended
 
@@ -69,6 +73,7 @@ class Scenario : public DecisionSink {
 
  private:
   void check_replays() const;
+  void play_anew(Foresight foresight);
 
   std::unique_ptr<Loaded> loaded_;
   std::unique_ptr<Evaluator> evaluator_;
@@ -77,6 +82,7 @@ class Scenario : public DecisionSink {
   History history_;
   std::vector<std::string> started_, stopped_, withdrawn_;
   std::map<std::string, Task> tasks_;
+  bool silent_ = false;  ///< what is decided has been taken in already
   Instant now_ = from_millis(1'800'000'000'000);
 };
 
