@@ -5,7 +5,9 @@
 
 #include "cli/inputs.h"
 #include "cli/open.h"
+#include "cli/render.h"
 #include "cli/start.h"
+#include "engine/fork_preview.h"
 #include "engine/jq/jq.h"
 
 namespace flowrun::cli {
@@ -15,6 +17,7 @@ constexpr std::size_t kMostTold = 10;  // steps that run anew, with the reason
 
 struct ForkOptions {
   std::string run, from, file;
+  bool dry_run = false;
   InputOptions inputs;
   StartFlags start;
   DriveOptions drive;
@@ -55,6 +58,19 @@ void tell(const Reuse& reuse) {
   if (reuse.anew().size() > kMostTold) std::fprintf(stderr, "   and %zu more\n", reuse.anew().size() - kMostTold);
 }
 
+/// All of it, a line for each step.
+void tell(const ForkPreview& preview, const RunRecord& old) {
+  std::string text = fmt::format("of run {} {} {} would be taken over\n", old.id, preview.taken.size(),
+                                 preview.taken.size() == 1 ? "step" : "steps");
+  for (const std::string& path : preview.taken) text += fmt::format("   taken over: {}\n", path);
+  for (const auto& [path, why] : preview.anew) text += fmt::format("   run anew: {}: {}\n", path, why);
+  for (const std::string& path : preview.fresh) text += fmt::format("   run: {}: the old run has not done it\n", path);
+  for (const std::string& path : preview.waiting)
+    text += fmt::format("   not known: {}: it waits for what would run\n", path);
+  for (const std::string& path : preview.gone) text += fmt::format("   gone: {}\n", path);
+  print_result(text + "nothing was started\n");
+}
+
 int fork(const Context& context, const ForkOptions& options) {
   check_id(options.start.id);
   Journal journal(journal_path(context.journal), Journal::Mode::ReadWrite);
@@ -68,6 +84,10 @@ int fork(const Context& context, const ForkOptions& options) {
   StartOptions start = start_options(options.start);
   start.forked_of = old.id;
   start.forked_from = options.from;
+  if (options.dry_run) {
+    tell(preview_fork(journal, loaded, inputs, start, *evaluator), old);
+    return 0;
+  }
   Drive drive(context, options.drive);
   auto run = Run::start(journal, std::move(loaded), std::move(inputs), start, std::move(evaluator), drive.observer());
   int code = drive.finish(*run);
@@ -84,6 +104,7 @@ void add_fork(Command& app, Context& context) {
       ->required();
   command->add_option("--from", options->from, "Run this step and what depends on it anew")->type_name("STEP");
   command->add_option("--file", options->file, "The workflow; the file of the run when left out")->type_name("FILE");
+  command->add_flag("--dry-run", options->dry_run, "Say what would be taken over and what would run; start nothing");
   add_input_options(*command, options->inputs);
   add_start_options(*command, options->start);
   add_drive_options(*command, options->drive);

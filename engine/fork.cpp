@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <list>
 
+#include "engine/fork_input.h"
 #include "engine/model/entry.h"
 #include "engine/model/json_text.h"
 #include "engine/model/path.h"
@@ -22,7 +23,23 @@ std::string input_of(const Entry& start) {
     if (data.key() == "input") input = data.raw();
     if (data.key() == "keep_raw") raw = data.boolean();
   }
-  return input + (raw ? "r" : "");
+  return comparable_input(input) + (raw ? "r" : "");
+}
+
+/// The keys that a for_each gives to |items| when it has no `key` of its own; nothing when they are no list.
+std::vector<std::string> names_of(const Json& items) {
+  std::vector<std::string> names;
+  if (!items.is_array()) return names;
+  std::set<std::string> seen;
+  bool distinct = true;
+  for (const Json& item : items) {
+    const bool scalar = item.is_string() || item.is_number() || item.is_boolean();
+    names.push_back(item.is_string() ? item.get<std::string>() : Value(item).text());
+    distinct = distinct && scalar && seen.insert(names.back()).second;
+  }
+  if (!distinct)
+    for (std::size_t i = 0; i < names.size(); ++i) names[i] = std::to_string(i);
+  return names;
 }
 
 /// Keys of items taken off.
@@ -89,8 +106,13 @@ std::string without_key(const std::vector<OutlineRow>& rows, const std::string& 
 
 Reuse::Reuse(const Journal& journal, const RunRecord& old, const Workflow& before, const Workflow& fresh,
              const std::string& from)
-    : of_(old.id), before_(definitions_of(outline(before))) {
-  const std::vector<OutlineRow> rows = outline(fresh);
+    : of_(old.id), before_(definitions_of(outline(before))), rows_(outline(fresh)), acts_(rows_.size(), false) {
+  const std::vector<OutlineRow>& rows = rows_;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    rows_at_.emplace(rows[i].path, i);
+    if (rows[i].definition.empty()) continue;
+    for (std::optional<std::size_t> up = i; up; up = rows[*up].parent) acts_[*up] = true;
+  }
   fresh_ = definitions_of(rows);
   if (!from.empty()) {
     std::vector<std::string> paths;
@@ -150,6 +172,8 @@ void Reuse::read(const Journal& journal, const RunRecord& old) {
         auto fired = std::get<TimerFired>(to_event(entry).fact);
         if (fired.timer == TimerKind::Wait) waiting.remove_if([&](const auto& one) { return one.first == entry.path; });
         if (fired.timer == TimerKind::Sleep) finished_.insert(entry.path);
+      } else if (entry.kind == "items") {
+        items_[entry.path] = entry.value;
       } else if (entry.kind == "timer") {
         for (ObjectReader data(entry.data); data.next();)
           if (data.key() == "for_ms") slept_[entry.path] = Duration(data.number());
@@ -182,16 +206,26 @@ void Reuse::read(const Journal& journal, const RunRecord& old) {
 
 void Reuse::skip_done(const Journal& journal, const RunRecord& own) {
   std::map<std::string, std::string> inputs;
+  std::set<std::string> fresh;  // had not run before the attempt that is under way
   for (std::int64_t next = 1;;) {
     std::vector<Entry> slice = journal.read(own.number, next);
     if (slice.empty()) return;
     next = slice.back().seq + 1;
     for (const Entry& entry : slice) {
-      if (entry.kind == "start") inputs[entry.path] = input_of(entry);
-      if (entry.kind == "ended") answered_.insert({entry.path, inputs[entry.path]});
+      if (entry.kind == "items") chosen({entry.path, 0, entry.value});
+      const std::string old = old_path(entry.path);
+      if (entry.kind == "start") {
+        inputs[entry.path] = input_of(entry);
+        if (!of_the_end(bare(entry.path)) && ran_.insert(entry.path).second) fresh.insert(entry.path);
+      }
+      if (entry.kind == "ended") {
+        answered_.insert({old, inputs[entry.path]});
+        if (std::get<TaskEnded>(to_event(entry).fact).result.taken && fresh.count(entry.path)) ran_.erase(entry.path);
+        fresh.erase(entry.path);
+      }
       if (entry.kind == "waiting" || entry.kind == "fired") {
-        signals_.erase(entry.path);
-        slept_.erase(entry.path);
+        signals_.erase(old);
+        slept_.erase(old);
       }
     }
   }
@@ -201,31 +235,147 @@ void Reuse::tell(const std::string& path, std::string why) {
   if (told_.insert(path).second) anew_.emplace_back(path, std::move(why));
 }
 
-bool Reuse::same_step(const std::string& path) {
-  if (finished_.count(path) == 0) return false;  // nothing is done twice
+void Reuse::chosen(const ItemsChosen& items) {
+  const std::string old = old_path(items.path);
+  auto before = items_.find(old);
+  auto rows = rows_at_.equal_range(bare(items.path));
+  const bool plain = std::any_of(rows.first, rows.second, [&](const auto& row) {
+    return rows_[row.second].kind == "for_each" && !rows_[row.second].keyed && rows_[row.second].batch.empty();
+  });
+  if (before == items_.end() || !plain) return;
+  const Json& was = before->second.json();
+  const Json& is = items.items.json();
+  const std::vector<std::string> old_names = names_of(was), names = names_of(is);
+  std::map<std::string, std::list<std::size_t>> places;  // of equal items
+  for (std::size_t i = 0; i < old_names.size(); ++i) places[Value(was[i]).text()].push_back(i);
+  std::vector<bool> claimed(old_names.size(), false);
+  std::vector<std::size_t> alone;
+  auto pair = [&](std::size_t i, std::size_t other) {
+    claimed[other] = true;
+    moved_[item_path(items.path, names[i])] = item_path(old, old_names[other]);
+  };
+  for (int stays = 1; stays >= 0; --stays)  // first those that have not moved
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (stays == 0 && moved_.count(item_path(items.path, names[i]))) continue;
+      auto same = places.find(Value(is[i]).text());
+      if (same == places.end() || same->second.empty()) continue;
+      auto at = stays ? std::find(same->second.begin(), same->second.end(), i) : same->second.begin();
+      if (at == same->second.end()) continue;
+      pair(i, *at);
+      same->second.erase(at);
+    }
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string path = item_path(items.path, names[i]);
+    if (moved_.count(path)) continue;
+    moved_[path] = "";
+    changed_.insert(path);
+    // Of an item that was changed where it is, some steps may see nothing.
+    if (i < claimed.size() && !claimed[i] && names[i] == old_names[i]) pair(i, i);
+  }
+}
+
+std::string Reuse::old_path(const std::string& path) const {
+  if (moved_.empty()) return path;
+  std::string old;
+  std::size_t done = 0;  // of |path|, of which |old| is the counterpart
+  for (std::size_t end = path.find(']'); end != std::string::npos; end = path.find(']', end + 1)) {
+    auto moved = moved_.find(path.substr(0, end + 1));
+    if (moved == moved_.end()) continue;
+    if (moved->second.empty()) return "";
+    old = moved->second;
+    done = end + 1;
+  }
+  return old + path.substr(done);
+}
+
+bool Reuse::is_of_the_end(const std::string& path) { return of_the_end(bare(path)); }
+
+std::optional<Result> Reuse::former(const std::string& path) const {
+  const std::string old = old_path(path);
+  auto found = results_.lower_bound({old, ""});
+  if (old.empty() || found == results_.end() || found->first.first != old) return std::nullopt;
+  return found->second;
+}
+
+std::vector<std::string> Reuse::finished() const {
+  std::vector<std::string> paths;
+  for (const std::string& path : finished_)
+    if (!of_the_end(bare(path))) paths.push_back(path);
+  return paths;
+}
+
+bool Reuse::knows(const std::string& path) const { return rows_at_.count(bare(path)) > 0; }
+
+bool Reuse::ran_within(const std::string& path, std::size_t row) const {
+  for (auto found = ran_.lower_bound(path); found != ran_.end() && found->starts_with(path); ++found)
+    if (is_below(*found, path)) return true;
+  if (acts_[row]) return false;
+  // It does nothing itself, so it stands for what it waits for.
+  const std::string above = path.substr(0, path.size() - std::min(path.size(), rows_[row].name.size()));
+  return std::any_of(rows_[row].edges.begin(), rows_[row].edges.end(),
+                     [&](const OutlineEdge& edge) { return ran_within(above + rows_[edge.from].name, edge.from); });
+}
+
+std::string Reuse::ran_before(const std::string& path) const {
+  if (ran_.empty()) return "";
+  constexpr std::string_view kFallback = ".fallback";
+  for (std::size_t from = 0; from < path.size();) {
+    const std::size_t end = std::min(path.find('/', from), path.size());
+    std::string step = bare(path.substr(0, end));
+    if (step.ends_with(kFallback)) {
+      step.resize(step.size() - kFallback.size());
+      const std::string first = path.substr(0, end - kFallback.size());
+      if (ran_.count(first)) return first;
+    }
+    auto rows = rows_at_.equal_range(step);
+    for (auto row = rows.first; row != rows.second; ++row)
+      for (const OutlineEdge& edge : rows_[row->second].edges) {
+        const std::string other = path.substr(0, from) + rows_[edge.from].name;
+        if (!edge.by_value && ran_within(other, edge.from)) return other;
+      }
+    from = end + 1;
+  }
+  return "";
+}
+
+bool Reuse::same_step(const std::string& path, const std::string& old) {
+  if (old.empty() || finished_.count(old) == 0) return false;  // nothing is done twice
   const std::string step = bare(path);
   if (of_the_end(step)) return false;
   if (from_.count(step)) return tell(path, "--from"), false;
   auto before = before_.find(step), fresh = fresh_.find(step);
-  if (before != before_.end() && fresh != fresh_.end() && before->second == fresh->second) return true;
-  return tell(path, "its definition has changed"), false;
+  if (before == before_.end() || fresh == fresh_.end() || before->second != fresh->second)
+    return tell(path, "its definition has changed"), false;
+  if (std::string first = ran_before(path); !first.empty())
+    return tell(path, fmt::format("{} ran before it", first)), false;
+  return true;
 }
 
 std::optional<Result> Reuse::result_of(const Task& task) {
-  if (!same_step(task.path)) return std::nullopt;
+  std::optional<Result> result = find(task);
+  if (!result && !of_the_end(bare(task.path))) ran_.insert(task.path);
+  return result;
+}
+
+std::optional<Result> Reuse::find(const Task& task) {
+  const std::string old = old_path(task.path);
+  if (!same_step(task.path, old)) return std::nullopt;
   // Files belong to the run that made them.
   const auto* request = std::get_if<HttpRequest>(&*task.work);
   if (request && (request->response == HttpRequest::Response::File || !request->body_file.empty()))
     return tell(task.path, "it is about a file"), std::nullopt;
   Decision start;
   start.what = StartTask{task};
-  const Asked asked{task.path, input_of(to_entry(start, {}))};
+  const Asked asked{old, input_of(to_entry(start, {}))};
   if (answered_.count(asked)) return std::nullopt;
   auto found = results_.find(asked);
   if (found == results_.end()) {
-    bool gone = results_.lower_bound({task.path, ""}) == results_.end() ||
-                results_.lower_bound({task.path, ""})->first.first != task.path;
-    return tell(task.path, gone ? "it was undone, or not good enough" : "its input has changed"), std::nullopt;
+    auto other = results_.lower_bound({old, ""});
+    if (other == results_.end() || other->first.first != old)
+      return tell(task.path, "it was undone, or not good enough"), std::nullopt;
+    const auto text = [](const std::string& input) { return std::string_view(input).substr(0, input.rfind('}') + 1); };
+    const std::string what = input_difference(text(other->first.second), text(asked.second));
+    return tell(task.path, "its input has changed" + (what.empty() ? "" : ": " + what)), std::nullopt;
   }
   ++taken_;
   answered_.insert(asked);
@@ -235,20 +385,32 @@ std::optional<Result> Reuse::result_of(const Task& task) {
 }
 
 std::optional<SignalReceived> Reuse::signal_for(const SignalAwaited& awaited) {
-  if (!same_step(awaited.path)) return std::nullopt;
-  auto found = signals_.find(awaited.path);
+  std::optional<SignalReceived> signal = find(awaited);
+  // Somebody decides anew, and what follows may be for something else.
+  if (!signal && !of_the_end(bare(awaited.path))) ran_.insert(awaited.path);
+  return signal;
+}
+
+std::optional<SignalReceived> Reuse::find(const SignalAwaited& awaited) {
+  const std::string old = old_path(awaited.path);
+  if (!same_step(awaited.path, old)) return std::nullopt;
+  // What was said of one item says nothing of another that is at its place now.
+  for (const std::string& item : changed_)
+    if (is_below(awaited.path, item)) return tell(awaited.path, "the item has changed"), std::nullopt;
+  auto found = signals_.find(old);
   if (found == signals_.end()) return tell(awaited.path, "it was rejected, or undone"), std::nullopt;
   ++taken_;
   SignalReceived signal = found->second;
   signal.path = awaited.path;
   signals_.erase(found);
-  finished_.erase(awaited.path);
+  finished_.erase(old);
   return signal;
 }
 
 bool Reuse::slept(const ArmTimer& timer) {
-  if (timer.timer != TimerKind::Sleep || !same_step(timer.path)) return false;
-  auto found = slept_.find(timer.path);
+  const std::string old = old_path(timer.path);
+  if (timer.timer != TimerKind::Sleep || !same_step(timer.path, old)) return false;
+  auto found = slept_.find(old);
   if (found == slept_.end() || found->second != timer.span) return false;
   ++taken_;
   slept_.erase(found);

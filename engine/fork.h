@@ -13,6 +13,7 @@
 #include "engine/journal/journal.h"
 #include "engine/load.h"
 #include "engine/model/decision.h"
+#include "engine/steps/outline.h"
 
 namespace flowrun {
 
@@ -31,6 +32,20 @@ class Reuse {
   std::optional<Result> result_of(const Task& task);
   std::optional<SignalReceived> signal_for(const SignalAwaited& awaited);
   bool slept(const ArmTimer& timer);
+  /// Items of the new run that the old one had at another place are those.
+  void chosen(const ItemsChosen& items);
+
+  // For who only wants to know.
+  /// Whether |path| is that of an undo or a handler, which belong to how a run ended.
+  static bool is_of_the_end(const std::string& path);
+  /// Where the old run had what the new one has at |path|; empty: nowhere.
+  std::string old_path(const std::string& path) const;
+  /// What the step at |path| came to in the old run, whatever it had been asked.
+  std::optional<Result> former(const std::string& path) const;
+  /// Paths of steps that the old run had done, handlers and undos left out.
+  std::vector<std::string> finished() const;
+  /// Whether the new workflow has the step at |path|.
+  bool knows(const std::string& path) const;
 
   const std::string& of() const { return of_; }
   std::size_t taken() const { return taken_; }
@@ -40,12 +55,22 @@ class Reuse {
  private:
   using Definitions = std::map<std::string, std::string>;  ///< by path without keys
   void read(const Journal& journal, const RunRecord& old);
-  /// Whether the step may be taken over as far as its text says; tells why not.
-  bool same_step(const std::string& path);
+  /// Whether the step, which the old run had at |old|, may be taken over as far as its text and what ran before it say;
+  /// tells why not.
+  bool same_step(const std::string& path, const std::string& old);
+  /// What ran anew before the step at |path| and may have left it other files, or another world; empty: nothing.
+  std::string ran_before(const std::string& path) const;
+  /// Whether the step at |path|, or one within it, ran anew. |row| is one of its rows.
+  bool ran_within(const std::string& path, std::size_t row) const;
+  std::optional<Result> find(const Task& task);
+  std::optional<SignalReceived> find(const SignalAwaited& awaited);
   void tell(const std::string& path, std::string why);
 
   std::string of_;
   Definitions before_, fresh_;
+  std::vector<OutlineRow> rows_;                      ///< of the new run
+  std::multimap<std::string, std::size_t> rows_at_;   ///< by path without keys
+  std::vector<bool> acts_;                            ///< by row: whether it, or a step within it, does anything
   using Asked = std::pair<std::string, std::string>;  ///< path and input
 
   std::set<std::string> from_;  ///< paths without keys
@@ -54,6 +79,10 @@ class Reuse {
   std::set<std::string> finished_;
   std::map<std::string, SignalReceived> signals_;
   std::map<std::string, Duration> slept_;
+  std::map<std::string, Value> items_;        ///< of the old run, by path
+  std::map<std::string, std::string> moved_;  ///< items of the new run and where the old one had them
+  std::set<std::string> changed_;             ///< items that are at the place of another one
+  std::set<std::string> ran_;                 ///< in the new run, by itself
   std::size_t taken_ = 0;
   std::vector<std::pair<std::string, std::string>> anew_;
   std::set<std::string> told_;

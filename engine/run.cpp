@@ -539,6 +539,7 @@ bool Run::commit() {
 
 bool Run::take_over(const Decision& decision) {
   if (!reuse_) return false;
+  if (const auto* items = std::get_if<ItemsChosen>(&decision.what)) reuse_->chosen(*items);
   if (const auto* start = std::get_if<StartTask>(&decision.what)) {
     auto result = reuse_->result_of(start->task);
     if (result) happened_.push_back({{}, TaskEnded{start->task.path, start->task.attempt, std::move(*result)}});

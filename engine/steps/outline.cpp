@@ -129,6 +129,7 @@ class Outliner {
       row.fail_fast = fail_fast_of_group(*each);
       row.concurrency = spelled(each->concurrency, "16");
       row.batch = spelled(each->batch, "");
+      row.keyed = each->key.has_value();
       if (const auto* body = dynamic_cast<const LivingStep*>(each->body.get())) row.atomic = body->options.atomic;
     } else if (const auto* process = dynamic_cast<const ProcessStep*>(&step)) {
       row.shares_cpus = process->shares_cpus;
@@ -164,8 +165,14 @@ class Outliner {
   static OutlineEdge edge(const GraphStep& graph, const GraphStep::Child& child, std::size_t other, bool success,
                           std::size_t from) {
     bool list = graph.form == GraphStep::Form::List;
+    auto because = [&](const GraphStep::Reason& reason) { return reason.on == other && reason.success == success; };
+    // `$steps.order` is a value, `needs` and `after` are words of the file.
+    const bool by_value = !list && std::all_of(child.reasons.begin(), child.reasons.end(), [&](const auto& reason) {
+      return !because(reason) || reason.text.starts_with("$");
+    });
     for (const GraphStep::Reason& reason : child.reasons)
-      if (reason.success == success && (reason.on == other || list)) return {from, success, reason.text, reason.line};
+      if (because(reason) || (list && reason.success == success))
+        return {from, success, reason.text, reason.line, by_value};
     return {from, success, "place in the list", child.step->origin.line};
   }
 

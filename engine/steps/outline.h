@@ -12,10 +12,11 @@ namespace flowrun {
 
 /// One step waits for another, and what in the file says so.
 struct OutlineEdge {
-  std::size_t from = 0;  ///< row of the step that comes first
-  bool success = true;   ///< waits for its success; else for its end, whatever it is
-  std::string because;   ///< `$steps.order.total`, `needs`, `after`, `place in the list`
-  int line = 0;          ///< where that stands
+  std::size_t from = 0;   ///< row of the step that comes first
+  bool success = true;    ///< waits for its success; else for its end, whatever it is
+  std::string because;    ///< `$steps.order.total`, `needs`, `after`, `place in the list`
+  int line = 0;           ///< where that stands
+  bool by_value = false;  ///< only because it uses what that step puts out
 };
 
 struct OutlineRow {
@@ -37,6 +38,7 @@ struct OutlineRow {
   std::string fail_fast;     ///< that holds, written or inherited: `true`, `drain`, `false`
   std::string concurrency;   ///< of for_each
   std::string batch;         ///< of for_each, when written
+  bool keyed = false;        ///< of for_each: it has a `key`
   std::string limit;         ///< of work: `8`, `api (max 5, rate 50/s)`
   bool atomic = false;       ///< a scope of undos; of for_each: each item
   bool shares_cpus = false;  ///< a process that shares the CPUs with the others of its for_each

@@ -173,4 +173,73 @@ TEST_CASE("a fork can not begin at a single item, and says at which step it can"
   CHECK(flow.ran().empty());
 }
 
+TEST_CASE("what only waits for a step that ran anew runs anew, and what nothing ran before does not") {
+  Forked flow;
+  const std::string steps = R"(
+  make: { shell: 'printf "make " >>"$LOG"; echo 1' }
+  link: { shell: 'printf "link " >>"$LOG"', needs: [make] }
+  note: { set: 1, after: [link] }
+  ship: { shell: 'printf "ship " >>"$LOG"', after: [note] }
+  sees: { shell: 'printf "sees " >>"$LOG"', env: { MADE: "${ $steps.make }" } }
+  list:
+    sequence:
+      - { id: one, shell: 'printf "one " >>"$LOG"' }
+      - { id: two, shell: 'printf "two " >>"$LOG"' }
+  apart: { shell: 'printf "apart " >>"$LOG"' }
+)";
+  CHECK(flow({"run", flow.write(steps), "--id", "old", "-j", "1"}).code == 0);
+  flow.ran();
+  flow.write(with(steps, "echo 1'", "echo 1', capture: text"));
+  Ran forked = flow({"fork", "old", "-j", "1"});
+  INFO(forked.err);
+  CHECK(forked.code == 0);
+  CHECK(flow.ran() == "make link ship ");
+  CHECK(has(forked.err, "run anew: link: make ran before it"));
+  flow.write(with(steps, "one \" >>", "one  \" >>"));
+  CHECK(flow({"fork", "old", "-j", "1"}).code == 0);
+  CHECK(flow.ran() == "one  two ");
+}
+
+TEST_CASE("a fork knows items that have moved, and their place counts only where it is used") {
+  Forked flow;
+  const char* steps = R"(
+  each:
+    for_each: ITEMS
+    do: { pay: { shell: 'printf "$SKU " >>"$LOG"', env: { SKU: "${ $item.sku }" } },
+          place: { shell: 'printf "$FLOWRUN_INDEX:$SKU " >>"$LOG"', env: { SKU: "${ $item.sku }" }, needs: [pay] } }
+)";
+  CHECK(flow({"run", flow.write(with(steps, "ITEMS", "[{sku: a}, {sku: b}, {sku: b}]")), "--id", "old", "-j", "1"})
+            .code == 0);
+  flow.ran();
+  flow.write(with(steps, "ITEMS", "[{sku: a}, {sku: new}, {sku: b}, {sku: b}]"));
+  Ran forked = flow({"fork", "old", "-j", "1"});
+  INFO(forked.err);
+  CHECK(forked.code == 0);
+  std::string ran = flow.ran();
+  CHECK(has(ran, "new "));
+  CHECK(has(ran, "1:new "));
+  CHECK(has(ran, "3:b "));
+  CHECK_FALSE(has(" " + ran, " a "));
+  CHECK_FALSE(has(" " + ran, " b "));
+  CHECK_FALSE(has(ran, "0:a"));
+}
+
+TEST_CASE("a fork says what differs, and with --dry-run all of it without starting anything") {
+  Forked flow;
+  CHECK(flow({"run", flow.write(with(kSteps, "exit 3", "exit 0")), "--id", "old"}).code == 0);
+  flow.ran();
+  Ran dry = flow({"fork", "old", "-i", "who=bob", "--dry-run"});
+  INFO(dry.out << dry.err);
+  CHECK(dry.code == 0);
+  CHECK(has(dry.out, "taken over: a\n"));
+  CHECK(has(dry.out, "taken over: d[x]\n"));
+  CHECK(has(dry.out, "run anew: b: its input has changed: `WHO` was \"ann\", is \"bob\"\n"));
+  CHECK(has(dry.out, "nothing was started"));
+  CHECK(flow.ran().empty());
+  CHECK(flow({"list", "--json"}).out.find("w-") == std::string::npos);
+  CHECK(flow({"fork", "old", "--from", "cc", "--dry-run"}).code == 8);
+  Ran real = flow({"fork", "old", "-i", "who=bob"});
+  CHECK(has(real.err, "run anew: b: its input has changed: `WHO` was \"ann\", is \"bob\""));
+}
+
 }  // namespace flowrun::test
