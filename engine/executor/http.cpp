@@ -18,11 +18,8 @@ constexpr std::size_t kCrowd = 256;      // from so many at once memory counts m
 constexpr std::size_t kLaneWidth = 256;  // a lane's transfers at once
 constexpr std::size_t kMostIdle = 64;    // easy handles kept for the next transfers
 
-/// How long |transfer| may wait for another that looks the name of its host up: that is part of connecting.
-std::chrono::steady_clock::time_point waits_until(const Transfer& transfer) {
-  const Duration connecting = transfer.request().connect_timeout;
-  return transfer.begun + std::min(connecting, transfer.task.timeout.value_or(connecting));
-}
+constexpr Duration kBeat{1000};
+constexpr Duration kStopped{2000};  // a beat that comes so late was not one of a busy machine
 
 }  // namespace
 
@@ -78,15 +75,55 @@ void Http::on_timer(Lane& lane, long ms) {
 }
 
 void Http::set_alarm() {
-  std::optional<std::chrono::steady_clock::time_point> next = waited_;
+  std::optional<Time> next = beat_ ? std::optional<Time>(*beat_ + kBeat) : std::nullopt;
+  for (const auto& each : {waited_, late_})
+    if (each && (!next || *each < *next)) next = each;
   for (const auto& each : lanes_)
     if (each->due && (!next || *each->due < *next)) next = each->due;
   worker_.http_alarm(next);
 }
 
+Http::Time Http::ends(const Transfer& transfer) const {
+  return transfer.begun + *transfer.task.timeout + (lost_ - transfer.stood_still);
+}
+
+Http::Time Http::waits_until(const Transfer& transfer) const {
+  const Duration connecting = transfer.request().connect_timeout;
+  return transfer.begun + std::min(connecting, transfer.task.timeout.value_or(connecting)) +
+         (lost_ - transfer.stood_still);
+}
+
+void Http::beat(Time now) {
+  const auto passed = std::chrono::duration_cast<Duration>(now - *beat_);
+  if (passed < kBeat) return;
+  if (passed > kStopped) lost_ += passed - kBeat;
+  beat_ = now;
+  std::vector<CURL*> idle;
+  for (auto& [easy, transfer] : running_)
+    if (transfer->idles(kBeat)) idle.push_back(easy);
+  for (CURL* easy : idle) finish(easy, CURLE_OPERATION_TIMEDOUT);
+  if (running_.empty()) beat_.reset();
+}
+
+void Http::end_late(Time now) {
+  late_.reset();
+  std::vector<CURL*> late;
+  for (auto& [easy, transfer] : running_) {
+    if (!transfer->task.timeout) continue;
+    const Time end = ends(*transfer);
+    if (end <= now)
+      late.push_back(easy);
+    else
+      late_ = late_ ? std::min(*late_, end) : end;
+  }
+  for (CURL* easy : late) finish(easy, CURLE_OPERATION_TIMEDOUT);
+}
+
 void Http::begin(Task task) {
   auto transfer = std::make_unique<Transfer>();
   transfer->begun = std::chrono::steady_clock::now();
+  if (beat_) beat(transfer->begun);
+  transfer->stood_still = lost_;
   transfer->task = std::move(task);
   const Secrets& secrets = worker_.shared().secrets();
   transfer->conceal(secrets.mask());
@@ -141,7 +178,10 @@ void Http::start(std::unique_ptr<Transfer> transfer) {
   by_path_[transfer->task.path] = transfer.get();
   void* multi = lane_of(*transfer).multi;
   CURL* easy = transfer->easy;
+  if (!beat_) beat_ = std::chrono::steady_clock::now();
+  if (transfer->task.timeout) late_ = late_ ? std::min(*late_, ends(*transfer)) : ends(*transfer);
   running_[easy] = std::move(transfer);
+  set_alarm();
   web().curl_multi_add_handle(multi, easy);
 }
 
@@ -181,6 +221,8 @@ void Http::due() {
     int running = 0;
     web().curl_multi_socket_action(lanes_[i]->multi, CURL_SOCKET_TIMEOUT, 0, &running);
   }
+  if (beat_) beat(now);
+  if (late_ && *late_ <= now) end_late(now);
   if (waited_ && *waited_ <= now) end_waiting(now);
   set_alarm();
 }
@@ -196,7 +238,7 @@ void Http::end_waiting(std::chrono::steady_clock::time_point now) {
           return false;
         }
         const auto& timeout = transfer->task.timeout;
-        refuse(*transfer, transfer->out_of_time(!timeout || transfer->begun + *timeout > now));
+        refuse(*transfer, transfer->out_of_time(!timeout || ends(*transfer) > now));
         return true;
       });
 }

@@ -239,9 +239,7 @@ std::optional<Failure> Transfer::prepare(const std::string& run_dir, bool crowde
   // Each transfer in flight has a buffer of its own.
   set(CURLOPT_BUFFERSIZE, crowded ? 2048L : 16384L);
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(asked.connect_timeout.count()));
-  set(CURLOPT_TIMEOUT_MS, task.timeout ? left_of(*task.timeout) : 0L);
-  set(CURLOPT_LOW_SPEED_LIMIT, asked.idle_timeout.count() > 0 ? 1L : 0L);
-  set(CURLOPT_LOW_SPEED_TIME, static_cast<long>((asked.idle_timeout.count() + 999) / 1000));
+  // The other times are looked after by who knows when the loop did not run; libcurl does not.
   unusual = !asked.verify || !asked.ca.empty() || !asked.cert.empty() || !asked.key.empty() || !asked.proxy.empty();
   if (!asked.verify) {
     set(CURLOPT_SSL_VERIFYPEER, 0L);
@@ -382,7 +380,6 @@ std::string Transfer::prepare_redirect() {
   body.reset();
   trouble[0] = 0;
   set(CURLOPT_URL, sendable_url(url).c_str());
-  if (task.timeout) set(CURLOPT_TIMEOUT_MS, left_of(*task.timeout));
   if (std::string why = prepare_headers(); !why.empty()) return bad_redirect = why;
   if (std::string why = prepare_body(); !why.empty()) return bad_redirect = why;
   return "";
@@ -421,9 +418,16 @@ bool Transfer::complete(CURLcode code) const {
   return code == CURLE_WRITE_ERROR && headed && (switched || (enough && !file_broken && !(body && body->too_long())));
 }
 
-long Transfer::left_of(Duration span) const {
-  const auto passed = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun);
-  return static_cast<long>(std::max<std::int64_t>(1, (span - passed).count()));
+bool Transfer::idles(Duration second) {
+  curl_off_t up = 0, down = 0;
+  web().curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &up);
+  web().curl_easy_getinfo(easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
+  const std::int64_t all = up + down + static_cast<std::int64_t>(header_bytes);
+  // Until the request goes out, connect_timeout holds.
+  idle = sent_here && all == moved ? idle + second : Duration(0);
+  moved = all;
+  const Duration most = request().idle_timeout;
+  return most.count() > 0 && idle >= most;
 }
 
 Failure Transfer::out_of_time(bool connecting) const {
@@ -449,6 +453,8 @@ Failure Transfer::failure_of(CURLcode code) const {
   if (code == CURLE_OPERATION_TIMEDOUT) {
     if (task.timeout && std::chrono::steady_clock::now() - begun >= *task.timeout)
       return named("timeout", fmt::format("{} timed out after {}", what, spell(*task.timeout)));
+    if (idle.count() > 0 && idle >= request().idle_timeout)
+      return named("timeout", fmt::format("{}: no byte has moved for {}", what, spell(request().idle_timeout)));
     if (!sent_here) return named("connect", what + ": " + detail);
     return named("timeout", what + ": " + detail);
   }

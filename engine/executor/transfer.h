@@ -30,6 +30,9 @@ struct Transfer {
   curl_slist* header_list = nullptr;
   std::FILE* upload = nullptr;
   std::chrono::steady_clock::time_point begun;  ///< when it was taken, not when a connection was free for it
+  Duration stood_still{0};                      ///< what of the loop's life was lost before that, see Http::lost_
+  Duration idle{0};                             ///< for so long no byte has moved
+  std::int64_t moved = 0;                       ///< bytes, when that was looked at
   std::optional<Body> body;                     ///< since its first byte
   BodyFile file;
   std::string file_name;                           ///< relative to the run's folder
@@ -71,6 +74,8 @@ struct Transfer {
   long status() const;
   /// All that is wanted has come, perhaps because libcurl was told to stop there.
   bool complete(CURLcode code) const;
+  /// A second is over. True: no byte has moved for longer than it may.
+  bool idles(Duration second);
   /// It waited for another all the time that it had; nothing of it was sent. |connecting|: for the connection.
   Failure out_of_time(bool connecting) const;
   /// A piece of the answer's body. False: no more is wanted.
@@ -79,8 +84,6 @@ struct Transfer {
 
  private:
   Failure failure_of(CURLcode code) const;
-  /// What is left of |span| since it was taken; at least a bit.
-  long left_of(Duration span) const;
   template <typename Setting>
   void set(CURLoption option, Setting value);
   /// The options that are the same for all transfers.

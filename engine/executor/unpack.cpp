@@ -37,9 +37,9 @@ Unpacker::State Unpacker::take(std::string_view bytes, const Sink& sink) {
     stream_->next_out = reinterpret_cast<Bytef*>(buffer.data());
     stream_->avail_out = static_cast<uInt>(buffer.size());
     const int said = web().inflate(stream_, Z_NO_FLUSH);
-    if (said != Z_OK && said != Z_STREAM_END && said != Z_BUF_ERROR) return State::Broken;
     const std::size_t got = buffer.size() - stream_->avail_out;
     if (got > 0 && !sink({buffer.data(), got})) return State::Refused;
+    if (said != Z_OK && said != Z_STREAM_END && said != Z_BUF_ERROR) return State::Broken;
     at_end_ = said == Z_STREAM_END;
     if (!at_end_ && stream_->avail_in == 0 && stream_->avail_out > 0) return State::Good;
     if (said == Z_BUF_ERROR && got == 0) return State::Good;

@@ -1,9 +1,13 @@
 // A server that says what no server should: each time a value or an error of a documented type, soon, and no more
 // memory than max_response has. What follows from bodies alone is in answer_test.cpp.
 #include <fmt/format.h>
+#include <signal.h>
+
+#include <array>
 
 #include "tests/executor/http_server.h"
 #include "tests/executor/pool.h"
+#include "tests/support/process.h"
 
 using namespace flowrun;
 using namespace flowrun::test;
@@ -143,4 +147,28 @@ TEST_CASE("odd answers that say what they mean are taken, under every `response`
   };
   for (const Case& one : cases)
     for (const Response response : kModes) check(one, response);
+}
+
+TEST_CASE("time in which flowrun was stopped counts against no request", "[timing]") {
+  HttpServer server;
+  server.Get("/", [](const auto&, auto& response) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+    response.set_content("ok", "text/plain");
+  });
+  server.start();
+  TempDir dir;
+  const std::string file = dir.write("w.yaml", fmt::format(R"(flowrun: 1
+steps:
+  a: {{ http: "{0}", timeout: 4s, retry: none }}
+  b: {{ http: "{0}", idle_timeout: 4s, retry: none }}
+)",
+                                                           server.url("/")));
+  Background run({FLOWRUN_BINARY, "run", file, "--journal", dir.path("journal.db")});
+  REQUIRE(eventually([&] { return run.err().find(" b ") != std::string::npos; }));
+  run.signal(SIGSTOP);
+  std::this_thread::sleep_for(std::chrono::seconds(6));
+  run.signal(SIGCONT);
+  const Ran ran = run.wait();
+  INFO(ran.err);
+  CHECK(ran.code == 0);
 }
