@@ -153,7 +153,10 @@ void Reuse::read(const Journal& journal, const RunRecord& old) {
     if (slice.empty()) return;
     next = slice.back().seq + 1;
     for (const Entry& entry : slice) {
-      if (entry.kind == "start") {
+      if (entry.kind == "run_started") {
+        if (!(std::get<RunStarted>(to_event(entry).fact).inputs == old.input))
+          throw Corruption(fmt::format("run {}: its inputs are not those it was started with", old.id));
+      } else if (entry.kind == "start") {
         inputs[entry.path] = input_of(entry);
       } else if (entry.kind == "ended") {
         Result result = std::get<TaskEnded>(to_event(entry).fact).result;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "engine/model/entry_reading.h"
 #include "engine/model/holed_text.h"
 #include "engine/model/json_text.h"
 
@@ -35,6 +36,10 @@ std::string preview_of_input(const Json& input, std::size_t width) {
 }
 
 void History::add(const Entry& entry) {
+  reading(entry, [&] { take(entry); });
+}
+
+void History::take(const Entry& entry) {
   if (entry.kind == "start") started(entry);
   if (entry.kind == "ended") ended(entry);
   if (entry.kind == "settled") settled(entry);
@@ -48,11 +53,11 @@ void History::add(const Entry& entry) {
     one.reason = "interrupted; runs again at resume";
   }
   if (entry.kind == "stop") {
-    bool again = Json::parse(entry.data).value("reason", "") == "suspend";
+    bool again = data_of(entry).value("reason", "") == "suspend";
     step(entry.path).state = again ? State::Pending : State::Cancelled;
   }
   if (entry.kind == "fired") {
-    std::string timer = Json::parse(entry.data).value("timer", "");
+    std::string timer = data_of(entry).value("timer", "");
     if (timer == "limit" || entry.path.empty()) return;  // of no step
     StepHistory& one = step(entry.path);
     one.due.reset();
@@ -65,7 +70,7 @@ void History::add(const Entry& entry) {
       entry.kind == "run_undone")
     run_state_ = "running";
   if (entry.kind == "run_suspended") run_state_ = "suspended";
-  if (entry.kind == "run_ended") run_state_ = Json::parse(entry.data).value("state", "failed");
+  if (entry.kind == "run_ended") run_state_ = data_of(entry).value("state", "failed");
 }
 
 const StepHistory* History::find(const std::string& path) const {
@@ -89,7 +94,7 @@ StepHistory& History::step(const std::string& path) {
 }
 
 void History::started(const Entry& entry) {
-  Json data = Json::parse(entry.data);
+  Json data = data_of(entry);
   const Json input = data.value("input", Json::object());
   StepHistory& one = step(entry.path);
   one.state = State::Running;
@@ -121,7 +126,7 @@ void History::tell_undone(const std::string& path, bool good) {
 }
 
 void History::ended(const Entry& entry) {
-  Json data = Json::parse(entry.data);
+  Json data = data_of(entry);
   StepHistory& one = step(entry.path);
   one.ended_at = entry.at;
   one.code = data.value("code", 0);
@@ -144,7 +149,7 @@ void History::ended(const Entry& entry) {
 }
 
 void History::settled(const Entry& entry) {
-  Json data = Json::parse(entry.data);
+  Json data = data_of(entry);
   StepHistory& one = step(entry.path);
   if (std::string kind = data.value("kind", ""); !kind.empty() && kind != "item") one.kind = kind;
   one.state = state_from(data.value("state", "failed"));
@@ -162,7 +167,7 @@ void History::settled(const Entry& entry) {
 }
 
 void History::timer(const Entry& entry) {
-  Json data = Json::parse(entry.data);
+  Json data = data_of(entry);
   std::string kind = data.value("timer", "");
   if (kind == "timeout" || kind == "deadline" || kind == "limit") return;
   StepHistory& one = step(entry.path);
@@ -175,7 +180,7 @@ void History::timer(const Entry& entry) {
 }
 
 void History::waiting(const Entry& entry) {
-  Json data = Json::parse(entry.data);
+  Json data = data_of(entry);
   StepHistory& one = step(entry.path);
   one.kind = "wait";
   one.state = State::Waiting;
@@ -189,7 +194,7 @@ void History::child(const Entry& entry) {
   one.kind = "workflow";
   one.state = State::Running;
   one.attempts = entry.attempt;
-  one.what = Json::parse(entry.data).value("file", "");
+  one.what = data_of(entry).value("file", "");
   one.due.reset();
   if (one.started_at == Instant{}) one.started_at = entry.at;
 }

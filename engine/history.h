@@ -32,6 +32,7 @@ struct StepHistory {
 
 class History {
  public:
+  /// Throws Corruption when it is not as any version writes it.
   void add(const Entry& entry);
 
   /// In order of first appearance.
@@ -42,6 +43,7 @@ class History {
   std::map<std::string, std::size_t> counts() const;
 
  private:
+  void take(const Entry& entry);
   StepHistory& step(const std::string& path);
   void started(const Entry& entry);
   void withdrawn(const Entry& entry);

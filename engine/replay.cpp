@@ -5,6 +5,7 @@
 #include <deque>
 #include <optional>
 
+#include "engine/model/entry_reading.h"
 #include "engine/model/hash.h"
 
 namespace flowrun {
@@ -143,7 +144,10 @@ class Checker : public DecisionSink, public Evaluator {
 }  // namespace
 
 Loaded own_copy(const Journal& journal, const RunRecord& record, bool for_questions) {
-  Diagnostics diagnostics({record.file, journal.source(record.source_hash)});
+  std::string text = journal.source(record.source_hash);
+  if (hash_name(text) != record.source_hash)
+    throw Corruption(fmt::format("run {}: the text of its workflow is not the one it was started with", record.id));
+  Diagnostics diagnostics({record.file, std::move(text)});
   const Texts texts = frozen_texts(journal, record);
   // Of a run without an entry nothing was kept, and nothing was started.
   const Texts* frozen = record.last_seq > 0 ? &texts : nullptr;
@@ -152,6 +156,13 @@ Loaded own_copy(const Journal& journal, const RunRecord& record, bool for_questi
     throw Error(Problem::Impossible, fmt::format("this flowrun can not read the workflow of run {} any more:\n{}",
                                                  record.id, diagnostics.text()));
   return std::move(*loaded);
+}
+
+void check_result(const Journal& journal, const RunRecord& run) {
+  const std::vector<Entry> last = journal.read(run.number, run.last_seq, 1);
+  if (last.empty() || last.front().kind != "run_ended" || !(last.front().value == run.output) ||
+      data_of(last.front()).value("state", Json()) != Json(run.state))
+    throw Corruption(fmt::format("run {}: its state and output are not those with which it ended", run.id));
 }
 
 Texts frozen_texts(const Journal& journal, const RunRecord& run) {
@@ -192,6 +203,9 @@ Replayed replay(const Journal& journal, const RunRecord& run, const Workflow& wo
       replayed.pid_namespace = fact.pid_namespace;
     };
     if (const auto* started = std::get_if<RunStarted>(&event.fact)) {
+      if (started->source_hash != run.source_hash || started->id != run.id ||
+          (started->inputs.text() != run.input.text() && !(started->inputs == run.input)))
+        throw Corruption(fmt::format("run {}: its row is not that of the run it was started as", run.id));
       if (started->semantics != Machine::kSemantics)
         throw Corruption(fmt::format(
             "run {} was decided by semantics {}, and this flowrun knows {}; use the flowrun that started it", run.id,
@@ -209,7 +223,7 @@ Replayed replay(const Journal& journal, const RunRecord& run, const Workflow& wo
                                    run.id, entry.seq, shown(entry)));
     checker.next_fact(event.at);
     replayed.last_at = event.at;
-    replayed.machine->apply(event, checker);
+    reading(entry, [&] { replayed.machine->apply(event, checker); });
     checker.end_of_fact();
     replayed.entries = entry.seq;
   }

@@ -56,6 +56,9 @@ Loaded own_copy(const Journal& journal, const RunRecord& record, bool for_questi
 /// The texts of the sub-workflows that |run| was started with; throws Corruption when one of them is another.
 Texts frozen_texts(const Journal& journal, const RunRecord& run);
 
+/// Throws Corruption when the row of |run|, which has ended, does not say what its last entry does.
+void check_result(const Journal& journal, const RunRecord& run);
+
 /// Replays |run|. |live| answers what the journal does not: questions behind its end. Throws Corruption when the
 /// decisions differ from the recorded ones, naming both.
 Replayed replay(const Journal& journal, const RunRecord& run, const Workflow& workflow, Evaluator& live,

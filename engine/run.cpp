@@ -12,6 +12,7 @@
 #include <map>
 #include <thread>
 
+#include "engine/executor/run_folder.h"
 #include "engine/fault.h"
 #include "engine/reopen.h"
 
@@ -85,8 +86,8 @@ Here here() {
 }
 
 /// What a message says; nothing for kinds of a newer flowrun.
-std::optional<decltype(Event::fact)> fact_of(const Journal::Mail& mail) {
-  Json said = Json::parse(mail.data);
+std::optional<decltype(Event::fact)> fact_of(const Journal::Mail& mail) try {
+  const Json said = Json::parse(mail.data);  // the journal sees to it that it is an object
   if (mail.kind == "cancel") return CancelRequested{said.value("undo", false), said.value("now", false), mail.sender};
   if (mail.kind != "signal") return std::nullopt;
   SignalReceived signal;
@@ -96,6 +97,10 @@ std::optional<decltype(Event::fact)> fact_of(const Journal::Mail& mail) {
   signal.by = mail.sender;
   if (said.contains("rejected")) signal.rejected = said["rejected"].get<std::string>();
   return signal;
+} catch (const Json::exception& error) {
+  const std::string why = error.what();  // behind the number that the library has for it
+  throw Corruption(fmt::format("message {} in the journal's mailbox is not as flowrun writes it: {}", mail.id,
+                               why.substr(why.find(']') + 2)));
 }
 
 int cpu_count() {
@@ -141,6 +146,7 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
   record.input = inputs.inputs;
   for (int tries = 0;; ++tries) {
     record.id = options.id.empty() ? made_up_id(record.name, now) : options.id;
+    RunFolder(journal.run_dir(record.id)).check();
     if (journal.create(record, run->loaded_.text)) break;
     // Who was killed between the row of a run and its first entry has started nothing: the id is free to be used.
     auto empty = journal.find_exact(record.id);
@@ -194,6 +200,7 @@ std::unique_ptr<Run> Run::take_over(Journal& journal, const RunRecord& record, L
   run->evaluator_ = std::move(evaluator);
   run->record_ = record;
   journal.lock(run->record_);
+  RunFolder(journal.run_dir(record.id)).check();
   // What the row said before we had the lock may be old.
   if (auto fresh = journal.find_exact(record.id)) run->record_ = *fresh;
   ReplayOptions replaying;
@@ -259,6 +266,11 @@ std::vector<SecretMark> Run::mark_secrets() {
   return marks;
 }
 
+std::string Run::moved_folder() const {
+  const std::string folder = journal_.run_dir(record_.id);
+  return folder == run_dir() ? "" : folder;
+}
+
 void Run::resume(const ResumeOptions& options) {
   // A run that is to run nothing more can be ended without them.
   const bool acts = !options.cancel || !options.cancel->now;
@@ -292,6 +304,7 @@ void Run::resume(const ResumeOptions& options) {
   resumed.cancel = options.cancel;
   resumed.jobs = options.jobs;
   resumed.folder = options.workdir;
+  resumed.run_dir = moved_folder();
   resumed.host = place.host;
   resumed.boot_id = place.boot_id;
   resumed.pid_namespace = place.pid_namespace;
@@ -333,6 +346,7 @@ void Run::retry(const RetryOptions& options) {
   RunReopened reopened = options.fact();
   reopened.secrets = mark_secrets();
   reopened.token = random_hex(16);
+  reopened.run_dir = moved_folder();
   tokens_.push_back(reopened.token);
   beat_at_ = wall_clock();
   update_.state = "running";
@@ -347,6 +361,7 @@ void Run::undo(const std::string& by) {
   UndoRequested undo;
   undo.token = random_hex(16);
   undo.by = by;
+  undo.run_dir = moved_folder();
   tokens_.push_back(undo.token);
   beat_at_ = wall_clock();
   update_.state = "running";

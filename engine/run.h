@@ -132,6 +132,8 @@ class Run {
   /// Reads the secrets; throws Error(Invalid) when one is missing.
   void read_secrets(const std::string& folder);
   std::vector<SecretMark> mark_secrets();
+  /// The folder of the run's files, when it has moved along with the journal; else empty.
+  std::string moved_folder() const;
   void make_executor();
   /// Waits a little for more of what has begun to happen.
   void linger();

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/machine/frame.h"
+#include "engine/model/entry_reading.h"
 #include "engine/model/path.h"
 
 namespace flowrun {
@@ -21,24 +22,26 @@ struct Attempt {
 /// `.` of an attempt. Steps that nothing asks for more than their output keep no more of it.
 /// A page is kept as its output.
 std::optional<Value> raw_of(const Attempt& attempt) {
-  auto ended = std::get<TaskEnded>(to_event(*attempt.end).fact);
-  const Result& result = ended.result;
-  Json start = Json::parse(attempt.start.data);
-  if (result.failure) {
-    const Json& detail = result.failure->detail.json();
-    return detail.is_object() && detail.contains("http") ? Value(detail.at("http")) : result.failure->detail;
-  }
-  if (result.page > 0) return std::nullopt;
-  if (start.value("keep_raw", false)) return result.value;
-  Json raw{{"attempt", ended.attempt}, {"duration_ms", result.took.count()}};
-  if (result.code >= 100) {
-    raw["status"] = result.code;
-    raw["body"] = result.value.json();
-  } else {
-    raw["exit_code"] = result.code;
-    raw["value"] = result.value.json();
-  }
-  return Value(std::move(raw));
+  return reading(attempt.start, [&]() -> std::optional<Value> {
+    auto ended = std::get<TaskEnded>(to_event(*attempt.end).fact);
+    const Result& result = ended.result;
+    Json start = data_of(attempt.start);
+    if (result.failure) {
+      const Json& detail = result.failure->detail.json();
+      return detail.is_object() && detail.contains("http") ? Value(detail.at("http")) : result.failure->detail;
+    }
+    if (result.page > 0) return std::nullopt;
+    if (start.value("keep_raw", false)) return result.value;
+    Json raw{{"attempt", ended.attempt}, {"duration_ms", result.took.count()}};
+    if (result.code >= 100) {
+      raw["status"] = result.code;
+      raw["body"] = result.value.json();
+    } else {
+      raw["exit_code"] = result.code;
+      raw["value"] = result.value.json();
+    }
+    return Value(std::move(raw));
+  });
 }
 
 Settled settled_from(const StepHistory& step) {

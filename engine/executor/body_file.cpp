@@ -1,6 +1,5 @@
 #include "engine/executor/body_file.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -14,14 +13,15 @@ namespace flowrun {
 BodyFile::~BodyFile() {
   if (descriptor_ >= 0) {
     ::close(descriptor_);
-    unlink(path_.c_str());
+    folder_->remove(name_);
   }
   if (digest_) web().EVP_MD_CTX_free(static_cast<EVP_MD_CTX*>(digest_));
 }
 
-bool BodyFile::open(const std::string& path) {
-  path_ = path;
-  descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+bool BodyFile::open(const RunFolder& folder, const std::string& name) {
+  folder_ = &folder;
+  name_ = name;
+  descriptor_ = folder.create(name);
   digest_ = web().EVP_MD_CTX_new();
   return descriptor_ >= 0 &&
          web().EVP_DigestInit_ex(static_cast<EVP_MD_CTX*>(digest_), web().EVP_sha256(), nullptr) == 1;
@@ -40,7 +40,7 @@ bool BodyFile::write(const char* bytes, std::size_t count) {
   return true;
 }
 
-std::string BodyFile::close(const std::string& name) {
+std::string BodyFile::close() {
   unsigned char sum[EVP_MAX_MD_SIZE];
   unsigned int length = 0;
   web().EVP_DigestFinal_ex(static_cast<EVP_MD_CTX*>(digest_), sum, &length);
@@ -51,7 +51,7 @@ std::string BodyFile::close(const std::string& name) {
   std::string hex;
   for (unsigned int i = 0; i < length; ++i) hex += fmt::format("{:02x}", sum[i]);
   std::string json = "{\"path\":";
-  append_json_string(json, name);
+  append_json_string(json, name_);
   return json + fmt::format(",\"size\":{},\"sha256\":\"{}\"}}", size_, hex);
 }
 

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "engine/executor/run_folder.h"
+
 namespace flowrun {
 
 /// Removed again unless it was closed: an incomplete file would look like an answer.
@@ -15,14 +17,16 @@ class BodyFile {
   BodyFile(const BodyFile&) = delete;
   BodyFile& operator=(const BodyFile&) = delete;
 
-  bool open(const std::string& path);
+  /// |folder| outlives it.
+  bool open(const RunFolder& folder, const std::string& name);
   bool write(const char* bytes, std::size_t count);
-  /// {path, size, sha256}; |name| is the path to tell. Closes the file and keeps it. Empty: it is not safely on disk.
-  std::string close(const std::string& name);
+  /// {path, size, sha256}, path being the name. Closes the file and keeps it. Empty: it is not safely on disk.
+  std::string close();
   bool is_open() const { return descriptor_ >= 0; }
 
  private:
-  std::string path_;  ///< to be removed when it stays incomplete
+  const RunFolder* folder_ = nullptr;
+  std::string name_;  ///< to be removed when it stays incomplete
   int descriptor_ = -1;
   void* digest_ = nullptr;
   std::uint64_t size_ = 0;

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,23 +25,22 @@ constexpr std::size_t kTurn = 1 << 20;  // bytes read of one process before the 
 constexpr Duration kGroupLook{20};      // between looks whether a group that was told to end is empty
 
 /// What the process wrote to $FLOWRUN_OUTPUT, which is taken away. At most |most| bytes; |too_much|: there were more.
-std::optional<std::string> take_output(const std::string& file, std::size_t most, bool& too_much) {
-  // What was put there may be a pipe that nobody writes to.
-  int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+std::optional<std::string> take_output(const RunFolder& folder, const std::string& file, std::size_t most,
+                                       bool& too_much) {
+  const int descriptor = folder.read(file);
+  if (descriptor < 0 && errno == ENOENT) return std::nullopt;
+  folder.remove(file);
   if (descriptor < 0) return std::nullopt;
-  unlink(file.c_str());
-  struct stat about {};
-  std::optional<std::string> text;
-  if (fstat(descriptor, &about) == 0 && S_ISREG(about.st_mode)) text.emplace();
+  std::optional<std::string> text("");
   char buffer[16384];
-  while (text && text->size() <= most) {
+  while (text->size() <= most) {
     ssize_t got = read(descriptor, buffer, sizeof buffer);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
     text->append(buffer, static_cast<std::size_t>(got));
   }
   close(descriptor);
-  too_much = text && text->size() > most;
+  too_much = text->size() > most;
   return text;
 }
 
@@ -62,10 +60,10 @@ struct Children::Child {
   const char* stopped = nullptr;                  ///< `timeout` or `cancelled`, once it has been told to end
   std::chrono::steady_clock::time_point kill_at;  ///< when what is left of the group is killed
   bool killed = false;
-  bool leader_gone = false;         ///< reaped, but the group it leaves behind has its grace
-  int status_code = 0, status = 0;  ///< of the leader
-  std::string script_file, output_file;
-  Mask::Stream out_mask, err_mask;  ///< of what goes to the log, or is cut
+  bool leader_gone = false;              ///< reaped, but the group it leaves behind has its grace
+  int status_code = 0, status = 0;       ///< of the leader
+  std::string script_file, output_file;  ///< names in the run's folder
+  Mask::Stream out_mask, err_mask;       ///< of what goes to the log, or is cut
 
   const Process& process() const { return std::get<Process>(*task.work); }
   bool exited_well() const {
@@ -84,12 +82,12 @@ Children::Child* Children::find(std::uint64_t id) {
 }
 
 void Children::begin(Task task) {
-  worker_.shared().make_run_dir();
   const ExecutorOptions& options = worker_.shared().options;
+  const RunFolder& folder = worker_.shared().folder;
   auto child = std::make_unique<Child>(worker_.shared().secrets().mask());
   child->id = ++last_id_;
   child->task = std::move(task);
-  child->output_file = output_file(options, worker_.shared().next_process());
+  child->output_file = output_name(options, worker_.shared().next_process());
   const Process& process = child->process();
 
   SpawnRequest request;
@@ -97,9 +95,11 @@ void Children::begin(Task task) {
   int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1};
   std::string trouble;
   try {
+    worker_.shared().make_run_dir();
     worker_.shared().secrets().fill(child->task);
-    request.argv = arguments_of(options, child->task, process, child->script_file);
-    request.env = worker_.shared().surroundings.of(child->task, process, child->output_file, own_variables);
+    request.argv = arguments_of(folder, child->task, process, child->script_file);
+    request.env =
+        worker_.shared().surroundings.of(child->task, process, folder.path() + "/" + child->output_file, own_variables);
   } catch (const std::exception& error) {
     trouble = error.what();
   }
@@ -122,7 +122,7 @@ void Children::begin(Task task) {
   if (!trouble.empty()) {
     for (int end : {in[1], out[0], err[0]})
       if (end >= 0) close(end);
-    if (!child->script_file.empty()) unlink(child->script_file.c_str());
+    if (!child->script_file.empty()) folder.remove(child->script_file);
     worker_.shared().places.withhold(child->task.path, process.shares_cpus);
     failed_to_begin(child->task, std::move(trouble));
     return;
@@ -349,7 +349,7 @@ void Children::finish(Child& child) {
   Result result = result_of(*over);
   if (!well && result.ok()) worker_.place_freed(process.shares_cpus);
   if (!well && !result.ok()) worker_.shared().places.withhold(over->task.path, process.shares_cpus);
-  if (!over->script_file.empty()) unlink(over->script_file.c_str());
+  if (!over->script_file.empty()) worker_.shared().folder.remove(over->script_file);
   worker_.shared().tell_ended(over->task, std::move(result));
 }
 
@@ -361,7 +361,8 @@ Result Children::result_of(const Child& child) const {
   bool by_signal = child.status_code != CLD_EXITED;
   result.code = by_signal ? -status : status;
   bool too_much_written = false;
-  auto written = take_output(child.output_file, static_cast<std::size_t>(process.max_output), too_much_written);
+  auto written = take_output(worker_.shared().folder, child.output_file, static_cast<std::size_t>(process.max_output),
+                             too_much_written);
   auto tail = [&] {
     const std::string& all = child.stderr_tail;
     return tail_lines(all.substr(all.size() - std::min(all.size(), kTail)), kTailLines);

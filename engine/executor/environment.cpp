@@ -1,12 +1,11 @@
 #include "engine/executor/environment.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <functional>
 #include <iterator>
 #include <stdexcept>
@@ -22,11 +21,9 @@ namespace {
 // execve(2): one argument, its end included, fits in 32 pages.
 constexpr std::size_t kLongestArgument = 128 * 1024 - 1;
 
-constexpr std::string_view kOutputName = ".flowrun-output-";
-
-std::string script_name(const ExecutorOptions& options, const Task& task) {
+std::string script_name(const Task& task) {
   // Paths hold characters that file names do not; a hash names them all, and the attempt keeps tries apart.
-  return fmt::format("{}/script-{:016x}-{}", options.run_dir, std::hash<std::string>{}(task.path), task.attempt);
+  return fmt::format("script-{:016x}-{}", std::hash<std::string>{}(task.path), task.attempt);
 }
 
 /// What every process is given, whatever is inherited or written in the workflow.
@@ -53,6 +50,16 @@ bool listed(const std::vector<std::string>& names, const std::string& variable) 
   return std::any_of(names.begin(), names.end(), [&](const std::string& name) { return sets(variable.c_str(), name); });
 }
 
+bool write_all(int descriptor, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = write(descriptor, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
 /// The kernel would cut there, silently.
 void refuse_zero_bytes(const std::string& text, const std::string& what) {
   if (text.find('\0') != text.npos) throw std::runtime_error(what + " holds a zero byte; give such text by `stdin`");
@@ -60,15 +67,9 @@ void refuse_zero_bytes(const std::string& text, const std::string& what) {
 
 }  // namespace
 
-std::string output_file(const ExecutorOptions& options, std::uint64_t number) {
+std::string output_name(const ExecutorOptions& options, std::uint64_t number) {
   // With the drive's token: whoever still writes to one of before a crash is not in the way.
-  return fmt::format("{}/{}{}-{}", options.run_dir, kOutputName, options.token.substr(0, 8), number);
-}
-
-void remove_outputs(const std::string& run_dir) {
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(run_dir, ignored))
-    if (entry.path().filename().string().starts_with(kOutputName)) std::filesystem::remove(entry.path(), ignored);
+  return fmt::format("{}{}-{}", kOutputName, options.token.substr(0, 8), number);
 }
 
 Surroundings::Surroundings(const ExecutorOptions& options)
@@ -119,20 +120,20 @@ std::vector<const char*> Surroundings::of(const Task& task, const Process& proce
   return env;
 }
 
-std::vector<std::string> arguments_of(const ExecutorOptions& options, const Task& task, const Process& process,
+std::vector<std::string> arguments_of(const RunFolder& folder, const Task& task, const Process& process,
                                       std::string& file) {
   std::vector<std::string> argv = process.argv;
   if (argv.empty()) throw std::runtime_error("there is no program to start");
   for (const std::string& argument : argv) refuse_zero_bytes(argument, "an argument");
   if (!process.script || argv.back().size() <= kLongestArgument) return argv;
-  file = script_name(options, task);
-  std::ofstream out(file, std::ios::binary | std::ios::trunc);
-  chmod(file.c_str(), 0600);
-  out << argv.back();
-  out.close();
-  if (!out) throw std::runtime_error("cannot write the script to " + file);
+  file = script_name(task);
+  const std::string path = folder.path() + "/" + file;
+  const int script = folder.create(file);
+  const bool written = script >= 0 && write_all(script, argv.back());
+  if (script >= 0) close(script);
+  if (!written) throw std::runtime_error(fmt::format("cannot write the script to {}: {}", path, std::strerror(errno)));
   argv.pop_back();
-  argv.back() = file;  // where `-c` was
+  argv.back() = path;  // where `-c` was
   return argv;
 }
 

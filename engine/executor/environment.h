@@ -6,15 +6,17 @@
 #include <vector>
 
 #include "engine/executor/executor.h"
+#include "engine/executor/run_folder.h"
 #include "engine/executor/spawn.h"
 #include "engine/model/task.h"
 
 namespace flowrun {
 
-/// Where a process may write JSON: $FLOWRUN_OUTPUT. |number|: no other process of this drive has it.
-std::string output_file(const ExecutorOptions& options, std::uint64_t number);
-/// Those of attempts that a crash cut off.
-void remove_outputs(const std::string& run_dir);
+/// Names of the files in the run's folder where processes may write JSON begin like this.
+constexpr const char* kOutputName = ".flowrun-output-";
+/// Where a process may write JSON, in the run's folder: $FLOWRUN_OUTPUT. |number|: no other process of this drive has
+/// it.
+std::string output_name(const ExecutorOptions& options, std::uint64_t number);
 
 /// What the environments of all processes have in common, made once. Read only from then on, by any thread.
 class Surroundings {
@@ -32,9 +34,9 @@ class Surroundings {
   std::vector<std::string> of_run_;     ///< FLOWRUN_*
 };
 
-/// The arguments; a script too long for one goes through a file in the run's folder, whose name comes back in |file|.
+/// The arguments; a script too long for one goes through a file in |folder|, whose name comes back in |file|.
 /// Throws std::runtime_error when that can not be written, or an argument can not be passed on.
-std::vector<std::string> arguments_of(const ExecutorOptions& options, const Task& task, const Process& process,
+std::vector<std::string> arguments_of(const RunFolder& folder, const Task& task, const Process& process,
                                       std::string& file);
 
 }  // namespace flowrun

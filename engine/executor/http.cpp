@@ -129,6 +129,13 @@ void Http::begin(Task task) {
   transfer->conceal(secrets.mask());
   try {
     secrets.fill(transfer->task);
+    if (transfer->request().response == HttpRequest::Response::File) worker_.shared().make_run_dir();
+  } catch (const Error& error) {
+    Result result;
+    result.failure = Failure{"internal", error.what(), "", 0, {}};
+    result.sent = false;
+    worker_.shared().tell_ended(transfer->task, std::move(result));
+    return;
   } catch (const std::runtime_error& error) {
     Result result;
     result.failure = Failure{"expression", error.what(), "", 0, {}};
@@ -137,7 +144,6 @@ void Http::begin(Task task) {
     return;
   }
   transfer->host = host_of(transfer->request().url);
-  if (transfer->request().response == HttpRequest::Response::File) worker_.shared().make_run_dir();
   Lane& lane = lane_with_room();
   transfer->lane = lane.number;
   ++lane.transfers;
@@ -170,7 +176,7 @@ void Http::start(std::unique_ptr<Transfer> transfer) {
     refuse(*transfer, {"internal", "libcurl is out of memory", "", 0, {}});
     return;
   }
-  if (auto trouble = transfer->prepare(worker_.shared().options.run_dir, running_.size() >= kCrowd)) {
+  if (auto trouble = transfer->prepare(worker_.shared().folder, running_.size() >= kCrowd)) {
     refuse(*transfer, std::move(*trouble));
     transfer->give_handle_back(false);
     return;

@@ -223,7 +223,7 @@ CURL* Transfer::give_handle_back(bool good) {
   return nullptr;
 }
 
-std::optional<Failure> Transfer::prepare(const std::string& run_dir, bool crowded) {
+std::optional<Failure> Transfer::prepare(const RunFolder& folder, bool crowded) {
   const HttpRequest& asked = request();
   url = asked.url;
   method = asked.method;
@@ -252,10 +252,10 @@ std::optional<Failure> Transfer::prepare(const std::string& run_dir, bool crowde
   if (std::string why = prepare_headers(); !why.empty()) return named("expression", std::move(why));
   if (std::string why = prepare_body(); !why.empty()) return named("internal", std::move(why));
   if (asked.response == HttpRequest::Response::File) {
-    file_name = fmt::format("body-{:016x}-{}", std::hash<std::string>{}(task.path), task.attempt);
-    if (!file.open(run_dir + "/" + file_name))
+    const std::string name = fmt::format("body-{:016x}-{}", std::hash<std::string>{}(task.path), task.attempt);
+    if (!file.open(folder, name))
       return named("internal",
-                   fmt::format("cannot write the answer to {}/{}: {}", run_dir, file_name, std::strerror(errno)));
+                   fmt::format("cannot write the answer to {}/{}: {}", folder.path(), name, std::strerror(errno)));
     file_mask.emplace(*mask);
   }
   return std::nullopt;
@@ -505,7 +505,7 @@ Result Transfer::result(CURLcode code) {
   }
   if (file.is_open() && said.broken.empty() && expects(request(), said.status)) {
     std::string_view left = file_mask->rest();
-    std::string about = file.write(left.data(), left.size()) ? file.close(file_name) : "";
+    std::string about = file.write(left.data(), left.size()) ? file.close() : "";
     if (about.empty()) file_broken = true;
     said.file = Value::from_text(std::move(about));
   }

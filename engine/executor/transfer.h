@@ -35,7 +35,6 @@ struct Transfer {
   std::int64_t moved = 0;                       ///< bytes, when that was looked at
   std::optional<Body> body;                     ///< since its first byte
   BodyFile file;
-  std::string file_name;                           ///< relative to the run's folder
   bool headed = false;                             ///< the answer's headers are complete
   bool switched = false;                           ///< the answer is 101: what follows is no HTTP
   bool enough = false;                             ///< no more of the body was wanted
@@ -66,7 +65,7 @@ struct Transfer {
   /// size of a buffer back that is there still when a connection is shared, and would write beyond its end (7.88).
   CURL* give_handle_back(bool good);
   /// Sets the handle's options. |crowded|: it shares the memory with hundreds. A failure: why it can not begin.
-  std::optional<Failure> prepare(const std::string& run_dir, bool crowded);
+  std::optional<Failure> prepare(const RunFolder& folder, bool crowded);
   /// The answer sends the request elsewhere, and it may go there.
   bool redirected() const;
   /// Sets the options for going there. Not empty: why it can not.

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <filesystem>
 #include <functional>
 #include <iterator>
 
@@ -42,6 +41,7 @@ PoolShared::PoolShared(const ExecutorOptions& chosen)
     : options(chosen),
       surroundings(chosen),
       places(chosen.jobs, std::max(1, chosen.cpus)),
+      folder(chosen.run_dir),
       log(chosen.run_dir + "/output.log"),
       bell_(new_bell()) {}
 
@@ -91,14 +91,8 @@ void PoolShared::wake() {
 void PoolShared::make_run_dir() {
   std::call_once(run_dir_made_, [this] {
     if (options.run_dir.empty()) return;
-    std::error_code ignored;  // who needs it will fail with a better message
-    namespace fs = std::filesystem;
-    const fs::path runs = fs::path(options.run_dir).parent_path();
-    for (const fs::path& folder : {runs, fs::path(options.run_dir)})
-      if (fs::create_directories(folder, ignored))
-        fs::permissions(folder, fs::perms::owner_all, ignored);
-      else if (folder != runs)
-        remove_outputs(options.run_dir);
+    folder.make();
+    folder.remove_all(kOutputName);  // those of attempts that a crash cut off
   });
 }
 

@@ -16,6 +16,7 @@
 #include "engine/executor/executor.h"
 #include "engine/executor/output_log.h"
 #include "engine/executor/places.h"
+#include "engine/executor/run_folder.h"
 #include "engine/executor/secrets.h"
 
 namespace flowrun {
@@ -37,7 +38,7 @@ struct PoolShared {
   /// Takes all that was told; waits up to |timeout| for the first.
   void take(std::vector<Event>& into, Duration timeout);
   void wake();
-  /// Makes the run's folder, once.
+  /// Makes the run's folder, once. Throws Error when it can not be used.
   void make_run_dir();
   /// Numbers processes, from 1.
   std::uint64_t next_process() { return ++processes_; }
@@ -46,6 +47,7 @@ struct PoolShared {
   const ExecutorOptions options;
   const Surroundings surroundings;
   Places places;
+  RunFolder folder;
   OutputLog log;
 
  private:

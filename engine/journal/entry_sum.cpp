@@ -1,6 +1,9 @@
 // The chain of sums over the entries of a run. It finds accidents, not forgery.
 #include <xxhash.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "engine/journal/open.h"
 
 namespace flowrun {
@@ -18,7 +21,6 @@ struct FreeState {
 }  // namespace
 
 std::uint64_t entry_sum(std::uint64_t before, std::int64_t id, const Entry& entry) {
-  thread_local const std::unique_ptr<XXH3_state_t, FreeState> state(XXH3_createState());
   const std::string_view texts[] = {entry.kind, entry.path, entry.data, value_text(entry.value)};
   unsigned char numbers[8 * 8];
   unsigned char* out = numbers;
@@ -26,7 +28,19 @@ std::uint64_t entry_sum(std::uint64_t before, std::int64_t id, const Entry& entr
   put(out, static_cast<std::uint64_t>(id));
   put(out, static_cast<std::uint64_t>(to_millis(entry.at)));
   put(out, static_cast<std::uint64_t>(entry.attempt));
-  for (std::string_view text : texts) put(out, text.size());
+  std::size_t size = sizeof numbers;
+  for (std::string_view text : texts) {
+    put(out, text.size());
+    size += text.size();
+  }
+  // Most entries are short: all at once takes a third of the time that a state does.
+  if (unsigned char all[1024]; size <= sizeof all) {
+    std::memcpy(all, numbers, sizeof numbers);
+    out = all + sizeof numbers;
+    for (std::string_view text : texts) out = std::copy(text.begin(), text.end(), out);
+    return XXH3_64bits(all, size);
+  }
+  thread_local const std::unique_ptr<XXH3_state_t, FreeState> state(XXH3_createState());
   XXH3_64bits_reset(state.get());
   XXH3_64bits_update(state.get(), numbers, sizeof numbers);
   for (std::string_view text : texts) XXH3_64bits_update(state.get(), text.data(), text.size());

@@ -8,6 +8,7 @@
 
 #include "engine/journal/open.h"
 #include "engine/model/hash.h"
+#include "engine/model/json_text.h"
 
 namespace flowrun {
 
@@ -148,8 +149,8 @@ void Journal::lock(const RunRecord& run) {
   try {
     // Only now: a driver that has just gone may have written after |run| was read.
     Statement select(*open.database,
-                     "SELECT last_seq, last_sum, (SELECT max(id) FROM entries WHERE id BETWEEN ?2 AND ?3) FROM runs "
-                     "WHERE number = ?1");
+                     "SELECT last_seq, last_sum, last.id, last.sum FROM runs LEFT JOIN entries AS last ON last.id = "
+                     "(SELECT max(id) FROM entries WHERE id BETWEEN ?2 AND ?3) WHERE number = ?1");
     auto row = select.use();
     row(run.number)(first_id(run.number))(first_id(run.number + 1) - 1);
     if (!row.next()) throw Error(Problem::Impossible, fmt::format("run {} has been deleted", run.id));
@@ -158,6 +159,9 @@ void Journal::lock(const RunRecord& run) {
     if (last_entry != last_seq)
       throw Corruption(
           fmt::format("run {} should end with entry {}, but the journal ends with {}", run.id, last_seq, last_entry));
+    if (row.integer(1) != (row.null(2) ? 0 : row.integer(3)))
+      throw Corruption(
+          fmt::format("run {}: the checksum of entry {}, its last, is not that of the run's row", run.id, last_seq));
     open.last_seq = last_seq;
     open.last_sum = static_cast<std::uint64_t>(row.integer(1));
   } catch (...) {
@@ -286,9 +290,18 @@ std::vector<Journal::Mail> Journal::mail(std::int64_t after) {
   auto row = select.use();
   row(open.run)(after);
   std::vector<Mail> mail;
-  while (row.next())
+  while (row.next()) {
+    bool good = row.is_integer(1) && is_date(row.integer(1)) && is_json(row.text(4)) && row.text(4)[0] == '{' &&
+                !too_deep(row.text(4));
+    for (int text : {2, 3, 4, 5}) good = good && row.is_text(text) && is_utf8(std::string(row.text(text)));
+    if (!good)
+      throw Corruption(
+          fmt::format("journal {}: message {} in its mailbox is not as flowrun writes it; to remove it: "
+                      "sqlite3 {} 'DELETE FROM mailbox WHERE id = {}'",
+                      open.path, row.integer(0), open.path, row.integer(0)));
     mail.push_back({row.integer(0), from_millis(row.integer(1)), std::string(row.text(2)), std::string(row.text(3)),
                     std::string(row.text(4)), std::string(row.text(5))});
+  }
   return mail;
 }
 

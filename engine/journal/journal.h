@@ -102,7 +102,8 @@ class Journal {
   void beat(Instant now);
 
   /// Entries of a run in order from |from|, up to |limit| (fewer when they are long); empty at the end.
-  /// Checks nothing.
+  /// Throws Corruption for an entry that is not what was written, by its checksum and those before it, and when there
+  /// should be more of them.
   std::vector<Entry> read(std::int64_t run_number, std::int64_t from, std::size_t limit = 1000) const;
   /// The entry with which the newest drive of a run began; 0: its first.
   std::int64_t newest_drive(std::int64_t run_number) const;

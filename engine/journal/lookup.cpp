@@ -1,7 +1,12 @@
 // Finds runs by what people call them.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
+#include <iterator>
+
 #include "engine/journal/open.h"
+#include "engine/model/json_text.h"
 
 namespace flowrun {
 
@@ -15,7 +20,35 @@ constexpr const char* kSelect =
     "coalesce(input, (SELECT value FROM vals WHERE hash = input_ref)), "
     "coalesce(output, (SELECT value FROM vals WHERE hash = output_ref)), error FROM runs ";
 
-RunRecord record_of(const Statement::Use& row) {
+constexpr std::string_view kStates[] = {"running", "suspended", "succeeded", "failed", "cancelled"};
+
+/// Ids name folders, so one of somebody else must not lead out of `runs`.
+bool is_id(std::string_view id) {
+  return !id.empty() && id.size() <= 200 && id[0] != '.' && std::all_of(id.begin(), id.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
+  });
+}
+
+RunRecord record_of(const Statement::Use& row, const std::string& path) {
+  const auto wrong = [&](const std::string& what) {
+    throw Corruption(fmt::format("journal {}: run number {}: {}", path, row.integer(0), what));
+  };
+  if (row.integer(0) < 1 || row.integer(0) > kLastRun) wrong("no run has this number");
+  if (!row.is_text(1) || !is_id(row.text(1))) wrong("its id is none");
+  for (int text : {2, 3, 4, 5})
+    if (!row.is_text(text)) wrong("its row is not as flowrun writes it");
+  if (std::find(std::begin(kStates), std::end(kStates), row.text(3)) == std::end(kStates))
+    wrong("no run can be in its state");
+  for (int date : {6, 7, 8})
+    if (!(row.is_integer(date) && is_date(row.integer(date))) && !(date == 8 && row.null(date)))
+      wrong("one of its dates is none");
+  if (!row.is_integer(9) || row.integer(9) < 0 || row.integer(9) >= first_id(1))
+    wrong("it can not have so many entries");
+  // Few and seldom read, unlike the values of entries.
+  for (int json : {10, 11, 12})
+    if (!row.null(json) && (!row.is_text(json) || !is_json(row.text(json)) || too_deep(row.text(json))))
+      wrong("its input, output or error is not JSON");
+  if (!row.null(12) && row.text(12)[0] != '{') wrong("its error is none");
   RunRecord run;
   run.number = row.integer(0);
   run.id = row.text(1);
@@ -42,7 +75,7 @@ std::optional<RunRecord> Journal::find_exact(const std::string& id) const {
   {
     auto row = statement.use();
     row(id);
-    if (row.next()) run = record_of(row);
+    if (row.next()) run = record_of(row, open_->path);
   }
   if (run) run->driver_pid = open_->driver(run->number);
   return run;
@@ -102,7 +135,7 @@ std::vector<RunRecord> Journal::list(const Filter& filter) const {
   {
     auto row = statement.use();
     row(filter.state)(filter.name)(filter.limit);
-    while (row.next()) runs.push_back(record_of(row));
+    while (row.next()) runs.push_back(record_of(row, open_->path));
   }
   for (RunRecord& run : runs) run.driver_pid = open_->driver(run.number);
   return runs;

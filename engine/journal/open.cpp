@@ -106,6 +106,32 @@ void refuse_cut_to_nothing(const std::string& path) {
     refuse(path, fmt::format("it is empty, but {}-wal is not: the journal was cut short; put back a copy of it", path));
 }
 
+/// Where everybody may write, somebody else may have laid files that this journal would take for its own: a log with
+/// entries in it, a link to be written through. |owner|: of the journal. Elsewhere they only have to be files.
+void check_neighbours(const std::string& path, uid_t owner) {
+  struct stat folder {
+  }, status{};
+  const bool shared = stat(fs::path(path).parent_path().c_str(), &folder) == 0 && (folder.st_mode & S_IWOTH) != 0;
+  for (const char* end : {"-wal", "-shm", "-journal", "-lock", "-turn"}) {
+    if (lstat((path + end).c_str(), &status) != 0) continue;
+    if (!S_ISREG(status.st_mode)) refuse(path, fmt::format("{}{} is not a regular file; move it away", path, end));
+    if (shared && ((status.st_uid != owner && status.st_uid != geteuid()) || status.st_nlink != 1))
+      refuse(path, fmt::format("everybody may write in its folder, and somebody else has put {}{} there; remove it",
+                               path, end));
+  }
+}
+
+/// The owner of the journal, or who makes it. Who |writes| where everybody may takes only a file of their own.
+uid_t owner_of(const std::string& path, bool writes) {
+  struct stat folder {
+  }, status{};
+  if (lstat(path.c_str(), &status) != 0) return geteuid();
+  const bool shared = stat(fs::path(path).parent_path().c_str(), &folder) == 0 && (folder.st_mode & S_IWOTH) != 0;
+  if (writes && shared && (status.st_uid != geteuid() || status.st_nlink != 1))
+    refuse(path, "everybody may write in its folder, and it is not simply a file of this user");
+  return status.st_uid;
+}
+
 /// A file of zero bytes becomes a journal only when nobody else can have meant anything with it.
 void check_empty(const std::string& path) {
   struct stat status {};
@@ -225,6 +251,8 @@ Journal::Open::Open(const std::string& given, Mode mode) : path(resolve(given)) 
   refuse_network(path);
   const bool there = look(path);
   if (there) refuse_cut_to_nothing(path);
+  const uid_t owner = owner_of(path, mode != Mode::ReadOnly);
+  check_neighbours(path, owner);
   try {
     if (mode != Mode::Create) {
       if (!there)
@@ -236,6 +264,7 @@ Journal::Open::Open(const std::string& given, Mode mode) : path(resolve(given)) 
     }
     if (mode == Mode::ReadOnly) {
       database = open_for_reading(path);
+      check_neighbours(path, owner);
       return;
     }
     if (!there) make_file(path);
@@ -243,6 +272,8 @@ Journal::Open::Open(const std::string& given, Mode mode) : path(resolve(given)) 
     turn = std::make_unique<WriterTurn>(path + "-turn");
     share.emplace(*locks);
     database = open_for_writing(path, *locks, share);
+    // Again: somebody may have been quicker than SQLite, which makes its files when it reads the first time.
+    check_neighbours(path, owner);
     log_room = std::make_unique<LogRoom>(*database);
   } catch (const SqliteError& error) {
     if (error.primary() == SQLITE_CANTOPEN || error.primary() == SQLITE_PERM || error.primary() == SQLITE_READONLY)

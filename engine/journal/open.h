@@ -60,15 +60,32 @@ struct Journal::Open {
   void check_writable();
   [[noreturn]] void failed(const SqliteError& error);
 
+  /// Throws Corruption.
+  [[noreturn]] void damaged(std::int64_t run_number, std::int64_t seq, const std::string& what) const;
+  /// The entry of |row|, which is to be number |seq| of its run and to follow one whose sum is |sum|; that becomes its
+  /// own. Throws Corruption when it is not what was written.
+  Entry checked(const Statement::Use& row, std::int64_t run_number, std::int64_t seq, std::uint64_t& sum) const;
+  /// Throws Corruption when the run should have an entry |seq|.
+  void check_end(std::int64_t run_number, std::int64_t seq);
   /// |value| by hash in `vals`; returns the hash.
   void keep_long(const std::string& hash, const std::string& text);
   /// Pid of who drives a run, as RunRecord says it.
   std::int64_t driver(std::int64_t number);
 
   // Of a commit; made once.
-  std::optional<Statement> begin, commit, insert_entry, insert_value, update_run, beat, select_entries, data_version;
+  std::optional<Statement> begin, commit, insert_entry, insert_value, update_run, beat, select_entries, select_last,
+      data_version;
   std::int64_t mail_seen_at = -1;  ///< SQLite's data_version when the mailbox was last read
 };
+
+/// Whether |millis| may be a date in the journal: not before 1970, and not behind 9999, so that sums of dates and
+/// spans are numbers.
+constexpr bool is_date(std::int64_t millis) { return millis >= 0 && millis <= 253'402'300'799'999; }
+
+/// Deeper values are not read: who walks them, does so by recursion. What processes and servers say is less deep.
+constexpr std::size_t kDeepest = 4000;
+/// Whether brackets in |json|, a column of the journal, are nested that deep.
+bool too_deep(std::string_view json);
 
 /// As the journal keeps it: nothing for null.
 inline std::string_view value_text(const Value& value) {

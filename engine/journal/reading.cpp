@@ -13,35 +13,108 @@ namespace {
 /// A read stops at so many bytes of entries, that a thousand of them with long values do not fill the memory.
 constexpr std::size_t kReadBytes = 16 << 20;
 
+/// Nothing is tried so often; and it can be counted on from there.
+constexpr std::int64_t kMostAttempts = 1'000'000'000;
+
 }  // namespace
+
+bool too_deep(std::string_view json) {
+  if (json.size() <= kDeepest) return false;
+  std::size_t depth = 0;
+  bool in_text = false;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (c == '"') in_text = !in_text;
+    if (in_text && c == '\\') ++i;
+    if (in_text) continue;
+    if ((c == '[' || c == '{') && ++depth > kDeepest) return true;
+    if ((c == ']' || c == '}') && depth > 0) --depth;
+  }
+  return false;
+}
+
+void Journal::Open::damaged(std::int64_t run_number, std::int64_t seq, const std::string& what) const {
+  Statement select(*database, "SELECT id FROM runs WHERE number = ?");
+  auto row = select.use();
+  row(run_number);
+  throw Corruption(fmt::format(
+      "run {}, entry {}: {}", row.next() ? std::string(row.text(0)) : fmt::format("number {}", run_number), seq, what));
+}
+
+Entry Journal::Open::checked(const Statement::Use& row, std::int64_t run_number, std::int64_t seq,
+                             std::uint64_t& sum) const {
+  const auto wrong = [&](const std::string& what) { damaged(run_number, seq, what); };
+  const std::int64_t id = row.integer(0);
+  if (id != first_id(run_number) + seq)
+    wrong(fmt::format("it is missing; the next one is {}", id - first_id(run_number)));
+  const std::int64_t at = row.integer(1), attempt = row.integer(4);
+  if (!row.is_integer(1) || !is_date(at) || !row.is_text(2) || !row.is_text(3) || !row.is_integer(4) || attempt < 0 ||
+      attempt > kMostAttempts || !row.is_text(5) || !(row.is_text(6) || row.null(6)) || !row.is_integer(8))
+    wrong("it is not as flowrun writes it: its columns hold other things");
+  if (row.null(6) && !row.null(7))
+    wrong(fmt::format("its value is missing: no row {} in `vals`", row.text(7).substr(0, 40)));
+  Entry entry;
+  entry.seq = seq;
+  entry.at = from_millis(at);
+  entry.kind = row.text(2);
+  entry.path = row.text(3);
+  entry.attempt = static_cast<int>(attempt);
+  entry.data = row.text(5);
+  entry.value = Value::from_text(std::string(row.text(6)));
+  sum = entry_sum(sum, id, entry);
+  if (static_cast<std::uint64_t>(row.integer(8)) != sum)
+    wrong(fmt::format("'{}' of '{}' is not what was written: its checksum does not fit", entry.kind, entry.path));
+  if (too_deep(entry.data) || too_deep(value_text(entry.value))) wrong("it is nested too deep");
+  return entry;
+}
+
+void Journal::Open::check_end(std::int64_t run_number, std::int64_t seq) {
+  if (!select_last)
+    select_last.emplace(*database,
+                        "SELECT last_seq, (SELECT max(id) FROM entries WHERE id >= ?2 AND id < ?3) FROM runs "
+                        "WHERE number = ?1");
+  auto row = select_last->use();
+  row(run_number)(first_id(run_number))(first_id(run_number + 1));
+  // The driver may have gone on since: then there is such an entry by now.
+  if (!row.next() || row.integer(0) < seq || (!row.null(1) && row.integer(1) >= first_id(run_number) + seq)) return;
+  damaged(run_number, seq, fmt::format("it is missing; the last one should be {}", row.integer(0)));
+}
 
 std::vector<Entry> Journal::read(std::int64_t run_number, std::int64_t from, std::size_t limit) const {
   Open& open = *open_;
+  from = std::max<std::int64_t>(from, 1);
   if (!open.select_entries)
     open.select_entries.emplace(*open.database,
                                 "SELECT id, at, kind, path, attempt, data, coalesce(entries.value, vals.value), "
-                                "value_ref FROM entries LEFT JOIN vals ON vals.hash = value_ref "
+                                "value_ref, sum FROM entries LEFT JOIN vals ON vals.hash = value_ref "
                                 "WHERE id >= ? AND id < ? ORDER BY id LIMIT ?");
   std::vector<Entry> entries;
   std::size_t bytes = 0;
-  auto row = open.select_entries->use();
-  row(first_id(run_number) + std::max<std::int64_t>(from, 1))(first_id(run_number + 1));
-  row(static_cast<std::int64_t>(std::min<std::size_t>(limit, std::numeric_limits<std::int64_t>::max())));
-  while (bytes < kReadBytes && row.next()) {
-    Entry& entry = entries.emplace_back();
-    entry.seq = row.integer(0) - first_id(run_number);
-    entry.at = from_millis(row.integer(1));
-    entry.kind = row.text(2);
-    entry.path = row.text(3);
-    entry.attempt = static_cast<int>(row.integer(4));
-    entry.data = row.text(5);
-    const std::string_view value = row.text(6);
-    if (row.null(6) && !row.null(7))
-      throw Corruption(fmt::format("journal {}: the value of entry {} is missing: no row {} in `vals`", open.path,
-                                   entry.seq, row.text(7)));
-    entry.value = Value::from_text(std::string(value));
-    bytes += entry.data.size() + value.size();
+  {
+    // The one before it begins with, for its sum.
+    const std::int64_t before = from - 1;
+    auto row = open.select_entries->use();
+    row(first_id(run_number) + std::max<std::int64_t>(before, 1))(first_id(run_number + 1));
+    row(static_cast<std::int64_t>(std::min<std::size_t>(limit, std::numeric_limits<int>::max())) +
+        (before > 0 ? 1 : 0));
+    std::uint64_t sum = 0;
+    if (before > 0 && row.next()) {
+      if (row.integer(0) != first_id(run_number) + before) open.damaged(run_number, before, "it is missing");
+      sum = static_cast<std::uint64_t>(row.integer(8));
+    }
+    while (bytes < kReadBytes && row.next()) {
+      const std::int64_t seq = from + static_cast<std::int64_t>(entries.size());
+      try {
+        entries.push_back(open.checked(row, run_number, seq, sum));
+      } catch (const Corruption&) {
+        // Those before it are good, and who looks may want to see them: the next call begins with it.
+        if (entries.empty()) throw;
+        return entries;
+      }
+      bytes += entries.back().data.size() + value_text(entries.back().value).size();
+    }
   }
+  if (entries.empty()) open.check_end(run_number, from);
   return entries;
 }
 
@@ -89,25 +162,16 @@ void Journal::check_sums(const RunRecord& run) const {
   }
   if (last_entry > last_seq) wrong(last_seq + 1, "nobody who drove the run wrote it");
 
-  Statement select(*open.database, "SELECT sum FROM entries WHERE id = ?");
-  std::uint64_t sum = 0;
   std::int64_t next = 1;
   while (next <= last_seq) {
-    const std::vector<Entry> entries = read(run.number, next);
+    const std::vector<Entry> entries = read(run.number, next);  // which checks each
     if (entries.empty()) wrong(next, "it is missing");
-    for (const Entry& entry : entries) {
-      if (entry.seq > last_seq) break;
-      if (entry.seq != next) wrong(next, "it is missing");
-      const std::int64_t id = first_id(run.number) + entry.seq;
-      sum = entry_sum(sum, id, entry);
-      auto row = select.use();
-      row(id);
-      if (!row.next() || static_cast<std::uint64_t>(row.integer(0)) != sum)
-        wrong(entry.seq,
-              fmt::format("'{}' of '{}' is not what was written: its checksum does not fit", entry.kind, entry.path));
-      ++next;
-    }
+    next = entries.back().seq + 1;
   }
+  Statement select(*open.database, "SELECT sum FROM entries WHERE id = ?");
+  auto row = select.use();
+  row(first_id(run.number) + last_seq);
+  const std::uint64_t sum = row.next() ? static_cast<std::uint64_t>(row.integer(0)) : 0;
   if (sum != last_sum) wrong(last_seq, "its checksum is not that of the run's row");
 }
 

@@ -2,8 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <iterator>
+#include <string>
+
+#include "engine/model/hash.h"
 
 namespace flowrun {
 
@@ -124,6 +128,71 @@ INSERT INTO meta VALUES ('needs_flowrun', '0.1.0');
 /// From version n to n + 1, at n.
 constexpr const char* kUpgrades[] = {kVersion1};
 
+/// hash_name of the texts that the view `steps` has had in version 1, the one above included. It is for people: this
+/// program never asks it. Whoever changes the text adds its hash.
+constexpr const char* kViews[] = {
+    "f6494fd9772c4a8e1f2eea6dad68221d", "ace681e65ed7c59a9e1150bd53ea6d69", "fe4b91d7c3873d5f6aa5641caf396351",
+    "55e186f9cce0fb262ef95843dac731da", "f0a46958336adbe429274141084798ea",
+};
+
+/// Of SQLite itself, in files of ours that somebody has called ANALYZE on, too.
+constexpr const char* kOfSqlite[] = {"CREATE TABLE sqlite_sequence(name,seq)",
+                                     "CREATE TABLE sqlite_stat1(tbl,idx,stat)",
+                                     "CREATE TABLE sqlite_stat4(tbl,idx,neq,nlt,ndlt,sample)"};
+
+/// How often |word| stands in |text|.
+std::size_t count(std::string_view text, std::string_view word) {
+  std::size_t times = 0;
+  for (std::size_t at = text.find(word); at != text.npos; at = text.find(word, at + 1)) ++times;
+  return times;
+}
+
+/// The statements up to |version|, as SQLite keeps their texts. So an upgrade makes tables; one that alters them has to
+/// tell here what comes of it.
+std::string statements(std::int64_t version) {
+  std::string all;
+  for (std::int64_t i = 0; i < version; ++i) all += kUpgrades[i];
+  return all;
+}
+
+/// Not empty: what is in the schema and not in ours, or the other way round. What a file of somebody else brings with
+/// it would be run by SQLite: views and generated columns when they are read, triggers when something is written.
+std::string foreign(Database& database, std::int64_t version) {
+  const std::string ours = statements(version);
+  std::size_t made = 0;
+  Statement select(database, "SELECT type, name, sql FROM sqlite_schema LIMIT 1000");
+  for (auto row = select.use(); row.next();) {
+    const std::string sql(row.text(2));
+    if (row.null(2) && row.text(1).starts_with("sqlite_autoindex_")) continue;
+    if (std::find(std::begin(kOfSqlite), std::end(kOfSqlite), sql) != std::end(kOfSqlite)) continue;
+    const bool view = row.text(0) == "view" && row.text(1) == "steps" &&
+                      std::find(std::begin(kViews), std::end(kViews), hash_name(sql)) != std::end(kViews);
+    if (!view && (!sql.starts_with("CREATE ") || ours.find("\n" + sql + ";") == ours.npos))
+      return fmt::format("its {} `{}` is not the one of flowrun", row.text(0).substr(0, 20), row.text(1).substr(0, 60));
+    ++made;
+  }
+  return made == count(ours, "\nCREATE ") ? "" : "tables of it are missing";
+}
+
+/// A file can be made so that reading its schema takes for ever. So many instructions, in thousands, are plenty.
+constexpr int kPatience = 5000;
+
+/// Ends what |database| does when it takes too long, as long as it lives.
+class Patience {
+ public:
+  explicit Patience(Database& database) : database_(database) {
+    sqlite3_progress_handler(
+        database.handle(), 1000, [](void* left) { return --*static_cast<int*>(left) < 0 ? 1 : 0; }, &left_);
+  }
+  ~Patience() { sqlite3_progress_handler(database_.handle(), 0, nullptr, nullptr); }
+  Patience(const Patience&) = delete;
+  Patience& operator=(const Patience&) = delete;
+
+ private:
+  Database& database_;
+  int left_ = kPatience;
+};
+
 std::string needed_flowrun(Database& database) {
   try {
     Statement statement(database, "SELECT value FROM meta WHERE name = 'needs_flowrun'");
@@ -141,6 +210,7 @@ std::int64_t schema_version() { return std::size(kUpgrades); }
 
 Schema check_schema(Database& database, const std::string& path) {
   std::int64_t application = 0, version = 0, tables = 0;
+  const Patience patience(database);
   try {
     application = database.integer("PRAGMA application_id");
     version = database.integer("PRAGMA user_version");
@@ -155,7 +225,7 @@ Schema check_schema(Database& database, const std::string& path) {
                   fmt::format("{} is not a journal of flowrun, nor any SQLite database; --journal FILE or "
                               "FLOWRUN_JOURNAL names another",
                               path));
-    if (error.primary() == SQLITE_CORRUPT)
+    if (error.primary() == SQLITE_CORRUPT || error.primary() == SQLITE_INTERRUPT)
       throw Error(Problem::Journal,
                   fmt::format("journal {} is damaged or cut short; put a copy in its place, or move it away to begin a "
                               "new one",
@@ -173,6 +243,11 @@ Schema check_schema(Database& database, const std::string& path) {
                 fmt::format("journal {} is of schema {}, and this flowrun {} knows up to {}: it takes {}; --journal "
                             "FILE or FLOWRUN_JOURNAL names another",
                             path, version, FLOWRUN_VERSION, schema_version(), needed_flowrun(database)));
+  if (const std::string what = foreign(database, version); !what.empty())
+    throw Error(Problem::Journal,
+                fmt::format("{} says that it is a journal of flowrun, but {}: somebody has changed it, "
+                            "and nothing in it is run; --journal FILE or FLOWRUN_JOURNAL names another",
+                            path, what));
   return version < schema_version() ? Schema::Older : Schema::Ours;
 }
 

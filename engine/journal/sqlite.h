@@ -87,6 +87,8 @@ class Statement {
     /// Valid until the next step.
     std::string_view text(int column) const;
     bool null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+    bool is_text(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_TEXT; }
+    bool is_integer(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_INTEGER; }
 
    private:
     void check(int code) const;

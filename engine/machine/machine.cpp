@@ -100,6 +100,7 @@ void Machine::take(const RunResumed& resumed) {
   run_.token = resumed.token;
   run_.jobs = resumed.jobs > 0 ? resumed.jobs : jobs_;
   if (!resumed.folder.empty()) run_.folder = resumed.folder;
+  if (!resumed.run_dir.empty()) run_.run_dir = resumed.run_dir;
   if (!resumed.secrets.empty()) run_.secrets = resumed.secrets;
   // Limits of work count only time in which flowrun was there to work; dates stay dates.
   for (auto& [key, timer] : timers_)
@@ -140,6 +141,7 @@ void Machine::take(const RunReopened& reopened) {
   suspending_ = false;
   run_.token = reopened.token;
   run_.jobs = reopened.jobs > 0 ? reopened.jobs : jobs_;
+  if (!reopened.run_dir.empty()) run_.run_dir = reopened.run_dir;
   if (!reopened.secrets.empty()) run_.secrets = reopened.secrets;
   retrying_ = Retrying(reopened);
   was_reopened_ = true;
@@ -241,6 +243,7 @@ void Machine::take(const UndoRequested& undo) {
   phase_ = Phase::Running;
   suspending_ = false;
   run_.token = undo.token;
+  if (!undo.run_dir.empty()) run_.run_dir = undo.run_dir;
   root_->on_undo(undo);
 }
 

@@ -145,11 +145,13 @@ void write(Entry& entry, const UndoRequested& fact) {
   ObjectWriter data(entry.data);
   data.text("token", fact.token);
   data.text("by", fact.by);
+  data.text_if("run_dir", fact.run_dir);
 }
 
 void read(const Entry& entry, UndoRequested& fact) {
   for (ObjectReader data(entry.data); data.next();) {
     if (data.key() == "token") fact.token = data.text();
+    if (data.key() == "run_dir") fact.run_dir = data.text();
     if (data.key() == "by") fact.by = data.text();
   }
 }
@@ -182,6 +184,7 @@ void write(Entry& entry, const RunResumed& fact) {
   }
   data.number_if("jobs", fact.jobs);
   data.text_if("folder", fact.folder);
+  data.text_if("run_dir", fact.run_dir);
   if (!fact.unbegun.empty()) data.value("unbegun", Value(Json(fact.unbegun)));
   data.text("host", fact.host);
   data.text("boot_id", fact.boot_id);
@@ -211,6 +214,7 @@ void read(const Entry& entry, RunResumed& fact) {
     if (key == "cancel") fact.cancel = cancel_from_text(data.raw());
     if (key == "jobs") fact.jobs = static_cast<int>(data.number());
     if (key == "folder") fact.folder = data.text();
+    if (key == "run_dir") fact.run_dir = data.text();
     if (key == "unbegun")
       for (std::string_view path : list_elements(data.raw())) fact.unbegun.push_back(string_of(path));
     if (key == "host") fact.host = data.text();
@@ -228,12 +232,14 @@ void write(Entry& entry, const RunReopened& fact) {
   data.true_if("failed", fact.failed);
   write_marks(data, fact.marks);
   data.number_if("jobs", fact.jobs);
+  data.text_if("run_dir", fact.run_dir);
   write_secrets(data, fact.secrets);
 }
 
 void read(const Entry& entry, RunReopened& fact) {
   fact.path = entry.path;
   for (ObjectReader data(entry.data); data.next();) {
+    if (data.key() == "run_dir") fact.run_dir = data.text();
     if (data.key() == "token") fact.token = data.text();
     if (data.key() == "exact") fact.exact = data.boolean();
     if (data.key() == "failed") fact.failed = data.boolean();

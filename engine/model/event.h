@@ -32,7 +32,7 @@ struct RunStarted {
   Value sub_inputs;    ///< inputs of sub-workflows that the environment gave: {path: {input: value}}, or null
   std::string file;    ///< absolute path of the workflow as it was given
   std::string folder;  ///< where relative paths start and processes run
-  std::string run_dir;
+  std::string run_dir;  ///< where it keeps its files; the newest fact that says it counts
   std::string host, boot_id, pid_namespace;
   int cpus = 1;
   int concurrency = 0;  ///< from the command line; 0: the workflow's
@@ -70,6 +70,8 @@ struct RunResumed {
   std::optional<CancelRequested> cancel;  ///< it goes on only to come to its end
   int jobs = 0;                           ///< -j of this drive; 0: that of RunStarted
   std::string folder;                     ///< --workdir: replaces that of RunStarted; empty: as it was
+  /// Where the run's files are now that the journal stands elsewhere; empty: as it was. Likewise below.
+  std::string run_dir;
   std::string host, boot_id, pid_namespace;
   std::vector<SecretMark> secrets;  ///< as they were found now
 };
@@ -86,12 +88,14 @@ struct RunReopened {
   bool failed = false;        ///< also what has failed and was tolerated
   std::vector<Mark> marks{};  ///< what became of steps; each is reopened, and only |rerun| runs
   int jobs = 0;               ///< -j of this drive; 0: that of RunStarted
+  std::string run_dir = {};
 };
 
 /// `flowrun undo`: what is left to be undone in a run that has ended.
 struct UndoRequested {
   std::string token;
   std::string by;  ///< who asked
+  std::string run_dir = {};
 };
 
 struct TaskReserved {

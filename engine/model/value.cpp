@@ -1,5 +1,8 @@
 #include "engine/model/value.h"
 
+#include "engine/model/error.h"
+#include "engine/model/json_text.h"
+
 namespace flowrun {
 namespace {
 
@@ -43,7 +46,11 @@ const std::string& Value::text() const {
 const Json& Value::json() const {
   static const Json kNull;
   if (!rep_) return kNull;
-  if (!rep_->tree) rep_->tree = std::make_unique<Json>(Json::parse(rep_->text));
+  if (rep_->tree) return *rep_->tree;
+  // What other programs say was parsed before it became a value.
+  auto tree = json_of(rep_->text);
+  if (!tree) throw Corruption("a value of the journal is not JSON: " + shortened(rep_->text, 60));
+  rep_->tree = std::make_unique<Json>(std::move(*tree));
   return *rep_->tree;
 }
 

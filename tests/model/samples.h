@@ -60,6 +60,7 @@ inline std::vector<Event> events() {
   resumed.marks = {{.path = "deploy", .done = true, .output = Value::from_text("[1]")},
                    {.path = "x/y", .rerun = true, .output = {}}};
   resumed.folder = "/elsewhere";
+  resumed.run_dir = "/moved/runs/x";
   resumed.unbegun = {"a[%2F]/b", "c"};
   resumed.cancel = CancelRequested{true, false, "ann@desk"};
   resumed.host = "h";
@@ -78,6 +79,8 @@ inline std::vector<Event> events() {
   add(reopened);
   resumed.jobs = 4;
   add(resumed);
+  reopened.run_dir = "/moved/runs/x";
+  add(reopened);
   add(TaskReserved{"deploy"});
 
   TaskEnded ended;
@@ -113,6 +116,7 @@ inline std::vector<Event> events() {
   add(CancelRequested{true, true, "ann@desk"});
   add(UndoRequested{});
   add(UndoRequested{"t", "ann@desk"});
+  add(UndoRequested{"t", "ann@desk", "/moved/runs/x"});
   return all;
 }
 
