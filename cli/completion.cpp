@@ -222,7 +222,7 @@ int complete(const CLI::App& app, Context& context, const std::vector<std::strin
   } catch (const Error&) {
     // Without a journal, or with a file that is no workflow yet, there is nothing to offer.
   }
-  print_result(offers.lines());
+  print_view(offers.lines());
   return 0;
 }
 

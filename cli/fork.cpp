@@ -38,6 +38,8 @@ Loaded text_of(const Journal& journal, const RunRecord& old, const std::string& 
 /// Those of the old run, as far as the new text knows them, below those that are given now.
 GivenInputs inputs_of(const RunRecord& old, const Loaded& loaded, const InputOptions& options, bool quiet) {
   GivenInputs given = given_inputs(options);
+  if (!old.input.is_null() && !old.input.json().is_object())
+    throw Corruption(fmt::format("run {}: its inputs are no object", old.id));
   for (const auto& [name, value] : old.input.json().items()) {
     bool known = std::any_of(loaded.inputs.begin(), loaded.inputs.end(),
                              [&, &name = name](const InputSpec& spec) { return spec.name == name; });

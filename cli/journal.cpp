@@ -26,7 +26,7 @@ int show(const Context& context, const ShowOptions& options) {
   // What stands before it was replayed by that drive; the rest it executed itself.
   std::int64_t drive = journal.newest_drive(run.number);
   bool was_replayed = false;
-  if (!options.json) print_result(fmt::format("{}  {}  {} entries\n", run.id, run.state, run.last_seq));
+  if (!options.json) print_view(fmt::format("{}  {}  {} entries\n", run.id, run.state, run.last_seq));
   for (std::int64_t from = options.from;;) {
     // A slice at a time: an open read would keep the journal from being tidied while it is written.
     std::vector<Entry> slice = journal.read(run.number, from);
@@ -48,7 +48,7 @@ int show(const Context& context, const ShowOptions& options) {
                                     line.step, line.detail);
       text += row.substr(0, row.find_last_not_of(' ') + 1) + "\n";
     }
-    print_result(text);
+    options.json ? print_result(text) : print_view(text);
     from = slice.back().seq + 1;
   }
   return 0;
@@ -102,8 +102,8 @@ int verify(const Context& context, const std::string& name, bool all, bool json)
       if (!wrong.empty()) record["error"] = wrong;
       print_result(record.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
     } else {
-      print_result(fmt::format("{}  {}  {}\n", run.id, wrong.empty() ? "good" : "BAD",
-                               wrong.empty() ? fmt::format("{} entries", run.last_seq) : wrong));
+      print_view(fmt::format("{}  {}  {}\n", run.id, wrong.empty() ? "good" : "BAD",
+                             wrong.empty() ? fmt::format("{} entries", run.last_seq) : wrong));
     }
   }
   return bad == 0 ? 0 : 9;

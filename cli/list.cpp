@@ -35,7 +35,7 @@ int list(const Context& context, const ListOptions& options) {
     }
     text = table(rows);
   }
-  print_result(text);
+  options.json ? print_result(text) : print_view(text);
   return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "cli/open.h"
 #include "cli/render.h"
 #include "engine/executor/output_log.h"
+#include "engine/model/entry_reading.h"
 
 namespace flowrun::cli {
 namespace {
@@ -37,16 +38,17 @@ void add_lines(std::vector<LogLine>& lines, Instant at, const std::string& step,
 
 /// What the entry of an ended process holds: its value, and the tail of its standard error when it failed.
 void add_entry(std::vector<LogLine>& lines, const Entry& entry) {
-  Json data = Json::parse(entry.data);
+  const Json data = data_of(entry);
   const Json detail = data.contains("failure") ? data["failure"].value("detail", data["failure"]) : Json::object();
   if (!entry.value.is_null()) {
     const Json& value = entry.value.json();
     bool raw = value.is_object() && value.contains("stdout") && value.contains("exit_code");
     const Json& shown = raw ? value["stdout"] : value;
-    add_lines(lines, entry.at, entry.path, entry.attempt, "stdout",
-              shown.is_string() ? shown.get<std::string>() : shown.dump());
+    add_lines(
+        lines, entry.at, entry.path, entry.attempt, "stdout",
+        shown.is_string() ? shown.get<std::string>() : shown.dump(-1, ' ', false, Json::error_handler_t::replace));
   }
-  if (detail.is_object() && detail.contains("stderr_tail"))
+  if (detail.is_object() && detail.contains("stderr_tail") && detail["stderr_tail"].is_string())
     add_lines(lines, entry.at, entry.path, entry.attempt, "stderr", detail["stderr_tail"].get<std::string>());
 }
 
@@ -70,7 +72,7 @@ int logs(const Context& context, const LogsOptions& options) {
       history.add(entry);
       if (entry.kind == "start") is_process[entry.path] = history.find(entry.path)->kind != "http";
       if ((entry.kind == "ended" || entry.kind == "late") && is_process[entry.path] && !logged(entry))
-        add_entry(lines, entry);
+        reading(entry, [&] { add_entry(lines, entry); });
     }
     from = slice.back().seq + 1;
   }

@@ -10,6 +10,7 @@
 
 #include "cli/commands.h"
 #include "cli/render.h"
+#include "cli/terminal.h"
 #include "engine/jq/jq.h"
 #include "engine/language/diagnostics.h"
 #include "engine/model/error.h"
@@ -123,6 +124,16 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error, int argc, cha
   return exit_code(Problem::Usage);
 }
 
+/// The name of an option or argument that was given as an empty text. None has a meaning for it, and `show "$RUN"` of a
+/// variable that is not set is not to be the newest run.
+std::string empty_argument(const CLI::App& app) {
+  for (const CLI::App* level = innermost(app); level; level = level->get_parent())
+    for (const CLI::Option* option : level->get_options())
+      for (const std::string& value : option->results())
+        if (value.empty()) return option->get_name();
+  return "";
+}
+
 struct Command {
   const char* names;  ///< of one file, with a blank around each
   void (*add)(flowrun::cli::Command&, flowrun::cli::Context&);
@@ -210,6 +221,10 @@ int run(int argc, char** argv, const Command* only) {
     if (only) return run(argc, argv, nullptr);
     return usage_error(app, error, argc, argv);
   }
+  if (std::string name = empty_argument(app); !name.empty()) {
+    std::fprintf(stderr, "error: %s is empty; leave it out, or say what is meant\n", name.c_str());
+    return exit_code(Problem::Usage);
+  }
   if (!context.chosen) {
     short_help();
     return exit_code(Problem::Usage);
@@ -229,6 +244,7 @@ int main(int argc, char** argv) {
   int lowest = 0;
   while (lowest >= 0 && lowest <= STDERR_FILENO) lowest = open("/dev/null", O_RDONLY);
   if (lowest > STDERR_FILENO) close(lowest);
+  flowrun::cli::guard_stderr();
   try {
     return run(argc, argv, named(argc, argv));
   } catch (const flowrun::cli::OutputLost& lost) {

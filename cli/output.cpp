@@ -45,6 +45,7 @@ int output(const Context& context, const OutputOptions& options) {
   } else {
     if (!run.ended_at)
       throw Error(Problem::Impossible, fmt::format("run {} has not ended; --step PATH shows a step's output", run.id));
+    check_result(journal, run);
     value = run.output;
   }
   print_result(value.json().dump(options.json ? -1 : 2, ' ', false, Json::error_handler_t::replace) + "\n");

@@ -298,7 +298,7 @@ int plan(const Context& context, const PlanOptions& options) {
   } else if (options.format == "mermaid") {
     print_result(Mermaid(loaded.workflow).text());
   } else {
-    print_result(plan_as_tree(loaded.workflow));
+    print_view(plan_as_tree(loaded.workflow));
   }
   return 0;
 }

@@ -10,6 +10,8 @@
 #include <ctime>
 #include <filesystem>
 
+#include "cli/terminal.h"
+#include "engine/model/entry_reading.h"
 #include "engine/model/json_text.h"
 
 namespace flowrun::cli {
@@ -98,7 +100,12 @@ Failure innermost(Failure failure) {
 OutputLost::OutputLost(const std::string& where)
     : std::runtime_error(fmt::format("{} can not be written: {}", where, std::strerror(errno ? errno : EIO))) {}
 
+void print_view(std::string_view text) { print_result(shown(text)); }
+
 void print_result(std::string_view text) {
+  static const bool at_terminal = isatty(STDOUT_FILENO) == 1;
+  const std::string safe = at_terminal ? shown(text) : "";
+  if (at_terminal) text = safe;
   errno = 0;
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
     throw OutputLost("standard output");
@@ -138,9 +145,11 @@ std::string what_binds(const Pools::Line& line, std::size_t concurrency) {
   return fmt::format("concurrency ({})", concurrency);
 }
 
-EntryLine describe(const Entry& entry, bool full) {
+namespace {
+
+EntryLine described(const Entry& entry, bool full) {
   std::size_t width = full ? std::string::npos - 8 : 100;
-  Json data = Json::parse(entry.data);
+  Json data = data_of(entry);
   const std::string& kind = entry.kind;
   if (kind == "ended" || kind == "late") return describe_end(entry, data, width, full);
   if (kind == "settled") return describe_settled(entry, data, width);
@@ -227,8 +236,14 @@ EntryLine describe(const Entry& entry, bool full) {
   return line;
 }
 
+}  // namespace
+
+EntryLine describe(const Entry& entry, bool full) {
+  return reading(entry, [&] { return described(entry, full); });
+}
+
 Json entry_json(const Entry& entry) {
-  Json json{{"seq", entry.seq}, {"at", timestamp(entry.at)}, {"kind", entry.kind}, {"data", Json::parse(entry.data)}};
+  Json json{{"seq", entry.seq}, {"at", timestamp(entry.at)}, {"kind", entry.kind}, {"data", data_of(entry)}};
   if (!entry.path.empty()) json["path"] = entry.path;
   if (entry.attempt > 0) json["attempt"] = entry.attempt;
   if (!entry.value.is_null()) json["value"] = entry.value.json();
@@ -341,9 +356,12 @@ std::string failure_text(const RunRecord& run, const Failure& failure, const His
     if (other.undone) undone.push_back(other.path);
   }
   if (!undone.empty()) text += "   undone:  " + some_of(undone) + "\n";
-  if (detail.is_object() && detail.contains("undo_failed"))
-    text += fmt::format("   not undone: {}; to try again: flowrun undo {}\n",
-                        some_of(detail["undo_failed"].get<std::vector<std::string>>()), run.id);
+  if (detail.is_object() && detail.contains("undo_failed")) {
+    std::vector<std::string> not_undone;
+    for (const Json& path : detail["undo_failed"])
+      if (path.is_string()) not_undone.push_back(path.get<std::string>());
+    text += fmt::format("   not undone: {}; to try again: flowrun undo {}\n", some_of(not_undone), run.id);
+  }
   if (!blocked.empty()) text += "   blocked: " + some_of(blocked) + "\n";
   text += fmt::format("   look:    flowrun show {}\n   retry:   flowrun retry {}\n", run.id, run.id);
   return text;

@@ -22,8 +22,10 @@ class OutputLost : public std::runtime_error {
   explicit OutputLost(const std::string& where);
 };
 
-/// Writes to standard output and flushes; throws OutputLost.
+/// Writes data to standard output and flushes; throws OutputLost. Exact, but for what a terminal would obey.
 void print_result(std::string_view text);
+/// The same of what is for people wherever it goes.
+void print_view(std::string_view text);
 /// A result value: text as it is, else JSON, pretty at a terminal; with a line break behind it.
 std::string result_text(const Value& value);
 

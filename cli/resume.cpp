@@ -5,6 +5,7 @@
 
 #include "cli/open.h"
 #include "cli/render.h"
+#include "engine/replay.h"
 
 namespace flowrun::cli {
 namespace {
@@ -35,6 +36,7 @@ Mark parse_mark(const std::string& text) {
     std::string said = text.substr(at + 1);
     Mark mark;
     mark.path = text.substr(0, at);
+    if (mark.path.empty()) break;
     mark.rerun = said == "rerun";
     if (mark.rerun || said == "failed") return mark;
     mark.done = said == "done" || said.rfind("done:", 0) == 0;
@@ -54,6 +56,7 @@ Mark parse_mark(const std::string& text) {
 int resume(const Context& context, const ResumeCommand& command) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadWrite);
   RunRecord record = journal.find(command.run);
+  if (record.ended_at) check_result(journal, record);
   if (record.state == "succeeded") return print_ended(record, command.drive.json);
   if (record.state == "failed" || record.state == "cancelled") {
     std::fprintf(stderr, "run %s has %s; to try again: flowrun retry %s\n", record.id.c_str(),
@@ -97,6 +100,7 @@ void offer_failed(const Journal& journal, const RunRecord& record) {
 int retry(const Context& context, const RetryCommand& command) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadWrite);
   RunRecord record = journal.find(command.run);
+  if (record.ended_at) check_result(journal, record);
   if (record.state != "failed" && record.state != "cancelled" && record.state != "succeeded")
     throw Error(Problem::Impossible,
                 fmt::format("run {} has not ended; go on with it: flowrun resume {}", record.id, record.id));

@@ -8,6 +8,7 @@
 #include "cli/render.h"
 #include "cli/start.h"
 #include "engine/jq/jq.h"
+#include "engine/replay.h"
 
 namespace flowrun::cli {
 namespace {
@@ -42,6 +43,7 @@ std::optional<int> same_id(Journal& journal, const RunOptions& options, const Co
     throw Error(Problem::Impossible,
                 fmt::format("run {} was started with other inputs; choose another --id", record->id));
   if (record->last_seq == 0) return std::nullopt;  // cut off before anything was started
+  if (record->ended_at) check_result(journal, *record);
   if (record->state == "succeeded") return print_ended(*record, options.drive.json);
   ResumeOptions resume;
   resume.on_crash = on_crash_option(options.on_crash);
@@ -55,8 +57,8 @@ int run_workflow(const Context& context, const RunOptions& options) {
   Loaded loaded = load_or_throw(options.file, *evaluator, context.quiet);
   ResolvedInputs inputs = resolved_inputs(loaded, given_inputs(options.inputs), *evaluator);
   if (options.dry_run) {
-    print_result(fmt::format("{} would run with {}\n{}nothing was started\n", loaded.workflow.name,
-                             inputs.inputs.text(), plan_as_tree(loaded.workflow)));
+    print_view(fmt::format("{} would run with {}\n{}nothing was started\n", loaded.workflow.name, inputs.inputs.text(),
+                           plan_as_tree(loaded.workflow)));
     return 0;
   }
   Journal journal(journal_path(context.journal), Journal::Mode::Create);

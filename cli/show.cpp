@@ -119,7 +119,7 @@ int show(const Context& context, const ShowOptions& options) {
     text += fmt::format("error: {}{}: {}: {}\n", failure.step.empty() ? "run" : failure.step,
                         lines_of(journal, run, failure), failure.type, failure.message);
   }
-  print_result(text + next_steps(run, history));
+  print_view(text + next_steps(run, history));
   return 0;
 }
 

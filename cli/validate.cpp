@@ -51,7 +51,7 @@ int validate(const Context& context, const ValidateOptions& options) {
     }
   }
   if (options.format == "json") text = records.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-  print_result(text);
+  options.format == "json" ? print_result(text) : print_view(text);
   return exit;
 }
 

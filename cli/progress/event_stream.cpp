@@ -1,11 +1,13 @@
 #include "cli/progress/event_stream.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "cli/render.h"
+#include "cli/terminal.h"
 #include "engine/model/error.h"
 
 namespace flowrun::cli {
@@ -20,7 +22,8 @@ EventStream::~EventStream() {
 }
 
 void EventStream::write(const Entry& entry) {
-  const std::string line = entry_json(entry).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  std::string line = entry_json(entry).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  if (isatty(fileno(out_))) line = shown(line);
   errno = 0;
   if (std::fwrite(line.data(), 1, line.size(), out_) != line.size() || std::fflush(out_) != 0)
     throw OutputLost(out_ == stdout ? "standard output" : "--events " + name_);

@@ -1,0 +1,20 @@
+// What a person may be shown. Names, values and messages come from servers, processes, files and other people's
+// journals, and a terminal obeys what it is sent. The one filter, for whatever is printed; knows nothing of what it
+// says.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace flowrun::cli {
+
+/// |text| without anything that a terminal would obey instead of showing: control characters but for line breaks and
+/// tabs, DEL, the C1 controls and those that turn the direction of writing or break lines unseen become \uXXXX, as JSON
+/// would write them, so that JSON stays what it is. Bytes that are not UTF-8 become U+FFFD.
+std::string shown(std::string_view text);
+
+/// From here on all that is written to stderr by way of stdio is shown like that. To be called once, before the first
+/// word.
+void guard_stderr();
+
+}  // namespace flowrun::cli
