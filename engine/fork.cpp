@@ -7,6 +7,7 @@
 
 #include "engine/fork_input.h"
 #include "engine/model/entry.h"
+#include "engine/model/hash.h"
 #include "engine/model/json_text.h"
 #include "engine/model/path.h"
 #include "engine/replay.h"
@@ -251,10 +252,9 @@ void Reuse::chosen(const ItemsChosen& items) {
   const std::vector<std::string> old_names = names_of(was), names = names_of(is);
   std::map<std::string, std::list<std::size_t>> places;  // of equal items
   for (std::size_t i = 0; i < old_names.size(); ++i) places[Value(was[i]).text()].push_back(i);
-  std::vector<bool> claimed(old_names.size(), false);
   std::vector<std::size_t> alone;
   auto pair = [&](std::size_t i, std::size_t other) {
-    claimed[other] = true;
+    claimed_.insert(item_path(old, old_names[other]));
     moved_[item_path(items.path, names[i])] = item_path(old, old_names[other]);
   };
   for (int stays = 1; stays >= 0; --stays)  // first those that have not moved
@@ -271,10 +271,30 @@ void Reuse::chosen(const ItemsChosen& items) {
     const std::string path = item_path(items.path, names[i]);
     if (moved_.count(path)) continue;
     moved_[path] = "";
-    changed_.insert(path);
-    // Of an item that was changed where it is, some steps may see nothing.
-    if (i < claimed.size() && !claimed[i] && names[i] == old_names[i]) pair(i, i);
+    changed_[path] = {old, i < old_names.size() ? item_path(old, old_names[i]) : ""};
   }
+}
+
+std::string Reuse::place_item(const std::string& path, const std::string& input) {
+  for (std::size_t end = path.find(']'); end != std::string::npos; end = path.find(']', end + 1)) {
+    auto changed = changed_.find(path.substr(0, end + 1));
+    if (changed == changed_.end() || !moved_[changed->first].empty()) continue;
+    const auto& [parent, here] = changed->second;
+    if (by_input_.empty())
+      for (const auto& [asked, result] : results_)
+        by_input_.emplace(hash64(bare(asked.first) + "\n" + asked.second), asked.first);
+    std::string found;
+    auto same = by_input_.equal_range(hash64(bare(path) + "\n" + input));
+    for (auto one = same.first; one != same.second; ++one) {
+      if (!one->second.starts_with(parent + "[")) continue;
+      const std::string item = one->second.substr(0, one->second.find(']', parent.size()) + 1);
+      if (!claimed_.count(item) && (found.empty() || item == here)) found = item;
+    }
+    if (found.empty()) return here.empty() || claimed_.count(here) ? "" : here + path.substr(end + 1);
+    moved_[changed->first] = found;
+    claimed_.insert(found);
+  }
+  return old_path(path);
 }
 
 std::string Reuse::old_path(const std::string& path) const {
@@ -361,15 +381,16 @@ std::optional<Result> Reuse::result_of(const Task& task) {
 }
 
 std::optional<Result> Reuse::find(const Task& task) {
-  const std::string old = old_path(task.path);
+  Decision start;
+  start.what = StartTask{task};
+  const std::string input = input_of(to_entry(start, {}));
+  const std::string old = place_item(task.path, input);
   if (!same_step(task.path, old)) return std::nullopt;
   // Files belong to the run that made them.
   const auto* request = std::get_if<HttpRequest>(&*task.work);
   if (request && (request->response == HttpRequest::Response::File || !request->body_file.empty()))
     return tell(task.path, "it is about a file"), std::nullopt;
-  Decision start;
-  start.what = StartTask{task};
-  const Asked asked{old, input_of(to_entry(start, {}))};
+  const Asked asked{old, input};
   if (answered_.count(asked)) return std::nullopt;
   auto found = results_.find(asked);
   if (found == results_.end()) {
@@ -398,8 +419,9 @@ std::optional<SignalReceived> Reuse::find(const SignalAwaited& awaited) {
   const std::string old = old_path(awaited.path);
   if (!same_step(awaited.path, old)) return std::nullopt;
   // What was said of one item says nothing of another that is at its place now.
-  for (const std::string& item : changed_)
-    if (is_below(awaited.path, item)) return tell(awaited.path, "the item has changed"), std::nullopt;
+  for (std::size_t end = awaited.path.find(']'); end != std::string::npos; end = awaited.path.find(']', end + 1))
+    if (changed_.count(awaited.path.substr(0, end + 1)))
+      return tell(awaited.path, "the item has changed"), std::nullopt;
   auto found = signals_.find(old);
   if (found == signals_.end()) return tell(awaited.path, "it was rejected, or undone"), std::nullopt;
   ++taken_;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -55,6 +56,8 @@ class Reuse {
  private:
   using Definitions = std::map<std::string, std::string>;  ///< by path without keys
   void read(const Journal& journal, const RunRecord& old);
+  /// As old_path. The first step of a changed item that asks what an old one has asked says which item it was.
+  std::string place_item(const std::string& path, const std::string& input);
   /// Whether the step, which the old run had at |old|, may be taken over as far as its text and what ran before it say;
   /// tells why not.
   bool same_step(const std::string& path, const std::string& old);
@@ -81,8 +84,11 @@ class Reuse {
   std::map<std::string, Duration> slept_;
   std::map<std::string, Value> items_;        ///< of the old run, by path
   std::map<std::string, std::string> moved_;  ///< items of the new run and where the old one had them
-  std::set<std::string> changed_;             ///< items that are at the place of another one
-  std::set<std::string> ran_;                 ///< in the new run, by itself
+  /// Items that are none of the old ones as they stand: the for_each of the old run, and what it had at their place.
+  std::map<std::string, std::pair<std::string, std::string>> changed_;
+  std::set<std::string> claimed_;                                 ///< items of the old run that have been found again
+  std::unordered_multimap<std::uint64_t, std::string> by_input_;  ///< paths in results_, made when they are needed
+  std::set<std::string> ran_;                                     ///< in the new run, by itself
   std::size_t taken_ = 0;
   std::vector<std::pair<std::string, std::string>> anew_;
   std::set<std::string> told_;

@@ -395,7 +395,8 @@ std::optional<Hindrance> GraphFrame::before(std::size_t i) const {
     const std::size_t needed = first[at];
     const bool direct = at < graph_.children[i].needs.size();
     if (direct && !slots_[needed].settled.lets_through())
-      return Hindrance{fmt::format("{} needs {}, which is {}", name, graph_.children[needed].step->name,
+      return Hindrance{fmt::format("{} needs {}, which {} {}", name, graph_.children[needed].step->name,
+                                   slots_[needed].settled.state == State::Failed ? "has" : "is",
                                    to_string(slots_[needed].settled.state)),
                        path_of(needed)};
     if (machine().undone_below(path_of(needed)))

@@ -18,8 +18,9 @@ class Forked {
     return dir_.write("w.yaml",
                       "flowrun: 1\ninput: { who: ann }\nenv: { LOG: " + dir_.path("log") + " }\nsteps:\n" + steps);
   }
-  std::string write_child(const std::string& steps) const {
-    return dir_.write("child.yaml", "flowrun: 1\nenv: { LOG: " + dir_.path("log") + " }\nsteps:\n" + steps);
+  std::string write_child(const std::string& steps, const std::string& inputs = "") const {
+    return dir_.write("child.yaml",
+                      "flowrun: 1\n" + inputs + "env: { LOG: " + dir_.path("log") + " }\nsteps:\n" + steps);
   }
   /// What has run since this was last asked.
   std::string ran() {
@@ -222,6 +223,25 @@ TEST_CASE("a fork knows items that have moved, and their place counts only where
   CHECK_FALSE(has(" " + ran, " a "));
   CHECK_FALSE(has(" " + ran, " b "));
   CHECK_FALSE(has(ran, "0:a"));
+}
+
+TEST_CASE("a fork knows an item that has moved and changed by what its steps ask") {
+  Forked flow;
+  flow.write_child(R"(
+  pay: { shell: 'printf "$SKU " >>"$LOG"', env: { SKU: "${ $input.sku }" } }
+)",
+                   "input: { sku: {} }\n");
+  const char* steps = R"(
+  each: { for_each: ITEMS, do: { c: { workflow: child.yaml, with: { sku: "${ $item.sku }" } } } }
+)";
+  CHECK(flow({"run", flow.write(with(steps, "ITEMS", "[{sku: a, n: 1}, {sku: b, n: 1}]")), "--id", "old"}).code == 0);
+  flow.ran();
+  flow.write(with(steps, "ITEMS", "[{sku: new, n: 2}, {sku: a, n: 2}, {sku: b, n: 2}]"));
+  Ran dry = flow({"fork", "old", "--dry-run"});
+  INFO(dry.out);
+  CHECK(has(dry.out, "of run old 2 steps would be taken over"));
+  CHECK(flow({"fork", "old"}).code == 0);
+  CHECK(flow.ran() == "new ");
 }
 
 TEST_CASE("a fork says what differs, and with --dry-run all of it without starting anything") {

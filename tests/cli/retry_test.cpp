@@ -90,7 +90,7 @@ finally: { bye: { shell: 'true' } }
             .code == 1);
   const std::string before = runs({"journal", "show", "r"}).out;
   const std::pair<const char*, const char*> refused[] = {
-      {"be", "did you mean `bee`?"},  {"bee", "bee needs a, which is failed; flowrun retry r a"},
+      {"be", "did you mean `bee`?"},  {"bee", "bee needs a, which has failed; flowrun retry r a"},
       {"g[k3]", "did you mean `g[k"}, {"g[k1]/x", "did you mean `g[k"},
       {"sw/x", "flowrun retry r sw"}, {"finally/bye", "`finally`, which runs again"},
       {"a.undo", "flowrun undo r"},   {"a.fallback", "flowrun retry r a"},

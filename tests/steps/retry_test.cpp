@@ -123,7 +123,7 @@ g: { if: false, parallel: { c: { shell: c } } }
   s.expect_failure("exit.1");
   auto way = s.machine().way_to("b");
   REQUIRE(std::holds_alternative<Hindrance>(way));
-  CHECK(std::get<Hindrance>(way).why == "b needs a, which is failed");
+  CHECK(std::get<Hindrance>(way).why == "b needs a, which has failed");
   CHECK(std::get<Hindrance>(way).instead == "a");
   auto inside = s.machine().way_to("g/c");
   REQUIRE(std::holds_alternative<Hindrance>(inside));
