@@ -169,7 +169,7 @@ void offer_steps(const Context& context, const std::string& run, Offers& offers)
 }
 
 void offer_inputs(const std::string& file, Offers& offers) {
-  Diagnostics diagnostics({file, read_file(file)});
+  Diagnostics diagnostics({file, read_file(file, false)});
   if (auto loaded = load(file, diagnostics))
     for (const InputSpec& input : loaded->inputs) offers.add(input.name + "=", input.description);
 }

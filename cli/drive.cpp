@@ -1,7 +1,9 @@
 #include "cli/drive.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -16,8 +18,10 @@ namespace {
 
 constexpr Duration kPatience{1000};
 constexpr Duration kLongSleep{60000};  // --no-wait: what sleeps longer is not waited for
+constexpr std::size_t kMostLeft = 5;   // processes that are told of
+constexpr int kOutputLost = 74;        // as for OutputLost
 constexpr int kPatientSignals = 2;     // what is said more often ends the process
-constexpr Duration kAfterTerm{1000};   // between TERM and KILL when a drive is stopped
+constexpr Duration kHurry{1000};       // the most between TERM and KILL when an end is asked for twice
 
 // The only state that signal handlers and the drive share.
 std::atomic<int> g_signals{0};
@@ -35,6 +39,13 @@ extern "C" void on_signal(int signal) {
 }
 
 Instant wall() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
+
+int running_in(const Machine& machine) {
+  const std::vector<Machine::InFlight> flights = machine.in_flight();
+  return static_cast<int>(std::count_if(flights.begin(), flights.end(), [](const Machine::InFlight& flight) {
+    return flight.wanted && !flight.interrupted && flight.attempt > 0;
+  }));
+}
 
 }  // namespace
 
@@ -63,7 +74,7 @@ Drive::Drive(const Context& context, const DriveOptions& options)
       options_(options),
       grace_(duration_option(options.grace, "--grace")),
       progress_(context.quiet || options.progress == "none"),
-      events_(options.events.empty() ? nullptr : std::make_unique<EventStream>(options.events)),
+      events_(options.events.empty() ? nullptr : std::make_unique<EventStream>(options.events, &Drive::stop_asked)),
       began_(wall()) {
   if (options.json && options.events == "-")
     throw Error(Problem::Usage, "--json and --events - both write to standard output; choose one");
@@ -102,6 +113,22 @@ void Tally::add(const Entry& entry) {
 
 Drive::~Drive() { g_run = nullptr; }
 
+bool Drive::stop_asked() { return g_signals > 0; }
+
+int Drive::code_of_signal() { return 128 + g_last_signal; }
+
+bool Drive::reader_gone() {
+  if (!gone_.empty()) return true;
+  if (events_ && !events_->lost().empty()) {
+    gone_ = events_->lost();
+  } else if (std::ferror(stderr)) {
+    // A closed or full one is the caller's own choice; a pipe that nobody reads any more is news.
+    pollfd one{STDERR_FILENO, POLLOUT, 0};
+    if (poll(&one, 1, 0) > 0 && (one.revents & POLLERR)) gone_ = "standard error";
+  }
+  return !gone_.empty();
+}
+
 Run::Observer Drive::observer() {
   return [this](const Entry& entry) {
     if (entry.kind == "run_started") {
@@ -115,36 +142,38 @@ Run::Observer Drive::observer() {
   };
 }
 
-void Drive::obey_signals(Run& run) {
-  int seen = g_signals;
-  if (seen > signals_seen_ && signals_seen_ == 0) {
-    suspended_at_ = wall();
-    run.suspend(g_last_signal);
+void Drive::obey(Run& run) {
+  const int asked = g_signals + (reader_gone() ? 1 : 0);
+  if (asked == 0) return;
+  if (asked_ == 0) {
+    asked_at_ = std::chrono::steady_clock::now();
+    run.suspend(g_signals > 0 ? g_last_signal.load() : SIGPIPE);
     run.turn(Duration{0});  // takes in what has not begun
-    const std::vector<Machine::InFlight> flights = run.machine().in_flight();
-    const auto running = std::count_if(flights.begin(), flights.end(), [](const Machine::InFlight& flight) {
-      return flight.wanted && !flight.interrupted && flight.attempt > 0;
-    });
-    if (running > 0)
+    if (int running = running_in(run.machine()); running > 0)
       progress_.note(fmt::format("stopping: {} running {} may finish within {}; once more stops now", running,
                                  running == 1 ? "step" : "steps", spell(grace_)));
   }
-  bool again = seen > 1 && seen > signals_seen_;
-  signals_seen_ = seen;
-  if (seen == 0 || interrupted_) return;
-  if (again || wall() - suspended_at_ >= grace_) {
+  asked_ = asked;
+  if (asked > 1 && !hurried_) {
+    hurried_ = interrupted_ = true;
+    run.interrupt(kHurry);
+  } else if (!interrupted_ && std::chrono::steady_clock::now() - asked_at_ >= grace_) {
     interrupted_ = true;
-    run.interrupt(kAfterTerm);
+    run.interrupt();
+    if (int running = running_in(run.machine()); running > 0)
+      progress_.note(fmt::format("stopping: {} {} told to end and {} killed after `kill_grace`; once more: after {}",
+                                 running, running == 1 ? "step is" : "steps are", running == 1 ? "is" : "are",
+                                 spell(kHurry)));
   }
 }
 
 int Drive::finish(Run& run, bool printed) {
   g_run = &run;
   for (;;) {
-    obey_signals(run);
+    obey(run);
     Duration patience = kPatience;
-    if (signals_seen_ > 0 && !interrupted_)
-      patience = std::clamp(grace_ - (wall() - suspended_at_), Duration{1}, kPatience);
+    auto waited = [this] { return std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - asked_at_); };
+    if (asked_ > 0 && !interrupted_) patience = std::clamp(grace_ - waited(), Duration{1}, kPatience);
     if (!run.turn(patience)) break;
     progress_.heartbeat(wall(), run.machine());
     if (run.disk_full()) {
@@ -153,7 +182,7 @@ int Drive::finish(Run& run, bool printed) {
             stderr,
             "warning: the disk is full; nothing new is started, results wait in memory; make room and it goes on\n");
       told_full_ = true;
-      if (signals_seen_ > 0 && (interrupted_ || wall() - suspended_at_ >= grace_)) {
+      if (asked_ > 0 && (interrupted_ || waited() >= grace_)) {
         std::string lost;
         for (const std::string& path : run.unwritten()) lost += " " + path;
         throw Error(Problem::Journal, "the disk is full and the journal could not be written" +
@@ -174,10 +203,30 @@ int Drive::finish(Run& run, bool printed) {
 
 int Drive::report(Run& run, bool printed) {
   const RunRecord& record = run.record();
-  if (run.machine().phase() == Machine::Phase::Ended) return report_end(run, printed);
+  if (!gone_.empty()) std::fprintf(stderr, "error: %s can not be written: nobody reads it any more\n", gone_.c_str());
+  const bool ended = run.machine().phase() == Machine::Phase::Ended;
+  if (ended) {
+    const int code = report_end(run, printed);
+    tell_left_behind(run);
+    return events_ && !events_->lost().empty() ? kOutputLost : code;
+  }
+  tell_left_behind(run);
   std::fprintf(stderr, "suspended: flowrun resume %s goes on\n", record.id.c_str());
   if (options_.json) print_json(run);
-  return signals_seen_ > 0 ? 128 + g_last_signal : 4;
+  if (!gone_.empty()) return kOutputLost;
+  return g_signals > 0 ? code_of_signal() : 4;
+}
+
+void Drive::tell_left_behind(const Run& run) {
+  if (context_.quiet) return;
+  std::size_t told = 0;
+  const std::vector<Leftover> left = run.left_behind();
+  for (const Leftover& leftover : left) {
+    if (++told > kMostLeft) break;
+    std::fprintf(stderr, "warning: process %d of step %s (%s) still runs; stop it, or say `leave: true`\n",
+                 leftover.pid, leftover.step.c_str(), one_line(leftover.command, 60).c_str());
+  }
+  if (left.size() > kMostLeft) std::fprintf(stderr, "warning: and %zu more\n", left.size() - kMostLeft);
 }
 
 int Drive::report_end(Run& run, bool printed) {

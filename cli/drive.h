@@ -49,11 +49,18 @@ class Drive {
   /// To be given to Run::start or Run::take_over.
   Run::Observer observer();
   PlainProgress& progress() { return progress_; }
+  /// Whether a signal asks for an end. Of the whole process: signals are.
+  static bool stop_asked();
+  /// The exit code of what the newest signal has ended.
+  static int code_of_signal();
   /// Drives |run| to its rest, prints its result, or none if not |printed|; returns the exit code.
   int finish(Run& run, bool printed = true);
 
  private:
-  void obey_signals(Run& run);
+  void obey(Run& run);
+  /// Whether what reads the entries or the progress has gone away.
+  bool reader_gone();
+  void tell_left_behind(const Run& run);
   int report(Run& run, bool printed);
   int report_end(Run& run, bool printed);
   void print_json(Run& run);
@@ -64,10 +71,12 @@ class Drive {
   PlainProgress progress_;
   std::unique_ptr<EventStream> events_;  ///< nothing: nobody asked
   Tally tally_;
-  int signals_seen_ = 0;
-  bool interrupted_ = false;
+  int asked_ = 0;             ///< how often an end was asked for, by signals and by a reader that went away
+  bool interrupted_ = false;  ///< what runs has been told to end
+  bool hurried_ = false;      ///< and has little time for it
+  std::string gone_;          ///< what has no reader any more; empty: nothing
   bool told_full_ = false;
-  Instant suspended_at_{};
+  std::chrono::steady_clock::time_point asked_at_{};
   Instant began_{};
 };
 

@@ -91,7 +91,8 @@ int fork(const Context& context, const ForkOptions& options) {
     return 0;
   }
   Drive drive(context, options.drive);
-  auto run = Run::start(journal, std::move(loaded), std::move(inputs), start, std::move(evaluator), drive.observer());
+  auto run = Run::start(journal, std::move(loaded), std::move(inputs), start, std::move(evaluator), drive.observer(),
+                        &Drive::stop_asked);
   int code = drive.finish(*run);
   if (!context.quiet && run->reuse()) tell(*run->reuse());
   return code;

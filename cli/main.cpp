@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "cli/commands.h"
+#include "cli/drive.h"
 #include "cli/render.h"
 #include "cli/terminal.h"
 #include "engine/jq/jq.h"
@@ -236,7 +237,7 @@ int run(int argc, char** argv, const Command* only) {
 
 int main(int argc, char** argv) {
   // The evaluator's child process is this program again; nothing of the command line concerns it.
-  if (argc == 3 && std::strcmp(argv[1], "__jq") == 0) return flowrun::serve_jq(std::atoi(argv[2]));
+  if (argc == 4 && std::strcmp(argv[1], "__jq") == 0) return flowrun::serve_jq(std::atoi(argv[2]), std::atoi(argv[3]));
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);  // a file that may grow no further is a full disk
   // With 0, 1 or 2 closed, the next file that is opened would take its place and be written into. For reading only:
@@ -250,6 +251,9 @@ int main(int argc, char** argv) {
   } catch (const flowrun::cli::OutputLost& lost) {
     std::fprintf(stderr, "error: %s\n", lost.what());
     return 74;
+  } catch (const flowrun::Interrupted& stopped) {
+    std::fprintf(stderr, "%s\n", stopped.what());
+    return flowrun::cli::Drive::code_of_signal();
   } catch (const flowrun::Error& error) {
     std::fprintf(stderr, "%s%s\n", error.problem() == Problem::Invalid ? "" : "error: ", error.what());
     return exit_code(error.problem());

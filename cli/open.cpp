@@ -14,6 +14,7 @@
 #include <map>
 
 #include "cli/render.h"
+#include "engine/executor/named_file.h"
 #include "engine/language/diagnostics.h"
 #include "engine/reopen.h"
 #include "engine/steps/outline.h"
@@ -34,7 +35,7 @@ void note_changed_file(const std::string& file, const std::string& text) {
     return;
   }
   try {
-    if (read_file(file) != text)
+    if (read_file(file, false) != text)
       std::fprintf(stderr, "note: %s has changed since; the run goes on with its own copy\n", file.c_str());
   } catch (const Error&) {
     // Not readable any more: the copy is all that is needed.
@@ -52,7 +53,10 @@ bool ask(const std::vector<OpenQuestion>& questions, ResumeOptions& options, boo
           question.path.c_str(), ago(question.started_at).c_str(), question.attempt,
           clock_text(question.started_at).c_str());
       std::string answer;
-      if (!std::getline(std::cin, answer)) return false;
+      if (!std::getline(std::cin, answer)) {
+        if (Drive::stop_asked()) throw Interrupted("stopped while it was asked; nothing was started");
+        return false;
+      }
       if (answer == "r") {
         options.marks.push_back({question.path, false, true, {}});
       } else if (answer == "f") {
@@ -193,11 +197,10 @@ OnCrash on_crash_option(const std::string& text) {
 
 std::string read_input_file(const std::string& name, const std::string& option) {
   if (name == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
-  errno = 0;
-  std::ifstream in(name, std::ios::binary);
-  in.peek();  // a folder can be opened, and not read
-  if (!in) throw Error(Problem::Usage, fmt::format("{}: cannot read {}: {}", option, name, std::strerror(errno)));
-  return std::string(std::istreambuf_iterator<char>(in), {});
+  FileText found = read_named_file(name, {});
+  if (!found.trouble.empty())
+    throw Error(Problem::Usage, fmt::format("{}: cannot read {}: {}", option, name, found.trouble));
+  return std::move(found.text);
 }
 
 History history_of(const Journal& journal, const RunRecord& run, std::int64_t until) {
@@ -256,7 +259,7 @@ int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& given,
   Drive drive(context, drive_options);
   drive.progress().run(record.id);
   auto run = Run::take_over(journal, record, std::move(loaded), std::move(evaluator), drive.observer(),
-                            next == Next::Retry ? &retry : nullptr);
+                            next == Next::Retry ? &retry : nullptr, &Drive::stop_asked);
   ResumeOptions options = given;
   std::error_code gone;
   if (const std::string& folder = run->machine().run().folder;

@@ -66,7 +66,7 @@ int run_workflow(const Context& context, const RunOptions& options) {
 
   Drive drive(context, options.drive);
   auto run = Run::start(journal, std::move(loaded), std::move(inputs), start_options(options.start),
-                        std::move(evaluator), drive.observer());
+                        std::move(evaluator), drive.observer(), &Drive::stop_asked);
   print_notes(*run, context);
   return drive.finish(*run);
 }

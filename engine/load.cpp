@@ -13,6 +13,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "engine/executor/named_file.h"
 #include "engine/language/schema.h"
 #include "engine/lint/lint.h"
 #include "engine/model/error.h"
@@ -558,7 +559,7 @@ class Loader {
       return refuse(fmt::format("there is no file {}", file), near);
     }
     try {
-      return read_file(file);
+      return read_file(file, false);
     } catch (const Error& trouble) {
       return refuse(trouble.what());
     }
@@ -589,27 +590,15 @@ std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq
   return loaded;
 }
 
-std::string read_file(const std::string& file) {
-  int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) throw Error(Problem::Usage, fmt::format("cannot read {}: {}", file, std::strerror(errno)));
-  struct stat status {};
-  fstat(descriptor, &status);
-  std::string trouble;
-  if (S_ISDIR(status.st_mode)) trouble = "it is a folder; name a file in it";
-  std::string text;
-  char buffer[65536];
-  while (trouble.empty()) {
-    ssize_t got = read(descriptor, buffer, sizeof buffer);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) trouble = std::strerror(errno);
-    if (got <= 0) break;
-    text.append(buffer, static_cast<std::size_t>(got));
-    // The reader says that it is too much.
-    if (text.size() > static_cast<std::size_t>(kLargestFile)) break;
-  }
-  close(descriptor);
-  if (!trouble.empty()) throw Error(Problem::Usage, fmt::format("cannot read {}: {}", file, trouble));
-  return text;
+std::string read_file(const std::string& file, bool pipes) {
+  ReadRules rules;
+  rules.pipes = pipes;
+  rules.most = kLargestFile;
+  FileText found = read_named_file(file, rules);
+  // What is too long is for the reader to say.
+  if (!found.trouble.empty() && found.text.size() <= rules.most)
+    throw Error(Problem::Usage, fmt::format("cannot read {}: {}", file, found.trouble));
+  return std::move(found.text);
 }
 
 }  // namespace flowrun

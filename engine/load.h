@@ -42,8 +42,8 @@ std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq
                            bool for_questions = false, const Texts* frozen = nullptr);
 
 /// Reads the file's text, or what the reader needs to see that it is too long; throws Error(Usage) for what is missing,
-/// a folder or unreadable.
-std::string read_file(const std::string& file);
+/// a folder or unreadable. |pipes|: false: nothing but a regular file. Blocks for 10 min at most.
+std::string read_file(const std::string& file, bool pipes = true);
 
 /// What the command line and the environment give for the inputs.
 struct GivenInputs {

@@ -129,8 +129,9 @@ Run::Run(Journal& journal, Loaded loaded, Observer observer)
 Run::~Run() = default;
 
 std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs inputs, const StartOptions& options,
-                                std::unique_ptr<Evaluator> evaluator, Observer observer) {
+                                std::unique_ptr<Evaluator> evaluator, Observer observer, Stop stop) {
   std::unique_ptr<Run> run(new Run(journal, std::move(loaded), std::move(observer)));
+  run->stop_ = std::move(stop);
   run->evaluator_ = std::move(evaluator);
   run->read_secrets(run->loaded_.folder);
   RunStarted started;
@@ -194,9 +195,10 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
 }
 
 std::unique_ptr<Run> Run::take_over(Journal& journal, const RunRecord& record, Loaded loaded,
-                                    std::unique_ptr<Evaluator> evaluator, Observer observer,
-                                    const RetryOptions* retry) {
+                                    std::unique_ptr<Evaluator> evaluator, Observer observer, const RetryOptions* retry,
+                                    Stop stop) {
   std::unique_ptr<Run> run(new Run(journal, std::move(loaded), std::move(observer)));
+  run->stop_ = std::move(stop);
   run->evaluator_ = std::move(evaluator);
   run->record_ = record;
   journal.lock(run->record_);
@@ -244,7 +246,7 @@ std::vector<OpenQuestion> Run::questions(const ResumeOptions& options) const {
 }
 
 void Run::read_secrets(const std::string& folder) {
-  secrets_ = Secrets(loaded_.secrets, folder, loaded_.file);
+  secrets_ = Secrets(loaded_.secrets, folder, loaded_.file, stop_);
   if (loaded_.ignored_lints.count("W323")) return;
   for (const std::string& name : secrets_.unmasked())
     notes_.push_back(
@@ -414,9 +416,16 @@ void Run::suspend(int signal) {
   commit();
 }
 
-void Run::interrupt(Duration grace) {
+void Run::interrupt(std::optional<Duration> most) {
   interrupting_ = true;
-  if (executor_) executor_->stop_all(grace);
+  if (executor_) executor_->stop_all(most);
+}
+
+std::vector<Leftover> Run::left_behind() const {
+  if (!executor_) return {};
+  std::vector<Leftover> left = flowrun::left_behind(machine_->run().token);
+  for (Leftover& leftover : left) leftover.command = secrets_.mask().text(leftover.command);
+  return left;
 }
 
 void Run::wake() {

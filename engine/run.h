@@ -62,17 +62,20 @@ class Run {
  public:
   /// Told of each entry after the commit that made it durable, in order.
   using Observer = std::function<void(const Entry&)>;
+  /// Whether somebody wants an end; asked before there is a beginning, while secrets are read, which then throws
+  /// Interrupted.
+  using Stop = std::function<bool()>;
 
   /// Journals a new run and starts it. |loaded| and |inputs| are checked already. Throws Error(Impossible) when the id
   /// is taken, Error(Invalid) when a secret is missing.
   static std::unique_ptr<Run> start(Journal& journal, Loaded loaded, ResolvedInputs inputs, const StartOptions& options,
-                                    std::unique_ptr<Evaluator> evaluator, Observer observer);
+                                    std::unique_ptr<Evaluator> evaluator, Observer observer, Stop stop = {});
 
   /// Takes a run over from its journal: locks it, replays it. Nothing has begun yet and nothing is written.
   /// |loaded| is the run's own copy of the workflow; |retry| is what retry() will be asked.
   static std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Loaded loaded,
                                         std::unique_ptr<Evaluator> evaluator, Observer observer,
-                                        const RetryOptions* retry = nullptr);
+                                        const RetryOptions* retry = nullptr, Stop stop = {});
   ~Run();
 
   /// After take_over: attempts that had begun and whose end nobody has seen, in order of start.
@@ -89,6 +92,9 @@ class Run {
   /// After resume() or retry(): what the last drive had left running.
   const std::vector<Leftover>& leftovers() const { return leftovers_; }
 
+  /// When the run has come to rest: what its steps have left running without saying that it is meant.
+  std::vector<Leftover> left_behind() const;
+
   /// After start(), resume() or retry(): what people should know of the secrets.
   const std::vector<std::string>& notes() const { return notes_; }
 
@@ -98,8 +104,8 @@ class Run {
 
   /// Starts nothing new; the run is suspended when all that runs has ended. |signal| 0: --no-wait.
   void suspend(int signal);
-  /// While suspending: stops what still runs. TERM, |grace|, KILL.
-  void interrupt(Duration grace);
+  /// While suspending: stops what still runs. TERM, the kill_grace of each, at most |most|, KILL. May be said again.
+  void interrupt(std::optional<Duration> most = {});
   /// Makes a turn() that waits return. Safe in a signal handler.
   void wake();
 
@@ -153,6 +159,7 @@ class Run {
   Journal& journal_;
   Loaded loaded_;
   Observer observer_;
+  Stop stop_;
   RunRecord record_;
   std::unique_ptr<Evaluator> evaluator_;
   std::unique_ptr<Handover> handover_;

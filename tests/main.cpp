@@ -1,4 +1,4 @@
-// The test runner. As `__jq FD` it is the evaluator's child process, which the engine starts from its own program file.
+// The test runner. As `__jq FD PID` it is the evaluator's child process, which the engine starts from its own file.
 #if __has_include(<catch2/catch_session.hpp>)
 #include <catch2/catch_session.hpp>
 #include <catch2/catch_test_case_info.hpp>
@@ -50,7 +50,7 @@ CATCH_REGISTER_LISTENER(Progress)
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc == 3 && std::strcmp(argv[1], "__jq") == 0) return flowrun::serve_jq(std::atoi(argv[2]));
+  if (argc == 4 && std::strcmp(argv[1], "__jq") == 0) return flowrun::serve_jq(std::atoi(argv[2]), std::atoi(argv[3]));
   signal(SIGPIPE, SIG_IGN);
   Catch::Session session;
   if (const int wrong = session.applyCommandLine(argc, argv)) return wrong;

@@ -1,7 +1,7 @@
 // --events: entries of the journal as lines of JSON, once they are committed. Knows nothing of runs.
 #pragma once
 
-#include <cstdio>
+#include <functional>
 #include <string>
 
 #include "engine/model/entry.h"
@@ -10,18 +10,23 @@ namespace flowrun::cli {
 
 class EventStream {
  public:
-  /// |name|: a file, emptied first, or `-` for standard output. Throws Error(Usage) when it can not be opened.
-  explicit EventStream(const std::string& name);
+  /// |name|: a file, emptied first, a pipe that somebody reads, or `-` for standard output. |stop|: whether somebody
+  /// wants an end; then a reader that takes nothing is not waited for. Throws Error(Usage) when it can not be opened.
+  EventStream(const std::string& name, std::function<bool()> stop);
   ~EventStream();
   EventStream(const EventStream&) = delete;
   EventStream& operator=(const EventStream&) = delete;
 
-  /// One line, at once: who reads them may act on them. Throws OutputLost when it can not be written.
+  /// One line, at once: who reads them may act on them. Does nothing once lost().
   void write(const Entry& entry);
+  /// What can not be written any more; empty: all is well.
+  const std::string& lost() const { return lost_; }
 
  private:
   const std::string name_;
-  std::FILE* out_;
+  const std::function<bool()> stop_;
+  int out_;
+  std::string lost_;
 };
 
 }  // namespace flowrun::cli

@@ -14,6 +14,8 @@
 
 #include "engine/executor/capture.h"
 #include "engine/executor/environment.h"
+#include "engine/executor/leftovers.h"
+#include "engine/executor/processes.h"
 #include "engine/executor/spawn.h"
 
 namespace flowrun {
@@ -163,8 +165,11 @@ void Children::stop(const std::string& path, int attempt) {
   if (child && child->task.attempt == attempt && !child->stopped) end(*child, "cancelled", child->process().kill_grace);
 }
 
-void Children::stop_all(Duration grace) {
-  for (auto& [id, child] : running_) end(*child, "cancelled", grace);
+void Children::stop_all(std::optional<Duration> most) {
+  for (auto& [id, child] : running_) {
+    const Duration grace = child->process().kill_grace;
+    end(*child, "cancelled", most ? std::min(*most, grace) : grace);
+  }
 }
 
 void Children::kill_all() {
@@ -174,6 +179,7 @@ void Children::kill_all() {
     waitid(P_PIDFD, static_cast<id_t>(child->pidfd), &ignored, WEXITED);
     for (int* descriptor : {&child->in, &child->out, &child->err, &child->pidfd}) close_stream(*descriptor);
   }
+  if (!running_.empty()) kill_nested(worker_.shared().options.token, "");
   running_.clear();
 }
 
@@ -206,15 +212,16 @@ void Children::due(std::uint64_t id) {
   if (!child->killed && std::chrono::steady_clock::now() >= child->kill_at) {
     child->killed = true;
     signal_group(*child, SIGKILL);
+    kill_nested(worker_.shared().options.token, child->task.path);
   }
   if (child->leader_gone) end_of_group(*child);
 }
 
 void Children::end_of_group(Child& child) {
-  // Where flowrun is the first process of a container, orphans are its own to bury.
-  while (!child.killed && waitpid(-child.pid, nullptr, WNOHANG) > 0) {
+  // Orphans of the group are ours to bury; what has ended and is not buried by its parent is dead all the same.
+  while (waitpid(-child.pid, nullptr, WNOHANG) > 0) {
   }
-  if (!child.killed && kill(-child.pid, 0) == 0) {
+  if (!child.killed && kill(-child.pid, 0) == 0 && group_lives(child.pid)) {
     worker_.alarm(child.id, kGroupLook);
     return;
   }

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -19,7 +20,7 @@ class Children {
   /// The process has its place.
   void begin(Task task);
   void stop(const std::string& path, int attempt);
-  void stop_all(Duration grace);
+  void stop_all(std::optional<Duration> most);
   void kill_all();
 
   // What the loop saw.

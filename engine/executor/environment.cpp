@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <iterator>
@@ -27,9 +28,9 @@ std::string script_name(const Task& task) {
 }
 
 /// What every process is given, whatever is inherited or written in the workflow.
-constexpr std::string_view kGiven[] = {"FLOWRUN_RUN_ID", "FLOWRUN_RUN_TOKEN", "FLOWRUN_RUN_DIR",
-                                       "FLOWRUN_STEP",   "FLOWRUN_ATTEMPT",   "FLOWRUN_IDEMPOTENCY_KEY",
-                                       "FLOWRUN_RERUN",  "FLOWRUN_OUTPUT"};
+constexpr std::string_view kGiven[] = {
+    "FLOWRUN_RUN_ID",          "FLOWRUN_RUN_TOKEN", "FLOWRUN_RUN_DIR", "FLOWRUN_STEP",  "FLOWRUN_ATTEMPT",
+    "FLOWRUN_IDEMPOTENCY_KEY", "FLOWRUN_RERUN",     "FLOWRUN_OUTPUT",  "FLOWRUN_LEAVE", kOuterMarks};
 
 bool is_given(std::string_view name) {
   return std::find(std::begin(kGiven), std::end(kGiven), name) != std::end(kGiven);
@@ -65,7 +66,31 @@ void refuse_zero_bytes(const std::string& text, const std::string& what) {
   if (text.find('\0') != text.npos) throw std::runtime_error(what + " holds a zero byte; give such text by `stdin`");
 }
 
+/// The marks that our own processes are to carry beside those of this run: who runs this flowrun as a step finds them,
+/// too. Empty: nobody does.
+std::string outer_marks_of_ours() {
+  const char* token = std::getenv("FLOWRUN_RUN_TOKEN");
+  const char* step = std::getenv("FLOWRUN_STEP");
+  if (!token || !step) return "";
+  Json marks = Json::array();
+  const char* outer = std::getenv(kOuterMarks);
+  for (auto& [outer_token, outer_step] : outer_marks(outer ? outer : ""))
+    marks.push_back({std::move(outer_token), std::move(outer_step)});
+  marks.push_back({token, step});
+  return marks.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 }  // namespace
+
+std::vector<std::pair<std::string, std::string>> outer_marks(const std::string& text) {
+  std::vector<std::pair<std::string, std::string>> marks;
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_array()) return marks;
+  for (const Json& mark : json)
+    if (mark.is_array() && mark.size() == 2 && mark[0].is_string() && mark[1].is_string())
+      marks.emplace_back(mark[0].get<std::string>(), mark[1].get<std::string>());
+  return marks;
+}
 
 std::string output_name(const ExecutorOptions& options, std::uint64_t number) {
   // With the drive's token: whoever still writes to one of before a crash is not in the way.
@@ -80,6 +105,7 @@ Surroundings::Surroundings(const ExecutorOptions& options)
     std::string_view name = text.substr(0, text.find('='));
     if (!is_given(name) && !(options.secrets && options.secrets->brought_by(name))) inherited_.emplace_back(text);
   }
+  if (std::string outer = outer_marks_of_ours(); !outer.empty()) of_run_.push_back(assignment(kOuterMarks, outer));
 }
 
 std::vector<const char*> Surroundings::of(const Task& task, const Process& process, const std::string& output,
@@ -117,6 +143,7 @@ std::vector<const char*> Surroundings::of(const Task& task, const Process& proce
   env.push_back(made("FLOWRUN_IDEMPOTENCY_KEY", task.idempotency_key));
   env.push_back(made("FLOWRUN_RERUN", task.rerun > 0 ? "1" : "0"));
   env.push_back(made("FLOWRUN_OUTPUT", output));
+  if (process.leave) env.push_back("FLOWRUN_LEAVE=1");
   return env;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/executor/executor.h"
@@ -11,6 +12,11 @@
 #include "engine/model/task.h"
 
 namespace flowrun {
+
+/// The variable in which processes of a nested run carry the marks of the runs around it, the outermost first.
+inline constexpr const char* kOuterMarks = "FLOWRUN_OUTER";
+/// What it says: a token and the path of a step for each.
+std::vector<std::pair<std::string, std::string>> outer_marks(const std::string& text);
 
 /// Names of the files in the run's folder where processes may write JSON begin like this.
 constexpr const char* kOutputName = ".flowrun-output-";

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,9 +27,9 @@ class Executor {
   virtual void stop(const std::string& path, int attempt) = 0;
   /// The tasks at |path| and below it that wait for a place are not begun; TaskWithdrawn comes for each.
   virtual void withdraw(const std::string& path) = 0;
-  /// Stops everything: not begun tasks end at once, processes get TERM and after |grace| KILL. Each answers TaskEnded
-  /// of type `cancelled`.
-  virtual void stop_all(Duration grace) = 0;
+  /// Stops everything: not begun tasks end at once, processes get TERM and after their kill_grace, or |most| when that
+  /// is less, KILL. Each answers TaskEnded of type `cancelled`. Once more: only less patience is news.
+  virtual void stop_all(std::optional<Duration> most) = 0;
   /// Blocks until something has happened, wake() was called or |timeout| is over; appends what happened, in order of
   /// arrival. `at` of the events is not filled: the run stamps them.
   virtual void wait(std::vector<Event>& happened, Duration timeout) = 0;

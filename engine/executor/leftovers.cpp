@@ -1,58 +1,43 @@
 #include "engine/executor/leftovers.h"
 
-#include <dirent.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <set>
+#include <thread>
 #include <unordered_set>
 #include <utility>
+
+#include "engine/executor/environment.h"
+#include "engine/executor/processes.h"
+#include "engine/executor/spawn.h"
 
 namespace flowrun {
 namespace {
 
 constexpr int kRounds = 10;  // what keeps making children faster than they are ended is beyond us
 
-std::string whole(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  return std::string(std::istreambuf_iterator<char>(in), {});
-}
-
-/// The value of |name| in an environment as /proc shows it: NAME=VALUE, each with a zero byte behind it.
-std::optional<std::string> variable(const std::string& environment, const std::string& name) {
-  std::string wanted = name + "=";
-  for (std::size_t at = 0; at < environment.size();) {
-    std::size_t end = std::min(environment.find('\0', at), environment.size());
-    if (environment.compare(at, wanted.size(), wanted) == 0)
-      return environment.substr(at + wanted.size(), end - at - wanted.size());
-    at = end + 1;
-  }
-  return std::nullopt;
-}
-
-int parent_of(int pid) {
-  std::string stat = whole("/proc/" + std::to_string(pid) + "/stat");
-  std::size_t behind = stat.rfind(')');  // the name before it may hold anything
-  if (behind == std::string::npos || behind + 4 >= stat.size()) return 0;
-  return std::atoi(stat.c_str() + behind + 4);
-}
+constexpr Duration kMoment{100};  // for what has been told to end, or is about to
+constexpr Duration kLook{20};
 
 std::set<int> ourselves() {
   std::set<int> pids;
-  for (int pid = getpid(); pid > 1 && pids.insert(pid).second;) pid = parent_of(pid);
+  for (int pid = getpid(); pid > 1 && pids.insert(pid).second;) {
+    const auto state = state_of(pid);
+    pid = state ? state->parent : 0;
+  }
   return pids;
 }
 
 struct Found {
   int pid;
   std::string step;
+  bool nested = false;  ///< started by a flowrun that the step runs, not by the step itself
+  bool stays = false;   ///< its step says `leave: true`
 };
 
 class Search {
@@ -64,22 +49,24 @@ class Search {
 
   std::vector<Found> pass() const {
     std::vector<Found> found;
-    DIR* proc = opendir("/proc");
-    if (!proc) return found;
-    while (dirent* entry = readdir(proc)) {
-      int pid = std::atoi(entry->d_name);
+    for (int pid : all_processes()) {
       if (pid <= 1 || ourselves_.count(pid)) continue;
-      if (auto step = step_of(pid)) found.push_back({pid, *step});
+      if (auto one = look(pid)) found.push_back(std::move(*one));
     }
-    closedir(proc);
     return found;
   }
 
-  std::optional<std::string> step_of(int pid) const {
-    std::string environment = whole("/proc/" + std::to_string(pid) + "/environ");
+  /// Nothing: |pid| belongs to none of the runs.
+  std::optional<Found> look(int pid) const {
+    const std::string environment = environment_of(pid);
+    auto step = variable(environment, "FLOWRUN_STEP");
     auto token = variable(environment, "FLOWRUN_RUN_TOKEN");
-    if (!token || !tokens_.count(*token)) return std::nullopt;
-    return variable(environment, "FLOWRUN_STEP");
+    if (!step || !token) return std::nullopt;
+    const bool stays = variable(environment, "FLOWRUN_LEAVE").has_value();
+    if (tokens_.count(*token)) return Found{pid, std::move(*step), false, stays};
+    for (auto& [outer_token, outer_step] : outer_marks(variable(environment, kOuterMarks).value_or("")))
+      if (tokens_.count(outer_token)) return Found{pid, std::move(outer_step), true, stays};
+    return std::nullopt;
   }
 
   bool was_in_flight(const std::string& step) const { return in_flight_.count(step) > 0; }
@@ -121,16 +108,13 @@ std::vector<Leftover> end_leftovers(const std::vector<std::string>& tokens, cons
     std::vector<Handle> handles;
     for (const Found& found : search.pass()) {
       bool ends = search.was_in_flight(found.step);
-      if (told.insert(found.pid).second) {
-        std::string command = whole("/proc/" + std::to_string(found.pid) + "/cmdline");
-        std::replace(command.begin(), command.end(), '\0', ' ');
-        if (!command.empty()) command.pop_back();  // each argument has one behind it
-        leftovers.push_back({found.pid, found.step, command, ends});
-      }
+      if ((ends || !found.stays) && told.insert(found.pid).second)
+        leftovers.push_back({found.pid, found.step, command_of(found.pid), ends});
       if (!ends) continue;
       Handle handle(found.pid);
       // Read again: the number may have passed to another process before the handle was taken.
-      if (handle && search.step_of(found.pid) == found.step) handles.push_back(std::move(handle));
+      const auto again = search.look(found.pid);
+      if (handle && again && again->step == found.step) handles.push_back(std::move(handle));
     }
     if (handles.empty()) return leftovers;
     for (const Handle& handle : handles) {
@@ -145,6 +129,35 @@ std::vector<Leftover> end_leftovers(const std::vector<std::string>& tokens, cons
     }
   }
   return leftovers;
+}
+
+std::vector<Leftover> left_behind(const std::string& token) {
+  const auto until = std::chrono::steady_clock::now() + kMoment;
+  for (;;) {
+    reap_orphans();
+    if (!has_children_elsewhere()) return {};
+    std::vector<Leftover> left;
+    for (const Found& found : Search({token}, {}).pass())
+      if (!found.stays) left.push_back({found.pid, found.step, command_of(found.pid), false});
+    if (left.empty() || std::chrono::steady_clock::now() >= until) return left;
+    std::this_thread::sleep_for(kLook);
+  }
+}
+
+void kill_nested(const std::string& token, const std::string& step) {
+  const Search search({token}, {});
+  for (int round = 0; round < kRounds; ++round) {
+    bool killed = false;
+    for (const Found& found : search.pass()) {
+      if (!found.nested || found.stays || (!step.empty() && found.step != step)) continue;
+      const Handle handle(found.pid);
+      const auto again = search.look(found.pid);
+      if (!handle || !again || !again->nested || again->step != found.step) continue;
+      handle.signal(SIGKILL);
+      killed = handle.gone_within(kMoment) || killed;
+    }
+    if (!killed) return;
+  }
 }
 
 }  // namespace flowrun

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "engine/executor/named_file.h"
 #include "engine/executor/spawn.h"
 
 extern char** environ;
@@ -22,37 +22,35 @@ namespace flowrun {
 namespace {
 
 constexpr std::size_t kLongest = 1 << 20;  // bytes of a value
-constexpr std::chrono::seconds kPatience{30};
+constexpr Duration kPatience{30000};
+constexpr Duration kRound{100};
 
 using Clock = std::chrono::steady_clock;
+using Stop = std::function<bool()>;
 
-/// Reads |descriptor| to its end. Empty: it did. Else why not.
-std::string read_all(int descriptor, std::string& text, Clock::time_point until) {
-  char buffer[16384];
-  for (;;) {
-    auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
-    pollfd waiting{descriptor, POLLIN, 0};
-    int ready = poll(&waiting, 1, static_cast<int>(std::max<std::int64_t>(0, left)));
-    if (ready < 0) return errno == EINTR ? "was interrupted" : std::strerror(errno);
-    if (ready == 0) return fmt::format("has not ended within {} s", kPatience.count());
-    ssize_t got = read(descriptor, buffer, sizeof buffer);
-    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (got < 0) return std::strerror(errno);
-    if (got == 0) return "";
-    text.append(buffer, static_cast<std::size_t>(got));
-    if (text.size() > kLongest) return fmt::format("holds more than {} bytes", kLongest);
-  }
+ReadRules rules_of(const Stop& stop) {
+  ReadRules rules;
+  rules.most = kLongest;
+  rules.patience = kPatience;
+  rules.stop = stop;
+  return rules;
 }
 
-SecretFound from_file(const std::string& path) {
-  // What is named may be a pipe that nobody writes to; it has the patience of a command.
-  int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return {std::nullopt, fmt::format("cannot read {}: {}", path, std::strerror(errno))};
-  std::string text;
-  std::string why = read_all(descriptor, text, Clock::now() + kPatience);
-  close(descriptor);
-  if (!why.empty()) return {std::nullopt, fmt::format("cannot read {}: {}", path, why)};
-  return {std::move(text), ""};
+SecretFound from_file(const std::string& path, const Stop& stop) {
+  FileText file = read_named_file(path, rules_of(stop));
+  if (!file.trouble.empty()) return {std::nullopt, fmt::format("cannot read {}: {}", path, file.trouble), file.stopped};
+  return {std::move(file.text), "", false};
+}
+
+/// Waits until |spawned| has ended or |until|; false: it is still there, or |stop| says so.
+bool ends_within(const Spawned& spawned, Clock::time_point until, const Stop& stop, bool& stopped) {
+  for (;;) {
+    pollfd ended{spawned.pidfd, POLLIN, 0};
+    const auto left = std::chrono::ceil<Duration>(until - Clock::now());
+    if (poll(&ended, 1, static_cast<int>(std::clamp(left, Duration{0}, kRound).count())) > 0) return true;
+    stopped = stop && stop();
+    if (stopped || left <= Duration{0}) return false;
+  }
 }
 
 /// The command is ended with all that it has started.
@@ -65,7 +63,7 @@ int end_of(const Spawned& spawned, bool kill_it) {
   return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
 }
 
-SecretFound from_command(const std::vector<std::string>& command, const std::string& folder) {
+SecretFound from_command(const std::vector<std::string>& command, const std::string& folder, const Stop& stop) {
   prepare_spawns();
   int out[2];
   if (pipe2(out, O_CLOEXEC) != 0) return {std::nullopt, fmt::format("no pipe: {}", std::strerror(errno))};
@@ -84,15 +82,20 @@ SecretFound from_command(const std::vector<std::string>& command, const std::str
   if (!spawned.error.empty()) {
     found.why = spawned.error;
   } else {
-    std::string text;
-    std::string why = read_all(out[0], text, Clock::now() + kPatience);
-    int code = end_of(spawned, !why.empty());
-    if (!why.empty())
-      found.why = fmt::format("`{}` {}", command.front(), why);
+    // One patience for what it prints and for its end: it may close its outputs and live on.
+    const auto until = Clock::now() + kPatience;
+    fcntl(out[0], F_SETFL, O_NONBLOCK);
+    FileText said = read_to_end(out[0], rules_of(stop));
+    found.stopped = said.stopped;
+    if (said.trouble.empty() && !ends_within(spawned, until, stop, found.stopped))
+      said.trouble = fmt::format("has not ended within {}", spell(kPatience));
+    const int code = end_of(spawned, !said.trouble.empty());
+    if (!said.trouble.empty())
+      found.why = fmt::format("`{}` {}", command.front(), said.trouble);
     else if (code != 0)
       found.why = fmt::format("`{}` exited with {}; what it says is not shown, run it by hand", command.front(), code);
     else
-      found.value = std::move(text);
+      found.value = std::move(said.text);
   }
   close(out[0]);
   return found;
@@ -100,7 +103,7 @@ SecretFound from_command(const std::vector<std::string>& command, const std::str
 
 }  // namespace
 
-SecretFound read_secret(const SecretSource& source, const std::string& folder) {
+SecretFound read_secret(const SecretSource& source, const std::string& folder, const Stop& stop) {
   SecretFound found;
   std::string what;
   switch (source.from) {
@@ -113,11 +116,11 @@ SecretFound read_secret(const SecretSource& source, const std::string& folder) {
       break;
     case SecretSource::From::File:
       what = source.place.front() == '/' ? source.place : folder + "/" + source.place;
-      found = from_file(what);
+      found = from_file(what, stop);
       break;
     case SecretSource::From::Command:
       what = fmt::format("what `{}` prints", source.command.front());
-      found = from_command(source.command, folder);
+      found = from_command(source.command, folder, stop);
       break;
   }
   if (found.value && source.from != SecretSource::From::Env && !found.value->empty() && found.value->back() == '\n') {
@@ -125,7 +128,7 @@ SecretFound read_secret(const SecretSource& source, const std::string& folder) {
     if (!found.value->empty() && found.value->back() == '\r') found.value->pop_back();
   }
   // An unset secret of a CI system is an empty variable.
-  if (found.value && found.value->empty()) return {std::nullopt, what + " is empty"};
+  if (found.value && found.value->empty()) return {std::nullopt, what + " is empty", false};
   return found;
 }
 

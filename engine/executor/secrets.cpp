@@ -29,12 +29,15 @@ std::string& text_of(Task& task, const TaskHole& hole) {
 
 }  // namespace
 
-Secrets::Secrets(const std::vector<SecretSource>& sources, const std::string& folder, const std::string& file) {
+Secrets::Secrets(const std::vector<SecretSource>& sources, const std::string& folder, const std::string& file,
+                 const std::function<bool()>& stop) {
   std::string errors;
   for (const SecretSource& source : sources) {
     names_.push_back(source.name);
     if (source.from == SecretSource::From::Env) variables_.push_back(source.place);
-    SecretFound found = read_secret(source, folder);
+    SecretFound found = read_secret(source, folder, stop);
+    if (found.stopped || (stop && stop()))
+      throw Interrupted(fmt::format("stopped while secret {} was read; nothing was started", source.name));
     if (found.value) {
       mask_.add(*found.value);
       values_.emplace(source.name, std::move(*found.value));

@@ -2,7 +2,9 @@
 // and masked in what comes back. Nothing here reaches an event, a file or a message. Knows sources and tasks only.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,12 +15,20 @@
 
 namespace flowrun {
 
+/// Somebody wanted an end while the secrets were being read: before anything has begun.
+class Interrupted : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 class Secrets {
  public:
   Secrets() = default;  ///< none
   /// Reads all of |sources|; paths are relative to |folder|, where commands run, too. Blocks while these do, at most
-  /// 30 s each. Throws Error(Invalid) that names every one that can not be had, as a line of |file|.
-  Secrets(const std::vector<SecretSource>& sources, const std::string& folder, const std::string& file);
+  /// 30 s each, and until |stop| says yes: then throws Interrupted. Throws Error(Invalid) that names every one that can
+  /// not be had, as a line of |file|.
+  Secrets(const std::vector<SecretSource>& sources, const std::string& folder, const std::string& file,
+          const std::function<bool()>& stop = {});
 
   /// What the journal may know, salted with |salt|.
   std::vector<SecretMark> marks(const std::string& salt) const;

@@ -67,7 +67,7 @@ struct KernelSigaction {
 // calls only, since a function of libc may be wrapped by a sanitizer that keeps books in that memory.
 FLOWRUN_NO_SANITIZE int child(void* argument) {
   auto* launch = static_cast<Launch*>(argument);
-  syscall(SYS_setpgid, 0, 0);
+  syscall(SYS_setsid);
   syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   if (syscall(SYS_getppid) != launch->driver) syscall(SYS_exit_group, 127);
   // No handler of ours may run in here once the mask is empty.
@@ -206,6 +206,9 @@ void prepare() {
   for (int ours : {SIGPIPE, SIGXFSZ}) signal(ours, SIG_IGN);
   // Whoever started us may have had it ignored, and then nobody could ask how a child ended.
   signal(SIGCHLD, SIG_DFL);
+  // What loses its parent below us becomes our child, wherever we run: else it is up to the first process of a
+  // container to reap it, and some never do.
+  prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   // What was ignored before us (nohup) stays ignored; that these two are, is our doing.
   for (int signal = 1; signal < NSIG; ++signal) {
     struct sigaction now {};
@@ -222,6 +225,15 @@ void prepare() {
 void prepare_spawns() {
   static std::once_flag once;
   std::call_once(once, prepare);
+}
+
+void reap_orphans() {
+  for (;;) {
+    siginfo_t ended{};
+    if (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT | __WNOTHREAD) != 0 || ended.si_pid == 0) return;
+    if (getsid(ended.si_pid) == getsid(0)) return;
+    waitid(P_PID, static_cast<id_t>(ended.si_pid), &ended, WEXITED | WNOHANG | __WNOTHREAD);
+  }
 }
 
 int null_device() {

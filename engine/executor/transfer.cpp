@@ -11,6 +11,7 @@
 #include <functional>
 #include <iterator>
 
+#include "engine/executor/named_file.h"
 #include "engine/model/encode.h"
 
 namespace flowrun {
@@ -245,6 +246,11 @@ std::optional<Failure> Transfer::prepare(const RunFolder& folder, bool crowded) 
     set(CURLOPT_SSL_VERIFYPEER, 0L);
     set(CURLOPT_SSL_VERIFYHOST, 0L);
   }
+  // libcurl opens them when it connects, and would wait for who writes to a pipe.
+  const char* usual = asked.url.starts_with("https:") ? std::getenv("SSL_CERT_FILE") : nullptr;
+  for (const std::string& given : {asked.ca, asked.cert, asked.key, std::string(usual ? usual : "")})
+    if (std::string what = given.empty() ? "" : not_regular(given); !what.empty())
+      return named("internal", fmt::format("cannot read the file {}: {}", given, what));
   if (!asked.ca.empty()) set(CURLOPT_CAINFO, asked.ca.c_str());
   if (!asked.cert.empty()) set(CURLOPT_SSLCERT, asked.cert.c_str());
   if (!asked.key.empty()) set(CURLOPT_SSLKEY, asked.key.c_str());
@@ -327,12 +333,13 @@ std::string Transfer::prepare_body() {
   }
   unusual = true;
   if (upload) std::fclose(upload);
-  errno = 0;
-  upload = std::fopen(asked.body_file.c_str(), "rbe");
+  upload = nullptr;
+  int descriptor = -1;
+  if (std::string trouble = open_regular(asked.body_file, descriptor); !trouble.empty())
+    return fmt::format("cannot read the file {}: {}", asked.body_file, trouble);
+  upload = fdopen(descriptor, "rb");
   struct stat about {};
-  if (!upload || fstat(fileno(upload), &about) != 0 || !S_ISREG(about.st_mode))
-    return fmt::format("cannot read the file {}: {}", asked.body_file,
-                       errno ? std::strerror(errno) : "it is not a regular file");
+  if (!upload || fstat(descriptor, &about) != 0) return "libc is out of memory";
   set(CURLOPT_UPLOAD, 1L);
   set(CURLOPT_READDATA, upload);
   set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(about.st_size));

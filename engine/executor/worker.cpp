@@ -177,7 +177,7 @@ bool Worker::obey() {
       children_->stop(stop->path, stop->attempt);
       http_->stop(stop->path, stop->attempt);
     } else if (const auto* all = std::get_if<StopAll>(&order)) {
-      children_->stop_all(all->grace);
+      children_->stop_all(all->most);
       http_->stop_all();
     } else if (std::holds_alternative<HandOut>(order)) {
       hand_out();

@@ -67,7 +67,7 @@ class Worker {
     int attempt;
   };
   struct StopAll {
-    Duration grace;
+    std::optional<Duration> most;  ///< of each kill_grace
   };
   struct HandOut {};  ///< one place has become free without a process of this worker
   struct Quit {};

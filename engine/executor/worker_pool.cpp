@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "engine/executor/executor.h"
@@ -51,14 +52,15 @@ class WorkerPool : public Executor {
       shared_.tell({{}, TaskWithdrawn{waiting.path, waiting.attempt}});
   }
 
-  void stop_all(Duration grace) override {
+  void stop_all(std::optional<Duration> most) override {
     for (const Task& waiting : shared_.places.withdraw_below("")) tell_cancelled(waiting);
-    for (auto& worker : workers_) worker->post(Worker::StopAll{grace});
+    for (auto& worker : workers_) worker->post(Worker::StopAll{most});
   }
 
   void wait(std::vector<Event>& happened, Duration timeout) override {
     std::size_t before = happened.size();
     shared_.take(happened, timeout);
+    reap_orphans();
     for (std::size_t i = before; i < happened.size(); ++i) {
       const auto* ended = std::get_if<TaskEnded>(&happened[i].fact);
       if (ended || std::holds_alternative<TaskWithdrawn>(happened[i].fact)) --in_flight_;

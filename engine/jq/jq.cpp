@@ -64,7 +64,8 @@ class Process {
     posix_spawnattr_setpgroup(&attributes, 0);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     std::string number = std::to_string(kChild);
-    const char* arguments[] = {"flowrun", "__jq", number.c_str(), nullptr};
+    const std::string parent = std::to_string(getpid());
+    const char* arguments[] = {"flowrun", "__jq", number.c_str(), parent.c_str(), nullptr};
     const char* environment[] = {"TZ=UTC", "LC_ALL=C", nullptr};
     int failed = posix_spawn(&pid_, "/proc/self/exe", &actions, &attributes, const_cast<char**>(arguments),
                              const_cast<char**>(environment));

@@ -21,7 +21,7 @@ class Jq : public Evaluator {
 /// most 64.
 std::unique_ptr<Jq> make_jq(std::vector<Program> programs = {});
 
-/// Body of the child process, `flowrun __jq FD`; returns its exit code.
-int serve_jq(int socket);
+/// Body of the child process, `flowrun __jq FD PID`; returns its exit code. It ends with |parent|.
+int serve_jq(int socket, int parent);
 
 }  // namespace flowrun

@@ -1,6 +1,8 @@
 // The jq process: answers one question after the other until its socket is closed. Nothing in it is worth keeping, so
 // it may crash or be killed at any time.
 #include <fmt/format.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -22,8 +24,6 @@ constexpr std::size_t kMemory = 256u << 20;
 constexpr std::size_t kMaxOutput = 16u << 20;
 // jq 1.6 reads nothing deeper; later ones would, and then differ.
 constexpr int kMaxDepth = 256;
-// Ends this process when its parent was killed while it computes without end; the parent's own deadline is far below.
-constexpr unsigned kOrphanSeconds = 90;
 
 const char* kNoMemory = "needs more than 256 MiB of memory";
 
@@ -49,7 +49,7 @@ std::string text_of(jv value) {
 }
 
 // Of the whole process: libjq 1.6 forgets the argument that its handler is to be given.
-int parent = -1;
+int answers = -1;
 
 /// Called by libjq when memory is out, which must not come back. Allocates nothing.
 [[noreturn]] void leave(void*) {
@@ -60,7 +60,7 @@ int parent = -1;
   message[8] = static_cast<char>(Kind::Gone);
   std::memcpy(message + 9, &sizes[1], sizeof sizes[1]);
   std::memcpy(message + 17, kNoMemory, length);
-  send(parent, std::string_view(message, 17 + length), Deadline::max());
+  send(answers, std::string_view(message, 17 + length), Deadline::max());
   _exit(0);
 }
 
@@ -119,14 +119,10 @@ class Server {
           for (std::uint64_t left = reader.number(); left > 0; --left) programs_.know(reader.program());
           break;
         case Kind::Question:
-          alarm(kOrphanSeconds);
           answer(reader);
-          alarm(0);
           break;
         case Kind::Check:
-          alarm(kOrphanSeconds);
           check(reader);
-          alarm(0);
           break;
         default:
           return;
@@ -242,10 +238,15 @@ class Server {
 
 }  // namespace
 
-int serve_jq(int socket) {
+int serve_jq(int socket, int parent) {
+  // Also while it computes, and hears nothing of the end of its socket. The kernel sends this when the thread that has
+  // started us ends; that one asks all questions, and lives as long as its process. Who was gone before can not be
+  // waited for.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) return 0;
   rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
-  parent = socket;
+  answers = socket;
   jv_nomem_handler(leave, nullptr);
   reserve_stack();
   limit_memory();

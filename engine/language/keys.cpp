@@ -67,6 +67,7 @@ const std::vector<Key>& step_keys() {
       {"capture", kProcess, "text, json, jsonl, lines, none or file", "text", "how its output is read"},
       {"success_codes", kProcess, "exit code or list", "[0]", "exit codes that count as success"},
       {"kill_grace", kProcess, "duration", "5s", "between TERM and KILL"},
+      {"leave", kProcess, "literal boolean", "false", "what it leaves running is meant to stay"},
       {"max_output", kProcess, "size", "1MiB", "the most that is captured"},
       {"interpreter", kShell, "list of texts", "[bash, -euo, pipefail]", "what runs the script"},
 

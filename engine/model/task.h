@@ -67,6 +67,7 @@ struct Process {
   std::vector<int> success_codes{0};
   Duration kill_grace{5000};
   std::int64_t max_output = 1 << 20;  ///< bytes captured
+  bool leave = false;                 ///< what it leaves running is meant to stay
   /// Shares the places that exist by default, one a CPU: inside a for_each that wrote no width. Others are bounded
   /// by -j alone.
   bool shares_cpus = false;

@@ -263,6 +263,8 @@ void read_process(Reading& reading, ProcessStep& step, const Node& node) {
     }
   }
   if (const Node* key = node.find("kill_grace")) step.kill_grace = reading.duration(*key, "kill_grace");
+  if (const Node* key = node.find("leave"); key && reading.is(*key, Node::Kind::Boolean, "leave", "true or false"))
+    step.leave = key->json().get<bool>();
   if (const Node* key = node.find("max_output"))
     if (auto size = reading.size(*key, "max_output")) step.max_output = *size;
   read_effect(reading, step, node, {"exit", "killed", "timeout"});

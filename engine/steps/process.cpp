@@ -113,6 +113,7 @@ std::variant<EffectStep::Work, Failure> ProcessStep::resolve(const FrameScope& s
   process.capture = capture;
   process.success_codes = success_codes;
   process.max_output = max_output;
+  process.leave = leave;
   process.shares_cpus = shares_cpus;
   return Work(std::move(process));
 }

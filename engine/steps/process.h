@@ -27,6 +27,7 @@ class ProcessStep : public EffectStep {
   std::vector<int> success_codes{0};
   Setting<Duration> kill_grace;
   std::int64_t max_output = 1 << 20;
+  bool leave = false;        ///< what it leaves running is meant to stay
   bool shares_cpus = false;  ///< inside a for_each that wrote no `concurrency`
 };
 

@@ -102,9 +102,9 @@ void append_node(std::string& text, const Node& node) {
 
 /// A hash of what decides the result of a step: not when it runs, how often it is tried, or what happens afterwards.
 std::string definition_of(const Node& node, const std::string& kind) {
-  static constexpr std::array<std::string_view, 16> kElse{
-      "id",       "name",     "description",       "needs", "after",   "if",   "delay", "timeout", "deadline", "retry",
-      "fallback", "on_crash", "continue_on_error", "undo",  "undo_on", "limit"};
+  static constexpr std::array<std::string_view, 17> kElse{
+      "id",       "name",     "description",       "needs", "after",   "if",    "delay", "timeout", "deadline", "retry",
+      "fallback", "on_crash", "continue_on_error", "undo",  "undo_on", "limit", "leave"};
   if (!(kind_bit(kind) & (kHttp | kProcess | kWait | kSleep))) return "";
   std::string text = kind;
   for (const Member& member : node.members)

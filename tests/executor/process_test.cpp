@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/executor/leftovers.h"
 #include "engine/executor/output_log.h"
 #include "tests/executor/pool.h"
 
@@ -263,7 +264,7 @@ TEST_CASE("an attempt that runs again does not inherit the output file of before
   CHECK(pool.run(task).failure->type == "parse");
 }
 
-TEST_CASE("a process sees nothing of ours: no descriptor, no ignored or blocked signal, its own group") {
+TEST_CASE("a process sees nothing of ours: no descriptor, no ignored or blocked signal, its own group and session") {
   Pool pool;
   // The shell itself opens nothing here; ls opens one for the folder.
   Result result = pool.run(exec({"ls", "/proc/self/fd"}));
@@ -280,6 +281,61 @@ TEST_CASE("a process sees nothing of ours: no descriptor, no ignored or blocked 
   Result ids = pool.run(shell("echo $$ $(ps -o pgid= -p $$)"));
   std::string text = ids.value.json();
   CHECK(text.substr(0, text.find(' ')) == text.substr(text.find(' ') + 1));
+  CHECK(pool.run(shell("[ $(ps -o sid= -p $$) = $$ ]")).ok());
+}
+
+TEST_CASE("a zombie that nobody buries does not count as alive when a process is stopped", "[timing]") {
+  Pool pool;
+  // The inner program leaves the group and never asks for the end of its child, which stays in it.
+  Task task = shell(
+      "perl -MPOSIX -e 'if (!fork) { exit } POSIX::setsid(); open F, \">pid\"; print F $$; close F; sleep 60' & wait");
+  process_of(task).cwd = pool.folder().path();
+  pool.executor().begin(task);
+  const int pid = pid_in(pool.folder(), "pid");
+  const auto told = std::chrono::steady_clock::now();
+  pool.executor().stop("step", 1);
+  CHECK(pool.ended(1).at("step").failure->type == "cancelled");
+  CHECK(std::chrono::steady_clock::now() - told < std::chrono::seconds(8));  // of 10
+  CHECK(alive(pid));
+  kill(pid, SIGKILL);
+}
+
+TEST_CASE("orphans are buried, and no end of a step is lost by it") {
+  Pool pool(4);
+  for (int i = 0; i < 200; ++i) pool.executor().begin(shell("(setsid sleep 0.01 &)", "s" + std::to_string(i)));
+  auto results = pool.ended(200);
+  CHECK(std::all_of(results.begin(), results.end(), [](const auto& one) { return one.second.ok(); }));
+  CHECK(eventually([&] {
+    pool.listen(Duration{10});
+    return left_behind(pool.options().token).empty();
+  }));
+}
+
+TEST_CASE("the kill_grace of each holds when everything is stopped, and less when there is less patience", "[timing]") {
+  Pool pool;
+  for (const char* grace : {"long", "short"}) {
+    Task task = shell(
+        "trap 'sleep 1; echo tidy > tidy-$FLOWRUN_STEP; exit' TERM; echo ready > ready-$FLOWRUN_STEP; while :; do "
+        "sleep "
+        "0.05; done",
+        grace);
+    process_of(task).cwd = pool.folder().path();
+    process_of(task).kill_grace = Duration{std::string(grace) == "long" ? 20000 : 200};
+    pool.executor().begin(task);
+    REQUIRE(eventually([&] { return !pool.folder().read(std::string("ready-") + grace).empty(); }));
+  }
+  SECTION("as written") {
+    pool.executor().stop_all({});
+    pool.ended(2);
+    CHECK(pool.folder().read("tidy-long") == "tidy\n");
+  }
+  SECTION("in a hurry") {
+    pool.executor().stop_all({});
+    pool.executor().stop_all(Duration{300});
+    pool.ended(2);
+    CHECK(pool.folder().read("tidy-long").empty());
+  }
+  CHECK(pool.folder().read("tidy-short").empty());
 }
 
 TEST_CASE("a grandchild that keeps the pipe open does not keep the step") {

@@ -1,4 +1,4 @@
-// The child process is this test binary, called as `__jq FD`.
+// The child process is this test binary, called as `__jq FD PID`.
 #include "engine/jq/jq.h"
 
 #include <dirent.h>
