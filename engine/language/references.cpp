@@ -4,7 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
+
+#include "engine/language/dots.h"
 
 namespace flowrun {
 namespace {
@@ -19,78 +20,6 @@ constexpr std::array<std::string_view, 3> kRefusedVariables{"ENV", "__loc__", "_
 bool contains(const auto& list, std::string_view word) {
   return std::find(list.begin(), list.end(), word) != list.end();
 }
-
-/// Names bound inside the expression itself: `as $x`, `def f($x)`.
-std::set<std::string> local_names(const std::vector<Token>& tokens) {
-  std::set<std::string> names;
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    if (tokens[i].word("as")) {
-      // Patterns end at `|` or, in reduce and foreach, at `(`.
-      for (std::size_t j = i + 1; j < tokens.size() && !tokens[j].is("|") && !tokens[j].is("("); ++j)
-        if (tokens[j].kind == Token::Kind::Variable) names.insert(tokens[j].value);
-    } else if (tokens[i].word("def")) {
-      for (std::size_t j = i + 1; j < tokens.size() && !tokens[j].is(":"); ++j)
-        if (tokens[j].kind == Token::Kind::Variable) names.insert(tokens[j].value);
-    } else if (tokens[i].word("label") || tokens[i].word("break")) {
-      if (i + 1 < tokens.size()) names.insert(tokens[i + 1].value);
-    }
-  }
-  return names;
-}
-
-/// Follows where `.` still is what the whole expression was given, and not what a pipe has made of it.
-class DotTracker {
- public:
-  void see(const std::vector<Token>& tokens, std::size_t i) {
-    const Token& token = tokens[i];
-    if (token.is("(") || token.is("[") || token.is("{")) {
-      levels_.push_back({piped_, piped_ || reduces_});
-      piped_ = levels_.back().inner;
-      reduces_ = false;
-    } else if ((token.is(")") || token.is("]") || token.is("}")) && !levels_.empty()) {
-      piped_ = levels_.back().outer;
-      levels_.pop_back();
-    } else if (token.is("|")) {
-      piped_ = true;
-    } else if ((token.is(",") || token.is(";")) && !levels_.empty()) {
-      if (in_braces(tokens, i) || token.is(";")) piped_ = levels_.back().inner;
-    } else if (token.word("if")) {
-      levels_.push_back({piped_, piped_});
-    } else if ((token.word("then") || token.word("elif") || token.word("else")) && !levels_.empty()) {
-      piped_ = levels_.back().inner;
-    } else if (token.word("end") && !levels_.empty()) {
-      piped_ = levels_.back().outer;
-      levels_.pop_back();
-    } else if (token.word("catch") || token.word("def")) {
-      piped_ = true;
-    } else if (token.word("reduce") || token.word("foreach")) {
-      pending_ = true;
-    } else if (token.word("as")) {
-      reduces_ = std::exchange(pending_, false);
-    }
-  }
-  bool piped() const { return piped_; }
-
- private:
-  struct Level {
-    bool outer, inner;
-  };
-  static bool in_braces(const std::vector<Token>& tokens, std::size_t i) {
-    int depth = 0;
-    while (i-- > 0) {
-      if (tokens[i].is(")") || tokens[i].is("]") || tokens[i].is("}")) ++depth;
-      if (tokens[i].is("(") || tokens[i].is("[") || tokens[i].is("{")) {
-        if (depth == 0) return tokens[i].is("{");
-        --depth;
-      }
-    }
-    return false;
-  }
-  std::vector<Level> levels_;
-  bool piped_ = false;
-  bool pending_ = false;  ///< `reduce` seen, its `as` not yet
-  bool reduces_ = false;  ///< the next bracket holds init and update
-};
 
 bool ends_value(const Token& token) {
   switch (token.kind) {
@@ -135,15 +64,13 @@ std::size_t add_hops(Use& use, const std::vector<Token>& tokens, std::size_t i) 
 }  // namespace
 
 std::vector<Use> uses_of(const std::vector<Token>& tokens) {
-  std::set<std::string> local = local_names(tokens);
   std::vector<Use> uses;
-  DotTracker dot;
+  DotTracker dot(tokens);
   bool tries = std::any_of(tokens.begin(), tokens.end(), [](const Token& token) { return token.word("try"); });
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     const Token& token = tokens[i];
-    dot.see(tokens, i);
-    bool key =
-        i + 1 < tokens.size() && tokens[i + 1].is(":") && i > 0 && (tokens[i - 1].is("{") || tokens[i - 1].is(","));
+    dot.see(i);
+    const bool key = dot.key() || dot.short_key();
     bool begins = i == 0 || !ends_value(tokens[i - 1]);
     if (token.kind == Token::Kind::Word && !key && contains(kRefused, token.value))
       throw TokenError{token.offset, fmt::format("E212 `{}` is not available: an expression sees only what the journal "
@@ -170,8 +97,18 @@ std::vector<Use> uses_of(const std::vector<Token>& tokens) {
       uses.push_back(std::move(use));
       continue;
     }
-    if (token.kind == Token::Kind::Variable && !local.count(token.value)) {
+    if (token.kind == Token::Kind::Variable && !dot.local()) {
       use.reference.variable = token.value;
+    } else if (!dot.piped() && dot.short_key()) {
+      use.reference.variable = ".";
+      use.path.push_back(token.value);
+    } else if (!dot.piped() && dot.takes_dot()) {
+      // `keys` is `. | keys`, and `.a = 1` gives all of `.`.
+      use.reference.variable = ".";
+      use.offset = token.offset;
+      use.length = token.length;
+      uses.push_back(std::move(use));
+      continue;
     } else if ((token.kind == Token::Kind::Dot || token.kind == Token::Kind::Field ||
                 token.kind == Token::Kind::DotDot) &&
                begins && !dot.piped()) {
