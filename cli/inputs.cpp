@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "cli/open.h"
+#include "engine/model/json_text.h"
 
 namespace flowrun::cli {
 namespace {
@@ -19,8 +20,17 @@ void add_input(GivenInputs& given, const std::string& text) {
   std::string value = text.substr(equals + 1);
   if (value.rfind("@lines:", 0) == 0) {
     Json lines = Json::array();
-    std::istringstream in(read_input_file(value.substr(7), "input " + name));
-    for (std::string line; std::getline(in, line);) lines.push_back(line);
+    const std::string text = read_input_file(value.substr(7), "input " + name);
+    std::istringstream in(std::string(without_mark(text)));
+    for (std::string line; std::getline(in, line);) {
+      if (line.ends_with('\r')) line.pop_back();
+      if (!is_utf8(line))
+        throw Error(
+            Problem::Invalid,
+            fmt::format("error: input {}: line {} of {} is not UTF-8; give bytes as base64, or the name of a file",
+                        name, lines.size() + 1, value.substr(7)));
+      lines.push_back(line);
+    }
     std::erase_if(given.texts, [&](const auto& earlier) { return earlier.first == name; });
     given.values[name] = std::move(lines);
     return;

@@ -8,6 +8,7 @@
 #include "cli/render.h"
 #include "engine/history.h"
 #include "engine/language/schema.h"
+#include "engine/model/json_text.h"
 
 namespace flowrun::cli {
 namespace {
@@ -23,12 +24,14 @@ Json data_of(const std::string& text) {
   std::string json = text;
   if (text[0] == '@' && text.size() > 1) json = read_input_file(text.substr(1), "--data");
   if (text == "-") json = read_input_file("-", "--data");
-  Json data = Json::parse(json, nullptr, false);
-  if (data.is_discarded())
+  std::optional<Json> data = json_of(json);
+  if (std::string why = data ? "" : why_no_json(json); !why.empty())
+    throw Error(Problem::Usage, fmt::format("--data {}: this {}", one_line(text, 60), why));
+  if (!data)
     throw Error(Problem::Usage, fmt::format("--data {}: this is no JSON; a text has quotes, for example --data "
                                             "'\"yes\"'",
                                             one_line(text, 60)));
-  return data;
+  return std::move(*data);
 }
 
 /// A wait whose date is over is decided, though nobody may have driven the run since.

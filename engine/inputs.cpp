@@ -8,6 +8,7 @@
 #include "engine/language/schema.h"
 #include "engine/load.h"
 #include "engine/model/error.h"
+#include "engine/model/json_text.h"
 
 namespace flowrun {
 namespace {
@@ -21,7 +22,7 @@ std::variant<Json, std::string> coerced(const Json& schema, const std::string& t
   // A list or an object may have blanks around it; other literals are exact.
   bool blank = !text.empty() && (std::isspace(static_cast<unsigned char>(text.front())) ||
                                  std::isspace(static_cast<unsigned char>(text.back())));
-  Json parsed = Json::parse(text, nullptr, false);
+  Json parsed = json_of(text).value_or(Json(Json::value_t::discarded));
   if (blank && !parsed.is_structured()) parsed = Json(Json::value_t::discarded);
   for (const Json& type : types) {
     if (type == "integer" && parsed.is_number_integer()) return parsed;
@@ -33,6 +34,7 @@ std::variant<Json, std::string> coerced(const Json& schema, const std::string& t
   }
   if (std::find(types.begin(), types.end(), Json("string")) != types.end()) return Json(text);
   const std::string shown = shortened(text, 60);
+  if (std::string why = why_no_json(text); !why.empty()) return fmt::format("`{}` {}", shown, why);
   if (types == Json::array({"boolean"})) return fmt::format("`{}` is not true or false", shown);
   if (types == Json::array({"array"}))
     return fmt::format("`{}` is no JSON list; write for example [\"a\",\"b\"], or NAME=@lines:FILE", shown);

@@ -62,6 +62,7 @@ std::variant<Value, Failure> json_value(std::string_view text, std::string_view 
   if (!is_json(text)) {
     if (text.find_first_not_of(" \t\r\n") == text.npos)
       return parse_failure(fmt::format("{} is empty, but must be JSON", what));
+    if (std::string why = why_no_json(text); !why.empty()) return parse_failure(fmt::format("{} {}", what, why));
     return parse_failure(fmt::format("{} is not JSON: {}", what, start_of(text)));
   }
   auto compacted = compact(text);
@@ -83,7 +84,8 @@ std::variant<Value, Failure> captured(Process::Capture capture, const std::strin
       return json_value(*written, "$FLOWRUN_OUTPUT");
     case Process::Capture::Lines: {
       std::string list = "[";
-      for_lines(output, [&](std::string_view line) {
+      for_lines(without_mark(output), [&](std::string_view line) {
+        if (line.ends_with('\r')) line.remove_suffix(1);
         if (list.size() > 1) list += ',';
         append_json_string(list, line);
       });

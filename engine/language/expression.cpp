@@ -77,6 +77,7 @@ class Bindings {
     const std::string& variable = use.reference.variable;
     auto found = scope.lookup(use.reference);
     if (auto* bad = std::get_if<Failure>(&found)) {
+      if (use.implied) return;
       failure = std::move(*bad);
       return;
     }
@@ -214,14 +215,20 @@ std::optional<Value> Expression::literal() const {
   return Value(compiled_->native->literal);
 }
 
+Evaluation Expression::answer(const Scope& scope, Evaluator& evaluator, bool strict) const try {
+  if (compiled_->native) return evaluate_native(*compiled_->native, scope, strict);
+  return ask(compiled_->code, compiled_->uses, strict, scope, evaluator);
+} catch (const Json::exception& error) {
+  // A value that is not what it should be, however it came in, is an error of the step and no end of the run.
+  return refuse(fmt::format("looks at a value that can not be read: {}", error.what()));
+}
+
 Evaluation Expression::evaluate(const Scope& scope, Evaluator& evaluator) const {
-  if (compiled_->native) return named(evaluate_native(*compiled_->native, scope, false), compiled_->code);
-  return named(ask(compiled_->code, compiled_->uses, false, scope, evaluator), compiled_->code);
+  return named(answer(scope, evaluator, false), compiled_->code);
 }
 
 Evaluation Expression::condition(const Scope& scope, Evaluator& evaluator) const {
-  Evaluation evaluation = compiled_->native ? evaluate_native(*compiled_->native, scope, true)
-                                            : ask(compiled_->code, compiled_->uses, true, scope, evaluator);
+  Evaluation evaluation = answer(scope, evaluator, true);
   if (auto* value = std::get_if<Value>(&evaluation); value && !value->json().is_boolean())
     evaluation = refuse(fmt::format("a condition must be true or false, not {}", shortened(value->text(), 80)));
   return named(std::move(evaluation), compiled_->code);

@@ -50,6 +50,7 @@ class Expression {
 
  private:
   struct Compiled;
+  Evaluation answer(const Scope& scope, Evaluator& evaluator, bool strict) const;
   std::shared_ptr<const Compiled> compiled_;
 };
 

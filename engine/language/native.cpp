@@ -244,7 +244,8 @@ class Parser {
     } else if (token->kind == Token::Kind::Number) {
       std::int64_t at = 0;
       const char* end = token->value.data() + token->value.size();
-      if (std::from_chars(token->value.data(), end, at).ptr != end) return false;
+      const auto [stop, error] = std::from_chars(token->value.data(), end, at);
+      if (stop != end || error != std::errc()) return false;
       node.steps.emplace_back(minus ? -at : at);
     } else {
       return false;
@@ -379,7 +380,9 @@ class Evaluation {
                            [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
     }
     if (json.is_number_unsigned()) return json;
-    if (json.is_number_integer()) return json.get<std::int64_t>() < 0 ? Json(-json.get<std::int64_t>()) : json;
+    // The lowest has no positive counterpart among signed ones.
+    if (json.is_number_integer())
+      return json.get<std::int64_t>() < 0 ? Json(0 - static_cast<std::uint64_t>(json.get<std::int64_t>())) : json;
     if (json.is_number()) return std::fabs(json.get<double>());
     throw JqError{described(json) + " has no length"};
   }

@@ -105,6 +105,7 @@ std::vector<Use> uses_of(const std::vector<Token>& tokens) {
     } else if (!dot.piped() && dot.takes_dot()) {
       // `keys` is `. | keys`, and `.a = 1` gives all of `.`.
       use.reference.variable = ".";
+      use.implied = true;
       use.offset = token.offset;
       use.length = token.length;
       uses.push_back(std::move(use));

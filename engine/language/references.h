@@ -17,6 +17,7 @@ struct Use {
   std::vector<std::string> path;  ///< all literal fields behind the variable, the member included
   /// The same and what follows, as far as it is written out and must be there: `?` ends it.
   std::vector<Hop> hops;
+  bool implied = false;    ///< `.` of a function that does not write it: null where there is none
   std::size_t offset = 0;  ///< in the code of its expression
   std::size_t length = 0;  ///< with its hops
   Position at;             ///< in the file

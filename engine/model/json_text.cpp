@@ -76,14 +76,52 @@ std::string_view without_mark(std::string_view text) {
   return text;
 }
 
+namespace {
+
+/// Reads on as long as numbers can be kept: an integer that is too large comes as a double, with its digits.
+struct KeepsNumbers {
+  std::string lost;  ///< the digits of the one that can not
+
+  bool null() { return true; }
+  bool boolean(bool) { return true; }
+  bool number_integer(std::int64_t) { return true; }
+  bool number_unsigned(std::uint64_t) { return true; }
+  bool number_float(double, const std::string& text) {
+    if (text.find_first_of(".eE") != text.npos) return true;
+    lost = text;
+    return false;
+  }
+  bool string(std::string&) { return true; }
+  bool binary(Json::binary_t&) { return true; }
+  bool start_object(std::size_t) { return true; }
+  bool key(std::string&) { return true; }
+  bool end_object() { return true; }
+  bool start_array(std::size_t) { return true; }
+  bool end_array() { return true; }
+  bool parse_error(std::size_t, const std::string&, const Json::exception&) { return false; }
+};
+
+}  // namespace
+
 bool is_json(std::string_view text) {
   // No JSON text has a NUL in it, not even in a string (RFC 8259, 7). The library takes one for the end of the text.
-  return text.find('\0') == text.npos && without_mark(text).size() == text.size() && Json::accept(text);
+  KeepsNumbers numbers;
+  return text.find('\0') == text.npos && without_mark(text).size() == text.size() && Json::sax_parse(text, &numbers);
+}
+
+std::string why_no_json(std::string_view text) {
+  text = without_mark(text);
+  if (text.find('\0') != text.npos) return "has a NUL in it";
+  if (!is_utf8(std::string(text))) return "is not UTF-8";
+  KeepsNumbers numbers;
+  Json::sax_parse(text, &numbers);
+  return numbers.lost.empty() ? ""
+                              : fmt::format("has an integer of more than 64 bits, {}", shortened(numbers.lost, 60));
 }
 
 std::optional<Json> json_of(std::string_view text) {
   text = without_mark(text);
-  if (text.find('\0') != text.npos || without_mark(text).size() != text.size()) return std::nullopt;
+  if (!is_json(text)) return std::nullopt;
   Json value = Json::parse(text, nullptr, false);
   if (value.is_discarded()) return std::nullopt;
   return value;

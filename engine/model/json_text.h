@@ -14,8 +14,12 @@ namespace flowrun {
 
 /// |text| without one byte order mark in front.
 std::string_view without_mark(std::string_view text);
+/// Why foreign |text| is not JSON as is_json() has it, in words that follow its name: "has an integer of more than 64
+/// bits"; empty where it simply is none.
+std::string why_no_json(std::string_view text);
 /// Whether foreign |text| is one JSON value and nothing else but blanks: no NUL, at which the library's parser would
-/// stop reading, no byte order mark, no bytes that are not UTF-8, no number beyond a double.
+/// stop reading, no byte order mark, no bytes that are not UTF-8, no number beyond a double, and no integer that 64
+/// bits do not hold: it would become another.
 bool is_json(std::string_view text);
 /// The value of foreign |text|, which may have a mark in front; nothing when it is not JSON as is_json() has it.
 /// Text that comes from outside (a server, a process, a file, an argument) is read by these two and by nothing else.

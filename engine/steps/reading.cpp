@@ -331,7 +331,7 @@ void Reading::check_use(const Use& use, const Expression& expression) {
           suggested(reference.member, names));
   };
   if (variable == "." && !raw_kind_.empty()) check_raw(use, expression);
-  if (is_bound(variable)) return;
+  if (is_bound(variable) || use.implied) return;
   if (moment != Moment::Run) check_before_run(use);
   if (variable == "steps" || variable == "status") {
     if (moment == Moment::Run) check_step_use(use, expression);

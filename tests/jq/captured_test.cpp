@@ -1,0 +1,144 @@
+// Whatever a process prints is a value or an error of a documented type, and so is what any expression makes of it.
+#include <random>
+
+#include "engine/executor/capture.h"
+#include "engine/jq/jq.h"
+#include "engine/language/expression.h"
+#include "tests/support/catch.h"
+
+using namespace flowrun;
+
+namespace {
+
+class Raw : public Scope {
+ public:
+  explicit Raw(Value value) : value_(std::move(value)) {}
+  std::variant<Value, Failure> lookup(const Reference&) const override { return value_; }
+
+ private:
+  Value value_;
+};
+
+Expression expression(const std::string& code) {
+  Diagnostics diagnostics({"EXPR", code});
+  Expression compiled = Expression::compile(" " + code, Position{1, 1}, diagnostics);
+  INFO(diagnostics.text());
+  REQUIRE(diagnostics.ok());
+  return compiled;
+}
+
+/// Text that is JSON, nearly JSON or neither.
+std::string bytes(std::mt19937& random) {
+  static const std::vector<std::string> kPieces{"{",
+                                                "}",
+                                                "[",
+                                                "]",
+                                                ",",
+                                                ":",
+                                                "\"",
+                                                "\"a\"",
+                                                "\"a\":",
+                                                "1",
+                                                "-1",
+                                                "18446744073709551615",
+                                                "18446744073709551616",
+                                                "-9223372036854775808",
+                                                "1e308",
+                                                "1e400",
+                                                "0.1",
+                                                "null",
+                                                "true",
+                                                " ",
+                                                "\n",
+                                                "\r\n",
+                                                "\t",
+                                                std::string(1, '\0'),
+                                                "\\u0000",
+                                                "\\ud800",
+                                                "\\",
+                                                "\xff",
+                                                "\xC3\xA9",
+                                                "\xED\xA0\x80",
+                                                "\xEF\xBB\xBF",
+                                                "\x1b[31m",
+                                                "9007199254740993",
+                                                "{\"a\":[1,2]}",
+                                                "[[]]",
+                                                "text",
+                                                "-0",
+                                                "$secret",
+                                                "{\"$secret\":\"k\"}"};
+  std::string text;
+  for (auto left = random() % 8; left > 0; --left)
+    text += random() % 6 ? kPieces[random() % kPieces.size()] : std::string(1, static_cast<char>(random()));
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("captured bytes are values or errors, under every capture and expression", "[jq][capture]") {
+  using Capture = Process::Capture;
+  const unsigned seed = std::random_device()();
+  INFO("seed " << seed);
+  std::mt19937 random(seed);
+  std::unique_ptr<Jq> jq = make_jq();
+  std::vector<Expression> expressions;
+  for (const char* code :
+       {".", ". == 1", ". | length", ".a // 2", "[., .]", ".[0]?", "tojson", "[.. | numbers]", "\"<\\(.)>\"", "keys?",
+        ". as {a: $v} ?// $v | $v", "type", "[.] | sort | first", "tostring | explode | length"})
+    expressions.push_back(expression(code));
+  const TextTemplate text = [] {
+    Diagnostics none({});
+    Node node;
+    node.kind = Node::Kind::String;
+    node.text = "<${ . }>";
+    return TextTemplate::compile(node, none);
+  }();
+  int values = 0, failures = 0;
+  auto look = [&](const Evaluation& evaluation) {
+    if (const auto* failure = std::get_if<Failure>(&evaluation)) {
+      CHECK((failure->type == "expression" || failure->type == "parse"));
+      CHECK_FALSE(failure->message.empty());
+    } else {
+      const std::string& answer = std::get<Value>(evaluation).text();
+      REQUIRE(Json::accept(answer));
+      CHECK_NOTHROW(std::get<Value>(evaluation).json());
+    }
+  };
+  for (int round = 0; round < 300; ++round) {
+    const std::string output = round == 0   ? std::string("123\0", 4)
+                               : round == 1 ? std::string("123\0rest", 8)
+                                            : bytes(random);
+    INFO("bytes " << Json(std::vector<int>(output.begin(), output.end())));
+    for (Capture capture :
+         {Capture::None, Capture::Text, Capture::Json, Capture::Lines, Capture::Jsonl, Capture::File}) {
+      auto value = captured(capture, output, output);
+      if (const auto* failure = std::get_if<Failure>(&value)) {
+        ++failures;
+        CHECK(failure->type == "parse");
+        CHECK_NOTHROW(Json(failure->message).dump());
+        continue;
+      }
+      ++values;
+      REQUIRE(Json::accept(std::get<Value>(value).text()));
+      CHECK_NOTHROW(std::get<Value>(value).json());
+      const Raw scope(std::get<Value>(value));
+      look(expressions[static_cast<std::size_t>(round) % expressions.size()].evaluate(scope, *jq));
+      look(expressions[random() % expressions.size()].condition(scope, *jq));
+      look(text.evaluate(scope, *jq));
+    }
+  }
+  CHECK(values > 300);
+  CHECK(failures > 100);
+}
+
+TEST_CASE("text of a value that is broken is an error of the expression that looks at it", "[jq][capture]") {
+  std::unique_ptr<Jq> jq = make_jq();
+  for (const char* broken : {"{", "[1", "1e400", "\"\xff\"", "nope"})
+    for (const char* code : {".a", ". == 1", "[.]", ".[0]", "tojson"}) {
+      INFO(broken << " under " << code);
+      Evaluation evaluation = expression(code).evaluate(Raw(Value::from_text(broken)), *jq);
+      REQUIRE(std::holds_alternative<Failure>(evaluation));
+      CHECK(std::get<Failure>(evaluation).type == "expression");
+    }
+}
