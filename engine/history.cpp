@@ -49,8 +49,10 @@ void History::take(const Entry& entry) {
   if (entry.kind == "withdrawn") withdrawn(entry);
   if (entry.kind == "interrupted") {
     StepHistory& one = step(entry.path);
-    one.state = State::Pending;
-    one.reason = "interrupted; runs again at resume";
+    if (!is_terminal(one.state)) {
+      one.state = State::Pending;
+      one.reason = "interrupted; runs again at resume";
+    }
   }
   if (entry.kind == "stop") {
     bool again = data_of(entry).value("reason", "") == "suspend";
@@ -113,7 +115,8 @@ void History::started(const Entry& entry) {
 
 void History::withdrawn(const Entry& entry) {
   StepHistory& one = step(entry.path);
-  one.state = State::Pending;
+  // It may have been given up before that was told.
+  if (!is_terminal(one.state)) one.state = State::Pending;
   if (!one.rerun) --one.attempts;
   if (one.attempts == 0) one.started_at = {};
 }

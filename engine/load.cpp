@@ -107,17 +107,20 @@ class Loader {
     defaults();
     env();
     steps();
-    std::set<std::string> looked_at, looked_into;
+    std::set<std::string> looked_at, looked_into, outputs;
     for (const Mention& mention : reading_.mentions) {
       const std::string& field = mention.reference.field;
       if (mention.reference.variable != "status") continue;
       looked_at.insert(mention.reference.member);
-      if (field.empty() || field == "items" || field == "branches") looked_into.insert(mention.reference.member);
+      const bool whole = field.empty() || field == "items" || field == "branches";
+      if (whole) outputs.insert(mention.reference.member);
+      if (whole || field == "order" || field == "failed") looked_into.insert(mention.reference.member);
     }
     for (auto& [group, name] : reading_.groups) {
-      group->items_named = files_.for_questions || looked_into.count(name) > 0;
+      group->children_named = files_.for_questions || looked_into.count(name) > 0;
+      group->outputs_named = files_.for_questions || outputs.count(name) > 0;
       // Who looks into one group may find another in it.
-      group->status_named = files_.for_questions || !looked_into.empty() || looked_at.count(name) > 0;
+      group->status_named = files_.for_questions || !outputs.empty() || looked_at.count(name) > 0;
     }
     files_.main.http = files_.main.http || reading_.http;
     loaded_.workflow.signals = std::move(reading_.signals);

@@ -206,10 +206,10 @@ Replayed replay(const Journal& journal, const RunRecord& run, const Workflow& wo
       if (started->source_hash != run.source_hash || started->id != run.id ||
           (started->inputs.text() != run.input.text() && !(started->inputs == run.input)))
         throw Corruption(fmt::format("run {}: its row is not that of the run it was started as", run.id));
-      if (started->semantics != Machine::kSemantics)
+      if (!Semantics::known(started->semantics))
         throw Corruption(fmt::format(
-            "run {} was decided by semantics {}, and this flowrun knows {}; use the flowrun that started it", run.id,
-            started->semantics, Machine::kSemantics));
+            "run {} was decided by semantics {}, and this flowrun knows {} to {}; use the flowrun that started it",
+            run.id, started->semantics, Semantics::kOldest, Semantics::kNewest));
       drive(*started);
     } else if (const auto* resumed = std::get_if<RunResumed>(&event.fact)) {
       drive(*resumed);

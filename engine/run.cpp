@@ -389,12 +389,26 @@ bool Run::turn(Duration patience) {
   take_timers();
   take_mail();
   if (commit()) executor_->acted();
+  if (happened_.empty()) check_goes_on();
   if (!disk_full_ && wall_clock() - beat_at_ > kBeat) {
     beat_at_ = wall_clock();
     journal_.beat(beat_at_);
   }
   return (machine_->phase() != Machine::Phase::Ended && machine_->phase() != Machine::Phase::Suspended) ||
          !batch_.empty();
+}
+
+void Run::check_goes_on() const {
+  const std::vector<std::string> open = machine_->stuck();
+  if (open.empty()) return;
+  std::string paths;
+  for (std::size_t i = 0; i < std::min<std::size_t>(open.size(), 10); ++i) paths += (i > 0 ? ", " : "") + open[i];
+  if (open.size() > 10) paths += fmt::format(" and {} more", open.size() - 10);
+  throw Error(
+      Problem::Internal,
+      fmt::format("run {} can not end: nothing is in flight, due or awaited, and these are open: {}. This is a "
+                  "mistake of flowrun; `flowrun cancel {}` ends the run, `flowrun fork {}` takes its results over",
+                  record_.id, paths, record_.id, record_.id));
 }
 
 void Run::linger() {

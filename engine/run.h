@@ -143,6 +143,8 @@ class Run {
   void make_executor();
   /// Waits a little for more of what has begun to happen.
   void linger();
+  /// Throws when the run can never end.
+  void check_goes_on() const;
   void take(Event event);
   void take_timers();
   /// What comes from the mailbox, or only what was sent before |until|.

@@ -214,8 +214,8 @@ TEST_CASE("items are remembered only where an expression looks at them", "[load]
   listed: { for_each: 3, do: { set: 1 } }
   looks: { set: [ "${ $status.counted.counts.failed }", "${ $status.listed.items }" ] }
 )"));
-  CHECK_FALSE(child<ForEachStep>(body_of(loaded), "counted").items_named);
-  CHECK(child<ForEachStep>(body_of(loaded), "listed").items_named);
+  CHECK_FALSE(child<ForEachStep>(body_of(loaded), "counted").children_named);
+  CHECK(child<ForEachStep>(body_of(loaded), "listed").children_named);
 }
 
 TEST_CASE("a workflow is named after its file and runs in its folder", "[load]") {

@@ -2,35 +2,6 @@
 
 namespace flowrun {
 
-Json status_json(const Settled& settled, std::string_view field) {
-  Json status = Json::object();
-  auto wanted = [&](std::string_view name) { return field.empty() || field == name; };
-  if (wanted("state")) status["state"] = to_string(settled.state);
-  if (wanted("ok")) status["ok"] = settled.state == State::Succeeded;
-  if (wanted("output")) status["output"] = settled.output.json();
-  if (wanted("error")) status["error"] = settled.failure ? to_json(*settled.failure) : Json();
-  if (wanted("attempts")) status["attempts"] = settled.attempts;
-  if (settled.started_at != Instant{}) {
-    if (wanted("started_at")) status["started_at"] = timestamp(settled.started_at);
-    if (wanted("finished_at")) status["finished_at"] = timestamp(settled.ended_at);
-    if (wanted("duration_ms")) status["duration_ms"] = (settled.ended_at - settled.started_at).count();
-  }
-  if (settled.more)
-    for (const auto& [name, value] : settled.more->items())
-      if (wanted(name)) status[name] = value;
-  return status;
-}
-
-std::variant<Value, Failure> output_of(const Settled& settled, const std::string& name) {
-  if (settled.state == State::Succeeded) return settled.output;
-  if (settled.lets_through()) return Value();
-  return Failure{"expression",
-                 "$steps." + name + " has no output: the step is " + std::string(to_string(settled.state)),
-                 "",
-                 0,
-                 {}};
-}
-
 Frame::Frame(Machine& machine, Frame* parent, const Step& step, std::string path)
     : machine_(machine), parent_(parent), step_(step), path_(std::move(path)) {}
 
@@ -49,6 +20,10 @@ void Frame::hold_foreseen() {
   if (foresight.nothing()) return;
   if (!foresight.concerns(path_) && !(foresight.failed && settled_.state == State::Failed)) return;
   for (Frame* frame = this; frame && !frame->foreseen_; frame = frame->parent_) frame->foreseen_ = true;
+}
+
+void Frame::name_open(std::vector<std::string>& paths) const {
+  if (!is_settled()) paths.push_back(path_);
 }
 
 std::string Frame::folder() const {

@@ -6,35 +6,16 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "engine/machine/machine.h"
+#include "engine/machine/status.h"
 #include "engine/machine/step.h"
 #include "engine/model/event.h"
 #include "engine/model/outcome.h"
 #include "engine/model/scope.h"
 
 namespace flowrun {
-
-/// What is left of a frame that has settled; all that `$steps` and `$status` of it can show.
-struct Settled {
-  State state = State::Pending;
-  bool tolerated = false;  ///< failed with continue_on_error: recorded, not counted
-  int attempts = 0;
-  Instant started_at{}, ended_at{};
-  Value output;
-  std::shared_ptr<const Failure> failure;
-  std::shared_ptr<const Json> more;  ///< of groups: counts, winner, branches, items; of a wait: by
-
-  bool counts() const { return state != State::Skipped && !tolerated; }
-  /// Whether a step that uses its output may run.
-  bool lets_through() const { return state == State::Succeeded || state == State::Skipped || tolerated; }
-};
-
-/// `$status.x` of a step that stands like this; only |field| of it when given.
-Json status_json(const Settled& settled, std::string_view field);
-
-/// `$steps.NAME` of a step that stands like this.
-std::variant<Value, Failure> output_of(const Settled& settled, const std::string& name);
 
 class UndoScope;
 
@@ -110,6 +91,10 @@ class Frame {
   virtual const std::string& place() const;
   /// What this level binds: names of its steps, items, `$error`, ... Nothing: ask further up.
   virtual Bound bind(const Reference& reference) const;
+  /// Paths of the innermost steps that have not settled, this one included; for people who ask.
+  virtual void name_open(std::vector<std::string>& paths) const;
+  /// Whether the processes of a file that is run here share the CPUs, unless the file says otherwise.
+  virtual bool shares_cpus() const { return parent_ && parent_->shares_cpus(); }
   /// The live step behind the rest of a path, this frame's own path taken off; for people who ask.
   virtual std::optional<Settled> look(std::string_view rest) const;
 

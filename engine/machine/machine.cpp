@@ -27,7 +27,9 @@ class Machine::Recorder : public Evaluator {
 Machine::Machine(const Workflow& workflow, Evaluator& evaluator)
     : workflow_(workflow), recorder_(std::make_unique<Recorder>(evaluator)), pools_(workflow.limits) {}
 
-Machine::~Machine() = default;
+Machine::~Machine() {
+  tidying_.clear();  // frames that vanish now are kept by nobody
+}
 
 void Machine::apply(const Event& event, DecisionSink& sink) {
   sink_ = &sink;
@@ -61,7 +63,7 @@ bool Machine::expects(const Event& event) const {
     bool operator()(const SuspendRequested&) const { return machine.phase_ == Phase::Running && !machine.suspending_; }
     bool operator()(const SignalReceived&) const { return machine.phase_ == Phase::Running; }
     bool operator()(const CancelRequested&) const {
-      return machine.phase_ == Phase::Running && !machine.root_->is_settled();
+      return machine.phase_ == Phase::Running && (!machine.root_->is_settled() || !machine.tidying_.empty());
     }
     bool operator()(const UndoRequested&) const { return machine.phase_ == Phase::Ended; }
     bool flies(const std::string& path, int attempt) const {
@@ -107,6 +109,7 @@ void Machine::take(const RunResumed& resumed) {
     if (key.second == TimerKind::Timeout || key.second == TimerKind::Deadline) timer.due += resumed.down;
 
   if (resumed.cancel) {
+    if (resumed.cancel->now) stop_tidying();
     // What was in flight is not begun again, so it has no end to wait for.
     for (auto& [path, flight] : in_flight_)
       if (flight.frame && !flight.interrupted) interrupt(flight);
@@ -139,6 +142,7 @@ void Machine::take(const RunResumed& resumed) {
 void Machine::take(const RunReopened& reopened) {
   phase_ = Phase::Running;
   suspending_ = false;
+  hurried_ = false;
   run_.token = reopened.token;
   run_.jobs = reopened.jobs > 0 ? reopened.jobs : jobs_;
   if (!reopened.run_dir.empty()) run_.run_dir = reopened.run_dir;
@@ -237,32 +241,67 @@ void Machine::await_signal(Frame& frame, const std::string& name, std::string pr
   frame.on_signal(signal);
 }
 
-void Machine::take(const CancelRequested& cancel) { root_->on_cancel(cancel); }
+void Machine::take(const CancelRequested& cancel) {
+  if (cancel.now) stop_tidying();
+  root_->on_cancel(cancel);
+  tell_quiet();
+}
 
 void Machine::take(const UndoRequested& undo) {
   phase_ = Phase::Running;
   suspending_ = false;
+  hurried_ = false;
   run_.token = undo.token;
   if (!undo.run_dir.empty()) run_.run_dir = undo.run_dir;
   root_->on_undo(undo);
 }
 
-bool Machine::quiet(const std::string& below) const {
+bool Machine::quiet(const std::string& below, const Frame& asked_by) const {
+  for (const Frame* tidying : tidying_) {
+    const Frame* around = &asked_by;
+    while (around && around != tidying) around = around->parent();
+    if (!around && is_below(tidying->path(), below)) return false;
+  }
   return std::none_of(in_flight_.begin(), in_flight_.end(), [&](const auto& flight) {
     return flight.second.frame == nullptr && is_below(flight.first, below);
   });
 }
 
+void Machine::tidy(Frame& frame) {
+  frame.parent_ = root_.get();
+  tidying_.push_back(&frame);
+}
+
+void Machine::give_back(Frame& frame, Frame& parent) { frame.parent_ = &parent; }
+
+bool Machine::is_tidying(const Frame& frame) const {
+  return std::find(tidying_.begin(), tidying_.end(), &frame) != tidying_.end();
+}
+
+void Machine::tidied(Frame& frame) {
+  std::erase(tidying_, &frame);
+  kept_.remove_if([&](const auto& kept) { return kept.get() == &frame; });
+  tell_quiet();
+}
+
+void Machine::stop_tidying() {
+  hurried_ = true;
+  std::vector<Frame*> all = std::move(tidying_);
+  tidying_.clear();
+  for (Frame* frame : all) frame->cancel("cancelled");
+  kept_.clear();
+}
+
 void Machine::await_quiet(Frame& frame, const std::string& below) {
-  if (quiet(below)) return frame.on_quiet();
+  if (quiet(below, frame)) return frame.on_quiet();
   listeners_.push_back({&frame, below});
 }
 
 void Machine::tell_quiet() {
   for (;;) {
     // From the front each time: who is told may make others vanish.
-    auto listener =
-        std::find_if(listeners_.begin(), listeners_.end(), [&](const Listener& one) { return quiet(one.below); });
+    auto listener = std::find_if(listeners_.begin(), listeners_.end(),
+                                 [&](const Listener& one) { return quiet(one.below, *one.frame); });
     if (listener == listeners_.end()) return;
     Frame* frame = listener->frame;
     listeners_.erase(listener);
@@ -351,7 +390,7 @@ void Machine::left_line(const Limit* limit) {
 
 void Machine::come_to_rest() {
   if (phase_ != Phase::Running || busy_places() > 0) return;
-  if (root_->is_settled()) {
+  if (root_->is_settled() && tidying_.empty()) {
     const Settled& settled = root_->settled();
     outcome_ = {settled.state, settled.output, std::nullopt};
     if (settled.failure) outcome_.failure = *settled.failure;
@@ -392,6 +431,17 @@ std::vector<Machine::InFlight> Machine::in_flight() const {
 std::optional<Settled> Machine::look(std::string_view path) const {
   if (!root_) return std::nullopt;
   return root_->look(path);
+}
+
+std::vector<std::string> Machine::stuck() const {
+  if (phase_ != Phase::Running || !in_flight_.empty() || !timers_.empty() || !awaiting_.empty() ||
+      pools_.waiting() > 0 || !root_)
+    return {};
+  std::vector<std::string> paths;
+  root_->name_open(paths);
+  for (const Frame* frame : tidying_) frame->name_open(paths);
+  if (paths.empty()) paths.push_back("the run");
+  return paths;
 }
 
 bool Machine::has_undos() const { return root_ && root_->has_undos(); }
@@ -485,9 +535,21 @@ void Machine::start_task(Frame& frame, Task task, OnCrash on_crash) {
   decide(StartTask{std::move(task)});
 }
 
+const Machine::Flight* Machine::flight_of(const Frame& frame) const {
+  if (!frame.in_flight_) return nullptr;
+  auto flight = in_flight_.find(frame.path());
+  // In runs of old programs two items may share a path: then it is that of the other.
+  return flight != in_flight_.end() && flight->second.frame == &frame ? &flight->second : nullptr;
+}
+
+Machine::Flight* Machine::flight_of(const Frame& frame) {
+  return const_cast<Flight*>(std::as_const(*this).flight_of(frame));
+}
+
 void Machine::stop_task(Frame& frame, const std::string& reason) {
-  if (!frame.in_flight_) return;
+  const bool flies = flight_of(frame);
   frame.in_flight_ = false;
+  if (!flies) return;
   auto flight = in_flight_.find(frame.path());
   int attempt = flight->second.attempt;
   if (flight->second.interrupted) --interrupted_;
@@ -501,8 +563,8 @@ void Machine::stop_task(Frame& frame, const std::string& reason) {
 }
 
 bool Machine::waits_for_reservation(const Frame& frame) const {
-  if (!frame.in_flight_) return false;
-  return in_flight_.at(frame.path()).attempt == 0;
+  const Flight* flight = flight_of(frame);
+  return flight && flight->attempt == 0;
 }
 
 void Machine::withdraw_waiting(const std::string& above) {
@@ -514,8 +576,10 @@ void Machine::withdraw_waiting(const std::string& above) {
 }
 
 void Machine::arm(Frame& frame, TimerKind timer, Duration span, int attempt, std::string reason) {
-  auto [slot, fresh] = timers_.insert_or_assign({frame.path(), timer}, Timer{&frame, now_ + span, span});
-  if (fresh) ++frame.timers_;
+  auto [slot, fresh] = timers_.try_emplace({frame.path(), timer}, Timer{});
+  if (!fresh && slot->second.frame != &frame) --slot->second.frame->timers_;  // in runs of old programs
+  if (fresh || slot->second.frame != &frame) ++frame.timers_;
+  slot->second = Timer{&frame, now_ + span, span};
   decide(ArmTimer{frame.path(), timer, attempt, slot->second.due, span, std::move(reason)});
 }
 
@@ -536,8 +600,7 @@ void Machine::forget(Frame& frame) {
       if (work.frame == &frame) work.frame = nullptr;
   if (frame.timers_ > 0)
     for (TimerKind timer : kTimerKinds) disarm(frame, timer);
-  if (frame.in_flight_)
-    if (auto flight = in_flight_.find(frame.path()); flight != in_flight_.end()) flight->second.frame = nullptr;
+  if (Flight* flight = flight_of(frame)) flight->frame = nullptr;
 }
 
 }  // namespace flowrun

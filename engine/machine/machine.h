@@ -16,6 +16,7 @@
 #include "engine/machine/chance.h"
 #include "engine/machine/pools.h"
 #include "engine/machine/retrying.h"
+#include "engine/machine/semantics.h"
 #include "engine/machine/workflow.h"
 #include "engine/model/decision.h"
 #include "engine/model/event.h"
@@ -31,7 +32,7 @@ struct Settled;
 class Machine {
  public:
   /// The number of this machine's decisions. Whoever changes what is decided for the same facts raises it.
-  static constexpr int kSemantics = 1;
+  static constexpr int kSemantics = Semantics::kNewest;
 
   struct PendingTimer {
     std::string path;
@@ -87,6 +88,10 @@ class Machine {
   /// How many steps wait for a signal.
   std::size_t awaiting() const { return awaiting_.size(); }
   const RunStarted& run() const { return run_; }
+  Semantics rules() const { return {run_.semantics}; }
+  /// Steps that are open though nothing is in flight, due or awaited, so that the run can never end. That is a mistake
+  /// of the machine. Empty while all is well.
+  std::vector<std::string> stuck() const;
   /// Whether `flowrun undo` would undo something.
   bool has_undos() const;
   /// How the step at |path| stands, when it is known.
@@ -136,8 +141,20 @@ class Machine {
   /// on_signal() follows when a signal of that name comes that the frame accepts; at once when one has come already.
   void await_signal(Frame& frame, const std::string& name, std::string prompt);
   void ignore_signals(Frame& frame);
-  /// on_quiet() follows when no attempt that was given up at |below| or further down still runs; maybe at once.
+  /// on_quiet() follows when no attempt that was given up at |below| or further down still runs, and nothing there is
+  /// being tidied up but by |frame| itself; maybe at once.
   void await_quiet(Frame& frame, const std::string& below);
+  /// Whether who was given up may run what its end asks for; false after `flowrun cancel --now`.
+  bool may_tidy() const { return rules().files_tidy_up() && !hurried_; }
+  /// |frame| has settled for its parent, which may vanish, and goes on until tidied(): the run waits for it.
+  void tidy(Frame& frame);
+  /// To be called last, the frame may be gone then.
+  void tidied(Frame& frame);
+  bool is_tidying(const Frame& frame) const;
+  /// |frame|, which was tidied up, is run again by |parent|.
+  void give_back(Frame& frame, Frame& parent);
+  /// The parent of a frame that is being tidied up vanishes.
+  void keep(std::unique_ptr<Frame> frame) { kept_.push_back(std::move(frame)); }
   /// A number for what is run anew under the same paths; never the same twice in a run. See Frame::generation.
   int next_generation() { return ++generations_; }
   /// Numbers what settles, in order.
@@ -200,7 +217,10 @@ class Machine {
   void interrupt(Flight& flight);
   void left_line(const Limit* limit);
   void come_to_rest();
-  bool quiet(const std::string& below) const;
+  bool quiet(const std::string& below, const Frame& asked_by) const;
+  void stop_tidying();
+  Flight* flight_of(const Frame& frame);
+  const Flight* flight_of(const Frame& frame) const;
   void tell_quiet();
   void forget(Frame& frame);
   std::size_t busy_places() const { return in_flight_.size() - interrupted_; }
@@ -243,6 +263,9 @@ class Machine {
   std::map<std::string, int> times_undone_;  ///< by path
   std::list<Awaiting> awaiting_;             ///< in the order in which they began to wait
   std::list<SignalReceived> early_signals_;  ///< that nobody has waited for yet, in order of arrival
+  std::vector<Frame*> tidying_;              ///< in the order in which they were given up
+  bool hurried_ = false;                     ///< nothing else is to run
+  std::list<std::unique_ptr<Frame>> kept_;   ///< of |tidying_|, whose parents are gone
   std::unique_ptr<Frame> root_;              ///< last: frames unhook themselves from the above
 };
 

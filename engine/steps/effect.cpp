@@ -43,6 +43,7 @@ class EffectFrame : public Work {
  private:
   /// What a person says of the step is what becomes of it. False: it is to run.
   bool obey(const Mark& mark);
+  bool shares_with_file() const { return effect_.shares_with_file() && shares_cpus(); }
   void weigh_page(Result& result) const;
   void take_page(const Result& result);
   /// What `expect.if` has against a raw result.
@@ -69,6 +70,7 @@ void EffectFrame::on_admitted() {
 void EffectFrame::reserve() {
   ReservePlace place = effect_.reservation();
   place.path = path();
+  place.shares_cpus = place.shares_cpus || shares_with_file();
   machine().reserve(*this, std::move(place));
 }
 
@@ -97,6 +99,7 @@ void EffectFrame::start_attempt() {
   task.strict = effect_.strict();
   *task.work = std::move(std::get<EffectStep::Work>(work));
   if (!task.idempotency_key.empty()) set_key(task, machine().key_for(std::move(name), hash64(to_json_text(task))));
+  if (auto* process = std::get_if<Process>(&*task.work)) process->shares_cpus |= shares_with_file();
   machine().start_task(*this, std::move(task), effect_.on_crash);
   arm_deadline();
 }
@@ -126,6 +129,8 @@ void EffectFrame::on_withdrawn() {
 
 void EffectFrame::settle_drained() {
   machine().disarm(*this, TimerKind::Deadline);
+  // It waited for its first attempt: it has not started.
+  if (settled_.attempts == 0 && machine().rules().items_are_their_steps()) settled_.started_at = {};
   finish({State::Cancelled, {}, Failure{"cancelled", "cancelled: drain", path(), 0, {}}}, "drain");
 }
 

@@ -269,7 +269,9 @@ void read_process(Reading& reading, ProcessStep& step, const Node& node) {
     if (auto size = reading.size(*key, "max_output")) step.max_output = *size;
   read_effect(reading, step, node, {"exit", "killed", "timeout"});
   // A written limit is a written width.
-  step.shares_cpus = reading.in_unsized_for_each && !(step.limit && step.limit->max > 0);
+  const bool sized = step.limit && step.limit->max > 0;
+  step.shares_cpus = reading.in_unsized_for_each && !sized;
+  step.follows_file = !reading.in_for_each && !sized;
 }
 
 }  // namespace

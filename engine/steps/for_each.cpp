@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <unordered_map>
+#include <utility>
 
 #include "engine/model/path.h"
 
@@ -16,7 +17,7 @@ constexpr std::size_t kMostItems = 1000000;  // flowrun-workflow(5), "Limits"
 
 struct Item {
   Value value;
-  std::string key;  ///< empty: its index
+  std::optional<std::string> key;  ///< nothing: its index
 };
 
 /// Binds $item, $index, $key and the `as` name for the body and for `key`.
@@ -45,17 +46,23 @@ class ItemFrame : public Frame {
   }
 
   void on_child(Frame& child) override {
-    settled_ = child.settled();
-    settled_.more = nullptr;
-    if (settled_.state == State::Succeeded && for_each_.collect) collect(child);
+    take_over(child);
     if (!is_kept()) body_.reset();
     machine().queue_settled(*this);
   }
 
   void cancel(const std::string& reason) override {
     if (body_) body_->cancel(reason);
+    // What it came to in the turn in which it was given up counts, as that of a branch does.
+    if (body_ && machine().rules().items_are_their_steps()) return take_over(*body_);
     settled_ = stopped(std::move(settled_), reason, path());
     settled_.ended_at = machine().now();
+  }
+
+  void name_open(std::vector<std::string>& paths) const override {
+    const std::size_t before = paths.size();
+    if (body_ && !is_settled()) body_->name_open(paths);
+    if (paths.size() == before) Frame::name_open(paths);
   }
 
   void drain() override {
@@ -64,7 +71,9 @@ class ItemFrame : public Frame {
     machine().queue_settled(*this);
   }
 
-  bool keeps_frame() const override { return settled_.state != State::Succeeded || Frame::keeps_frame(); }
+  bool keeps_frame() const override {
+    return (settled_.state != State::Succeeded && settled_.state != State::Skipped) || Frame::keeps_frame();
+  }
 
   bool reopens() const override { return true; }
   bool has_failed() const override { return settled_.state == State::Failed || (body_ && body_->has_failed()); }
@@ -108,6 +117,13 @@ class ItemFrame : public Frame {
     body_->reopen({});
   }
 
+  void take_over(Frame& body) {
+    settled_ = body.settled();
+    settled_.group = nullptr;
+    settled_.attempts += std::exchange(settled_.within, 0);
+    if (settled_.state == State::Succeeded && for_each_.collect) collect(body);
+  }
+
   void collect(Frame& body) {
     Evaluation collected = for_each_.collect->evaluate(FrameScope(body, &settled_.output), machine().evaluator());
     if (auto* failure = std::get_if<Failure>(&collected)) {
@@ -147,22 +163,22 @@ class ForEachFrame : public Group {
   void prevent_children() override;
   Value output() const override;
   Value winners() const override;
-  void describe(Json& group) const override;
+  GroupStatus::Of children_are() const override { return GroupStatus::Of::Items; }
+  std::vector<ChildStatus> children(bool outputs) const override;
   std::vector<Failure> failures(std::size_t most) const override;
   bool is_body() const override { return false; }
   bool failed_inside() const override;
+  void name_open_within(std::vector<std::string>& paths) const override {
+    for (const auto& [i, item] : live_)
+      if (slots_[i].open()) item->name_open(paths);
+  }
 
  private:
   struct Slot {
     Item item;
-    State state = State::Pending;
-    bool tolerated = false;
-    int attempts = 0;
-    std::uint32_t took_ms = 0;
+    Settled settled;
     std::uint64_t order = 0;  ///< of settling
-    Value output;
-    std::shared_ptr<const Failure> failure;
-    bool open() const { return !is_terminal(state); }
+    bool open() const { return !is_terminal(settled.state); }
   };
 
   std::optional<Failure> choose_items();
@@ -228,7 +244,11 @@ std::optional<Failure> ForEachFrame::choose_items() {
     for (const Json& item : items) all.push_back({Value(item), {}});
   } else {
     keyed_by_map_ = true;
-    for (const auto& [key, value] : items.items()) all.push_back({Value(Json{{"key", key}, {"value", value}}), key});
+    for (const auto& [key, value] : items.items()) {
+      all.push_back({Value(Json{{"key", key}, {"value", value}}), {}});
+      // To older programs an empty key was none.
+      if (!key.empty() || machine().rules().paths_differ()) all.back().key = key;
+    }
   }
   if (std::int64_t size = std::get<std::int64_t>(batch); size > 0) {
     keyed_by_map_ = false;
@@ -260,14 +280,12 @@ std::optional<Failure> ForEachFrame::choose_keys() {
       if (auto* failure = std::get_if<Failure>(&evaluation)) return std::move(*failure);
       auto text = as_text(std::get<Value>(evaluation), "key");
       if (auto* failure = std::get_if<Failure>(&text)) return std::move(*failure);
-      slots_[i].item.key = std::get<std::string>(std::move(text));
-      auto [first, fresh] = seen.emplace(slots_[i].item.key, i);
+      std::string& key = std::get<std::string>(text);
+      auto [first, fresh] = seen.emplace(key, i);
       if (!fresh)
-        return Failure{"expression",
-                       fmt::format("key `{}` stands for two items: {} and {}", slots_[i].item.key, first->second, i),
-                       "",
-                       0,
-                       {}};
+        return Failure{
+            "expression", fmt::format("key `{}` stands for two items: {} and {}", key, first->second, i), "", 0, {}};
+      if (!key.empty() || machine().rules().paths_differ()) slots_[i].item.key = std::move(key);
     }
     return std::nullopt;
   }
@@ -277,20 +295,21 @@ std::optional<Failure> ForEachFrame::choose_keys() {
     const Json& json = slots_[i].item.value.json();
     bool scalar = json.is_string() || json.is_number() || json.is_boolean();
     std::string text = json.is_string() ? json.get<std::string>() : slots_[i].item.value.text();
-    if (!scalar || text.empty() || !seen.emplace(std::move(text), i).second) return std::nullopt;
+    const bool nameless = text.empty() && !machine().rules().paths_differ();
+    if (!scalar || nameless || !seen.emplace(std::move(text), i).second) return std::nullopt;
   }
   for (const auto& [text, i] : seen) slots_[i].item.key = text;
   return std::nullopt;
 }
 
 std::string ForEachFrame::key_of(std::size_t i) const {
-  return slots_[i].item.key.empty() ? std::to_string(i) : slots_[i].item.key;
+  return slots_[i].item.key ? *slots_[i].item.key : std::to_string(i);
 }
 
 void ForEachFrame::launch_ready(std::string_view within) {
   for (; next_ < slots_.size() && running_ < width_ && !draining() && !over(); ++next_) {
-    if (slots_[next_].state != State::Pending) continue;
-    slots_[next_].state = State::Running;
+    if (slots_[next_].settled.state != State::Pending) continue;
+    slots_[next_].settled.state = State::Running;
     ++running_;
     if (auto kept = live_.find(next_); kept != live_.end()) {
       kept->second->reopen(within);
@@ -307,13 +326,8 @@ void ForEachFrame::launch_ready(std::string_view within) {
 
 void ForEachFrame::settle_slot(std::size_t i, const Settled& settled) {
   Slot& slot = slots_[i];
-  slot.state = settled.state;
-  slot.tolerated = settled.tolerated;
-  slot.attempts = settled.attempts;
-  slot.took_ms = static_cast<std::uint32_t>((settled.ended_at - settled.started_at).count());
+  slot.settled = settled;
   slot.order = ++settlings_;
-  slot.output = settled.output;
-  slot.failure = settled.failure;
   tally_up(settled);
 }
 
@@ -333,7 +347,7 @@ void ForEachFrame::on_child(Frame& child) {
 void ForEachFrame::stop_children(const std::string& reason, bool unstarted_too) {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (!slots_[i].open()) continue;
-    if (slots_[i].state != State::Pending) {
+    if (slots_[i].settled.state != State::Pending) {
       Frame& item = *live_.at(i);
       item.cancel(reason);
       --running_;
@@ -347,7 +361,7 @@ void ForEachFrame::stop_children(const std::string& reason, bool unstarted_too) 
 
 void ForEachFrame::prevent_children() {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (slots_[i].state == State::Pending) {
+    if (slots_[i].settled.state == State::Pending) {
       settle_slot(i, stopped({}, "drain", item_path(path(), key_of(i))));
     } else if (slots_[i].open()) {
       live_.at(i)->drain();
@@ -365,7 +379,7 @@ Value ForEachFrame::output() const {
   std::string list = "[";
   for (const Slot& slot : slots_) {
     if (list.size() > 1) list += ',';
-    list += slot.state == State::Succeeded ? slot.output.text() : "null";
+    list += slot.settled.state == State::Succeeded ? slot.settled.output.text() : "null";
   }
   list += ']';
   return Value::from_text(std::move(list));
@@ -374,7 +388,7 @@ Value ForEachFrame::output() const {
 Value ForEachFrame::winners() const {
   std::vector<std::pair<std::uint64_t, std::size_t>> won;
   for (std::size_t i = 0; i < slots_.size(); ++i)
-    if (slots_[i].state == State::Succeeded) won.emplace_back(slots_[i].order, i);
+    if (slots_[i].settled.state == State::Succeeded) won.emplace_back(slots_[i].order, i);
   std::sort(won.begin(), won.end());
   if (for_each_.join.policy == Join::Policy::FirstCompleted || (for_each_.join.amount == 1 && !for_each_.join.percent))
     return won.empty() ? Value() : Value::string(key_of(won.front().second));
@@ -383,32 +397,25 @@ Value ForEachFrame::winners() const {
   return Value(std::move(keys));
 }
 
-void ForEachFrame::describe(Json& group) const {
-  Json items = Json::array();
+std::vector<ChildStatus> ForEachFrame::children(bool outputs) const {
+  std::vector<ChildStatus> children;
+  children.reserve(slots_.size());
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    const Slot& slot = slots_[i];
-    items.push_back({{"index", i},
-                     {"key", key_of(i)},
-                     {"item", slot.item.value.json()},
-                     {"ok", slot.state == State::Succeeded},
-                     {"state", to_string(slot.state)},
-                     {"output", slot.output.json()},
-                     {"error", slot.failure ? to_json(*slot.failure) : Json()},
-                     {"attempts", slot.attempts},
-                     {"duration_ms", slot.took_ms}});
+    children.push_back({key_of(i), slots_[i].item.value, slots_[i].settled, slots_[i].order});
+    if (!outputs) children.back().settled.output = Value();
   }
-  group["items"] = std::move(items);
+  return children;
 }
 
 std::vector<Failure> ForEachFrame::failures(std::size_t most) const {
   std::vector<const Slot*> failed;
   for (const Slot& slot : slots_)
-    if (slot.state == State::Failed && !slot.tolerated && slot.failure) failed.push_back(&slot);
+    if (slot.settled.state == State::Failed && !slot.settled.tolerated && slot.settled.failure) failed.push_back(&slot);
   std::size_t kept = std::min(most, failed.size());
   std::partial_sort(failed.begin(), failed.begin() + static_cast<std::ptrdiff_t>(kept), failed.end(),
                     [](const Slot* a, const Slot* b) { return a->order < b->order; });
   std::vector<Failure> causes;
-  for (std::size_t i = 0; i < kept; ++i) causes.push_back(*failed[i]->failure);
+  for (std::size_t i = 0; i < kept; ++i) causes.push_back(*failed[i]->settled.failure);
   return causes;
 }
 
@@ -426,20 +433,17 @@ void ForEachFrame::reopen_exactly() {
     Slot& slot = slots_[i];
     const std::string at = item_path(path(), key_of(i));
     auto live = live_.find(i);
-    const bool failed = slot.state == State::Failed || (live != live_.end() && live->second->has_failed());
-    if (!retrying.leads_to(at) && !(covered && unfinished(was, slot.state, failed, machine().undone_below(at)))) {
+    const bool failed = slot.settled.state == State::Failed || (live != live_.end() && live->second->has_failed());
+    if (!retrying.leads_to(at) &&
+        !(covered && unfinished(was, slot.settled.state, failed, machine().undone_below(at)))) {
       kept.push_back(i);
       continue;
     }
-    slot.state = State::Pending;
-    slot.failure.reset();
+    slot.settled = Settled{};
   }
   std::sort(kept.begin(), kept.end(), [&](std::size_t a, std::size_t b) { return slots_[a].order < slots_[b].order; });
   for (std::size_t i : kept) {
-    Settled settled;
-    settled.state = slots_[i].state;
-    settled.tolerated = slots_[i].tolerated;
-    tally_up(settled);
+    tally_up(slots_[i].settled);
   }
   keep_verdict();
   launch_ready();
@@ -448,7 +452,8 @@ void ForEachFrame::reopen_exactly() {
 
 bool ForEachFrame::failed_inside() const {
   if (settled_.state == State::Succeeded && ends_early(for_each_.join)) return false;
-  return std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.state == State::Failed; }) ||
+  return std::any_of(slots_.begin(), slots_.end(),
+                     [](const Slot& slot) { return slot.settled.state == State::Failed; }) ||
          std::any_of(live_.begin(), live_.end(), [](const auto& item) { return item.second->has_failed(); });
 }
 
@@ -460,7 +465,7 @@ Frame::Way ForEachFrame::way_to(const std::string& target) const {
     if (target == at) return true;
     auto live = live_.find(i);
     if (live == live_.end())
-      return Hindrance{fmt::format("nothing of {} has run: it is {}", at, to_string(slots_[i].state)), at};
+      return Hindrance{fmt::format("nothing of {} has run: it is {}", at, to_string(slots_[i].settled.state)), at};
     return live->second->way_to(target);
   }
   return false;
@@ -479,17 +484,14 @@ void ForEachFrame::reopen(std::string_view only) {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     std::string bracketed = item_path("", key_of(i));
     bool named = only.substr(0, bracketed.size()) == bracketed;
-    bool unfinished = (slots_[i].state != State::Succeeded && slots_[i].state != State::Skipped) ||
-                      machine().undone_below(item_path(path(), key_of(i)));
+    const State state = slots_[i].settled.state;
+    bool unfinished =
+        (state != State::Succeeded && state != State::Skipped) || machine().undone_below(item_path(path(), key_of(i)));
     if (only.empty() ? !unfinished : !named) {
-      Settled settled;
-      settled.state = slots_[i].state;
-      settled.tolerated = slots_[i].tolerated;
-      tally_up(settled);
+      tally_up(slots_[i].settled);
       continue;
     }
-    slots_[i].state = State::Pending;
-    slots_[i].failure.reset();
+    slots_[i].settled = Settled{};
     if (named) within = only.substr(bracketed.size());
   }
   launch_ready(within);
@@ -504,12 +506,7 @@ std::optional<Settled> ForEachFrame::look(std::string_view rest) const {
     rest.remove_prefix(bracketed.size());
     auto live = live_.find(i);
     if (!rest.empty()) return live == live_.end() ? std::nullopt : live->second->look(rest);
-    Settled settled;
-    settled.state = slots_[i].state;
-    settled.attempts = slots_[i].attempts;
-    settled.output = slots_[i].output;
-    settled.failure = slots_[i].failure;
-    return settled;
+    return slots_[i].settled;
   }
   return std::nullopt;
 }

@@ -27,10 +27,18 @@ class GraphFrame : public Group {
   void prevent_children() override;
   Value output() const override;
   Value winners() const override;
-  void describe(Json& group) const override;
+  GroupStatus::Of children_are() const override {
+    return graph_.body ? GroupStatus::Of::Body : GroupStatus::Of::Branches;
+  }
+  std::vector<ChildStatus> children(bool outputs) const override;
   std::vector<Failure> failures(std::size_t most) const override;
   bool is_body() const override { return graph_.body; }
   bool failed_inside() const override;
+  void amend() override;
+  void name_open_within(std::vector<std::string>& paths) const override {
+    for (const Slot& slot : slots_)
+      if (slot.started && slot.open()) slot.frame->name_open(paths);
+  }
 
  private:
   struct Slot {
@@ -95,8 +103,9 @@ const std::string& GraphFrame::broken_by(std::size_t i) const {
 
 std::string GraphFrame::path_of(std::size_t i) const {
   // The one step of a bare body has no name of its own: `enrich[C-1042]`, not `enrich[C-1042]/_1`.
-  if (graph_.form == GraphStep::Form::Single && !graph_.whole_file && !path().empty() && path().back() == ']')
-    return path();
+  const bool bare =
+      machine().rules().paths_differ() ? graph_.of_item : !graph_.whole_file && !path().empty() && path().back() == ']';
+  if (graph_.form == GraphStep::Form::Single && bare) return path();
   return child_path(path(), graph_.children[i].step->name);
 }
 
@@ -238,12 +247,27 @@ Value GraphFrame::winners() const {
   return Value(std::move(names));
 }
 
-void GraphFrame::describe(Json& group) const {
-  if (graph_.body) return;
-  Json branches = Json::object();
-  for (std::size_t i = 0; i < slots_.size(); ++i)
-    branches[graph_.children[i].step->name] = status_json(slots_[i].settled, "");
-  group["branches"] = std::move(branches);
+std::vector<ChildStatus> GraphFrame::children(bool outputs) const {
+  std::vector<ChildStatus> children;
+  if (graph_.body) return children;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    children.push_back({graph_.children[i].step->name, {}, slots_[i].settled, slots_[i].order});
+    if (!outputs) children.back().settled.output = Value();
+  }
+  return children;
+}
+
+/// An item of one step comes out as its step does.
+void GraphFrame::amend() {
+  Group::amend();
+  if (!graph_.of_item || graph_.form != GraphStep::Form::Single || !machine().rules().items_are_their_steps()) return;
+  const Settled& only = slots_.front().settled;
+  if (slots_.front().open()) return;
+  settled_.started_at = only.started_at;
+  settled_.state = only.state;
+  settled_.tolerated = only.tolerated;
+  settled_.output = only.output;
+  settled_.failure = only.failure;
 }
 
 std::vector<Failure> GraphFrame::failures(std::size_t most) const {

@@ -38,6 +38,7 @@ class GraphStep : public GroupStep {
   Form form = Form::Map;
   bool body = true;         ///< reports its first failure as its own: everything but `parallel` and `race`
   bool race = false;        ///< its output is the winner's
+  bool of_item = false;     ///< the body of an item: a single step has no name of its own
   bool whole_file = false;  ///< `steps` of a file: its one step has a name also below the path of an item
   std::vector<Child> children;
   std::vector<std::vector<std::size_t>> dependents;  ///< made by link()

@@ -19,12 +19,16 @@ void Group::open(std::size_t total) {
   tally_ = Tally{};
   tally_.total = total;
   verdict_ = Verdict::Open;
-  cancelled_ = blocked_ = skipped_ = 0;
+  cancelled_ = blocked_ = skipped_ = unstarted_ = 0;
+  attempts_ = 0;
+  opened_ = true;
   draining_ = drained_from_outside_ = timed_out_ = over_ = false;
 }
 
 void Group::tally_up(const Settled& child) {
+  attempts_ += child.attempts + child.within;
   if (child.state == State::Cancelled) ++cancelled_;
+  if (child.state == State::Cancelled && child.started_at == Instant{}) ++unstarted_;
   if (child.state == State::Blocked) ++blocked_;
   if (child.state == State::Skipped) ++skipped_;
   if (!child.counts()) {
@@ -72,7 +76,7 @@ void Group::conclude() {
 }
 
 void Group::finish_as(Verdict verdict) {
-  remember_counts();
+  remember_status();
   std::vector<Failure> causes;
   if (verdict != Verdict::Succeeded || drained_from_outside_) causes = failures(kCauses);
   if (causes.empty() && drained_from_outside_ && cancelled_ > 0)
@@ -91,10 +95,7 @@ void Group::finish_as(Verdict verdict) {
     return fail({"timeout", "timed out after " + timeout_text(), "", 0, Value(std::move(detail))});
   }
   if (is_body() && !causes.empty()) return fail(std::move(causes.front()));
-  std::size_t of = tally_.total - tally_.excluded;
-  std::string message = fmt::format("{} of {} {}", tally_.failed, of,
-                                    tally_.failed == tally_.succeeded + tally_.failed ? "failed" : "did not succeed");
-  if (tally_.total == 0 || of == 0) message = "nothing to choose from: none of its children counts";
+  std::string message = failure_text();
   if (!causes.empty()) message += fmt::format("; first {}: {}", causes.front().step, causes.front().message);
   Json detail{{"causes", Json::array()}};
   for (const Failure& cause : causes) detail["causes"].push_back(to_json(cause));
@@ -102,16 +103,47 @@ void Group::finish_as(Verdict verdict) {
   fail({"group", std::move(message), "", 0, Value(std::move(detail))});
 }
 
-void Group::remember_counts() {
+std::string Group::failure_text() const {
+  const std::size_t of = tally_.total - tally_.excluded;
+  if (of == 0) return "nothing to choose from: none of its children counts";
+  if (!machine().rules().groups_tell_order())
+    return fmt::format("{} of {} {}", tally_.failed, of,
+                       tally_.failed == tally_.succeeded + tally_.failed ? "failed" : "did not succeed");
+  const std::size_t failed = tally_.failed - cancelled_ - blocked_, cancelled = cancelled_ - unstarted_;
+  std::string text = failed > 0 || tally_.failed == 0 ? fmt::format("{} of {} failed", failed, of)
+                                                      : fmt::format("{} of {} succeeded", tally_.succeeded, of);
+  if (tally_.failed == 0) text = fmt::format("{} of {} succeeded, fewer than `join` asks for", tally_.succeeded, of);
+  if (cancelled > 0) text += fmt::format(", {} cancelled", cancelled);
+  if (blocked_ > 0) text += fmt::format(", {} blocked", blocked_);
+  if (unstarted_ > 0) text += fmt::format(", {} not started", unstarted_);
+  const bool stopped_itself = draining_ && !drained_from_outside_ && unstarted_ > 0;
+  // What the group says itself goes before the command line.
+  if (stopped_itself)
+    text += group_.fail_fast == FailFast::Inherit ? " (-k keeps going)" : " (`fail_fast: false` keeps going)";
+  return text;
+}
+
+void Group::remember_status() {
   if (!group_.status_named) return;
-  Json group = Json::object();
-  group["counts"] = {
+  GroupStatus status;
+  status.counts = {
       {"total", tally_.total}, {"succeeded", tally_.succeeded},
       {"skipped", skipped_},   {"cancelled", cancelled_},
       {"blocked", blocked_},   {"failed", tally_.settled() - tally_.succeeded - skipped_ - cancelled_ - blocked_}};
-  if (ends_early(group_.join)) group["winner"] = winners().json();
-  if (group_.items_named) describe(group);
-  settled_.more = std::make_shared<const Json>(std::move(group));
+  if (ends_early(group_.join)) status.winner = std::make_shared<const Json>(winners().json());
+  if (group_.children_named) {
+    status.of = children_are();
+    status.children = children(group_.outputs_named);
+    status.tells_order = machine().rules().groups_tell_order();
+  }
+  settled_.group = std::make_shared<const GroupStatus>(std::move(status));
+}
+
+void Group::amend() {
+  if (!machine().rules().items_are_their_steps() || !opened_) return;
+  if (!settled_.group) remember_status();  // it was cancelled
+  settled_.within = attempts_;
+  if (settled_.state == State::Cancelled && tally_.total > 0 && unstarted_ == tally_.total) settled_.started_at = {};
 }
 
 void Group::stop(const std::string& reason) {

@@ -15,7 +15,8 @@ class GroupStep : public LivingStep {
   FailFast fail_fast = FailFast::Inherit;  ///< as written on this group
   FailFast inherited = FailFast::Drain;    ///< nearest value written around it
   bool status_named = true;                ///< an expression may look at $status.x
-  bool items_named = true;                 ///< likewise at its items or branches
+  bool children_named = true;              ///< likewise at how its items or branches came out
+  bool outputs_named = true;               ///< and at what they put out
 };
 
 class Group : public Life {
@@ -49,8 +50,9 @@ class Group : public Life {
   virtual Value output() const = 0;
   /// Name or key of who won; a list of them where several are needed.
   virtual Value winners() const = 0;
-  /// Adds {branches} or {items} for $status.
-  virtual void describe(Json& group) const = 0;
+  virtual GroupStatus::Of children_are() const = 0;
+  /// How they came out, and what they put out as far as |outputs|.
+  virtual std::vector<ChildStatus> children(bool outputs) const = 0;
   /// Errors of the first |most| children that failed and count, in journal order.
   virtual std::vector<Failure> failures(std::size_t most) const = 0;
   /// A body reports its first failure as its own; other groups report a `group` error with causes.
@@ -59,6 +61,7 @@ class Group : public Life {
   void stop(const std::string& reason) override;
   void drain_work() override;
   void timed_out() override;
+  void amend() override;
 
   /// Nothing new starts any more, but for observers.
   bool draining() const { return draining_; }
@@ -71,12 +74,16 @@ class Group : public Life {
 
  private:
   void finish_as(Verdict verdict);
-  void remember_counts();
+  void remember_status();
+  std::string failure_text() const;
 
   const GroupStep& group_;
   Tally tally_;
   Verdict verdict_ = Verdict::Open;
   std::size_t cancelled_ = 0, blocked_ = 0, skipped_ = 0;
+  std::size_t unstarted_ = 0;  ///< of the cancelled
+  int attempts_ = 0;           ///< of all of them
+  bool opened_ = false;
   bool draining_ = false;
   bool drained_from_outside_ = false;
   bool timed_out_ = false;

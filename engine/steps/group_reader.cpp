@@ -194,12 +194,16 @@ std::unique_ptr<LivingStep> read_for_each(Reading& reading, const Node& node) {
     return step;
   }
   bool outer = std::exchange(reading.in_unsized_for_each, !step->concurrency.written());
+  bool inside = std::exchange(reading.in_for_each, true);
   // `collect` sees the inner steps, and the output of the item as `.`.
-  step->body = reading.body(*body, "do", [&] {
+  std::unique_ptr<GraphStep> of_item = reading.body(*body, "do", [&] {
     Reading::Binding output(reading, {"."});
     if (const Node* key = node.find("collect")) step->collect = reading.value(*key);
   });
+  if (of_item) of_item->of_item = true;
+  step->body = std::move(of_item);
   reading.in_unsized_for_each = outer;
+  reading.in_for_each = inside;
   return step;
 }
 

@@ -84,10 +84,7 @@ void Life::finish(Outcome outcome, std::string reason, Said said) {
       outcome = {State::Failed, std::move(outcome.output), std::move(failure)};
       said = Said::Nothing;
     }
-  if (outcome.failure && outcome.failure->step.empty()) {
-    outcome.failure->step = path();
-    outcome.failure->attempt = settled_.attempts;
-  }
+  if (outcome.failure && outcome.failure->step.empty()) outcome.failure->step = path();
   bool good = outcome.state == State::Succeeded || outcome.state == State::Skipped;
   if (saga_ && !good && saga_->scope.waits() && machine().phase() == Machine::Phase::Running) {
     stage_ = Stage::Undo;
@@ -141,6 +138,7 @@ void Life::settle(Outcome outcome, std::string reason, Said said) {
   settled_.ended_at = machine().now();
   settled_.output = outcome.output;
   settled_.failure = outcome.failure ? std::make_shared<const Failure>(*outcome.failure) : nullptr;
+  amend();
   hand_over(false);
   remember();
   hold_foreseen();
@@ -181,6 +179,7 @@ void Life::cancel(const std::string& reason) {
   machine().disarm(*this, TimerKind::Timeout);
   settled_ = stopped(std::move(settled_), reason, path());
   settled_.ended_at = machine().now();
+  amend();
   hand_over(true);
   remember();
   hold_foreseen();
@@ -209,8 +208,18 @@ void Life::reopen(std::string_view) {
   settled_.failure.reset();
   settled_.output = Value();
   stood_in_ = false;
+  settled_.group.reset();
   error_.reset();
   stage_ = Stage::Begun;
+}
+
+void Life::name_open(std::vector<std::string>& paths) const {
+  if (is_settled()) return;
+  const std::size_t before = paths.size();
+  if (stage_ == Stage::Begun) name_open_within(paths);
+  if (fallback_) fallback_->name_open(paths);
+  if (saga_ && saga_->compensation) saga_->compensation->name_open(paths);
+  if (paths.size() == before) paths.push_back(path());
 }
 
 Frame::Bound Life::bind(const Reference& reference) const {

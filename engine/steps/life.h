@@ -47,6 +47,7 @@ class Life : public Frame {
 
   void start() final;
   void on_child(Frame& child) override;
+  void name_open(std::vector<std::string>& paths) const final;
   void on_timer(TimerKind timer) override;
   void cancel(const std::string& reason) final;
   void drain() final;
@@ -59,6 +60,8 @@ class Life : public Frame {
   /// How much of a settling the journal knows already.
   enum class Said { Nothing, All };
 
+  /// name_open() of the steps within that have begun and are open.
+  virtual void name_open_within(std::vector<std::string>& paths) const { (void)paths; }
   /// The kind's work; ends in finish(), now or later.
   virtual void begin() = 0;
   /// Ends what begin() began and has not finished; the step itself is settled by the caller.
@@ -77,6 +80,8 @@ class Life : public Frame {
   /// Whether something below that is kept has failed and counts.
   virtual bool failed_inside() const { return false; }
 
+  /// |settled_| is as it will stay, but for what only the kind knows of it.
+  virtual void amend() {}
   /// Whether anything it did may have had an effect.
   virtual bool has_acted() const { return settled_.started_at != Instant{}; }
 

@@ -94,8 +94,10 @@ class Outliner {
         if (handler) inside(*handler, {child_path(place.path, name), place.depth, place.parent, name});
     } else if (const auto* sub = dynamic_cast<const WorkflowStep*>(&step)) {
       const std::string outer = std::exchange(file_, sub->child->path);
+      const bool shared = std::exchange(shared_, sub->shares_cpus || (sub->follows_file && shared_));
       inside(*sub->child->workflow.root, place);
       file_ = outer;
+      shared_ = shared;
     }
   }
 
@@ -132,7 +134,7 @@ class Outliner {
       row.keyed = each->key.has_value();
       if (const auto* body = dynamic_cast<const LivingStep*>(each->body.get())) row.atomic = body->options.atomic;
     } else if (const auto* process = dynamic_cast<const ProcessStep*>(&step)) {
-      row.shares_cpus = process->shares_cpus;
+      row.shares_cpus = process->shares_cpus || (process->follows_file && shared_);
     }
     rows.push_back(std::move(row));
     Place below{place.path, place.depth + 1, number, ""};
@@ -177,6 +179,7 @@ class Outliner {
   }
 
   bool in_item_ = false;  ///< the next body is that of an item
+  bool shared_ = false;   ///< the file is run by a step that shares the CPUs with others
   std::string file_;      ///< that the steps stand in
 };
 

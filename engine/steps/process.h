@@ -14,6 +14,7 @@ class ProcessStep : public EffectStep {
                                       const std::string& key, const std::string& next) const override;
   ReservePlace reservation() const override { return {"", true, shares_cpus}; }
   const char* default_output() const override { return "value"; }
+  bool shares_with_file() const override { return follows_file; }
 
   std::optional<std::string> script;  ///< of `shell`, never interpolated
   std::vector<std::string> interpreter{"bash", "-euo", "pipefail"};
@@ -27,8 +28,9 @@ class ProcessStep : public EffectStep {
   std::vector<int> success_codes{0};
   Setting<Duration> kill_grace;
   std::int64_t max_output = 1 << 20;
-  bool leave = false;        ///< what it leaves running is meant to stay
-  bool shares_cpus = false;  ///< inside a for_each that wrote no `concurrency`
+  bool leave = false;         ///< what it leaves running is meant to stay
+  bool shares_cpus = false;   ///< inside a for_each that wrote no `concurrency`
+  bool follows_file = false;  ///< in no for_each of its file: shares them when the step that runs the file does
 };
 
 }  // namespace flowrun

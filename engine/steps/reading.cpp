@@ -14,9 +14,9 @@ namespace {
 
 constexpr std::array<const char*, 10> kRunFields{"id",         "name",       "dir",  "host",   "state",
                                                  "started_at", "elapsed_ms", "cpus", "undone", "failed"};
-constexpr std::array<const char*, 12> kStatusFields{"state",    "ok",         "output",      "error",
-                                                    "attempts", "started_at", "finished_at", "duration_ms",
-                                                    "by",       "winner",     "counts",      "branches"};
+constexpr std::array<const char*, 14> kStatusFields{"state",      "ok",          "output",      "error", "attempts",
+                                                    "started_at", "finished_at", "duration_ms", "by",    "winner",
+                                                    "counts",     "branches",    "order",       "failed"};
 
 /// Of `$status.x`, as far as it is always the same.
 const Json& status_schema() {

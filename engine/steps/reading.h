@@ -125,6 +125,7 @@ class Reading {
   std::map<std::string, int> later_vars;  ///< that are not read yet, with their lines
   std::set<std::string> secret_inputs;    ///< what they hold is named as a secret only
   bool secrets_allowed = false;           ///< where an expression may be a secret alone
+  bool in_for_each = false;               ///< of this file
   bool in_unsized_for_each = false;
   /// When what is being read will be evaluated: defaults of inputs before there are any, `vars` at the start.
   enum class Moment { Inputs, Vars, Run };

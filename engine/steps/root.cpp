@@ -34,6 +34,7 @@ class HandlerFrame : public Frame {
   }
   void cancel(const std::string& reason) override { body_->cancel(reason); }
   void drain() override { body_->drain(); }
+  void name_open(std::vector<std::string>& paths) const override { body_->name_open(paths); }
   std::optional<Settled> look(std::string_view rest) const override { return body_->look(rest); }
 
  private:
@@ -62,7 +63,7 @@ class RootFrame : public Frame {
   }
 
   void on_child(Frame& child) override {
-    if (is_settled()) return;  // it ended in the turn in which all was given up
+    if (is_settled() && !tidying_) return;  // it ended in the turn in which all was given up
     if (&child == body_.get()) {
       if (stage_ == Stage::Body) body_ended(body_->settled());
       return;
@@ -123,13 +124,30 @@ class RootFrame : public Frame {
   bool has_undos() const override { return scope_.waits(); }
   /// A sub-workflow is no scope: what it has done is undone with what is around it.
   UndoScope* undo_scope() override { return handler_ || parent() ? nullptr : &scope_; }
+  /// Of a sub-workflow: for its parent it is over, its handlers run all the same, as undos do.
   void cancel(const std::string& reason) override {
+    if (tidying_) {
+      tidying_ = false;
+      if (handler_) handler_->cancel(reason);
+      return;
+    }
     if (is_settled()) return;
+    if (tidies(reason)) return give_up(reason);
     if (Frame* running = handler_ ? handler_.get() : body_.get()) running->cancel(reason);
     machine().disarm(*this, TimerKind::Timeout);
     settled_ = stopped(std::move(settled_), reason, base_);
     settled_.ended_at = machine().now();
   }
+  void name_open(std::vector<std::string>& paths) const override {
+    const std::size_t before = paths.size();
+    if (compensation_) {
+      compensation_->name_open(paths);
+    } else if (Frame* running = handler_ ? handler_.get() : body_.get()) {
+      running->name_open(paths);
+    }
+    if (paths.size() == before && !is_settled()) paths.push_back(path().empty() ? "the run" : base_);
+  }
+  bool shares_cpus() const override { return !tidying_ && parent() && parent()->shares_cpus(); }
   /// What is half done is not left so: handlers run.
   void drain() override {
     if (!handler_ && body_) body_->drain();
@@ -148,12 +166,16 @@ class RootFrame : public Frame {
     cancel_.reset();
     handler_.reset();
     handlers_.clear();
+    tidying_ = false;
     generation_ = machine().next_generation();
     arm_timeout();
     body_->reopen(only);
   }
 
-  int generation() const override { return handler_ && generation_ > 0 ? generation_ : Frame::generation(); }
+  int generation() const override {
+    if (tidying_) return generation_;
+    return handler_ && generation_ > 0 ? generation_ : Frame::generation();
+  }
 
   const std::string& place() const override { return file_ ? file_->folder : Frame::place(); }
 
@@ -209,6 +231,40 @@ class RootFrame : public Frame {
   }
   /// In this order; what does not apply is passed over.
   enum class Stage { Body, Undo, OnFailure, Finally, Over };
+
+  static bool out_of_time(const std::string& reason) { return reason == "timeout" || reason == "deadline"; }
+
+  /// Whether something is to run yet when the file is given up for |reason|.
+  bool tidies(const std::string& reason) const {
+    if (!parent() || !body_ || !machine().may_tidy()) return false;
+    if (stage_ == Stage::Finally) return true;
+    return root_.finally || (out_of_time(reason) && root_.on_failure);
+  }
+
+  void give_up(const std::string& reason) {
+    machine().disarm(*this, TimerKind::Timeout);
+    // What runs now has the keys of this try, whatever becomes of the step.
+    if (generation_ == 0) generation_ = Frame::generation();
+    if (stage_ == Stage::Body) {
+      body_->cancel(reason);
+      verdict_ = stopped(body_->settled(), reason, base_);
+      if (out_of_time(reason)) {
+        verdict_.state = State::Failed;
+        verdict_.failure =
+            std::make_shared<const Failure>(Failure{reason, "the sub-workflow was out of time", base_, 0, {}});
+      }
+    }
+    settled_ = stopped(std::move(settled_), reason, base_);
+    settled_.ended_at = machine().now();
+    tidying_ = true;
+    machine().tidy(*this);
+    if (stage_ == Stage::Body) return next();
+    // Who is cancelled has not failed: `on_failure` is not for that.
+    if (stage_ != Stage::OnFailure || out_of_time(reason)) return;
+    handler_->cancel(reason);
+    handlers_.push_back(std::move(handler_));
+    next();
+  }
 
   bool settled() const { return is_settled(); }
   static Failure cancelled(std::string message) { return {"cancelled", std::move(message), "", 0, {}}; }
@@ -294,6 +350,10 @@ class RootFrame : public Frame {
   }
 
   void settle() {
+    if (tidying_) {
+      tidying_ = false;
+      return machine().tidied(*this);
+    }
     settled_.failure = failure();
     settled_.state = state();
     settled_.ended_at = machine().now();
@@ -341,6 +401,7 @@ class RootFrame : public Frame {
   std::vector<std::unique_ptr<Frame>> handlers_;  ///< that are over
   int generation_ = 0;                            ///< of the handlers: they run again at each end
   Duration span_{0};
+  bool tidying_ = false;  ///< it is settled, and its handlers run
 };
 
 }  // namespace

@@ -61,6 +61,9 @@ class SwitchFrame : public Life {
   void stop(const std::string& reason) override {
     if (body_) body_->cancel(reason);
   }
+  void name_open_within(std::vector<std::string>& paths) const override {
+    if (body_) body_->name_open(paths);
+  }
   void drain_work() override {
     if (body_) body_->drain();
   }

@@ -25,6 +25,7 @@ class UndoFrame : public Frame {
   }
   void cancel(const std::string& reason) override { step_->cancel(reason); }
   void drain() override {}
+  void name_open(std::vector<std::string>& paths) const override { step_->name_open(paths); }
   int generation() const override { return generation_; }
   const std::string& place() const override { return place_; }
   Bound bind(const Reference& reference) const override {

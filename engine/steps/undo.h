@@ -68,6 +68,9 @@ class Compensation : public Frame {
   /// What runs is stopped; it is among the rest.
   void cancel(const std::string& reason) override;
   void drain() override {}
+  void name_open(std::vector<std::string>& paths) const override {
+    current_ ? current_->name_open(paths) : Frame::name_open(paths);
+  }
   Bound bind(const Reference& reference) const override;
 
   /// What is not undone: tried in vain, or not tried.

@@ -18,6 +18,11 @@ class WorkflowFrame : public Work {
   WorkflowFrame(Machine& machine, Frame* parent, const WorkflowStep& step, std::string path)
       : Work(machine, parent, step, std::move(path)), sub_(step) {}
 
+  /// What is still to be tidied up of its file goes on without it.
+  ~WorkflowFrame() override {
+    if (root_ && this->machine().is_tidying(*root_)) this->machine().keep(std::move(root_));
+  }
+
   void on_quiet() override;
   void on_child(Frame& child) override;
   void on_timer(TimerKind timer) override;
@@ -25,6 +30,7 @@ class WorkflowFrame : public Work {
   int generation() const override { return generation_ > 0 ? generation_ : Work::generation(); }
   std::optional<Settled> look(std::string_view rest) const override;
   Way way_to(const std::string& target) const override;
+  bool shares_cpus() const override { return sub_.shares_cpus || (sub_.follows_file && Work::shares_cpus()); }
 
  protected:
   /// A try takes no place: its steps do. What an earlier try has given up must have ended, the paths are the same.
@@ -37,6 +43,9 @@ class WorkflowFrame : public Work {
   bool keeps_raw() const override { return true; }
   bool shows_output() const override { return true; }
   bool failed_inside() const override { return root_ && root_->has_failed(); }
+  void name_open_within(std::vector<std::string>& paths) const override {
+    if (root_ && !waits_) root_->name_open(paths);
+  }
 
  private:
   bool arm_limits();
@@ -221,7 +230,9 @@ void WorkflowFrame::reopen(std::string_view only) {
   if (!root_ || (succeeded && !inside && !machine().undone_below(path()))) return try_now();
   // It goes on where it stood, in the try that it was in.
   --budget_from_;
-  if (arm_limits()) root_->reopen(only);
+  if (!arm_limits()) return;
+  machine().give_back(*root_, *this);
+  root_->reopen(only);
 }
 
 Frame::Way WorkflowFrame::way_to(const std::string& target) const {

@@ -17,6 +17,8 @@ class WorkflowStep : public WorkStep {
 
   const Definition* child = nullptr;  ///< lent by who has loaded the files
   ValueTemplate with;                 ///< a map; null: nothing is given
+  bool shares_cpus = false;           ///< inside a for_each that wrote no `concurrency`
+  bool follows_file = false;          ///< in no for_each of its file: as the step that runs that one
 };
 
 }  // namespace flowrun

@@ -102,6 +102,8 @@ std::unique_ptr<LivingStep> read_workflow(Reading& reading, const Node& node) {
   }
   if (child) check_inputs(reading, *child, path, with);
   step->child = child;
+  step->shares_cpus = reading.in_unsized_for_each;
+  step->follows_file = !reading.in_for_each;
   read_work(reading, *step, node, {"child"});
   return step;
 }

@@ -13,6 +13,7 @@
 #include "engine/history.h"
 #include "engine/machine/frame.h"
 #include "engine/machine/machine.h"
+#include "engine/model/path.h"
 #include "tests/machine/random_workflow.h"
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
@@ -66,6 +67,8 @@ class Play : public DecisionSink {
     if (std::holds_alternative<RunEnded>(decision.what) && machine_.work_in_flight())
       throw std::runtime_error("the run ended before its steps");
   }
+
+  const Machine& machine() const { return machine_; }
 
   std::vector<Entry> log;
   int reopened_ = 0;
@@ -196,6 +199,51 @@ bool model_succeeds(const GroupSpec& spec, const std::map<std::string, std::stri
   return ok == n;
 }
 
+/// Whether the step at |path| tidies up a file within |group|: that happens at any end.
+bool of_handler(const std::string& path, const std::string& group) {
+  return path.find("/finally/", group.size()) != std::string::npos ||
+         path.find("/on_failure/", group.size()) != std::string::npos;
+}
+
+/// What `$status` of a group says is what its children say, and what the entries say to people.
+/// |withdrawn|: paths of attempts that did not begin, which those who had given them up could not know. |anew|: steps
+/// ran again under the same paths, and of those that did not begin again the entries tell the old end.
+void check_status(const std::string& path, const Settled& settled, const History& history,
+                  const std::set<std::string>& withdrawn, bool anew) {
+  if (!settled.group || settled.group->of == GroupStatus::Of::Body) return;
+  const bool items = settled.group->of == GroupStatus::Of::Items;
+  const Json status = status_json(settled, "");
+  std::map<std::string, int> counts;
+  std::set<std::string> ended, failed;
+  for (const ChildStatus& child : settled.group->children) {
+    const std::string state(to_string(child.settled.state));
+    ++counts[state];
+    if (state == "failed" || state == "succeeded") ended.insert(child.name);
+    if (state == "failed") failed.insert(child.name);
+    const std::string below = items ? item_path(path, child.name) : child_path(path, child.name);
+    if (!items) check_status(below, child.settled, history, withdrawn, anew);
+    const Json& shown =
+        items ? status["items"][&child - settled.group->children.data()] : status["branches"][child.name];
+    if (shown["state"] != state || shown["ok"] != (state == "succeeded") || shown["attempts"] != child.settled.attempts)
+      throw std::runtime_error(fmt::format("{} is shown as {}", below, shown.dump()));
+    const StepHistory* told = history.find(below);
+    if (!told || anew) continue;
+    const std::string view(to_string(told->state));
+    const bool counted = told->attempts == child.settled.attempts || withdrawn.count(below) > 0;
+    if (view != state || !counted)
+      throw std::runtime_error(fmt::format("{} is {} after {} to the machine, {} after {} to the entries", below, state,
+                                           child.settled.attempts, view, told->attempts));
+  }
+  for (const char* state : {"succeeded", "failed", "skipped", "cancelled", "blocked"})
+    if (status["counts"][state] != counts[state])
+      throw std::runtime_error(fmt::format("{} counts {}", path, status["counts"].dump()));
+  std::set<std::string> order, named;
+  for (const Json& name : status["order"]) order.insert(name.get<std::string>());
+  for (const Json& one : status["failed"]) named.insert(one["key"].get<std::string>());
+  if (order != ended || named != failed || status["order"].size() != ended.size())
+    throw std::runtime_error(fmt::format("{} says {} and {}", path, status["order"].dump(), status["failed"].dump()));
+}
+
 /// Reads the log as a person would and holds each group against the model.
 void check_log(const std::vector<Entry>& log, const std::map<std::string, GroupSpec>& groups) {
   std::map<std::string, std::string> states;
@@ -219,7 +267,7 @@ void check_log(const std::vector<Entry>& log, const std::map<std::string, GroupS
       ++open[entry.path];
       states.erase(entry.path);
       for (const std::string& group : over)
-        if (!entry.path.ends_with(".undo") && entry.path.size() > group.size() &&
+        if (!entry.path.ends_with(".undo") && !of_handler(entry.path, group) && entry.path.size() > group.size() &&
             entry.path.compare(0, group.size(), group) == 0 &&
             (entry.path[group.size()] == '/' || entry.path[group.size()] == '['))
           throw std::runtime_error(entry.path + " starts after its group " + group + " has settled");
@@ -271,7 +319,11 @@ TEST_CASE("twenty thousand random runs: no contradiction, no hang, every join as
     RandomWorkflow workflow(random);
     INFO("FLOWRUN_SEED=" << seed + round << "\n" << workflow.text);
     for (const auto& [name, file] : workflow.files) UNSCOPED_INFO(name << ":\n" << file);
-    std::unique_ptr<Loaded> loaded = load_text(workflow.text, workflow.files);
+    // As for questions: every group is to tell how it came out.
+    Diagnostics diagnostics({"random.yaml", workflow.text});
+    std::optional<Loaded> loaded = load("/nowhere/random.yaml", diagnostics, nullptr, Lints::No, true, &workflow.files);
+    INFO(diagnostics.text());
+    REQUIRE(loaded);
     NoJq no_jq;
     for (int again = 0; again < 20; ++again) {
       Play play(*loaded, random);
@@ -279,6 +331,17 @@ TEST_CASE("twenty thousand random runs: no contradiction, no hang, every join as
       try {
         play.to_the_end();
         check_log(play.log, workflow.groups);
+        History history;
+        bool anew = false;
+        std::set<std::string> withdrawn;
+        for (const Entry& entry : play.log) {
+          history.add(entry);
+          if (entry.kind == "withdrawn") withdrawn.insert(entry.path);
+          anew = anew || entry.kind == "run_reopened" || entry.kind == "run_undone" ||
+                 (entry.kind == "child" && entry.attempt > 1);
+        }
+        for (const auto& [path, group] : workflow.groups)
+          if (auto settled = play.machine().look(path)) check_status(path, *settled, history, withdrawn, anew);
         std::size_t prefix = play.log.empty() ? 0 : random() % (play.log.size() + 1);
         replay_prefix(*loaded, play.log, prefix, no_jq);
         replay_prefix(*loaded, play.log, play.log.size(), no_jq);

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
 #include <utility>
+
+#include "engine/model/path.h"
 
 namespace flowrun::test {
 
@@ -111,15 +114,19 @@ class Generator {
       }
     } else if (kind < 96) {
       GroupSpec spec;
-      int n = below(random_, 4);
-      text += in + fmt::format("for_each: {}\n", n) + in + fmt::format("concurrency: {}\n", 1 + below(random_, 3)) +
-              in + "do:\n";
-      bool ignored = false;
-      std::string name = fresh();
-      for (int i = 0; i < n; ++i) spec.children.push_back(fmt::format("{}[{}]", path, i));
-      text += pad(indent + 2) + name + ":\n" + step(indent + 4, path, 9, ignored);
-      text += join(indent, spec);
-      // The items' own states are not in the entries; their groups are checked by the scenarios.
+      text += in + "for_each: " + items(path, spec) + "\n" + in +
+              fmt::format("concurrency: {}\n", 1 + below(random_, 3)) + in + "do:\n";
+      bool tolerated_ones = false;
+      if (percent(random_, 50)) {
+        // An item of one step comes out as that does.
+        text += step(indent + 2, path, 9, tolerated_ones, &spec);
+        if (tolerated_ones) spec.tolerated.insert(spec.children.begin(), spec.children.end());
+        text += join(indent, spec);
+        groups[path] = spec;
+      } else {
+        // Otherwise its state is not in the entries.
+        text += pad(indent + 2) + fresh() + ":\n" + step(indent + 4, path, 9, tolerated_ones) + join(indent, spec);
+      }
     } else if (kind >= 100) {
       text += in + "workflow: " + file(path, depth) + "\n" + in + "with: { flag: \"${ $input.flag }\" }\n";
       if (percent(random_, 40)) text += in + "retry: { attempts: 3, delay: 1s, on: [child, timeout] }\n";
@@ -147,6 +154,63 @@ class Generator {
       text += in + "continue_on_error: true\n";
       tolerated = true;
     }
+    return text;
+  }
+
+  /// A count, a map or a list of texts, with keys as hostile as there are.
+  std::string items(const std::string& path, GroupSpec& spec) {
+    const int n = below(random_, 4), form = below(random_, 3);
+    std::vector<std::string> keys{"",
+                                  "0",
+                                  "1",
+                                  "2",
+                                  "-1",
+                                  "]",
+                                  "[",
+                                  "[0]",
+                                  "]/x[",
+                                  "a/b",
+                                  "..",
+                                  ".undo",
+                                  ".fallback",
+                                  "x.undo",
+                                  "%",
+                                  "%5D",
+                                  "\"'",
+                                  "\\",
+                                  "\t",
+                                  "\x01",
+                                  "\x7f",
+                                  "\xc2\x9b",
+                                  "~",
+                                  " ",
+                                  "\xc3\xa9",
+                                  "\xf0\x9f\x90\xa2",
+                                  "null",
+                                  "true",
+                                  "1e3",
+                                  "finally",
+                                  "undo",
+                                  std::string(200, 'k') + "1",
+                                  std::string(200, 'k') + "2",
+                                  std::string(81, '/'),
+                                  "$steps",
+                                  "# no comment",
+                                  ": ",
+                                  "- "};
+    std::shuffle(keys.begin(), keys.end(), random_);
+    Json list = Json::array(), map = Json::object();
+    for (int i = 0; i < n; ++i) {
+      const std::string key = form == 0 ? std::to_string(i) : keys[static_cast<std::size_t>(i)];
+      list.push_back(key);
+      map[key] = i;
+      spec.children.push_back(item_path(path, key));
+    }
+    if (form == 0) return std::to_string(n);
+    // YAML has no pairs of surrogates, and takes these two only as escapes.
+    std::string text = (form == 1 ? list : map).dump();
+    for (const auto& [raw, escape] : {std::pair{"\x7f", "\\u007f"}, {"\xc2\x9b", "\\u009b"}})
+      if (std::size_t at = text.find(raw); at != std::string::npos) text.replace(at, std::strlen(raw), escape);
     return text;
   }
 

@@ -1,5 +1,8 @@
 #include "engine/model/path.h"
 
+#include <algorithm>
+#include <map>
+#include <random>
 #include <set>
 
 #include "tests/support/catch.h"
@@ -53,4 +56,57 @@ TEST_CASE("long keys are cut and still differ") {
       REQUIRE(path.size() > 2 + 80 + 1);
     }
   }
+}
+
+TEST_CASE("whatever the keys are, no two have the same path, and none looks like another step") {
+  const unsigned seed = std::random_device()();
+  INFO("seed " << seed);
+  std::mt19937 random(seed);
+  const std::string pieces[] = {"",
+                                "0",
+                                "1",
+                                "[",
+                                "]",
+                                "/",
+                                "%",
+                                "%5D",
+                                "%2F",
+                                ".",
+                                ".undo",
+                                ".fallback",
+                                "~",
+                                "'",
+                                "\"",
+                                "\\",
+                                "\t",
+                                "\n",
+                                std::string(1, '\0'),
+                                "\x7f",
+                                "\xc2\x9b",
+                                "\xc3\xa9",
+                                "\xf0\x9f\x90\xa2",
+                                "$x",
+                                " ",
+                                std::string(60, 'k'),
+                                std::string(81, '/')};
+  std::map<std::string, std::string> keys;  // by path
+  for (int i = 0; i < 20000; ++i) {
+    std::string key;
+    for (unsigned n = random() % 5; n > 0; --n) key += pieces[random() % std::size(pieces)];
+    const std::string path = item_path("x", key);
+    const auto [known, fresh] = keys.emplace(path, key);
+    REQUIRE((fresh || known->second == key));
+    REQUIRE((path.starts_with("x[") && path.ends_with("]")));
+    REQUIRE(path.size() < 100);
+    const std::string inside = path.substr(2, path.size() - 3);
+    REQUIRE(inside.find_first_of("[]/") == std::string::npos);
+    REQUIRE(std::none_of(inside.begin(), inside.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }));
+    REQUIRE(is_below(path, "x"));
+    REQUIRE(is_below(child_path(path, "y"), path));
+    for (const auto& [other, of] : {*keys.begin(), *keys.rbegin()}) {
+      REQUIRE(is_below(other, path) == (of == key));
+      REQUIRE(is_below(child_path(other, "y"), path) == (of == key));
+    }
+  }
+  CHECK(keys.count("x[]") == 1);
 }

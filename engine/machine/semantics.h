@@ -1,0 +1,25 @@
+// What a run decides otherwise than runs of older programs: each rule and the number from which it holds. A run keeps
+// the number that it was started with, so that its replay stays as it was. Knows nothing of what the rules are about.
+#pragma once
+
+namespace flowrun {
+
+/// `semantics` of RunStarted.
+struct Semantics {
+  static constexpr int kOldest = 1;
+  static constexpr int kNewest = 2;
+  int number = kNewest;
+
+  static bool known(int number) { return number >= kOldest && number <= kNewest; }
+
+  /// An empty key is a key, not the index; only the one step of an item has the path of the item.
+  bool paths_differ() const { return number >= 2; }
+  /// An item of one step comes out as its step does, and groups count the attempts in them.
+  bool items_are_their_steps() const { return number >= 2; }
+  /// `$status` of a group has `order` and `failed`, its error tells who failed from who did not start.
+  bool groups_tell_order() const { return number >= 2; }
+  /// The handlers of a sub-workflow run also when its step is given up.
+  bool files_tidy_up() const { return number >= 2; }
+};
+
+}  // namespace flowrun

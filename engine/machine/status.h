@@ -1,0 +1,62 @@
+// What is left of a step that has settled, and what `$status` shows of it. JSON is made of what an expression names,
+// and of nothing else: the outputs of a group's children may be large. Knows no frames.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "engine/model/outcome.h"
+
+namespace flowrun {
+
+struct GroupStatus;
+
+/// What is left of a frame that has settled; all that `$steps` and `$status` of it can show.
+struct Settled {
+  State state = State::Pending;
+  bool tolerated = false;  ///< failed with continue_on_error: recorded, not counted
+  int attempts = 0;        ///< of its own
+  int within = 0;          ///< of the steps in a group
+  Instant started_at{}, ended_at{};
+  Value output;
+  std::shared_ptr<const Failure> failure;
+  std::shared_ptr<const Json> more;          ///< of a wait: by
+  std::shared_ptr<const GroupStatus> group;  ///< of groups, where an expression looks at their status
+
+  bool counts() const { return state != State::Skipped && !tolerated; }
+  /// Whether a step that uses its output may run.
+  bool lets_through() const { return state == State::Succeeded || state == State::Skipped || tolerated; }
+};
+
+/// A branch, or an item with its number and what it is of.
+struct ChildStatus {
+  std::string name;  ///< of the branch, or the key of the item
+  Value item;
+  Settled settled;
+  std::uint64_t order = 0;  ///< of settling
+};
+
+/// How the children of a group came out.
+struct GroupStatus {
+  enum class Of { Body, Branches, Items };
+  Of of = Of::Body;
+  Json counts;                         ///< {total, succeeded, failed, skipped, cancelled, blocked}
+  std::shared_ptr<const Json> winner;  ///< of a group that ends with its winners
+  std::vector<ChildStatus> children;   ///< as written; empty when nobody looks at them
+  bool tells_order = false;            ///< and who has failed
+
+  /// Adds what there is to |status|; only |field| of it when given.
+  void show(Json& status, std::string_view field) const;
+};
+
+/// `$status.x` of a step that stands like this; only |field| of it when given.
+Json status_json(const Settled& settled, std::string_view field);
+
+/// `$steps.NAME` of a step that stands like this.
+std::variant<Value, Failure> output_of(const Settled& settled, const std::string& name);
+
+}  // namespace flowrun

@@ -1,0 +1,62 @@
+// A run of an older program is replayed by the rules it was started with. The journal in semantics_1/ was written by
+// the last program that knew nothing else: items that count as succeeded, an empty key, a switch inside an item, a
+// sub-workflow that lost a race.
+#include <fstream>
+#include <sstream>
+
+#include "engine/jq/jq.h"
+#include "tests/support/catch.h"
+#include "tests/support/replay_prefix.h"
+#include "tests/support/scenario.h"
+
+namespace flowrun::test {
+namespace {
+
+std::string content_of(const std::string& name) {
+  std::ifstream in(FLOWRUN_SOURCE_DIR "/tests/machine/semantics_1/" + name);
+  REQUIRE(in);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::vector<Entry> entries_of(const std::string& name) {
+  std::istringstream lines(content_of(name));
+  std::vector<Entry> entries;
+  for (std::string line; std::getline(lines, line);) {
+    const Json json = Json::parse(line);
+    Entry entry;
+    entry.seq = static_cast<std::int64_t>(entries.size()) + 1;
+    entry.at = from_millis(json.at("at").get<std::int64_t>());
+    entry.kind = json.at("kind").get<std::string>();
+    entry.path = json.value("path", "");
+    entry.attempt = json.value("attempt", 0);
+    entry.data = json.value("data", Json::object()).dump();
+    if (json.contains("value")) entry.value = Value(json["value"]);
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+}  // namespace
+
+TEST_CASE("a run that an older program started is replayed as it was decided") {
+  const std::unique_ptr<Loaded> loaded = load_text(content_of("run.yaml"), {{"sub.yaml", content_of("sub.yaml")}});
+  const std::vector<Entry> entries = entries_of("journal.jsonl");
+  REQUIRE(entries.size() > 40);
+  const std::unique_ptr<Evaluator> jq = make_jq(loaded->programs);
+  for (std::size_t count = 0; count <= entries.size(); ++count) {
+    INFO(count << " entries");
+    CHECK_NOTHROW(replay_prefix(*loaded, entries, count, *jq));
+  }
+}
+
+TEST_CASE("the same run is decided otherwise today") {
+  const std::unique_ptr<Loaded> loaded = load_text(content_of("run.yaml"), {{"sub.yaml", content_of("sub.yaml")}});
+  std::vector<Entry> entries = entries_of("journal.jsonl");
+  Json data = Json::parse(entries.front().data);
+  data["semantics"] = Machine::kSemantics;
+  entries.front().data = data.dump();
+  const std::unique_ptr<Evaluator> jq = make_jq(loaded->programs);
+  CHECK_THROWS(replay_prefix(*loaded, entries, entries.size(), *jq));
+}
+
+}  // namespace flowrun::test
