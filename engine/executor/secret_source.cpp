@@ -129,7 +129,7 @@ SecretFound read_secret(const SecretSource& source, const std::string& folder, c
     if (!found.value->empty() && found.value->back() == '\r') found.value->pop_back();
   }
   if (found.value && (!is_utf8(*found.value) || found.value->find('\0') != std::string::npos))
-    return {std::nullopt, what + " is not text in UTF-8; keep bytes as base64"};
+    return {std::nullopt, what + " is not text in UTF-8; keep bytes as base64", false};
   // An unset secret of a CI system is an empty variable.
   if (found.value && found.value->empty()) return {std::nullopt, what + " is empty", false};
   return found;
