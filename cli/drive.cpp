@@ -234,7 +234,7 @@ int Drive::report_end(Run& run, bool printed) {
   const RunRecord& record = run.record();
   if (!context_.quiet && options_.progress != "none")
     std::fprintf(stderr, "%s\n",
-                 fmt::format("{} {:<9} {:<24} {}  {}  {} ok, {} failed", clock_text(wall()),
+                 fmt::format("{} {:<9} {:<24} {}  {}  {} ok, {} failed", clock_text(wall(), began_),
                              outcome.ok() ? "ok" : to_string(outcome.state), "run", record.id,
                              for_people(wall() - began_), tally_.ok(), tally_.failed())
                      .c_str());

@@ -126,7 +126,11 @@ bool colored(const std::string& choice, std::FILE* stream) {
   return isatty(fileno(stream)) && terminal && std::strcmp(terminal, "dumb") != 0;
 }
 
-std::string clock_text(Instant at) { return fmt::format("{}.{:03}", local(at, "%H:%M:%S"), to_millis(at) % 1000); }
+std::string clock_text(Instant at, Instant now) {
+  if (now == Instant{}) now = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
+  const bool today = local(at, "%F") == local(now, "%F");
+  return fmt::format("{}.{:03}", local(at, today ? "%H:%M:%S" : "%F %H:%M:%S"), to_millis(at) % 1000);
+}
 
 std::string date_text(Instant at) { return local(at, "%Y-%m-%d %H:%M:%S"); }
 
@@ -161,7 +165,8 @@ EntryLine described(const Entry& entry, bool full) {
     } else if (entry.attempt > 1) {
       join(line.detail, fmt::format("try {}", entry.attempt));
     }
-    if (data.contains("rerun")) join(line.detail, fmt::format("again after a crash ({})", data["rerun"].get<int>()));
+    if (data.contains("rerun"))
+      join(line.detail, fmt::format("again, had begun before ({})", data["rerun"].get<int>()));
     if (data.contains("input") && data["input"].contains("size"))
       join(line.detail, fmt::format("input of {} bytes", data["input"]["size"].get<std::int64_t>()));
   } else if (kind == "timer") {
@@ -212,6 +217,10 @@ EntryLine described(const Entry& entry, bool full) {
   } else if (kind == "run_started") {
     line = {"run", data.value("id", ""), "started"};
     if (data.contains("forked_of")) line.detail = "forked of " + data["forked_of"].get<std::string>();
+  } else if (kind == "run_frozen") {
+    line = {"run", "frozen",
+            for_people(Duration(data.value("span_ms", std::int64_t{0}))) +
+                "; flowrun did not run, and limits of work do not count that"};
   } else if (kind == "run_resumed") {
     line = {"run", "resumed", "after " + for_people(Duration(data.value("down_ms", std::int64_t{0})))};
     if (data.contains("cancel")) line = {"run", "cancel", "by " + data["cancel"].value("by", "")};
@@ -270,8 +279,9 @@ Json step_json(const StepHistory& step) {
   if (step.started_at != Instant{}) json["started_at"] = timestamp(step.started_at);
   if (step.ended_at != Instant{} && is_terminal(step.state)) {
     json["finished_at"] = timestamp(step.ended_at);
-    json["duration_ms"] = (step.ended_at - step.started_at).count();
+    json["duration_ms"] = step.took.count();
   }
+  if (step.queued.count() > 0) json["queued_ms"] = step.queued.count();
   if (!step.what.empty()) json["what"] = step.what;
   if (!step.reason.empty()) json["reason"] = step.reason;
   if (step.undone) json["undone"] = true;
@@ -327,8 +337,7 @@ std::string failure_text(const RunRecord& run, const Failure& failure, const His
   } else if (step && step->attempts > 1) {
     text += fmt::format(" after {} tries", step->attempts);
   }
-  if (step && step->attempts > 0 && step->ended_at >= step->started_at)
-    text += " in " + for_people(step->ended_at - step->started_at);
+  if (step && step->attempts > 0) text += " in " + for_people(step->took);
   // What was cancelled says so itself.
   text += failure.step.empty() && failure.type == "cancelled" ? " " + failure.message + "\n"
                                                               : fmt::format(": {} {}\n", failure.type, failure.message);

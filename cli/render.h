@@ -32,8 +32,8 @@ std::string result_text(const Value& value);
 /// Whether |stream| may be coloured: --color, NO_COLOR, CLICOLOR_FORCE, a terminal.
 bool colored(const std::string& choice, std::FILE* stream);
 
-/// `08:45:12.481` in local time.
-std::string clock_text(Instant at);
+/// `08:45:12.481` in local time, with the date before it when that is not the one of |now|; left out: the present.
+std::string clock_text(Instant at, Instant now = {});
 /// `2026-11-23 08:45:12` in local time.
 std::string date_text(Instant at);
 /// One line, control characters blanked, cut to |width| columns.

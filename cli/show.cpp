@@ -19,6 +19,7 @@ struct ShowOptions {
   bool all = false;
 };
 
+constexpr Duration kLongInLine{100};    // for a place, before that is worth a word
 constexpr std::size_t kMostSteps = 60;  // of a large run only what is not well, and then so many
 
 const char* mark_of(State state) {
@@ -35,7 +36,8 @@ const char* mark_of(State state) {
 std::vector<std::string> step_row(const StepHistory& step) {
   const char* mark = mark_of(step.state);
   std::string state = step.undone ? "undone" : mark ? mark : std::string(to_string(step.state));
-  std::string took = is_terminal(step.state) && step.attempts > 0 ? for_people(step.ended_at - step.started_at) : "";
+  std::string took =
+      is_terminal(step.state) && (step.attempts > 0 || step.took.count() > 0) ? for_people(step.took) : "";
   std::string detail = step.failure && step.state == State::Failed ? step.failure->type + ": " + step.failure->message
                        : !step.what.empty()                        ? step.what
                                                                    : step.reason;
@@ -44,6 +46,7 @@ std::vector<std::string> step_row(const StepHistory& step) {
   } else if (step.attempts > 1) {
     detail = fmt::format("{} tries  {}", step.attempts, detail);
   }
+  if (step.queued >= kLongInLine) detail += fmt::format("  after {} in line", for_people(step.queued));
   if (step.due) detail += fmt::format("  until {}", clock_text(*step.due));
   return {"  " + state, step.path, step.kind, took, one_line(detail, 100)};
 }

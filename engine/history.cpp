@@ -40,6 +40,8 @@ void History::add(const Entry& entry) {
 }
 
 void History::take(const Entry& entry) {
+  note_idle(entry);
+  last_at_ = entry.at;
   if (entry.kind == "start") started(entry);
   if (entry.kind == "ended") ended(entry);
   if (entry.kind == "settled") settled(entry);
@@ -53,7 +55,9 @@ void History::take(const Entry& entry) {
       one.state = State::Pending;
       one.reason = "interrupted; runs again at resume";
     }
+    timing_of(one).counts_from.reset();
   }
+  if (entry.kind == "late") late(entry);
   if (entry.kind == "stop") {
     bool again = data_of(entry).value("reason", "") == "suspend";
     step(entry.path).state = again ? State::Pending : State::Cancelled;
@@ -62,10 +66,15 @@ void History::take(const Entry& entry) {
     std::string timer = data_of(entry).value("timer", "");
     if (timer == "limit" || entry.path.empty()) return;  // of no step
     StepHistory& one = step(entry.path);
+    Timing& timing = timing_of(one);
     one.due.reset();
     if (timer == "sleep") {
       one.state = State::Succeeded;
       one.ended_at = entry.at;
+      one.took = worked(entry.at) - timing.begun;
+    } else if ((timer == "retry" || timer == "poll") && timing.counts_from) {
+      one.took += worked(entry.at) - *timing.counts_from;
+      timing.counts_from.reset();
     }
   }
   if (entry.kind == "run_started" || entry.kind == "run_resumed" || entry.kind == "run_reopened" ||
@@ -91,8 +100,59 @@ StepHistory& History::step(const std::string& path) {
   if (fresh) {
     steps_.emplace_back();
     steps_.back().path = path;
+    timings_.emplace_back();
   }
   return steps_[place->second];
+}
+
+void History::note_idle(const Entry& entry) {
+  if (entry.kind == "run_resumed") idle_ += Duration(data_of(entry).value("down_ms", std::int64_t{0}));
+  if (entry.kind == "run_frozen") idle_ += Duration(data_of(entry).value("span_ms", std::int64_t{0}));
+  if (entry.kind == "run_reopened" || entry.kind == "run_undone") {
+    idle_ += entry.at - last_at_;
+    ++session_;
+    first_.clear();
+  }
+}
+
+void History::begin(StepHistory& step, Instant at) {
+  Timing& timing = timing_of(step);
+  if (step.started_at == Instant{} || timing.session != session_) {
+    timing = Timing{};
+    timing.session = session_;
+    timing.begun = worked(at);
+    step.started_at = at;
+    step.took = step.queued = Duration{0};
+  }
+  note_begin(step.path, at);
+}
+
+void History::note_begin(const std::string& path, Instant at) {
+  // From the inside out: where something has begun before, so it has further out.
+  for (std::size_t end = path.find_last_of("/[."); end != std::string::npos && end > 0;
+       end = path.find_last_of("/[.", end - 1))
+    if (!first_.emplace(path.substr(0, end), Begun{at, worked(at)}).second) return;
+}
+
+void History::note_time(const Entry& entry, const Json& data) {
+  StepHistory& one = step(entry.path);
+  Timing& timing = timing_of(one);
+  const Duration took(data.value("took_ms", std::int64_t{0}));
+  const Instant began = entry.at - Duration(data.value("began_ms", took.count()));
+  timing.counts_from.reset();
+  one.took += took;
+  one.ended_at = began + took;
+  if (timing.asked != Instant{} && began > timing.asked) one.queued += began - timing.asked;
+  if (!std::exchange(timing.measured, true)) one.started_at = began;
+}
+
+void History::late(const Entry& entry) {
+  StepHistory& one = step(entry.path);
+  if (!is_terminal(one.state)) return;
+  // It was counted up to the moment in which it was given up, its time in line included.
+  one.took -= std::exchange(timing_of(one).guessed, Duration{0});
+  if (Json data = data_of(entry); data.contains("began_ms") || data.value("took_ms", 0) > 0)
+    note_time(entry, data);
 }
 
 void History::started(const Entry& entry) {
@@ -104,7 +164,9 @@ void History::started(const Entry& entry) {
   one.page = data.value("page", 0);
   one.rerun = data.contains("rerun");
   one.raw = data.value("keep_raw", false);
-  if (one.started_at == Instant{}) one.started_at = entry.at;
+  begin(one, entry.at);
+  timing_of(one).counts_from = worked(entry.at);
+  timing_of(one).asked = entry.at;
   if (input.contains("url")) one.kind = "http";
   if (input.contains("argv"))
     one.kind = input["argv"].size() > 2 && input["argv"][input["argv"].size() - 2] == "-c" ? "shell" : "exec";
@@ -119,6 +181,7 @@ void History::withdrawn(const Entry& entry) {
   if (!is_terminal(one.state)) one.state = State::Pending;
   if (!one.rerun) --one.attempts;
   if (one.attempts == 0) one.started_at = {};
+  timing_of(one).counts_from.reset();
 }
 
 void History::tell_undone(const std::string& path, bool good) {
@@ -131,7 +194,7 @@ void History::tell_undone(const std::string& path, bool good) {
 void History::ended(const Entry& entry) {
   Json data = data_of(entry);
   StepHistory& one = step(entry.path);
-  one.ended_at = entry.at;
+  note_time(entry, data);
   one.code = data.value("code", 0);
   one.failure.reset();
   if (data.contains("failure")) {
@@ -157,8 +220,7 @@ void History::settled(const Entry& entry) {
   if (std::string kind = data.value("kind", ""); !kind.empty() && kind != "item") one.kind = kind;
   one.state = state_from(data.value("state", "failed"));
   one.reason = data.value("reason", "");
-  if (one.started_at == Instant{}) one.started_at = entry.at;
-  one.ended_at = entry.at;
+  settle_time(one, entry.at);
   one.due.reset();
   if (data.contains("failure")) {
     one.failure = failure_from(data["failure"]);
@@ -178,7 +240,9 @@ void History::timer(const Entry& entry) {
   one.state = kind == "retry" || kind == "poll" ? State::Retrying : kind == "wait" ? State::Waiting : State::Sleeping;
   if (kind == "sleep") {
     one.kind = "sleep";
-    if (one.started_at == Instant{}) one.started_at = entry.at;
+    begin(one, entry.at);
+  } else if (kind == "retry" || kind == "poll") {
+    timing_of(one).counts_from = worked(entry.at);
   }
 }
 
@@ -189,7 +253,7 @@ void History::waiting(const Entry& entry) {
   one.state = State::Waiting;
   one.signal = data.value("name", "");
   one.what = data.value("prompt", "");
-  if (one.started_at == Instant{}) one.started_at = entry.at;
+  begin(one, entry.at);
 }
 
 void History::child(const Entry& entry) {
@@ -199,7 +263,34 @@ void History::child(const Entry& entry) {
   one.attempts = entry.attempt;
   one.what = data_of(entry).value("file", "");
   one.due.reset();
-  if (one.started_at == Instant{}) one.started_at = entry.at;
+  begin(one, entry.at);
+}
+
+void History::settle_time(StepHistory& one, Instant at) {
+  Timing& timing = timing_of(one);
+  const bool tried = one.attempts > 0 && one.kind != "workflow";
+  if (tried && !timing.counts_from && timing.session == session_) {
+    // Its last attempt said when it was over; a fallback came after that.
+    if (const StepHistory* fallback = find(one.path + ".fallback"); fallback && one.reason == "fallback") {
+      one.took += fallback->took;
+      one.ended_at = at;
+    }
+    return;
+  }
+  if (tried && timing.counts_from) {
+    timing.guessed = worked(at) - *timing.counts_from;
+    timing.counts_from.reset();
+    one.took += timing.guessed;
+  } else if (auto first = first_.find(one.path);
+             first != first_.end() && (one.started_at == Instant{} || timing.session != session_)) {
+    one.started_at = first->second.at;
+    timing.session = session_;
+    one.took = worked(at) - first->second.worked;
+  } else {
+    begin(one, at);
+    one.took = worked(at) - timing_of(one).begun;
+  }
+  one.ended_at = at;
 }
 
 }  // namespace flowrun

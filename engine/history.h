@@ -15,7 +15,9 @@ struct StepHistory {
   std::string kind;  ///< `http`, `shell`, `exec`, `sleep` or the kind of a settled entry
   State state = State::Pending;
   int attempts = 0;
-  Instant started_at{}, ended_at{};
+  Instant started_at{}, ended_at{};  ///< since the run was last reopened: when the first try began, the last ended
+  Duration took{0};                  ///< as in Settled, once it is over
+  Duration queued{0};                ///< in line for a place, all tries together
   std::optional<Failure> failure;
   std::string what;            ///< `POST /payments`, `make build`
   std::string reason;          ///< why it is blocked, skipped, cancelled
@@ -44,6 +46,18 @@ class History {
 
  private:
   void take(const Entry& entry);
+  struct Begun {
+    Instant at, worked;
+  };
+  struct Timing {
+    int session = 0;                     ///< in which it began
+    bool measured = false;               ///< an attempt has ended
+    Instant begun{};                     ///< worked()
+    std::optional<Instant> counts_from;  ///< worked() when the try or wait under way began
+    Instant asked{};                     ///< `at` of the newest start
+    Duration guessed{0};                 ///< of `took`: what ran when it was given up
+  };
+
   StepHistory& step(const std::string& path);
   void started(const Entry& entry);
   void withdrawn(const Entry& entry);
@@ -54,10 +68,28 @@ class History {
   void timer(const Entry& entry);
   void waiting(const Entry& entry);
   void child(const Entry& entry);
+  void late(const Entry& entry);
+  void note_idle(const Entry& entry);
+  void settle_time(StepHistory& step, Instant at);
+  /// An attempt at |entry|'s path has ended, seen by its own clock.
+  void note_time(const Entry& entry, const Json& data);
+  /// Something at |path| begins: so do the groups around it, if nothing in them has.
+  void note_begin(const std::string& path, Instant at);
+  /// The step begins to run, at the earliest; forgets what was before the run was reopened.
+  void begin(StepHistory& step, Instant at);
+  /// |at| without the time before it in which nobody drove the run.
+  Instant worked(Instant at) const { return at - idle_; }
+  Timing& timing_of(const StepHistory& step) { return timings_[static_cast<std::size_t>(&step - steps_.data())]; }
 
   std::vector<StepHistory> steps_;
   std::map<std::string, std::size_t> by_path_;
   std::string run_state_ = "running";
+
+  std::vector<Timing> timings_;         ///< beside steps_
+  std::map<std::string, Begun> first_;  ///< by path of a group: its first start since the run was reopened
+  int session_ = 0;
+  Instant last_at_{};
+  Duration idle_{0};
 };
 
 /// `POST /payments` or the command, cut to |width|: the resolved input of a `start` entry for people.

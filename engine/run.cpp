@@ -12,6 +12,7 @@
 #include <map>
 #include <thread>
 
+#include "engine/executor/line_file.h"
 #include "engine/executor/run_folder.h"
 #include "engine/fault.h"
 #include "engine/reopen.h"
@@ -29,6 +30,7 @@ constexpr std::chrono::microseconds kLinger{300};
 constexpr int kLingers = 10;          // in a row, each longer than the one before: 16 ms in all
 constexpr std::size_t kEnough = 64;   // of ends: little is gained by waiting for more
 constexpr Duration kMailRound{100};   // how often the mailbox is looked into
+constexpr Duration kTold{1000};       // frozen for so long is news in any case
 constexpr Duration kDiskRetry{1000};  // how often a full disk is tried again
 
 Instant wall_clock() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
@@ -185,6 +187,7 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
   started.fail_fast = options.fail_fast;
   started.timeout = options.timeout;
   started.secrets = run->secrets_.marks(started.seed);
+  started.measured = true;
 
   run->machine_ = std::make_unique<Machine>(run->loaded_.workflow, *run->evaluator_);
   run->beat_at_ = now;
@@ -217,6 +220,9 @@ std::unique_ptr<Run> Run::take_over(Journal& journal, const RunRecord& record, L
   run->missing_ = std::move(replayed.missing);
   run->tokens_ = std::move(replayed.tokens);
   run->last_at_ = replayed.last_at;
+  const LeftInLine line(journal.run_dir(record.id) + kLineFile, run->tokens_.back());
+  for (const Machine::InFlight& flight : run->machine_->in_flight())
+    if (flight.attempt > 0 && line.holds(flight.path, flight.attempt)) run->queued_.insert(flight.path);
   run->reuse_ = reuse_for(journal, run->machine_->run(), run->loaded_.workflow);
   if (run->reuse_) run->reuse_->skip_done(journal, run->record_);
   return run;
@@ -229,7 +235,7 @@ std::vector<Machine::InFlight> Run::cut_off() const {
       const auto* start = std::get_if<StartTask>(&decision.what);
       return start && start->task.path == flight.path;
     });
-    return !flight.wanted || flight.attempt == 0 || unbegun;
+    return !flight.wanted || flight.attempt == 0 || unbegun || queued_.count(flight.path) > 0;
   });
   return flights;
 }
@@ -303,6 +309,7 @@ void Run::resume(const ResumeOptions& options) {
   resumed.down = std::max(Duration{0}, now - std::max(record_.alive_at, last_at_));
   resumed.on_crash = options.on_crash;
   resumed.marks = options.marks;
+  resumed.queued.assign(queued_.begin(), queued_.end());
   resumed.cancel = options.cancel;
   resumed.jobs = options.jobs;
   resumed.folder = options.workdir;
@@ -383,6 +390,7 @@ bool Run::turn(Duration patience) {
   linger();
   // With a full disk results are held as they are: nothing may follow from what can not be written.
   if (disk_full_ && !commit()) return true;
+  take_frozen();
   std::vector<Event> happened;
   happened.swap(happened_);
   for (Event& event : happened) take(std::move(event));
@@ -488,14 +496,37 @@ void Run::take(Event event) {
   if (!machine_->expects(event)) return;
   last_at_ = event.at;
   auto* ended = std::get_if<TaskEnded>(&event.fact);
+  // As a replay will read it: somebody may have set the clock back, and what was taken over did not run now.
+  if (ended) ended->result.began = ended->result.taken ? Instant{} : std::min(ended->result.began, event.at);
   if (ended && !ended->result.taken && !machine_->late(*ended)) machine_->weigh(*ended);
   write(to_entry(event, ended && machine_->late(*ended)));
   Sink sink(*this);
   machine_->apply(event, sink);
 }
 
+void Run::take_frozen() {
+  const Duration lost = executor_->lost();
+  if (lost == lost_) return;
+  const Duration span = lost - std::exchange(lost_, lost);
+  // What has ended meanwhile is older than any timer that is due now.
+  executor_->catch_up();
+  executor_->wait(happened_, Duration{0});
+  if (machine_->limits_work() || span >= kTold) take({{}, RunFrozen{span}});
+  std::vector<Due> all;
+  for (; !timers_.empty(); timers_.pop()) all.push_back(timers_.top());
+  for (Due& due : all) {
+    if (is_limit_of_work(due.timer)) {
+      due.at += span.count();
+      due.due += span;
+    }
+    timers_.push(std::move(due));
+  }
+}
+
 void Run::take_timers() {
   std::int64_t now = boot_clock();
+  // Frozen since this turn began: first the next turn takes that in.
+  if (executor_->lost() != lost_) return;
   while (!timers_.empty() && timers_.top().at <= now) {
     Due due = timers_.top();
     timers_.pop();

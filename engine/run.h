@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <queue>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -147,6 +148,8 @@ class Run {
   void check_goes_on() const;
   void take(Event event);
   void take_timers();
+  /// Tells time in which flowrun did not run apart from time in which it worked.
+  void take_frozen();
   /// What comes from the mailbox, or only what was sent before |until|.
   void take_mail(std::optional<Instant> until = {});
   void accept(Decision decision);
@@ -174,6 +177,8 @@ class Run {
   std::vector<Leftover> leftovers_;
   std::vector<std::string> notes_;
 
+  std::set<std::string> queued_;  ///< paths of what waited in line when the last drive was cut off
+  Duration lost_{0};              ///< of the executor's time, as far as it is taken in
   Instant last_at_{};
   Instant beat_at_{};
   std::vector<Entry> batch_;        ///< appended, not durable yet

@@ -50,6 +50,7 @@ Settled settled_from(const StepHistory& step) {
   settled.attempts = step.attempts;
   settled.started_at = step.started_at;
   settled.ended_at = step.ended_at;
+  settled.took = step.took;
   settled.output = step.output;
   if (step.failure) settled.failure = std::make_shared<const Failure>(*step.failure);
   return settled;

@@ -7,7 +7,8 @@
 namespace flowrun::cli {
 namespace {
 
-constexpr Duration kSilence{60000};  // CLI.md, section 4
+constexpr Duration kLongInLine{1000};  // for a place, before that is worth a word
+constexpr Duration kSilence{60000};    // CLI.md, section 4
 
 Instant wall() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
 
@@ -17,7 +18,8 @@ void PlainProgress::entry(const Entry& entry) {
   if (silent_) return;
   const std::string& kind = entry.kind;
   if (kind == "run_started") run_ = Json::parse(entry.data).value("id", "");
-  if (kind == "start") running_[entry.path] = true;
+  if (kind == "start") running_[entry.path] = entry.at;
+  const std::string queued = in_line(entry);
   if (kind == "ended" || kind == "late" || kind == "interrupted" || kind == "withdrawn") running_.erase(entry.path);
   // What only the machine's bookkeeping needs is not news.
   if (kind == "reserve" || kind == "reserved" || kind == "evaluated" || kind == "items" || kind == "run_started" ||
@@ -25,6 +27,7 @@ void PlainProgress::entry(const Entry& entry) {
       kind == "withdrawn")
     return;
   EntryLine said = describe(entry, false);
+  said.detail += queued;
   if (kind == "waiting") {
     const auto& awaited = *awaited_.insert_or_assign(entry.path, Json::parse(entry.data).value("name", "")).first;
     said.detail += "  answer: " + answer_to(awaited);
@@ -33,6 +36,15 @@ void PlainProgress::entry(const Entry& entry) {
   }
   if (said.what == "timer" || said.what == "fired") return;
   line(entry.at, said.what, said.step, said.detail);
+}
+
+std::string PlainProgress::in_line(const Entry& entry) const {
+  auto started = entry.kind == "ended" ? running_.find(entry.path) : running_.end();
+  if (started == running_.end() || entry.at - started->second < kLongInLine) return "";
+  const auto ended = std::get<TaskEnded>(to_event(entry).fact);
+  if (ended.result.began == Instant{}) return "";
+  const Duration waited = ended.result.began - started->second;
+  return waited < kLongInLine ? "" : fmt::format("  after {} in line", for_people(waited));
 }
 
 std::string PlainProgress::answer_to(const std::pair<const std::string, std::string>& awaited) const {
@@ -67,7 +79,9 @@ void PlainProgress::heartbeat(Instant now, const Machine& machine) {
 }
 
 void PlainProgress::line(Instant at, const std::string& what, const std::string& step, const std::string& detail) {
-  std::string text = fmt::format("{} {:<9} {:<24} {}", clock_text(at), what, step, detail);
+  // In a log that is read later: the date is told when it is another than that of the first line.
+  if (began_ == Instant{}) began_ = at;
+  std::string text = fmt::format("{} {:<9} {:<24} {}", clock_text(at, began_), what, step, detail);
   text.erase(text.find_last_not_of(' ') + 1);
   text += '\n';
   std::fwrite(text.data(), 1, text.size(), stderr);

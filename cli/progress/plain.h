@@ -26,13 +26,16 @@ class PlainProgress {
 
  private:
   std::string answer_to(const std::pair<const std::string, std::string>& awaited) const;
+  /// How long it waited for a place, when that is worth a word.
+  std::string in_line(const Entry& entry) const;
   void line(Instant at, const std::string& what, const std::string& step, const std::string& detail);
 
   bool silent_;
   Instant last_{};
-  std::unordered_map<std::string, bool> running_;
-  std::string run_;                             ///< its id
-  std::map<std::string, std::string> awaited_;  ///< by the paths of the steps that wait: what they wait for
+  Instant began_{};                                   ///< the first line
+  std::unordered_map<std::string, Instant> running_;  ///< and when they were started
+  std::string run_;                                   ///< its id
+  std::map<std::string, std::string> awaited_;        ///< by the paths of the steps that wait: what they wait for
 };
 
 }  // namespace flowrun::cli

@@ -53,14 +53,15 @@ struct Children::Child {
   std::uint64_t id = 0;
   Task task;
   int pid = -1, pidfd = -1, in = -1, out = -1, err = -1;
-  std::chrono::steady_clock::time_point begun;
+  WorkClock::time_point begun, over;
+  Instant began;  ///< by the wall clock
   std::string stdout_text;
   bool too_much = false;                 ///< more on standard output than may be captured
   std::string stderr_head, stderr_tail;  ///< until it is too long for the journal; its last bytes
   bool stderr_logged = false;
-  std::size_t fed = 0;                            ///< bytes of stdin written
-  const char* stopped = nullptr;                  ///< `timeout` or `cancelled`, once it has been told to end
-  std::chrono::steady_clock::time_point kill_at;  ///< when what is left of the group is killed
+  std::size_t fed = 0;            ///< bytes of stdin written
+  const char* stopped = nullptr;  ///< `timeout` or `cancelled`, once it has been told to end
+  WorkClock::time_point kill_at;  ///< when what is left of the group is killed
   bool killed = false;
   bool leader_gone = false;              ///< reaped, but the group it leaves behind has its grace
   int status_code = 0, status = 0;       ///< of the leader
@@ -111,7 +112,8 @@ void Children::begin(Task task) {
       (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0 || (feeds && pipe2(in, O_CLOEXEC) != 0)))
     trouble = fmt::format("no pipe for the process: {}", std::strerror(errno));
   Spawned spawned;
-  child->begun = std::chrono::steady_clock::now();
+  child->begun = worker_.now();
+  child->began = wall_clock();
   if (trouble.empty()) {
     request.in = feeds ? in[0] : null_device();
     request.out = out[1];
@@ -189,7 +191,7 @@ void Children::signal_group(const Child& child, int signal) {
 }
 
 void Children::end(Child& child, const char* why, Duration grace) {
-  auto kill_at = std::chrono::steady_clock::now() + grace;
+  auto kill_at = worker_.now() + grace;
   if (child.stopped) {
     if (kill_at >= child.kill_at) return;  // told before; only less patience is news
   } else {
@@ -209,7 +211,7 @@ void Children::due(std::uint64_t id) {
     end(*child, "timeout", child->process().kill_grace);
     return;
   }
-  if (!child->killed && std::chrono::steady_clock::now() >= child->kill_at) {
+  if (!child->killed && worker_.now() >= child->kill_at) {
     child->killed = true;
     signal_group(*child, SIGKILL);
     kill_nested(worker_.shared().options.token, child->task.path);
@@ -331,6 +333,7 @@ void Children::exited(std::uint64_t id) {
 }
 
 void Children::finish(Child& child) {
+  child.over = worker_.now();  // before its place is another's
   // Exit, not end of output, ends a process: a grandchild may keep the pipes open for ever, and even write for ever, so
   // what is there now is all that counts.
   for (bool from_stderr : {false, true}) {
@@ -364,7 +367,8 @@ Result Children::result_of(const Child& child) const {
   const Process& process = child.process();
   const int status = child.status;
   Result result;
-  result.took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - child.begun);
+  result.took = std::chrono::duration_cast<Duration>(child.over - child.begun);
+  result.began = child.began;
   bool by_signal = child.status_code != CLD_EXITED;
   result.code = by_signal ? -status : status;
   bool too_much_written = false;

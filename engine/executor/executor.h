@@ -36,6 +36,12 @@ class Executor {
   /// What wait() has brought has been acted upon. Only then the place of a process that failed is given on: who waits
   /// for it may have been withdrawn.
   virtual void acted() = 0;
+  /// How long flowrun itself did not run, all together: it was stopped, or the machine slept. To be asked a few times a
+  /// second. Limits of attempts do not count that time.
+  virtual Duration lost() = 0;
+  /// What has ended by now comes from the next wait(); for after such a time, before timers fire. Takes a second at
+  /// most.
+  virtual void catch_up() = 0;
   /// Makes wait() return soon. Safe in a signal handler and from any thread.
   virtual void wake() = 0;
   /// Tasks given that wait for a place: what ends is followed by one of them at once. 0 while a place waits for

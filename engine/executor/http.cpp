@@ -18,9 +18,6 @@ constexpr std::size_t kCrowd = 256;      // from so many at once memory counts m
 constexpr std::size_t kLaneWidth = 256;  // a lane's transfers at once
 constexpr std::size_t kMostIdle = 64;    // easy handles kept for the next transfers
 
-constexpr Duration kBeat{1000};
-constexpr Duration kStopped{2000};  // a beat that comes so late was not one of a busy machine
-
 }  // namespace
 
 Http::Http(Worker& worker) : worker_(worker), sockets_(worker.epoll()) {}
@@ -71,60 +68,17 @@ int Http::on_socket(Lane& lane, int socket, int what) {
 void Http::on_timer(Lane& lane, long ms) {
   lane.due.reset();
   if (ms >= 0) lane.due = std::chrono::steady_clock::now() + Duration(ms);
-  set_alarm();
-}
-
-void Http::set_alarm() {
-  std::optional<Time> next = beat_ ? std::optional<Time>(*beat_ + kBeat) : std::nullopt;
-  for (const auto& each : {waited_, late_})
-    if (each && (!next || *each < *next)) next = each;
+  std::optional<std::chrono::steady_clock::time_point> next;
   for (const auto& each : lanes_)
     if (each->due && (!next || *each->due < *next)) next = each->due;
   worker_.http_alarm(next);
 }
 
-Http::Time Http::ends(const Transfer& transfer) const {
-  return transfer.begun + *transfer.task.timeout + (lost_ - transfer.stood_still);
-}
-
-Http::Time Http::waits_until(const Transfer& transfer) const {
-  const Duration connecting = transfer.request().connect_timeout;
-  return transfer.begun + std::min(connecting, transfer.task.timeout.value_or(connecting)) +
-         (lost_ - transfer.stood_still);
-}
-
-void Http::beat(Time now) {
-  const auto passed = std::chrono::duration_cast<Duration>(now - *beat_);
-  if (passed < kBeat) return;
-  if (passed > kStopped) lost_ += passed - kBeat;
-  beat_ = now;
-  std::vector<CURL*> idle;
-  for (auto& [easy, transfer] : running_)
-    if (transfer->idles(kBeat)) idle.push_back(easy);
-  for (CURL* easy : idle) finish(easy, CURLE_OPERATION_TIMEDOUT);
-  if (running_.empty()) beat_.reset();
-}
-
-void Http::end_late(Time now) {
-  late_.reset();
-  std::vector<CURL*> late;
-  for (auto& [easy, transfer] : running_) {
-    if (!transfer->task.timeout) continue;
-    const Time end = ends(*transfer);
-    if (end <= now)
-      late.push_back(easy);
-    else
-      late_ = late_ ? std::min(*late_, end) : end;
-  }
-  for (CURL* easy : late) finish(easy, CURLE_OPERATION_TIMEDOUT);
-}
-
 void Http::begin(Task task) {
   auto transfer = std::make_unique<Transfer>();
-  transfer->begun = std::chrono::steady_clock::now();
-  if (beat_) beat(transfer->begun);
-  transfer->stood_still = lost_;
   transfer->task = std::move(task);
+  transfer->begun = transfer->moved = worker_.now();
+  transfer->began = wall_clock();
   const Secrets& secrets = worker_.shared().secrets();
   transfer->conceal(secrets.mask());
   try {
@@ -144,17 +98,13 @@ void Http::begin(Task task) {
     return;
   }
   transfer->host = host_of(transfer->request().url);
+  look_at_ = std::min(look_at_, transfer->look_at(transfer->begun));
   Lane& lane = lane_with_room();
   transfer->lane = lane.number;
   ++lane.transfers;
   // The first to a new host goes alone: each of many at once would look its name up, in a thread of its own.
   Host& host = lane.hosts[transfer->host];
   if (host.state == Host::State::Asked) {
-    const auto until = waits_until(*transfer);
-    if (!waited_ || until < *waited_) {
-      waited_ = until;
-      set_alarm();
-    }
     by_path_[transfer->task.path] = transfer.get();
     host.waiting.push_back(std::move(transfer));
     return;
@@ -167,6 +117,7 @@ void Http::begin(Task task) {
 }
 
 void Http::start(std::unique_ptr<Transfer> transfer) {
+  transfer->lost = worker_.shared().clock.lost();
   CURL* idle = nullptr;
   if (!idle_.empty()) {
     idle = idle_.back();
@@ -184,10 +135,7 @@ void Http::start(std::unique_ptr<Transfer> transfer) {
   by_path_[transfer->task.path] = transfer.get();
   void* multi = lane_of(*transfer).multi;
   CURL* easy = transfer->easy;
-  if (!beat_) beat_ = std::chrono::steady_clock::now();
-  if (transfer->task.timeout) late_ = late_ ? std::min(*late_, ends(*transfer)) : ends(*transfer);
   running_[easy] = std::move(transfer);
-  set_alarm();
   web().curl_multi_add_handle(multi, easy);
 }
 
@@ -202,7 +150,8 @@ void Http::leave(const Transfer& transfer) {
 void Http::refuse(Transfer& transfer, Failure why) {
   Result result;
   result.failure = std::move(why);
-  result.took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - transfer.begun);
+  result.took = std::chrono::duration_cast<Duration>(worker_.now() - transfer.begun);
+  result.began = transfer.began;
   result.sent = false;
   leave(transfer);
   worker_.shared().tell_ended(transfer.task, std::move(result));
@@ -227,26 +176,6 @@ void Http::due() {
     int running = 0;
     web().curl_multi_socket_action(lanes_[i]->multi, CURL_SOCKET_TIMEOUT, 0, &running);
   }
-  if (beat_) beat(now);
-  if (late_ && *late_ <= now) end_late(now);
-  if (waited_ && *waited_ <= now) end_waiting(now);
-  set_alarm();
-}
-
-void Http::end_waiting(std::chrono::steady_clock::time_point now) {
-  waited_.reset();
-  for (auto& lane : lanes_)
-    for (auto& [name, host] : lane->hosts)
-      std::erase_if(host.waiting, [&](const std::unique_ptr<Transfer>& transfer) {
-        const auto until = waits_until(*transfer);
-        if (until > now) {
-          waited_ = waited_ ? std::min(*waited_, until) : until;
-          return false;
-        }
-        const auto& timeout = transfer->task.timeout;
-        refuse(*transfer, transfer->out_of_time(!timeout || ends(*transfer) > now));
-        return true;
-      });
 }
 
 void Http::settle() {
@@ -280,17 +209,45 @@ bool Http::follow(Transfer& transfer, int code) {
   void* multi = lane_of(transfer).multi;
   web().curl_multi_remove_handle(multi, easy);
   if (!transfer.prepare_redirect().empty()) return false;
+  transfer.lost = worker_.shared().clock.lost();
   web().curl_multi_add_handle(multi, easy);
   return true;
+}
+
+bool Http::connect_again(Transfer& transfer, int code) {
+  if (transfer.sent_here || transfer.over != Transfer::Over::No) return false;
+  if (code != CURLE_OPERATION_TIMEDOUT && code != CURLE_COULDNT_CONNECT && code != CURLE_COULDNT_RESOLVE_HOST)
+    return false;
+  const auto lost = worker_.shared().clock.lost();
+  if (std::exchange(transfer.lost, lost) == lost) return false;
+  CURL* easy = transfer.easy;
+  void* multi = lane_of(transfer).multi;
+  web().curl_multi_remove_handle(multi, easy);
+  transfer.trouble[0] = 0;
+  web().curl_multi_add_handle(multi, easy);
+  return true;
+}
+
+void Http::look(WorkClock::time_point now) {
+  if (now < look_at_) return;
+  look_at_ = WorkClock::time_point::max();
+  std::vector<Transfer*> overdue;
+  for (auto& [path, transfer] : by_path_) {
+    if (transfer->overdue(now))
+      overdue.push_back(transfer);
+    else
+      look_at_ = std::min(look_at_, transfer->look_at(now));
+  }
+  for (Transfer* transfer : overdue) give_up(*transfer, transfer->result(CURLE_OPERATION_TIMEDOUT, worker_.now()));
 }
 
 void Http::finish(void* easy, int code) {
   auto found = running_.find(easy);
   if (found == running_.end()) return;
-  if (follow(*found->second, code)) return;
+  if (follow(*found->second, code) || connect_again(*found->second, code)) return;
   std::unique_ptr<Transfer> transfer = std::move(found->second);
   running_.erase(found);
-  Result result = transfer->result(static_cast<CURLcode>(code));
+  Result result = transfer->result(static_cast<CURLcode>(code), worker_.now());
   web().curl_multi_remove_handle(lane_of(*transfer).multi, easy);
   if (CURL* idle = transfer->give_handle_back(code == CURLE_OK && idle_.size() < kMostIdle)) idle_.push_back(idle);
   leave(*transfer);
@@ -315,6 +272,12 @@ void Http::cancel(Transfer& transfer) {
   Result result;
   result.failure = Failure{"cancelled", "stopped", "", 0, {}};
   result.sent = transfer.sent;
+  result.took = std::chrono::duration_cast<Duration>(worker_.now() - transfer.begun);
+  result.began = transfer.began;
+  give_up(transfer, std::move(result));
+}
+
+void Http::give_up(Transfer& transfer, Result result) {
   Task task = transfer.task;
   leave(transfer);
   Lane& lane = lane_of(transfer);

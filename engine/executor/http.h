@@ -33,6 +33,10 @@ class Http {
   /// |id| is what the socket was registered with.
   void ready(std::uint64_t id, std::uint32_t events);
   void due();
+  /// Ends what has taken too long, seen at |now|.
+  void look(WorkClock::time_point now);
+  /// When that is to be called; time_point::max(): never.
+  WorkClock::time_point look_at() const { return look_at_; }
   /// Takes in what has ended and lets waiting transfers begin; after each round of the loop.
   void settle();
 
@@ -58,24 +62,17 @@ class Http {
   void leave(const Transfer& transfer);
   void start(std::unique_ptr<Transfer> transfer);
   void refuse(Transfer& transfer, Failure why);
-  using Time = std::chrono::steady_clock::time_point;
-  /// Counts the seconds in which the loop runs, and looks which transfers idle.
-  void beat(Time now);
-  /// Ends transfers whose time is over.
-  void end_late(Time now);
-  Time ends(const Transfer& transfer) const;
-  /// How long |transfer| may wait for another that looks the name of its host up: that is part of connecting.
-  Time waits_until(const Transfer& transfer) const;
-  /// Tells the worker when to call due().
-  void set_alarm();
-  /// Ends the transfers that have waited for another to their host for as long as they may.
-  void end_waiting(Time now);
   /// True: the transfer goes on at another place.
   bool follow(Transfer& transfer, int code);
   void finish(void* easy, int code);
   void cancel(Transfer& transfer);
+  /// Ends it before libcurl does, with this result.
+  void give_up(Transfer& transfer, Result result);
+  /// True: it could not connect while flowrun was frozen, and tries again.
+  bool connect_again(Transfer& transfer, int code);
 
   Worker& worker_;
+  WorkClock::time_point look_at_ = WorkClock::time_point::max();
   Sockets sockets_;
   std::vector<std::unique_ptr<Lane>> lanes_;  ///< none before the first transfer
   std::unordered_map<void*, std::unique_ptr<Transfer>> running_;
@@ -86,13 +83,7 @@ class Http {
   };
   std::vector<Transfer*> first_;  ///< to their hosts, whose names are not looked up yet
   std::vector<Located> located_;  ///< hosts whose first transfer has the address, or ended
-  /// When the first of those that wait for these has waited for long enough.
-  std::optional<std::chrono::steady_clock::time_point> waited_;
-  std::optional<std::chrono::steady_clock::time_point> beat_;  ///< the last; none while nothing is under way
-  std::optional<std::chrono::steady_clock::time_point> late_;  ///< when the first time of those under way is over
-  /// Time in which the loop was to run and did not, because the process was stopped: it is nobody's time.
-  Duration lost_{0};
-  std::vector<void*> idle_;  ///< easy handles to be used again
+  std::vector<void*> idle_;       ///< easy handles to be used again
 };
 
 }  // namespace flowrun

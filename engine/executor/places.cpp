@@ -15,6 +15,18 @@ void Places::take(bool shared) {
   if (jobs_ > 0 || shared) ++running_;
 }
 
+void Places::line_up(Waiting waiting) {
+  std::optional<std::size_t> slot;
+  if (const auto* task = std::get_if<Task>(&waiting); task && line_file_)
+    slot = line_file_->add(task->path, task->attempt);
+  line_.push_back({std::move(waiting), slot});
+}
+
+Places::Waiting Places::leave_line(InLine& one) {
+  if (one.slot) line_file_->remove(*one.slot);
+  return std::move(one.who);
+}
+
 bool Places::admit(Task& task) {
   bool shared = std::get<Process>(*task.work).shares_cpus;
   std::lock_guard lock(mutex_);
@@ -24,7 +36,7 @@ bool Places::admit(Task& task) {
     take(shared);
     return true;
   }
-  line_.emplace_back(std::move(task));
+  line_up(std::move(task));
   return false;
 }
 
@@ -36,7 +48,7 @@ bool Places::reserve(Reservation reservation) {
     (reservation.shares_cpus ? held_shared_ : held_).insert(std::move(reservation.path));
     return true;
   }
-  line_.emplace_back(std::move(reservation));
+  line_up(std::move(reservation));
   return false;
 }
 
@@ -62,11 +74,12 @@ bool Places::give_on(const std::string& path) {
 std::optional<Places::Waiting> Places::next() {
   std::lock_guard lock(mutex_);
   if (line_.empty()) return std::nullopt;
-  const auto* task = std::get_if<Task>(&line_.front());
-  bool shared = task ? std::get<Process>(*task->work).shares_cpus : std::get<Reservation>(line_.front()).shares_cpus;
+  const Waiting& head = line_.front().who;
+  const auto* task = std::get_if<Task>(&head);
+  bool shared = task ? std::get<Process>(*task->work).shares_cpus : std::get<Reservation>(head).shares_cpus;
   if (!free_for(shared)) return std::nullopt;
   take(shared);
-  Waiting first = std::move(line_.front());
+  Waiting first = leave_line(line_.front());
   line_.pop_front();
   if (const auto* reservation = std::get_if<Reservation>(&first))
     (reservation->shares_cpus ? held_shared_ : held_).insert(reservation->path);
@@ -87,12 +100,12 @@ std::optional<Task> Places::withdraw(const std::string& path, int attempt, bool&
     return std::nullopt;
   }
   for (auto it = line_.begin(); it != line_.end(); ++it) {
-    if (auto* task = std::get_if<Task>(&*it); task && task->path == path && task->attempt == attempt) {
-      Task taken = std::move(*task);
+    if (auto* task = std::get_if<Task>(&it->who); task && task->path == path && task->attempt == attempt) {
+      Task taken = std::get<Task>(leave_line(*it));
       line_.erase(it);
       return taken;
     }
-    if (auto* reservation = std::get_if<Reservation>(&*it); reservation && reservation->path == path) {
+    if (auto* reservation = std::get_if<Reservation>(&it->who); reservation && reservation->path == path) {
       line_.erase(it);
       return std::nullopt;
     }
@@ -103,10 +116,10 @@ std::optional<Task> Places::withdraw(const std::string& path, int attempt, bool&
 std::vector<Task> Places::withdraw_below(const std::string& path) {
   std::lock_guard lock(mutex_);
   std::vector<Task> tasks;
-  std::erase_if(line_, [&](Waiting& waiting) {
-    auto* task = std::get_if<Task>(&waiting);
+  std::erase_if(line_, [&](InLine& waiting) {
+    auto* task = std::get_if<Task>(&waiting.who);
     if (!task || !is_below(task->path, path)) return false;
-    tasks.push_back(std::move(*task));
+    tasks.push_back(std::get<Task>(leave_line(waiting)));
     return true;
   });
   return tasks;

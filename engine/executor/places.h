@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "engine/executor/line_file.h"
 #include "engine/model/task.h"
 
 namespace flowrun {
@@ -19,7 +21,9 @@ namespace flowrun {
 class Places {
  public:
   /// |jobs| > 0: at most so many processes. Else only those that share the CPUs are counted, at most |cpus|.
-  Places(int jobs, int cpus) : jobs_(jobs), cpus_(cpus) {}
+  /// Who waits is in |line|, too; null: nobody wants to know it after a crash.
+  Places(int jobs, int cpus, std::unique_ptr<LineFile> line = nullptr)
+      : jobs_(jobs), cpus_(cpus), line_file_(std::move(line)) {}
 
   struct Reservation {
     std::string path;
@@ -52,11 +56,19 @@ class Places {
  private:
   bool free_for(bool shared) const;
   void take(bool shared);
+  void line_up(Waiting waiting);
+  struct InLine {
+    Waiting who;
+    std::optional<std::size_t> slot;  ///< of a task in the file
+  };
+  /// It is in line no more.
+  Waiting leave_line(InLine& one);
 
   const int jobs_, cpus_;
+  const std::unique_ptr<LineFile> line_file_;
   mutable std::mutex mutex_;
   int running_ = 0;  ///< that are counted
-  std::deque<Waiting> line_;
+  std::deque<InLine> line_;
   std::unordered_set<std::string> held_, held_shared_;
   std::unordered_multimap<std::string, bool> withheld_;  ///< by path: whether it shared the CPUs
 };

@@ -36,7 +36,9 @@ constexpr std::size_t kMostHeaderBytes =
     256 * 1024;  // of them together; libcurl has limits like these, not all versions
 
 std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* self) {
-  return static_cast<Transfer*>(self)->take({bytes, size * count}) ? size * count : 0;
+  auto& transfer = *static_cast<Transfer*>(self);
+  transfer.stirred = true;
+  return transfer.take({bytes, size * count}) ? size * count : 0;
 }
 
 /// Why the header |line| leaves open where the body ends. |length| is the Content-Length of earlier lines. libcurl
@@ -61,6 +63,7 @@ std::string framing_fault(std::string_view line, std::string& length) {
 std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* self) {
   auto& transfer = *static_cast<Transfer*>(self);
   std::string_view line(bytes, size * count);
+  transfer.stirred = true;
   transfer.header_bytes += line.size();
   if (++transfer.header_lines > 2 + kMostHeaders || transfer.header_bytes > kMostHeaderBytes)
     transfer.header_fault =
@@ -87,7 +90,7 @@ int on_send(void* self, char*, char*, int, int) {
     transfer.sent_twice = true;
     return CURL_PREREQFUNC_ABORT;
   }
-  transfer.sent = transfer.sent_here = true;
+  transfer.sent = transfer.sent_here = transfer.stirred = true;
   return CURL_PREREQFUNC_OK;
 }
 
@@ -240,7 +243,6 @@ std::optional<Failure> Transfer::prepare(const RunFolder& folder, bool crowded) 
   // Each transfer in flight has a buffer of its own.
   set(CURLOPT_BUFFERSIZE, crowded ? 2048L : 16384L);
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(asked.connect_timeout.count()));
-  // The other times are looked after by who knows when the loop did not run; libcurl does not.
   unusual = !asked.verify || !asked.ca.empty() || !asked.cert.empty() || !asked.key.empty() || !asked.proxy.empty();
   if (!asked.verify) {
     set(CURLOPT_SSL_VERIFYPEER, 0L);
@@ -425,18 +427,6 @@ bool Transfer::complete(CURLcode code) const {
   return code == CURLE_WRITE_ERROR && headed && (switched || (enough && !file_broken && !(body && body->too_long())));
 }
 
-bool Transfer::idles(Duration second) {
-  curl_off_t up = 0, down = 0;
-  web().curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &up);
-  web().curl_easy_getinfo(easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
-  const std::int64_t all = up + down + static_cast<std::int64_t>(header_bytes);
-  // Until the request goes out, connect_timeout holds.
-  idle = sent_here && all == moved ? idle + second : Duration(0);
-  moved = all;
-  const Duration most = request().idle_timeout;
-  return most.count() > 0 && idle >= most;
-}
-
 Failure Transfer::out_of_time(bool connecting) const {
   const std::string what = request().method + " " + shortened(shown_url, 1000);
   if (connecting)
@@ -457,11 +447,11 @@ Failure Transfer::failure_of(CURLcode code) const {
                  fmt::format("{}: the answer is longer than {}({} bytes)", what,
                              body->most() == request().max_response ? "max_response " : "is taken in ", body->most()));
   if (file_broken) return named("internal", what + ": the answer can not be written to the run's folder");
+  if (over == Over::Timeout || over == Over::Wait) return out_of_time(over == Over::Wait);
+  if (over == Over::Idle)
+    return named("timeout",
+                 fmt::format("{}: nothing has moved for {} (idle_timeout)", what, spell(request().idle_timeout)));
   if (code == CURLE_OPERATION_TIMEDOUT) {
-    if (task.timeout && std::chrono::steady_clock::now() - begun >= *task.timeout)
-      return named("timeout", fmt::format("{} timed out after {}", what, spell(*task.timeout)));
-    if (idle.count() > 0 && idle >= request().idle_timeout)
-      return named("timeout", fmt::format("{}: no byte has moved for {}", what, spell(request().idle_timeout)));
     if (!sent_here) return named("connect", what + ": " + detail);
     return named("timeout", what + ": " + detail);
   }
@@ -491,10 +481,45 @@ HttpAnswer Transfer::answer() const {
   return answer;
 }
 
-Result Transfer::result(CURLcode code) {
+bool Transfer::overdue(WorkClock::time_point now) {
+  if (task.timeout && now - begun >= *task.timeout) {
+    over = Over::Timeout;
+    return true;
+  }
+  if (!easy && now - begun >= request().connect_timeout) {
+    over = Over::Wait;
+    return true;
+  }
+  const Duration idle = request().idle_timeout;
+  if (idle.count() <= 0) return false;
+  if (sent_here && sends_body()) {
+    curl_off_t sum = 0;
+    web().curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &sum);
+    if (sum != std::exchange(uploaded, sum)) stirred = true;
+  }
+  // Before the request goes out, the time to connect is bounded.
+  if (std::exchange(stirred, false) || !sent_here) moved = now;
+  if (now - moved < idle) return false;
+  over = Over::Idle;
+  return true;
+}
+
+WorkClock::time_point Transfer::look_at(WorkClock::time_point now) const {
+  WorkClock::time_point next = WorkClock::time_point::max();
+  if (task.timeout) next = begun + *task.timeout;
+  // Waiting for another that looks the name of its host up is part of connecting.
+  if (!easy) next = std::min<WorkClock::time_point>(next, begun + request().connect_timeout);
+  // Whether something moves is seen by looking: often enough to be exact to an eighth.
+  const Duration idle = request().idle_timeout;
+  if (idle.count() > 0) next = std::min(next, now + std::clamp(idle / 8, Duration{10}, Duration{1000}));
+  return next;
+}
+
+Result Transfer::result(CURLcode code, WorkClock::time_point now) {
   if (!bad_redirect.empty() || !complete(code)) {
     Result result;
-    result.took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun);
+    result.took = std::chrono::duration_cast<Duration>(now - begun);
+    result.began = began;
     result.sent = sent;
     // A connection that ends amid the headers is no error to libcurl.
     result.failure = failure_of(code == CURLE_OK ? CURLE_RECV_ERROR : code);
@@ -503,7 +528,7 @@ Result Transfer::result(CURLcode code) {
     return result;
   }
   HttpAnswer said = answer();
-  said.took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun);
+  said.took = std::chrono::duration_cast<Duration>(now - begun);
   if (body) {
     body->finish();
     said.body = std::move(body->text());
@@ -524,6 +549,7 @@ Result Transfer::result(CURLcode code) {
   } else {
     result = result_of(task, said, *mask, std::chrono::floor<Duration>(std::chrono::system_clock::now()));
   }
+  result.began = began;
   result.sent = sent;
   return result;
 }

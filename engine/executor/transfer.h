@@ -13,6 +13,7 @@
 #include "engine/executor/mask.h"
 #include "engine/executor/sockets.h"
 #include "engine/executor/web.h"
+#include "engine/executor/work_clock.h"
 #include "engine/model/outcome.h"
 #include "engine/model/task.h"
 
@@ -29,11 +30,15 @@ struct Transfer {
   Sockets* sockets = nullptr;
   curl_slist* header_list = nullptr;
   std::FILE* upload = nullptr;
-  std::chrono::steady_clock::time_point begun;  ///< when it was taken, not when a connection was free for it
-  Duration stood_still{0};                      ///< what of the loop's life was lost before that, see Http::lost_
-  Duration idle{0};                             ///< for so long no byte has moved
-  std::int64_t moved = 0;                       ///< bytes, when that was looked at
-  std::optional<Body> body;                     ///< since its first byte
+  WorkClock::time_point begun;  ///< when it was taken, not when a connection was free for it
+  Instant began;                ///< the same by the wall clock
+  /// libcurl measures the time to connect, and by a clock that goes on while flowrun is frozen.
+  WorkClock::duration lost{0};  ///< in which flowrun did not run before the connection was asked for
+  bool stirred = false;         ///< since the last look a byte has moved
+  WorkClock::time_point moved;  ///< when the last one was seen
+  std::int64_t uploaded = 0;    ///< at that look
+  enum class Over { No, Timeout, Wait, Idle } over = Over::No;
+  std::optional<Body> body;  ///< since its first byte
   BodyFile file;
   bool headed = false;                             ///< the answer's headers are complete
   bool switched = false;                           ///< the answer is 101: what follows is no HTTP
@@ -73,16 +78,20 @@ struct Transfer {
   long status() const;
   /// All that is wanted has come, perhaps because libcurl was told to stop there.
   bool complete(CURLcode code) const;
-  /// A second is over. True: no byte has moved for longer than it may.
-  bool idles(Duration second);
   /// It waited for another all the time that it had; nothing of it was sent. |connecting|: for the connection.
   Failure out_of_time(bool connecting) const;
   /// A piece of the answer's body. False: no more is wanted.
   bool take(std::string_view bytes);
-  Result result(CURLcode code);
+  /// |now|: when it is over.
+  Result result(CURLcode code, WorkClock::time_point now);
+  /// Whether it has taken too long; sets |over|. Time in which flowrun was frozen does not count.
+  bool overdue(WorkClock::time_point now);
+  /// When to look at it again.
+  WorkClock::time_point look_at(WorkClock::time_point now) const;
 
  private:
   Failure failure_of(CURLcode code) const;
+  /// What is left of |span| since it was taken; at least a bit.
   template <typename Setting>
   void set(CURLoption option, Setting value);
   /// The options that are the same for all transfers.

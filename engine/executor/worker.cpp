@@ -40,7 +40,8 @@ int new_bell() {
 PoolShared::PoolShared(const ExecutorOptions& chosen)
     : options(chosen),
       surroundings(chosen),
-      places(chosen.jobs, std::max(1, chosen.cpus)),
+      places(chosen.jobs, std::max(1, chosen.cpus),
+             chosen.run_dir.empty() ? nullptr : std::make_unique<LineFile>(chosen.run_dir + kLineFile, chosen.token)),
       folder(chosen.run_dir),
       log(chosen.run_dir + "/output.log"),
       bell_(new_bell()) {}
@@ -130,7 +131,11 @@ void Worker::post(Order order) {
 void Worker::loop() {
   std::array<epoll_event, 256> happened;
   for (;;) {
-    int count = epoll_wait(epoll_, happened.data(), static_cast<int>(happened.size()), patience());
+    // Read before the look at what has happened: whatever ended before something was due is taken in before that.
+    const WorkClock::time_point now = shared_.clock.now();
+    const int count = epoll_wait(epoll_, happened.data(), static_cast<int>(happened.size()), patience(now));
+    // A stop of the process interrupts the look, and more than fits may have happened.
+    const bool seen_all = count >= 0 && count < static_cast<int>(happened.size());
     bool asked = false;
     for (int i = 0; i < count; ++i) {
       std::uint64_t data = happened[static_cast<std::size_t>(i)].data.u64;
@@ -157,9 +162,12 @@ void Worker::loop() {
           break;
       }
     }
-    ring_alarms();
+    if (seen_all) ring_alarms(now);
     http_->settle();
     if (asked && !obey()) return;
+    if (!seen_all || to_catch_up_.empty()) continue;
+    for (const CatchUp& one : to_catch_up_) one.done->set_value();
+    to_catch_up_.clear();
   }
 }
 
@@ -181,6 +189,8 @@ bool Worker::obey() {
       http_->stop_all();
     } else if (std::holds_alternative<HandOut>(order)) {
       hand_out();
+    } else if (auto* catch_up = std::get_if<CatchUp>(&order)) {
+      to_catch_up_.push_back(std::move(*catch_up));
     } else {
       children_->kill_all();
       return false;
@@ -214,30 +224,29 @@ void Worker::hand_out() {
 }
 
 void Worker::alarm(std::uint64_t id, Duration delay) {
-  alarms_.push_back({std::chrono::steady_clock::now() + delay, id});
+  alarms_.push_back({now() + delay, id});
   std::push_heap(alarms_.begin(), alarms_.end(), std::greater<>());
 }
 
-int Worker::patience() const {
-  if (alarms_.empty() && !http_alarm_) return -1;
-  auto next = alarms_.empty() ? *http_alarm_ : alarms_.front().at;
-  if (http_alarm_) next = std::min(next, *http_alarm_);
-  auto rest = next - std::chrono::steady_clock::now();
+int Worker::patience(WorkClock::time_point now) const {
+  WorkClock::duration rest = WorkClock::kBeat;
+  if (!alarms_.empty()) rest = std::min(rest, alarms_.front().at - now);
+  if (http_->look_at() != WorkClock::time_point::max()) rest = std::min(rest, http_->look_at() - now);
+  if (http_alarm_) rest = std::min<WorkClock::duration>(rest, *http_alarm_ - std::chrono::steady_clock::now());
   // Rounded up: waking early would turn the last millisecond into a busy loop.
-  auto ms = std::chrono::ceil<std::chrono::milliseconds>(rest).count();
-  return static_cast<int>(std::clamp<std::int64_t>(ms, 0, 1 << 30));
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(rest).count();
+  return static_cast<int>(std::max<std::int64_t>(ms, 0));
 }
 
-void Worker::ring_alarms() {
-  if (alarms_.empty() && !http_alarm_) return;
-  auto now = std::chrono::steady_clock::now();
+void Worker::ring_alarms(WorkClock::time_point now) {
   while (!alarms_.empty() && alarms_.front().at <= now) {
     Alarm alarm = alarms_.front();
     std::pop_heap(alarms_.begin(), alarms_.end(), std::greater<>());
     alarms_.pop_back();
     children_->due(alarm.id);
   }
-  if (http_alarm_ && *http_alarm_ <= now) {
+  http_->look(now);
+  if (http_alarm_ && *http_alarm_ <= std::chrono::steady_clock::now()) {
     http_alarm_.reset();
     http_->due();
   }

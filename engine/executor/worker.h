@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -18,11 +19,14 @@
 #include "engine/executor/places.h"
 #include "engine/executor/run_folder.h"
 #include "engine/executor/secrets.h"
+#include "engine/executor/work_clock.h"
 
 namespace flowrun {
 
 class Http;
 class Children;
+
+inline Instant wall_clock() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
 
 /// What the workers of a pool share with the run thread. Everything in it may be used by any thread.
 struct PoolShared {
@@ -44,6 +48,7 @@ struct PoolShared {
   std::uint64_t next_process() { return ++processes_; }
   const Secrets& secrets() const { return options.secrets ? *options.secrets : none_; }
 
+  WorkClock clock;
   const ExecutorOptions options;
   const Surroundings surroundings;
   Places places;
@@ -70,8 +75,12 @@ class Worker {
     std::optional<Duration> most;  ///< of each kill_grace
   };
   struct HandOut {};  ///< one place has become free without a process of this worker
+  /// Answered when all has been taken in that had happened before.
+  struct CatchUp {
+    std::shared_ptr<std::promise<void>> done;
+  };
   struct Quit {};
-  using Order = std::variant<Task, Stop, StopAll, HandOut, Quit>;
+  using Order = std::variant<Task, Stop, StopAll, HandOut, CatchUp, Quit>;
 
   explicit Worker(PoolShared& shared);
   ~Worker();
@@ -82,7 +91,8 @@ class Worker {
   // For Children and Http, on the worker's own thread.
   PoolShared& shared() { return shared_; }
   int epoll() const { return epoll_; }
-  /// Calls Children::due with |id| after |delay|.
+  WorkClock::time_point now() { return shared_.clock.now(); }
+  /// Calls Children::due with |id| after |delay|, in which flowrun runs, and after all that had happened by then.
   void alarm(std::uint64_t id, Duration delay);
   /// Calls Http::due at |due|; nothing: never. Only the newest call counts: libcurl changes its mind often, and what
   /// it no longer wants must not pile up in a heap.
@@ -93,14 +103,14 @@ class Worker {
 
  private:
   struct Alarm {
-    std::chrono::steady_clock::time_point at;
+    WorkClock::time_point at;
     std::uint64_t id;
     bool operator>(const Alarm& other) const { return at > other.at; }
   };
   void loop();
   bool obey();
-  int patience() const;
-  void ring_alarms();
+  int patience(WorkClock::time_point now) const;
+  void ring_alarms(WorkClock::time_point now);
   void hand_out();
 
   PoolShared& shared_;
@@ -108,6 +118,7 @@ class Worker {
   std::mutex mutex_;
   std::vector<Order> orders_;
   std::vector<Alarm> alarms_;  ///< a heap
+  std::vector<CatchUp> to_catch_up_;
   std::optional<std::chrono::steady_clock::time_point> http_alarm_;
   std::unique_ptr<Children> children_;
   std::unique_ptr<Http> http_;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <future>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -12,6 +13,7 @@
 #include "engine/executor/spawn.h"
 #include "engine/executor/web.h"
 #include "engine/executor/worker.h"
+#include "engine/model/error.h"
 
 namespace flowrun {
 namespace {
@@ -26,6 +28,7 @@ class WorkerPool : public Executor {
 
   void begin(Task task) override {
     ++in_flight_;
+    if (std::holds_alternative<Process>(*task.work)) prepare_line();
     if (std::holds_alternative<Process>(*task.work) && !shared_.places.admit(task)) return;
     workers_[next_++ % workers_.size()]->post(std::move(task));
   }
@@ -74,11 +77,31 @@ class WorkerPool : public Executor {
     failed_.clear();
   }
 
+  Duration lost() override { return std::chrono::duration_cast<Duration>(shared_.clock.lost()); }
+
+  void catch_up() override {
+    std::vector<std::future<void>> answers;
+    for (auto& worker : workers_) {
+      auto done = std::make_shared<std::promise<void>>();
+      answers.push_back(done->get_future());
+      worker->post(Worker::CatchUp{std::move(done)});
+    }
+    for (auto& answer : answers) answer.wait_for(std::chrono::seconds(1));
+  }
+
   void wake() override { shared_.wake(); }
   std::size_t ahead() const override { return failed_.empty() ? shared_.places.waiting() : 0; }
   std::size_t in_flight() const override { return in_flight_; }
 
  private:
+  /// What waits in line stands in the run's folder.
+  void prepare_line() {
+    try {
+      shared_.make_run_dir();
+    } catch (const Error&) {
+      // Who needs more of it fails with this message.
+    }
+  }
   void tell_cancelled(const Task& task) {
     Result result;
     result.failure = Failure{"cancelled", "stopped before it began", "", 0, {}};

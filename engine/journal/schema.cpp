@@ -101,11 +101,12 @@ CREATE VIEW steps AS
       ELSE 'pending' END AS state,
     of_path.attempts AS attempts,
     CASE WHEN of_path.attempts > 0
-      THEN strftime('%Y-%m-%dT%H:%M:%fZ', of_path.started / 1000.0, 'unixepoch') END AS started,
+      THEN strftime('%Y-%m-%dT%H:%M:%fZ', coalesce(of_path.began, of_path.started) / 1000.0, 'unixepoch') END AS started,
     CASE WHEN last.kind IN ('ended', 'settled') OR (last.kind = 'stop' AND json_extract(last.data, '$.reason') <> 'suspend')
       THEN strftime('%Y-%m-%dT%H:%M:%fZ', last.at / 1000.0, 'unixepoch') END AS ended,
     coalesce(json_extract(last.data, '$.failure.type'),
-      CASE WHEN last.kind = 'stop' THEN nullif(json_extract(last.data, '$.reason'), 'suspend') END) AS error
+      CASE WHEN last.kind = 'stop' THEN nullif(json_extract(last.data, '$.reason'), 'suspend') END) AS error,
+    of_path.took AS took_ms
   FROM (
     SELECT
       id >> 40 AS run,
@@ -113,6 +114,9 @@ CREATE VIEW steps AS
       -- The newest does not count when it was withdrawn after it had been started.
       max(attempt) - coalesce(max(iif(kind = 'withdrawn', id, NULL)) > max(iif(kind = 'start', id, NULL)), 0) AS attempts,
       min(CASE WHEN kind = 'start' THEN at END) AS started,
+      -- Between its start and its begin an attempt waits in line.
+      min(CASE WHEN kind = 'ended' THEN at - coalesce(data ->> 'began_ms', data ->> 'took_ms') END) AS began,
+      sum(CASE WHEN kind = 'ended' THEN data ->> 'took_ms' END) AS took,
       max(id) AS last
     FROM entries
     WHERE path <> '' AND kind NOT IN ('late', 'evaluated', 'run_reopened', 'withdraw')

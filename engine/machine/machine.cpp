@@ -33,6 +33,7 @@ Machine::~Machine() {
 
 void Machine::apply(const Event& event, DecisionSink& sink) {
   sink_ = &sink;
+  before_ = now_;
   now_ = std::max(now_, event.at);
   std::visit([this](const auto& fact) { take(fact); }, event.fact);
   work_off();
@@ -48,6 +49,7 @@ bool Machine::expects(const Event& event) const {
     bool operator()(const RunResumed&) const {
       return machine.phase_ == Phase::Running || machine.phase_ == Phase::Suspended;
     }
+    bool operator()(const RunFrozen&) const { return machine.phase_ == Phase::Running; }
     bool operator()(const RunReopened&) const { return machine.phase_ == Phase::Ended; }
     bool operator()(const TaskReserved& reserved) const {
       auto flight = machine.in_flight_.find(reserved.path);
@@ -96,6 +98,15 @@ void Machine::take(const RunStarted& started) {
   queue_start(*root_);
 }
 
+/// Limits of work count only time in which flowrun was there to work; dates stay dates.
+void Machine::move_limits(Duration lost) {
+  idle_ += lost;
+  for (auto& [key, timer] : timers_)
+    if (is_limit_of_work(key.second)) timer.due += lost;
+}
+
+void Machine::take(const RunFrozen& frozen) { move_limits(frozen.span); }
+
 void Machine::take(const RunResumed& resumed) {
   phase_ = Phase::Running;
   suspending_ = false;
@@ -104,9 +115,7 @@ void Machine::take(const RunResumed& resumed) {
   if (!resumed.folder.empty()) run_.folder = resumed.folder;
   if (!resumed.run_dir.empty()) run_.run_dir = resumed.run_dir;
   if (!resumed.secrets.empty()) run_.secrets = resumed.secrets;
-  // Limits of work count only time in which flowrun was there to work; dates stay dates.
-  for (auto& [key, timer] : timers_)
-    if (key.second == TimerKind::Timeout || key.second == TimerKind::Deadline) timer.due += resumed.down;
+  move_limits(resumed.down);
 
   if (resumed.cancel) {
     if (resumed.cancel->now) stop_tidying();
@@ -122,6 +131,7 @@ void Machine::take(const RunResumed& resumed) {
     if (!flight.interrupted) pools_.vacate(flight.limit);
   in_flight_.clear();
   interrupted_ = 0;
+  const std::set<std::string_view> queued(resumed.queued.begin(), resumed.queued.end());
   for (auto& [path, flight] : cut_off) {
     if (!flight.frame) continue;  // given up before: its process is gone with the last drive
     if (std::find(resumed.unbegun.begin(), resumed.unbegun.end(), path) != resumed.unbegun.end()) {
@@ -130,7 +140,9 @@ void Machine::take(const RunResumed& resumed) {
       continue;
     }
     flight.frame->in_flight_ = false;
-    if (flight.attempt == 0) {
+    if (queued.count(path) > 0) {
+      flight.frame->on_withdrawn();
+    } else if (flight.attempt == 0) {
       reserve(*flight.frame, flight.reservation);
     } else {
       flight.frame->on_crashed(resumed);
@@ -146,6 +158,7 @@ void Machine::take(const RunReopened& reopened) {
   run_.token = reopened.token;
   run_.jobs = reopened.jobs > 0 ? reopened.jobs : jobs_;
   if (!reopened.run_dir.empty()) run_.run_dir = reopened.run_dir;
+  idle_ += now_ - before_;
   if (!reopened.secrets.empty()) run_.secrets = reopened.secrets;
   retrying_ = Retrying(reopened);
   was_reopened_ = true;
@@ -253,6 +266,7 @@ void Machine::take(const UndoRequested& undo) {
   hurried_ = false;
   run_.token = undo.token;
   if (!undo.run_dir.empty()) run_.run_dir = undo.run_dir;
+  idle_ += now_ - before_;
   root_->on_undo(undo);
 }
 
@@ -413,6 +427,11 @@ std::optional<Instant> Machine::due(const std::string& path, TimerKind timer) co
   auto found = timers_.find({path, timer});
   if (found == timers_.end()) return std::nullopt;
   return found->second.due;
+}
+
+bool Machine::limits_work() const {
+  return std::any_of(timers_.begin(), timers_.end(),
+                     [](const auto& timer) { return is_limit_of_work(timer.first.second); });
 }
 
 std::vector<Machine::InFlight> Machine::in_flight() const {

@@ -76,6 +76,8 @@ class Machine {
   const Outcome& outcome() const { return outcome_; }  ///< REQUIRES: phase() == Ended
   std::vector<PendingTimer> timers() const;
   std::optional<Instant> due(const std::string& path, TimerKind timer) const;
+  /// Whether a timer runs that a time counts for in which flowrun works, not a date.
+  bool limits_work() const;
   /// In order of start.
   std::vector<InFlight> in_flight() const;
   std::size_t in_flight_count() const { return in_flight_.size(); }
@@ -113,6 +115,8 @@ class Machine {
   std::string key_for(std::string name, std::uint64_t request);
   const Workflow& workflow() const { return workflow_; }
   Instant now() const { return now_; }
+  /// The same without time in which nobody drove the run: spans of work are differences of these.
+  Instant worked() const { return run_.measured ? now_ - idle_ : now_; }
   const Chance& chance() const { return *chance_; }
   Evaluator& evaluator();
   void decide(decltype(Decision::what) what);
@@ -200,6 +204,8 @@ class Machine {
   void take(const RunStarted& started);
   void take(const RunResumed& resumed);
   void take(const RunReopened& reopened);
+  void take(const RunFrozen& frozen);
+  void move_limits(Duration lost);
   void take(const TaskReserved& reserved);
   void take(const TaskEnded& ended);
   void take(const TaskInterrupted& interrupted);
@@ -232,6 +238,8 @@ class Machine {
   Phase phase_ = Phase::New;
   bool suspending_ = false;
   Instant now_{};
+  Instant before_{};  ///< of the fact before
+  Duration idle_{0};  ///< nobody drove the run, or flowrun was frozen
   RunStarted run_;
   Foresight foresight_;
   Retrying retrying_;

@@ -20,7 +20,7 @@ Json items_of(const std::vector<ChildStatus>& children) {
                      {"output", settled.output.json()},
                      {"error", error_of(settled)},
                      {"attempts", settled.attempts},
-                     {"duration_ms", started ? (settled.ended_at - settled.started_at).count() : 0}});
+                     {"duration_ms", started ? settled.took.count() : 0}});
   }
   return items;
 }
@@ -79,7 +79,7 @@ Json status_json(const Settled& settled, std::string_view field) {
   if (settled.started_at != Instant{}) {
     if (wanted("started_at")) status["started_at"] = timestamp(settled.started_at);
     if (wanted("finished_at")) status["finished_at"] = timestamp(settled.ended_at);
-    if (wanted("duration_ms")) status["duration_ms"] = (settled.ended_at - settled.started_at).count();
+    if (wanted("duration_ms")) status["duration_ms"] = settled.took.count();
   }
   if (settled.more)
     for (const auto& [name, value] : settled.more->items())

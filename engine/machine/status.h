@@ -22,6 +22,9 @@ struct Settled {
   int attempts = 0;        ///< of its own
   int within = 0;          ///< of the steps in a group
   Instant started_at{}, ended_at{};
+  /// Of a process or request from the begin of its first try to the end of its last, of a group from its first start to
+  /// its end; without time in line, and without time that nobody drove the run.
+  Duration took{0};
   Value output;
   std::shared_ptr<const Failure> failure;
   std::shared_ptr<const Json> more;          ///< of a wait: by

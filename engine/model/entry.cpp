@@ -14,12 +14,15 @@ namespace flowrun {
 namespace {
 
 /// The kinds: facts by the alternatives of Event::fact, `late`, then decisions by those of Decision::what.
-constexpr std::array<std::string_view, 25> kKinds = {
-    "run_started", "run_resumed",   "run_reopened", "reserved",          "ended",
-    "interrupted", "withdrawn",     "fired",        "suspend_requested", "signal",
-    "cancel",      "run_undone",    "late",         "reserve",           "start",
-    "stop",        "withdraw",      "timer",        "settled",           "items",
-    "evaluated",   "run_suspended", "run_ended",    "waiting",           "child"};
+constexpr std::array<std::string_view, 26> kKinds = {"run_started", "run_resumed",   "run_reopened",
+                                                     "reserved",    "ended",         "interrupted",
+                                                     "withdrawn",   "fired",         "suspend_requested",
+                                                     "signal",      "cancel",        "run_undone",
+                                                     "run_frozen",  "late",          "reserve",
+                                                     "start",       "stop",          "withdraw",
+                                                     "timer",       "settled",       "items",
+                                                     "evaluated",   "run_suspended", "run_ended",
+                                                     "waiting",     "child"};
 constexpr std::size_t kEnded = 4;
 constexpr std::size_t kLate = std::variant_size_v<Fact>;
 constexpr std::size_t kFirstDecision = kLate + 1;

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -86,6 +87,7 @@ void write(Entry& entry, const RunStarted& fact) {
   data.text_if("forked_of", fact.forked_of);
   data.text_if("forked_from", fact.forked_from);
   write_secrets(data, fact.secrets);
+  data.true_if("measured", fact.measured);
 }
 
 void read(const Entry& entry, RunStarted& fact) {
@@ -115,6 +117,7 @@ void read(const Entry& entry, RunStarted& fact) {
     if (key == "forked_of") fact.forked_of = data.text();
     if (key == "forked_from") fact.forked_from = data.text();
     if (key == "secrets") fact.secrets = secrets_from_text(data.raw());
+    if (key == "measured") fact.measured = data.boolean();
   }
 }
 
@@ -186,6 +189,7 @@ void write(Entry& entry, const RunResumed& fact) {
   data.text_if("folder", fact.folder);
   data.text_if("run_dir", fact.run_dir);
   if (!fact.unbegun.empty()) data.value("unbegun", Value(Json(fact.unbegun)));
+  if (!fact.queued.empty()) data.value("queued", Value(Json(fact.queued)));
   data.text("host", fact.host);
   data.text("boot_id", fact.boot_id);
   data.text("pid_namespace", fact.pid_namespace);
@@ -217,11 +221,20 @@ void read(const Entry& entry, RunResumed& fact) {
     if (key == "run_dir") fact.run_dir = data.text();
     if (key == "unbegun")
       for (std::string_view path : list_elements(data.raw())) fact.unbegun.push_back(string_of(path));
+    if (key == "queued")
+      for (std::string_view path : list_elements(data.raw())) fact.queued.push_back(string_of(path));
     if (key == "host") fact.host = data.text();
     if (key == "boot_id") fact.boot_id = data.text();
     if (key == "pid_namespace") fact.pid_namespace = data.text();
     if (key == "secrets") fact.secrets = secrets_from_text(data.raw());
   }
+}
+
+void write(Entry& entry, const RunFrozen& fact) { ObjectWriter(entry.data).number("span_ms", fact.span.count()); }
+
+void read(const Entry& entry, RunFrozen& fact) {
+  for (ObjectReader data(entry.data); data.next();)
+    if (data.key() == "span_ms") fact.span = Duration(data.number());
 }
 
 void write(Entry& entry, const RunReopened& fact) {
@@ -270,6 +283,8 @@ void write(Entry& entry, const TaskEnded& fact) {
   data.true_if("taken", result.taken);
   data.number("code", result.code);
   data.number("took_ms", result.took.count());
+  // Seen from `at`: that takes fewer digits.
+  if (result.began != Instant{}) data.number("began_ms", std::max<std::int64_t>(0, (entry.at - result.began).count()));
   if (result.failure) append_failure(data.member("failure"), *result.failure);
   if (result.retry_after) data.number("retry_after_ms", result.retry_after->count());
   if (!result.sent) data.boolean("sent", false);
@@ -283,6 +298,7 @@ void read(const Entry& entry, TaskEnded& fact) {
     const auto key = data.key();
     if (key == "code") fact.result.code = static_cast<int>(data.number());
     if (key == "took_ms") fact.result.took = Duration(data.number());
+    if (key == "began_ms") fact.result.began = entry.at - Duration(data.number());
     if (key == "failure") fact.result.failure = failure_from_text(data.raw());
     if (key == "retry_after_ms") fact.result.retry_after = Duration(data.number());
     if (key == "sent") fact.result.sent = data.boolean();

@@ -42,6 +42,8 @@ struct RunStarted {
   std::string forked_of;            ///< id of the run whose results are taken over; empty: none
   std::string forked_from;          ///< this step and what depends on it is run anew all the same
   std::vector<SecretMark> secrets;  ///< as they were found
+  /// Durations are those of what ran. Else, in runs of before, they count time in line and time that nobody drove.
+  bool measured = false;
 };
 
 /// What a person said of a step that was in flight when its run was cut off, or that a retry reopens.
@@ -67,6 +69,8 @@ struct RunResumed {
   std::vector<Mark> marks;
   /// Started by decisions that the crash kept out of the journal: they can not have begun, so they just begin.
   std::vector<std::string> unbegun;
+  /// Started, but they still waited in line for a place when the run was cut off: they have not begun, either.
+  std::vector<std::string> queued;
   std::optional<CancelRequested> cancel;  ///< it goes on only to come to its end
   int jobs = 0;                           ///< -j of this drive; 0: that of RunStarted
   std::string folder;                     ///< --workdir: replaces that of RunStarted; empty: as it was
@@ -74,6 +78,11 @@ struct RunResumed {
   std::string run_dir;
   std::string host, boot_id, pid_namespace;
   std::vector<SecretMark> secrets;  ///< as they were found now
+};
+
+/// For so long flowrun itself did not run: it was stopped, or the machine slept. Limits of work do not count that.
+struct RunFrozen {
+  Duration span{0};
 };
 
 /// `flowrun retry`: the failed, blocked and cancelled steps get another chance; with |path| that step and what
@@ -124,6 +133,8 @@ enum class TimerKind { Delay, Sleep, Retry, Timeout, Deadline, Wait, Poll, Limit
 constexpr TimerKind kTimerKinds[] = {TimerKind::Delay,    TimerKind::Sleep, TimerKind::Retry, TimerKind::Timeout,
                                      TimerKind::Deadline, TimerKind::Wait,  TimerKind::Poll,  TimerKind::Limit};
 std::string_view to_string(TimerKind kind);
+/// Whether it bounds how long something works, so that only time counts in which flowrun was there. Others are dates.
+constexpr bool is_limit_of_work(TimerKind kind) { return kind == TimerKind::Timeout || kind == TimerKind::Deadline; }
 
 struct TimerFired {
   std::string path;
@@ -146,7 +157,7 @@ struct SignalReceived {
 struct Event {
   Instant at;
   std::variant<RunStarted, RunResumed, RunReopened, TaskReserved, TaskEnded, TaskInterrupted, TaskWithdrawn, TimerFired,
-               SuspendRequested, SignalReceived, CancelRequested, UndoRequested>
+               SuspendRequested, SignalReceived, CancelRequested, UndoRequested, RunFrozen>
       fact;
 };
 

@@ -45,7 +45,8 @@ struct Result {
   /// attempt what it had captured (process) or the response body (http), for `$status.x.output`.
   Value value;
   int code = 0;      ///< HTTP status, exit code, or minus the signal number; 0 for an http attempt without an answer
-  Duration took{0};  ///< since it began
+  Duration took{0};  ///< since it began, without time in which flowrun was frozen
+  Instant began{};   ///< by the wall clock; not known of old ones and of what never began
   std::optional<Duration> retry_after{};  ///< what the server asked for
   bool sent = true;                       ///< false: nothing of the request can have reached the other side
   bool taken = false;                     ///< over from the run that this one was forked of

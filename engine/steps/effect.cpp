@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/model/hash.h"
 #include "engine/model/json_text.h"
@@ -38,12 +39,16 @@ class EffectFrame : public Work {
   }
   void stop_try(const std::string& reason) override;
   void drain_work() override;
+  Duration lived() const override;
+  Instant over_at() const override;
   bool keeps_raw() const override { return Work::keeps_raw() || effect_.expect_condition || effect_.paginate; }
 
  private:
   /// What a person says of the step is what becomes of it. False: it is to run.
   bool obey(const Mark& mark);
   bool shares_with_file() const { return effect_.shares_with_file() && shares_cpus(); }
+  /// An attempt that began has ended.
+  void note_time(const Result& result);
   void weigh_page(Result& result) const;
   void take_page(const Result& result);
   /// What `expect.if` has against a raw result.
@@ -57,6 +62,9 @@ class EffectFrame : public Work {
   int rerun_ = 0;
   bool tried_ = false;  ///< since it was started or reopened: an attempt has ended, or was cut off
   bool drained_ = false;
+  bool begun_ = false;  ///< since it was started or reopened an attempt has ended that had begun
+  Instant over_at_{};   ///< when the newest attempt ended, of which
+  Instant told_at_{};   ///< the machine was told then
   Pages pages_;
   int undone_ = 0;      ///< how often the step had been undone when its pages began
   int generation_ = 0;  ///< grows when a refused step is reopened: its old key would bring the old answer
@@ -100,11 +108,31 @@ void EffectFrame::start_attempt() {
   *task.work = std::move(std::get<EffectStep::Work>(work));
   if (!task.idempotency_key.empty()) set_key(task, machine().key_for(std::move(name), hash64(to_json_text(task))));
   if (auto* process = std::get_if<Process>(&*task.work)) process->shares_cpus |= shares_with_file();
+  counts_from_ = machine().worked();
   machine().start_task(*this, std::move(task), effect_.on_crash);
   arm_deadline();
 }
 
+void EffectFrame::note_time(const Result& result) {
+  counts_from_.reset();
+  tried_for_ += result.took;
+  if (!machine().run().measured || result.began == Instant{}) return;
+  if (!std::exchange(begun_, true)) settled_.started_at = result.began;
+  over_at_ = result.began + result.took;
+  told_at_ = machine().now();
+}
+
+Duration EffectFrame::lived() const {
+  if (!machine().run().measured) return Work::lived();
+  return tried_for_ + fallback_took() + (counts_from_ ? machine().worked() - *counts_from_ : Duration{0});
+}
+
+Instant EffectFrame::over_at() const {
+  return told_at_ != Instant{} && told_at_ == machine().now() ? over_at_ : machine().now();
+}
+
 void EffectFrame::on_ended(const TaskEnded& ended) {
+  note_time(ended.result);
   rerun_ = 0;
   tried_ = true;
   if (ended.result.again) {
@@ -122,6 +150,7 @@ void EffectFrame::on_ended(const TaskEnded& ended) {
 void EffectFrame::on_withdrawn() {
   // The number goes to the attempt that does begin. One that began before a crash has its number already.
   if (rerun_ == 0) --settled_.attempts;
+  counts_from_.reset();
   // Who has been tried may finish with all its tries, and who has no part in a drain waits for a place again.
   if (!drained_ || tried_) return machine().request_place(*this, true);
   settle_drained();
@@ -215,6 +244,7 @@ void EffectFrame::take_page(const Result& result) {
 }
 
 void EffectFrame::on_crashed(const RunResumed& resumed) {
+  counts_from_.reset();
   auto mark = std::find_if(resumed.marks.begin(), resumed.marks.end(), [&](const Mark& m) { return m.path == path(); });
   bool marked = mark != resumed.marks.end();
   if (marked && obey(*mark)) return;
@@ -272,7 +302,7 @@ void EffectFrame::drain_work() {
 void EffectFrame::reopen(std::string_view only) {
   Life::reopen(only);
   rerun_ = 0;
-  tried_ = drained_ = false;
+  tried_ = drained_ = begun_ = false;
   // What has been undone with the step has to come again.
   if (int undone = machine().times_undone(path()); undone != std::exchange(undone_, undone)) pages_ = {};
   pages_.counted_from = pages_.outputs.size();

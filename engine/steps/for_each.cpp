@@ -55,8 +55,10 @@ class ItemFrame : public Frame {
     if (body_) body_->cancel(reason);
     // What it came to in the turn in which it was given up counts, as that of a branch does.
     if (body_ && machine().rules().items_are_their_steps()) return take_over(*body_);
+    if (body_) settled_.took = body_->settled().took;
     settled_ = stopped(std::move(settled_), reason, path());
     settled_.ended_at = machine().now();
+    if (!machine().run().measured) settled_.took = settled_.ended_at - settled_.started_at;
   }
 
   void name_open(std::vector<std::string>& paths) const override {

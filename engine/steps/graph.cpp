@@ -264,6 +264,10 @@ void GraphFrame::amend() {
   const Settled& only = slots_.front().settled;
   if (slots_.front().open()) return;
   settled_.started_at = only.started_at;
+  if (machine().run().measured) {
+    settled_.ended_at = only.ended_at;
+    settled_.took = only.took;
+  }
   settled_.state = only.state;
   settled_.tolerated = only.tolerated;
   settled_.output = only.output;

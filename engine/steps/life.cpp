@@ -36,7 +36,10 @@ void Life::start() {
 void Life::enter() {
   stage_ = Stage::Begun;
   settled_.state = State::Running;
-  if (settled_.started_at == Instant{}) settled_.started_at = machine().now();
+  if (settled_.started_at == Instant{}) {
+    settled_.started_at = machine().now();
+    worked_from_ = machine().worked();
+  }
   prepare();
   if (arms_timeout() && options_.timeout.written()) {
     auto timeout = resolve(options_.timeout, scope(), evaluator(), Duration{0}, "timeout");
@@ -62,10 +65,15 @@ void Life::on_child(Frame& child) {
   if (&child != fallback_.get()) return;
   Settled stand_in = child.settled();
   fallback_.reset();
+  fallback_took_ = stand_in.took;
   stood_in_ = stand_in.state == State::Succeeded;
   if (stood_in_) return settle({State::Succeeded, stand_in.output, {}}, "fallback", Said::Nothing);
   Failure failure = stand_in.state == State::Failed && stand_in.failure ? *stand_in.failure : *error_;
   settle({State::Failed, settled_.output, std::move(failure)}, "fallback", Said::Nothing);
+}
+
+Duration Life::lived() const {
+  return settled_.started_at == Instant{} ? Duration{0} : machine().worked() - worked_from_;
 }
 
 void Life::finish(Outcome outcome, std::string reason, Said said) {
@@ -135,7 +143,8 @@ void Life::settle(Outcome outcome, std::string reason, Said said) {
     settled_.tolerated = std::holds_alternative<bool>(tolerated) && std::get<bool>(tolerated);
   }
   settled_.state = outcome.state;
-  settled_.ended_at = machine().now();
+  settled_.ended_at = over_at();
+  settled_.took = lived();
   settled_.output = outcome.output;
   settled_.failure = outcome.failure ? std::make_shared<const Failure>(*outcome.failure) : nullptr;
   amend();
@@ -177,6 +186,7 @@ void Life::cancel(const std::string& reason) {
   }
   machine().disarm(*this, TimerKind::Delay);
   machine().disarm(*this, TimerKind::Timeout);
+  settled_.took = lived();
   settled_ = stopped(std::move(settled_), reason, path());
   settled_.ended_at = machine().now();
   amend();
@@ -204,6 +214,8 @@ void Life::reopen(std::string_view) {
   prepare();
   settled_.state = State::Running;
   settled_.started_at = machine().now();
+  worked_from_ = machine().worked();
+  fallback_took_ = Duration{0};
   settled_.tolerated = false;
   settled_.failure.reset();
   settled_.output = Value();

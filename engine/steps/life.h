@@ -85,6 +85,12 @@ class Life : public Frame {
   /// Whether anything it did may have had an effect.
   virtual bool has_acted() const { return settled_.started_at != Instant{}; }
 
+  /// Settled::took, as it is now.
+  virtual Duration lived() const;
+  /// When what the machine is told of now has happened: `finished_at` of a step that settles by it.
+  virtual Instant over_at() const { return machine().now(); }
+  Duration fallback_took() const { return fallback_took_; }
+
   void finish(Outcome outcome, std::string reason = "", Said said = Said::Nothing);
   /// What the output has against `returns`, as a failure; nothing when it is as it should be.
   std::optional<Failure> against_returns(const Value& output) const;
@@ -117,6 +123,8 @@ class Life : public Frame {
   const Options& options_;
   Stage stage_ = Stage::New;
   Instant ready_at_{};
+  Instant worked_from_{};  ///< Machine::worked() when it began
+  Duration fallback_took_{0};
   std::string timeout_text_;
   bool stood_in_ = false;           ///< its fallback has succeeded
   std::unique_ptr<Failure> error_;  ///< what the fallback stands in for

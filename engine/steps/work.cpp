@@ -30,7 +30,7 @@ bool Work::arm_deadline() {
     give_up(*failure, {}, Said::Nothing);
     return false;
   }
-  deadline_at_ = machine().now() + std::get<Duration>(deadline);
+  deadline_at_ = machine().worked() + std::get<Duration>(deadline);
   machine().arm(*this, TimerKind::Deadline, std::get<Duration>(deadline));
   return true;
 }
@@ -39,6 +39,8 @@ void Work::renew() {
   budget_from_ = settled_.attempts;
   polls_ = 0;
   deadline_at_.reset();
+  tried_for_ = Duration{0};
+  counts_from_.reset();
   refused_ = false;
 }
 
@@ -52,7 +54,7 @@ void Work::weigh_poll(Result& result, Evaluator& evaluator) const {
     Json raw = keeps_raw() ? result.value.json() : Json();
     if (raw.is_object()) {
       raw["polls"] = polls_ + 1;
-      raw["elapsed_ms"] = (machine().now() - settled_.started_at).count() + result.took.count();
+      raw["elapsed_ms"] = (tried_for_ + result.took).count();
     }
     Value value(std::move(raw));
     FrameScope scope(*this, &value);
@@ -89,6 +91,7 @@ void Work::poll_again() {
                    {}, Said::Nothing);
   Backoff backoff{std::get<Duration>(every), std::get<double>(factor), std::get<Duration>(most), false};
   settled_.state = State::Retrying;
+  counts_from_ = machine().worked();
   machine().arm(*this, TimerKind::Poll, wait_after(backoff, polls_, 0), polls_, "not yet");
 }
 
@@ -132,11 +135,12 @@ void Work::attempt_failed(Failure failure, const Result& result, Said said, std:
   double chance = machine().chance().uniform(fmt::format("{}\nattempt {}", path(), settled_.attempts));
   Duration wait = wait_after(backoff, failed, chance);
   if (result.retry_after) wait = std::max(wait, *result.retry_after);
-  if (deadline_at_ && machine().now() + wait > *deadline_at_ && result.retry_after && wait == *result.retry_after) {
+  if (deadline_at_ && machine().worked() + wait > *deadline_at_ && result.retry_after && wait == *result.retry_after) {
     failure.message += fmt::format("; the server asks to wait {}, longer than the deadline leaves", spell(wait));
     return give_up(std::move(failure), output, Said::Nothing);
   }
   settled_.state = State::Retrying;
+  counts_from_ = machine().worked();
   machine().arm(*this, TimerKind::Retry, wait, settled_.attempts, failure.type);
 }
 
@@ -151,6 +155,8 @@ void Work::give_up(Failure failure, Value output, Said said) {
 
 void Work::on_timer(TimerKind timer) {
   if (timer == TimerKind::Retry || timer == TimerKind::Poll) {
+    if (counts_from_) tried_for_ += machine().worked() - *counts_from_;
+    counts_from_.reset();
     try_now();
   } else if (timer == TimerKind::Deadline) {
     stop_try("deadline");

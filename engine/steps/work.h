@@ -86,6 +86,10 @@ class Work : public Life {
   /// The step is asked to try again after its end: it has all its tries anew.
   void renew();
 
+  /// Of Settled::took: what tries and the waits between them took, but for time in line.
+  Duration tried_for_{0};
+  std::optional<Instant> counts_from_;  ///< Machine::worked() when the try or wait that is under way began
+
   int budget_from_ = 0;   ///< tries that were used up before the step was reopened, or polled again
   int polls_ = 0;         ///< that said: not yet
   bool refused_ = false;  ///< the last failure was a definite refusal
@@ -95,7 +99,7 @@ class Work : public Life {
   Value raw_of(const Failure& failure, const Result& result) const;
 
   const WorkStep& work_;
-  std::optional<Instant> deadline_at_;
+  std::optional<Instant> deadline_at_;  ///< by Machine::worked()
 };
 
 }  // namespace flowrun

@@ -39,6 +39,7 @@ class Happenings : public DecisionSink {
     started.seed = fmt::format("{:032x}", bytes.word());
     started.inputs = Value(Json{{"flag", bytes.byte() % 2 == 0}});
     started.vars = Value(Json::object());
+    started.measured = true;
     happens(std::move(started));
   }
 
@@ -124,6 +125,8 @@ class Happenings : public DecisionSink {
     how.down = Duration(bytes_.byte() * 1000);
     now_ += how.down;
     how.on_crash = what % 2 == 0 ? OnCrash::Rerun : OnCrash::Fail;
+    for (const Machine::InFlight& flight : machine_.in_flight())
+      if (flight.attempt > 0 && bytes_.byte() % 4 == 0) how.queued.push_back(flight.path);
     if (what > 241) how.cancel = CancelRequested{what % 2 == 0, bytes_.byte() % 2 == 0, "somebody"};
     happens(std::move(how));
   }

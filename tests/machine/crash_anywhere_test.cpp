@@ -29,6 +29,7 @@ class World : public DecisionSink {
     started.seed = fmt::format("{:032x}", number_);
     started.inputs = Value(Json{{"flag", dice("flag") % 2 == 0}});
     started.vars = Value(Json::object());
+    started.measured = true;
     apply(std::move(started));
   }
 
@@ -49,6 +50,12 @@ class World : public DecisionSink {
     how.token = "again";
     how.on_crash = OnCrash::Rerun;
     how.unbegun = std::move(unbegun_);
+    // Some of the processes still waited in line.
+    for (const Machine::InFlight& flight : machine_.in_flight())
+      if (flight.attempt > 0 && flight.wanted && !flight.interrupted &&
+          std::holds_alternative<Process>(*tasks_.at(flight.path).work) && dice("queued " + flight.path) % 3 == 0 &&
+          std::find(how.unbegun.begin(), how.unbegun.end(), flight.path) == how.unbegun.end())
+        how.queued.push_back(flight.path);
     apply(std::move(how));
   }
 

@@ -33,6 +33,7 @@ class Play : public DecisionSink {
     started.seed = fmt::format("{:032x}", random_());
     started.inputs = Value(Json{{"flag", percent(random_, 50)}});
     started.vars = Value(Json::object());
+    started.measured = true;
     if (percent(random_, 10)) started.concurrency = 1 + below(random_, 3);
     if (percent(random_, 50)) started.jobs = 1 + below(random_, 2);
     apply(std::move(started));
@@ -122,6 +123,12 @@ class Play : public DecisionSink {
       resume();
       return;
     }
+    if (percent(random_, 2)) {
+      const Duration span{below(random_, 10000)};
+      now_ += span;
+      apply(RunFrozen{span});
+      return;
+    }
     if (percent(random_, 1) && machine_.expects({now_, CancelRequested{}})) {
       apply(CancelRequested{percent(random_, 50), percent(random_, 20), "somebody"});
       return;
@@ -164,6 +171,11 @@ class Play : public DecisionSink {
 
   void resume() {
     RunResumed how;
+    // Some of the processes still waited in line.
+    for (const Machine::InFlight& flight : machine_.in_flight())
+      if (flight.attempt > 0 && !flight.interrupted && std::holds_alternative<Process>(*tasks_.at(flight.path).work) &&
+          percent(random_, 30))
+        how.queued.push_back(flight.path);
     how.token = "again";
     how.down = Duration(below(random_, 100000));
     now_ += how.down;

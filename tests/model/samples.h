@@ -50,6 +50,7 @@ inline std::vector<Event> events() {
   started.forked_of = "order-20261122-084512-x7k2";
   started.forked_from = "charge";
   started.secrets = {{"token", "0af1", false}, {"pin", "", true}};
+  started.measured = true;
   add(started);
 
   RunResumed resumed;
@@ -62,6 +63,7 @@ inline std::vector<Event> events() {
   resumed.folder = "/elsewhere";
   resumed.run_dir = "/moved/runs/x";
   resumed.unbegun = {"a[%2F]/b", "c"};
+  resumed.queued = {"e[\"1\"]", "d"};
   resumed.cancel = CancelRequested{true, false, "ann@desk"};
   resumed.host = "h";
   resumed.boot_id = "b";
@@ -90,6 +92,7 @@ inline std::vector<Event> events() {
   ended.result.value = Value::from_text(R"({"b":1,"a":"\u00e9"})");
   ended.result.code = -9;
   ended.result.took = Duration(310);
+  ended.result.began = at() - Duration(320);
   ended.result.retry_after = Duration(0);
   ended.result.sent = false;
   ended.result.failure = failure();
@@ -117,6 +120,7 @@ inline std::vector<Event> events() {
   add(UndoRequested{});
   add(UndoRequested{"t", "ann@desk"});
   add(UndoRequested{"t", "ann@desk", "/moved/runs/x"});
+  add(RunFrozen{Duration(4000)});
   return all;
 }
 

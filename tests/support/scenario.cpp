@@ -45,6 +45,7 @@ RunStarted started_with(const Loaded& loaded, const std::string& inputs) {
   started.vars = Value::from_text("{}");
   started.folder = "/nowhere";
   started.run_dir = "/nowhere/run";
+  started.measured = true;
   return started;
 }
 
@@ -89,6 +90,7 @@ void Scenario::decide(Decision decision) {
   if (auto* start = std::get_if<StartTask>(&decision.what)) {
     started_.push_back(start->task.path);
     tasks_[start->task.path] = start->task;
+    began_[start->task.path] = now_;
   }
   if (auto* stop = std::get_if<StopTask>(&decision.what)) stopped_.push_back(stop->path);
   if (auto* withdraw = std::get_if<WithdrawWaiting>(&decision.what)) withdrawn_.push_back(withdraw->path);
@@ -96,6 +98,8 @@ void Scenario::decide(Decision decision) {
 
 void Scenario::end(const std::string& path, Result result) {
   REQUIRE(tasks_.count(path));
+  result.began = began_[path];
+  if (result.took.count() == 0) result.took = now_ - result.began;
   apply({now_, TaskEnded{path, tasks_[path].attempt, std::move(result)}});
 }
 
@@ -146,6 +150,11 @@ void Scenario::suspend() { apply({now_, SuspendRequested{2}}); }
 void Scenario::interrupt(const std::string& path) { apply({now_, TaskInterrupted{path, tasks_[path].attempt}}); }
 
 void Scenario::withdraw(const std::string& path) { apply({now_, TaskWithdrawn{path, tasks_[path].attempt}}); }
+
+void Scenario::freeze(Duration span) {
+  now_ += span;
+  apply({now_, RunFrozen{span}});
+}
 
 void Scenario::crash_and_resume(RunResumed how, Duration down) {
   now_ += down;

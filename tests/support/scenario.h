@@ -38,6 +38,8 @@ class Scenario : public DecisionSink {
   void interrupt(const std::string& path);
   /// The attempt of |path| had no place yet and is not begun.
   void withdraw(const std::string& path);
+  /// Time passes in which flowrun does not run: no timer fires in it.
+  void freeze(Duration span);
   /// The process dies here; |down| later somebody resumes.
   void crash_and_resume(RunResumed how = {}, Duration down = 1000ms);
   /// As `flowrun retry` does it: the log is played anew, knowing what will be reopened.
@@ -83,6 +85,7 @@ class Scenario : public DecisionSink {
   std::vector<std::string> started_, stopped_, withdrawn_;
   std::map<std::string, Task> tasks_;
   bool silent_ = false;  ///< what is decided has been taken in already
+  std::map<std::string, Instant> began_;
   Instant now_ = from_millis(1'800'000'000'000);
 };
 

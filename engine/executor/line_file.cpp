@@ -1,0 +1,99 @@
+#include "engine/executor/line_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <fstream>
+
+#include "engine/model/hash.h"
+
+namespace flowrun {
+namespace {
+
+// Of more that wait at once the rest is taken for begun.
+constexpr std::size_t kSlots = 8192;
+
+/// The pages of a file outlive the process, but not the machine, and a copy stands still while the run goes on.
+struct Header {
+  std::uint64_t drive = 0, boot = 0, inode = 0, device = 0;
+  bool operator==(const Header&) const = default;
+};
+constexpr std::size_t kHeaderSlots = sizeof(Header) / sizeof(std::uint64_t);
+constexpr std::size_t kSize = sizeof(Header) + kSlots * sizeof(std::uint64_t);
+
+Header header_of(int descriptor, const std::string& token) {
+  struct stat about {};
+  fstat(descriptor, &about);
+  std::ifstream in("/proc/sys/kernel/random/boot_id");
+  std::string boot;
+  std::getline(in, boot);
+  return {hash64("line 1 " + token), hash64(boot), about.st_ino, about.st_dev};
+}
+
+/// Never 0, which is an empty slot.
+std::uint64_t name_of(const std::string& path, int attempt) { return hash64(std::to_string(attempt) + " " + path) | 1; }
+
+}  // namespace
+
+LineFile::~LineFile() {
+  if (!slots_) return;
+  munmap(slots_ - kHeaderSlots, kSize);
+  unlink(file_.c_str());
+}
+
+bool LineFile::make() {
+  if (std::exchange(tried_, true)) return slots_ != nullptr;
+  unlink(file_.c_str());
+  int descriptor = open(file_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (descriptor < 0) return false;
+  // With its blocks: a page that finds no room on the disk when it is written would end the process.
+  void* mapped = posix_fallocate(descriptor, 0, kSize) == 0
+                     ? mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0)
+                     : MAP_FAILED;
+  if (mapped != MAP_FAILED) {
+    *static_cast<Header*>(mapped) = header_of(descriptor, token_);
+    slots_ = static_cast<std::uint64_t*>(mapped) + kHeaderSlots;
+    free_.reserve(kSlots);
+    for (std::size_t slot = kSlots; slot-- > 0;) free_.push_back(slot);
+  } else {
+    unlink(file_.c_str());
+  }
+  close(descriptor);
+  return slots_ != nullptr;
+}
+
+std::optional<std::size_t> LineFile::add(const std::string& path, int attempt) {
+  if (!make() || free_.empty()) return std::nullopt;
+  std::size_t slot = free_.back();
+  free_.pop_back();
+  std::atomic_ref(slots_[slot]).store(name_of(path, attempt));
+  return slot;
+}
+
+void LineFile::remove(std::size_t slot) {
+  std::atomic_ref(slots_[slot]).store(0);
+  free_.push_back(slot);
+}
+
+LeftInLine::LeftInLine(const std::string& file, const std::string& token) {
+  int descriptor = open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0) return;
+  std::vector<std::uint64_t> all(kHeaderSlots + kSlots);
+  struct stat about {};
+  const bool ours = fstat(descriptor, &about) == 0 && S_ISREG(about.st_mode) && about.st_uid == geteuid() &&
+                    read(descriptor, all.data(), kSize) == static_cast<ssize_t>(kSize) &&
+                    *reinterpret_cast<const Header*>(all.data()) == header_of(descriptor, token);
+  close(descriptor);
+  if (!ours) return;
+  waiting_.insert(all.begin() + kHeaderSlots, all.end());
+  waiting_.erase(0);
+}
+
+bool LeftInLine::holds(const std::string& path, int attempt) const {
+  return waiting_.count(name_of(path, attempt)) > 0;
+}
+
+}  // namespace flowrun

@@ -1,0 +1,53 @@
+// Which attempts wait in line for a place, where the next drive finds it after kill -9: a started step that still
+// waited has not begun, and nobody else can know that. Costs no system call a step. Knows neither places nor journal.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+namespace flowrun {
+
+/// In the run's folder.
+constexpr const char* kLineFile = "/line";
+
+/// One thread at a time.
+class LineFile {
+ public:
+  /// |token|: of the drive. Nothing is made before the first add().
+  LineFile(std::string file, std::string token) : file_(std::move(file)), token_(std::move(token)) {}
+  ~LineFile();
+  LineFile(const LineFile&) = delete;
+  LineFile& operator=(const LineFile&) = delete;
+
+  /// The attempt waits from here on. Nothing: that can not be written down, and it will be taken for one that has
+  /// begun.
+  std::optional<std::size_t> add(const std::string& path, int attempt);
+  /// It waits no more. REQUIRES: to be called before it begins.
+  void remove(std::size_t slot);
+
+ private:
+  bool make();
+
+  const std::string file_, token_;
+  bool tried_ = false;
+  std::uint64_t* slots_ = nullptr;
+  std::vector<std::size_t> free_;
+};
+
+/// What a drive that was killed has left in its LineFile.
+class LeftInLine {
+ public:
+  LeftInLine() = default;
+  /// Empty when |file| is not that of the drive with |token|, was copied, or may be older than what happened: after a
+  /// loss of power nobody knows what of it had reached the disk.
+  LeftInLine(const std::string& file, const std::string& token);
+  bool holds(const std::string& path, int attempt) const;
+
+ private:
+  std::unordered_set<std::uint64_t> waiting_;
+};
+
+}  // namespace flowrun
