@@ -42,16 +42,18 @@ void note_changed_file(const std::string& file, const std::string& text) {
   }
 }
 
+const char* how_it_ended(const OpenQuestion& question) {
+  return question.interrupted ? "stopped when the run was suspended" : "running when the run was cut off";
+}
+
 /// Asks a person about the steps that must not just run again. Returns false when nobody can be asked.
 bool ask(const std::vector<OpenQuestion>& questions, ResumeOptions& options, bool no_input) {
   if (no_input || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) return false;
   for (const OpenQuestion& question : questions) {
     for (;;) {
-      std::fprintf(
-          stderr,
-          "step %s was running when flowrun died %s ago (attempt %d, started %s). [r]erun / mark as [d]one / [f]ail? ",
-          question.path.c_str(), ago(question.started_at).c_str(), question.attempt,
-          clock_text(question.started_at).c_str());
+      std::fprintf(stderr, "step %s was %s (attempt %d, started %s, %s ago). [r]erun / mark as [d]one / [f]ail? ",
+                   question.path.c_str(), how_it_ended(question), question.attempt,
+                   clock_text(question.started_at).c_str(), ago(question.started_at).c_str());
       std::string answer;
       if (!std::getline(std::cin, answer)) {
         if (Drive::stop_asked()) throw Interrupted("stopped while it was asked; nothing was started");
@@ -111,9 +113,8 @@ void tell_waiting(const Journal& journal, const RunRecord& record, const Machine
 [[noreturn]] void refuse_open(const std::vector<OpenQuestion>& questions, const RunRecord& record) {
   std::string text;
   for (const OpenQuestion& question : questions) {
-    text +=
-        fmt::format("step {} was running when the run was cut off (attempt {}, started {}), and says `on_crash: ask`\n",
-                    question.path, question.attempt, date_text(question.started_at));
+    text += fmt::format("step {} was {} (attempt {}, started {}), and says `on_crash: ask`\n", question.path,
+                        how_it_ended(question), question.attempt, date_text(question.started_at));
   }
   text += fmt::format("   run again:     flowrun resume {} --on-crash rerun\n", record.id);
   text += fmt::format("   fail:          flowrun resume {} --on-crash fail\n", record.id);

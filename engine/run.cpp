@@ -246,7 +246,8 @@ std::vector<OpenQuestion> Run::questions(const ResumeOptions& options) const {
   for (const Machine::InFlight& flight : cut_off()) {
     bool marked = std::any_of(options.marks.begin(), options.marks.end(),
                               [&](const Mark& mark) { return mark.path == flight.path; });
-    if (flight.on_crash == OnCrash::Ask && !marked) open.push_back({flight.path, flight.attempt, flight.started_at});
+    if (flight.on_crash == OnCrash::Ask && !marked)
+      open.push_back({flight.path, flight.attempt, flight.started_at, flight.interrupted});
   }
   return open;
 }

@@ -56,6 +56,7 @@ struct OpenQuestion {
   std::string path;
   int attempt;
   Instant started_at;
+  bool interrupted;  ///< stopped as the run was suspended
 };
 
 /// A drive of a run. Belongs to one thread; only wake-ups by signal handlers come from elsewhere.
