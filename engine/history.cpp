@@ -151,8 +151,7 @@ void History::late(const Entry& entry) {
   if (!is_terminal(one.state)) return;
   // It was counted up to the moment in which it was given up, its time in line included.
   one.took -= std::exchange(timing_of(one).guessed, Duration{0});
-  if (Json data = data_of(entry); data.contains("began_ms") || data.value("took_ms", 0) > 0)
-    note_time(entry, data);
+  if (Json data = data_of(entry); data.contains("began_ms") || data.value("took_ms", 0) > 0) note_time(entry, data);
 }
 
 void History::started(const Entry& entry) {

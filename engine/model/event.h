@@ -25,13 +25,13 @@ struct RunStarted {
   std::string source_hash;  ///< of the workflow's text, in table `sources`
   /// Hashes of the texts of sub-workflows, by their paths seen from the folder of the workflow.
   std::map<std::string, std::string> sources;
-  std::string seed;    ///< 32 hexadecimal digits
-  std::string token;   ///< of this drive
-  Value inputs;        ///< object, after coercion
-  Value vars;          ///< object
-  Value sub_inputs;    ///< inputs of sub-workflows that the environment gave: {path: {input: value}}, or null
-  std::string file;    ///< absolute path of the workflow as it was given
-  std::string folder;  ///< where relative paths start and processes run
+  std::string seed;     ///< 32 hexadecimal digits
+  std::string token;    ///< of this drive
+  Value inputs;         ///< object, after coercion
+  Value vars;           ///< object
+  Value sub_inputs;     ///< inputs of sub-workflows that the environment gave: {path: {input: value}}, or null
+  std::string file;     ///< absolute path of the workflow as it was given
+  std::string folder;   ///< where relative paths start and processes run
   std::string run_dir;  ///< where it keeps its files; the newest fact that says it counts
   std::string host, boot_id, pid_namespace;
   int cpus = 1;

@@ -154,8 +154,8 @@ TEST_CASE("time of before a crash that flowrun was frozen in does not count afte
   TempDir dir;
   const std::string journal = dir.path("journal.db"), begun = dir.path("begun");
   const std::string workflow = dir.write(
-      "w.yaml", "flowrun: 1\nsteps:\n  g:\n    timeout: 4s\n    sequence:\n      - { id: a, shell: 'echo x >> \"" + begun +
-                    "\"; sleep 1.5; echo done' }\n");
+      "w.yaml", "flowrun: 1\nsteps:\n  g:\n    timeout: 4s\n    sequence:\n      - { id: a, shell: 'echo x >> \"" +
+                    begun + "\"; sleep 1.5; echo done' }\n");
   Background flow({FLOWRUN_BINARY, "run", workflow, "--id", "r", "--journal", journal});
   REQUIRE(wait_for([&] { return !lines_of(begun).empty(); }));
   flow.signal(SIGSTOP);
