@@ -1,11 +1,18 @@
-// flowrun logs: the output of processes: what the journal keeps of it, and the log file beside it.
+// flowrun logs: what processes have said, from the log beside the journal; of runs of older versions also what the
+// journal keeps of it.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <deque>
+#include <map>
+#include <optional>
+#include <tuple>
 
 #include "cli/open.h"
 #include "cli/render.h"
-#include "engine/executor/output_log.h"
+#include "engine/executor/output_frame.h"
+#include "engine/executor/output_reader.h"
 #include "engine/model/entry_reading.h"
 
 namespace flowrun::cli {
@@ -19,88 +26,191 @@ struct LogsOptions {
   bool json = false;
 };
 
+/// A line of the logs, or a place where something is missing.
 struct LogLine {
-  Instant at;
+  Instant at{};
   std::string step;
-  int attempt;
-  std::string stream;
+  int attempt = 0;
+  bool is_stderr = false;
   std::string text;
+  std::uint64_t left_out = 0, lost = 0;
+  std::string why;
 };
 
-void add_lines(std::vector<LogLine>& lines, Instant at, const std::string& step, int attempt, const std::string& stream,
-               std::string_view text) {
-  while (!text.empty()) {
-    std::size_t end = std::min(text.find('\n'), text.size());
-    lines.push_back({at, step, attempt, stream, std::string(text.substr(0, end))});
-    text.remove_prefix(std::min(end + 1, text.size()));
+using Stream = std::tuple<std::string, int, bool>;  // step, attempt, whether it is standard error
+
+/// What is not in the log: of steps that were taken over, and of all in runs of older versions, which logged only what
+/// was long.
+class Unlogged {
+ public:
+  explicit Unlogged(const OutputReader& reader) {
+    for (const OutputReader::Source& source : reader.sources())
+      logged_[{source.path, source.attempt, source.is_stderr}] += source.lost;
   }
+
+  void add(const Entry& entry) {
+    if (entry.kind == "run_started") all_logged_ = Json::parse(entry.data).value("output_log", 0) > 0;
+    if (entry.kind == "start") is_process_[entry.path] = entry.data.find(R"("argv":)") != std::string::npos;
+    if ((entry.kind != "ended" && entry.kind != "late") || !is_process_[entry.path]) return;
+    Json data = Json::parse(entry.data);
+    if (!all_logged_ || data.contains("taken")) from_entry(entry, data);
+    std::uint64_t told = logged(entry, false).second + logged(entry, true).second;
+    if (std::uint64_t lost = data.value("unlogged", std::uint64_t{0}); lost > told)
+      lines.push_back({entry.at, entry.path, entry.attempt, false, "", 0, lost - told, ""});
+  }
+
+  std::vector<LogLine> lines;  ///< in order of time
+
+ private:
+  std::pair<bool, std::uint64_t> logged(const Entry& entry, bool is_stderr) const {
+    auto found = logged_.find({entry.path, entry.attempt, is_stderr});
+    return found == logged_.end() ? std::pair(false, std::uint64_t{0}) : std::pair(true, found->second);
+  }
+
+  /// Its value, and the end of its standard error when it failed.
+  void from_entry(const Entry& entry, const Json& data) {
+    const Json detail = data.contains("failure") ? data["failure"].value("detail", data["failure"]) : Json::object();
+    if (!entry.value.is_null() && !logged(entry, false).first) {
+      const Json& value = entry.value.json();
+      bool raw = value.is_object() && value.contains("stdout") && value.contains("exit_code");
+      const Json& shown = raw ? value["stdout"] : value;
+      add_lines(entry, false, shown.is_string() ? shown.get<std::string>()
+                                          : shown.dump(-1, ' ', false, Json::error_handler_t::replace));
+    }
+    if (detail.is_object() && detail.contains("stderr_tail") && detail["stderr_tail"].is_string() &&
+        !logged(entry, true).first)
+      add_lines(entry, true, detail["stderr_tail"].get<std::string>());
+  }
+
+  void add_lines(const Entry& entry, bool is_stderr, std::string_view text) {
+    while (!text.empty()) {
+      std::size_t end = std::min(text.find('\n'), text.size());
+      lines.push_back({entry.at, entry.path, entry.attempt, is_stderr, std::string(text.substr(0, end)), 0, 0, ""});
+      text.remove_prefix(std::min(end + 1, text.size()));
+    }
+  }
+
+  std::map<Stream, std::uint64_t> logged_;  ///< with the bytes of them that are lost
+  std::map<std::string, bool> is_process_;
+  bool all_logged_ = false;
+};
+
+/// What stands where something is missing.
+std::string missing_text(const LogLine& line) {
+  std::string text;
+  if (line.left_out > 0) text = fmt::format("{} bytes left out", line.left_out);
+  if (line.lost > 0)
+    text += fmt::format("{}{} bytes could not be written{}{}", text.empty() ? "" : ", ", line.lost,
+                        line.why.empty() ? "" : ": ", line.why);
+  return text.empty() ? text : "... " + text + " ...";
 }
 
-/// What the entry of an ended process holds: its value, and the tail of its standard error when it failed.
-void add_entry(std::vector<LogLine>& lines, const Entry& entry) {
-  const Json data = data_of(entry);
-  const Json detail = data.contains("failure") ? data["failure"].value("detail", data["failure"]) : Json::object();
-  if (!entry.value.is_null()) {
-    const Json& value = entry.value.json();
-    bool raw = value.is_object() && value.contains("stdout") && value.contains("exit_code");
-    const Json& shown = raw ? value["stdout"] : value;
-    add_lines(
-        lines, entry.at, entry.path, entry.attempt, "stdout",
-        shown.is_string() ? shown.get<std::string>() : shown.dump(-1, ' ', false, Json::error_handler_t::replace));
+std::string printed(const LogLine& line, const LogsOptions& options) {
+  if (!options.json) {
+    std::string missing = missing_text(line);
+    const std::string& text = missing.empty() ? line.text : missing;
+    return options.step.empty() ? fmt::format("[{}] {}\n", line.step, text) : text + "\n";
   }
-  if (detail.is_object() && detail.contains("stderr_tail") && detail["stderr_tail"].is_string())
-    add_lines(lines, entry.at, entry.path, entry.attempt, "stderr", detail["stderr_tail"].get<std::string>());
+  Json json{{"at", timestamp(line.at)},
+            {"step", line.step},
+            {"attempt", line.attempt},
+            {"stream", line.is_stderr ? "stderr" : "stdout"}};
+  if (line.left_out > 0) json["left_out"] = line.left_out;
+  if (line.lost > 0) json["lost"] = line.lost;
+  if (!line.why.empty()) json["why"] = line.why;
+  if (line.left_out == 0 && line.lost == 0) json["line"] = line.text;
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
+
+/// Prints as it goes, or in the end the last lines.
+class Printer {
+ public:
+  explicit Printer(const LogsOptions& options) : options_(options) {}
+
+  bool enough() const { return enough_; }
+
+  void add(const LogLine& line) {
+    if (enough_) return;
+    if (options_.tail > 0) {
+      last_.push_back(printed(line, options_));
+      if (last_.size() > options_.tail) last_.pop_front();
+      return;
+    }
+    text_ += printed(line, options_);
+    if (text_.size() > kAtOnce) print();
+  }
+
+  void finish() {
+    if (enough_) return;
+    for (const std::string& line : last_) text_ += line;
+    print();
+  }
+
+ private:
+  static constexpr std::size_t kAtOnce = 1 << 16;
+  void print() {
+    try {
+      print_result(text_);
+    } catch (const OutputLost&) {
+      // Who reads has seen enough, as `head` does.
+      if (errno != EPIPE) throw;
+      enough_ = true;
+    }
+    text_.clear();
+  }
+
+  const LogsOptions& options_;
+  std::deque<std::string> last_;
+  std::string text_;
+  bool enough_ = false;
+};
 
 int logs(const Context& context, const LogsOptions& options) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
   RunRecord run = looked_at(journal, options.run);
-  const std::string wanted = options.step.empty() ? "" : known_step(journal, run, options.step);
-  std::vector<LogLine> lines;
-  std::vector<LogFrame> frames = read_output_log(journal.run_dir(run.id) + "/output.log");
-  auto logged = [&](const Entry& entry) {
-    return std::any_of(frames.begin(), frames.end(), [&](const LogFrame& frame) {
-      return frame.path == entry.path && frame.attempt == entry.attempt;
-    });
-  };
+  const std::string only = options.step.empty() ? "" : known_step(journal, run, options.step);
+  const std::string folder = journal.run_dir(run.id);
+  OutputReader reader(folder);
+  Unlogged unlogged(reader);
   History history;
-  std::map<std::string, bool> is_process;
   for (std::int64_t from = 1;;) {
     std::vector<Entry> slice = journal.read(run.number, from);
     if (slice.empty()) break;
     for (const Entry& entry : slice) {
       history.add(entry);
-      if (entry.kind == "start") is_process[entry.path] = history.find(entry.path)->kind != "http";
-      if ((entry.kind == "ended" || entry.kind == "late") && is_process[entry.path] && !logged(entry))
-        reading(entry, [&] { add_entry(lines, entry); });
+      reading(entry, [&] { unlogged.add(entry); });
     }
     from = slice.back().seq + 1;
   }
-  for (const LogFrame& frame : frames)
-    add_lines(lines, frame.at, frame.path, frame.attempt, frame.is_stderr ? "stderr" : "stdout", frame.bytes);
-  std::stable_sort(lines.begin(), lines.end(), [](const LogLine& a, const LogLine& b) { return a.at < b.at; });
-  std::erase_if(lines, [&](const LogLine& line) {
-    const StepHistory* step = history.find(line.step);
-    return (!wanted.empty() && line.step != wanted) || (options.only_stderr && line.stream != "stderr") ||
-           (options.failed && !(step && step->state == State::Failed));
+  auto wanted = [&](const std::string& path, bool is_stderr) {
+    if ((!only.empty() && path != only) || (options.only_stderr && !is_stderr)) return false;
+    const StepHistory* step = options.failed ? history.find(path) : nullptr;
+    return !options.failed || (step && step->state == State::Failed);
+  };
+  std::vector<bool> shown;
+  for (const OutputReader::Source& source : reader.sources()) shown.push_back(wanted(source.path, source.is_stderr));
+
+  Printer printer(options);
+  auto other = unlogged.lines.begin();
+  auto others_until = [&](std::optional<Instant> at) {
+    for (; other != unlogged.lines.end() && (!at || other->at <= *at); ++other)
+      if (wanted(other->step, other->is_stderr)) printer.add(*other);
+  };
+  LogLine said;
+  reader.lines([&](const OutputReader::Line& line) {
+    if (!shown[line.source]) return true;
+    others_until(line.at);
+    const OutputReader::Source& source = reader.sources()[line.source];
+    said = {line.at,       source.path, source.attempt, source.is_stderr, std::string(line.text),
+            line.left_out, line.lost,   line.why};
+    printer.add(said);
+    return !printer.enough();
   });
-  if (options.tail > 0 && lines.size() > options.tail)
-    lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(options.tail));
-  std::string text;
-  for (const LogLine& line : lines) {
-    if (options.json) {
-      text += Json{{"at", timestamp(line.at)},
-                   {"step", line.step},
-                   {"attempt", line.attempt},
-                   {"stream", line.stream},
-                   {"line", line.text}}
-                  .dump(-1, ' ', false, Json::error_handler_t::replace) +
-              "\n";
-    } else {
-      text += options.step.empty() ? fmt::format("[{}] {}\n", line.step, line.text) : line.text + "\n";
-    }
-  }
-  print_result(text);
+  others_until(std::nullopt);
+  printer.finish();
+  if (reader.damaged_at() > 0)
+    std::fprintf(stderr, "warning: %s/%s is damaged from byte %llu on\n", folder.c_str(), kOutputLog,
+                 static_cast<unsigned long long>(reader.damaged_at()));
   return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <ctime>
 #include <filesystem>
 
+#include "cli/last_words.h"
 #include "cli/terminal.h"
 #include "engine/model/entry_reading.h"
 #include "engine/model/json_text.h"
@@ -82,17 +83,6 @@ EntryLine describe_settled(const Entry& entry, const Json& data, std::size_t wid
   if (data.contains("failure")) join(line.detail, one_line(failure_line(data["failure"]), width));
   if (!entry.value.is_null()) join(line.detail, one_line(entry.value.text(), width));
   return line;
-}
-
-/// Of a sub-workflow the failure within it.
-Failure innermost(Failure failure) {
-  while (failure.type == "child") {
-    const Json& detail = failure.detail.json();
-    const Json causes = detail.is_object() ? detail.value("causes", Json::array()) : Json::array();
-    if (!causes.is_array() || causes.empty()) break;
-    failure = failure_from(causes.front());
-  }
-  return failure;
 }
 
 }  // namespace
@@ -315,6 +305,8 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
 
 namespace {
 
+constexpr std::size_t kLastLines = 20;  // as many as the journal keeps
+
 /// `order.yaml:27   http: POST ${ $vars.api }/payments`, as people find it: of a sub-workflow its own file.
 std::string as_written(const RunRecord& run, const OutlineRow& row) {
   std::string file = row.file.empty() ? std::filesystem::path(run.file).filename().string() : row.file;
@@ -342,29 +334,14 @@ std::string failure_text(const RunRecord& run, const Failure& failure, const His
   text += failure.step.empty() && failure.type == "cancelled" ? " " + failure.message + "\n"
                                                               : fmt::format(": {} {}\n", failure.type, failure.message);
   if (row) text += fmt::format("   {}\n", as_written(run, *row));
-  const Failure cause = innermost(failure);
-  const Json& detail = cause.detail.json();
-  if (detail.is_object() && detail.contains("http")) {
-    const Json& body = detail["http"].value("body", Json());
-    std::string shown = body.is_string() ? body.get<std::string>()
-                        : body.is_null() ? ""
-                                         : body.dump(-1, ' ', false, Json::error_handler_t::replace);
-    if (!shown.empty()) text += fmt::format("   {}\n", one_line(shown, 200));
-  }
-  if (detail.is_object() && detail.contains("stderr_tail") && detail["stderr_tail"].is_string()) {
-    std::string tail = detail["stderr_tail"].get<std::string>();
-    for (std::size_t from = 0; from < tail.size();) {
-      std::size_t end = std::min(tail.find('\n', from), tail.size());
-      text += "   | " + one_line(tail.substr(from, end - from), 200) + "\n";
-      from = end + 1;
-    }
-  }
+  text += last_words(failure, kLastLines, "   ");
   std::vector<std::string> blocked, undone;
   for (const StepHistory& other : history.steps()) {
     if (other.state == State::Blocked) blocked.push_back(other.path);
     if (other.undone) undone.push_back(other.path);
   }
   if (!undone.empty()) text += "   undone:  " + some_of(undone) + "\n";
+  const Json& detail = failure.detail.json();
   if (detail.is_object() && detail.contains("undo_failed")) {
     std::vector<std::string> not_undone;
     for (const Json& path : detail["undo_failed"])

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "cli/last_words.h"
 #include "cli/open.h"
 #include "cli/render.h"
 #include "engine/steps/outline.h"
@@ -20,6 +21,8 @@ struct ShowOptions {
 };
 
 constexpr Duration kLongInLine{100};    // for a place, before that is worth a word
+constexpr std::size_t kLastLines = 5;   // of what a step that failed has said
+constexpr std::size_t kMostWords = 10;  // steps of which they are shown
 constexpr std::size_t kMostSteps = 60;  // of a large run only what is not well, and then so many
 
 const char* mark_of(State state) {
@@ -111,7 +114,20 @@ int show(const Context& context, const ShowOptions& options) {
     }
     rows.push_back(step_row(step));
   }
-  text += table(rows);
+  // Below the row of a step that failed what it had to say.
+  std::size_t row = 0, told = 0;
+  const std::string all = table(rows);
+  for (std::size_t at = 0; at < all.size(); ++row) {
+    std::size_t end = all.find('\n', at) + 1;
+    text += all.substr(at, end - at);
+    at = end;
+    const StepHistory* step = history.find(rows[row][1]);
+    if (!step || step->state != State::Failed || !step->failure || told == kMostWords) continue;
+    std::string words = own_words(*step->failure, kLastLines, "      ");
+    if (words.empty()) continue;
+    text += words;
+    ++told;
+  }
   if (left_out > 0) text += fmt::format("  and {} more; --all shows them\n", left_out);
   std::string counts;
   for (const auto& [name, count] : history.counts())
@@ -121,6 +137,7 @@ int show(const Context& context, const ShowOptions& options) {
     Failure failure = failure_from(run.error.json());
     text += fmt::format("error: {}{}: {}: {}\n", failure.step.empty() ? "run" : failure.step,
                         lines_of(journal, run, failure), failure.type, failure.message);
+    if (told == 0) text += last_words(failure, kLastLines, "   ");
   }
   print_view(text + next_steps(run, history));
   return 0;

@@ -401,6 +401,9 @@ std::optional<Result> Reuse::find(const Task& task) {
     const std::string what = input_difference(text(other->first.second), text(asked.second));
     return tell(task.path, "its input has changed" + (what.empty() ? "" : ": " + what)), std::nullopt;
   }
+  const auto* process = std::get_if<Process>(&*task.work);
+  if (found->second.cut > 0 && process && !process->unread)
+    return tell(task.path, "its output was cut, and now it is read"), std::nullopt;
   ++taken_;
   answered_.insert(asked);
   Result result = found->second;

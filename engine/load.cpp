@@ -19,6 +19,7 @@
 #include "engine/model/error.h"
 #include "engine/steps/reading.h"
 #include "engine/steps/root.h"
+#include "engine/steps/unread.h"
 
 namespace flowrun {
 namespace {
@@ -122,6 +123,7 @@ class Loader {
       // Who looks into one group may find another in it.
       group->status_named = files_.for_questions || !outputs.empty() || looked_at.count(name) > 0;
     }
+    if (auto* root = dynamic_cast<RootStep*>(loaded_.workflow.root.get())) mark_unread(*root, reading_.mentions);
     files_.main.http = files_.main.http || reading_.http;
     loaded_.workflow.signals = std::move(reading_.signals);
     // One machine knows them all: those of the main file first.

@@ -184,6 +184,7 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
   started.cpus = cpu_count();
   started.concurrency = options.concurrency;
   started.jobs = options.jobs;
+  started.output_log = 1;
   started.fail_fast = options.fail_fast;
   started.timeout = options.timeout;
   started.secrets = run->secrets_.marks(started.seed);

@@ -115,6 +115,16 @@ std::variant<Value, Failure> captured(Process::Capture capture, const std::strin
   return Value();
 }
 
+Value cut_value(std::string_view head, std::string_view tail, std::int64_t left_out) {
+  // Not from within a character.
+  while (!tail.empty() && (static_cast<unsigned char>(tail.front()) & 0xc0) == 0x80) tail.remove_prefix(1);
+  std::string text = fmt::format("{{\"left_out\":{},\"head\":", left_out);
+  append_json_string(text, head);
+  text += ",\"tail\":";
+  append_json_string(text, tail);
+  return Value::from_text(text + "}");
+}
+
 std::string tail_lines(const std::string& text, std::size_t lines) {
   std::size_t from = text.size();
   if (from > 0 && text.back() == '\n') --from;

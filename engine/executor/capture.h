@@ -19,6 +19,9 @@ std::variant<Value, Failure> captured(Process::Capture capture, const std::strin
 /// nested so deep that looking into it would not be safe; it calls the text |what|.
 std::variant<Value, Failure> json_value(std::string_view text, std::string_view what);
 
+/// What is kept of an output that is too long and that nobody reads: {left_out, head, tail}.
+Value cut_value(std::string_view head, std::string_view tail, std::int64_t left_out);
+
 /// The last |lines| lines of |text|, as valid UTF-8.
 std::string tail_lines(const std::string& text, std::size_t lines);
 

@@ -23,12 +23,14 @@ namespace {
 
 constexpr std::size_t kTail = 4096;  // of standard error, kept for `stderr_tail`
 constexpr std::size_t kTailLines = 20;
-constexpr std::size_t kTurn = 1 << 20;  // bytes read of one process before the others have their turn
-constexpr Duration kGroupLook{20};      // between looks whether a group that was told to end is empty
+constexpr std::int64_t kCutTail = 64 << 10;  // of standard output that is cut, at most
+constexpr std::size_t kTurn = 1 << 20;       // bytes read of one process before the others have their turn
+constexpr Duration kGroupLook{20};           // between looks whether a group that was told to end is empty
 
-/// What the process wrote to $FLOWRUN_OUTPUT, which is taken away. At most |most| bytes; |too_much|: there were more.
+/// What the process wrote to $FLOWRUN_OUTPUT, which is taken away. At most |most| bytes; |more| were there.
 std::optional<std::string> take_output(const RunFolder& folder, const std::string& file, std::size_t most,
-                                       bool& too_much) {
+                                       std::int64_t& more) {
+  more = 0;
   const int descriptor = folder.read(file);
   if (descriptor < 0 && errno == ENOENT) return std::nullopt;
   folder.remove(file);
@@ -41,24 +43,41 @@ std::optional<std::string> take_output(const RunFolder& folder, const std::strin
     if (got <= 0) break;
     text->append(buffer, static_cast<std::size_t>(got));
   }
+  const off_t size = lseek(descriptor, 0, SEEK_END);
   close(descriptor);
-  too_much = text->size() > most;
+  if (text->size() > most) {
+    more = std::max<std::int64_t>(size, static_cast<std::int64_t>(text->size())) - static_cast<std::int64_t>(most);
+    text->resize(most);
+  }
   return text;
+}
+
+/// For people: 141 tells few that it was a broken pipe.
+std::string exit_text(int status) {
+  const char* name = status > 128 ? sigabbrev_np(status - 128) : nullptr;
+  if (!name) return fmt::format("exited with {}", status);
+  return fmt::format("exited with {}, as a shell does after SIG{} ({})", status, name, sigdescr_np(status - 128));
 }
 
 }  // namespace
 
 struct Children::Child {
-  explicit Child(const Mask& mask) : out_mask(mask), err_mask(mask) {}
+  Child(const Mask& mask, OutputLog& log, Task what, std::uint64_t number)
+      : task(std::move(what)),
+        out_mask(mask),
+        err_mask(mask),
+        out_log(log, task, number, false),
+        err_log(log, task, number, true) {}
   std::uint64_t id = 0;
   Task task;
   int pid = -1, pidfd = -1, in = -1, out = -1, err = -1;
   WorkClock::time_point begun, over;
   Instant began;  ///< by the wall clock
   std::string stdout_text;
-  bool too_much = false;                 ///< more on standard output than may be captured
-  std::string stderr_head, stderr_tail;  ///< until it is too long for the journal; its last bytes
-  bool stderr_logged = false;
+  bool too_much = false;          ///< more on standard output than may be captured
+  std::int64_t said = 0;          ///< bytes on standard output
+  std::string stdout_tail;        ///< its last bytes, of what may be cut
+  std::string stderr_tail;        ///< its last bytes
   std::size_t fed = 0;            ///< bytes of stdin written
   const char* stopped = nullptr;  ///< `timeout` or `cancelled`, once it has been told to end
   WorkClock::time_point kill_at;  ///< when what is left of the group is killed
@@ -67,8 +86,16 @@ struct Children::Child {
   int status_code = 0, status = 0;       ///< of the leader
   std::string script_file, output_file;  ///< names in the run's folder
   Mask::Stream out_mask, err_mask;       ///< of what goes to the log, or is cut
+  OutputLog::Stream out_log, err_log;
 
   const Process& process() const { return std::get<Process>(*task.work); }
+  /// Whether standard output becomes part of the result.
+  bool captures() const {
+    return process().capture != Process::Capture::None &&
+           (process().capture != Process::Capture::File || task.keep_raw);
+  }
+  /// From where on its bytes may belong to the end of a cut output.
+  std::int64_t tail_begins() const { return process().max_output - std::min(kCutTail, process().max_output / 4); }
   bool exited_well() const {
     const std::vector<int>& codes = process().success_codes;
     return !stopped && status_code == CLD_EXITED && std::find(codes.begin(), codes.end(), status) != codes.end();
@@ -87,10 +114,11 @@ Children::Child* Children::find(std::uint64_t id) {
 void Children::begin(Task task) {
   const ExecutorOptions& options = worker_.shared().options;
   const RunFolder& folder = worker_.shared().folder;
-  auto child = std::make_unique<Child>(worker_.shared().secrets().mask());
+  const std::uint64_t number = worker_.shared().next_process();
+  auto child =
+      std::make_unique<Child>(worker_.shared().secrets().mask(), worker_.shared().log, std::move(task), number);
   child->id = ++last_id_;
-  child->task = std::move(task);
-  child->output_file = output_name(options, worker_.shared().next_process());
+  child->output_file = output_name(options, number);
   const Process& process = child->process();
 
   SpawnRequest request;
@@ -179,7 +207,8 @@ void Children::kill_all() {
     signal_group(*child, SIGKILL);
     siginfo_t ignored{};
     waitid(P_PIDFD, static_cast<id_t>(child->pidfd), &ignored, WEXITED);
-    for (int* descriptor : {&child->in, &child->out, &child->err, &child->pidfd}) close_stream(*descriptor);
+    hear_out(*child);
+    for (int* descriptor : {&child->in, &child->pidfd}) close_stream(*descriptor);
   }
   if (!running_.empty()) kill_nested(worker_.shared().options.token, "");
   running_.clear();
@@ -239,38 +268,33 @@ void Children::close_stream(int& descriptor) {
 }
 
 void Children::keep(Child& child, bool from_stderr, std::string_view bytes) {
+  if (from_stderr) return keep_stderr(child, child.err_mask.pass(bytes));
+  if (!child.captures()) return child.out_log.append(child.out_mask.pass(bytes));
   const Process& process = child.process();
-  if (!from_stderr) {
-    if (process.capture == Process::Capture::None) {
-      log(child, false, child.out_mask.pass(bytes));
-      return;
-    }
-    std::size_t room = static_cast<std::size_t>(process.max_output) -
-                       std::min(child.stdout_text.size(), static_cast<std::size_t>(process.max_output));
-    child.too_much = child.too_much || bytes.size() > room;
-    child.stdout_text += bytes.substr(0, room);
-    return;
-  }
-  keep_stderr(child, child.err_mask.pass(bytes));
+  std::size_t room = static_cast<std::size_t>(process.max_output) -
+                     std::min(child.stdout_text.size(), static_cast<std::size_t>(process.max_output));
+  child.too_much = child.too_much || bytes.size() > room;
+  child.stdout_text += bytes.substr(0, room);
+  // What may be the end of a cut output is masked apart from what may be its beginning.
+  auto before = static_cast<std::size_t>(
+      std::clamp<std::int64_t>(child.tail_begins() - child.said, 0, static_cast<std::int64_t>(bytes.size())));
+  child.said += static_cast<std::int64_t>(bytes.size());
+  if (before > 0) child.out_log.append(child.out_mask.pass(bytes.substr(0, before)));
+  if (before < bytes.size()) keep_end(child, child.out_mask.pass(bytes.substr(before)));
 }
 
-void Children::log(const Child& child, bool is_stderr, std::string_view bytes) {
-  if (!bytes.empty()) worker_.shared().log.append(child.task.path, child.task.attempt, is_stderr, bytes);
+void Children::keep_end(Child& child, std::string_view bytes) {
+  child.out_log.append(bytes);
+  if (!child.process().unread) return;
+  child.stdout_tail += bytes;
+  auto most = static_cast<std::size_t>(child.process().max_output - child.tail_begins());
+  if (child.stdout_tail.size() > 2 * most) child.stdout_tail.erase(0, child.stdout_tail.size() - most);
 }
 
 void Children::keep_stderr(Child& child, std::string_view bytes) {
+  child.err_log.append(bytes);
   child.stderr_tail += bytes;
   if (child.stderr_tail.size() > 2 * kTail) child.stderr_tail.erase(0, child.stderr_tail.size() - kTail);
-  if (child.stderr_logged) {
-    log(child, true, bytes);
-    return;
-  }
-  child.stderr_head += bytes;
-  if (child.stderr_head.size() > kTail || child.process().capture == Process::Capture::None) {
-    log(child, true, child.stderr_head);
-    child.stderr_logged = true;
-    child.stderr_head.clear();
-  }
 }
 
 bool Children::drain(Child& child, bool from_stderr, std::size_t most) {
@@ -332,8 +356,7 @@ void Children::exited(std::uint64_t id) {
   end_of_group(*child);
 }
 
-void Children::finish(Child& child) {
-  child.over = worker_.now();  // before its place is another's
+void Children::hear_out(Child& child) {
   // Exit, not end of output, ends a process: a grandchild may keep the pipes open for ever, and even write for ever, so
   // what is there now is all that counts.
   for (bool from_stderr : {false, true}) {
@@ -343,8 +366,15 @@ void Children::finish(Child& child) {
       drain(child, from_stderr, static_cast<std::size_t>(there));
     close_stream(descriptor);
   }
-  log(child, false, child.out_mask.rest());
+  keep_end(child, child.out_mask.rest());
   keep_stderr(child, child.err_mask.rest());
+  child.out_log.end();
+  child.err_log.end();
+}
+
+void Children::finish(Child& child) {
+  child.over = worker_.now();  // before its place is another's
+  hear_out(child);
   std::unique_ptr<Child> over = std::move(running_.at(child.id));
   running_.erase(over->id);
   if (auto found = by_path_.find(over->task.path); found != by_path_.end() && found->second == over->id)
@@ -354,7 +384,7 @@ void Children::finish(Child& child) {
   const Process& process = over->process();
   const bool plain = process.capture == Process::Capture::Text || process.capture == Process::Capture::Lines ||
                      process.capture == Process::Capture::None;
-  const bool well = plain && !over->too_much && over->exited_well();
+  const bool well = plain && (!over->too_much || process.unread) && over->exited_well();
   if (well) worker_.place_freed(process.shares_cpus);
   Result result = result_of(*over);
   if (!well && result.ok()) worker_.place_freed(process.shares_cpus);
@@ -371,9 +401,12 @@ Result Children::result_of(const Child& child) const {
   result.began = child.began;
   bool by_signal = child.status_code != CLD_EXITED;
   result.code = by_signal ? -status : status;
-  bool too_much_written = false;
+  result.cut = child.too_much ? child.said - process.max_output : 0;
+  result.unlogged = static_cast<std::int64_t>(child.out_log.lost() + child.err_log.lost());
+  std::int64_t more_written = 0;
   auto written = take_output(worker_.shared().folder, child.output_file, static_cast<std::size_t>(process.max_output),
-                             too_much_written);
+                             more_written);
+  if (process.capture == Process::Capture::File) result.cut = more_written;
   auto tail = [&] {
     const std::string& all = child.stderr_tail;
     return tail_lines(all.substr(all.size() - std::min(all.size(), kTail)), kTailLines);
@@ -384,7 +417,14 @@ Result Children::result_of(const Child& child) const {
   const Mask& mask = worker_.shared().secrets().mask();
   const std::string masked = mask.empty() ? "" : mask.text(child.stdout_text, child.too_much);
   const std::string& output = mask.empty() ? child.stdout_text : masked;
-  auto value_of = [&](Process::Capture capture) {
+  auto value_of = [&](Process::Capture capture) -> std::variant<Value, Failure> {
+    if (result.cut > 0 && process.unread && capture != Process::Capture::None) {
+      if (capture == Process::Capture::File) return cut_value(mask.text(*written, true), "", result.cut);
+      const std::size_t head = whole_characters(child.stdout_text, static_cast<std::size_t>(child.tail_begins()));
+      std::string_view end = child.stdout_tail;
+      end.remove_prefix(end.size() - std::min(end.size(), static_cast<std::size_t>(process.max_output) - head));
+      return cut_value(mask.text(std::string_view(child.stdout_text).substr(0, head), true), end, result.cut);
+    }
     bool text = capture == Process::Capture::Text || capture == Process::Capture::Lines;
     auto value = captured(capture, text ? output : child.stdout_text, written);
     if (mask.empty() || std::holds_alternative<Value>(value)) return value;
@@ -398,8 +438,8 @@ Result Children::result_of(const Child& child) const {
   } else if (by_signal) {
     result.failure = Failure{"killed", fmt::format("killed by signal {} ({})", status, strsignal(status)), "", 0, {}};
   } else if (!child.exited_well()) {
-    result.failure = Failure{fmt::format("exit.{}", status), fmt::format("exited with {}", status), "", 0, {}};
-  } else if (child.too_much) {
+    result.failure = Failure{fmt::format("exit.{}", status), exit_text(status), "", 0, {}};
+  } else if (child.too_much && !process.unread) {
     result.failure =
         Failure{"parse",
                 fmt::format("more than {} bytes on standard output; raise `max_output`, or say `capture: none`",
@@ -407,7 +447,7 @@ Result Children::result_of(const Child& child) const {
                 "",
                 0,
                 {}};
-  } else if (too_much_written && process.capture == Process::Capture::File) {
+  } else if (more_written > 0 && process.capture == Process::Capture::File && !process.unread) {
     result.failure =
         Failure{"parse",
                 fmt::format("more than {} bytes in $FLOWRUN_OUTPUT; raise `max_output`", process.max_output),
@@ -430,7 +470,7 @@ Result Children::result_of(const Child& child) const {
     result.failure->detail = Value::from_text(detail + "}");
     // What it had to say is kept for `$status.x.output`.
     std::variant<Value, Failure> from_file = Failure{};
-    if (written && !too_much_written) from_file = json_value(*written, "$FLOWRUN_OUTPUT");
+    if (written && more_written == 0) from_file = json_value(*written, "$FLOWRUN_OUTPUT");
     auto value = value_of(process.capture == Process::Capture::File ? Process::Capture::None : process.capture);
     if (auto* json = std::get_if<Value>(&from_file)) {
       result.value = *json;

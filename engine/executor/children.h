@@ -38,9 +38,11 @@ class Children {
   /// Reads what is there, up to |most| bytes; false at the end of the stream.
   bool drain(Child& child, bool from_stderr, std::size_t most);
   void keep(Child& child, bool from_stderr, std::string_view bytes);
-  /// |bytes| have nothing secret in them.
+  // |bytes| have nothing secret in them. The first: what may be the end of standard output.
+  void keep_end(Child& child, std::string_view bytes);
   void keep_stderr(Child& child, std::string_view bytes);
-  void log(const Child& child, bool is_stderr, std::string_view bytes);
+  /// Takes in what the process, which has exited, has left in its pipes.
+  void hear_out(Child& child);
   void close_stream(int& descriptor);
   /// Of a process that was told to end and has: ends it for good when nothing of its group is left, else looks again.
   void end_of_group(Child& child);

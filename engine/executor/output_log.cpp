@@ -4,90 +4,122 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdint>
-#include <filesystem>
-#include <fstream>
-#include <istream>
-#include <optional>
-#include <utility>
-
-#include "engine/model/value.h"
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 namespace flowrun {
-namespace {
 
-// A frame is a line of JSON {path, attempt, stream, at, bytes}, then so many bytes, then a line break.
-
-/// The next frame of |in|, of which |left| bytes are left; nothing at the end, or where it is torn.
-std::optional<LogFrame> next_frame(std::istream& in, std::uint64_t& left) {
-  std::string header;
-  if (!std::getline(in, header) || in.eof()) return std::nullopt;
-  Json json = Json::parse(header, nullptr, false);
-  if (!json.is_object()) return std::nullopt;
-  LogFrame frame;
-  std::uint64_t bytes = 0;
-  try {
-    frame.path = json.at("path");
-    frame.attempt = json.at("attempt");
-    frame.is_stderr = json.at("stream") == "stderr";
-    frame.at = from_millis(json.at("at"));
-    bytes = json.at("bytes");
-  } catch (const Json::exception&) {
-    return std::nullopt;
-  }
-  std::uint64_t around = header.size() + 2;
-  if (left < around || bytes > left - around) return std::nullopt;
-  frame.bytes.resize(bytes);
-  in.read(frame.bytes.data(), static_cast<std::streamsize>(bytes));
-  if (in.get() != '\n') return std::nullopt;
-  left -= around + bytes;
-  return frame;
-}
-
-std::uint64_t size_of(const std::string& file) {
-  std::error_code none;
-  std::uint64_t size = std::filesystem::file_size(file, none);
-  return none ? 0 : size;
-}
-
-}  // namespace
-
-OutputLog::~OutputLog() {
-  if (descriptor_ >= 0) close(descriptor_);
-}
-
-void OutputLog::append(const std::string& path, int attempt, bool is_stderr, std::string_view bytes) {
-  std::string frame = "{\"path\":";
-  append_json_string(frame, path);
-  Instant now = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
-  frame += fmt::format(",\"attempt\":{},\"stream\":\"{}\",\"at\":{},\"bytes\":{}}}\n", attempt,
-                       is_stderr ? "stderr" : "stdout", to_millis(now), bytes.size());
-  frame += bytes;
-  frame += '\n';
+bool OutputLog::append(std::string_view header, std::string_view bytes) {
   std::lock_guard lock(mutex_);
-  if (broken_) return;
-  if (descriptor_ < 0) open_file();
-  broken_ = descriptor_ < 0 || write(descriptor_, frame.data(), frame.size()) != static_cast<ssize_t>(frame.size());
+  return is_open() && file_.append(header, bytes);
 }
 
-void OutputLog::open_file() {
-  // A crash may have torn the last frame, behind which no other would be found.
-  if (std::uint64_t size = size_of(file_)) {
-    std::uint64_t left = size;
-    std::ifstream in(file_, std::ios::binary);
-    while (next_frame(in, left)) {
+bool OutputLog::append_frames(std::string_view frames) {
+  std::lock_guard lock(mutex_);
+  return is_open() && file_.append_frames(frames);
+}
+
+bool OutputLog::is_open() { return file_.is_open() || file_.open(folder_ + kOutputLog, false); }
+
+void OutputLog::Stream::append(std::string_view bytes) {
+  while (!bytes.empty()) {
+    std::size_t part = fitting(bytes);
+    if (part == 0) {
+      next_place();
+      continue;
     }
-    if (left > 0 && truncate(file_.c_str(), static_cast<off_t>(size - left)) != 0) return;
+    put(bytes.substr(0, part));
+    bytes.remove_prefix(part);
   }
-  descriptor_ = open(file_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
-std::vector<LogFrame> read_output_log(const std::string& file) {
-  std::vector<LogFrame> frames;
-  std::uint64_t left = size_of(file);
-  std::ifstream in(file, std::ios::binary);
-  while (auto frame = next_frame(in, left)) frames.push_back(std::move(*frame));
-  return frames;
+std::size_t OutputLog::Stream::fitting(std::string_view bytes) {
+  const std::uint64_t full = tail_ ? kTail : kHead, have = used();
+  if (have >= full + kLongestLine) return 0;
+  if (have + bytes.size() <= full) return bytes.size();
+  const auto room = static_cast<std::size_t>(full - std::min(full, have));
+  const auto most = static_cast<std::size_t>(full + kLongestLine - have);
+  // The line that reaches over the end is the last.
+  const std::size_t end = bytes.find('\n', room > 0 ? room - 1 : 0);
+  if (end == bytes.npos || end >= most) return std::min(bytes.size(), most);
+  used() = full + kLongestLine - (end + 1);  // with what is put now
+  return end + 1;
+}
+
+void OutputLog::Stream::put(std::string_view part) {
+  FrameHeader header;
+  header.process = fmt::format("{}-{}", log_.drive_, process_);
+  if (!introduced_) {
+    header.path = task_.path;
+    header.attempt = task_.attempt;
+  }
+  header.is_stderr = is_stderr_;
+  header.at = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
+  header.from = offset_;
+  header.bytes = part.size();
+  header.lost = untold_;
+  if (untold_ > 0) header.why = std::strerror(why_);
+  if (write(header, part)) {
+    introduced_ = true;
+    untold_ = 0;
+  } else {
+    why_ = errno;
+    lost_ += part.size();
+    untold_ += part.size();
+  }
+  offset_ += part.size();
+}
+
+bool OutputLog::Stream::write(FrameHeader& header, std::string_view part) {
+  const std::string line = header_line(header);
+  used() += line.size() + part.size();
+  if (!tail_) return log_.append(line, part);
+  return (tail_->file.is_open() || tail_->file.open(tail_file(tail_->which), true)) && tail_->file.append(line, part);
+}
+
+void OutputLog::Stream::next_place() {
+  if (!tail_) {
+    tail_ = std::make_unique<Tail>();
+  } else {
+    tail_->two = true;
+  }
+  tail_->which = 1 - tail_->which;
+  tail_->used = 0;
+  tail_->file.close();
+  tail_->file.open(tail_file(tail_->which), true);  // else it is tried again with the first frame
+  introduced_ = false;
+}
+
+std::string OutputLog::Stream::tail_file(int which) const {
+  return fmt::format("{}{}{}-{}-{}{}", log_.folder_, kTailPrefix, log_.drive_, process_, is_stderr_ ? "err" : "out",
+                     which);
+}
+
+void OutputLog::Stream::end() {
+  if (untold_ > 0) put("");
+  if (tail_) move_tail();
+  tail_.reset();
+}
+
+void OutputLog::Stream::move_tail() {
+  tail_->file.close();
+  // The older one first. What can not be moved stays where it is, and is found there.
+  for (int which : {1 - tail_->which, tail_->which}) {
+    if (which != tail_->which && !tail_->two) continue;
+    const std::string name = tail_file(which);
+    int descriptor = open_output_file(name, O_RDONLY);
+    if (descriptor < 0) continue;
+    std::string frames;
+    for (char buffer[65536];;) {
+      ssize_t got = read(descriptor, buffer, sizeof buffer);
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) break;
+      frames.append(buffer, static_cast<std::size_t>(got));
+    }
+    close(descriptor);
+    if (frames.empty() || log_.append_frames(frames)) unlink(name.c_str());
+  }
 }
 
 }  // namespace flowrun

@@ -43,7 +43,7 @@ PoolShared::PoolShared(const ExecutorOptions& chosen)
       places(chosen.jobs, std::max(1, chosen.cpus),
              chosen.run_dir.empty() ? nullptr : std::make_unique<LineFile>(chosen.run_dir + kLineFile, chosen.token)),
       folder(chosen.run_dir),
-      log(chosen.run_dir + "/output.log"),
+      log(chosen.run_dir, chosen.token.substr(0, 8)),
       bell_(new_bell()) {}
 
 PoolShared::~PoolShared() { close(bell_); }

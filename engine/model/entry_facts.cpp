@@ -82,6 +82,7 @@ void write(Entry& entry, const RunStarted& fact) {
   data.number("cpus", fact.cpus);
   data.number("concurrency", fact.concurrency);
   data.number("jobs", fact.jobs);
+  data.number_if("output_log", fact.output_log);
   data.text("fail_fast", kFailFast[static_cast<std::size_t>(fact.fail_fast)]);
   if (fact.timeout) data.number("timeout_ms", fact.timeout->count());
   data.text_if("forked_of", fact.forked_of);
@@ -111,6 +112,7 @@ void read(const Entry& entry, RunStarted& fact) {
     if (key == "pid_namespace") fact.pid_namespace = data.text();
     if (key == "cpus") fact.cpus = static_cast<int>(data.number());
     if (key == "concurrency") fact.concurrency = static_cast<int>(data.number());
+    if (key == "output_log") fact.output_log = static_cast<int>(data.number());
     if (key == "jobs") fact.jobs = static_cast<int>(data.number());
     if (key == "fail_fast") fact.fail_fast = enum_from<FailFast>(kFailFast, data.text());
     if (key == "timeout_ms") fact.timeout = Duration(data.number());
@@ -288,6 +290,8 @@ void write(Entry& entry, const TaskEnded& fact) {
   if (result.failure) append_failure(data.member("failure"), *result.failure);
   if (result.retry_after) data.number("retry_after_ms", result.retry_after->count());
   if (!result.sent) data.boolean("sent", false);
+  data.number_if("cut", result.cut);
+  data.number_if("unlogged", result.unlogged);
 }
 
 void read(const Entry& entry, TaskEnded& fact) {
@@ -302,6 +306,8 @@ void read(const Entry& entry, TaskEnded& fact) {
     if (key == "failure") fact.result.failure = failure_from_text(data.raw());
     if (key == "retry_after_ms") fact.result.retry_after = Duration(data.number());
     if (key == "sent") fact.result.sent = data.boolean();
+    if (key == "cut") fact.result.cut = data.number();
+    if (key == "unlogged") fact.result.unlogged = data.number();
     if (key == "again") fact.result.again = data.boolean();
     if (key == "page") fact.result.page = static_cast<int>(data.number());
     if (key == "next") fact.result.next = data.text();

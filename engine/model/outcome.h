@@ -52,7 +52,9 @@ struct Result {
   bool taken = false;                     ///< over from the run that this one was forked of
   bool again = false;                     ///< of a poll: not what is waited for yet; then there is no value
   int page = 0;                           ///< which of the pages it is that paginate follows, from 1; 0: none of such
-  std::string next{};  ///< of a page, whose output is |value|: where the next one is; empty: the last
+  std::int64_t cut = 0;       ///< so many bytes of what a process said are not in |value|, which nobody reads
+  std::int64_t unlogged = 0;  ///< so many bytes of it could not be written to the log
+  std::string next{};         ///< of a page, whose output is |value|: where the next one is; empty: the last
   bool ok() const { return !failure; }
 };
 

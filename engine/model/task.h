@@ -68,6 +68,8 @@ struct Process {
   Duration kill_grace{5000};
   std::int64_t max_output = 1 << 20;  ///< bytes captured
   bool leave = false;                 ///< what it leaves running is meant to stay
+  /// No expression sees what is captured: more than |max_output| is kept bounded, and is no failure.
+  bool unread = false;
   /// Shares the places that exist by default, one a CPU: inside a for_each that wrote no width. Others are bounded
   /// by -j alone.
   bool shares_cpus = false;

@@ -114,6 +114,7 @@ std::variant<EffectStep::Work, Failure> ProcessStep::resolve(const FrameScope& s
   process.success_codes = success_codes;
   process.max_output = max_output;
   process.leave = leave;
+  process.unread = unread;
   process.shares_cpus = shares_cpus;
   return Work(std::move(process));
 }

@@ -29,6 +29,7 @@ class ProcessStep : public EffectStep {
   Setting<Duration> kill_grace;
   std::int64_t max_output = 1 << 20;
   bool leave = false;         ///< what it leaves running is meant to stay
+  bool unread = false;        ///< no expression sees what it brings, see mark_unread
   bool shares_cpus = false;   ///< inside a for_each that wrote no `concurrency`
   bool follows_file = false;  ///< in no for_each of its file: shares them when the step that runs the file does
 };

@@ -43,3 +43,18 @@ TEST_CASE("a tail is the last lines, as valid UTF-8") {
   CHECK(tail_lines("a\n\n\nb\n", 2) == "\nb");
   CHECK(tail_lines("caf\xe9\n", 2) == "caf\xEF\xBF\xBD");
 }
+
+TEST_CASE("lines may end as on Windows, and begin with a byte order mark") {
+  auto lines = [](const std::string& text) {
+    return std::get<Value>(captured(Process::Capture::Lines, text, std::nullopt)).text();
+  };
+  CHECK(lines("a\r\nb\nc") == R"(["a","b","c"])");
+  CHECK(lines("\xEF\xBB\xBF"
+              "a\r\n\r\n") == R"(["a",""])");
+  CHECK(lines("a\rb\r\r\n") == R"(["a\rb\r"])");
+  CHECK(lines("\xEF\xBB\xBF") == "[]");
+}
+
+TEST_CASE("a cut output is its beginning and its end, in whole characters") {
+  CHECK(cut_value("a\n", "\xA9z", 7).text() == R"({"left_out":7,"head":"a\n","tail":"z"})");
+}

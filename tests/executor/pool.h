@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/executor/executor.h"
+#include "engine/executor/output_reader.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
 
@@ -82,6 +83,22 @@ class Pool {
   std::unique_ptr<Executor> executor_;
   std::vector<std::string> order_, reserved_, withdrawn_;
 };
+
+/// What the log of a run holds of each step: `STEP out` and `STEP err`. What is missing stands there as
+/// `<left out: N>` or `<lost: N, WHY>`.
+inline std::map<std::string, std::string> logged(const std::string& run_dir) {
+  OutputReader reader(run_dir);
+  std::map<std::string, std::string> said;
+  reader.pieces([&](const OutputReader::Piece& piece) {
+    const OutputReader::Source& source = reader.sources()[piece.source];
+    std::string& text = said[source.path + (source.is_stderr ? " err" : " out")];
+    if (piece.left_out > 0) text += "<left out: " + std::to_string(piece.left_out) + ">";
+    if (piece.lost > 0) text += "<lost: " + std::to_string(piece.lost) + ", " + piece.why + ">";
+    text += piece.bytes;
+    return true;
+  });
+  return said;
+}
 
 inline Task exec(std::vector<std::string> argv, const std::string& path = "step") {
   Task task;

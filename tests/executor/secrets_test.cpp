@@ -5,7 +5,6 @@
 
 #include <cstdlib>
 
-#include "engine/executor/output_log.h"
 #include "engine/model/encode.h"
 #include "engine/model/error.h"
 #include "tests/executor/http_server.h"
@@ -184,10 +183,8 @@ TEST_CASE("the output log has no secret, however it was written", "[secrets]") {
                     "[ $i = 300 ] && sleep 0.1; printf nopqrstuvwxyz; printf nopqrstuvwxyz >&2; done"});
   process_of(task).capture = Process::Capture::None;
   CHECK(pool.run(task).ok());
-  std::string out, err;
-  for (const LogFrame& frame : read_output_log(pool.run_dir() + "/output.log"))
-    (frame.is_stderr ? err : out) += frame.bytes;
-  for (const std::string& text : {out, err}) {
+  std::map<std::string, std::string> said = logged(pool.run_dir());
+  for (const std::string& text : {said["step out"], said["step err"]}) {
     CHECK_FALSE(has(text, "abcdefghijklm"));
     CHECK_FALSE(has(text, "nopqrstuvwxyz"));
     CHECK(text.size() == 300 * 5);

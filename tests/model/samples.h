@@ -45,6 +45,7 @@ inline std::vector<Event> events() {
   started.cpus = 8;
   started.concurrency = 3;
   started.jobs = 2;
+  started.output_log = 1;
   started.fail_fast = FailFast::Drain;
   started.timeout = Duration(0);
   started.forked_of = "order-20261122-084512-x7k2";
@@ -106,6 +107,10 @@ inline std::vector<Event> events() {
   ended.result.page = 2;
   ended.result.next = "http://a.example/?page=3&q=\"";
   ended.result.taken = true;
+  add(ended);
+  ended.result = Result();
+  ended.result.cut = 5'000'000'000;
+  ended.result.unlogged = 7;
   add(ended);
 
   add(TaskInterrupted{"order", 2});

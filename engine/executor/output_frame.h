@@ -1,0 +1,70 @@
+// How the output of processes lies in a file: frames, each a line of JSON and then the bytes. Knows neither where they
+// come from nor what becomes of them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "engine/model/time.h"
+
+namespace flowrun {
+
+/// The line before the bytes: {process, path, attempt, stream, at, from, bytes, lost, why}.
+struct FrameHeader {
+  /// Of one process, unlike any other of the run. Empty: written by an older version, whose frames have neither this
+  /// nor |from|, and always |path|.
+  std::string process;
+  std::string path;  ///< only where a process is named for the first time in its file; else empty
+  int attempt = 0;   ///< likewise
+  bool is_stderr = false;
+  Instant at{};
+  std::uint64_t from = 0;   ///< bytes that the process had said on this stream before
+  std::uint64_t bytes = 0;  ///< that follow
+  std::uint64_t lost = 0;   ///< so many before |from| could not be written
+  std::string why;          ///< and this is the reason
+};
+
+/// With its line break.
+std::string header_line(const FrameHeader& header);
+
+constexpr const char* kOutputLog = "output.log";       ///< of a run, in its folder
+constexpr const char* kTailPrefix = ".flowrun-tail-";  ///< of files with the newest words of a process that says much
+
+/// The one place where files of the log are opened: |flags| of open(2), mode 0600, only regular files and no links. -1
+/// and errno.
+int open_output_file(const std::string& file, int flags);
+
+/// Calls |each| with the frames of an open file in order and where their bytes begin. Returns how many bytes are
+/// whole frames: a torn one ends it, and what is no frame. |torn|: it is only that the last one is not all there.
+std::uint64_t scan_frames(int descriptor, const std::function<void(FrameHeader&&, std::uint64_t)>& each,
+                          bool* torn = nullptr);
+
+/// A file that frames are appended to. One thread at a time.
+class FrameFile {
+ public:
+  FrameFile() = default;
+  ~FrameFile() { close(); }
+  FrameFile(const FrameFile&) = delete;
+  FrameFile& operator=(const FrameFile&) = delete;
+
+  /// |fresh|: what it held is gone. Else only a torn end is, behind which nothing would be found. False: errno says
+  /// why.
+  bool open(const std::string& file, bool fresh);
+  bool is_open() const { return descriptor_ >= 0; }
+  void close();
+  /// All of it, or nothing of it and false: errno says why.
+  bool append(std::string_view header, std::string_view bytes);
+  /// The same with frames that are made already.
+  bool append_frames(std::string_view frames) { return append({frames}); }
+  std::uint64_t size() const { return size_; }
+
+ private:
+  bool append(std::initializer_list<std::string_view> parts);
+
+  int descriptor_ = -1;
+  std::uint64_t size_ = 0;
+};
+
+}  // namespace flowrun
