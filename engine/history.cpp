@@ -48,7 +48,13 @@ void History::take(const Entry& entry) {
   if (entry.kind == "timer") timer(entry);
   if (entry.kind == "waiting") waiting(entry);
   if (entry.kind == "child") child(entry);
-  if (entry.kind == "withdrawn") withdrawn(entry);
+  if (entry.kind == "withdrawn") withdrawn(entry.path);
+  // What waited in line at the crash had not begun.
+  if (entry.kind == "run_resumed") {
+    const Json data = data_of(entry);
+    if (data.contains("queued"))
+      for (const Json& path : data["queued"]) withdrawn(path.get<std::string>());
+  }
   if (entry.kind == "interrupted") {
     StepHistory& one = step(entry.path);
     if (!is_terminal(one.state)) {
@@ -174,8 +180,8 @@ void History::started(const Entry& entry) {
   one.undone = false;
 }
 
-void History::withdrawn(const Entry& entry) {
-  StepHistory& one = step(entry.path);
+void History::withdrawn(const std::string& path) {
+  StepHistory& one = step(path);
   // It may have been given up before that was told.
   if (!is_terminal(one.state)) one.state = State::Pending;
   if (!one.rerun) --one.attempts;

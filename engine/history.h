@@ -60,7 +60,7 @@ class History {
 
   StepHistory& step(const std::string& path);
   void started(const Entry& entry);
-  void withdrawn(const Entry& entry);
+  void withdrawn(const std::string& path);
   void ended(const Entry& entry);
   /// |path| is that of a step or an undo, which has ended like this.
   void tell_undone(const std::string& path, bool good);

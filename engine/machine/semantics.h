@@ -18,6 +18,8 @@ struct Semantics {
   bool items_are_their_steps() const { return number >= 2; }
   /// `$status` of a group has `order` and `failed`, its error tells who failed from who did not start.
   bool groups_tell_order() const { return number >= 2; }
+  /// A `switch` that is given up in the turn in which its way ended does not settle again.
+  bool switches_settle_once() const { return number >= 2; }
   /// The handlers of a sub-workflow run also when its step is given up.
   bool files_tidy_up() const { return number >= 2; }
 };

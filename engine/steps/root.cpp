@@ -127,6 +127,8 @@ class RootFrame : public Frame {
   /// Of a sub-workflow: for its parent it is over, its handlers run all the same, as undos do.
   void cancel(const std::string& reason) override {
     if (tidying_) {
+      // The step that was to have another try is given up as well: that is no matter of the try before.
+      if (machine().may_tidy()) return;
       tidying_ = false;
       if (handler_) handler_->cancel(reason);
       return;

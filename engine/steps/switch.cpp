@@ -12,6 +12,8 @@ class SwitchFrame : public Life {
 
   void on_child(Frame& child) override {
     if (&child != body_.get()) return Life::on_child(child);
+    // It ended in the turn in which all was given up.
+    if (is_settled() && machine().rules().switches_settle_once()) return;
     const Settled& way = body_->settled();
     finish({way.state, way.output, way.failure ? std::optional<Failure>(*way.failure) : std::nullopt});
     if (!body_->is_kept()) body_.reset();

@@ -349,6 +349,9 @@ TEST_CASE("twenty thousand random runs: no contradiction, no hang, every join as
         for (const Entry& entry : play.log) {
           history.add(entry);
           if (entry.kind == "withdrawn") withdrawn.insert(entry.path);
+          if (entry.kind == "run_resumed")
+            for (const Json& path : Json::parse(entry.data).value("queued", Json::array()))
+              withdrawn.insert(path.get<std::string>());
           anew = anew || entry.kind == "run_reopened" || entry.kind == "run_undone" ||
                  (entry.kind == "child" && entry.attempt > 1);
         }

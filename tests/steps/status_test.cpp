@@ -156,6 +156,19 @@ g:
   s.expect_success();
 }
 
+TEST_CASE("a switch that is given up in the turn in which its way ended settles once") {
+  Scenario s(R"(
+r:
+  race:
+    a: { switch: [ { else: { set: 1 } } ] }
+    b: { set: 2 }
+)");
+  int settled = 0;
+  for (const Entry& entry : s.entries()) settled += entry.kind == "settled" && entry.path == "r/a";
+  CHECK(settled == 1);
+  s.expect_success();
+}
+
 TEST_CASE("the processes of a file share the CPUs when the step that runs it does") {
   const Texts files{{"work.yaml", R"(flowrun: 1
 steps:

@@ -128,6 +128,24 @@ TEST_CASE("a new try waits until the one before has been tidied up, and has keys
   s.expect_success();
 }
 
+TEST_CASE("a step that is given up while it waits for another try leaves the one before to be tidied up") {
+  Scenario s(R"(
+group:
+  parallel:
+    env: { workflow: env.yaml, timeout: 5s, retry: { attempts: 2, delay: 1h, jitter: none, on: [timeout] } }
+    fast: { exec: [fast] }
+  join: { quorum: 1 }
+)",
+             "{}", files());
+  s.advance(5s);
+  s.succeed("group/fast");
+  s.fail("group/env/up", "cancelled");
+  s.succeed("group/env/on_failure/_1");
+  s.expect_running();
+  s.succeed("group/env/finally/down");
+  s.expect_success();
+}
+
 TEST_CASE("a fallback does not wait for what its step has to tidy up, undos and the handlers of the run do") {
   Scenario s(R"(flowrun: 1
 steps:
