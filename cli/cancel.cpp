@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "cli/open.h"
+#include "engine/journal/typed_command.h"
 
 namespace flowrun::cli {
 namespace {
@@ -48,9 +49,10 @@ int cancel(const Context& context, const std::string& id, CancelRequested cancel
   Journal journal(journal_path(context.journal), Journal::Mode::ReadWrite);
   RunRecord run = journal.find(id);
   if (has_ended(run))
-    throw Error(Problem::Impossible,
-                fmt::format("run {} has {} already{}", run.id, ended_as(run.state),
-                            cancel.undo ? fmt::format("; to undo what it has done: flowrun undo {}", run.id) : ""));
+    throw Error(Problem::Impossible, fmt::format("run {} has {} already{}", run.id, ended_as(run.state),
+                                                 cancel.undo ? "; to undo what it has done: " +
+                                                                   typed_command({"undo", run.id}, journal.path())
+                                                             : ""));
   cancel.by = sender();
   if (run.driver_pid > 0) {
     if (!context.quiet) std::fprintf(stderr, "run %s is asked to end\n", run.id.c_str());
@@ -87,9 +89,10 @@ int undo(const Context& context, const std::string& id, const DriveOptions& driv
   if (!has_ended(run))
     throw Error(Problem::Impossible,
                 is_being_undone(journal, run)
-                    ? fmt::format("run {} is being undone already; flowrun resume {} goes on with it", run.id, run.id)
-                    : fmt::format("run {} has not ended; flowrun cancel {} --undo ends it and undoes what it has done",
-                                  run.id, run.id));
+                    ? fmt::format("run {} is being undone already; {} goes on with it", run.id,
+                                  typed_command({"resume", run.id}, journal.path()))
+                    : fmt::format("run {} has not ended; {} ends it and undoes what it has done", run.id,
+                                  typed_command({"cancel", run.id, "--undo"}, journal.path())));
   int stopped = go_on(journal, run, {}, context, drive, Next::Undo);
   run = journal.find(run.id);
   if (!has_ended(run)) return stopped;

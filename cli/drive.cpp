@@ -11,6 +11,7 @@
 
 #include "cli/open.h"
 #include "cli/render.h"
+#include "engine/journal/typed_command.h"
 #include "engine/steps/outline.h"
 
 namespace flowrun::cli {
@@ -69,11 +70,12 @@ Duration duration_option(const std::string& text, const char* option) {
   return *span;
 }
 
-Drive::Drive(const Context& context, const DriveOptions& options)
+Drive::Drive(const Context& context, const DriveOptions& options, const Journal& journal, const Loaded& loaded)
     : context_(context),
       options_(options),
       grace_(duration_option(options.grace, "--grace")),
-      progress_(context.quiet || options.progress == "none"),
+      journal_(journal.path()),
+      progress_(context.quiet || options.progress == "none", journal_, answer_data(loaded.workflow.signals)),
       events_(options.events.empty() ? nullptr : std::make_unique<EventStream>(options.events, &Drive::stop_asked)),
       began_(wall()) {
   if (options.json && options.events == "-")
@@ -211,7 +213,7 @@ int Drive::report(Run& run, bool printed) {
     return events_ && !events_->lost().empty() ? kOutputLost : code;
   }
   tell_left_behind(run);
-  std::fprintf(stderr, "suspended: flowrun resume %s goes on\n", record.id.c_str());
+  std::fprintf(stderr, "suspended: %s goes on\n", typed_command({"resume", record.id}, journal_).c_str());
   if (options_.json) print_json(run);
   if (!gone_.empty()) return kOutputLost;
   return g_signals > 0 ? code_of_signal() : 4;
@@ -236,7 +238,7 @@ int Drive::report_end(Run& run, bool printed) {
     std::fprintf(stderr, "%s\n",
                  fmt::format("{} {:<9} {:<24} {}  {}  {} ok, {} failed", clock_text(wall(), began_),
                              outcome.ok() ? "ok" : to_string(outcome.state), "run", record.id,
-                             for_people(wall() - began_), tally_.ok(), tally_.failed())
+                             for_people(wall() - record.started_at), tally_.ok(), tally_.failed())
                      .c_str());
   if (options_.json) {
     print_json(run);
@@ -245,15 +247,15 @@ int Drive::report_end(Run& run, bool printed) {
   } else if (run.loaded().workflow.has_output && (outcome.ok() || !outcome.output.is_null())) {
     print_result(result_text(outcome.output));
   } else if (outcome.ok() && !context_.quiet) {
-    std::fprintf(stderr, "no `output` in the workflow; flowrun output %s --step NAME shows a step's\n",
-                 record.id.c_str());
+    std::fprintf(stderr, "no `output` in the workflow; %s shows a step's\n",
+                 typed_command({"output", record.id, "--step", "NAME"}, journal_).c_str());
   }
   if (outcome.ok()) return 0;
   Failure failure = outcome.failure ? *outcome.failure : Failure{"internal", "it ended without saying why", "", 0, {}};
   std::vector<OutlineRow> rows = outline(run.loaded().workflow);
   const OutlineRow* row = find_row(rows, failure.step);
   History history = history_of(run.journal(), record);
-  std::fputs(failure_text(record, failure, history, row).c_str(), stderr);
+  std::fputs(failure_text(record, failure, history, row, journal_).c_str(), stderr);
   return 1;
 }
 

@@ -43,11 +43,13 @@ class Tally {
 /// Listens to a run on behalf of the terminal. Outlives the run.
 class Drive {
  public:
-  Drive(const Context& context, const DriveOptions& options);
+  Drive(const Context& context, const DriveOptions& options, const Journal& journal, const Loaded& loaded);
   ~Drive();
 
   /// To be given to Run::start or Run::take_over.
   Run::Observer observer();
+  /// Takes in what earlier drives have journaled: the last line counts the run.
+  void catch_up(const Entry& entry) { tally_.add(entry); }
   PlainProgress& progress() { return progress_; }
   /// Whether a signal asks for an end. Of the whole process: signals are.
   static bool stop_asked();
@@ -67,6 +69,7 @@ class Drive {
 
   const Context& context_;
   const DriveOptions& options_;
+  std::string journal_;  ///< its path
   Duration grace_;
   PlainProgress progress_;
   std::unique_ptr<EventStream> events_;  ///< nothing: nobody asked

@@ -7,6 +7,7 @@
 #include "cli/inputs.h"
 #include "cli/open.h"
 #include "cli/render.h"
+#include "engine/journal/typed_command.h"
 #include "engine/jq/jq.h"
 #include "engine/view.h"
 
@@ -80,8 +81,8 @@ int eval(const Context& context, const EvalOptions& options) {
     History history = history_of(journal, run);
     std::string step = journal_spelling(options.step, history);
     if (!step.empty() && !history.find(step))
-      throw Error(Problem::Impossible,
-                  fmt::format("run {} has no step {}; flowrun show {} lists them", run.id, options.step, run.id));
+      throw Error(Problem::Impossible, fmt::format("run {} has no step {}; {} lists them", run.id, options.step,
+                                                   typed_command({"show", run.id}, journal.path())));
     RunView view(journal, run, loaded, history, *jq, step);
     return print(evaluate(expression, view, *jq), options);
   }

@@ -90,7 +90,7 @@ int fork(const Context& context, const ForkOptions& options) {
     tell(preview_fork(journal, loaded, inputs, start, *evaluator), old);
     return 0;
   }
-  Drive drive(context, options.drive);
+  Drive drive(context, options.drive, journal, loaded);
   auto run = Run::start(journal, std::move(loaded), std::move(inputs), start, std::move(evaluator), drive.observer(),
                         &Drive::stop_asked);
   int code = drive.finish(*run);

@@ -12,6 +12,7 @@
 #include "cli/drive.h"
 #include "cli/render.h"
 #include "cli/terminal.h"
+#include "engine/journal/typed_command.h"
 #include "engine/jq/jq.h"
 #include "engine/language/diagnostics.h"
 #include "engine/model/error.h"
@@ -58,7 +59,7 @@ std::string suggestion(const CLI::App& app, const std::string& word) {
     names.push_back(command->get_name());
   std::string near = flowrun::nearest(word, names);
   if (!near.empty()) return "; did you mean `" + near + "`?";
-  if (access(word.c_str(), F_OK) == 0) return "; to run a file: flowrun run " + word;
+  if (access(word.c_str(), F_OK) == 0) return "; to run a file: " + flowrun::typed_command({"run", word});
   return "; flowrun help lists the commands";
 }
 

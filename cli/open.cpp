@@ -15,6 +15,7 @@
 
 #include "cli/render.h"
 #include "engine/executor/named_file.h"
+#include "engine/journal/typed_command.h"
 #include "engine/language/diagnostics.h"
 #include "engine/reopen.h"
 #include "engine/steps/outline.h"
@@ -92,9 +93,8 @@ void note_cut_off(const std::vector<Machine::InFlight>& cut_off, bool interrupte
                  again > kNamed ? " ..." : "");
 }
 
-/// What was asked before the run was taken over is asked again.
-void tell_waiting(const Journal& journal, const RunRecord& record, const Machine& machine, PlainProgress& progress) {
-  if (machine.awaiting() == 0) return;
+/// |drive| counts what the run has done already; what was asked before is asked again if |asks|.
+void catch_up(const Journal& journal, const RunRecord& record, Drive& drive, bool asks) {
   History history;
   std::map<std::string, Entry> questions;
   for (std::int64_t from = 1;;) {
@@ -102,25 +102,30 @@ void tell_waiting(const Journal& journal, const RunRecord& record, const Machine
     if (slice.empty()) break;
     from = slice.back().seq + 1;
     for (Entry& entry : slice) {
-      history.add(entry);
-      if (entry.kind == "waiting") questions[entry.path] = std::move(entry);
+      drive.catch_up(entry);
+      if (asks) history.add(entry);
+      if (asks && entry.kind == "waiting") questions[entry.path] = std::move(entry);
     }
   }
   for (const auto& [path, question] : questions)
-    if (history.find(path)->state == State::Waiting) progress.entry(question);
+    if (history.find(path)->state == State::Waiting) drive.progress().entry(question);
 }
 
-[[noreturn]] void refuse_open(const std::vector<OpenQuestion>& questions, const RunRecord& record) {
+[[noreturn]] void refuse_open(const std::vector<OpenQuestion>& questions, const Journal& journal,
+                              const RunRecord& record) {
   std::string text;
+  auto resume = [&](const std::string& option, const std::string& value) {
+    return typed_command({"resume", record.id, option, value}, journal.path());
+  };
   for (const OpenQuestion& question : questions) {
     text += fmt::format("step {} was {} (attempt {}, started {}), and says `on_crash: ask`\n", question.path,
                         how_it_ended(question), question.attempt, date_text(question.started_at));
   }
-  text += fmt::format("   run again:     flowrun resume {} --on-crash rerun\n", record.id);
-  text += fmt::format("   fail:          flowrun resume {} --on-crash fail\n", record.id);
+  text += fmt::format("   run again:     {}\n", resume("--on-crash", "rerun"));
+  text += fmt::format("   fail:          {}\n", resume("--on-crash", "fail"));
   for (const OpenQuestion& question : questions) {
-    text += fmt::format("   it was done:   flowrun resume {} --mark {}=done:JSON\n", record.id, question.path);
-    text += fmt::format("   it had failed: flowrun resume {} --mark {}=failed\n", record.id, question.path);
+    text += fmt::format("   it was done:   {}\n", resume("--mark", question.path + "=done:JSON"));
+    text += fmt::format("   it had failed: {}\n", resume("--mark", question.path + "=failed"));
   }
   throw Error(Problem::NeedsDecision, text.substr(0, text.size() - 1));
 }
@@ -161,8 +166,8 @@ Loaded load_or_throw(const std::string& file, Jq& jq, bool quiet, const char* co
                 fmt::format("{}{}: {}{}", diagnostics.text(), file, diagnostics.summary(), consequence));
   }
   if (diagnostics.warnings() > 0 && !quiet)
-    std::fprintf(stderr, "%zu %s; flowrun validate %s\n", diagnostics.warnings(),
-                 diagnostics.warnings() == 1 ? "warning" : "warnings", file.c_str());
+    std::fprintf(stderr, "%zu %s; %s\n", diagnostics.warnings(), diagnostics.warnings() == 1 ? "warning" : "warnings",
+                 typed_command({"validate", file}).c_str());
   return std::move(*loaded);
 }
 
@@ -171,12 +176,6 @@ Loaded load_own_copy(const Journal& journal, const RunRecord& record, bool for_q
 }
 
 std::string ended_as(const std::string& state) { return state == "cancelled" ? "been cancelled" : state; }
-
-std::string answer_command(const std::string& run, const std::string& path, const std::string& signal) {
-  // Items of a for_each mostly wait side by side.
-  bool item = path.find('[') != std::string::npos;
-  return fmt::format("flowrun approve {} {}{}", run, signal, item ? fmt::format(" --step '{}'", path) : "");
-}
 
 std::string sender() {
   char host[256]{};
@@ -257,7 +256,7 @@ int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& given,
   note_changed_file(record.file, loaded.text);
   for (const auto& child : loaded.children) note_changed_file(child->file, loaded.sources.at(child->path));
   std::unique_ptr<Evaluator> evaluator = make_jq(loaded.programs);
-  Drive drive(context, drive_options);
+  Drive drive(context, drive_options, journal, loaded);
   drive.progress().run(record.id);
   auto run = Run::take_over(journal, record, std::move(loaded), std::move(evaluator), drive.observer(),
                             next == Next::Retry ? &retry : nullptr, &Drive::stop_asked);
@@ -268,6 +267,7 @@ int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& given,
     throw Error(Problem::Impossible,
                 fmt::format("the folder {} of run {} is gone; --workdir DIR names another", folder, record.id));
   bool ended = run->machine().phase() == Machine::Phase::Ended;
+  if (!context.quiet && (ended || options.cancel)) catch_up(journal, record, drive, false);
   if (ended && next == Next::Retry) {
     run->retry(retry);
     print_notes(*run, context);
@@ -291,12 +291,12 @@ int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& given,
   const std::vector<Machine::InFlight> cut_off = run->cut_off();
   place(options.marks, cut_off, record);
   auto questions = run->questions(options);
-  if (!questions.empty() && !ask(questions, options, context.no_input)) refuse_open(questions, record);
+  if (!questions.empty() && !ask(questions, options, context.no_input)) refuse_open(questions, journal, record);
   if (!context.quiet) {
     std::fprintf(stderr, "run %s resumed\n", record.id.c_str());
     note_cut_off(cut_off, false, "in flight when the run was cut off");
     note_cut_off(cut_off, true, "stopped when the run was suspended");
-    tell_waiting(journal, record, run->machine(), drive.progress());
+    catch_up(journal, record, drive, run->machine().awaiting() > 0);
   }
   run->resume(options);
   print_notes(*run, context);

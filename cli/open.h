@@ -29,9 +29,6 @@ int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& option
 /// What follows `run r has`: succeeded, failed, been cancelled.
 std::string ended_as(const std::string& state);
 
-/// What a person types to answer the step at |path|, which waits for |signal|.
-std::string answer_command(const std::string& run, const std::string& path, const std::string& signal);
-
 /// Who sends mail to runs: `ann@desk`.
 std::string sender();
 

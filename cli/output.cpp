@@ -3,6 +3,7 @@
 
 #include "cli/open.h"
 #include "cli/render.h"
+#include "engine/journal/typed_command.h"
 #include "engine/jq/jq.h"
 #include "engine/machine/frame.h"
 #include "engine/replay.h"
@@ -29,8 +30,8 @@ Value step_output(const Journal& journal, const RunRecord& run, const std::strin
     return settled->output;
   const StepHistory* step = history.find(path);
   if (!step)
-    throw Error(Problem::Impossible,
-                fmt::format("step {} of run {} has not run; flowrun show {} says why", path, run.id, run.id));
+    throw Error(Problem::Impossible, fmt::format("step {} of run {} has not run; {} says why", path, run.id,
+                                                 typed_command({"show", run.id}, journal.path())));
   if (step->state != State::Succeeded)
     throw Error(Problem::Impossible, fmt::format("step {} has no output: it is {}", path, to_string(step->state)));
   return step->output;

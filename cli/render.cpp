@@ -12,6 +12,7 @@
 
 #include "cli/last_words.h"
 #include "cli/terminal.h"
+#include "engine/journal/typed_command.h"
 #include "engine/model/entry_reading.h"
 #include "engine/model/json_text.h"
 
@@ -316,7 +317,9 @@ std::string as_written(const RunRecord& run, const OutlineRow& row) {
 
 }  // namespace
 
-std::string failure_text(const RunRecord& run, const Failure& failure, const History& history, const OutlineRow* row) {
+std::string failure_text(const RunRecord& run, const Failure& failure, const History& history, const OutlineRow* row,
+                         const std::string& journal) {
+  auto command = [&](const char* word) { return typed_command({word, run.id}, journal); };
   const StepHistory* step = history.find(failure.step);
   std::string text = "error: ";
   if (failure.step.empty()) {
@@ -346,10 +349,10 @@ std::string failure_text(const RunRecord& run, const Failure& failure, const His
     std::vector<std::string> not_undone;
     for (const Json& path : detail["undo_failed"])
       if (path.is_string()) not_undone.push_back(path.get<std::string>());
-    text += fmt::format("   not undone: {}; to try again: flowrun undo {}\n", some_of(not_undone), run.id);
+    text += fmt::format("   not undone: {}; to try again: {}\n", some_of(not_undone), command("undo"));
   }
   if (!blocked.empty()) text += "   blocked: " + some_of(blocked) + "\n";
-  text += fmt::format("   look:    flowrun show {}\n   retry:   flowrun retry {}\n", run.id, run.id);
+  text += fmt::format("   look:    {}\n   retry:   {}\n", command("show"), command("retry"));
   return text;
 }
 

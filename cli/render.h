@@ -58,7 +58,8 @@ Json step_json(const StepHistory& step);
 std::string table(const std::vector<std::vector<std::string>>& rows);
 
 /// The last lines of a failure, always the same shape; empty for a run that has not failed.
-/// |row|: the step that has failed, as it is written, or null.
-std::string failure_text(const RunRecord& run, const Failure& failure, const History& history, const OutlineRow* row);
+/// |row|: the step that has failed, as it is written, or null. |journal|: its path, for the commands to type next.
+std::string failure_text(const RunRecord& run, const Failure& failure, const History& history, const OutlineRow* row,
+                         const std::string& journal);
 
 }  // namespace flowrun::cli

@@ -5,6 +5,7 @@
 
 #include "cli/open.h"
 #include "cli/render.h"
+#include "engine/journal/typed_command.h"
 #include "engine/replay.h"
 
 namespace flowrun::cli {
@@ -59,8 +60,8 @@ int resume(const Context& context, const ResumeCommand& command) {
   if (record.ended_at) check_result(journal, record);
   if (record.state == "succeeded") return print_ended(record, command.drive.json);
   if (record.state == "failed" || record.state == "cancelled") {
-    std::fprintf(stderr, "run %s has %s; to try again: flowrun retry %s\n", record.id.c_str(),
-                 ended_as(record.state).c_str(), record.id.c_str());
+    std::fprintf(stderr, "run %s has %s; to try again: %s\n", record.id.c_str(), ended_as(record.state).c_str(),
+                 typed_command({"retry", record.id}, journal.path()).c_str());
     return print_ended(record, command.drive.json);
   }
   ResumeOptions options;
@@ -92,9 +93,10 @@ void offer_failed(const Journal& journal, const RunRecord& record) {
     if (step.state == State::Failed && ++failed <= kNamed) names += " " + step.path;
   std::fprintf(stderr, "run %s has succeeded; there is nothing to retry\n", record.id.c_str());
   if (failed > 0)
-    std::fprintf(stderr, "%zu %s failed and %s tolerated:%s%s; to run %s again: flowrun retry %s --failed\n", failed,
+    std::fprintf(stderr, "%zu %s failed and %s tolerated:%s%s; to run %s again: %s\n", failed,
                  failed == 1 ? "step" : "steps", failed == 1 ? "was" : "were", names.c_str(),
-                 failed > kNamed ? " ..." : "", failed == 1 ? "it" : "them", record.id.c_str());
+                 failed > kNamed ? " ..." : "", failed == 1 ? "it" : "them",
+                 typed_command({"retry", record.id, "--failed"}, journal.path()).c_str());
 }
 
 int retry(const Context& context, const RetryCommand& command) {
@@ -102,8 +104,8 @@ int retry(const Context& context, const RetryCommand& command) {
   RunRecord record = journal.find(command.run);
   if (record.ended_at) check_result(journal, record);
   if (record.state != "failed" && record.state != "cancelled" && record.state != "succeeded")
-    throw Error(Problem::Impossible,
-                fmt::format("run {} has not ended; go on with it: flowrun resume {}", record.id, record.id));
+    throw Error(Problem::Impossible, fmt::format("run {} has not ended; go on with it: {}", record.id,
+                                                 typed_command({"resume", record.id}, journal.path())));
   if (record.state == "succeeded" && command.step.empty() && !command.failed && command.marks.empty()) {
     offer_failed(journal, record);
     return print_ended(record, command.drive.json);

@@ -7,6 +7,7 @@
 #include "cli/plan.h"
 #include "cli/render.h"
 #include "cli/start.h"
+#include "engine/journal/typed_command.h"
 #include "engine/jq/jq.h"
 #include "engine/replay.h"
 
@@ -36,9 +37,10 @@ std::optional<int> same_id(Journal& journal, const RunOptions& options, const Co
   if (!record) return std::nullopt;
   const bool same_text = journal.source(record->source_hash) == loaded.text;
   if (!same_text || (record->last_seq > 0 && frozen_texts(journal, *record) != loaded.sources))
-    throw Error(Problem::Impossible, fmt::format("run {} was started from another text of the workflow; choose another "
-                                                 "--id, or go on with the run's own text: flowrun {} {}",
-                                                 record->id, command_for(record->state), record->id));
+    throw Error(Problem::Impossible,
+                fmt::format("run {} was started from another text of the workflow; choose another "
+                            "--id, or go on with the run's own text: {}",
+                            record->id, typed_command({command_for(record->state), record->id}, journal.path())));
   if (!(record->input == inputs.inputs))
     throw Error(Problem::Impossible,
                 fmt::format("run {} was started with other inputs; choose another --id", record->id));
@@ -64,7 +66,7 @@ int run_workflow(const Context& context, const RunOptions& options) {
   Journal journal(journal_path(context.journal), Journal::Mode::Create);
   if (auto code = same_id(journal, options, context, loaded, inputs)) return *code;
 
-  Drive drive(context, options.drive);
+  Drive drive(context, options.drive, journal, loaded);
   auto run = Run::start(journal, std::move(loaded), std::move(inputs), start_options(options.start),
                         std::move(evaluator), drive.observer(), &Drive::stop_asked);
   print_notes(*run, context);

@@ -5,9 +5,11 @@
 #include <filesystem>
 #include <optional>
 
+#include "cli/answer.h"
 #include "cli/last_words.h"
 #include "cli/open.h"
 #include "cli/render.h"
+#include "engine/journal/typed_command.h"
 #include "engine/steps/outline.h"
 
 namespace flowrun::cli {
@@ -54,16 +56,27 @@ std::vector<std::string> step_row(const StepHistory& step) {
   return {"  " + state, step.path, step.kind, took, one_line(detail, 100)};
 }
 
-std::string next_steps(const RunRecord& run, const History& history) {
+/// Of the run's own copy of its workflow; none when that can not be read any more.
+AnswerData answers_of(const Journal& journal, const RunRecord& run) {
+  try {
+    return answer_data(load_own_copy(journal, run).workflow.signals);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+std::string next_steps(const Journal& journal, const RunRecord& run, const History& history) {
+  auto command = [&](const char* word) { return typed_command({word, run.id}, journal.path()); };
   for (const StepHistory& step : history.steps())
     if (step.state == State::Waiting && run.state != "failed" && run.state != "cancelled")
-      return fmt::format("{} waits: {}\n", step.path, answer_command(run.id, step.path, step.signal));
+      return fmt::format("{} waits: {}\n", step.path,
+                         answer_command(journal.path(), run.id, step.path, step.signal, answers_of(journal, run)));
   if (run.driver_pid > 0) return fmt::format("driven by process {}\n", run.driver_pid);
   if (run.error.json().is_object() && run.error.json().contains("undo_failed"))
-    return fmt::format("undo again: flowrun undo {}\n", run.id);
-  if (run.state == "failed" || run.state == "cancelled") return fmt::format("try again: flowrun retry {}\n", run.id);
-  if (run.state == "succeeded") return fmt::format("its output: flowrun output {}\n", run.id);
-  return fmt::format("go on: flowrun resume {}\n", run.id);
+    return fmt::format("undo again: {}\n", command("undo"));
+  if (run.state == "failed" || run.state == "cancelled") return fmt::format("try again: {}\n", command("retry"));
+  if (run.state == "succeeded") return fmt::format("its output: {}\n", command("output"));
+  return fmt::format("go on: {}\n", command("resume"));
 }
 
 std::string file_of(const RunRecord& run, const OutlineRow& row) {
@@ -139,7 +152,7 @@ int show(const Context& context, const ShowOptions& options) {
                         lines_of(journal, run, failure), failure.type, failure.message);
     if (told == 0) text += last_words(failure, kLastLines, "   ");
   }
-  print_view(text + next_steps(run, history));
+  print_view(text + next_steps(journal, run, history));
   return 0;
 }
 

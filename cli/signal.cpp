@@ -7,6 +7,7 @@
 #include "cli/open.h"
 #include "cli/render.h"
 #include "engine/history.h"
+#include "engine/journal/typed_command.h"
 #include "engine/language/schema.h"
 #include "engine/model/json_text.h"
 
@@ -154,9 +155,11 @@ int send(const Context& context, const SignalOptions& options) {
   mail.sender = sender();
   journal.post(run, mail);
   if (!context.quiet)
-    std::fprintf(
-        stderr, "%s sent to run %s%s\n", name.c_str(), run.id.c_str(),
-        run.driver_pid > 0 ? "" : fmt::format("; nobody drives it now: flowrun resume {} takes it in", run.id).c_str());
+    std::fprintf(stderr, "%s sent to run %s%s\n", name.c_str(), run.id.c_str(),
+                 run.driver_pid > 0 ? ""
+                                    : fmt::format("; nobody drives it now: {} takes it in",
+                                                  typed_command({"resume", run.id}, journal.path()))
+                                          .c_str());
   return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/journal/typed_command.h"
 #include "engine/language/diagnostics.h"
 #include "engine/machine/frame.h"
 #include "engine/model/error.h"
@@ -14,17 +15,16 @@
 namespace flowrun {
 namespace {
 
-/// As a person types it into a shell.
-std::string typed(const std::string& path) {
-  bool plain = std::all_of(path.begin(), path.end(), [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) ||
-           std::string_view("/._-@,:+").find(c) != std::string_view::npos;
-  });
-  if (plain) return path;
-  std::string text = "'";
-  for (char c : path) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return text + "'";
-}
+/// The run that is meant, for the commands that are told.
+struct Asked {
+  const std::string& id;
+  const std::string& journal;
+  std::string command(const char* word, const std::string& step = "") const {
+    std::vector<std::string> words{word, id};
+    if (!step.empty()) words.push_back(step);
+    return typed_command(words, journal);
+  }
+};
 
 /// |path| without its last part: `a/b[k]/c`, `a/b[k]`, `a/b`, `a`, nothing.
 std::string above(const std::string& path) {
@@ -36,11 +36,11 @@ std::string above(const std::string& path) {
 [[noreturn]] void refuse(const std::string& text) { throw Error(Problem::Impossible, text); }
 
 /// What belongs to how a step or the run ends, and is never retried by itself.
-void refuse_ends(const std::string& path, const std::string& id) {
+void refuse_ends(const std::string& path, const Asked& run) {
   for (const char* end : {"on_failure", "finally"})
     if (is_below(path, end) || path.find(fmt::format("/{}/", end)) != std::string::npos)
-      refuse(fmt::format("{} belongs to `{}`, which runs again whenever the run has ended again: flowrun retry {}",
-                         path, end, id));
+      refuse(fmt::format("{} belongs to `{}`, which runs again whenever the run has ended again: {}", path, end,
+                         run.command("retry")));
   for (const char* tail : {".undo", ".fallback"}) {
     std::size_t at = path.find(tail);
     if (at == std::string::npos) continue;
@@ -48,31 +48,31 @@ void refuse_ends(const std::string& path, const std::string& id) {
     if (!behind.empty() && behind.front() != '/') continue;
     const std::string step = path.substr(0, at);
     if (std::string_view(tail) == ".undo")
-      refuse(fmt::format("{} undoes {}; what is left to be undone: flowrun undo {}", path, step, id));
-    refuse(fmt::format("{0} stands in for {1} when that fails: flowrun retry {2} {3}", path, step, id, typed(step)));
+      refuse(fmt::format("{} undoes {}; what is left to be undone: {}", path, step, run.command("undo")));
+    refuse(fmt::format("{} stands in for {} when that fails: {}", path, step, run.command("retry", step)));
   }
 }
 
-void check(const Machine& machine, const std::vector<OutlineRow>& rows, const std::string& id, const std::string& path,
+void check(const Machine& machine, const std::vector<OutlineRow>& rows, const Asked& run, const std::string& path,
            const std::function<std::vector<std::string>()>& known) {
-  refuse_ends(path, id);
+  refuse_ends(path, run);
   auto way = machine.way_to(path);
   if (const auto* hindrance = std::get_if<Hindrance>(&way))
-    refuse(fmt::format("{} of run {} can not be retried by itself: {}; flowrun retry {} {}", path, id, hindrance->why,
-                       id, typed(hindrance->instead)));
+    refuse(fmt::format("{} of run {} can not be retried by itself: {}; {}", path, run.id, hindrance->why,
+                       run.command("retry", hindrance->instead)));
   if (std::get<bool>(way)) return;
   if (find_row(rows, path)) {
     // The file has it, the run has not come to it; of items the file knows nothing.
     for (std::string up = above(path); !up.empty(); up = above(up))
       if (auto there = machine.way_to(up); std::holds_alternative<bool>(there) && std::get<bool>(there)) {
         if (path[up.size()] == '[') break;
-        refuse(fmt::format("{} has not run in run {}: {} decides anew what runs in it: flowrun retry {} {}", path, id,
-                           up, id, typed(up)));
+        refuse(fmt::format("{} has not run in run {}: {} decides anew what runs in it: {}", path, run.id, up,
+                           run.command("retry", up)));
       }
   }
   std::vector<std::string> candidates = known();
   for (const OutlineRow& row : rows) candidates.push_back(row.path);
-  refuse(no_such_step(path, id, candidates));
+  refuse(no_such_step(path, run.id, candidates, run.journal));
 }
 
 }  // namespace
@@ -92,20 +92,24 @@ std::vector<std::string> paths_of(const Journal& journal, const RunRecord& run) 
   return {paths.begin(), paths.end()};
 }
 
-std::string no_such_step(const std::string& path, const std::string& run, const std::vector<std::string>& known) {
+std::string no_such_step(const std::string& path, const std::string& run, const std::vector<std::string>& known,
+                         const std::string& journal) {
   const std::string near = nearest(path, known);
-  return fmt::format("run {} has no step {}; {}", run, path,
-                     near.empty() ? fmt::format("flowrun show {} lists them", run) : "did you mean `" + near + "`?");
+  return fmt::format(
+      "run {} has no step {}; {}", run, path,
+      near.empty() ? typed_command({"show", run}, journal) + " lists them" : "did you mean `" + near + "`?");
 }
 
-void check_retry(const Machine& machine, const Workflow& workflow, const std::string& id, const RunReopened& asked,
-                 const std::function<std::vector<std::string>()>& known) {
+void check_retry(const Machine& machine, const Workflow& workflow, const std::string& id, const std::string& journal,
+                 const RunReopened& asked, const std::function<std::vector<std::string>()>& known) {
+  const Asked run{id, journal};
   const std::vector<OutlineRow> rows = outline(workflow);
   if (asked.failed && machine.outcome().ok() && !machine.has_failed())
-    refuse(fmt::format("nothing has failed in run {}; a step that is named runs again: flowrun retry {} STEP", id, id));
-  if (!asked.path.empty()) check(machine, rows, id, asked.path, known);
+    refuse(fmt::format("nothing has failed in run {}; a step that is named runs again: {}", id,
+                       run.command("retry", "STEP")));
+  if (!asked.path.empty()) check(machine, rows, run, asked.path, known);
   for (const Mark& mark : asked.marks) {
-    check(machine, rows, id, mark.path, known);
+    check(machine, rows, run, mark.path, known);
     const OutlineRow* row = find_row(rows, mark.path);
     const bool acts = row && (row->kind == "http" || row->kind == "shell" || row->kind == "exec");
     if (!acts && !mark.rerun)

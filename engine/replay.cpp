@@ -5,6 +5,7 @@
 #include <deque>
 #include <optional>
 
+#include "engine/journal/typed_command.h"
 #include "engine/model/entry_reading.h"
 #include "engine/model/hash.h"
 
@@ -17,6 +18,7 @@ class Tape {
   Tape(const Journal& journal, const RunRecord& run, const ReplayOptions& options)
       : journal_(journal), run_(run), options_(options) {}
 
+  const Journal& journal() const { return journal_; }
   /// The next entry, or null at the end. Valid until the next call of take().
   const Entry* peek() {
     if (read_.empty() && !ended_) fetch();
@@ -128,8 +130,8 @@ class Checker : public DecisionSink, public Evaluator {
   [[noreturn]] void diverged(std::int64_t seq, const std::string& recorded, const std::string& recomputed) {
     throw Corruption(fmt::format(
         "run {} diverges at entry {}: recorded is `{}`, but this flowrun decides `{}`; the journal is left as it is. "
-        "`flowrun fork {}` starts a new run that takes its results over",
-        run_.id, seq, recorded, recomputed, run_.id));
+        "`{}` starts a new run that takes its results over",
+        run_.id, seq, recorded, recomputed, typed_command({"fork", run_.id}, tape_.journal().path())));
   }
 
   Tape& tape_;

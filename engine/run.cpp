@@ -352,7 +352,8 @@ RunReopened RetryOptions::fact() const {
 }
 
 void Run::retry(const RetryOptions& options) {
-  check_retry(*machine_, loaded_.workflow, record_.id, options.fact(), [&] { return paths_of(journal_, record_); });
+  check_retry(*machine_, loaded_.workflow, record_.id, journal_.path(), options.fact(),
+              [&] { return paths_of(journal_, record_); });
   read_secrets(machine_->run().folder);
   RunReopened reopened = options.fact();
   reopened.secrets = mark_secrets();

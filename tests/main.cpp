@@ -16,6 +16,7 @@ using EventListenerBase = TestEventListenerBase;
 
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
@@ -36,7 +37,7 @@ class Progress : public Catch::EventListenerBase {
     const auto now = std::chrono::steady_clock::now();
     if (now - told_at_ > std::chrono::seconds(10)) {
       told_at_ = now;
-      std::fprintf(stderr, "tests: %zu of %zu, now: %s\n", done_, g_cases, test.name.c_str());
+      std::fprintf(stderr, "tests: %zu of %zu, now: %s\n", done_, std::max(done_ + 1, g_cases), test.name.c_str());
     }
     ++done_;
   }

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "cli/open.h"
-
 namespace flowrun::cli {
 namespace {
 
@@ -48,7 +46,7 @@ std::string PlainProgress::in_line(const Entry& entry) const {
 }
 
 std::string PlainProgress::answer_to(const std::pair<const std::string, std::string>& awaited) const {
-  return answer_command(run_.empty() ? "RUN" : run_, awaited.first, awaited.second);
+  return answer_command(journal_, run_.empty() ? "RUN" : run_, awaited.first, awaited.second, answers_);
 }
 
 void PlainProgress::note(const std::string& text) {

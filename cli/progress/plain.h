@@ -4,7 +4,9 @@
 #include <map>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
+#include "cli/answer.h"
 #include "cli/render.h"
 #include "engine/machine/machine.h"
 #include "engine/model/entry.h"
@@ -13,8 +15,9 @@ namespace flowrun::cli {
 
 class PlainProgress {
  public:
-  /// |silent|: nothing is written.
-  explicit PlainProgress(bool silent) : silent_(silent) {}
+  /// |silent|: nothing is written. |journal| and |answers|: for the commands that answer steps which wait.
+  PlainProgress(bool silent, std::string journal, AnswerData answers)
+      : silent_(silent), journal_(std::move(journal)), answers_(std::move(answers)) {}
   /// Of a resumed run nothing tells its id.
   void run(const std::string& id) { run_ = id; }
 
@@ -31,6 +34,8 @@ class PlainProgress {
   void line(Instant at, const std::string& what, const std::string& step, const std::string& detail);
 
   bool silent_;
+  std::string journal_;
+  AnswerData answers_;
   Instant last_{};
   Instant began_{};                                   ///< the first line
   std::unordered_map<std::string, Instant> running_;  ///< and when they were started

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "engine/journal/open.h"
+#include "engine/journal/typed_command.h"
 #include "engine/model/json_text.h"
 
 namespace flowrun {
@@ -97,8 +98,11 @@ RunRecord Journal::find(const std::string& run) const {
     }
     std::vector<RunRecord> runs = list(filter);
     if (!runs.empty()) return std::move(runs[0]);
-    if (run == "@last") throw Error(Problem::Impossible, "there is no run yet; `flowrun run FILE` begins one");
-    throw Error(Problem::Impossible, fmt::format("no run is {}; `flowrun list` shows those there are", run));
+    if (run == "@last")
+      throw Error(Problem::Impossible,
+                  fmt::format("there is no run yet; `{}` begins one", typed_command({"run", "FILE"}, open_->path)));
+    throw Error(Problem::Impossible,
+                fmt::format("no run is {}; `{}` shows those there are", run, typed_command({"list"}, open_->path)));
   }
 
   // Ids are ASCII, so everything that begins with |run| lies before |run| and the highest character.
@@ -114,8 +118,8 @@ RunRecord Journal::find(const std::string& run) const {
       if (candidates.size() < kMostCandidates) candidates.emplace_back(row.text(0));
   }
   if (count == 0)
-    throw Error(Problem::Impossible,
-                fmt::format("no run '{}' in {}; `flowrun list` shows those there are", run, open_->path));
+    throw Error(Problem::Impossible, fmt::format("no run '{}' in {}; `{}` shows those there are", run, open_->path,
+                                                 typed_command({"list"}, open_->path)));
   if (count > 1) {
     std::string message = fmt::format("'{}' could be any of {} runs:", run, count);
     for (const std::string& candidate : candidates) message += "\n  " + candidate;

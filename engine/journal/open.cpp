@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "engine/journal/schema.h"
+#include "engine/journal/typed_command.h"
 
 namespace flowrun {
 
@@ -215,7 +216,8 @@ std::string uri_of(const std::string& path) {
 }
 
 [[noreturn]] void refuse_unfinished(const std::string& path) {
-  throw Error(Problem::Impossible, fmt::format("journal {} holds no run yet; `flowrun run FILE` begins one", path));
+  throw Error(Problem::Impossible,
+              fmt::format("journal {} holds no run yet; `{}` begins one", path, typed_command({"run", "FILE"}, path)));
 }
 
 std::unique_ptr<Database> open_for_reading(const std::string& path) {
@@ -257,9 +259,9 @@ Journal::Open::Open(const std::string& given, Mode mode) : path(resolve(given)) 
     if (mode != Mode::Create) {
       if (!there)
         throw Error(Problem::Impossible,
-                    fmt::format("there is no journal at {}; `flowrun run FILE` begins one, --journal FILE or "
-                                "FLOWRUN_JOURNAL names another",
-                                path));
+                    fmt::format("there is no journal at {}; `{}` begins one, --journal FILE or FLOWRUN_JOURNAL "
+                                "names another",
+                                path, typed_command({"run", "FILE"}, path)));
       if (!has_content(path)) refuse_unfinished(path);
     }
     if (mode == Mode::ReadOnly) {

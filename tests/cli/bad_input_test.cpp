@@ -119,7 +119,7 @@ void refuses_journal(const Desk& desk, const std::string& message) {
 
 TEST_CASE("files that are no workflow are refused with a place and a sentence") {
   Desk desk;
-  refuses_file(desk, desk.write("torn.yaml", "this is: [not, yaml\n"), kInvalid, "torn.yaml:2:1: error[E001]");
+  refuses_file(desk, desk.write("torn.yaml", "this is: [not, yaml\n"), kInvalid, "torn.yaml:1:10: error[E001]");
   refuses_file(desk, desk.write("empty.yaml", ""), kInvalid, "this file is empty");
   refuses_file(desk, desk.write("blank.yaml", "# nothing\n\n"), kInvalid, "blank.yaml:");
   refuses_file(desk, desk.write("text.yaml", "just a sentence\n"), kInvalid, "text.yaml:1:1: error[");
