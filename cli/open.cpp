@@ -243,7 +243,7 @@ std::string known_step(const Journal& journal, const RunRecord& run, const std::
   const std::vector<OutlineRow> rows = outline(load_own_copy(journal, run).workflow);
   if (find_row(rows, typed)) return typed;
   for (const OutlineRow& row : rows) known.push_back(row.path);
-  throw Error(Problem::Impossible, no_such_step(typed, run.id, known));
+  throw Error(Problem::Impossible, no_such_step(typed, run.id, known, journal.path()));
 }
 
 RunRecord looked_at(const Journal& journal, const std::string& run) {
