@@ -4,10 +4,12 @@
 
 #include <CLI/App.hpp>
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "cli/open.h"
 #include "cli/render.h"
+#include "cli/shell_words.h"
 
 namespace flowrun::cli {
 namespace {
@@ -18,7 +20,7 @@ _flowrun() {
   COMPREPLY=()
   while IFS=$'\t' read -r word _; do
     COMPREPLY+=("$word")
-  done < <("${COMP_WORDS[0]}" __complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+  done < <("${COMP_WORDS[0]}" __complete --line "${COMP_LINE:0:COMP_POINT}" "${COMP_WORDS[COMP_CWORD]}" 2>/dev/null)
   if [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]]; then compopt -o nospace; fi
 }
 complete -o default -F _flowrun flowrun
@@ -145,20 +147,42 @@ class Typed {
 /// Prints what begins with |word|, one a line, with what it means behind a tab.
 class Offers {
  public:
-  explicit Offers(std::string word) : word_(std::move(word)) {}
+  /// |written|: how the shell wants a word.
+  Offers(std::string word, std::function<std::string(const std::string&)> written)
+      : word_(std::move(word)), written_(std::move(written)) {}
   void add(const std::string& text, const std::string& meaning = "") {
-    if (begins(text, word_)) lines_ += text + "\t" + one_line(meaning, 80) + "\n";
+    if (begins(text, word_)) lines_ += written_(text) + "\t" + one_line(meaning, 80) + "\n";
   }
   const std::string& lines() const { return lines_; }
 
  private:
-  std::string word_, lines_;
+  std::string word_;
+  std::function<std::string(const std::string&)> written_;
+  std::string lines_;
 };
 
-void offer_runs(const Context& context, Offers& offers) {
+/// Whether |command| can do something with |run|.
+bool fits(const std::string& command, const RunRecord& run) {
+  const bool ended = run.state == "succeeded" || run.state == "failed" || run.state == "cancelled";
+  if (command == "resume") return !ended && run.driver_pid == 0;
+  if (command == "retry") return run.state == "failed" || run.state == "cancelled";
+  if (command == "undo") return ended;
+  if (command == "cancel" || command == "signal" || command == "approve" || command == "reject") return !ended;
+  return true;
+}
+
+void offer_runs(const Context& context, const std::string& command, Offers& offers) {
+  constexpr int kMost = 1000;
   Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
-  for (const RunRecord& run : journal.list({}))
-    offers.add(run.id, fmt::format("{}, {}", run.state, date_text(run.started_at)));
+  Journal::Filter filter;
+  filter.limit = kMost;
+  const std::vector<RunRecord> runs = journal.list(filter);
+  if (!runs.empty() && fits(command, runs.front())) offers.add("@last", "the newest run");
+  const auto failed =
+      std::find_if(runs.begin(), runs.end(), [](const RunRecord& run) { return run.state == "failed"; });
+  if (failed != runs.end() && fits(command, *failed)) offers.add("@last-failed", "the newest run that has failed");
+  for (const RunRecord& run : runs)
+    if (fits(command, run)) offers.add(run.id, fmt::format("{}, {}", run.state, date_text(run.started_at)));
 }
 
 void offer_steps(const Context& context, const std::string& run, Offers& offers) {
@@ -191,7 +215,7 @@ void offer_values(const CLI::Option& option, const Typed& typed, const Context& 
       at = end + 1;
     }
   } else if (kind == "RUN") {
-    offer_runs(context, offers);
+    offer_runs(context, typed.command().get_name(), offers);
   } else if (kind == "STEP" || kind == "PATH") {
     offer_steps(context, typed.value("RUN"), offers);
   } else if (kind == "NAME=VALUE") {
@@ -203,10 +227,17 @@ void offer_values(const CLI::Option& option, const Typed& typed, const Context& 
 
 }  // namespace
 
-int complete(const CLI::App& app, Context& context, const std::vector<std::string>& words) {
-  std::string word = words.empty() ? "" : words.back();
+int complete(const CLI::App& app, Context& context, const std::vector<std::string>& asked) {
+  // zsh and fish give the typed words, and quote what they get themselves. bash takes words apart at `@`, `=` and `:`,
+  // so it gives the line, and the part of the word that it is about to replace.
+  const bool bash = asked.size() == 3 && asked[0] == "--line";
+  std::vector<std::string> words = bash ? raw_words(asked[1]) : asked;
+  if (bash) words.erase(words.begin());
+  const std::string raw = words.empty() ? "" : words.back();
+  for (std::string& one : words) one = unquoted(one);
+  const std::string word = words.empty() ? "" : words.back();
   Typed typed(app, words);
-  Offers offers(word);
+  Offers offers(word, [&](const std::string& text) { return bash ? for_bash(text, raw, asked[2]) : text; });
   try {
     context.journal = typed.journal();
     if (typed.open()) {

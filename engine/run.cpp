@@ -15,6 +15,7 @@
 #include "engine/executor/line_file.h"
 #include "engine/executor/run_folder.h"
 #include "engine/fault.h"
+#include "engine/journal/typed_command.h"
 #include "engine/reopen.h"
 
 namespace flowrun {
@@ -418,8 +419,9 @@ void Run::check_goes_on() const {
   throw Error(
       Problem::Internal,
       fmt::format("run {} can not end: nothing is in flight, due or awaited, and these are open: {}. This is a "
-                  "mistake of flowrun; `flowrun cancel {}` ends the run, `flowrun fork {}` takes its results over",
-                  record_.id, paths, record_.id, record_.id));
+                  "mistake of flowrun; `{}` ends the run, `{}` takes its results over",
+                  record_.id, paths, typed_command({"cancel", record_.id}, journal_.path()),
+                  typed_command({"fork", record_.id}, journal_.path())));
 }
 
 void Run::linger() {

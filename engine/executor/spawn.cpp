@@ -116,13 +116,34 @@ std::string locate(const SpawnRequest& request) {
   return "";
 }
 
+/// Why the kernel says that |launch|'s program is not there: it may lack what runs it.
+std::string explain_missing(const SpawnRequest& request, const Launch& launch) {
+  const std::string& name = request.argv.front();
+  std::string path = launch.program;
+  if (path[0] != '/' && !request.cwd.empty()) path = request.cwd + "/" + path;
+  char bytes[256];
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  const ssize_t size = file < 0 ? -1 : read(file, bytes, sizeof bytes);
+  if (file >= 0) close(file);
+  if (size < 0) return fmt::format("program {} not found", name);
+  std::string_view line(bytes, static_cast<std::size_t>(size));
+  line = line.substr(0, line.find('\n'));
+  if (!line.starts_with("#!")) return fmt::format("what loads {} is not found; is it made for this system?", name);
+  line.remove_prefix(std::min(line.find_first_not_of(" \t", 2), line.size()));
+  const std::string_view interpreter = line.substr(0, line.find_first_of(" \t\r"));
+  if (line.ends_with('\r'))
+    return fmt::format("{} has line ends of CR LF, and there is no interpreter `{}\\r`; save it with LF alone", name,
+                       interpreter);
+  return fmt::format("the interpreter {} of {} is not found", interpreter, name);
+}
+
 std::string explain(const SpawnRequest& request, const Launch& launch) {
   const std::string& name = request.argv.front();
   if (launch.failed_at_cwd)
     return fmt::format("cannot go to the folder {}: {}", request.cwd, std::strerror(launch.failed_errno));
   switch (launch.failed_errno) {
     case ENOENT:
-      return fmt::format("program {} not found", name);
+      return explain_missing(request, launch);
     case EACCES:
       return fmt::format("program {} may not be executed: {}", name, std::strerror(EACCES));
     case E2BIG:

@@ -18,6 +18,7 @@
 #include <set>
 
 #include "engine/jq/wire.h"
+#include "engine/model/error.h"
 #include "engine/model/hash.h"
 
 namespace flowrun {
@@ -97,6 +98,11 @@ class Process {
   int signal() {
     if (!status_) wait(0);
     return status_ && WIFSIGNALED(*status_) ? WTERMSIG(*status_) : 0;
+  }
+  /// Whether it left for want of libjq. Call when its socket is closed.
+  bool lacks_libjq() {
+    if (!status_) wait(0);
+    return status_ && WIFEXITED(*status_) && WEXITSTATUS(*status_) == kNoLibjq;
   }
   /// Time that it has computed so far.
   std::chrono::nanoseconds computed() const {
@@ -287,6 +293,9 @@ class JqProcess : public Jq {
 
   std::string died() {
     int signal = process_->signal();
+    if (process_->lacks_libjq())
+      throw Error(Problem::Impossible, "this expression needs jq, and " FLOWRUN_LIBJQ
+                                       " can not be loaded; install it (on Debian: apt-get install libjq1)");
     if (signal == 0) return "jq ended without an answer";
     return fmt::format("crashes jq ({})", strsignal(signal));
   }

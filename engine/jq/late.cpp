@@ -2,10 +2,10 @@
 // take. Each of its functions that we call is bound under its own name when it is called first.
 #include <dlfcn.h>
 
-#include <cstdio>
 #include <cstdlib>
 
 #include "engine/jq/programs.h"
+#include "engine/jq/wire.h"
 
 namespace {
 
@@ -18,9 +18,8 @@ template <typename Function>
 Function find(const char* name, Function) {
   void* found = library() ? dlsym(library(), name) : nullptr;
   if (!found) {
-    // This process can only leave; the run then says that an expression could not be evaluated.
-    std::fprintf(stderr, "error: expressions need libjq: %s\n", dlerror());
-    std::_Exit(70);
+    // This process can only leave; the other one then says what is missing.
+    std::_Exit(flowrun::jq::kNoLibjq);
   }
   return reinterpret_cast<Function>(found);
 }

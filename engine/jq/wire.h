@@ -10,6 +10,9 @@
 
 namespace flowrun::jq {
 
+/// With this the child process exits when libjq is not there.
+constexpr int kNoLibjq = 71;
+
 /// First byte of a message.
 enum class Kind : char {
   Programs = 'P',  ///< to the child: programs known beforehand

@@ -66,8 +66,12 @@ TEST_CASE("runs, their steps and the inputs of a file are completed") {
   Desk desk;
   CHECK(desk.offered({"show", ""}).empty());  // there is no journal yet
   desk.run();
-  CHECK(desk.offered({"show", ""}) == Words{"first-run"});
-  CHECK(desk.offered({"resume", "first"}) == Words{"first-run"});
+  CHECK(desk.offered({"show", ""}) == Words{"@last", "@last-failed", "first-run"});
+  CHECK(desk.offered({"show", "fir"}) == Words{"first-run"});
+  for (const char* command : {"resume", "cancel", "approve", "signal"})
+    CHECK(desk.offered({command, ""}).empty());  // it has ended
+  for (const char* command : {"retry", "undo", "fork", "output", "logs"})
+    CHECK(has(desk.offered({command, ""}), "first-run"));
   CHECK(desk.offered({"retry", "first-run", "b"}) == Words{"beta"});
   CHECK(desk.offered({"output", "first-run", "--step", ""}) == Words{"alpha", "beta"});
   CHECK(desk.offered({"eval", "1", "--run", "first-run", "--step", "a"}) == Words{"alpha"});
@@ -83,19 +87,54 @@ TEST_CASE("the script for bash completes") {
   desk.run();
   HowToRun how;
   how.env["FLOWRUN_JOURNAL"] = desk.journal();
-  auto completed = [&](const std::string& words, int word) {
+  // |current|: what bash takes for the word that is typed at the end of |line|.
+  auto completed = [&](const std::string& line, const std::string& current) {
+    how.env["LINE"] = std::string(FLOWRUN_BINARY) + " " + line;
+    how.env["CURRENT"] = current;
     std::string script = std::string("eval \"$('") + FLOWRUN_BINARY + "' completion bash)\"\n" + "COMP_WORDS=('" +
-                         FLOWRUN_BINARY + "' " + words + ") COMP_CWORD=" + std::to_string(word) +
+                         FLOWRUN_BINARY + "' \"$CURRENT\") COMP_CWORD=1 COMP_LINE=$LINE COMP_POINT=${#LINE}" +
                          "\ncompopt() { echo \"compopt $*\"; }\n_flowrun\nprintf '%s\\n' \"${COMPREPLY[@]}\"\n";
     Ran ran = test::run({"/bin/bash", "-euc", script}, how);
     INFO(ran.err);
     CHECK(ran.code == 0);
     return ran.out;
   };
-  CHECK(completed("vali", 1) == "validate\n");
-  CHECK(completed("retry first-run be", 3) == "beta\n");
-  CHECK(completed("retry first-run ''", 3) == "alpha\nbeta\n");
-  CHECK(completed("run " + desk.file() + " -i ot", 4) == "compopt -o nospace\nother=\n");
+  CHECK(completed("vali", "vali") == "validate\n");
+  CHECK(completed("retry first-run be", "be") == "beta\n");
+  CHECK(completed("retry first-run ", "") == "alpha\nbeta\n");
+  CHECK(completed("run " + desk.file() + " -i ot", "ot") == "compopt -o nospace\nother=\n");
+  CHECK(completed("show @la", "la") == "last\nlast-failed\n");
+  CHECK(completed("show @", "@") == "last\nlast-failed\n");
+  CHECK(completed("show \"fir", "fir") == "first-run\n");
+  CHECK(completed("--journal " + desk.journal() + " show fi", "fi") == "first-run\n");
+}
+
+TEST_CASE("runs beyond the newest, and steps that a shell would take apart, are completed") {
+  TempDir dir;
+  HowToRun how;
+  how.env["FLOWRUN_JOURNAL"] = dir.path("journal.db");
+  const std::string file =
+      dir.write("w.yaml",
+                "flowrun: 1\nsteps:\n  mail: { for_each: [\"ann lee\", \"it's\", \"$x\"], key: \"${ "
+                "$item }\", do: { exec: [\"false\"] }, join: { tolerate: 3 } }\n");
+  for (int i = 0; i < 25; ++i)
+    REQUIRE(flowrun(dir.path("journal.db"), {"run", file, "--id", "run-" + std::to_string(100 + i)}, how).code == 0);
+  auto offered = [&](const std::vector<std::string>& words) {
+    std::vector<std::string> argv{FLOWRUN_BINARY, "__complete"};
+    argv.insert(argv.end(), words.begin(), words.end());
+    return test::run(argv, how).out;
+  };
+  CHECK_THAT(offered({"show", "run-100"}), ContainsSubstring("run-100\t"));
+  CHECK_THAT(offered({"logs", "run-100", "--step", "mail["}),
+             ContainsSubstring("mail[ann lee]\t") && ContainsSubstring("mail[it's]\t"));
+  CHECK_THAT(offered({"logs", "run-100", "--step", "'mail[an"}), ContainsSubstring("mail[ann lee]\t"));
+  const std::string line = "flowrun logs run-100 --step ";
+  CHECK_THAT(offered({"--line", line + "mai", "mai"}), ContainsSubstring("mail\\[ann\\ lee\\]\t") &&
+                                                           ContainsSubstring("mail\\[it\\'s\\]\t") &&
+                                                           ContainsSubstring("mail\\[\\$x\\]\t"));
+  CHECK_THAT(offered({"--line", line + "mail\\[ann\\ l", "mail\\[ann\\ l"}),
+             ContainsSubstring("mail\\[ann\\ lee\\]\t"));
+  CHECK_THAT(offered({"--line", line + "'mail[an", "mail[an"}), ContainsSubstring("mail[ann lee]\t"));
 }
 
 TEST_CASE("there is a script for each shell, and for no other") {

@@ -109,6 +109,20 @@ TEST_CASE("programs that are not there, are no programs or may not run fail as s
   CHECK(result.failure->message.find("/no/such/folder") != std::string::npos);
 }
 
+TEST_CASE("a program that is there, but not what runs it, is told so") {
+  Pool pool;
+  auto message = [&](const std::string& first_line) {
+    const std::string file = pool.folder().write("s.sh", first_line + "\necho hi\n");
+    chmod(file.c_str(), 0700);
+    Result result = pool.run(exec({file}));
+    REQUIRE(result.failure);
+    CHECK(result.failure->type == "spawn");
+    return result.failure->message;
+  };
+  CHECK_THAT(message("#!/bin/sh\r"), ContainsSubstring("has line ends of CR LF"));
+  CHECK_THAT(message("#! /no/such/interpreter -x"), ContainsSubstring("the interpreter /no/such/interpreter of "));
+}
+
 TEST_CASE("arguments that can not be passed on fail as spawn instead of being cut") {
   Pool pool;
   CHECK(pool.run(exec({"echo", std::string("a\0b", 3)})).failure->type == "spawn");
