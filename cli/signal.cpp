@@ -143,6 +143,7 @@ int send(const Context& context, const SignalOptions& options) {
   Json said = Json::object();
   if (!options.step.empty()) said["path"] = meant_step;
   if (options.reject) {
+    if (!is_utf8(*options.reject)) throw Error(Problem::Usage, "the reason of the rejection is not UTF-8");
     said["rejected"] = *options.reject;
   } else {
     said["data"] = std::move(data);

@@ -397,7 +397,7 @@ std::optional<Result> Reuse::find(const Task& task) {
     auto other = results_.lower_bound({old, ""});
     if (other == results_.end() || other->first.first != old)
       return tell(task.path, "it was undone, or not good enough"), std::nullopt;
-    const auto text = [](const std::string& input) { return std::string_view(input).substr(0, input.rfind('}') + 1); };
+    const auto text = [](const std::string& said) { return std::string_view(said).substr(0, said.rfind('}') + 1); };
     const std::string what = input_difference(text(other->first.second), text(asked.second));
     return tell(task.path, "its input has changed" + (what.empty() ? "" : ": " + what)), std::nullopt;
   }

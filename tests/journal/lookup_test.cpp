@@ -71,7 +71,7 @@ TEST_CASE("nothing but the characters themselves is a pattern") {
   Runs runs;
   for (const char* run : {"", "%", "ci_1", "*", "order-%", "k2", "ORDER", "-x7k2", "084512-x7k2"}) {
     INFO(run);
-    REQUIRE(contains(runs.not_found(run), "`flowrun list`"));
+    REQUIRE(contains(runs.not_found(run), "`flowrun list --journal "));
   }
 }
 
