@@ -74,8 +74,9 @@ class Unlogged {
       const Json& value = entry.value.json();
       bool raw = value.is_object() && value.contains("stdout") && value.contains("exit_code");
       const Json& shown = raw ? value["stdout"] : value;
-      add_lines(entry, false, shown.is_string() ? shown.get<std::string>()
-                                          : shown.dump(-1, ' ', false, Json::error_handler_t::replace));
+      add_lines(
+          entry, false,
+          shown.is_string() ? shown.get<std::string>() : shown.dump(-1, ' ', false, Json::error_handler_t::replace));
     }
     if (detail.is_object() && detail.contains("stderr_tail") && detail["stderr_tail"].is_string() &&
         !logged(entry, true).first)

@@ -416,12 +416,11 @@ void Run::check_goes_on() const {
   std::string paths;
   for (std::size_t i = 0; i < std::min<std::size_t>(open.size(), 10); ++i) paths += (i > 0 ? ", " : "") + open[i];
   if (open.size() > 10) paths += fmt::format(" and {} more", open.size() - 10);
-  throw Error(
-      Problem::Internal,
-      fmt::format("run {} can not end: nothing is in flight, due or awaited, and these are open: {}. This is a "
-                  "mistake of flowrun; `{}` ends the run, `{}` takes its results over",
-                  record_.id, paths, typed_command({"cancel", record_.id}, journal_.path()),
-                  typed_command({"fork", record_.id}, journal_.path())));
+  throw Error(Problem::Internal,
+              fmt::format("run {} can not end: nothing is in flight, due or awaited, and these are open: {}. This is a "
+                          "mistake of flowrun; `{}` ends the run, `{}` takes its results over",
+                          record_.id, paths, typed_command({"cancel", record_.id}, journal_.path()),
+                          typed_command({"fork", record_.id}, journal_.path())));
 }
 
 void Run::linger() {

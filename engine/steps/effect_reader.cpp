@@ -106,7 +106,7 @@ void check_paginate(Reading& reading, const HttpStep& step, const Node& node, co
             "there is no page to put out", "leave `response` out");
 }
 
-void read_paginate(Reading& reading, HttpStep& step, const Node& whole, const Node& node) {
+void read_paginate(Reading& reading, HttpStep& step, const Node& of_step, const Node& node) {
   if (!node.is_map()) {
     bool link = node.is_string() && node.text == "link";
     reading.error("E102", node.at, node.text.size(), fmt::format("`paginate` must be a map, not {}", node.kind_name()),
@@ -122,7 +122,7 @@ void read_paginate(Reading& reading, HttpStep& step, const Node& whole, const No
     reading.error("E110", node.at, 1, "`paginate` needs `next`: where the next page is",
                   "link, for the header Link, or an expression such as ${ .body.cursor }");
   } else if (!link) {
-    Reading::RawBinding raw(reading, whole);
+    Reading::RawBinding raw(reading, of_step);
     policy.next = reading.value(*next);
     std::size_t whole = 0, all = 0;
     policy.next->each([&](const Expression&, bool is_whole) {
@@ -308,13 +308,16 @@ std::unique_ptr<LivingStep> read_http(Reading& reading, const Node& node) {
       if (key->members.size() != 1) reading.error("E102", key->at, 1, "`auth` takes one of bearer, basic, header");
       if (const Node* basic = key->find("basic");
           basic && reading.is(*basic, Node::Kind::Map, "basic", "a map of `user` and `password`"))
-        for (const char* part : {"user", "password"})
-          if (const Node* given = basic->find(part); !given)
+        for (const char* part : {"user", "password"}) {
+          const Node* given = basic->find(part);
+          if (!given) {
             reading.error("E110", basic->at, 1, fmt::format("`basic` needs `{}`", part));
-          else if (part == std::string_view("user") && given->is_scalar() &&
-                   given->text.find(':') != std::string::npos && given->text.find("${") == std::string::npos)
+          } else if (part == std::string_view("user") && given->is_scalar() &&
+                     given->text.find(':') != std::string::npos && given->text.find("${") == std::string::npos) {
             reading.error("E102", given->at, given->text.size(),
                           "a `:` in the user, which ends it: servers take the rest for the password");
+          }
+        }
       if (const Node* header = key->find("header"))
         if (reading.is(*header, Node::Kind::Map, "header", "{ NAME: value }")) check_headers(reading, *header);
       step->auth = reading.value(*key);

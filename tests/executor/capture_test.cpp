@@ -24,7 +24,8 @@ TEST_CASE("JSON loses its blanks and nothing else") {
 TEST_CASE("what is no JSON is refused with its beginning") {
   CHECK(json_of("  \n") == "parse: it is empty, but must be JSON");
   CHECK(json_of("{'a': 1}") == "parse: it is not JSON: {'a': 1}");
-  for (const char* text : {"1 2", "[1,]", "nan", "1e400", "18446744073709551616", "-9223372036854775809", "\"\xff\"", "\"\\ud800\"", "[", "\"", "tru", "01"})
+  for (const char* text : {"1 2", "[1,]", "nan", "1e400", "18446744073709551616", "-9223372036854775809", "\"\xff\"",
+                           "\"\\ud800\"", "[", "\"", "tru", "01"})
     CHECK(json_of(text).substr(0, 5) == "parse");
   CHECK(json_of(std::string(100, 'x')).size() < 120);
 }

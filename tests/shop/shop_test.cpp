@@ -180,7 +180,9 @@ TEST_CASE("the shop echoes, gives any status, and as many items as asked for", "
 
 TEST_CASE("the shop ends when it is told to, also in the middle of a call", "[shop]") {
   using flowrun::test::Background;
-  SECTION("when standard input is closed") { CHECK(flowrun::test::run({FLOWRUN_SHOP, "--port", "0", "--until-eof"}).code == 0); }
+  SECTION("when standard input is closed") {
+    CHECK(flowrun::test::run({FLOWRUN_SHOP, "--port", "0", "--until-eof"}).code == 0);
+  }
   SECTION("at TERM, while a call hangs") {
     Background process({FLOWRUN_SHOP, "--port", "0"});
     while (process.out().find('\n') == std::string::npos) std::this_thread::yield();
