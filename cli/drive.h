@@ -69,8 +69,8 @@ class Drive {
 
   const Context& context_;
   const DriveOptions& options_;
-  std::string journal_;  ///< its path
   Duration grace_;
+  std::string journal_;  ///< its path
   PlainProgress progress_;
   std::unique_ptr<EventStream> events_;  ///< nothing: nobody asked
   Tally tally_;

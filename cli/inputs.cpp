@@ -20,8 +20,8 @@ void add_input(GivenInputs& given, const std::string& text) {
   std::string value = text.substr(equals + 1);
   if (value.rfind("@lines:", 0) == 0) {
     Json lines = Json::array();
-    const std::string text = read_input_file(value.substr(7), "input " + name);
-    std::istringstream in(std::string(without_mark(text)));
+    const std::string content = read_input_file(value.substr(7), "input " + name);
+    std::istringstream in(std::string(without_mark(content)));
     for (std::string line; std::getline(in, line);) {
       if (line.ends_with('\r')) line.pop_back();
       if (!is_utf8(line))
