@@ -41,7 +41,9 @@ std::vector<std::string> commands_in(const std::string& text) {
 }
 
 Ran type(const std::string& command) {
-  return run({"/bin/sh", "-c", std::string(FLOWRUN_BINARY) + command.substr(sizeof "flowrun" - 1)}, {.cwd = "/"});
+  HowToRun how;
+  how.cwd = "/";
+  return run({"/bin/sh", "-c", std::string(FLOWRUN_BINARY) + command.substr(sizeof "flowrun" - 1)}, how);
 }
 
 /// Types what |text| says, |count| commands; none of them is misunderstood.
