@@ -60,6 +60,7 @@ class History {
 
   StepHistory& step(const std::string& path);
   void started(const Entry& entry);
+  /// The newest attempt at |path| has not begun.
   void withdrawn(const std::string& path);
   void ended(const Entry& entry);
   /// |path| is that of a step or an undo, which has ended like this.

@@ -224,7 +224,7 @@ std::unique_ptr<Run> Run::take_over(Journal& journal, const RunRecord& record, L
   run->last_at_ = replayed.last_at;
   const LeftInLine line(journal.run_dir(record.id) + kLineFile, run->tokens_.back());
   for (const Machine::InFlight& flight : run->machine_->in_flight())
-    if (flight.attempt > 0 && line.holds(flight.path, flight.attempt)) run->queued_.insert(flight.path);
+    if (flight.wanted && flight.attempt > 0 && line.holds(flight.path, flight.attempt)) run->queued_.insert(flight.path);
   run->reuse_ = reuse_for(journal, run->machine_->run(), run->loaded_.workflow);
   if (run->reuse_) run->reuse_->skip_done(journal, run->record_);
   return run;
@@ -312,7 +312,8 @@ void Run::resume(const ResumeOptions& options) {
   resumed.down = std::max(Duration{0}, now - std::max(record_.alive_at, last_at_));
   resumed.on_crash = options.on_crash;
   resumed.marks = options.marks;
-  resumed.queued.assign(queued_.begin(), queued_.end());
+  // Of a run that is to end nothing begins anyway.
+  if (!options.cancel) resumed.queued.assign(queued_.begin(), queued_.end());
   resumed.cancel = options.cancel;
   resumed.jobs = options.jobs;
   resumed.folder = options.workdir;

@@ -50,10 +50,13 @@ class World : public DecisionSink {
     how.token = "again";
     how.on_crash = OnCrash::Rerun;
     how.unbegun = std::move(unbegun_);
-    // Some of the processes still waited in line.
+    // Some of the processes still waited in line. In a drain they would have been taken out of it undisturbed, too, and
+    // here all of them end.
+    const bool drains =
+        std::any_of(log.begin(), log.end(), [](const Entry& entry) { return entry.kind == "withdraw"; });
     for (const Machine::InFlight& flight : machine_.in_flight())
-      if (flight.attempt > 0 && flight.wanted && !flight.interrupted &&
-          std::holds_alternative<Process>(*tasks_.at(flight.path).work) && dice("queued " + flight.path) % 3 == 0 &&
+      if (!drains && flight.attempt > 0 && flight.wanted && !flight.interrupted &&
+          std::holds_alternative<Process>(*tasks_.at(flight.path).work) && !tasks_.at(flight.path).strict && dice("queued " + flight.path) % 3 == 0 &&
           std::find(how.unbegun.begin(), how.unbegun.end(), flight.path) == how.unbegun.end())
         how.queued.push_back(flight.path);
     apply(std::move(how));

@@ -171,9 +171,10 @@ class Play : public DecisionSink {
 
   void resume() {
     RunResumed how;
-    // Some of the processes still waited in line.
+    // Some of the processes still waited in line; strict ones have their places.
     for (const Machine::InFlight& flight : machine_.in_flight())
-      if (flight.attempt > 0 && !flight.interrupted && std::holds_alternative<Process>(*tasks_.at(flight.path).work) &&
+      if (flight.wanted && flight.attempt > 0 && !flight.interrupted &&
+          std::holds_alternative<Process>(*tasks_.at(flight.path).work) && !tasks_.at(flight.path).strict &&
           percent(random_, 30))
         how.queued.push_back(flight.path);
     how.token = "again";
@@ -181,6 +182,7 @@ class Play : public DecisionSink {
     now_ += how.down;
     how.on_crash = percent(random_, 50) ? OnCrash::Rerun : OnCrash::Fail;
     if (percent(random_, 4)) how.cancel = CancelRequested{percent(random_, 50), percent(random_, 20), "somebody"};
+    if (how.cancel) how.queued.clear();
     ++resumed;
     apply(std::move(how));
   }
