@@ -104,8 +104,10 @@ void look(const std::string& path, const std::string& chosen) {
       });
       attempt([&] { journal.check_sums(run); });
       attempt([&] { check_result(journal, run); });
-      attempt([&] { journal.lock(run); });
-      attempt([&] { journal.mail(0); });
+      attempt([&] {
+        journal.lock(run);
+        journal.mail(0);
+      });
       if (run.id != chosen) continue;
       attempt([&] {
         Silence nobody;
