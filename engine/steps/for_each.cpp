@@ -55,6 +55,7 @@ class ItemFrame : public Frame {
     if (body_) body_->cancel(reason);
     // What it came to in the turn in which it was given up counts, as that of a branch does.
     if (body_ && machine().rules().items_are_their_steps()) return take_over(*body_);
+    if (is_settled() && machine().rules().items_are_their_steps()) return;
     if (body_) settled_.took = body_->settled().took;
     settled_ = stopped(std::move(settled_), reason, path());
     settled_.ended_at = machine().now();

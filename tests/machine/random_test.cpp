@@ -243,9 +243,6 @@ void check_status(const std::string& path, const Settled& settled, const History
     const StepHistory* told = history.find(below);
     if (!told || anew) continue;
     const std::string view(to_string(told->state));
-    // What comes to its end in the very turn in which its group is decided without it is `cancelled` to the group, and
-    // has its own end in the entries.
-    if (state == "cancelled" && is_terminal(told->state)) continue;
     const bool counted = told->attempts == child.settled.attempts || withdrawn.count(below) > 0;
     if (view != state || !counted)
       throw std::runtime_error(fmt::format("{} is {} after {} to the machine, {} after {} to the entries", below, state,
