@@ -224,7 +224,8 @@ std::unique_ptr<Run> Run::take_over(Journal& journal, const RunRecord& record, L
   run->last_at_ = replayed.last_at;
   const LeftInLine line(journal.run_dir(record.id) + kLineFile, run->tokens_.back());
   for (const Machine::InFlight& flight : run->machine_->in_flight())
-    if (flight.wanted && flight.attempt > 0 && line.holds(flight.path, flight.attempt)) run->queued_.insert(flight.path);
+    if (flight.wanted && flight.attempt > 0 && line.holds(flight.path, flight.attempt))
+      run->queued_.insert(flight.path);
   run->reuse_ = reuse_for(journal, run->machine_->run(), run->loaded_.workflow);
   if (run->reuse_) run->reuse_->skip_done(journal, run->record_);
   return run;

@@ -47,8 +47,7 @@ TEST_CASE("a JSON answer is its value, and the raw result tells what came with i
   HttpServer server;
   server.Get("/json", [](const auto&, auto& response) {
     response.set_header("X-Two", "a");
-    response.set_content("{ \"id\": 12345678901234567890, \"list\": [1, \"a b\\\"c\"] }",
-                         "application/problem+json");
+    response.set_content("{ \"id\": 12345678901234567890, \"list\": [1, \"a b\\\"c\"] }", "application/problem+json");
   });
   server.start();
   Pool pool;

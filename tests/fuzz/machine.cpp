@@ -126,7 +126,8 @@ class Happenings : public DecisionSink {
     now_ += how.down;
     how.on_crash = what % 2 == 0 ? OnCrash::Rerun : OnCrash::Fail;
     for (const Machine::InFlight& flight : machine_.in_flight())
-      if (flight.wanted && flight.attempt > 0 && !tasks_.at(flight.path).strict && bytes_.byte() % 4 == 0) how.queued.push_back(flight.path);
+      if (flight.wanted && flight.attempt > 0 && !tasks_.at(flight.path).strict && bytes_.byte() % 4 == 0)
+        how.queued.push_back(flight.path);
     if (what > 241) how.cancel = CancelRequested{what % 2 == 0, bytes_.byte() % 2 == 0, "somebody"};
     if (how.cancel) how.queued.clear();
     happens(std::move(how));

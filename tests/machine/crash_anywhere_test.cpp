@@ -56,7 +56,8 @@ class World : public DecisionSink {
         std::any_of(log.begin(), log.end(), [](const Entry& entry) { return entry.kind == "withdraw"; });
     for (const Machine::InFlight& flight : machine_.in_flight())
       if (!drains && flight.attempt > 0 && flight.wanted && !flight.interrupted &&
-          std::holds_alternative<Process>(*tasks_.at(flight.path).work) && !tasks_.at(flight.path).strict && dice("queued " + flight.path) % 3 == 0 &&
+          std::holds_alternative<Process>(*tasks_.at(flight.path).work) && !tasks_.at(flight.path).strict &&
+          dice("queued " + flight.path) % 3 == 0 &&
           std::find(how.unbegun.begin(), how.unbegun.end(), flight.path) == how.unbegun.end())
         how.queued.push_back(flight.path);
     apply(std::move(how));
