@@ -40,6 +40,8 @@ class Frame {
   virtual void on_child(Frame& child);
   /// The place that it asked for by Machine::request_place is its own now.
   virtual void on_admitted() {}
+  /// A server holds back the pool in whose line it stands.
+  virtual void on_held() {}
   virtual void on_reserved() {}
   virtual void on_ended(const TaskEnded&) {}
   /// Its attempt has not begun and will not: it waited for a place of the executor.

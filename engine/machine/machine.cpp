@@ -179,7 +179,7 @@ void Machine::take(const TaskEnded& ended) {
   const Limit* limit = flight->second.limit;
   land(flight);
   // Who sends one of a pool away would send the others away, too.
-  if (ended.result.retry_after && limit && !limit->name.empty()) pools_.hold(*limit, now_ + *ended.result.retry_after);
+  if (ended.result.retry_after && limit && !limit->name.empty()) hold(*limit, now_ + *ended.result.retry_after);
   if (!frame) return tell_quiet();
   frame->in_flight_ = false;
   frame->on_ended(ended);
@@ -496,7 +496,17 @@ void Machine::queue_settled(Frame& frame) {
 }
 
 void Machine::request_place(Frame& frame, bool again) {
-  frame.ticket_ = pools_.line_up(frame, frame.step().limit, again);
+  const Limit* limit = frame.step().limit;
+  frame.ticket_ = pools_.line_up(frame, limit, again);
+  if (limit && pools_.holds(*limit, now_)) frame.on_held();
+}
+
+void Machine::hold(const Limit& limit, Instant until) {
+  // Who lines up while it is held is told then.
+  const bool told = pools_.holds(limit, now_);
+  pools_.hold(limit, until);
+  if (told || !pools_.holds(limit, now_)) return;
+  for (Frame* frame : pools_.line(limit)) frame->on_held();
 }
 
 std::optional<std::variant<Value, Failure>> Machine::bind(const Reference& reference) const {

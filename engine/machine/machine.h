@@ -222,6 +222,8 @@ class Machine {
   void land(Flights::iterator flight);
   void interrupt(Flight& flight);
   void left_line(const Limit* limit);
+  /// Nobody starts from the pool before |until|; who waits there is told.
+  void hold(const Limit& limit, Instant until);
   void come_to_rest();
   bool quiet(const std::string& below, const Frame& asked_by) const;
   void stop_tidying();

@@ -70,6 +70,12 @@ void Pools::hold(const Limit& limit, Instant until) {
   refresh(own);
 }
 
+std::vector<Frame*> Pools::line(const Limit& limit) const {
+  std::vector<Frame*> frames;
+  for (const auto& [ticket, frame] : pool(&limit).line) frames.push_back(frame);
+  return frames;
+}
+
 std::vector<Pools::Line> Pools::closed() const {
   std::vector<Line> closed;
   for (const Pool* dated : dated_)

@@ -35,6 +35,9 @@ class Pools {
   void vacate(const Limit* limit);
   /// Nobody starts from the pool before |until|.
   void hold(const Limit& limit, Instant until);
+  bool holds(const Limit& limit, Instant now) const { return pool(&limit).held > now; }
+  /// Who waits there, in order.
+  std::vector<Frame*> line(const Limit& limit) const;
 
   /// A line and what it waits for.
   struct Line {

@@ -20,6 +20,8 @@ struct Semantics {
   bool groups_tell_order() const { return number >= 2; }
   /// A `switch` that is given up in the turn in which its way ended does not settle again.
   bool switches_settle_once() const { return number >= 2; }
+  /// The deadline of a step counts the time in which a server holds its pool back, also before the first try.
+  bool deadlines_count_holds() const { return number >= 2; }
   /// The handlers of a sub-workflow run also when its step is given up.
   bool files_tidy_up() const { return number >= 2; }
 };

@@ -26,6 +26,9 @@ class EffectFrame : public Work {
       : Work(machine, parent, step, std::move(path)), effect_(step) {}
 
   void on_admitted() override;
+  void on_held() override {
+    if (machine().rules().deadlines_count_holds()) arm_deadline();
+  }
   void on_reserved() override { start_attempt(); }
   void on_ended(const TaskEnded& ended) override;
   void on_withdrawn() override;

@@ -162,13 +162,12 @@ void Work::on_timer(TimerKind timer) {
     stop_try("deadline");
     auto deadline = resolve(work_.deadline, scope(), evaluator(), Duration{0}, "deadline");
     std::string span = std::holds_alternative<Duration>(deadline) ? spell(std::get<Duration>(deadline)) : "";
-    give_up({"deadline",
-             fmt::format("deadline of {} reached after {} {}", span, settled_.attempts,
-                         settled_.attempts == 1 ? "try" : "tries"),
-             "",
-             0,
-             {}},
-            {}, Said::Nothing);
+    std::string what = fmt::format("deadline of {} reached after {} {}", span, settled_.attempts,
+                                   settled_.attempts == 1 ? "try" : "tries");
+    if (settled_.attempts == 0)
+      what = fmt::format("deadline of {} reached before the first try: Retry-After holds `limit: {}` back", span,
+                         step().limit ? step().limit->name : "");
+    give_up({"deadline", std::move(what), "", 0, {}}, {}, Said::Nothing);
   } else {
     Life::on_timer(timer);
   }

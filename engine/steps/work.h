@@ -74,7 +74,7 @@ class Work : public Life {
   bool maps_output() const override { return false; }
   bool has_acted() const override { return settled_.attempts > 0; }
 
-  /// The deadline runs from the first try. False: it makes no sense, and the step has failed.
+  /// The deadline runs from the first try, or from when a server holds the step's pool back before that. False: it makes no sense, and the step has failed.
   bool arm_deadline();
   /// Whether a try that has ended is what a poll waits for: sets |again|, or a failure.
   void weigh_poll(Result& result, Evaluator& evaluator) const;

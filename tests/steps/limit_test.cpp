@@ -202,6 +202,34 @@ TEST_CASE("a server that sends one away keeps the whole pool waiting") {
   s.expect_success();
 }
 
+TEST_CASE("a deadline counts the time in which a server holds the pool back, also before the first try") {
+  Scenario s(file("{ api: 1 }", R"(
+  a: { shell: a, limit: api, continue_on_error: true }
+  b: { shell: b, limit: api, deadline: 5s, continue_on_error: true }
+  later: { sleep: 2s }
+  c: { shell: c, limit: api, deadline: 5s, needs: later, continue_on_error: true }
+  d: { shell: d, limit: api }
+  e: { shell: e, limit: api, deadline: "${ [] }", continue_on_error: true }
+)"));
+  s.expect_started({"a"});
+  s.advance(1s);
+  s.end("a", busy(10s));  // it is held from 1 s to 11 s
+  s.expect_state("e", State::Failed);
+  s.advance(3s);
+  s.crash_and_resume({}, 0ms);
+  s.advance(1s);
+  s.expect_state("b", State::Pending);
+  s.advance(1s);
+  s.expect_state("b", State::Failed);
+  s.expect_state("c", State::Pending);
+  s.advance(1s);
+  s.expect_state("c", State::Failed);
+  s.advance(4s);
+  s.expect_started({"d"});
+  s.succeed("d");
+  s.expect_success();
+}
+
 TEST_CASE("strict steps and interrupted ones count as they run") {
   Scenario s(file("{ one: 1 }", R"(
   a: { shell: a, limit: one, on_crash: ask }
