@@ -11,6 +11,7 @@
 #include "engine/journal/log_room.h"
 #include "engine/journal/run_lock.h"
 #include "engine/journal/sqlite.h"
+#include "engine/model/json_text.h"
 
 namespace flowrun {
 
@@ -80,7 +81,7 @@ struct Journal::Open {
 
 /// Whether |millis| may be a date in the journal: not before 1970, and not behind 9999, so that sums of dates and
 /// spans are numbers.
-constexpr bool is_date(std::int64_t millis) { return millis >= 0 && millis <= 253'402'300'799'999; }
+constexpr bool is_date(std::int64_t millis) { return millis >= 0 && millis <= kLargestNumber; }
 
 /// Deeper values are not read: who walks them, does so by recursion. What processes and servers say is less deep.
 constexpr std::size_t kDeepest = 4000;

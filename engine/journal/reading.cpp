@@ -61,6 +61,7 @@ Entry Journal::Open::checked(const Statement::Use& row, std::int64_t run_number,
   entry.attempt = static_cast<int>(attempt);
   entry.data = row.text(5);
   entry.value = Value::from_text(std::string(row.text(6)));
+  if (!is_utf8(entry.kind) || !is_utf8(entry.path)) wrong("its kind or path is not UTF-8");
   sum = entry_sum(sum, id, entry);
   if (static_cast<std::uint64_t>(row.integer(8)) != sum)
     wrong(fmt::format("'{}' of '{}' is not what was written: its checksum does not fit", entry.kind, entry.path));

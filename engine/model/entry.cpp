@@ -6,6 +6,7 @@
 #include <array>
 
 #include "engine/model/entry_parts.h"
+#include "engine/model/entry_reading.h"
 #include "engine/model/error.h"
 #include "engine/model/json_text.h"
 
@@ -88,6 +89,8 @@ Event to_event(const Entry& entry) {
     return {entry.at, read_fact(entry, number == kLate ? kEnded : number)};
   } catch (const Corruption& error) {
     throw Corruption(fmt::format("entry {}, {}: {}", entry.seq, name_of(entry), error.what()));
+  } catch (const Json::exception& error) {
+    damaged(entry, error.what());
   }
 }
 

@@ -94,7 +94,7 @@ void write(Entry& entry, const RunStarted& fact) {
 void read(const Entry& entry, RunStarted& fact) {
   for (ObjectReader data(entry.data); data.next();) {
     const auto key = data.key();
-    if (key == "semantics") fact.semantics = static_cast<int>(data.number());
+    if (key == "semantics") fact.semantics = data.integer();
     if (key == "id") fact.id = data.text();
     if (key == "name") fact.name = data.text();
     if (key == "source_hash") fact.source_hash = data.text();
@@ -110,10 +110,10 @@ void read(const Entry& entry, RunStarted& fact) {
     if (key == "host") fact.host = data.text();
     if (key == "boot_id") fact.boot_id = data.text();
     if (key == "pid_namespace") fact.pid_namespace = data.text();
-    if (key == "cpus") fact.cpus = static_cast<int>(data.number());
-    if (key == "concurrency") fact.concurrency = static_cast<int>(data.number());
-    if (key == "output_log") fact.output_log = static_cast<int>(data.number());
-    if (key == "jobs") fact.jobs = static_cast<int>(data.number());
+    if (key == "cpus") fact.cpus = data.integer();
+    if (key == "concurrency") fact.concurrency = data.integer();
+    if (key == "output_log") fact.output_log = data.integer();
+    if (key == "jobs") fact.jobs = data.integer();
     if (key == "fail_fast") fact.fail_fast = enum_from<FailFast>(kFailFast, data.text());
     if (key == "timeout_ms") fact.timeout = Duration(data.number());
     if (key == "forked_of") fact.forked_of = data.text();
@@ -218,7 +218,7 @@ void read(const Entry& entry, RunResumed& fact) {
     if (key == "marks")
       for (std::string_view mark : list_elements(data.raw())) fact.marks.push_back(mark_from_text(mark));
     if (key == "cancel") fact.cancel = cancel_from_text(data.raw());
-    if (key == "jobs") fact.jobs = static_cast<int>(data.number());
+    if (key == "jobs") fact.jobs = data.integer();
     if (key == "folder") fact.folder = data.text();
     if (key == "run_dir") fact.run_dir = data.text();
     if (key == "unbegun")
@@ -260,7 +260,7 @@ void read(const Entry& entry, RunReopened& fact) {
     if (data.key() == "failed") fact.failed = data.boolean();
     if (data.key() == "marks")
       for (std::string_view mark : list_elements(data.raw())) fact.marks.push_back(mark_from_text(mark));
-    if (data.key() == "jobs") fact.jobs = static_cast<int>(data.number());
+    if (data.key() == "jobs") fact.jobs = data.integer();
     if (data.key() == "secrets") fact.secrets = secrets_from_text(data.raw());
   }
 }
@@ -300,7 +300,7 @@ void read(const Entry& entry, TaskEnded& fact) {
   fact.result.value = entry.value;
   for (ObjectReader data(entry.data); data.next();) {
     const auto key = data.key();
-    if (key == "code") fact.result.code = static_cast<int>(data.number());
+    if (key == "code") fact.result.code = data.integer();
     if (key == "took_ms") fact.result.took = Duration(data.number());
     if (key == "began_ms") fact.result.began = entry.at - Duration(data.number());
     if (key == "failure") fact.result.failure = failure_from_text(data.raw());
@@ -309,7 +309,7 @@ void read(const Entry& entry, TaskEnded& fact) {
     if (key == "cut") fact.result.cut = data.number();
     if (key == "unlogged") fact.result.unlogged = data.number();
     if (key == "again") fact.result.again = data.boolean();
-    if (key == "page") fact.result.page = static_cast<int>(data.number());
+    if (key == "page") fact.result.page = data.integer();
     if (key == "next") fact.result.next = data.text();
     if (key == "taken") fact.result.taken = data.boolean();
   }
@@ -355,7 +355,7 @@ void write(Entry& entry, const SuspendRequested& fact) { ObjectWriter(entry.data
 
 void read(const Entry& entry, SuspendRequested& fact) {
   for (ObjectReader data(entry.data); data.next();)
-    if (data.key() == "signal") fact.signal = static_cast<int>(data.number());
+    if (data.key() == "signal") fact.signal = data.integer();
 }
 
 void write(Entry& entry, const SignalReceived& fact) {

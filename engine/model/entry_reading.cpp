@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/model/error.h"
+#include "engine/model/json_order.h"
 #include "engine/model/json_text.h"
 
 namespace flowrun {
@@ -17,6 +18,11 @@ void damaged(const Entry& entry, const std::string& said) {
 Json data_of(const Entry& entry) {
   auto data = json_of(entry.data);
   if (!data || !data->is_object()) damaged(entry, "its data are no JSON object");
+  for (const auto& [key, value] : data->items()) {
+    if (!value.is_number()) continue;
+    if (!value.is_number_integer() || compare(value, kLargestNumber) > 0 || compare(value, -kLargestNumber) < 0)
+      damaged(entry, fmt::format("{} can not be {}", key, value.dump()));
+  }
   return std::move(*data);
 }
 

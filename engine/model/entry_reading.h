@@ -11,7 +11,7 @@ namespace flowrun {
 /// Throws Corruption: |entry| is not as any version writes it.
 [[noreturn]] void damaged(const Entry& entry, const std::string& what);
 
-/// entry.data as a tree. Corruption when it is no object.
+/// entry.data as a tree. Corruption when it is no object, or when one of its own numbers is none that is counted.
 Json data_of(const Entry& entry);
 
 /// |read|(), with a view of |entry|; a member that is not what it should be becomes Corruption that names the entry.

@@ -40,7 +40,7 @@ Failure failure_from_text(std::string_view text) {
     } else if (member.key() == "step") {
       failure.step = member.text();
     } else if (member.key() == "attempt") {
-      failure.attempt = static_cast<int>(member.number());
+      failure.attempt = member.integer();
     } else {
       detail += detail.empty() ? "{\"" : ",\"";
       detail += member.key();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "engine/model/error.h"
@@ -129,7 +130,10 @@ std::optional<Json> json_of(std::string_view text) {
 
 std::string string_of(std::string_view raw) {
   if (raw.size() < 2 || raw[0] != '"') malformed(raw);
-  if (raw.find('\\') == raw.npos) return std::string(raw.substr(1, raw.size() - 2));
+  // Most have nothing that could be wrong with them.
+  const bool plain =
+      std::all_of(raw.begin(), raw.end(), [](unsigned char c) { return c >= ' ' && c < 0x80 && c != '\\'; });
+  if (plain) return std::string(raw.substr(1, raw.size() - 2));
   try {
     return Json::parse(raw).get<std::string>();
   } catch (const Json::exception&) {
@@ -163,7 +167,14 @@ std::int64_t ObjectReader::number() const {
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(raw_.data(), raw_.data() + raw_.size(), number);
   if (error != std::errc() || end != raw_.data() + raw_.size()) malformed(raw_);
+  if (number > kLargestNumber || number < -kLargestNumber) malformed(raw_);
   return number;
+}
+
+int ObjectReader::integer() const {
+  const std::int64_t wide = number();
+  if (wide != static_cast<int>(wide)) malformed(raw_);
+  return static_cast<int>(wide);
 }
 
 bool ObjectReader::boolean() const {

@@ -25,6 +25,9 @@ bool is_json(std::string_view text);
 /// Text that comes from outside (a server, a process, a file, an argument) is read by these two and by nothing else.
 std::optional<Json> json_of(std::string_view text);
 
+/// Dates end with the year 9999, and nothing that is counted comes near: sums of such numbers are numbers.
+constexpr std::int64_t kLargestNumber = 253'402'300'799'999;
+
 /// Appends an object to a string, member by member. Keys are literals that need no escape.
 class ObjectWriter {
  public:
@@ -87,7 +90,9 @@ class ObjectReader {
 
   // The value as what it must be; Corruption when it is not.
   std::string text() const { return string_of(raw_); }
+  /// A whole number, and none beyond kLargestNumber.
   std::int64_t number() const;
+  int integer() const;
   bool boolean() const;
   Value value() const { return Value::from_text(std::string(raw_)); }
 

@@ -1,5 +1,7 @@
 #include "engine/model/value.h"
 
+#include <algorithm>
+
 #include "engine/model/error.h"
 #include "engine/model/json_text.h"
 
@@ -55,6 +57,7 @@ const Json& Value::json() const {
 }
 
 bool is_utf8(const std::string& text) {
+  if (std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; })) return true;
   try {
     (void)Json(text).dump();
     return true;

@@ -38,6 +38,27 @@ TEST_CASE("what the fuzzers begin with keeps every promise") {
   CHECK(replay(corpus / "expression", fuzz_expression) >= 20);
   CHECK(replay(corpus / "machine", fuzz_machine) >= 20);
   CHECK(replay(corpus / "answer", fuzz_answer) >= 20);
+  CHECK(replay(corpus / "rows", fuzz_rows) >= 20);
+  CHECK(replay(corpus / "schema", fuzz_schema) >= 20);
+}
+
+TEST_CASE("the runs that the fuzzer of rows begins with are good, and each part of a row counts") {
+  const fs::path corpus = fs::path(FLOWRUN_SOURCE_DIR) / "tests/fuzz/corpus/rows";
+  int runs = 0;
+  for (const auto& entry : fs::directory_iterator(corpus)) {
+    if (entry.path().filename().string().starts_with("found_")) continue;
+    std::ifstream in(entry.path(), std::ios::binary);
+    std::string bytes(std::istreambuf_iterator<char>(in), {});
+    INFO(entry.path().string());
+    const auto taken = [](const std::string& text) {
+      return rows_are_taken(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+    };
+    CHECK(taken(bytes));
+    CHECK_FALSE(taken("-" + bytes.substr(1)));                                                 // no checksum
+    CHECK_FALSE(taken(bytes.substr(0, bytes.rfind('\n')) + "\n\t1\tended\tnobody\t1\t{}\t"));  // another end
+    ++runs;
+  }
+  CHECK(runs >= 20);
 }
 
 TEST_CASE("strings within strings are refused where they are too deep, however many there are") {

@@ -15,5 +15,12 @@ void fuzz_expression(const std::uint8_t* bytes, std::size_t size);
 void fuzz_machine(const std::uint8_t* bytes, std::size_t size);
 /// Four bytes for what is asked and how it comes, a line for the type of an answer, one for Retry-After, then its body.
 void fuzz_answer(const std::uint8_t* bytes, std::size_t size);
+/// The row of a run and those of its entries, as rows.cpp has them: read from a journal, replayed, looked at, written
+/// again.
+void fuzz_rows(const std::uint8_t* bytes, std::size_t size);
+/// The same; whether nothing was wrong with them.
+bool rows_are_taken(const std::uint8_t* bytes, std::size_t size);
+/// A JSON Schema as a file has it, a line `---`, then the JSON text that is held against it.
+void fuzz_schema(const std::uint8_t* bytes, std::size_t size);
 
 }  // namespace flowrun::test
