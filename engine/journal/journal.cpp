@@ -291,8 +291,7 @@ std::vector<Journal::Mail> Journal::mail(std::int64_t after) {
   row(open.run)(after);
   std::vector<Mail> mail;
   while (row.next()) {
-    bool good = row.is_integer(1) && is_date(row.integer(1)) && is_json(row.text(4)) && row.text(4)[0] == '{' &&
-                !too_deep(row.text(4));
+    bool good = row.is_integer(1) && is_date(row.integer(1)) && is_json(row.text(4), kDeepest) && row.text(4)[0] == '{';
     for (int text : {2, 3, 4, 5}) good = good && row.is_text(text) && is_utf8(std::string(row.text(text)));
     if (!good)
       throw Corruption(

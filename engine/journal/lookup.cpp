@@ -47,7 +47,7 @@ RunRecord record_of(const Statement::Use& row, const std::string& path) {
     wrong("it can not have so many entries");
   // Few and seldom read, unlike the values of entries.
   for (int json : {10, 11, 12})
-    if (!row.null(json) && (!row.is_text(json) || !is_json(row.text(json)) || too_deep(row.text(json))))
+    if (!row.null(json) && (!row.is_text(json) || !is_json(row.text(json), kDeepest)))
       wrong("its input, output or error is not JSON");
   if (!row.null(12) && row.text(12)[0] != '{') wrong("its error is none");
   RunRecord run;

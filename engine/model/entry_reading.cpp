@@ -16,7 +16,7 @@ void damaged(const Entry& entry, const std::string& said) {
 }
 
 Json data_of(const Entry& entry) {
-  auto data = json_of(entry.data);
+  auto data = json_of(entry.data, entry.data.size());
   if (!data || !data->is_object()) damaged(entry, "its data are no JSON object");
   for (const auto& [key, value] : data->items()) {
     if (!value.is_number()) continue;

@@ -79,9 +79,13 @@ std::string_view without_mark(std::string_view text) {
 
 namespace {
 
-/// Reads on as long as numbers can be kept: an integer that is too large comes as a double, with its digits.
-struct KeepsNumbers {
-  std::string lost;  ///< the digits of the one that can not
+/// Reads on as long as it is not too deep and numbers can be kept: an integer that is too large comes as a double, with
+/// its digits.
+struct Keepable {
+  std::size_t deepest;
+  std::string lost = {};  ///< the digits of the one that can not
+  std::size_t depth = 0;
+  bool too_deep = false;
 
   bool null() { return true; }
   bool boolean(bool) { return true; }
@@ -94,35 +98,39 @@ struct KeepsNumbers {
   }
   bool string(std::string&) { return true; }
   bool binary(Json::binary_t&) { return true; }
-  bool start_object(std::size_t) { return true; }
+  bool start_object(std::size_t) { return deeper(); }
   bool key(std::string&) { return true; }
-  bool end_object() { return true; }
-  bool start_array(std::size_t) { return true; }
-  bool end_array() { return true; }
+  bool end_object() { return --depth, true; }
+  bool start_array(std::size_t) { return deeper(); }
+  bool end_array() { return --depth, true; }
   bool parse_error(std::size_t, const std::string&, const Json::exception&) { return false; }
+  bool deeper() {
+    too_deep = ++depth > deepest;
+    return !too_deep;
+  }
 };
 
 }  // namespace
 
-bool is_json(std::string_view text) {
+bool is_json(std::string_view text, std::size_t deepest) {
   // No JSON text has a NUL in it, not even in a string (RFC 8259, 7). The library takes one for the end of the text.
-  KeepsNumbers numbers;
-  return text.find('\0') == text.npos && without_mark(text).size() == text.size() && Json::sax_parse(text, &numbers);
+  Keepable reader{deepest};
+  return text.find('\0') == text.npos && without_mark(text).size() == text.size() && Json::sax_parse(text, &reader);
 }
 
 std::string why_no_json(std::string_view text) {
   text = without_mark(text);
   if (text.find('\0') != text.npos) return "has a NUL in it";
   if (!is_utf8(std::string(text))) return "is not UTF-8";
-  KeepsNumbers numbers;
-  Json::sax_parse(text, &numbers);
-  return numbers.lost.empty() ? ""
-                              : fmt::format("has an integer of more than 64 bits, {}", shortened(numbers.lost, 60));
+  Keepable reader{kDeepestFromOutside};
+  Json::sax_parse(text, &reader);
+  if (reader.too_deep) return fmt::format("is nested more than {} levels deep", kDeepestFromOutside);
+  return reader.lost.empty() ? "" : fmt::format("has an integer of more than 64 bits, {}", shortened(reader.lost, 60));
 }
 
-std::optional<Json> json_of(std::string_view text) {
+std::optional<Json> json_of(std::string_view text, std::size_t deepest) {
   text = without_mark(text);
-  if (!is_json(text)) return std::nullopt;
+  if (!is_json(text, deepest)) return std::nullopt;
   Json value = Json::parse(text, nullptr, false);
   if (value.is_discarded()) return std::nullopt;
   return value;

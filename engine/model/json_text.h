@@ -12,6 +12,9 @@
 
 namespace flowrun {
 
+/// Who walks a tree, does so by recursion. What is made of values in a run is deeper than they are.
+constexpr std::size_t kDeepestFromOutside = 1000;
+
 /// |text| without one byte order mark in front.
 std::string_view without_mark(std::string_view text);
 /// Why foreign |text| is not JSON as is_json() has it, in words that follow its name: "has an integer of more than 64
@@ -19,11 +22,11 @@ std::string_view without_mark(std::string_view text);
 std::string why_no_json(std::string_view text);
 /// Whether foreign |text| is one JSON value and nothing else but blanks: no NUL, at which the library's parser would
 /// stop reading, no byte order mark, no bytes that are not UTF-8, no number beyond a double, and no integer that 64
-/// bits do not hold: it would become another.
-bool is_json(std::string_view text);
+/// bits do not hold: it would become another. Nor are lists and maps in each other |deepest| levels deep.
+bool is_json(std::string_view text, std::size_t deepest = kDeepestFromOutside);
 /// The value of foreign |text|, which may have a mark in front; nothing when it is not JSON as is_json() has it.
 /// Text that comes from outside (a server, a process, a file, an argument) is read by these two and by nothing else.
-std::optional<Json> json_of(std::string_view text);
+std::optional<Json> json_of(std::string_view text, std::size_t deepest = kDeepestFromOutside);
 
 /// Dates end with the year 9999, and nothing that is counted comes near: sums of such numbers are numbers.
 constexpr std::int64_t kLargestNumber = 253'402'300'799'999;

@@ -49,8 +49,8 @@ const Json& Value::json() const {
   static const Json kNull;
   if (!rep_) return kNull;
   if (rep_->tree) return *rep_->tree;
-  // What other programs say was parsed before it became a value.
-  auto tree = json_of(rep_->text);
+  // What other programs say was parsed before it became a value, and a value holds others.
+  auto tree = json_of(rep_->text, rep_->text.size());
   if (!tree) throw Corruption("a value of the journal is not JSON: " + shortened(rep_->text, 60));
   rep_->tree = std::make_unique<Json>(std::move(*tree));
   return *rep_->tree;

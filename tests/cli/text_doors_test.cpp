@@ -49,6 +49,9 @@ class House {
   int waits_ = 0;
 };
 
+/// Deeper than a recursion may go.
+const std::string kDeep = std::string(20'000, '[') + std::string(20'000, ']');
+
 bool refused(const Ran& ran) { return ran.code == 2 || ran.code == 3; }
 
 }  // namespace
@@ -88,7 +91,7 @@ TEST_CASE("numbers that can not be kept, NULs and what follows a value are refus
   for (const std::string& bad :
        {std::string("18446744073709551616"), std::string("-9223372036854775809"), std::string("[1e400]"),
         std::string("{\"a\":123456789012345678901234567890}"), std::string("1\0", 2), std::string("12\0rest", 7),
-        std::string("[1] 2"), std::string("{\"a\":\"\\ud800\"}")}) {
+        std::string("[1] 2"), std::string("{\"a\":\"\\ud800\"}"), kDeep}) {
     INFO(json(bad));
     house.given(bad);
     const std::string file = house.dir().path("given");
@@ -113,7 +116,8 @@ TEST_CASE("numbers that can not be kept, NULs and what follows a value are refus
 
 TEST_CASE("the data of a signal is JSON as it is, or refused", "[doors]") {
   House house;
-  for (const std::string bad : {"18446744073709551616", "[1e400]", "\"\xff\"", "1 2", "{'a':1}"}) {
+  for (const std::string& bad : {std::string("18446744073709551616"), std::string("[1e400]"), std::string("\"\xff\""),
+                                 std::string("1 2"), std::string("{'a':1}"), kDeep}) {
     Ran ran = house.signal(bad);
     INFO(bad << ": " << ran.err);
     CHECK(refused(ran));

@@ -79,6 +79,28 @@ TEST_CASE("foreign text is JSON as a whole, or it is none") {
   }
 }
 
+TEST_CASE("foreign JSON is as deep as a recursion may go, and says so when it is deeper") {
+  const auto nested = [](std::size_t levels, const std::string& open, const std::string& close) {
+    std::string text;
+    for (std::size_t i = 0; i < levels; ++i) text += open;
+    text += "0";
+    for (std::size_t i = 0; i < levels; ++i) text += close;
+    return text;
+  };
+  const std::pair<std::string, std::string> kinds[] = {{"[", "]"}, {"{\"a\":", "}"}, {"[1, ", ", 2]"}};
+  for (const auto& [open, close] : kinds) {
+    CHECK(json_of(nested(kDeepestFromOutside, open, close)));
+    for (std::size_t levels : {kDeepestFromOutside + 1, std::size_t{300'000}}) {
+      const std::string deep = nested(levels, open, close);
+      CHECK_FALSE(is_json(deep));
+      CHECK_FALSE(json_of(deep));
+      CHECK(why_no_json(deep) == "is nested more than 1000 levels deep");
+    }
+  }
+  CHECK(
+      json_of("[" + nested(kDeepestFromOutside - 1, "[", "]") + "," + nested(kDeepestFromOutside - 1, "[", "]") + "]"));
+}
+
 TEST_CASE("text that ends early or is something else is noticed") {
   const auto read = [](std::string_view text) {
     ObjectReader object(text);
