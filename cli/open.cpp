@@ -17,6 +17,7 @@
 #include "engine/executor/named_file.h"
 #include "engine/journal/typed_command.h"
 #include "engine/language/diagnostics.h"
+#include "engine/machine/status.h"
 #include "engine/reopen.h"
 #include "engine/steps/outline.h"
 
@@ -93,9 +94,9 @@ void note_cut_off(const std::vector<Machine::InFlight>& cut_off, bool interrupte
                  again > kNamed ? " ..." : "");
 }
 
-/// |drive| counts what the run has done already; what was asked before is asked again if |asks|.
-void catch_up(const Journal& journal, const RunRecord& record, Drive& drive, bool asks) {
-  History history;
+/// |drive| counts what the run has done already; what |machine| still waits for is asked again, unless it is null.
+void catch_up(const Journal& journal, const RunRecord& record, Drive& drive, const Machine* machine) {
+  const bool asks = machine && machine->awaiting() > 0;
   std::map<std::string, Entry> questions;
   for (std::int64_t from = 1;;) {
     std::vector<Entry> slice = journal.read(record.number, from);
@@ -103,12 +104,11 @@ void catch_up(const Journal& journal, const RunRecord& record, Drive& drive, boo
     from = slice.back().seq + 1;
     for (Entry& entry : slice) {
       drive.catch_up(entry);
-      if (asks) history.add(entry);
       if (asks && entry.kind == "waiting") questions[entry.path] = std::move(entry);
     }
   }
   for (const auto& [path, question] : questions)
-    if (history.find(path)->state == State::Waiting) drive.progress().entry(question);
+    if (auto step = machine->look(path); step && step->state == State::Waiting) drive.progress().entry(question);
 }
 
 [[noreturn]] void refuse_open(const std::vector<OpenQuestion>& questions, const Journal& journal,
@@ -267,7 +267,7 @@ int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& given,
     throw Error(Problem::Impossible,
                 fmt::format("the folder {} of run {} is gone; --workdir DIR names another", folder, record.id));
   bool ended = run->machine().phase() == Machine::Phase::Ended;
-  if (!context.quiet && (ended || options.cancel)) catch_up(journal, record, drive, false);
+  if (!context.quiet && (ended || options.cancel)) catch_up(journal, record, drive, nullptr);
   if (ended && next == Next::Retry) {
     run->retry(retry);
     print_notes(*run, context);
@@ -296,7 +296,7 @@ int go_on(Journal& journal, const RunRecord& record, const ResumeOptions& given,
     std::fprintf(stderr, "run %s resumed\n", record.id.c_str());
     note_cut_off(cut_off, false, "in flight when the run was cut off");
     note_cut_off(cut_off, true, "stopped when the run was suspended");
-    catch_up(journal, record, drive, run->machine().awaiting() > 0);
+    catch_up(journal, record, drive, &run->machine());
   }
   run->resume(options);
   print_notes(*run, context);
