@@ -37,7 +37,8 @@ Json data_of(const std::string& text) {
 
 /// A wait whose date is over is decided, though nobody may have driven the run since.
 bool is_open(const StepHistory& step) {
-  return step.state == State::Waiting && (!step.due || *step.due > std::chrono::system_clock::now());
+  return step.state == State::Waiting &&
+         (!step.due || *step.due > std::chrono::floor<Duration>(std::chrono::system_clock::now()));
 }
 
 std::vector<const StepHistory*> waiting_steps(const History& history, const std::string& name) {

@@ -10,7 +10,10 @@ using Nanoseconds = std::chrono::nanoseconds;
 // A start is never quite on time: the next one may make up for so much, or a rate of 500/s would be one of 300/s.
 constexpr std::int64_t kSlack = Nanoseconds(Duration{50}).count();
 
-std::int64_t nanoseconds(Instant at) { return Nanoseconds(at.time_since_epoch()).count(); }
+/// Nanoseconds of 64 bit end some days later, in 2262. A journal may have later dates: from then on no rate binds.
+constexpr Instant kLastCounted{Duration{9'223'000'000'000}};
+
+std::int64_t nanoseconds(Instant at) { return Nanoseconds(std::min(at, kLastCounted).time_since_epoch()).count(); }
 
 }  // namespace
 
