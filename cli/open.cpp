@@ -17,7 +17,6 @@
 #include "engine/executor/named_file.h"
 #include "engine/journal/typed_command.h"
 #include "engine/language/diagnostics.h"
-#include "engine/machine/status.h"
 #include "engine/reopen.h"
 #include "engine/steps/outline.h"
 
@@ -96,7 +95,7 @@ void note_cut_off(const std::vector<Machine::InFlight>& cut_off, bool interrupte
 
 /// |drive| counts what the run has done already; what |machine| still waits for is asked again, unless it is null.
 void catch_up(const Journal& journal, const RunRecord& record, Drive& drive, const Machine* machine) {
-  const bool asks = machine && machine->awaiting() > 0;
+  const std::vector<std::string> awaiting = machine ? machine->awaiting_paths() : std::vector<std::string>{};
   std::map<std::string, Entry> questions;
   for (std::int64_t from = 1;;) {
     std::vector<Entry> slice = journal.read(record.number, from);
@@ -104,11 +103,11 @@ void catch_up(const Journal& journal, const RunRecord& record, Drive& drive, con
     from = slice.back().seq + 1;
     for (Entry& entry : slice) {
       drive.catch_up(entry);
-      if (asks && entry.kind == "waiting") questions[entry.path] = std::move(entry);
+      if (!awaiting.empty() && entry.kind == "waiting") questions[entry.path] = std::move(entry);
     }
   }
-  for (const auto& [path, question] : questions)
-    if (auto step = machine->look(path); step && step->state == State::Waiting) drive.progress().entry(question);
+  for (const std::string& path : awaiting)
+    if (auto question = questions.find(path); question != questions.end()) drive.progress().entry(question->second);
 }
 
 [[noreturn]] void refuse_open(const std::vector<OpenQuestion>& questions, const Journal& journal,

@@ -240,6 +240,12 @@ void Machine::take(const SignalReceived& signal) {
   frame->on_signal(signal);
 }
 
+std::vector<std::string> Machine::awaiting_paths() const {
+  std::vector<std::string> paths;
+  for (const Awaiting& one : awaiting_) paths.push_back(one.frame->path());
+  return paths;
+}
+
 void Machine::await_signal(Frame& frame, const std::string& name, std::string prompt) {
   awaiting_.push_back({&frame, name});
   frame.awaits_signal_ = true;

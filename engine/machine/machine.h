@@ -89,6 +89,8 @@ class Machine {
   std::size_t concurrency() const { return concurrency_; }
   /// How many steps wait for a signal.
   std::size_t awaiting() const { return awaiting_.size(); }
+  /// The paths of those, in the order in which they began to.
+  std::vector<std::string> awaiting_paths() const;
   const RunStarted& run() const { return run_; }
   Semantics rules() const { return {run_.semantics}; }
   /// Steps that are open though nothing is in flight, due or awaited, so that the run can never end. That is a mistake
