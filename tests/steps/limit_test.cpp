@@ -218,10 +218,10 @@ TEST_CASE("a deadline counts the time in which a server holds the pool back, als
   s.advance(3s);
   s.crash_and_resume({}, 0ms);
   s.advance(1s);
-  s.expect_state("b", State::Pending);
+  s.expect_state("b", State::Running);
   s.advance(1s);
   s.expect_state("b", State::Failed);
-  s.expect_state("c", State::Pending);
+  s.expect_state("c", State::Running);
   s.advance(1s);
   s.expect_state("c", State::Failed);
   s.advance(4s);
