@@ -20,7 +20,12 @@ class HttpServer : public httplib::Server {
     new_task_queue = [] { return new httplib::ThreadPool(8); };
     set_keep_alive_max_count(100000);
     set_tcp_nodelay(true);
+    int listener = -1;
+    set_socket_options([&listener](int socket) { listener = socket; });
     port_ = bind_to_any_port("127.0.0.1");
+    // The library lets five connections wait. What comes beyond them is connected as its client sees it, and unknown
+    // here: the client sends its request again and again, up to half a minute.
+    ::listen(listener, 4096);
   }
   ~HttpServer() override {
     stop();
