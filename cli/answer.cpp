@@ -1,7 +1,7 @@
 #include "cli/answer.h"
 
 #include "engine/journal/typed_command.h"
-#include "engine/language/schema.h"
+#include "engine/language/json_schema.h"
 
 namespace flowrun::cli {
 namespace {

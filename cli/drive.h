@@ -10,8 +10,8 @@
 #include "cli/commands.h"
 #include "cli/progress/event_stream.h"
 #include "cli/progress/plain.h"
-#include "engine/history.h"
-#include "engine/run.h"
+#include "engine/run/history.h"
+#include "engine/run/run.h"
 
 namespace flowrun::cli {
 

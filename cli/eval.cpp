@@ -9,7 +9,7 @@
 #include "cli/render.h"
 #include "engine/journal/typed_command.h"
 #include "engine/jq/jq.h"
-#include "engine/view.h"
+#include "engine/run/view.h"
 
 namespace flowrun::cli {
 namespace {

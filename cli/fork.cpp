@@ -7,8 +7,8 @@
 #include "cli/open.h"
 #include "cli/render.h"
 #include "cli/start.h"
-#include "engine/fork_preview.h"
 #include "engine/jq/jq.h"
+#include "engine/run/fork_preview.h"
 
 namespace flowrun::cli {
 namespace {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "cli/command_line.h"
-#include "engine/load.h"
+#include "engine/run/load.h"
 
 namespace flowrun::cli {
 

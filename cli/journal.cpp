@@ -6,7 +6,7 @@
 #include "engine/jq/jq.h"
 #include "engine/model/hash.h"
 #include "engine/model/path.h"
-#include "engine/replay.h"
+#include "engine/run/replay.h"
 
 namespace flowrun::cli {
 namespace {

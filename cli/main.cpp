@@ -14,7 +14,7 @@
 #include "cli/terminal.h"
 #include "engine/journal/typed_command.h"
 #include "engine/jq/jq.h"
-#include "engine/language/diagnostics.h"
+#include "engine/model/diagnostics.h"
 #include "engine/model/error.h"
 
 namespace {

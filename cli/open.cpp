@@ -16,8 +16,8 @@
 #include "cli/render.h"
 #include "engine/executor/named_file.h"
 #include "engine/journal/typed_command.h"
-#include "engine/language/diagnostics.h"
-#include "engine/reopen.h"
+#include "engine/model/diagnostics.h"
+#include "engine/run/reopen.h"
 #include "engine/steps/outline.h"
 
 namespace flowrun::cli {

@@ -5,10 +5,10 @@
 
 #include "cli/commands.h"
 #include "cli/drive.h"
-#include "engine/history.h"
 #include "engine/journal/journal.h"
-#include "engine/load.h"
-#include "engine/run.h"
+#include "engine/run/history.h"
+#include "engine/run/load.h"
+#include "engine/run/run.h"
 
 namespace flowrun::cli {
 

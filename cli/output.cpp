@@ -6,7 +6,7 @@
 #include "engine/journal/typed_command.h"
 #include "engine/jq/jq.h"
 #include "engine/machine/frame.h"
-#include "engine/replay.h"
+#include "engine/run/replay.h"
 
 namespace flowrun::cli {
 namespace {

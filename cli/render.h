@@ -7,10 +7,10 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/history.h"
 #include "engine/journal/journal.h"
-#include "engine/machine/pools.h"
+#include "engine/machine/limits.h"
 #include "engine/model/entry.h"
+#include "engine/run/history.h"
 #include "engine/steps/outline.h"
 
 namespace flowrun::cli {

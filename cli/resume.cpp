@@ -6,7 +6,7 @@
 #include "cli/open.h"
 #include "cli/render.h"
 #include "engine/journal/typed_command.h"
-#include "engine/replay.h"
+#include "engine/run/replay.h"
 
 namespace flowrun::cli {
 namespace {

@@ -9,7 +9,7 @@
 #include "cli/start.h"
 #include "engine/journal/typed_command.h"
 #include "engine/jq/jq.h"
-#include "engine/replay.h"
+#include "engine/run/replay.h"
 
 namespace flowrun::cli {
 namespace {

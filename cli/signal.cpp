@@ -6,10 +6,10 @@
 
 #include "cli/open.h"
 #include "cli/render.h"
-#include "engine/history.h"
 #include "engine/journal/typed_command.h"
-#include "engine/language/schema.h"
+#include "engine/language/json_schema.h"
 #include "engine/model/json_text.h"
+#include "engine/run/history.h"
 
 namespace flowrun::cli {
 namespace {

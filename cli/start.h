@@ -4,7 +4,7 @@
 #include <string>
 
 #include "cli/command_line.h"
-#include "engine/run.h"
+#include "engine/run/run.h"
 
 namespace flowrun::cli {
 

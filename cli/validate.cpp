@@ -5,7 +5,7 @@
 
 #include "cli/open.h"
 #include "cli/render.h"
-#include "engine/language/diagnostics.h"
+#include "engine/model/diagnostics.h"
 
 namespace flowrun::cli {
 namespace {

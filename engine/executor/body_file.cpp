@@ -5,7 +5,7 @@
 
 #include <cerrno>
 
-#include "engine/executor/web.h"
+#include "engine/executor/libcurl.h"
 #include "engine/model/value.h"
 
 namespace flowrun {

@@ -6,8 +6,8 @@
 #include <cctype>
 #include <stdexcept>
 
+#include "engine/executor/libcurl.h"
 #include "engine/executor/secret_source.h"
-#include "engine/executor/web.h"
 #include "engine/model/encode.h"
 #include "engine/model/error.h"
 

@@ -10,9 +10,9 @@
 
 #include "engine/executor/answer.h"
 #include "engine/executor/body_file.h"
+#include "engine/executor/libcurl.h"
 #include "engine/executor/mask.h"
 #include "engine/executor/sockets.h"
-#include "engine/executor/web.h"
 #include "engine/executor/work_clock.h"
 #include "engine/model/outcome.h"
 #include "engine/model/task.h"

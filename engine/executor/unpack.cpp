@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "engine/executor/web.h"
+#include "engine/executor/libcurl.h"
 
 namespace flowrun {
 

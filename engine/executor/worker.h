@@ -16,7 +16,7 @@
 #include "engine/executor/environment.h"
 #include "engine/executor/executor.h"
 #include "engine/executor/output_log.h"
-#include "engine/executor/places.h"
+#include "engine/executor/process_slots.h"
 #include "engine/executor/run_folder.h"
 #include "engine/executor/secrets.h"
 #include "engine/executor/work_clock.h"

@@ -10,8 +10,8 @@
 #include <thread>
 
 #include "engine/executor/executor.h"
+#include "engine/executor/libcurl.h"
 #include "engine/executor/spawn.h"
-#include "engine/executor/web.h"
 #include "engine/executor/worker.h"
 #include "engine/model/error.h"
 

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "engine/journal/journal.h"
-#include "engine/journal/log_room.h"
 #include "engine/journal/run_lock.h"
 #include "engine/journal/sqlite.h"
+#include "engine/journal/wal_reserve.h"
 #include "engine/model/json_text.h"
 
 namespace flowrun {

@@ -4,7 +4,7 @@
 #include <array>
 #include <unordered_map>
 
-#include "engine/language/diagnostics.h"
+#include "engine/model/diagnostics.h"
 
 namespace flowrun {
 

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/language/json_schema.h"
 #include "engine/language/keys.h"
-#include "engine/language/schema.h"
 
 namespace flowrun {
 namespace {

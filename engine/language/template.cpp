@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
-#include "engine/language/expression.h"
-#include "engine/language/other_tools.h"
-#include "engine/language/pattern.h"
-#include "engine/language/tokens.h"
+#include "engine/expression/advice.h"
+#include "engine/expression/expression.h"
+#include "engine/expression/pattern.h"
+#include "engine/expression/tokens.h"
 
 namespace flowrun {
 namespace {

@@ -10,10 +10,10 @@
 #include <unordered_map>
 #include <vector>
 
-#include "engine/language/diagnostics.h"
-#include "engine/language/node.h"
-#include "engine/steps/reading.h"
+#include "engine/model/diagnostics.h"
+#include "engine/reader/reading.h"
 #include "engine/steps/root.h"
+#include "engine/yaml/node.h"
 
 namespace flowrun {
 

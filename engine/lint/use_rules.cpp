@@ -5,7 +5,7 @@
 #include <array>
 #include <unordered_map>
 
-#include "engine/language/tokens.h"
+#include "engine/expression/tokens.h"
 #include "engine/lint/rules.h"
 #include "engine/steps/for_each.h"
 

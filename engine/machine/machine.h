@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "engine/machine/chance.h"
-#include "engine/machine/pools.h"
+#include "engine/machine/limits.h"
 #include "engine/machine/retrying.h"
 #include "engine/machine/semantics.h"
 #include "engine/machine/workflow.h"

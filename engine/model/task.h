@@ -8,8 +8,8 @@
 #include <variant>
 #include <vector>
 
-#include "engine/model/boxed.h"
-#include "engine/model/holed_text.h"
+#include "engine/model/indirect.h"
+#include "engine/model/secret_text.h"
 #include "engine/model/time.h"
 #include "engine/model/value.h"
 

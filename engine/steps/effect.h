@@ -6,8 +6,8 @@
 #include <variant>
 
 #include "engine/model/task.h"
-#include "engine/steps/pages.h"
-#include "engine/steps/work.h"
+#include "engine/steps/paginate.h"
+#include "engine/steps/retry.h"
 
 namespace flowrun {
 

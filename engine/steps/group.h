@@ -5,7 +5,7 @@
 #include <string>
 
 #include "engine/machine/join.h"
-#include "engine/steps/life.h"
+#include "engine/steps/step_frame.h"
 
 namespace flowrun {
 

@@ -10,8 +10,8 @@
 #include "engine/steps/graph.h"
 #include "engine/steps/process.h"
 #include "engine/steps/root.h"
+#include "engine/steps/sub_workflow.h"
 #include "engine/steps/switch.h"
-#include "engine/steps/workflow.h"
 
 namespace flowrun {
 namespace {

@@ -5,7 +5,7 @@
 //     sleep: 15m
 #pragma once
 
-#include "engine/steps/life.h"
+#include "engine/steps/step_frame.h"
 
 namespace flowrun {
 

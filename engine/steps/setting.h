@@ -6,7 +6,7 @@
 #include <string>
 #include <variant>
 
-#include "engine/language/expression.h"
+#include "engine/expression/expression.h"
 #include "engine/machine/frame.h"
 #include "engine/model/time.h"
 

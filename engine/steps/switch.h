@@ -7,7 +7,7 @@
 
 #include <vector>
 
-#include "engine/steps/life.h"
+#include "engine/steps/step_frame.h"
 
 namespace flowrun {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "engine/steps/work.h"
+#include "engine/steps/retry.h"
 
 namespace flowrun {
 namespace {

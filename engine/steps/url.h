@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/model/holed_text.h"
+#include "engine/model/secret_text.h"
 
 namespace flowrun {
 

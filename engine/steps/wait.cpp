@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/language/schema.h"
+#include "engine/language/json_schema.h"
 
 namespace flowrun {
 namespace {

@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "engine/steps/life.h"
+#include "engine/steps/step_frame.h"
 
 namespace flowrun {
 

@@ -1,7 +1,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "engine/language/expression.h"
+#include "engine/expression/expression.h"
 #include "tests/fuzz/targets.h"
 #include "tests/machine/random_workflow.h"
 

@@ -1,7 +1,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "engine/load.h"
+#include "engine/run/load.h"
 #include "engine/steps/outline.h"
 #include "tests/fuzz/targets.h"
 

@@ -12,12 +12,12 @@
 #include <string>
 #include <vector>
 
-#include "engine/fork.h"
-#include "engine/history.h"
 #include "engine/journal/open.h"
 #include "engine/model/hash.h"
-#include "engine/replay.h"
-#include "engine/view.h"
+#include "engine/run/fork.h"
+#include "engine/run/history.h"
+#include "engine/run/replay.h"
+#include "engine/run/view.h"
 #include "tests/fuzz/rows_workflows.h"
 #include "tests/fuzz/targets.h"
 #include "tests/support/temp_dir.h"

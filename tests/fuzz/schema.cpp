@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "engine/language/node.h"
-#include "engine/language/schema.h"
+#include "engine/language/json_schema.h"
 #include "engine/model/json_order.h"
 #include "engine/model/json_text.h"
+#include "engine/yaml/node.h"
 #include "tests/fuzz/targets.h"
 
 namespace flowrun::test {

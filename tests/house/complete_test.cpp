@@ -28,10 +28,10 @@ std::string contents_below(const std::string& folder, const std::string& end) {
   return all;
 }
 
-/// The kinds of steps, from the rows of the table in engine/steps/kinds.cpp.
+/// The kinds of steps, from the rows of the table in engine/reader/kinds.cpp.
 std::set<std::string> kinds() {
   static const std::regex row("\\{\"([a-z_]+)\", *read_");
-  const std::string table = content_of(kRoot / "engine/steps/kinds.cpp");
+  const std::string table = content_of(kRoot / "engine/reader/kinds.cpp");
   std::set<std::string> found;
   for (std::sregex_iterator it(table.begin(), table.end(), row), end; it != end; ++it) found.insert((*it)[1]);
   return found;

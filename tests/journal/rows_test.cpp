@@ -6,10 +6,10 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "engine/fork.h"
-#include "engine/history.h"
-#include "engine/replay.h"
-#include "engine/view.h"
+#include "engine/run/fork.h"
+#include "engine/run/history.h"
+#include "engine/run/replay.h"
+#include "engine/run/view.h"
 #include "tests/journal/damage.h"
 #include "tests/support/catch.h"
 #include "tests/support/process.h"

@@ -1,8 +1,8 @@
 // An expression is given only what it names. Whatever jq takes, it then answers as if it were given all.
 #include <random>
 
+#include "engine/expression/expression.h"
 #include "engine/jq/jq.h"
-#include "engine/language/expression.h"
 #include "tests/support/catch.h"
 
 using namespace flowrun;

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "engine/language/keys.h"
-#include "engine/language/node.h"
-#include "engine/load.h"
+#include "engine/run/load.h"
+#include "engine/yaml/node.h"
 #include "tests/support/catch.h"
 #include "tests/support/draft7.h"
 

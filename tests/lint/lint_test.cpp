@@ -8,7 +8,7 @@
 #include <set>
 
 #include "engine/lint/script.h"
-#include "engine/load.h"
+#include "engine/run/load.h"
 #include "tests/support/catch.h"
 
 using namespace flowrun;

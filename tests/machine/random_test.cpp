@@ -10,10 +10,10 @@
 #include <stdexcept>
 #include <utility>
 
-#include "engine/history.h"
 #include "engine/machine/frame.h"
 #include "engine/machine/machine.h"
 #include "engine/model/path.h"
+#include "engine/run/history.h"
 #include "tests/machine/random_workflow.h"
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"

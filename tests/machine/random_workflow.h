@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/load.h"
 #include "engine/model/decision.h"
+#include "engine/run/load.h"
 
 namespace flowrun::test {
 

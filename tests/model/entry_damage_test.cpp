@@ -1,9 +1,9 @@
 // Data of entries that no flowrun wrote, member by member: each is read or is corruption, in replays and in views.
 #include <fmt/format.h>
 
-#include "engine/history.h"
 #include "engine/model/entry.h"
 #include "engine/model/error.h"
+#include "engine/run/history.h"
 #include "tests/model/samples.h"
 #include "tests/support/catch.h"
 

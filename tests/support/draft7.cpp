@@ -4,7 +4,7 @@
 #include <map>
 #include <regex>
 
-#include "engine/language/schema.h"
+#include "engine/language/json_schema.h"
 
 namespace flowrun {
 namespace {

@@ -4,10 +4,10 @@
 #include <cstddef>
 #include <vector>
 
-#include "engine/load.h"
 #include "engine/machine/retrying.h"
 #include "engine/model/entry.h"
 #include "engine/model/scope.h"
+#include "engine/run/load.h"
 
 namespace flowrun::test {
 

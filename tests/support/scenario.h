@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "engine/history.h"
-#include "engine/load.h"
 #include "engine/machine/frame.h"
 #include "engine/machine/machine.h"
 #include "engine/model/entry.h"
+#include "engine/run/history.h"
+#include "engine/run/load.h"
 #include "tests/support/replay_prefix.h"
 
 namespace flowrun::test {

@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "engine/load.h"
+#include "engine/run/load.h"
 #include "tests/support/catch.h"
 
 using namespace flowrun;

@@ -1,5 +1,5 @@
 // Where findings stand, and what they advise.
-#include "engine/load.h"
+#include "engine/run/load.h"
 #include "tests/support/catch.h"
 
 using namespace flowrun;

@@ -1,0 +1,128 @@
+#include "engine/executor/process_slots.h"
+
+#include <algorithm>
+
+#include "engine/model/path.h"
+
+namespace flowrun {
+
+bool Places::free_for(bool shared) const {
+  if (jobs_ > 0) return running_ < jobs_;
+  return !shared || running_ < cpus_;
+}
+
+void Places::take(bool shared) {
+  if (jobs_ > 0 || shared) ++running_;
+}
+
+void Places::line_up(Waiting waiting) {
+  std::optional<std::size_t> slot;
+  if (const auto* task = std::get_if<Task>(&waiting); task && line_file_)
+    slot = line_file_->add(task->path, task->attempt);
+  line_.push_back({std::move(waiting), slot});
+}
+
+Places::Waiting Places::leave_line(InLine& one) {
+  if (one.slot) line_file_->remove(*one.slot);
+  return std::move(one.who);
+}
+
+bool Places::admit(Task& task) {
+  bool shared = std::get<Process>(*task.work).shares_cpus;
+  std::lock_guard lock(mutex_);
+  if (task.strict && (held_.erase(task.path) > 0 || held_shared_.erase(task.path) > 0)) return true;
+  bool must_queue = (jobs_ > 0 || shared) && !line_.empty();
+  if (!must_queue && free_for(shared)) {
+    take(shared);
+    return true;
+  }
+  line_up(std::move(task));
+  return false;
+}
+
+bool Places::reserve(Reservation reservation) {
+  std::lock_guard lock(mutex_);
+  bool must_queue = (jobs_ > 0 || reservation.shares_cpus) && !line_.empty();
+  if (!must_queue && free_for(reservation.shares_cpus)) {
+    take(reservation.shares_cpus);
+    (reservation.shares_cpus ? held_shared_ : held_).insert(std::move(reservation.path));
+    return true;
+  }
+  line_up(std::move(reservation));
+  return false;
+}
+
+void Places::leave(bool shared) {
+  std::lock_guard lock(mutex_);
+  if (jobs_ > 0 || shared) --running_;
+}
+
+void Places::withhold(const std::string& path, bool shared) {
+  std::lock_guard lock(mutex_);
+  withheld_.emplace(path, shared);
+}
+
+bool Places::give_on(const std::string& path) {
+  std::lock_guard lock(mutex_);
+  const auto withheld = withheld_.find(path);
+  if (withheld == withheld_.end()) return false;
+  if (jobs_ > 0 || withheld->second) --running_;
+  withheld_.erase(withheld);
+  return true;
+}
+
+std::optional<Places::Waiting> Places::next() {
+  std::lock_guard lock(mutex_);
+  if (line_.empty()) return std::nullopt;
+  const Waiting& head = line_.front().who;
+  const auto* task = std::get_if<Task>(&head);
+  bool shared = task ? std::get<Process>(*task->work).shares_cpus : std::get<Reservation>(head).shares_cpus;
+  if (!free_for(shared)) return std::nullopt;
+  take(shared);
+  Waiting first = leave_line(line_.front());
+  line_.pop_front();
+  if (const auto* reservation = std::get_if<Reservation>(&first))
+    (reservation->shares_cpus ? held_shared_ : held_).insert(reservation->path);
+  return first;
+}
+
+std::optional<Task> Places::withdraw(const std::string& path, int attempt, bool& freed) {
+  freed = false;
+  std::lock_guard lock(mutex_);
+  if (held_.erase(path) > 0) {
+    if (jobs_ > 0) --running_;
+    freed = jobs_ > 0;
+    return std::nullopt;
+  }
+  if (held_shared_.erase(path) > 0) {
+    --running_;
+    freed = true;
+    return std::nullopt;
+  }
+  for (auto it = line_.begin(); it != line_.end(); ++it) {
+    if (auto* task = std::get_if<Task>(&it->who); task && task->path == path && task->attempt == attempt) {
+      Task taken = std::get<Task>(leave_line(*it));
+      line_.erase(it);
+      return taken;
+    }
+    if (auto* reservation = std::get_if<Reservation>(&it->who); reservation && reservation->path == path) {
+      line_.erase(it);
+      return std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<Task> Places::withdraw_below(const std::string& path) {
+  std::lock_guard lock(mutex_);
+  std::vector<Task> tasks;
+  std::erase_if(line_, [&](InLine& waiting) {
+    auto* task = std::get_if<Task>(&waiting.who);
+    if (!task || !is_below(task->path, path)) return false;
+    tasks.push_back(std::get<Task>(leave_line(waiting)));
+    return true;
+  });
+  return tasks;
+}
+
+}  // namespace flowrun

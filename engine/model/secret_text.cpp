@@ -1,0 +1,107 @@
+#include "engine/model/secret_text.h"
+
+#include "engine/model/json_text.h"
+
+namespace flowrun {
+namespace {
+
+constexpr const char* kForms[] = {"", "percent", "json", "host"};  // by the numbers of Hole::Form
+
+void append_inside_string(std::string& out, std::string_view text) {
+  std::string quoted;
+  append_json_string(quoted, text);
+  out.append(quoted, 1, quoted.size() - 2);
+}
+
+void append_json(HoledText& out, const Json& json) {
+  if (auto text = holed_text_from(json)) {
+    out.text += '"';
+    out.append(*text, Hole::Form::Json, append_inside_string);
+    out.text += '"';
+  } else if (json.is_array()) {
+    out.text += '[';
+    for (std::size_t i = 0; i < json.size(); ++i) {
+      if (i > 0) out.text += ',';
+      append_json(out, json[i]);
+    }
+    out.text += ']';
+  } else if (json.is_object()) {
+    out.text += '{';
+    for (auto member = json.begin(); member != json.end(); ++member) {
+      if (member != json.begin()) out.text += ',';
+      append_json_string(out.text, member.key());
+      out.text += ':';
+      append_json(out, *member);
+    }
+    out.text += '}';
+  } else {
+    out.text += json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  }
+}
+
+}  // namespace
+
+Json to_json(const HoledText& text) {
+  Json holes = Json::array();
+  for (const Hole& hole : text.holes) holes.push_back(Json::array({hole.at, hole.secret}));
+  // The text as bytes: it need not be UTF-8.
+  Json bytes = Json::binary(std::vector<std::uint8_t>(text.text.begin(), text.text.end()));
+  return Json::binary(Json::to_cbor(Json::array({std::move(bytes), std::move(holes)})));
+}
+
+std::optional<HoledText> holed_text_from(const Json& json) {
+  if (!json.is_binary()) return std::nullopt;
+  Json parts = Json::from_cbor(json.get_binary());
+  HoledText text;
+  const Json::binary_t& bytes = parts[0].get_binary();
+  text.text.assign(bytes.begin(), bytes.end());
+  for (const Json& hole : parts[1])
+    text.holes.push_back({hole[0].get<std::size_t>(), hole[1].get<std::string>(), Hole::Form::Plain});
+  return text;
+}
+
+HoledText json_text_with_holes(const Json& json) {
+  HoledText text;
+  append_json(text, json);
+  return text;
+}
+
+void append_holed_text(std::string& out, std::string_view text, const std::vector<Hole>& holes, const char* key) {
+  if (holes.empty()) return append_json_string(out, text);
+  auto append_hole = [&](const Hole& hole) {
+    ObjectWriter object(out);
+    object.text("$secret", hole.secret);
+    object.text_if("as", kForms[static_cast<std::size_t>(hole.form)]);
+  };
+  if (text.empty() && holes.size() == 1) return append_hole(holes.front());
+  ObjectWriter object(out);
+  object.member(key) += '[';
+  std::size_t from = 0;
+  bool first = true;
+  auto append_part = [&](std::string_view part) {
+    if (part.empty()) return;
+    if (!first) out += ',';
+    append_json_string(out, part);
+    first = false;
+  };
+  for (const Hole& hole : holes) {
+    append_part(text.substr(from, hole.at - from));
+    if (!first) out += ',';
+    append_hole(hole);
+    first = false;
+    from = hole.at;
+  }
+  append_part(text.substr(from));
+  out += ']';
+}
+
+std::string shown_holed_text(const Json& written) {
+  if (written.is_string()) return written.get<std::string>();
+  if (!written.is_object() || written.empty()) return "";
+  if (written.contains("$secret")) return "***";
+  std::string shown;
+  for (const Json& part : written.front()) shown += shown_holed_text(part);
+  return shown;
+}
+
+}  // namespace flowrun

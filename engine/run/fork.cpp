@@ -1,0 +1,456 @@
+#include "engine/run/fork.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <list>
+
+#include "engine/model/entry.h"
+#include "engine/model/hash.h"
+#include "engine/model/json_text.h"
+#include "engine/model/path.h"
+#include "engine/run/fork_input.h"
+#include "engine/run/replay.h"
+#include "engine/steps/outline.h"
+
+namespace flowrun {
+namespace {
+
+/// What `input` and `keep_raw` of a start entry say: what was asked for, and in which form the result was kept.
+std::string input_of(const Entry& start) {
+  std::string input;
+  bool raw = false;
+  for (ObjectReader data(start.data); data.next();) {
+    if (data.key() == "input") input = data.raw();
+    if (data.key() == "keep_raw") raw = data.boolean();
+  }
+  return comparable_input(input) + (raw ? "r" : "");
+}
+
+/// The keys that a for_each gives to |items| when it has no `key` of its own; nothing when they are no list.
+std::vector<std::string> names_of(const Json& items) {
+  std::vector<std::string> names;
+  if (!items.is_array()) return names;
+  std::set<std::string> seen;
+  bool distinct = true;
+  for (const Json& item : items) {
+    const bool scalar = item.is_string() || item.is_number() || item.is_boolean();
+    names.push_back(item.is_string() ? item.get<std::string>() : Value(item).text());
+    distinct = distinct && scalar && seen.insert(names.back()).second;
+  }
+  if (!distinct)
+    for (std::size_t i = 0; i < names.size(); ++i) names[i] = std::to_string(i);
+  return names;
+}
+
+/// Keys of items taken off.
+std::string bare(const std::string& path) {
+  std::string text;
+  bool in_key = false;
+  for (char c : path) {
+    in_key = in_key || c == '[';
+    if (!in_key) text += c;
+    in_key = in_key && c != ']';
+  }
+  return text;
+}
+
+/// What belongs to how a run ended, and not to what it was for: undos and handlers.
+bool of_the_end(const std::string& bare_path) {
+  return bare_path.ends_with(".undo") || bare_path.find(".undo/") != std::string::npos ||
+         is_below(bare_path, "on_failure") || is_below(bare_path, "finally");
+}
+
+/// Only of steps that act; a group has no result of its own.
+std::map<std::string, std::string> definitions_of(const std::vector<OutlineRow>& rows) {
+  std::map<std::string, std::string> definitions;
+  for (const OutlineRow& row : rows)
+    if (!row.definition.empty()) definitions[row.path] = row.definition;
+  return definitions;
+}
+
+/// The rows of |path|, of all that is inside it, and of all that waits for any of these.
+std::set<std::string> depending_on(const std::vector<OutlineRow>& rows, const std::string& path) {
+  std::vector<bool> in(rows.size(), false);
+  for (std::size_t i = 0; i < rows.size(); ++i) in[i] = rows[i].path == path;
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (in[i]) continue;
+      bool depends = rows[i].parent && in[*rows[i].parent];
+      for (const OutlineEdge& edge : rows[i].edges) depends = depends || in[edge.from];
+      if (depends) in[i] = changed = true;
+    }
+  }
+  std::set<std::string> paths;
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    if (in[i]) paths.insert(rows[i].path);
+  return paths;
+}
+
+/// The step that is meant when |path| has a key behind a for_each, as in `each/2/pay`; else nothing.
+std::string without_key(const std::vector<OutlineRow>& rows, const std::string& path) {
+  auto known = [&](const std::string& step) {
+    return std::any_of(rows.begin(), rows.end(), [&](const OutlineRow& row) { return row.path == step; });
+  };
+  if (known(path)) return "";
+  for (const OutlineRow& row : rows) {
+    if (row.kind != "for_each" || !path.starts_with(row.path + "/")) continue;
+    std::size_t behind = path.find('/', row.path.size() + 1);
+    std::string step = row.path + (behind == std::string::npos ? "" : path.substr(behind));
+    if (known(step)) return step;
+  }
+  return "";
+}
+
+}  // namespace
+
+Reuse::Reuse(const Journal& journal, const RunRecord& old, const Workflow& before, const Workflow& fresh,
+             const std::string& from)
+    : of_(old.id), before_(definitions_of(outline(before))), rows_(outline(fresh)), acts_(rows_.size(), false) {
+  const std::vector<OutlineRow>& rows = rows_;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    rows_at_.emplace(rows[i].path, i);
+    if (rows[i].definition.empty()) continue;
+    for (std::optional<std::size_t> up = i; up; up = rows[*up].parent) acts_[*up] = true;
+  }
+  fresh_ = definitions_of(rows);
+  if (!from.empty()) {
+    std::vector<std::string> paths;
+    for (const OutlineRow& row : rows) paths.push_back(row.path);
+    from_ = depending_on(rows, bare(from));
+    if (std::string step = without_key(rows, from); bare(from) != from ? !from_.empty() : !step.empty())
+      throw Error(Problem::Impossible,
+                  fmt::format("--from {}: single items can not be named; for all of them: --from {}", from,
+                              step.empty() ? bare(from) : step));
+    if (from_.empty()) {
+      std::string near = nearest(from, paths);
+      throw Error(Problem::Impossible, fmt::format("--from {}: there is no such step{}", from,
+                                                   near.empty() ? "" : "; did you mean `" + near + "`?"));
+    }
+  }
+  read(journal, old);
+}
+
+void Reuse::read(const Journal& journal, const RunRecord& old) {
+  std::map<std::string, std::string> inputs;               // of attempts that have not ended
+  std::list<std::pair<std::string, std::string>> waiting;  // path, name
+  std::list<SignalReceived> early;
+  auto deliver = [&](const std::string& path, const SignalReceived& signal) {
+    if (!signal.rejected) signals_[path] = signal;
+    finished_.insert(path);
+  };
+  auto meant = [](const SignalReceived& signal, const std::string& path, const std::string& name) {
+    return signal.name == name && (signal.path.empty() || signal.path == path);
+  };
+  auto forget = [&](const std::string& path) {
+    for (auto result = results_.lower_bound({path, ""});
+         result != results_.end() && result->first.first.starts_with(path);)
+      result = is_below(result->first.first, path) ? results_.erase(result) : std::next(result);
+    std::erase_if(signals_, [&](const auto& one) { return is_below(one.first, path); });
+  };
+  for (std::int64_t next = 1;;) {
+    std::vector<Entry> slice = journal.read(old.number, next);
+    if (slice.empty()) return;
+    next = slice.back().seq + 1;
+    for (const Entry& entry : slice) {
+      if (entry.kind == "run_started") {
+        if (!(std::get<RunStarted>(to_event(entry).fact).inputs == old.input))
+          throw Corruption(fmt::format("run {}: its inputs are not those it was started with", old.id));
+      } else if (entry.kind == "start") {
+        inputs[entry.path] = input_of(entry);
+      } else if (entry.kind == "ended") {
+        Result result = std::get<TaskEnded>(to_event(entry).fact).result;
+        constexpr std::string_view kUndo = ".undo";
+        // What has been undone has no result any more.
+        if (result.ok() && entry.path.ends_with(kUndo)) forget(entry.path.substr(0, entry.path.size() - kUndo.size()));
+        if (!result.ok()) continue;
+        finished_.insert(entry.path);
+        results_[{entry.path, inputs[entry.path]}] = std::move(result);
+      } else if (entry.kind == "settled") {
+        // A result that was not good enough: `expect.if`, `output`, `returns`.
+        if (entry.data.find(R"("state":"failed")") != std::string::npos &&
+            results_.count({entry.path, inputs[entry.path]}))
+          forget(entry.path);
+      } else if (entry.kind == "fired") {
+        auto fired = std::get<TimerFired>(to_event(entry).fact);
+        if (fired.timer == TimerKind::Wait) waiting.remove_if([&](const auto& one) { return one.first == entry.path; });
+        if (fired.timer == TimerKind::Sleep) finished_.insert(entry.path);
+      } else if (entry.kind == "items") {
+        items_[entry.path] = entry.value;
+      } else if (entry.kind == "timer") {
+        for (ObjectReader data(entry.data); data.next();)
+          if (data.key() == "for_ms") slept_[entry.path] = Duration(data.number());
+      } else if (entry.kind == "waiting") {
+        std::string name;
+        for (ObjectReader data(entry.data); data.next();)
+          if (data.key() == "name") name = data.text();
+        auto sent =
+            std::find_if(early.begin(), early.end(), [&](const auto& one) { return meant(one, entry.path, name); });
+        if (sent == early.end()) {
+          waiting.emplace_back(entry.path, name);
+        } else {
+          deliver(entry.path, *sent);
+          early.erase(sent);
+        }
+      } else if (entry.kind == "signal") {
+        auto signal = std::get<SignalReceived>(to_event(entry).fact);
+        auto wanted = std::find_if(waiting.begin(), waiting.end(),
+                                   [&](const auto& one) { return meant(signal, one.first, one.second); });
+        if (wanted == waiting.end()) {
+          early.push_back(std::move(signal));
+        } else {
+          deliver(wanted->first, signal);
+          waiting.erase(wanted);
+        }
+      }
+    }
+  }
+}
+
+void Reuse::skip_done(const Journal& journal, const RunRecord& own) {
+  std::map<std::string, std::string> inputs;
+  std::set<std::string> fresh;  // had not run before the attempt that is under way
+  for (std::int64_t next = 1;;) {
+    std::vector<Entry> slice = journal.read(own.number, next);
+    if (slice.empty()) return;
+    next = slice.back().seq + 1;
+    for (const Entry& entry : slice) {
+      if (entry.kind == "items") chosen({entry.path, 0, entry.value});
+      const std::string old = old_path(entry.path);
+      if (entry.kind == "start") {
+        inputs[entry.path] = input_of(entry);
+        if (!of_the_end(bare(entry.path)) && ran_.insert(entry.path).second) fresh.insert(entry.path);
+      }
+      if (entry.kind == "ended") {
+        answered_.insert({old, inputs[entry.path]});
+        if (std::get<TaskEnded>(to_event(entry).fact).result.taken && fresh.count(entry.path)) ran_.erase(entry.path);
+        fresh.erase(entry.path);
+      }
+      if (entry.kind == "waiting" || entry.kind == "fired") {
+        signals_.erase(old);
+        slept_.erase(old);
+      }
+    }
+  }
+}
+
+void Reuse::tell(const std::string& path, std::string why) {
+  if (told_.insert(path).second) anew_.emplace_back(path, std::move(why));
+}
+
+void Reuse::chosen(const ItemsChosen& items) {
+  const std::string old = old_path(items.path);
+  auto before = items_.find(old);
+  auto rows = rows_at_.equal_range(bare(items.path));
+  const bool plain = std::any_of(rows.first, rows.second, [&](const auto& row) {
+    return rows_[row.second].kind == "for_each" && !rows_[row.second].keyed && rows_[row.second].batch.empty();
+  });
+  if (before == items_.end() || !plain) return;
+  const Json& was = before->second.json();
+  const Json& is = items.items.json();
+  const std::vector<std::string> old_names = names_of(was), names = names_of(is);
+  std::map<std::string, std::list<std::size_t>> places;  // of equal items
+  for (std::size_t i = 0; i < old_names.size(); ++i) places[Value(was[i]).text()].push_back(i);
+  std::vector<std::size_t> alone;
+  auto pair = [&](std::size_t i, std::size_t other) {
+    claimed_.insert(item_path(old, old_names[other]));
+    moved_[item_path(items.path, names[i])] = item_path(old, old_names[other]);
+  };
+  for (int stays = 1; stays >= 0; --stays)  // first those that have not moved
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (stays == 0 && moved_.count(item_path(items.path, names[i]))) continue;
+      auto same = places.find(Value(is[i]).text());
+      if (same == places.end() || same->second.empty()) continue;
+      auto at = stays ? std::find(same->second.begin(), same->second.end(), i) : same->second.begin();
+      if (at == same->second.end()) continue;
+      pair(i, *at);
+      same->second.erase(at);
+    }
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string path = item_path(items.path, names[i]);
+    if (moved_.count(path)) continue;
+    moved_[path] = "";
+    changed_[path] = {old, i < old_names.size() ? item_path(old, old_names[i]) : ""};
+  }
+}
+
+std::string Reuse::place_item(const std::string& path, const std::string& input) {
+  for (std::size_t end = path.find(']'); end != std::string::npos; end = path.find(']', end + 1)) {
+    auto changed = changed_.find(path.substr(0, end + 1));
+    if (changed == changed_.end() || !moved_[changed->first].empty()) continue;
+    const auto& [parent, here] = changed->second;
+    if (by_input_.empty())
+      for (const auto& [asked, result] : results_)
+        by_input_.emplace(hash64(bare(asked.first) + "\n" + asked.second), asked.first);
+    std::string found;
+    auto same = by_input_.equal_range(hash64(bare(path) + "\n" + input));
+    for (auto one = same.first; one != same.second; ++one) {
+      if (!one->second.starts_with(parent + "[")) continue;
+      const std::string item = one->second.substr(0, one->second.find(']', parent.size()) + 1);
+      if (!claimed_.count(item) && (found.empty() || item == here)) found = item;
+    }
+    if (found.empty()) return here.empty() || claimed_.count(here) ? "" : here + path.substr(end + 1);
+    moved_[changed->first] = found;
+    claimed_.insert(found);
+  }
+  return old_path(path);
+}
+
+std::string Reuse::old_path(const std::string& path) const {
+  if (moved_.empty()) return path;
+  std::string old;
+  std::size_t done = 0;  // of |path|, of which |old| is the counterpart
+  for (std::size_t end = path.find(']'); end != std::string::npos; end = path.find(']', end + 1)) {
+    auto moved = moved_.find(path.substr(0, end + 1));
+    if (moved == moved_.end()) continue;
+    if (moved->second.empty()) return "";
+    old = moved->second;
+    done = end + 1;
+  }
+  return old + path.substr(done);
+}
+
+bool Reuse::is_of_the_end(const std::string& path) { return of_the_end(bare(path)); }
+
+std::optional<Result> Reuse::former(const std::string& path) const {
+  const std::string old = old_path(path);
+  auto found = results_.lower_bound({old, ""});
+  if (old.empty() || found == results_.end() || found->first.first != old) return std::nullopt;
+  return found->second;
+}
+
+std::vector<std::string> Reuse::finished() const {
+  std::vector<std::string> paths;
+  for (const std::string& path : finished_)
+    if (!of_the_end(bare(path))) paths.push_back(path);
+  return paths;
+}
+
+bool Reuse::knows(const std::string& path) const { return rows_at_.count(bare(path)) > 0; }
+
+bool Reuse::ran_within(const std::string& path, std::size_t row) const {
+  for (auto found = ran_.lower_bound(path); found != ran_.end() && found->starts_with(path); ++found)
+    if (is_below(*found, path)) return true;
+  if (acts_[row]) return false;
+  // It does nothing itself, so it stands for what it waits for.
+  const std::string above = path.substr(0, path.size() - std::min(path.size(), rows_[row].name.size()));
+  return std::any_of(rows_[row].edges.begin(), rows_[row].edges.end(),
+                     [&](const OutlineEdge& edge) { return ran_within(above + rows_[edge.from].name, edge.from); });
+}
+
+std::string Reuse::ran_before(const std::string& path) const {
+  if (ran_.empty()) return "";
+  constexpr std::string_view kFallback = ".fallback";
+  for (std::size_t from = 0; from < path.size();) {
+    const std::size_t end = std::min(path.find('/', from), path.size());
+    std::string step = bare(path.substr(0, end));
+    if (step.ends_with(kFallback)) {
+      step.resize(step.size() - kFallback.size());
+      const std::string first = path.substr(0, end - kFallback.size());
+      if (ran_.count(first)) return first;
+    }
+    auto rows = rows_at_.equal_range(step);
+    for (auto row = rows.first; row != rows.second; ++row)
+      for (const OutlineEdge& edge : rows_[row->second].edges) {
+        const std::string other = path.substr(0, from) + rows_[edge.from].name;
+        if (!edge.by_value && ran_within(other, edge.from)) return other;
+      }
+    from = end + 1;
+  }
+  return "";
+}
+
+bool Reuse::same_step(const std::string& path, const std::string& old) {
+  if (old.empty() || finished_.count(old) == 0) return false;  // nothing is done twice
+  const std::string step = bare(path);
+  if (of_the_end(step)) return false;
+  if (from_.count(step)) return tell(path, "--from"), false;
+  auto before = before_.find(step), fresh = fresh_.find(step);
+  if (before == before_.end() || fresh == fresh_.end() || before->second != fresh->second)
+    return tell(path, "its definition has changed"), false;
+  if (std::string first = ran_before(path); !first.empty())
+    return tell(path, fmt::format("{} ran before it", first)), false;
+  return true;
+}
+
+std::optional<Result> Reuse::result_of(const Task& task) {
+  std::optional<Result> result = find(task);
+  if (!result && !of_the_end(bare(task.path))) ran_.insert(task.path);
+  return result;
+}
+
+std::optional<Result> Reuse::find(const Task& task) {
+  Decision start;
+  start.what = StartTask{task};
+  const std::string input = input_of(to_entry(start, {}));
+  const std::string old = place_item(task.path, input);
+  if (!same_step(task.path, old)) return std::nullopt;
+  // Files belong to the run that made them.
+  const auto* request = std::get_if<HttpRequest>(&*task.work);
+  if (request && (request->response == HttpRequest::Response::File || !request->body_file.empty()))
+    return tell(task.path, "it is about a file"), std::nullopt;
+  const Asked asked{old, input};
+  if (answered_.count(asked)) return std::nullopt;
+  auto found = results_.find(asked);
+  if (found == results_.end()) {
+    auto other = results_.lower_bound({old, ""});
+    if (other == results_.end() || other->first.first != old)
+      return tell(task.path, "it was undone, or not good enough"), std::nullopt;
+    const auto text = [](const std::string& said) { return std::string_view(said).substr(0, said.rfind('}') + 1); };
+    const std::string what = input_difference(text(other->first.second), text(asked.second));
+    return tell(task.path, "its input has changed" + (what.empty() ? "" : ": " + what)), std::nullopt;
+  }
+  const auto* process = std::get_if<Process>(&*task.work);
+  if (found->second.cut > 0 && process && !process->unread)
+    return tell(task.path, "its output was cut, and now it is read"), std::nullopt;
+  ++taken_;
+  answered_.insert(asked);
+  Result result = found->second;
+  result.taken = true;
+  return result;
+}
+
+std::optional<SignalReceived> Reuse::signal_for(const SignalAwaited& awaited) {
+  std::optional<SignalReceived> signal = find(awaited);
+  // Somebody decides anew, and what follows may be for something else.
+  if (!signal && !of_the_end(bare(awaited.path))) ran_.insert(awaited.path);
+  return signal;
+}
+
+std::optional<SignalReceived> Reuse::find(const SignalAwaited& awaited) {
+  const std::string old = old_path(awaited.path);
+  if (!same_step(awaited.path, old)) return std::nullopt;
+  // What was said of one item says nothing of another that is at its place now.
+  for (std::size_t end = awaited.path.find(']'); end != std::string::npos; end = awaited.path.find(']', end + 1))
+    if (changed_.count(awaited.path.substr(0, end + 1)))
+      return tell(awaited.path, "the item has changed"), std::nullopt;
+  auto found = signals_.find(old);
+  if (found == signals_.end()) return tell(awaited.path, "it was rejected, or undone"), std::nullopt;
+  ++taken_;
+  SignalReceived signal = found->second;
+  signal.path = awaited.path;
+  signals_.erase(found);
+  finished_.erase(old);
+  return signal;
+}
+
+bool Reuse::slept(const ArmTimer& timer) {
+  const std::string old = old_path(timer.path);
+  if (timer.timer != TimerKind::Sleep || !same_step(timer.path, old)) return false;
+  auto found = slept_.find(old);
+  if (found == slept_.end() || found->second != timer.span) return false;
+  ++taken_;
+  slept_.erase(found);
+  return true;
+}
+
+std::unique_ptr<Reuse> reuse_for(const Journal& journal, const RunStarted& started, const Workflow& fresh) {
+  if (started.forked_of.empty()) return nullptr;
+  auto old = journal.find_exact(started.forked_of);
+  if (!old) return nullptr;
+  Loaded before = own_copy(journal, *old);
+  return std::make_unique<Reuse>(journal, *old, before.workflow, fresh, started.forked_from);
+}
+
+}  // namespace flowrun

@@ -1,0 +1,198 @@
+// One execution of a workflow: start, resume, retry, turn. The only place where machine, journal and executor meet.
+// Prints nothing; who wants to show what happens is told of every entry when it is durable.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <queue>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "engine/executor/executor.h"
+#include "engine/executor/leftovers.h"
+#include "engine/executor/secrets.h"
+#include "engine/journal/journal.h"
+#include "engine/machine/machine.h"
+#include "engine/run/fork.h"
+#include "engine/run/load.h"
+#include "engine/run/replay.h"
+
+namespace flowrun {
+
+/// Options of `run` that change what is decided; they are kept with the run.
+struct StartOptions {
+  std::string id;  ///< empty: made up from the name
+  int concurrency = 0;
+  int jobs = 0;
+  FailFast fail_fast = FailFast::Inherit;
+  std::optional<Duration> timeout;
+  std::string forked_of, forked_from;  ///< as in RunStarted
+};
+
+struct ResumeOptions {
+  OnCrash on_crash = OnCrash::Default;
+  std::vector<Mark> marks;
+  std::string workdir;                    ///< empty: where the run was started
+  std::optional<CancelRequested> cancel;  ///< goes on only to end
+  int jobs = 0;                           ///< -j of this drive; 0: as the run was started
+};
+
+/// As in RunReopened.
+struct RetryOptions {
+  std::string path;
+  bool failed = false;
+  std::vector<Mark> marks;
+  int jobs = 0;
+
+  RunReopened fact() const;
+};
+
+/// A step that was in flight when its run was cut off, and whose `on_crash: ask` nobody has answered.
+struct OpenQuestion {
+  std::string path;
+  int attempt;
+  Instant started_at;
+  bool interrupted;  ///< stopped as the run was suspended
+};
+
+/// A drive of a run. Belongs to one thread; only wake-ups by signal handlers come from elsewhere.
+class Run {
+ public:
+  /// Told of each entry after the commit that made it durable, in order.
+  using Observer = std::function<void(const Entry&)>;
+  /// Whether somebody wants an end; asked before there is a beginning, while secrets are read, which then throws
+  /// Interrupted.
+  using Stop = std::function<bool()>;
+
+  /// Journals a new run and starts it. |loaded| and |inputs| are checked already. Throws Error(Impossible) when the id
+  /// is taken, Error(Invalid) when a secret is missing.
+  static std::unique_ptr<Run> start(Journal& journal, Loaded loaded, ResolvedInputs inputs, const StartOptions& options,
+                                    std::unique_ptr<Evaluator> evaluator, Observer observer, Stop stop = {});
+
+  /// Takes a run over from its journal: locks it, replays it. Nothing has begun yet and nothing is written.
+  /// |loaded| is the run's own copy of the workflow; |retry| is what retry() will be asked.
+  static std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Loaded loaded,
+                                        std::unique_ptr<Evaluator> evaluator, Observer observer,
+                                        const RetryOptions* retry = nullptr, Stop stop = {});
+  ~Run();
+
+  /// After take_over: attempts that had begun and whose end nobody has seen, in order of start.
+  std::vector<Machine::InFlight> cut_off() const;
+  /// After take_over: what has to be answered before it can go on.
+  std::vector<OpenQuestion> questions(const ResumeOptions& options) const;
+  /// After take_over of an unfinished run: ends leftovers of the crash, then goes on.
+  void resume(const ResumeOptions& options);
+  /// After take_over of a run that has ended: reopens what did not succeed, or just what is named and what depends on
+  /// it. Throws Error(Impossible) when that can not be, and has written nothing then.
+  void retry(const RetryOptions& options);
+  /// After take_over of a run that has ended: undoes what is left to be undone. REQUIRES: machine().has_undos().
+  void undo(const std::string& by);
+  /// After resume() or retry(): what the last drive had left running.
+  const std::vector<Leftover>& leftovers() const { return leftovers_; }
+
+  /// When the run has come to rest: what its steps have left running without saying that it is meant.
+  std::vector<Leftover> left_behind() const;
+
+  /// After start(), resume() or retry(): what people should know of the secrets.
+  const std::vector<std::string>& notes() const { return notes_; }
+
+  /// Waits for something to happen, at most |patience|, and takes it in. False when the run has come to rest.
+  /// Throws Error(Journal) when the journal can not be written any more; nothing runs then.
+  bool turn(Duration patience);
+
+  /// Starts nothing new; the run is suspended when all that runs has ended. |signal| 0: --no-wait.
+  void suspend(int signal);
+  /// While suspending: stops what still runs. TERM, the kill_grace of each, at most |most|, KILL. May be said again.
+  void interrupt(std::optional<Duration> most = {});
+  /// Makes a turn() that waits return. Safe in a signal handler.
+  void wake();
+
+  const Machine& machine() const { return *machine_; }
+  const RunRecord& record() const { return record_; }
+  const Journal& journal() const { return journal_; }
+  const Loaded& loaded() const { return loaded_; }
+  const std::string& run_dir() const { return machine_->run().run_dir; }
+  /// What was taken over from another run; null: the run is no fork, or that one is gone.
+  const Reuse* reuse() const { return reuse_.get(); }
+  /// Not empty: the disk is full, and since when this is so the results of these steps are held in memory.
+  bool disk_full() const { return disk_full_; }
+  std::vector<std::string> unwritten() const;
+  /// When the next timer is due, by the wall clock.
+  std::optional<Instant> next_timer() const;
+
+ private:
+  class Sink;
+  struct Due {
+    std::int64_t at;  ///< CLOCK_BOOTTIME, ms
+    Instant due;      ///< as journaled: tells it from an older one of the same name
+    std::string path;
+    TimerKind timer;
+    bool operator>(const Due& other) const {
+      return std::tie(at, path, timer) > std::tie(other.at, other.path, other.timer);
+    }
+  };
+
+  Run(Journal& journal, Loaded loaded, Observer observer);
+  /// Reads the secrets; throws Error(Invalid) when one is missing.
+  void read_secrets(const std::string& folder);
+  std::vector<SecretMark> mark_secrets();
+  /// The folder of the run's files, when it has moved along with the journal; else empty.
+  std::string moved_folder() const;
+  void make_executor();
+  /// Waits a little for more of what has begun to happen.
+  void linger();
+  /// Throws when the run can never end.
+  void check_goes_on() const;
+  void take(Event event);
+  void take_timers();
+  /// Tells time in which flowrun did not run apart from time in which it worked.
+  void take_frozen();
+  /// What comes from the mailbox, or only what was sent before |until|.
+  void take_mail(std::optional<Instant> until = {});
+  void accept(Decision decision);
+  void write(Entry entry);
+  /// Makes the batch durable and releases what waits for that. False while the disk is full.
+  bool commit();
+  void release(Decision& decision);
+  /// Whether the old run has done already what |decision| asks for.
+  bool take_over(const Decision& decision);
+  Duration until_due(Duration most) const;
+
+  Journal& journal_;
+  Loaded loaded_;
+  Observer observer_;
+  Stop stop_;
+  RunRecord record_;
+  std::unique_ptr<Evaluator> evaluator_;
+  std::unique_ptr<Handover> handover_;
+  std::unique_ptr<Machine> machine_;
+  Secrets secrets_;
+  std::unique_ptr<Executor> executor_;
+  std::unique_ptr<Reuse> reuse_;
+  std::vector<Decision> missing_;
+  std::vector<std::string> tokens_;
+  std::vector<Leftover> leftovers_;
+  std::vector<std::string> notes_;
+
+  std::set<std::string> queued_;  ///< paths of what waited in line when the last drive was cut off
+  Duration lost_{0};              ///< of the executor's time, as far as it is taken in
+  Instant last_at_{};
+  Instant beat_at_{};
+  std::vector<Entry> batch_;        ///< appended, not durable yet
+  std::vector<Decision> commands_;  ///< to be released when they are
+  Journal::RunUpdate update_;
+  std::int64_t last_mail_ = 0;      ///< that was read
+  std::deque<Journal::Mail> mail_;  ///< read, not taken in yet
+  std::vector<Event> happened_;     ///< told by the executor, not taken in yet
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> timers_;
+  bool silent_ = true;  ///< nothing of this drive was told yet
+  bool interrupting_ = false;
+  bool disk_full_ = false;
+  std::chrono::steady_clock::time_point batch_since_;  ///< when the oldest entry of the batch was made
+};
+
+}  // namespace flowrun

@@ -1,0 +1,172 @@
+#include "engine/run/view.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/machine/frame.h"
+#include "engine/model/entry_reading.h"
+#include "engine/model/path.h"
+
+namespace flowrun {
+namespace {
+
+Failure unknown(std::string message) { return {"expression", std::move(message), "", 0, {}}; }
+
+/// The newest attempt of a step that has ended.
+struct Attempt {
+  Entry start;
+  std::optional<Entry> end;
+};
+
+/// `.` of an attempt. Steps that nothing asks for more than their output keep no more of it.
+/// A page is kept as its output.
+std::optional<Value> raw_of(const Attempt& attempt) {
+  return reading(attempt.start, [&]() -> std::optional<Value> {
+    auto ended = std::get<TaskEnded>(to_event(*attempt.end).fact);
+    const Result& result = ended.result;
+    Json start = data_of(attempt.start);
+    if (result.failure) {
+      const Json& detail = result.failure->detail.json();
+      return detail.is_object() && detail.contains("http") ? Value(detail.at("http")) : result.failure->detail;
+    }
+    if (result.page > 0) return std::nullopt;
+    if (start.value("keep_raw", false)) return result.value;
+    Json raw{{"attempt", ended.attempt}, {"duration_ms", result.took.count()}};
+    if (result.code >= 100) {
+      raw["status"] = result.code;
+      raw["body"] = result.value.json();
+    } else {
+      raw["exit_code"] = result.code;
+      raw["value"] = result.value.json();
+    }
+    return Value(std::move(raw));
+  });
+}
+
+Settled settled_from(const StepHistory& step) {
+  Settled settled;
+  settled.state = step.state;
+  settled.attempts = step.attempts;
+  settled.started_at = step.started_at;
+  settled.ended_at = step.ended_at;
+  settled.took = step.took;
+  settled.output = step.output;
+  if (step.failure) settled.failure = std::make_shared<const Failure>(*step.failure);
+  return settled;
+}
+
+}  // namespace
+
+namespace {
+
+/// Secrets are not read for those who only look.
+Json concealed_secrets(const Loaded& loaded) {
+  Json secrets = Json::object();
+  for (const SecretSource& source : loaded.secrets) secrets[source.name] = "***";
+  return secrets;
+}
+
+std::variant<Value, Failure> secret_from(const Json& secrets, const std::string& name) {
+  if (name.empty()) return Value(secrets);
+  if (!secrets.contains(name)) return unknown("there is no $secrets." + name);
+  return Value(secrets[name]);
+}
+
+}  // namespace
+
+Evaluation evaluate(const Expression& expression, const Scope& view, Evaluator& evaluator) {
+  for (const Reference& reference : expression.references()) {
+    if (reference.member.empty() || (reference.variable != "input" && reference.variable != "vars")) continue;
+    auto found = view.lookup(reference);
+    if (auto* failure = std::get_if<Failure>(&found)) return std::move(*failure);
+    const Json& known = std::get<Value>(found).json();
+    if (known.is_object() && !known.contains(reference.member))
+      return unknown(fmt::format("there is no ${}.{}", reference.variable, reference.member));
+  }
+  return expression.evaluate(view, evaluator);
+}
+
+std::variant<Value, Failure> FileView::lookup(const Reference& reference) const {
+  const std::string& variable = reference.variable;
+  if (variable == "secrets") return secret_from(concealed_secrets(loaded_), reference.member);
+  if (variable == "input") {
+    bool declared = std::any_of(loaded_.inputs.begin(), loaded_.inputs.end(),
+                                [&](const InputSpec& input) { return input.name == reference.member; });
+    if (declared && !inputs_.inputs.json().contains(reference.member))
+      return unknown(fmt::format("input {0} is missing; give it by -i {0}=VALUE", reference.member));
+    return inputs_.inputs;
+  }
+  if (variable == "vars") {
+    bool declared = std::any_of(loaded_.vars.begin(), loaded_.vars.end(),
+                                [&](const Var& var) { return var.name == reference.member; });
+    if (declared && !inputs_.vars.json().contains(reference.member))
+      return unknown(fmt::format("$vars.{} uses an input that is missing", reference.member));
+    return inputs_.vars;
+  }
+  std::string name = variable == "." ? "`.`" : "$" + variable;
+  return unknown(name + " is known of a run only: --run RUN");
+}
+
+RunView::RunView(const Journal& journal, const RunRecord& run, const Loaded& loaded, const History& history,
+                 Evaluator& evaluator, std::string step)
+    : history_(history), secrets_(concealed_secrets(loaded)), step_(std::move(step)) {
+  Attempt newest;
+  if (!step_.empty())
+    for (std::int64_t from = 1;;) {
+      std::vector<Entry> slice = journal.read(run.number, from);
+      if (slice.empty()) break;
+      from = slice.back().seq + 1;
+      for (Entry& entry : slice) {
+        if (entry.path != step_) continue;
+        if (entry.kind == "start")
+          newest = {std::move(entry), std::nullopt};
+        else if (entry.kind == "ended" && entry.attempt == newest.start.attempt)
+          newest.end = std::move(entry);
+      }
+    }
+  ReplayOptions options;
+  if (newest.end) {
+    raw_ = raw_of(newest);
+    options.until = newest.end->seq - 1;
+  }
+  replayed_ = replay(journal, run, loaded.workflow, evaluator, options);
+  if (newest.end) frame_ = replayed_.machine->in_flight_at(step_);
+  if (!raw_ && !step_.empty())
+    if (auto known = settled(step_); known && known->state == State::Succeeded) raw_ = known->output;
+}
+
+std::optional<Settled> RunView::settled(const std::string& path) const {
+  if (auto known = replayed_.machine->look(path)) return known;
+  // What a group that has ended held is not kept by the machine, but in the journal.
+  if (const StepHistory* step = history_.find(path)) return settled_from(*step);
+  return std::nullopt;
+}
+
+std::variant<Value, Failure> RunView::lookup_step(const Reference& reference) const {
+  for (std::string around = step_;;) {
+    std::size_t slash = around.rfind('/');
+    around = slash == std::string::npos ? "" : around.substr(0, slash);
+    if (auto known = settled(child_path(around, reference.member)))
+      return reference.variable == "steps" ? output_of(*known, reference.member)
+                                           : Value(status_json(*known, reference.field));
+    if (around.empty()) break;
+  }
+  return unknown(fmt::format("no step `{}` is seen {}", reference.member,
+                             step_.empty() ? "at the top; --step PATH looks from within a group" : "from " + step_));
+}
+
+std::variant<Value, Failure> RunView::lookup(const Reference& reference) const {
+  if (reference.variable == ".") {
+    if (raw_) return *raw_;
+    return unknown(step_.empty() ? "`.` is the raw result of a step; --step PATH names one"
+                                 : "the journal keeps no result of step " + step_);
+  }
+  if (reference.variable == "secrets") return secret_from(secrets_, reference.member);
+  if (frame_) return FrameScope(*frame_).lookup(reference);
+  if (reference.variable == "steps" || reference.variable == "status") return lookup_step(reference);
+  if (auto bound = replayed_.machine->bind(reference)) return *std::move(bound);
+  return unknown("$" + reference.variable + " is not bound here");
+}
+
+}  // namespace flowrun

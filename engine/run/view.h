@@ -1,0 +1,49 @@
+// What an expression of a person sees: the data of a run, or what is known of a workflow before one. Looks, changes
+// nothing.
+#pragma once
+
+#include <string>
+
+#include "engine/run/history.h"
+#include "engine/run/load.h"
+#include "engine/run/replay.h"
+
+namespace flowrun {
+
+/// |expression| with what |view| sees. A name of `$input` or `$vars` that there is not is a Failure, as it is an error
+/// in a file.
+Evaluation evaluate(const Expression& expression, const Scope& view, Evaluator& evaluator);
+
+/// The inputs and `vars` of a file that nothing is run of.
+class FileView : public Scope {
+ public:
+  FileView(const Loaded& loaded, ResolvedInputs inputs) : loaded_(loaded), inputs_(std::move(inputs)) {}
+  std::variant<Value, Failure> lookup(const Reference& reference) const override;
+
+ private:
+  const Loaded& loaded_;
+  ResolvedInputs inputs_;
+};
+
+/// A run as it stands at the end of its journal. Of a step with attempts: what it saw when its newest one ended, with
+/// `.` as far as the journal keeps the raw result. Of another step: names as they are seen from where it stands.
+class RunView : public Scope {
+ public:
+  /// |loaded| was loaded for questions. |step|: a path as in the journal, or empty. All are lent and outlive this.
+  RunView(const Journal& journal, const RunRecord& run, const Loaded& loaded, const History& history,
+          Evaluator& evaluator, std::string step);
+  std::variant<Value, Failure> lookup(const Reference& reference) const override;
+
+ private:
+  std::optional<Settled> settled(const std::string& path) const;
+  std::variant<Value, Failure> lookup_step(const Reference& reference) const;
+
+  const History& history_;
+  const Json secrets_;  ///< by name, as people may see them
+  std::string step_;
+  Replayed replayed_;
+  const Frame* frame_ = nullptr;  ///< of the step, in the moment before its attempt ended
+  std::optional<Value> raw_;      ///< `.`
+};
+
+}  // namespace flowrun

@@ -1,0 +1,255 @@
+#include "engine/steps/sub_workflow.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "engine/language/json_schema.h"
+#include "engine/steps/outline.h"
+#include "engine/steps/root.h"
+
+namespace flowrun {
+namespace {
+
+Failure broken(const char* type, std::string message) { return {type, std::move(message), "", 0, {}}; }
+
+class WorkflowFrame : public Work {
+ public:
+  WorkflowFrame(Machine& machine, Frame* parent, const WorkflowStep& step, std::string path)
+      : Work(machine, parent, step, std::move(path)), sub_(step) {}
+
+  /// What is still to be tidied up of its file goes on without it.
+  ~WorkflowFrame() override {
+    if (root_ && this->machine().is_tidying(*root_)) this->machine().keep(std::move(root_));
+  }
+
+  void on_quiet() override;
+  void on_child(Frame& child) override;
+  void on_timer(TimerKind timer) override;
+  void reopen(std::string_view only) override;
+  int generation() const override { return generation_ > 0 ? generation_ : Work::generation(); }
+  std::optional<Settled> look(std::string_view rest) const override;
+  Way way_to(const std::string& target) const override;
+  bool shares_cpus() const override { return sub_.shares_cpus || (sub_.follows_file && Work::shares_cpus()); }
+
+ protected:
+  /// A try takes no place: its steps do. What an earlier try has given up must have ended, the paths are the same.
+  void try_now() override {
+    waits_ = true;
+    machine().await_quiet(*this, path());
+  }
+  void stop_try(const std::string& reason) override;
+  void drain_work() override;
+  bool keeps_raw() const override { return true; }
+  bool shows_output() const override { return true; }
+  bool failed_inside() const override { return root_ && root_->has_failed(); }
+  void name_open_within(std::vector<std::string>& paths) const override {
+    if (root_ && !waits_) root_->name_open(paths);
+  }
+
+ private:
+  bool arm_limits();
+  std::variant<Json, Failure> given() const;
+  /// What `$input` and `$vars` of the file will be, or why they can not be.
+  std::variant<Inputs, Failure> inputs() const;
+  /// A step of it has failed, or something around its steps.
+  Failure failure_of(const Failure& inner) const;
+  void succeed(Value output);
+
+  const WorkflowStep& sub_;
+  std::unique_ptr<Frame> root_;  ///< of the newest try
+  int generation_ = 0;           ///< of the newest try; 0: the first
+  bool waits_ = false;           ///< for the end of what an earlier try has given up
+  bool drained_ = false;
+};
+
+std::variant<Json, Failure> WorkflowFrame::given() const {
+  Evaluation with = sub_.with.evaluate(scope(), evaluator());
+  if (auto* failure = std::get_if<Failure>(&with)) return std::move(*failure);
+  const Json& json = std::get<Value>(with).json();
+  return json.is_object() ? json : Json::object();
+}
+
+std::variant<Inputs, Failure> WorkflowFrame::inputs() const {
+  auto with = given();
+  if (auto* failure = std::get_if<Failure>(&with)) return std::move(*failure);
+  Json& values = std::get<Json>(with);
+  const Definition& child = *sub_.child;
+  const Json& of_files = machine().run().sub_inputs.json();
+  const Json environment = of_files.is_object() ? of_files.value(child.path, Json::object()) : Json::object();
+  Json secrets = Json::object();
+  StartScope start(machine().run().name, machine().now());
+  for (const InputSpec& spec : child.inputs) {
+    Json value;
+    if (values.contains(spec.name)) {
+      value = std::move(values[spec.name]);
+    } else if (environment.contains(spec.name)) {
+      value = environment[spec.name];
+    } else if (spec.otherwise) {
+      Evaluation usual = spec.otherwise->evaluate(start, evaluator());
+      if (auto* failure = std::get_if<Failure>(&usual))
+        return broken("child", fmt::format("input {} of {}: its default: {}", spec.name, child.path, failure->message));
+      value = std::get<Value>(usual).json();
+    } else {
+      return broken("expression", fmt::format("input {} of {} is missing", spec.name, child.path));
+    }
+    // Nobody knows the value of a secret here.
+    // To try again would give the same: this is no error of the sub-workflow.
+    if (!spec.secret)
+      for (const std::string& error : schema_errors(spec.schema, value))
+        return broken("expression", fmt::format("input {} of {}: {}", spec.name, child.path, error));
+    (spec.secret ? secrets : start.inputs)[spec.name] = std::move(value);
+  }
+  for (const Var& var : child.vars) {
+    Evaluation value = var.value.evaluate(start, evaluator());
+    if (auto* failure = std::get_if<Failure>(&value))
+      return broken("child", fmt::format("vars.{} of {}: {}", var.name, child.path, failure->message));
+    start.vars[var.name] = std::get<Value>(value).json();
+  }
+  return Inputs{Value(std::move(start.inputs)), Value(std::move(start.vars)), std::move(secrets)};
+}
+
+void WorkflowFrame::on_quiet() {
+  if (!std::exchange(waits_, false)) return;
+  settled_.state = State::Running;
+  if (root_) generation_ = machine().next_generation();
+  root_.reset();
+  ++settled_.attempts;
+  auto inputs = this->inputs();
+  if (auto* failure = std::get_if<Failure>(&inputs)) {
+    if (failure->type == "child") return attempt_failed(std::move(*failure), {}, Said::Nothing);
+    return give_up(std::move(*failure), {}, Said::Nothing);
+  }
+  Inputs& bound = std::get<Inputs>(inputs);
+  machine().decide(ChildStarted{path(), settled_.attempts, sub_.child->path, bound.inputs});
+  const auto& root = dynamic_cast<const RootStep&>(*sub_.child->workflow.root);
+  root_ = root.frame_below(machine(), this, *sub_.child, std::move(bound));
+  if (arm_limits()) machine().queue_start(*root_);
+}
+
+bool WorkflowFrame::arm_limits() {
+  if (options().timeout.written()) {
+    auto timeout = resolve(options().timeout, scope(), evaluator(), Duration{0}, "timeout");
+    if (auto* failure = std::get_if<Failure>(&timeout)) {
+      give_up(std::move(*failure), {}, Said::Nothing);
+      return false;
+    }
+    machine().arm(*this, TimerKind::Timeout, std::get<Duration>(timeout));
+  }
+  return arm_deadline();
+}
+
+void WorkflowFrame::on_child(Frame& child) {
+  if (&child != root_.get()) return Work::on_child(child);
+  if (is_settled()) return;  // it ended in the turn in which it was given up
+  machine().disarm(*this, TimerKind::Timeout);
+  const Settled& ended = child.settled();
+  if (ended.state == State::Cancelled) {
+    machine().disarm(*this, TimerKind::Deadline);
+    return finish({State::Cancelled, {}, Failure{"cancelled", "cancelled: drain", path(), 0, {}}}, "drain");
+  }
+  Result result;
+  result.value = ended.output;
+  if (ended.state == State::Failed)
+    result.failure = failure_of(ended.failure ? *ended.failure : broken("internal", "it ended without saying why"));
+  weigh_poll(result, evaluator());
+  if (result.again && !drained_) return poll_again();
+  if (result.failure || result.again) {
+    Failure failure = result.failure ? *result.failure : broken("child", "drained before it was what `poll` waits for");
+    if (drained_) return give_up(std::move(failure), ended.output, Said::Nothing);
+    return attempt_failed(std::move(failure), result, Said::Nothing);
+  }
+  succeed(ended.output);
+}
+
+void WorkflowFrame::succeed(Value output) {
+  Result result;
+  result.value = output;
+  auto refuse = [&](Failure failure) {
+    if (drained_) return give_up(std::move(failure), result.value, Said::Nothing);
+    attempt_failed(std::move(failure), result, Said::Nothing);
+  };
+  if (options().output) {
+    Evaluation mapped = options().output->evaluate(FrameScope(*this, &output), evaluator());
+    if (auto* failure = std::get_if<Failure>(&mapped)) return refuse(std::move(*failure));
+    output = std::get<Value>(std::move(mapped));
+  }
+  if (auto failure = against_returns(output)) return refuse(std::move(*failure));
+  machine().disarm(*this, TimerKind::Deadline);
+  finish({State::Succeeded, std::move(output), {}});
+}
+
+Failure WorkflowFrame::failure_of(const Failure& inner) const {
+  Json causes = Json::array({to_json(inner)});
+  Failure failure{"child", "", "", 0, Value(Json{{"causes", std::move(causes)}})};
+  if (inner.type == "child") {
+    failure.message = inner.message;  // names the innermost step already
+    return failure;
+  }
+  std::string step = inner.step.size() > path().size() ? inner.step.substr(path().size() + 1) : "";
+  std::vector<OutlineRow> rows = outline(sub_.child->workflow);
+  const OutlineRow* row = step.empty() ? nullptr : find_row(rows, step);
+  std::string where = sub_.child->path;
+  if (row) where += fmt::format(":{}", row->origin.line);
+  failure.message = fmt::format("{} ({}): {}: {}", step.empty() ? "it has failed" : inner.step + " has failed", where,
+                                inner.type, inner.message);
+  return failure;
+}
+
+void WorkflowFrame::on_timer(TimerKind timer) {
+  if (timer != TimerKind::Timeout) return Work::on_timer(timer);
+  auto timeout = resolve(options().timeout, scope(), evaluator(), Duration{0}, "timeout");
+  std::string span = std::holds_alternative<Duration>(timeout) ? spell(std::get<Duration>(timeout)) : "";
+  stop_try("timeout");
+  attempt_failed(broken("timeout", "timed out after " + span), {}, Said::Nothing);
+}
+
+void WorkflowFrame::stop_try(const std::string& reason) {
+  machine().disarm(*this, TimerKind::Timeout);
+  waits_ = false;
+  if (root_) root_->cancel(reason);
+}
+
+void WorkflowFrame::drain_work() {
+  drained_ = true;
+  if (root_ && !root_->is_settled()) return root_->drain();
+  // Between two tries: there is no other.
+  stop("drain");
+  finish({State::Cancelled, {}, Failure{"cancelled", "cancelled: drain", path(), 0, {}}}, "drain");
+}
+
+void WorkflowFrame::reopen(std::string_view only) {
+  Life::reopen(only);
+  renew();
+  drained_ = false;
+  bool succeeded = root_ && root_->settled().state == State::Succeeded;
+  const Retrying& retrying = machine().retrying();
+  // Something in it is asked for, though it had succeeded.
+  bool inside = retrying.exact() && root_ &&
+                ((retrying.leads_to(path()) && !retrying.names(path())) || (retrying.failed() && root_->has_failed()));
+  if (!root_ || (succeeded && !inside && !machine().undone_below(path()))) return try_now();
+  // It goes on where it stood, in the try that it was in.
+  --budget_from_;
+  if (!arm_limits()) return;
+  machine().give_back(*root_, *this);
+  root_->reopen(only);
+}
+
+Frame::Way WorkflowFrame::way_to(const std::string& target) const {
+  if (target == path()) return true;
+  return root_ ? root_->way_to(target) : false;
+}
+
+std::optional<Settled> WorkflowFrame::look(std::string_view rest) const {
+  if (rest.empty() || !root_) return Work::look(rest);
+  if (rest.front() == '/') rest.remove_prefix(1);
+  return root_->look(rest);
+}
+
+}  // namespace
+
+std::unique_ptr<Frame> WorkflowStep::frame(Machine& machine, Frame* parent, std::string path) const {
+  return std::make_unique<WorkflowFrame>(machine, parent, *this, std::move(path));
+}
+
+}  // namespace flowrun

@@ -1,0 +1,79 @@
+// Which processes nobody listens to: in doubt somebody does.
+#include "engine/reader/unread.h"
+
+#include "engine/run/load.h"
+#include "engine/steps/for_each.h"
+#include "engine/steps/process.h"
+#include "engine/steps/switch.h"
+#include "tests/support/catch.h"
+
+using namespace flowrun;
+
+namespace {
+
+/// Names of the processes in |step| that are read, and those that are not with a `-`.
+void tell(const Step& step, std::string& text) {
+  const auto& living = dynamic_cast<const LivingStep&>(step);
+  if (const auto* process = dynamic_cast<const ProcessStep*>(&step))
+    text += (process->unread ? "-" : "") + step.name + " ";
+  if (const auto* graph = dynamic_cast<const GraphStep*>(&step))
+    for (const auto& child : graph->children) tell(*child.step, text);
+  if (const auto* each = dynamic_cast<const ForEachStep*>(&step)) tell(*each->body, text);
+  if (const auto* choice = dynamic_cast<const SwitchStep*>(&step))
+    for (const auto& way : choice->ways) tell(*way.body, text);
+  if (living.options.fallback) tell(*living.options.fallback, text);
+  if (living.options.undo) tell(*living.options.undo->step, text);
+}
+
+std::string heard(const std::string& steps, const std::string& rest = "") {
+  std::string file = "flowrun: 1\nsteps: " + steps + "\n" + rest;
+  Diagnostics diagnostics({"w.yaml", file});
+  auto loaded = load("/tmp/w.yaml", diagnostics);
+  INFO(file << diagnostics.text());
+  REQUIRE(loaded);
+  const auto& root = dynamic_cast<const RootStep&>(*loaded->workflow.root);
+  std::string text;
+  for (const GraphStep* body : {root.body.get(), root.on_failure.get(), root.finally.get()})
+    if (body) tell(*body, text);
+  return text.substr(0, text.size() - 1);
+}
+
+}  // namespace
+
+TEST_CASE("a process is unread when no expression can see what it brings") {
+  CHECK(heard("{ a: { shell: x } }") == "-a");
+  CHECK(heard("{ a: { shell: x }, b: { exec: [y] , after: [a] } }") == "-a -b");
+  CHECK(heard("{ a: { shell: x } }", "output: ${ $steps.a }") == "a");
+  CHECK(heard("{ a: { shell: x }, b: { exec: [y, '${ $steps.a }'] } }") == "a -b");
+  CHECK(heard("{ a: { shell: x }, b: { shell: y, env: { A: '${ $status.a }' } } }") == "a -b");
+  CHECK(heard("{ a: { shell: x }, b: { shell: y, env: { A: '${ $status.a.output }' } } }") == "a -b");
+  CHECK(heard("{ a: { shell: x }, b: { shell: y, if: '${ $status.a.ok }', after: [a] } }") == "-a -b");
+  CHECK(heard("{ a: { shell: x }, b: { shell: y, env: { A: '${ $status.a.error.message }' } } }") == "-a -b");
+  // Of itself.
+  CHECK(heard("{ a: { shell: x, output: '${ .stdout }' } }") == "a");
+  CHECK(heard("{ a: { shell: x, returns: { type: string } } }") == "a");
+  CHECK(heard("{ a: { shell: x, retry: { attempts: 2, if: '${ .exit_code == 1 }' } } }") == "a");
+  CHECK(heard("{ a: { shell: x, retry: { attempts: 2 } } }") == "-a");
+  CHECK(heard("{ a: { shell: x, poll: { until: '${ .value == \"1\" }' } } }") == "a");
+  // What becomes part of something that is seen.
+  CHECK(heard("{ g: { parallel: { a: { shell: x }, b: { shell: y } } } }") == "-a -b");
+  CHECK(heard("{ g: { parallel: { a: { shell: x }, b: { shell: y } } } }", "output: ${ $steps.g.a }") == "a b");
+  CHECK(heard("{ g: { parallel: { a: { shell: x }, b: { shell: y } }, output: '${ .a }' } }") == "a b");
+  CHECK(heard("{ g: { race: { a: { shell: x }, b: { shell: y } } } }", "output: ${ $status.g.winner }") == "-a -b");
+  CHECK(heard("{ g: { race: { a: { shell: x }, b: { shell: y } } } }", "output: ${ $status.g.branches }") == "a b");
+  CHECK(heard("{ g: { sequence: [ { id: a, shell: x }, { id: b, shell: y } ], returns: { type: string } } }") == "a b");
+  CHECK(heard("{ f: { for_each: [1], do: { a: { shell: x }, b: { shell: '$A', env: { A: '${ $steps.a }' } } } } }") ==
+        "a -b");
+  CHECK(heard("{ f: { for_each: [1], collect: '${ $key }', do: { a: { shell: x } } } }") == "a");
+  CHECK(heard("{ f: { for_each: [1], do: { a: { shell: x } } } }", "output: ${ $steps.f }") == "a");
+  CHECK(heard("{ s: { switch: [ { if: true, do: { a: { shell: x } } }, { else: { b: { shell: y } } } ] } }",
+              "output: ${ $steps.s }") == "a b");
+  CHECK(heard("{ a: { shell: x, fallback: { shell: y } } }") == "-a -a.fallback");
+  CHECK(heard("{ a: { shell: x, fallback: { shell: y } } }", "output: ${ $steps.a }") == "a a.fallback");
+  CHECK(heard("{ a: { shell: x, undo: { shell: y } } }", "output: ${ $steps.a }") == "a -a.undo");
+  CHECK(heard("{ a: { shell: x, undo: { shell: y, env: { A: '${ $steps.a }' } } } }") == "a -a.undo");
+  // By handlers; and a name is a name, wherever it stands.
+  CHECK(heard("{ a: { shell: x } }", "finally: { b: { shell: y, env: { A: '${ $steps.a }' } } }") == "a -b");
+  CHECK(heard("{ g: { parallel: { a: { shell: x } } }, f: { for_each: [1], do: { a: { shell: x }, b: { set: '${ "
+              "$steps.a }' } } } }") == "a a");
+}
