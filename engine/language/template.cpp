@@ -4,9 +4,9 @@
 #include <algorithm>
 
 #include "engine/expression/advice.h"
-#include "engine/expression/expression.h"
 #include "engine/expression/pattern.h"
 #include "engine/expression/tokens.h"
+#include "engine/language/template.h"
 
 namespace flowrun {
 namespace {

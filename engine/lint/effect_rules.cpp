@@ -6,6 +6,7 @@
 #include <cctype>
 #include <optional>
 
+#include "engine/language/template.h"
 #include "engine/lint/rules.h"
 #include "engine/steps/http.h"
 #include "engine/steps/plain.h"

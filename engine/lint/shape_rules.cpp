@@ -5,6 +5,7 @@
 #include <cmath>
 #include <optional>
 
+#include "engine/language/template.h"
 #include "engine/lint/rules.h"
 #include "engine/steps/for_each.h"
 #include "engine/steps/http.h"

@@ -6,6 +6,7 @@
 #include <cctype>
 #include <optional>
 
+#include "engine/language/template.h"
 #include "engine/lint/rules.h"
 #include "engine/lint/script.h"
 #include "engine/steps/process.h"

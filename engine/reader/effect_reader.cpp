@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "engine/expression/pattern.h"
+#include "engine/language/template.h"
 #include "engine/model/encode.h"
 #include "engine/reader/reading.h"
 #include "engine/steps/http.h"

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "engine/expression/expression.h"
 #include "engine/expression/references.h"
 #include "engine/language/keys.h"
+#include "engine/language/template.h"
 #include "engine/machine/workflow.h"
 #include "engine/model/diagnostics.h"
 #include "engine/steps/definition.h"

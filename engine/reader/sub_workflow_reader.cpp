@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/language/json_schema.h"
+#include "engine/language/template.h"
 #include "engine/reader/reading.h"
 #include "engine/steps/sub_workflow.h"
 

@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "engine/expression/expression.h"
+#include "engine/language/template.h"
 #include "engine/machine/workflow.h"
 #include "engine/model/time.h"
 

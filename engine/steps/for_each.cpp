@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "engine/language/template.h"
 #include "engine/model/path.h"
 
 namespace flowrun {

@@ -7,6 +7,7 @@
 //     do: { http: "https://crm.example/${ $customer.id }" }
 #pragma once
 
+#include "engine/language/template.h"
 #include "engine/steps/group.h"
 
 namespace flowrun {

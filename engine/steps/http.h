@@ -5,6 +5,7 @@
 //     retry: { attempts: 5 }
 #pragma once
 
+#include "engine/language/template.h"
 #include "engine/steps/effect.h"
 
 namespace flowrun {

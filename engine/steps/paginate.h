@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "engine/language/template.h"
 #include "engine/steps/setting.h"
 
 namespace flowrun {

@@ -5,6 +5,7 @@
 //     sleep: 15m
 #pragma once
 
+#include "engine/language/template.h"
 #include "engine/steps/step_frame.h"
 
 namespace flowrun {

@@ -4,6 +4,7 @@
 //     env: { NAME: "${ $steps.user.name }" }  capture: none
 #pragma once
 
+#include "engine/language/template.h"
 #include "engine/steps/effect.h"
 
 namespace flowrun {

@@ -2,6 +2,7 @@
 // handlers and the output at the end.
 #pragma once
 
+#include "engine/language/template.h"
 #include "engine/machine/step.h"
 #include "engine/steps/definition.h"
 #include "engine/steps/graph.h"

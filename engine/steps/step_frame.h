@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "engine/language/template.h"
 #include "engine/machine/frame.h"
 #include "engine/steps/setting.h"
 #include "engine/steps/undo.h"

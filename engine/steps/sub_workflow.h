@@ -6,6 +6,7 @@
 //     retry: { attempts: 2 }
 #pragma once
 
+#include "engine/language/template.h"
 #include "engine/steps/definition.h"
 #include "engine/steps/retry.h"
 

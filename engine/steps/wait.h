@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "engine/language/template.h"
 #include "engine/steps/step_frame.h"
 
 namespace flowrun {

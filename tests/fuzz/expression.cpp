@@ -1,7 +1,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "engine/expression/expression.h"
+#include "engine/language/template.h"
 #include "tests/fuzz/targets.h"
 #include "tests/machine/random_workflow.h"
 

@@ -2,8 +2,8 @@
 #include <random>
 
 #include "engine/executor/capture.h"
-#include "engine/expression/expression.h"
 #include "engine/jq/jq.h"
+#include "engine/language/template.h"
 #include "engine/model/error.h"
 #include "tests/support/catch.h"
 

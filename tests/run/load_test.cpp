@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/language/template.h"
 #include "engine/model/error.h"
 #include "engine/steps/for_each.h"
 #include "engine/steps/http.h"
