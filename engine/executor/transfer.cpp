@@ -60,6 +60,15 @@ std::string framing_fault(std::string_view line, std::string& length) {
   return "";
 }
 
+/// Whether the first line of an answer has a code of three digits. libcurl 8.14 takes the first three of many.
+bool has_code(std::string_view line) {
+  const std::size_t begin = std::min(line.find_first_of(" \t"), line.size());
+  const std::size_t code = std::min(line.find_first_not_of(" \t", begin), line.size());
+  const std::string_view rest = line.substr(code);
+  const std::size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
+  return digits == 3 && (digits == rest.size() || std::string_view(" \t\r\n").find(rest[digits]) != rest.npos);
+}
+
 std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* self) {
   auto& transfer = *static_cast<Transfer*>(self);
   std::string_view line(bytes, size * count);
@@ -69,7 +78,9 @@ std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* se
     transfer.header_fault =
         fmt::format("has more than {} headers, or {} KiB of them", kMostHeaders, kMostHeaderBytes / 1024);
   else
-    transfer.header_fault = framing_fault(line, transfer.content_length);
+    transfer.header_fault = line.substr(0, 5) == "HTTP/" && !has_code(line)
+                                ? "has no status of three digits"
+                                : framing_fault(line, transfer.content_length);
   if (!transfer.header_fault.empty()) return 0;
   if (line.substr(0, 5) == "HTTP/") {  // a 1xx has been before it
     transfer.headed = false;
@@ -116,6 +127,9 @@ bool may_change_hosts(const std::string& name) {
 
 Failure named(const char* type, std::string message) { return {type, std::move(message), "", 0, {}}; }
 
+/// CURLE_TOO_LARGE, which libcurl knows from 8.6 on: of lines and headers.
+constexpr auto kTooLarge = static_cast<CURLcode>(100);
+
 /// The types of what libcurl says; what is not here has to do with the connection.
 const char* type_of(CURLcode code) {
   switch (code) {
@@ -141,6 +155,7 @@ const char* type_of(CURLcode code) {
     case CURLE_RANGE_ERROR:
     case CURLE_HTTP2:
     case CURLE_WRITE_ERROR:  // ours are told apart before; these are of who unpacks
+    case kTooLarge:
       return "parse";
     case CURLE_OUT_OF_MEMORY:
     case CURLE_FAILED_INIT:

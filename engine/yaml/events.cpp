@@ -103,6 +103,9 @@ std::optional<YamlEvent> YamlEvents::next() {
     }
     if (const fy_mark* begin = fy_event_start_mark(raw)) event.begin = begin->input_pos;
     if (const fy_mark* end = fy_event_end_mark(raw)) event.end = end->input_pos;
+    // Of what is not written libfyaml 0.7 gives no place, and 0.8 that behind it.
+    if (event.kind == YamlEvent::Kind::Scalar && event.style == YamlEvent::Style::Plain && event.text.empty())
+      event.begin.reset();
     event.anchor = text_of(fy_event_get_anchor_token(raw));
     if (fy_token* tag = fy_event_get_tag_token(raw)) {
       event.tag = text_of(tag);

@@ -172,7 +172,7 @@ TEST_CASE("time of before a crash that flowrun was frozen in does not count afte
 
 TEST_CASE("at -j 1 what steps took never overlaps and is no more than the run took, whatever they are") {
   const char* given = std::getenv("FLOWRUN_SEED");
-  const unsigned seed = given ? static_cast<unsigned>(std::atoi(given)) : std::random_device()();
+  const unsigned seed = given ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : std::random_device()();
   INFO("FLOWRUN_SEED=" << seed);
   std::mt19937 random(seed);
   auto nap = [&] { return fmt::format("sleep 0.{:03}", random() % 80); };
@@ -263,7 +263,7 @@ output: { four: "${ $status.four.duration_ms }", flaky: "${ $status.flaky.durati
 
 TEST_CASE("wherever it is killed, no more is told of as begun than had a place, and nothing less") {
   const char* given = std::getenv("FLOWRUN_SEED");
-  const unsigned seed = given ? static_cast<unsigned>(std::atoi(given)) : std::random_device()();
+  const unsigned seed = given ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : std::random_device()();
   INFO("FLOWRUN_SEED=" << seed);
   std::mt19937 random(seed);
   for (int round = 0; round < 6; ++round) {

@@ -244,7 +244,7 @@ void without_options_that_show(std::string& text) {
 TEST_CASE("wherever a run is cut off, it comes to the same end with the same effects") {
   constexpr int kMost = 5000, kRounds = 300;
   const char* given = std::getenv("FLOWRUN_SEED");
-  unsigned seed = given ? static_cast<unsigned>(std::atoi(given)) : std::random_device()();
+  unsigned seed = given ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : std::random_device()();
   int cut = 0;
   for (unsigned round = 0; round < kRounds; ++round) {
     Random random(seed + round);

@@ -325,7 +325,7 @@ std::string sort_of(const Entry& entry) {
 
 TEST_CASE("twenty thousand random runs: no contradiction, no hang, every join as the model says") {
   const char* given = std::getenv("FLOWRUN_SEED");
-  unsigned seed = given ? static_cast<unsigned>(std::atoi(given)) : std::random_device()();
+  unsigned seed = given ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : std::random_device()();
   int runs = 0, resumed = 0, ended_ok = 0;
   std::map<std::string, int> seen;
   for (unsigned round = 0; round < 1000; ++round) {

@@ -220,7 +220,7 @@ void check_closure(const Loaded& loaded, const std::vector<Entry>& log, std::siz
 
 TEST_CASE("a retry runs the step that is named and what depends on it, at any depth, or nothing") {
   const char* given = std::getenv("FLOWRUN_SEED");
-  unsigned seed = given ? static_cast<unsigned>(std::atoi(given)) : std::random_device()();
+  unsigned seed = given ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : std::random_device()();
   int runs = 0, exact = 0, refused = 0, inside = 0;
   for (unsigned round = 0; round < 400; ++round) {
     Random random(seed + round);

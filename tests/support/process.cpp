@@ -58,7 +58,7 @@ Background::Background(const std::vector<std::string>& argv, const HowToRun& how
       dup2(full, 1);
     }
     if (!how.cwd.empty() && chdir(how.cwd.c_str()) != 0) _exit(126);
-    ::signal(SIGPIPE, SIG_DFL);
+    for (int ignored : {SIGPIPE, SIGHUP}) ::signal(ignored, SIG_DFL);  // nohup ignores the latter
     execve(arguments[0], arguments.data(), variables.data());
     _exit(127);
   }
