@@ -70,6 +70,7 @@ class ItemFrame : public Frame {
   }
 
   void drain() override {
+    if (is_settled() && machine().rules().items_are_their_steps()) return;
     if (body_) return body_->drain();
     settled_ = stopped(std::move(settled_), "drain", path());
     machine().queue_settled(*this);

@@ -151,6 +151,26 @@ again: { needs: [go], wait: word }
   s.expect_success();
 }
 
+TEST_CASE("what comes to its end in the turn in which its group is given up has ended as it did") {
+  // The answers are there before the question: all items end in one turn, and the first of them decides the group.
+  for (const char* policy : {"drain", "true", "false"})
+    for (const char* atomic : {"true", "false"}) {
+      INFO(policy << " " << atomic);
+      Scenario s(std::string(R"(
+first: { shell: x }
+each: { for_each: 3, concurrency: 3, needs: first, fail_fast: )") +
+                 policy + ", atomic: " + atomic + ", do: { wait: word } }\n");
+      s.reject("word", "no");
+      s.signal("word");
+      s.signal("word");
+      s.succeed("first");
+      s.expect_failure("group", "each");
+      CHECK(s.machine().outcome().failure->message.find("cancelled") == std::string::npos);
+      s.expect_state("each[1]", State::Succeeded);
+      s.expect_state("each[2]", State::Succeeded);
+    }
+}
+
 TEST_CASE("a wait that failed is reopened by retry") {
   Scenario s("go: { wait: word }");
   s.reject("word", "no");
