@@ -21,7 +21,7 @@ namespace {
 
 using flowrun::Problem;
 
-// CLI.md, section 3; the man page has the same table.
+// The same table is in flowrun(1), "EXIT STATUS".
 int exit_code(Problem problem) {
   switch (problem) {
     case Problem::Usage:

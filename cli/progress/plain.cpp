@@ -6,7 +6,7 @@ namespace flowrun::cli {
 namespace {
 
 constexpr Duration kLongInLine{1000};  // for a place, before that is worth a word
-constexpr Duration kSilence{60000};    // CLI.md, section 4
+constexpr Duration kSilence{60000};    // without a line, before one says what runs
 
 Instant wall() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
 

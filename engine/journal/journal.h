@@ -29,7 +29,7 @@ struct RunRecord {
   std::int64_t driver_pid = 0;
 };
 
-/// Where a journal lives by default (CLI.md section 7): |flag|, $FLOWRUN_JOURNAL, .flowrun/journal.db at or above the
+/// Where a journal lives by default, flowrun(1) "FILES": |flag|, $FLOWRUN_JOURNAL, .flowrun/journal.db at or above the
 /// working directory, the state directory. Throws Error(Usage) when there is no home to put it.
 std::string journal_path(const std::string& flag);
 

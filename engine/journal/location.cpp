@@ -1,4 +1,4 @@
-// Where the journal is when nobody says it: CLI.md section 7, flowrun-journal(5) "FILES".
+// Where the journal is when nobody says it: flowrun-journal(5) "FILES".
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -48,7 +48,7 @@ class Diagnostics {
   const Source& source() const { return source_; }
   /// What was found in a file that this one names; it is shown before what is found here, and not counted.
   void include(Diagnostics other) { included_.push_back(std::move(other)); }
-  /// In order of position; LANGUAGE.md 4.1: message, source line, carets. No summary line.
+  /// In order of position: message, source line, carets. No summary line.
   std::string text() const;
   /// `2 errors, 1 warning`; hints are counted when there are any.
   std::string summary() const;

@@ -104,8 +104,8 @@ std::string difference(const Entry& recorded, const Entry& recomputed) {
   if (before.timer != now.timer) return both(recorded, "timer", before.timer, now.timer);
   if (before.reason != now.reason) return both(recorded, "reason", before.reason, now.reason);
   if (before.state != now.state) return both(recorded, "state", before.state, now.state);
-  // Inputs are compared by their hashes alone: a short one is there for people, and rule 2 of the house compares no
-  // texts.
+  // Inputs are compared by their hashes alone: a short one is there for people, and rule 2 of
+  // engine/README.md compares no texts.
   const auto is_digest = [](std::string_view input) { return input.substr(0, 8) == R"({"size":)"; };
   if ((is_digest(before.input) || is_digest(now.input)) && before.input != now.input) {
     const auto shown = [&](std::string_view input) { return is_digest(input) ? input : "a short text"; };

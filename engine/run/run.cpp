@@ -21,7 +21,8 @@
 namespace flowrun {
 namespace {
 
-// A turn ends here even in the middle of what one event causes, so that a batch stays small (DESIGN.md, rule 1).
+// A turn ends here even in the middle of what one event causes, so that a batch stays small: rule 1 of
+// engine/README.md.
 constexpr std::size_t kMostEntries = 1000;
 constexpr std::size_t kMostBytes = 4 << 20;
 constexpr std::chrono::milliseconds kMostTime{100};  // expressions may take seconds each

@@ -65,7 +65,7 @@ class ScalarWalk {
   Position where_;
 };
 
-/// Reads one YAML document strictly: E001 to E008 (LANGUAGE.md 2.1 and 4.2, E003 included) go to |diagnostics|.
+/// Reads one YAML document strictly: errors E001 to E008 go to |diagnostics|.
 /// Nothing when it can not be read at all.
 std::optional<Node> read_yaml(Diagnostics& diagnostics);
 
