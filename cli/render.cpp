@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
@@ -106,15 +105,6 @@ std::string result_text(const Value& value) {
   const Json& json = value.json();
   if (json.is_string()) return json.get<std::string>() + "\n";
   return json.dump(isatty(STDOUT_FILENO) ? 2 : -1, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-bool colored(const std::string& choice, std::FILE* stream) {
-  if (choice == "always") return true;
-  if (choice == "never") return false;
-  if (const char* no = std::getenv("NO_COLOR"); no && *no) return false;
-  if (const char* force = std::getenv("CLICOLOR_FORCE"); force && *force && std::strcmp(force, "0") != 0) return true;
-  const char* terminal = std::getenv("TERM");
-  return isatty(fileno(stream)) && terminal && std::strcmp(terminal, "dumb") != 0;
 }
 
 std::string clock_text(Instant at, Instant now) {

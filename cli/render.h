@@ -29,9 +29,6 @@ void print_view(std::string_view text);
 /// A result value: text as it is, else JSON, pretty at a terminal; with a line break behind it.
 std::string result_text(const Value& value);
 
-/// Whether |stream| may be coloured: --color, NO_COLOR, CLICOLOR_FORCE, a terminal.
-bool colored(const std::string& choice, std::FILE* stream);
-
 /// `08:45:12.481` in local time, with the date before it when that is not the one of |now|; left out: the present.
 std::string clock_text(Instant at, Instant now = {});
 /// `2026-11-23 08:45:12` in local time.

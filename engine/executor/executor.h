@@ -47,8 +47,6 @@ class Executor {
   /// Tasks given that wait for a place: what ends is followed by one of them at once. 0 while a place waits for
   /// acted().
   virtual std::size_t ahead() const = 0;
-  /// Tasks given and not ended; for progress.
-  virtual std::size_t in_flight() const = 0;
 };
 
 struct ExecutorOptions {

@@ -40,8 +40,8 @@ void check_owner(int descriptor, const fs::path& folder) {
     refuse(folder, "others may write there", fmt::format("look at what is in it, then chmod go-w {}", folder.string()));
 }
 
-/// |folder| within |parent|, never through a link. -1: there is none. Without |checked| whoever it belongs to.
-int open_folder(int parent, const fs::path& folder, bool make, bool checked) {
+/// |folder| within |parent|, never through a link. -1: there is none.
+int open_folder(int parent, const fs::path& folder, bool make) {
   const std::string name = folder.filename();
   const bool made = make && mkdirat(parent, name.c_str(), 0700) == 0;
   if (make && !made && errno != EEXIST) refuse(folder, std::strerror(errno), "make room for it");
@@ -51,7 +51,7 @@ int open_folder(int parent, const fs::path& folder, bool make, bool checked) {
     refuse(folder, "it is a link, or no folder", "move it away");
   if (descriptor < 0) refuse(folder, std::strerror(errno), "look at it");
   try {
-    if (checked) check_owner(descriptor, folder);
+    check_owner(descriptor, folder);
   } catch (...) {
     close(descriptor);
     throw;
@@ -72,7 +72,7 @@ RunFolder::~RunFolder() {
   if (descriptor_ >= 0) close(descriptor_);
 }
 
-int RunFolder::open(bool make, bool checked) const {
+int RunFolder::open(bool make) const {
   const fs::path folder(path_), runs = folder.parent_path();
   std::error_code ignored;  // what can not be made is told below
   if (make) fs::create_directories(runs.parent_path(), ignored);
@@ -81,8 +81,8 @@ int RunFolder::open(bool make, bool checked) const {
   if (base < 0) refuse(folder, std::strerror(errno), "look at it");
   int inside = -1, descriptor = -1;
   try {
-    inside = open_folder(base, runs, make, checked);
-    if (inside >= 0) descriptor = open_folder(inside, folder, make, checked);
+    inside = open_folder(base, runs, make);
+    if (inside >= 0) descriptor = open_folder(inside, folder, make);
   } catch (...) {
     close(base);
     if (inside >= 0) close(inside);
@@ -94,18 +94,12 @@ int RunFolder::open(bool make, bool checked) const {
 }
 
 void RunFolder::check() const {
-  if (const int descriptor = open(false, true); descriptor >= 0) close(descriptor);
+  if (const int descriptor = open(false); descriptor >= 0) close(descriptor);
 }
 
 void RunFolder::make() {
   std::lock_guard lock(opening);
-  if (descriptor_ < 0) descriptor_ = open(true, true);
-}
-
-bool RunFolder::look() {
-  std::lock_guard lock(opening);
-  if (descriptor_ < 0) descriptor_ = open(false, false);
-  return descriptor_ >= 0;
+  if (descriptor_ < 0) descriptor_ = open(true);
 }
 
 int RunFolder::create(const std::string& name) const {

@@ -24,8 +24,6 @@ class RunFolder {
   void check() const;
   /// Opens it; made, 0700, when it is not there. Throws as check(). Costs nothing when it is open.
   void make();
-  /// Opens the folder of anybody to look into it. False: there is none.
-  bool look();
 
   // REQUIRES: it is open. All return a descriptor, or -1 with errno.
   /// A new file of mode 0600 for writing, in place of what has its name.
@@ -40,7 +38,7 @@ class RunFolder {
   void remove_all(const std::string& prefix) const;
 
  private:
-  int open(bool make, bool checked) const;
+  int open(bool make) const;
 
   const std::string path_;
   int descriptor_ = -1;

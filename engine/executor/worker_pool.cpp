@@ -27,7 +27,6 @@ class WorkerPool : public Executor {
   }
 
   void begin(Task task) override {
-    ++in_flight_;
     if (std::holds_alternative<Process>(*task.work)) prepare_line();
     if (std::holds_alternative<Process>(*task.work) && !shared_.places.admit(task)) return;
     workers_[next_++ % workers_.size()]->post(std::move(task));
@@ -66,7 +65,6 @@ class WorkerPool : public Executor {
     reap_orphans();
     for (std::size_t i = before; i < happened.size(); ++i) {
       const auto* ended = std::get_if<TaskEnded>(&happened[i].fact);
-      if (ended || std::holds_alternative<TaskWithdrawn>(happened[i].fact)) --in_flight_;
       if (ended && !ended->result.ok()) failed_.push_back(ended->path);
     }
   }
@@ -91,7 +89,6 @@ class WorkerPool : public Executor {
 
   void wake() override { shared_.wake(); }
   std::size_t ahead() const override { return failed_.empty() ? shared_.places.waiting() : 0; }
-  std::size_t in_flight() const override { return in_flight_; }
 
  private:
   /// What waits in line stands in the run's folder.
@@ -112,7 +109,6 @@ class WorkerPool : public Executor {
   PoolShared shared_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::size_t next_ = 0;
-  std::size_t in_flight_ = 0;
   std::vector<std::string> failed_;  ///< told to the run, which may not have acted upon it yet
 };
 

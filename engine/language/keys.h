@@ -37,7 +37,6 @@ struct Key {
   const char* type;   ///< in words that language_schema.cpp knows: `duration`, `map`, `rerun, ask or fail`, ...
   const char* usual;  ///< its default, for people
   const char* doc;
-  bool later = false;  ///< belongs to a coming version: refused with a clear word
 };
 
 /// Keys of a step. Kinds first: each is a key, too.

@@ -67,15 +67,15 @@ Json words(std::string_view type) {
   return {{"enum", std::move(all)}};
 }
 
-/// Every kind that can be used, in the order of the table.
+/// Every kind, in the order of the table.
 std::vector<std::string> kinds() {
   std::vector<std::string> names;
   for (const Key& key : step_keys())
-    if (kind_bit(key.name) && !key.later) names.push_back(key.name);
+    if (kind_bit(key.name)) names.push_back(key.name);
   return names;
 }
 
-/// A step may not be called like any of these, those of later versions included.
+/// A step may not be called like any of these, words kept for later versions included.
 std::vector<std::string> kind_words() {
   std::vector<std::string> names{"on_failure", "finally"};
   for (const Key& key : step_keys())
@@ -230,7 +230,7 @@ Json defaults() {
     std::uint32_t of = name == "all" ? static_cast<std::uint32_t>(kEvery) : kind_bit(name);
     Json options = Json::object();
     for (const Key& key : step_keys())
-      if (!key.later && (key.kinds & of) && may_have_default(key))
+      if ((key.kinds & of) && may_have_default(key))
         options[key.name] = (ref)(fmt::format("step/properties/{}", key.name));
     properties[name] = closed(std::move(options));
   }
@@ -274,7 +274,7 @@ Json keywords(bool input) {
 Json own_keys(std::uint32_t kind) {
   Json names = Json::array();
   for (const Key& key : step_keys())
-    if (!key.later && (key.kinds & kind) && key.kinds != kEvery) names.push_back(key.name);
+    if ((key.kinds & kind) && key.kinds != kEvery) names.push_back(key.name);
   return names;
 }
 
@@ -282,15 +282,14 @@ Json own_keys(std::uint32_t kind) {
 Json keys_of_any_step() {
   Json names = Json::array();
   for (const Key& key : step_keys())
-    if (!key.later && key.kinds == kEvery) names.push_back(key.name);
+    if (key.kinds == kEvery) names.push_back(key.name);
   return any_of({{{"enum", std::move(names)}}, {{"pattern", "^x-"}}});
 }
 
 /// All keys that a step can have; which go together depends on its kind.
 Json step() {
   Json properties = Json::object(), one_kind = Json::array(), by_kind = Json::array();
-  for (const Key& key : step_keys())
-    if (!key.later) properties[key.name] = of_key(key);
+  for (const Key& key : step_keys()) properties[key.name] = of_key(key);
   for (const std::string& kind : kinds()) {
     one_kind.push_back(required(kind));
     by_kind.push_back({{"if", required(kind)},
@@ -354,7 +353,6 @@ Json definitions() {
 Json language_schema() {
   Json properties = Json::object();
   for (const Key& key : top_keys()) {
-    if (key.later) continue;
     properties[key.name] = of_key(key);
     if (std::string_view(key.name) == "defaults") properties[key.name] = defaults();
   }

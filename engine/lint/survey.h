@@ -51,7 +51,6 @@ class Survey {
   std::vector<int> owner;  ///< of each mention: the innermost step that says it; -1: said outside of all steps
 
   const Spot& spot_of(const Step& step) const { return spots[static_cast<std::size_t>(index_.at(&step))]; }
-  int index_of(const Step& step) const { return index_.at(&step); }
   /// The step's own, else that of `defaults`; null when neither says it.
   const Member* option(const Spot& spot, std::string_view name) const;
   /// Which step `$steps.NAME` means, said by the step |from| or, for -1, at the top; null when it is none of a file

@@ -158,10 +158,7 @@ void Reading::check_keys(const Node& node, const std::string& kind, bool in_list
     if (member.key.rfind("x-", 0) == 0) continue;
     const Key* key = find_key(member.key);
     std::string advice = advice_for(member.key, bit);
-    if (key && key->later && (key->kinds & bit)) {
-      error("E109", member.at, member.key.size(),
-            fmt::format("`{}` is not available in this version of flowrun", member.key));
-    } else if (key && !(key->kinds & bit)) {
+    if (key && !(key->kinds & bit)) {
       error("E104", member.at, member.key.size(),
             fmt::format("`{}` is an option of {}, not of {}", member.key, kind_names(key->kinds), kind), advice);
     } else if (key && member.key == "id" && !in_list) {
@@ -171,7 +168,7 @@ void Reading::check_keys(const Node& node, const std::string& kind, bool in_list
     } else if (!key) {
       std::vector<std::string> names;
       for (const Key& one : step_keys())
-        if ((one.kinds & bit) && !one.later) names.push_back(one.name);
+        if (one.kinds & bit) names.push_back(one.name);
       std::string near = nearest(member.key, names);
       if (advice.empty() && !near.empty()) advice = "did you mean `" + near + "`?";
       if (advice.empty() && find_top_key(member.key)) advice = "it is a key of the file: it stands beside `steps`";

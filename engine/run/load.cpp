@@ -166,11 +166,7 @@ class Loader {
   void keys() {
     for (const Member& member : root_.members) {
       if (member.key.rfind("x-", 0) == 0) continue;
-      const Key* key = find_top_key(member.key);
-      if (key && key->later) {
-        reading_.error("E109", member.at, member.key.size(),
-                       fmt::format("`{}` is not available in this version of flowrun", member.key));
-      } else if (!key) {
+      if (!find_top_key(member.key)) {
         std::vector<std::string> names;
         for (const Key& known : top_keys()) names.push_back(known.name);
         std::string near = nearest(member.key, names);
@@ -397,10 +393,7 @@ class Loader {
       for (const Member& member : group.value.members) {
         if (member.key.rfind("x-", 0) == 0) continue;
         const Key* key = find_key(member.key);
-        if (key && key->later) {
-          reading_.error("E109", member.at, member.key.size(),
-                         fmt::format("`{}` is not available in this version of flowrun", member.key));
-        } else if (!key || !may_have_default(*key) || !(key->kinds & kinds)) {
+        if (!key || !may_have_default(*key) || !(key->kinds & kinds)) {
           std::vector<std::string> names;
           for (const Key& one : step_keys())
             if ((one.kinds & kinds) && may_have_default(one)) names.push_back(one.name);

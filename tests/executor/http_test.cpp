@@ -570,7 +570,6 @@ TEST_CASE("a transfer can be stopped, and the others of its host go on") {
   pool.executor().begin(get(server.url("/slow"), "slow"));
   pool.executor().stop_all(Duration{0});
   CHECK(pool.ended(1).at("slow").failure->type == "cancelled");
-  CHECK(pool.executor().in_flight() == 0);
   over = true;
 }
 
@@ -658,7 +657,6 @@ TEST_CASE("two thousand calls end, 64 in flight, each with its own answer") {
     for (std::size_t i = 0; i < one.size() && begun < 2000; ++i) begin();
   }
   CHECK(right == 2000);
-  CHECK(pool.executor().in_flight() == 0);
 }
 
 TEST_CASE("a process that starts while connections are open sees none of them") {

@@ -46,7 +46,6 @@ TEST_CASE("a process gives its standard output, without the last line break") {
   CHECK(result.value.json() == "two\nlines\n");
   CHECK(result.code == 0);
   CHECK(result.sent);
-  CHECK(pool.executor().in_flight() == 0);
 }
 
 TEST_CASE("a failing process tells its code, the end of its standard error, and what it had captured") {
@@ -435,7 +434,6 @@ TEST_CASE("stopping everything ends what runs and what waits, and each says so")
     CHECK(result.failure->type == "cancelled");
   }
   CHECK(std::count_if(results.begin(), results.end(), [](const auto& one) { return !one.second.sent; }) == 4);
-  CHECK(pool.executor().in_flight() == 0);
 }
 
 TEST_CASE("stopping what is not there does nothing") {
@@ -462,7 +460,6 @@ TEST_CASE("a thousand processes end, each with its own output, and no descriptor
   pool.run(exec({"echo", "the log is open from here on"}));
   std::size_t before = open_descriptors();
   for (int i = 0; i < 1000; ++i) pool.executor().begin(exec({"echo", std::to_string(i)}, "s" + std::to_string(i)));
-  CHECK(pool.executor().in_flight() == 1000);
   auto results = pool.ended(1000);
   int right = 0;
   for (int i = 0; i < 1000; ++i) right += results.at("s" + std::to_string(i)).value.json() == std::to_string(i);
