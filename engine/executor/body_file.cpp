@@ -15,20 +15,20 @@ BodyFile::~BodyFile() {
     ::close(descriptor_);
     folder_->remove(name_);
   }
-  if (digest_) web().EVP_MD_CTX_free(static_cast<EVP_MD_CTX*>(digest_));
+  if (digest_) libcrypto().EVP_MD_CTX_free(static_cast<EVP_MD_CTX*>(digest_));
 }
 
 bool BodyFile::open(const RunFolder& folder, const std::string& name) {
   folder_ = &folder;
   name_ = name;
   descriptor_ = folder.create(name);
-  digest_ = web().EVP_MD_CTX_new();
+  digest_ = libcrypto().EVP_MD_CTX_new();
   return descriptor_ >= 0 &&
-         web().EVP_DigestInit_ex(static_cast<EVP_MD_CTX*>(digest_), web().EVP_sha256(), nullptr) == 1;
+         libcrypto().EVP_DigestInit_ex(static_cast<EVP_MD_CTX*>(digest_), libcrypto().EVP_sha256(), nullptr) == 1;
 }
 
 bool BodyFile::write(const char* bytes, std::size_t count) {
-  web().EVP_DigestUpdate(static_cast<EVP_MD_CTX*>(digest_), bytes, count);
+  libcrypto().EVP_DigestUpdate(static_cast<EVP_MD_CTX*>(digest_), bytes, count);
   size_ += count;
   while (count > 0) {
     ssize_t written = ::write(descriptor_, bytes, count);
@@ -43,7 +43,7 @@ bool BodyFile::write(const char* bytes, std::size_t count) {
 std::string BodyFile::close() {
   unsigned char sum[EVP_MAX_MD_SIZE];
   unsigned int length = 0;
-  web().EVP_DigestFinal_ex(static_cast<EVP_MD_CTX*>(digest_), sum, &length);
+  libcrypto().EVP_DigestFinal_ex(static_cast<EVP_MD_CTX*>(digest_), sum, &length);
   // What the journal will call complete has to be on the disk.
   if (fdatasync(descriptor_) != 0) return "";
   ::close(descriptor_);

@@ -129,8 +129,8 @@ void Children::begin(Task task) {
     worker_.shared().make_run_dir();
     worker_.shared().secrets().fill(child->task);
     request.argv = arguments_of(folder, child->task, process, child->script_file);
-    request.env =
-        worker_.shared().surroundings.of(child->task, process, folder.path() + "/" + child->output_file, own_variables);
+    request.env = worker_.shared().base_environment.of(child->task, process, folder.path() + "/" + child->output_file,
+                                                       own_variables);
   } catch (const std::exception& error) {
     trouble = error.what();
   }
@@ -155,7 +155,7 @@ void Children::begin(Task task) {
     for (int end : {in[1], out[0], err[0]})
       if (end >= 0) close(end);
     if (!child->script_file.empty()) folder.remove(child->script_file);
-    worker_.shared().places.withhold(child->task.path, process.shares_cpus);
+    worker_.shared().slots.withhold(child->task.path, process.shares_cpus);
     failed_to_begin(child->task, std::move(trouble));
     return;
   }
@@ -388,7 +388,7 @@ void Children::finish(Child& child) {
   if (well) worker_.place_freed(process.shares_cpus);
   Result result = result_of(*over);
   if (!well && result.ok()) worker_.place_freed(process.shares_cpus);
-  if (!well && !result.ok()) worker_.shared().places.withhold(over->task.path, process.shares_cpus);
+  if (!well && !result.ok()) worker_.shared().slots.withhold(over->task.path, process.shares_cpus);
   if (!over->script_file.empty()) worker_.shared().folder.remove(over->script_file);
   worker_.shared().tell_ended(over->task, std::move(result));
 }

@@ -97,7 +97,7 @@ std::string output_name(const ExecutorOptions& options, std::uint64_t number) {
   return fmt::format("{}{}-{}", kOutputName, options.token.substr(0, 8), number);
 }
 
-Surroundings::Surroundings(const ExecutorOptions& options)
+BaseEnvironment::BaseEnvironment(const ExecutorOptions& options)
     : of_run_{assignment("FLOWRUN_RUN_ID", options.run_id), assignment("FLOWRUN_RUN_TOKEN", options.token),
               assignment("FLOWRUN_RUN_DIR", options.run_dir)} {
   for (char** variable = environ; *variable; ++variable) {
@@ -108,8 +108,8 @@ Surroundings::Surroundings(const ExecutorOptions& options)
   if (std::string outer = outer_marks_of_ours(); !outer.empty()) of_run_.push_back(assignment(kOuterMarks, outer));
 }
 
-std::vector<const char*> Surroundings::of(const Task& task, const Process& process, const std::string& output,
-                                          std::vector<std::string>& own) const {
+std::vector<const char*> BaseEnvironment::of(const Task& task, const Process& process, const std::string& output,
+                                             std::vector<std::string>& own) const {
   std::vector<const char*> env;
   env.reserve(inherited_.size() + process.env.size() + std::size(kGiven));
   if (process.inherit != Process::Inherit::None)

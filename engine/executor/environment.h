@@ -25,9 +25,9 @@ constexpr const char* kOutputName = ".flowrun-output-";
 std::string output_name(const ExecutorOptions& options, std::uint64_t number);
 
 /// What the environments of all processes have in common, made once. Read only from then on, by any thread.
-class Surroundings {
+class BaseEnvironment {
  public:
-  explicit Surroundings(const ExecutorOptions& options);
+  explicit BaseEnvironment(const ExecutorOptions& options);
 
   /// NAME=VALUE of everything: inherited, the workflow's, and FLOWRUN_*, of which FLOWRUN_OUTPUT is |output|. Throws
   /// std::runtime_error for what can not be a variable. Most are lent by this object, the others by |own|, which is

@@ -16,16 +16,16 @@ class Secrets;
 class Executor {
  public:
   virtual ~Executor() = default;
-  /// Begins |task| as soon as there is a place for it; never blocks. Its TaskEnded comes from wait(), always, but for
-  /// what is withdrawn.
+  /// Begins |task| as soon as a slot is free for it; never blocks. wait() returns its TaskEnded, always, unless the
+  /// task is withdrawn.
   virtual void begin(Task task) = 0;
-  /// Holds a place for the strict step |path|; TaskReserved comes from wait(). begin() with `strict` uses it up,
-  /// stop() of the same path gives it back.
+  /// Holds a slot for the strict step |path|; wait() returns TaskReserved. begin() with `strict` uses the slot up,
+  /// stop() of the same path frees it.
   virtual void reserve(const std::string& path, bool process, bool shares_cpus) = 0;
   /// Ends an attempt: transfer aborted; process group TERM, its kill_grace, KILL. Its TaskEnded still comes (type
   /// `cancelled`). Unknown or ended attempts: no effect.
   virtual void stop(const std::string& path, int attempt) = 0;
-  /// The tasks at |path| and below it that wait for a place are not begun; TaskWithdrawn comes for each.
+  /// The tasks at |path| and below it that wait for a slot are not begun; wait() returns TaskWithdrawn for each.
   virtual void withdraw(const std::string& path) = 0;
   /// Stops everything: not begun tasks end at once, processes get TERM and after their kill_grace, or |most| when that
   /// is less, KILL. Each answers TaskEnded of type `cancelled`. Once more: only less patience is news.
@@ -33,8 +33,8 @@ class Executor {
   /// Blocks until something has happened, wake() was called or |timeout| is over; appends what happened, in order of
   /// arrival. `at` of the events is not filled: the run stamps them.
   virtual void wait(std::vector<Event>& happened, Duration timeout) = 0;
-  /// What wait() has brought has been acted upon. Only then the place of a process that failed is given on: who waits
-  /// for it may have been withdrawn.
+  /// Call when everything the last wait() returned has been processed. A failed process keeps its slot until then,
+  /// because the run may withdraw the task that is next in line.
   virtual void acted() = 0;
   /// How long flowrun itself did not run, all together: it was stopped, or the machine slept. To be asked a few times a
   /// second. Limits of attempts do not count that time.
@@ -44,15 +44,14 @@ class Executor {
   virtual void catch_up() = 0;
   /// Makes wait() return soon. Safe in a signal handler and from any thread.
   virtual void wake() = 0;
-  /// Tasks given that wait for a place: what ends is followed by one of them at once. 0 while a place waits for
-  /// acted().
+  /// How many tasks wait for a slot: what ends is followed by one of them at once. 0 while a slot waits for acted().
   virtual std::size_t ahead() const = 0;
 };
 
 struct ExecutorOptions {
   int workers = 0;  ///< threads; 0: one a core, at most 4
   int jobs = 0;     ///< processes at once; 0: see Process::shares_cpus
-  int cpus = 1;     ///< places for processes that share the CPUs
+  int cpus = 1;     ///< slots for processes that share the CPUs
   std::string run_id, token;
   std::string run_dir;               ///< made when first needed
   const Secrets* secrets = nullptr;  ///< outlives the executor; null: none

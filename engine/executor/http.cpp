@@ -24,11 +24,11 @@ Http::Http(Worker& worker) : worker_(worker), sockets_(worker.epoll()) {}
 
 Http::~Http() {
   for (auto& [easy, transfer] : running_) {
-    web().curl_multi_remove_handle(lane_of(*transfer).multi, easy);
-    web().curl_easy_cleanup(easy);
+    libcurl().curl_multi_remove_handle(lane_of(*transfer).multi, easy);
+    libcurl().curl_easy_cleanup(easy);
   }
-  for (void* easy : idle_) web().curl_easy_cleanup(easy);
-  for (auto& lane : lanes_) web().curl_multi_cleanup(lane->multi);
+  for (void* easy : idle_) libcurl().curl_easy_cleanup(easy);
+  for (auto& lane : lanes_) libcurl().curl_multi_cleanup(lane->multi);
 }
 
 Http::Lane& Http::lane_of(const Transfer& transfer) { return *lanes_[transfer.lane]; }
@@ -36,9 +36,9 @@ Http::Lane& Http::lane_of(const Transfer& transfer) { return *lanes_[transfer.la
 Http::Lane& Http::lane_with_room() {
   for (auto& lane : lanes_)
     if (lane->transfers < kLaneWidth) return *lane;
-  auto lane = std::make_unique<Lane>(Lane{*this, lanes_.size(), web().curl_multi_init(), 0, {}, {}});
+  auto lane = std::make_unique<Lane>(Lane{*this, lanes_.size(), libcurl().curl_multi_init(), 0, {}, {}});
   if (!lane->multi) throw Error(Problem::Internal, "libcurl can not start");
-  auto set = [&lane](CURLMoption option, auto value) { web().curl_multi_setopt(lane->multi, option, value); };
+  auto set = [&lane](CURLMoption option, auto value) { libcurl().curl_multi_setopt(lane->multi, option, value); };
   set(
       CURLMOPT_SOCKETFUNCTION, +[](CURL*, curl_socket_t socket, int what, void* self, void*) {
         return on_socket(*static_cast<Lane*>(self), socket, what);
@@ -136,7 +136,7 @@ void Http::start(std::unique_ptr<Transfer> transfer) {
   void* multi = lane_of(*transfer).multi;
   CURL* easy = transfer->easy;
   running_[easy] = std::move(transfer);
-  web().curl_multi_add_handle(multi, easy);
+  libcurl().curl_multi_add_handle(multi, easy);
 }
 
 void Http::leave(const Transfer& transfer) {
@@ -165,7 +165,7 @@ void Http::ready(std::uint64_t id, std::uint32_t events) {
   if (events & EPOLLOUT) mask |= CURL_CSELECT_OUT;
   if (events & (EPOLLERR | EPOLLHUP)) mask |= CURL_CSELECT_ERR;
   int running = 0;
-  web().curl_multi_socket_action(lanes_[id >> 32]->multi, socket, mask, &running);
+  libcurl().curl_multi_socket_action(lanes_[id >> 32]->multi, socket, mask, &running);
 }
 
 void Http::due() {
@@ -174,7 +174,7 @@ void Http::due() {
     if (!lanes_[i]->due || *lanes_[i]->due > now) continue;
     on_timer(*lanes_[i], -1);
     int running = 0;
-    web().curl_multi_socket_action(lanes_[i]->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    libcurl().curl_multi_socket_action(lanes_[i]->multi, CURL_SOCKET_TIMEOUT, 0, &running);
   }
 }
 
@@ -182,7 +182,7 @@ void Http::settle() {
   for (;;) {
     int left = 0;
     for (const auto& lane : lanes_)
-      while (CURLMsg* message = web().curl_multi_info_read(lane->multi, &left))
+      while (CURLMsg* message = libcurl().curl_multi_info_read(lane->multi, &left))
         if (message->msg == CURLMSG_DONE) finish(message->easy_handle, message->data.result);
     std::erase_if(first_, [this](const Transfer* first) {
       const bool located = first->located || first->sent;
@@ -207,10 +207,10 @@ bool Http::follow(Transfer& transfer, int code) {
   if (!transfer.complete(static_cast<CURLcode>(code)) || !transfer.redirected()) return false;
   CURL* easy = transfer.easy;
   void* multi = lane_of(transfer).multi;
-  web().curl_multi_remove_handle(multi, easy);
+  libcurl().curl_multi_remove_handle(multi, easy);
   if (!transfer.prepare_redirect().empty()) return false;
   transfer.lost = worker_.shared().clock.lost();
-  web().curl_multi_add_handle(multi, easy);
+  libcurl().curl_multi_add_handle(multi, easy);
   return true;
 }
 
@@ -222,9 +222,9 @@ bool Http::connect_again(Transfer& transfer, int code) {
   if (std::exchange(transfer.lost, lost) == lost) return false;
   CURL* easy = transfer.easy;
   void* multi = lane_of(transfer).multi;
-  web().curl_multi_remove_handle(multi, easy);
+  libcurl().curl_multi_remove_handle(multi, easy);
   transfer.trouble[0] = 0;
-  web().curl_multi_add_handle(multi, easy);
+  libcurl().curl_multi_add_handle(multi, easy);
   return true;
 }
 
@@ -248,7 +248,7 @@ void Http::finish(void* easy, int code) {
   std::unique_ptr<Transfer> transfer = std::move(found->second);
   running_.erase(found);
   Result result = transfer->result(static_cast<CURLcode>(code), worker_.now());
-  web().curl_multi_remove_handle(lane_of(*transfer).multi, easy);
+  libcurl().curl_multi_remove_handle(lane_of(*transfer).multi, easy);
   if (CURL* idle = transfer->give_handle_back(code == CURLE_OK && idle_.size() < kMostIdle)) idle_.push_back(idle);
   leave(*transfer);
   // First what is left of it, such as an incomplete file, then the word that it is over.
@@ -283,8 +283,8 @@ void Http::give_up(Transfer& transfer, Result result) {
   Lane& lane = lane_of(transfer);
   if (transfer.easy) {
     CURL* easy = transfer.easy;
-    web().curl_multi_remove_handle(lane.multi, easy);
-    web().curl_easy_cleanup(easy);  // first, as its options point into the transfer
+    libcurl().curl_multi_remove_handle(lane.multi, easy);
+    libcurl().curl_easy_cleanup(easy);  // first, as its options point into the transfer
     running_.erase(easy);
   } else {
     std::erase_if(lane.hosts[transfer.host].waiting, [&](const auto& waiting) { return waiting.get() == &transfer; });

@@ -1,5 +1,5 @@
-// libcurl, libcrypto and zlib, loaded when the first request needs them: they and what they need in turn take 5 ms,
-// which a workflow without HTTP need not pay. Knows only what they are called.
+// libcurl, libcrypto and zlib, loaded when the first request needs them: with what they need in turn they take 5 ms,
+// which a workflow without HTTP need not pay. Knows only the names of their functions.
 #pragma once
 
 #include <curl/curl.h>
@@ -8,39 +8,56 @@
 
 namespace flowrun {
 
-/// Their functions, as their manuals describe them.
-struct Web {
-  decltype(&::curl_easy_cleanup) curl_easy_cleanup;
-  decltype(&::curl_easy_getinfo) curl_easy_getinfo;
-  decltype(&::curl_easy_header) curl_easy_header;
-  decltype(&::curl_easy_init) curl_easy_init;
-  decltype(&::curl_easy_nextheader) curl_easy_nextheader;
-  decltype(&::curl_easy_setopt) curl_easy_setopt;
-  decltype(&::curl_easy_strerror) curl_easy_strerror;
-  decltype(&::curl_global_init) curl_global_init;
-  decltype(&::curl_multi_add_handle) curl_multi_add_handle;
-  decltype(&::curl_multi_cleanup) curl_multi_cleanup;
-  decltype(&::curl_multi_info_read) curl_multi_info_read;
-  decltype(&::curl_multi_init) curl_multi_init;
-  decltype(&::curl_multi_remove_handle) curl_multi_remove_handle;
-  decltype(&::curl_multi_setopt) curl_multi_setopt;
-  decltype(&::curl_multi_socket_action) curl_multi_socket_action;
-  decltype(&::curl_slist_append) curl_slist_append;
-  decltype(&::curl_slist_free_all) curl_slist_free_all;
-  decltype(&::EVP_DigestFinal_ex) EVP_DigestFinal_ex;
-  decltype(&::EVP_DigestInit_ex) EVP_DigestInit_ex;
-  decltype(&::EVP_DigestUpdate) EVP_DigestUpdate;
-  decltype(&::EVP_MD_CTX_free) EVP_MD_CTX_free;
-  decltype(&::EVP_MD_CTX_new) EVP_MD_CTX_new;
-  decltype(&::EVP_sha256) EVP_sha256;
-  decltype(&::PKCS5_PBKDF2_HMAC) PKCS5_PBKDF2_HMAC;
-  decltype(&::inflate) inflate;
-  decltype(&::inflateEnd) inflateEnd;
-  decltype(&::inflateInit2_) inflateInit2_;
-  decltype(&::inflateReset) inflateReset;
-};
+// The functions in use, each named here only. To use another one, add its name.
+#define FLOWRUN_LIBCURL_FUNCTIONS(EACH) \
+  EACH(curl_easy_cleanup)               \
+  EACH(curl_easy_getinfo)               \
+  EACH(curl_easy_header)                \
+  EACH(curl_easy_init)                  \
+  EACH(curl_easy_nextheader)            \
+  EACH(curl_easy_setopt)                \
+  EACH(curl_easy_strerror)              \
+  EACH(curl_global_init)                \
+  EACH(curl_multi_add_handle)           \
+  EACH(curl_multi_cleanup)              \
+  EACH(curl_multi_info_read)            \
+  EACH(curl_multi_init)                 \
+  EACH(curl_multi_remove_handle)        \
+  EACH(curl_multi_setopt)               \
+  EACH(curl_multi_socket_action)        \
+  EACH(curl_slist_append)               \
+  EACH(curl_slist_free_all)
+#define FLOWRUN_LIBCRYPTO_FUNCTIONS(EACH) \
+  EACH(EVP_DigestFinal_ex)                \
+  EACH(EVP_DigestInit_ex)                 \
+  EACH(EVP_DigestUpdate)                  \
+  EACH(EVP_MD_CTX_free)                   \
+  EACH(EVP_MD_CTX_new)                    \
+  EACH(EVP_sha256)                        \
+  EACH(PKCS5_PBKDF2_HMAC)
+#define FLOWRUN_ZLIB_FUNCTIONS(EACH) \
+  EACH(inflate)                      \
+  EACH(inflateEnd)                   \
+  EACH(inflateInit2_)                \
+  EACH(inflateReset)
 
-/// Loads them at the first call, from any thread. Throws Error(Internal) where they are not installed or too old.
-const Web& web();
+#define FLOWRUN_MEMBER(name) decltype(&::name) name;
+/// The libraries' functions, as their manuals describe them.
+struct Libcurl {
+  FLOWRUN_LIBCURL_FUNCTIONS(FLOWRUN_MEMBER)
+};
+struct Libcrypto {
+  FLOWRUN_LIBCRYPTO_FUNCTIONS(FLOWRUN_MEMBER)
+};
+struct Zlib {
+  FLOWRUN_ZLIB_FUNCTIONS(FLOWRUN_MEMBER)
+};
+#undef FLOWRUN_MEMBER
+
+/// Each loads its library at the first call, from any thread, and throws Error(Internal) where the library is not
+/// installed or too old.
+const Libcurl& libcurl();
+const Libcrypto& libcrypto();
+const Zlib& zlib();
 
 }  // namespace flowrun

@@ -1,5 +1,5 @@
-// Which attempts wait in line for a place, where the next drive finds it after kill -9: a started step that still
-// waited has not begun, and nobody else can know that. Costs no system call a step. Knows neither places nor journal.
+// Which attempts wait in line for a slot, where the next drive finds it after kill -9: a started step that still
+// waited has not begun, and nobody else can know that. Costs no system call a step. Knows neither slots nor journal.
 #pragma once
 
 #include <cstdint>

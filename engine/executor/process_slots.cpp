@@ -6,28 +6,28 @@
 
 namespace flowrun {
 
-bool Places::free_for(bool shared) const {
+bool ProcessSlots::free_for(bool shared) const {
   if (jobs_ > 0) return running_ < jobs_;
   return !shared || running_ < cpus_;
 }
 
-void Places::take(bool shared) {
+void ProcessSlots::take(bool shared) {
   if (jobs_ > 0 || shared) ++running_;
 }
 
-void Places::line_up(Waiting waiting) {
-  std::optional<std::size_t> slot;
+void ProcessSlots::line_up(Waiting waiting) {
+  std::optional<std::size_t> number;
   if (const auto* task = std::get_if<Task>(&waiting); task && line_file_)
-    slot = line_file_->add(task->path, task->attempt);
-  line_.push_back({std::move(waiting), slot});
+    number = line_file_->add(task->path, task->attempt);
+  line_.push_back({std::move(waiting), number});
 }
 
-Places::Waiting Places::leave_line(InLine& one) {
-  if (one.slot) line_file_->remove(*one.slot);
+ProcessSlots::Waiting ProcessSlots::leave_line(InLine& one) {
+  if (one.number) line_file_->remove(*one.number);
   return std::move(one.who);
 }
 
-bool Places::admit(Task& task) {
+bool ProcessSlots::admit(Task& task) {
   bool shared = std::get<Process>(*task.work).shares_cpus;
   std::lock_guard lock(mutex_);
   if (task.strict && (held_.erase(task.path) > 0 || held_shared_.erase(task.path) > 0)) return true;
@@ -40,7 +40,7 @@ bool Places::admit(Task& task) {
   return false;
 }
 
-bool Places::reserve(Reservation reservation) {
+bool ProcessSlots::reserve(Reservation reservation) {
   std::lock_guard lock(mutex_);
   bool must_queue = (jobs_ > 0 || reservation.shares_cpus) && !line_.empty();
   if (!must_queue && free_for(reservation.shares_cpus)) {
@@ -52,17 +52,17 @@ bool Places::reserve(Reservation reservation) {
   return false;
 }
 
-void Places::leave(bool shared) {
+void ProcessSlots::leave(bool shared) {
   std::lock_guard lock(mutex_);
   if (jobs_ > 0 || shared) --running_;
 }
 
-void Places::withhold(const std::string& path, bool shared) {
+void ProcessSlots::withhold(const std::string& path, bool shared) {
   std::lock_guard lock(mutex_);
   withheld_.emplace(path, shared);
 }
 
-bool Places::give_on(const std::string& path) {
+bool ProcessSlots::give_on(const std::string& path) {
   std::lock_guard lock(mutex_);
   const auto withheld = withheld_.find(path);
   if (withheld == withheld_.end()) return false;
@@ -71,7 +71,7 @@ bool Places::give_on(const std::string& path) {
   return true;
 }
 
-std::optional<Places::Waiting> Places::next() {
+std::optional<ProcessSlots::Waiting> ProcessSlots::next() {
   std::lock_guard lock(mutex_);
   if (line_.empty()) return std::nullopt;
   const Waiting& head = line_.front().who;
@@ -86,7 +86,7 @@ std::optional<Places::Waiting> Places::next() {
   return first;
 }
 
-std::optional<Task> Places::withdraw(const std::string& path, int attempt, bool& freed) {
+std::optional<Task> ProcessSlots::withdraw(const std::string& path, int attempt, bool& freed) {
   freed = false;
   std::lock_guard lock(mutex_);
   if (held_.erase(path) > 0) {
@@ -113,7 +113,7 @@ std::optional<Task> Places::withdraw(const std::string& path, int attempt, bool&
   return std::nullopt;
 }
 
-std::vector<Task> Places::withdraw_below(const std::string& path) {
+std::vector<Task> ProcessSlots::withdraw_below(const std::string& path) {
   std::lock_guard lock(mutex_);
   std::vector<Task> tasks;
   std::erase_if(line_, [&](InLine& waiting) {

@@ -1,5 +1,5 @@
-// Places for processes, and the line of those that wait for one. Shared by the run thread and the workers, behind one
-// lock.
+// The slots that processes run in, and the line of tasks and reservations that wait for a slot. Knows nothing of how a
+// process is started. The run thread and the workers share it; one lock guards it.
 #pragma once
 
 #include <cstddef>
@@ -18,11 +18,11 @@
 
 namespace flowrun {
 
-class Places {
+class ProcessSlots {
  public:
   /// |jobs| > 0: at most so many processes. Else only those that share the CPUs are counted, at most |cpus|.
-  /// Who waits is in |line|, too; null: nobody wants to know it after a crash.
-  Places(int jobs, int cpus, std::unique_ptr<LineFile> line = nullptr)
+  /// |line| holds the waiting tasks as well, for who reads it after a crash; null: nobody does.
+  ProcessSlots(int jobs, int cpus, std::unique_ptr<LineFile> line = nullptr)
       : jobs_(jobs), cpus_(cpus), line_file_(std::move(line)) {}
 
   struct Reservation {
@@ -31,23 +31,24 @@ class Places {
   };
   using Waiting = std::variant<Task, Reservation>;
 
-  /// True: the process of |task| may begin now. Else it has taken |task| into the line.
+  /// True: the process of |task| has a slot and may begin. Else |task| was moved into the line.
   bool admit(Task& task);
-  /// True: a place is held. Else it waits in line.
+  /// True: a slot is held for |reservation|. Else it waits in line.
   bool reserve(Reservation reservation);
-  /// A process that |shared| the CPUs, or not, has exited. next() says who has the place now.
+  /// Frees the slot of a process that has exited; |shared|: it shared the CPUs. Call next() to fill the slot.
   void leave(bool shared);
+  /// Gives a free slot to the first in line, who leaves the line. Nothing: no slot is free, or nobody waits.
   std::optional<Waiting> next();
-  /// The process of |path| has failed: its place is nobody's until give_on().
+  /// The process of |path| has failed: its slot stays taken until give_on().
   void withhold(const std::string& path, bool shared);
-  /// True: such a place has become free, for next().
+  /// Frees the slot that |path| has left. True: there was one. Call next() to fill it.
   bool give_on(const std::string& path);
-  /// Takes a waiting task, or a waiting or held reservation, out again. The task, if it was one; |freed|: a place has
-  /// become free by it, for next().
+  /// Takes a waiting task, or a waiting or held reservation, out again. Returns the task, if it was one. |freed|: a
+  /// slot has become free; call next() to fill it.
   std::optional<Task> withdraw(const std::string& path, int attempt, bool& freed);
   /// Takes all waiting tasks at |path| and below out; reservations stay.
   std::vector<Task> withdraw_below(const std::string& path);
-  /// How many wait in line.
+  /// How many tasks and reservations wait in line.
   std::size_t waiting() const {
     std::lock_guard lock(mutex_);
     return line_.size();
@@ -59,15 +60,15 @@ class Places {
   void line_up(Waiting waiting);
   struct InLine {
     Waiting who;
-    std::optional<std::size_t> slot;  ///< of a task in the file
+    std::optional<std::size_t> number;  ///< of a task in the line's file
   };
-  /// It is in line no more.
+  /// Removes |one| from the line's file; the caller removes it from line_.
   Waiting leave_line(InLine& one);
 
   const int jobs_, cpus_;
   const std::unique_ptr<LineFile> line_file_;
   mutable std::mutex mutex_;
-  int running_ = 0;  ///< that are counted
+  int running_ = 0;  ///< slots taken, of processes that are counted
   std::deque<InLine> line_;
   std::unordered_set<std::string> held_, held_shared_;
   std::unordered_multimap<std::string, bool> withheld_;  ///< by path: whether it shared the CPUs

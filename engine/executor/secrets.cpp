@@ -130,9 +130,9 @@ void Secrets::fill(Task& task) const {
 std::string fingerprint(const std::string& value, const std::string& salt) {
   if (value.size() < kShortestToKnow) return "";
   unsigned char hash[2];
-  if (web().PKCS5_PBKDF2_HMAC(value.data(), static_cast<int>(value.size()),
-                              reinterpret_cast<const unsigned char*>(salt.data()), static_cast<int>(salt.size()),
-                              kRounds, web().EVP_sha256(), sizeof hash, hash) != 1)
+  if (libcrypto().PKCS5_PBKDF2_HMAC(value.data(), static_cast<int>(value.size()),
+                                    reinterpret_cast<const unsigned char*>(salt.data()), static_cast<int>(salt.size()),
+                                    kRounds, libcrypto().EVP_sha256(), sizeof hash, hash) != 1)
     throw Error(Problem::Internal, "libcrypto has no PBKDF2");
   return fmt::format("{:02x}{:02x}", hash[0], hash[1]);
 }

@@ -180,7 +180,7 @@ bool proxy_in_environment() {
 }  // namespace
 
 Transfer::~Transfer() {
-  web().curl_slist_free_all(header_list);
+  libcurl().curl_slist_free_all(header_list);
   if (upload) std::fclose(upload);
 }
 
@@ -200,7 +200,7 @@ bool Transfer::has_secret(TaskHole::In in, std::size_t index) const {
 
 template <typename Setting>
 void Transfer::set(CURLoption option, Setting value) {
-  web().curl_easy_setopt(easy, option, value);
+  libcurl().curl_easy_setopt(easy, option, value);
 }
 
 void Transfer::set_usual() {
@@ -226,7 +226,7 @@ void Transfer::set_usual() {
 
 bool Transfer::take_handle(CURL* idle, Sockets& of) {
   sockets = &of;
-  easy = idle ? idle : web().curl_easy_init();
+  easy = idle ? idle : libcurl().curl_easy_init();
   if (easy && !idle) set_usual();
   return easy;
 }
@@ -235,10 +235,10 @@ CURL* Transfer::give_handle_back(bool good) {
   CURL* handle = std::exchange(easy, nullptr);
   if (good && !unusual) {
     // The one option that libcurl would use without a transfer.
-    web().curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, nullptr);
+    libcurl().curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, nullptr);
     return handle;
   }
-  web().curl_easy_cleanup(handle);
+  libcurl().curl_easy_cleanup(handle);
   return nullptr;
 }
 
@@ -286,15 +286,15 @@ std::optional<Failure> Transfer::prepare(const RunFolder& folder, bool crowded) 
 
 std::string Transfer::prepare_headers() {
   curl_slist* list = nullptr;
-  auto add = [&list](const std::string& line) { list = web().curl_slist_append(list, line.c_str()); };
-  const std::string& home = request().home.empty() ? request().url : request().home;
-  bool elsewhere = url != home && host_of(url) != host_of(home);
+  auto add = [&list](const std::string& line) { list = libcurl().curl_slist_append(list, line.c_str()); };
+  const std::string& origin = request().home.empty() ? request().url : request().home;
+  bool elsewhere = url != origin && host_of(url) != host_of(origin);
   bool accepts = false, has_agent = false, has_type = false, has_encoding = false;
   for (std::size_t i = 0; i < request().headers.size(); ++i) {
     const auto& [given, text] = request().headers[i];
     const std::string name = in_small_letters(given), value = text;
     if (std::string why = flowrun::header_fault(given, value); !why.empty()) {
-      web().curl_slist_free_all(list);
+      libcurl().curl_slist_free_all(list);
       return why;
     }
     bool secret = has_secret(TaskHole::In::Header, i) || has_secret(TaskHole::In::Basic, i);
@@ -320,7 +320,7 @@ std::string Transfer::prepare_headers() {
     if (!has_type) add("Content-Type:");
   }
   set(CURLOPT_HTTPHEADER, list);
-  web().curl_slist_free_all(header_list);
+  libcurl().curl_slist_free_all(header_list);
   header_list = list;
   return "";
 }
@@ -366,7 +366,7 @@ std::string Transfer::prepare_body() {
 
 long Transfer::status() const {
   long number = 0;
-  web().curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &number);
+  libcurl().curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &number);
   return number;
 }
 
@@ -379,7 +379,7 @@ bool Transfer::redirected() const {
 
 std::string Transfer::prepare_redirect() {
   char* next = nullptr;
-  web().curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &next);
+  libcurl().curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &next);
   std::string where = next ? next : "";
   std::string scheme = in_small_letters(where.substr(0, where.find(':')));
   if (scheme != "http" && scheme != "https")
@@ -411,7 +411,7 @@ std::string Transfer::prepare_redirect() {
 
 std::optional<std::string_view> Transfer::header(const char* name) const {
   curl_header* found = nullptr;
-  if (web().curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &found) != CURLHE_OK) return std::nullopt;
+  if (libcurl().curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &found) != CURLHE_OK) return std::nullopt;
   return trimmed(found->value);
 }
 
@@ -452,7 +452,7 @@ Failure Transfer::out_of_time(bool connecting) const {
 
 Failure Transfer::failure_of(CURLcode code) const {
   std::string what = method + " " + shortened(shown_url, 1000);
-  std::string detail = trouble[0] ? trouble : web().curl_easy_strerror(code);
+  std::string detail = trouble[0] ? trouble : libcurl().curl_easy_strerror(code);
   if (!bad_redirect.empty()) return named("parse", what + " " + bad_redirect);
   if (sent_twice)
     return named("connect", what + ": the connection was closed after the request was sent; it is not sent twice");
@@ -491,7 +491,7 @@ HttpAnswer Transfer::answer() const {
   const unsigned origins = switched ? CURLH_1XX : CURLH_HEADER | CURLH_TRAILER;
   curl_header* each = nullptr;
   // libcurl looks for the next among all of them.
-  while ((each = web().curl_easy_nextheader(easy, origins, -1, each)))
+  while ((each = libcurl().curl_easy_nextheader(easy, origins, -1, each)))
     answer.headers.emplace_back(each->name, trimmed(each->value));
   return answer;
 }
@@ -509,7 +509,7 @@ bool Transfer::overdue(WorkClock::time_point now) {
   if (idle.count() <= 0) return false;
   if (sent_here && sends_body()) {
     curl_off_t sum = 0;
-    web().curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &sum);
+    libcurl().curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &sum);
     if (sum != std::exchange(uploaded, sum)) stirred = true;
   }
   // Before the request goes out, the time to connect is bounded.

@@ -39,9 +39,9 @@ int new_bell() {
 
 PoolShared::PoolShared(const ExecutorOptions& chosen)
     : options(chosen),
-      surroundings(chosen),
-      places(chosen.jobs, std::max(1, chosen.cpus),
-             chosen.run_dir.empty() ? nullptr : std::make_unique<LineFile>(chosen.run_dir + kLineFile, chosen.token)),
+      base_environment(chosen),
+      slots(chosen.jobs, std::max(1, chosen.cpus),
+            chosen.run_dir.empty() ? nullptr : std::make_unique<LineFile>(chosen.run_dir + kLineFile, chosen.token)),
       folder(chosen.run_dir),
       log(chosen.run_dir, chosen.token.substr(0, 8)),
       bell_(new_bell()) {}
@@ -209,17 +209,17 @@ void Worker::begin(Task task) {
 }
 
 void Worker::place_freed(bool shared) {
-  shared_.places.leave(shared);
+  shared_.slots.leave(shared);
   hand_out();
 }
 
 void Worker::hand_out() {
-  auto next = shared_.places.next();
+  auto next = shared_.slots.next();
   if (!next) return;
   if (auto* task = std::get_if<Task>(&*next)) {
     begin(std::move(*task));
   } else {
-    shared_.tell({{}, TaskReserved{std::get<Places::Reservation>(*next).path}});
+    shared_.tell({{}, TaskReserved{std::get<ProcessSlots::Reservation>(*next).path}});
   }
 }
 

@@ -50,8 +50,8 @@ struct PoolShared {
 
   WorkClock clock;
   const ExecutorOptions options;
-  const Surroundings surroundings;
-  Places places;
+  const BaseEnvironment base_environment;
+  ProcessSlots slots;
   RunFolder folder;
   OutputLog log;
 

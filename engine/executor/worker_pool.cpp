@@ -28,17 +28,17 @@ class WorkerPool : public Executor {
 
   void begin(Task task) override {
     if (std::holds_alternative<Process>(*task.work)) prepare_line();
-    if (std::holds_alternative<Process>(*task.work) && !shared_.places.admit(task)) return;
+    if (std::holds_alternative<Process>(*task.work) && !shared_.slots.admit(task)) return;
     workers_[next_++ % workers_.size()]->post(std::move(task));
   }
 
   void reserve(const std::string& path, bool process, bool shares_cpus) override {
-    if (!process || shared_.places.reserve({path, shares_cpus})) shared_.tell({{}, TaskReserved{path}});
+    if (!process || shared_.slots.reserve({path, shares_cpus})) shared_.tell({{}, TaskReserved{path}});
   }
 
   void stop(const std::string& path, int attempt) override {
     bool freed = false;
-    if (auto waiting = shared_.places.withdraw(path, attempt, freed)) {
+    if (auto waiting = shared_.slots.withdraw(path, attempt, freed)) {
       tell_cancelled(*waiting);
       return;
     }
@@ -50,12 +50,12 @@ class WorkerPool : public Executor {
   }
 
   void withdraw(const std::string& path) override {
-    for (const Task& waiting : shared_.places.withdraw_below(path))
+    for (const Task& waiting : shared_.slots.withdraw_below(path))
       shared_.tell({{}, TaskWithdrawn{waiting.path, waiting.attempt}});
   }
 
   void stop_all(std::optional<Duration> most) override {
-    for (const Task& waiting : shared_.places.withdraw_below("")) tell_cancelled(waiting);
+    for (const Task& waiting : shared_.slots.withdraw_below("")) tell_cancelled(waiting);
     for (auto& worker : workers_) worker->post(Worker::StopAll{most});
   }
 
@@ -71,7 +71,7 @@ class WorkerPool : public Executor {
 
   void acted() override {
     for (const std::string& path : failed_)
-      if (shared_.places.give_on(path)) workers_[next_++ % workers_.size()]->post(Worker::HandOut{});
+      if (shared_.slots.give_on(path)) workers_[next_++ % workers_.size()]->post(Worker::HandOut{});
     failed_.clear();
   }
 
@@ -88,7 +88,7 @@ class WorkerPool : public Executor {
   }
 
   void wake() override { shared_.wake(); }
-  std::size_t ahead() const override { return failed_.empty() ? shared_.places.waiting() : 0; }
+  std::size_t ahead() const override { return failed_.empty() ? shared_.slots.waiting() : 0; }
 
  private:
   /// What waits in line stands in the run's folder.
@@ -114,7 +114,11 @@ class WorkerPool : public Executor {
 
 }  // namespace
 
-void prepare_http() { web(); }
+void prepare_http() {
+  libcurl();
+  libcrypto();
+  zlib();
+}
 
 std::unique_ptr<Executor> make_worker_pool(const ExecutorOptions& options) {
   prepare_spawns();

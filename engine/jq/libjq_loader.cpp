@@ -1,27 +1,26 @@
-// libjq, loaded by the process that answers questions and by no other: it is a fifth of what `flowrun version` would
-// take. Each of its functions that we call is bound under its own name when it is called first.
-#include <dlfcn.h>
-
+// libjq, loaded only by the process that answers questions: loading it is a fifth of what `flowrun version` would take.
+// Each function of libjq that we use is defined here under its own name, and bound at its first call.
 #include <cstdlib>
 
 #include "engine/jq/programs.h"
 #include "engine/jq/wire.h"
+#include "engine/model/shared_library.h"
+
+using flowrun::SharedLibrary;
 
 namespace {
 
-void* library() {
-  static void* handle = dlopen(FLOWRUN_LIBJQ, RTLD_LAZY | RTLD_LOCAL);
-  return handle;
+const SharedLibrary& library() {
+  static const SharedLibrary loaded(FLOWRUN_LIBJQ);
+  return loaded;
 }
 
+/// The function |name|, whose type is that of |function|. Ends this process where libjq does not have it: the process
+/// that has started this one then says what is missing.
 template <typename Function>
-Function find(const char* name, Function) {
-  void* found = library() ? dlsym(library(), name) : nullptr;
-  if (!found) {
-    // This process can only leave; the other one then says what is missing.
-    std::_Exit(flowrun::jq::kNoLibjq);
-  }
-  return reinterpret_cast<Function>(found);
+Function* find(const char* name, Function* function) {
+  if (!library().loaded() || !library().find(function, name).empty()) std::_Exit(flowrun::jq::kNoLibjq);
+  return function;
 }
 
 }  // namespace
