@@ -4,7 +4,7 @@
 #include <chrono>
 #include <thread>
 
-#include "cli/open.h"
+#include "cli/runs.h"
 #include "engine/journal/typed_command.h"
 
 namespace flowrun::cli {

@@ -7,8 +7,8 @@
 #include <functional>
 #include <utility>
 
-#include "cli/open.h"
 #include "cli/render.h"
+#include "cli/runs.h"
 #include "cli/shell_words.h"
 
 namespace flowrun::cli {

@@ -9,8 +9,8 @@
 #include <atomic>
 #include <cstring>
 
-#include "cli/open.h"
 #include "cli/render.h"
+#include "cli/runs.h"
 #include "engine/journal/typed_command.h"
 #include "engine/steps/outline.h"
 

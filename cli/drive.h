@@ -9,7 +9,7 @@
 
 #include "cli/commands.h"
 #include "cli/progress/event_stream.h"
-#include "cli/progress/plain.h"
+#include "cli/progress/plain_progress.h"
 #include "engine/run/history.h"
 #include "engine/run/run.h"
 

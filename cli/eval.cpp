@@ -5,8 +5,8 @@
 #include <set>
 
 #include "cli/inputs.h"
-#include "cli/open.h"
 #include "cli/render.h"
+#include "cli/runs.h"
 #include "engine/journal/typed_command.h"
 #include "engine/jq/jq.h"
 #include "engine/run/view.h"

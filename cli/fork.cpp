@@ -4,8 +4,8 @@
 #include <filesystem>
 
 #include "cli/inputs.h"
-#include "cli/open.h"
 #include "cli/render.h"
+#include "cli/runs.h"
 #include "cli/start.h"
 #include "engine/jq/jq.h"
 #include "engine/run/fork_preview.h"

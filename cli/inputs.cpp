@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <sstream>
 
-#include "cli/open.h"
+#include "cli/runs.h"
 #include "engine/model/json_text.h"
 
 namespace flowrun::cli {

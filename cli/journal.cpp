@@ -1,8 +1,8 @@
 // flowrun journal show and verify: the completion log in order, and the proof that it is whole.
 #include <fmt/format.h>
 
-#include "cli/open.h"
 #include "cli/render.h"
+#include "cli/runs.h"
 #include "engine/jq/jq.h"
 #include "engine/model/hash.h"
 #include "engine/model/path.h"

@@ -1,6 +1,6 @@
 // flowrun list: runs, newest first.
-#include "cli/open.h"
 #include "cli/render.h"
+#include "cli/runs.h"
 
 namespace flowrun::cli {
 namespace {

@@ -9,8 +9,8 @@
 #include <optional>
 #include <tuple>
 
-#include "cli/open.h"
 #include "cli/render.h"
+#include "cli/runs.h"
 #include "engine/executor/output_frame.h"
 #include "engine/executor/output_reader.h"
 #include "engine/model/entry_reading.h"

@@ -1,8 +1,8 @@
 // flowrun output: the result of a run or of one of its steps, as JSON.
 #include <fmt/format.h>
 
-#include "cli/open.h"
 #include "cli/render.h"
+#include "cli/runs.h"
 #include "engine/journal/typed_command.h"
 #include "engine/jq/jq.h"
 #include "engine/machine/frame.h"

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "cli/inputs.h"
-#include "cli/open.h"
 #include "cli/render.h"
+#include "cli/runs.h"
 #include "engine/jq/jq.h"
 #include "engine/steps/outline.h"
 

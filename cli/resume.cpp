@@ -3,8 +3,8 @@
 
 #include <filesystem>
 
-#include "cli/open.h"
 #include "cli/render.h"
+#include "cli/runs.h"
 #include "engine/journal/typed_command.h"
 #include "engine/run/replay.h"
 

@@ -3,9 +3,9 @@
 
 #include "cli/drive.h"
 #include "cli/inputs.h"
-#include "cli/open.h"
 #include "cli/plan.h"
 #include "cli/render.h"
+#include "cli/runs.h"
 #include "cli/start.h"
 #include "engine/journal/typed_command.h"
 #include "engine/jq/jq.h"

@@ -5,10 +5,10 @@
 #include <filesystem>
 #include <optional>
 
-#include "cli/answer.h"
 #include "cli/last_words.h"
-#include "cli/open.h"
+#include "cli/questions.h"
 #include "cli/render.h"
+#include "cli/runs.h"
 #include "engine/journal/typed_command.h"
 #include "engine/steps/outline.h"
 

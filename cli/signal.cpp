@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "cli/open.h"
 #include "cli/render.h"
+#include "cli/runs.h"
 #include "engine/journal/typed_command.h"
 #include "engine/language/json_schema.h"
 #include "engine/model/json_text.h"

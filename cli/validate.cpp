@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "cli/open.h"
 #include "cli/render.h"
+#include "cli/runs.h"
 #include "engine/model/diagnostics.h"
 
 namespace flowrun::cli {

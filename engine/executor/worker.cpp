@@ -12,7 +12,7 @@
 #include <iterator>
 
 #include "engine/executor/children.h"
-#include "engine/executor/http.h"
+#include "engine/executor/http_transfers.h"
 #include "engine/model/error.h"
 
 namespace flowrun {

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "tests/support/catch.h"
-#include "tests/support/process.h"
+#include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
 namespace flowrun::test {

@@ -11,7 +11,7 @@
 
 #include "engine/journal/journal.h"
 #include "tests/support/catch.h"
-#include "tests/support/process.h"
+#include "tests/support/program.h"
 #include "tests/support/shop.h"
 #include "tests/support/temp_dir.h"
 

@@ -1,6 +1,6 @@
 // flowrun eval: expressions over nothing, over a file, and over what a run and its steps have seen.
 #include "tests/support/catch.h"
-#include "tests/support/process.h"
+#include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
 namespace flowrun::test {

@@ -6,7 +6,7 @@
 #include <iterator>
 
 #include "tests/support/catch.h"
-#include "tests/support/process.h"
+#include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
 namespace flowrun::test {

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "tests/support/catch.h"
-#include "tests/support/process.h"
+#include "tests/support/program.h"
 
 namespace flowrun::test {
 namespace {

@@ -2,7 +2,7 @@
 #include "engine/language/language_schema.h"
 
 #include "tests/support/catch.h"
-#include "tests/support/process.h"
+#include "tests/support/program.h"
 
 namespace flowrun::test {
 

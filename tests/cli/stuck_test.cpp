@@ -6,7 +6,7 @@
 #include "engine/machine/machine.h"
 #include "tests/machine/random_workflow.h"
 #include "tests/support/catch.h"
-#include "tests/support/process.h"
+#include "tests/support/program.h"
 #include "tests/support/scenario.h"
 #include "tests/support/temp_dir.h"
 

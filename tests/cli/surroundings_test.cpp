@@ -1,6 +1,6 @@
 // What a process that the real binary starts finds around it: the limits and variables that flowrun was started with.
 #include "tests/support/catch.h"
-#include "tests/support/process.h"
+#include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
 namespace flowrun::test {

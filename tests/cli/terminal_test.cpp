@@ -8,7 +8,7 @@
 
 #include "engine/model/value.h"
 #include "tests/support/catch.h"
-#include "tests/support/process.h"
+#include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
 namespace flowrun::test {

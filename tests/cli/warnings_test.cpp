@@ -1,6 +1,6 @@
 // What validate and run make of warnings and hints: the real binary.
 #include "tests/support/catch.h"
-#include "tests/support/process.h"
+#include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
 namespace flowrun::test {

@@ -13,7 +13,7 @@
 
 #include "tests/support/catch.h"
 #include "tests/support/golden.h"
-#include "tests/support/process.h"
+#include "tests/support/program.h"
 #include "tests/support/shop.h"
 #include "tests/support/temp_dir.h"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "tests/examples/stage.h"
+#include "tests/examples/example_stage.h"
 
 namespace flowrun::test {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "tests/executor/http_server.h"
 #include "tests/executor/pool.h"
-#include "tests/support/process.h"
+#include "tests/support/program.h"
 
 using namespace flowrun;
 using namespace flowrun::test;

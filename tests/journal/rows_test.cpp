@@ -12,7 +12,7 @@
 #include "engine/run/view.h"
 #include "tests/journal/damage.h"
 #include "tests/support/catch.h"
-#include "tests/support/process.h"
+#include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
 namespace flowrun::test {

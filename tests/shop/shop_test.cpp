@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "tests/support/catch.h"
-#include "tests/support/process.h"
+#include "tests/support/program.h"
 #include "tests/support/shop.h"
 
 using flowrun::test::Shop;

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "tests/support/process.h"
+#include "tests/support/program.h"
 
 namespace flowrun::test {
 

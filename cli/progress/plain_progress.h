@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "cli/answer.h"
+#include "cli/questions.h"
 #include "cli/render.h"
 #include "engine/machine/machine.h"
 #include "engine/model/entry.h"

@@ -1,4 +1,4 @@
-#include "cli/open.h"
+#include "cli/runs.h"
 
 #include <fmt/format.h>
 #include <pwd.h>

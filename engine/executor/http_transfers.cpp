@@ -1,4 +1,4 @@
-#include "engine/executor/http.h"
+#include "engine/executor/http_transfers.h"
 
 #include <sys/epoll.h>
 

@@ -11,7 +11,7 @@
 
 #include "tests/executor/http_server.h"
 #include "tests/support/catch.h"
-#include "tests/support/process.h"
+#include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
 namespace flowrun::test {

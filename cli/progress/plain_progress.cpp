@@ -1,4 +1,4 @@
-#include "cli/progress/plain.h"
+#include "cli/progress/plain_progress.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "cli/answer.h"
+#include "cli/questions.h"
 
 #include "engine/journal/typed_command.h"
 #include "engine/language/json_schema.h"
