@@ -41,13 +41,12 @@ std::uint64_t name_of(const std::string& path, int attempt) { return hash64(std:
 LineFile::~LineFile() {
   if (!slots_) return;
   munmap(slots_ - kHeaderSlots, kSize);
-  unlink(file_.c_str());
+  folder_.remove(kLineFile);
 }
 
 bool LineFile::make() {
   if (std::exchange(tried_, true)) return slots_ != nullptr;
-  unlink(file_.c_str());
-  int descriptor = open(file_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  int descriptor = folder_.create(kLineFile);
   if (descriptor < 0) return false;
   // With its blocks: a page that finds no room on the disk when it is written would end the process.
   void* mapped = posix_fallocate(descriptor, 0, kSize) == 0
@@ -59,7 +58,7 @@ bool LineFile::make() {
     free_.reserve(kSlots);
     for (std::size_t slot = kSlots; slot-- > 0;) free_.push_back(slot);
   } else {
-    unlink(file_.c_str());
+    folder_.remove(kLineFile);
   }
   close(descriptor);
   return slots_ != nullptr;
@@ -78,12 +77,13 @@ void LineFile::remove(std::size_t slot) {
   free_.push_back(slot);
 }
 
-LeftInLine::LeftInLine(const std::string& file, const std::string& token) {
-  int descriptor = open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+LeftInLine::LeftInLine(const std::string& run_dir, const std::string& token) {
+  RunFolder folder(run_dir);
+  const int descriptor = folder.look() ? folder.read(kLineFile) : -1;
   if (descriptor < 0) return;
   std::vector<std::uint64_t> all(kHeaderSlots + kSlots);
   struct stat about {};
-  const bool ours = fstat(descriptor, &about) == 0 && S_ISREG(about.st_mode) && about.st_uid == geteuid() &&
+  const bool ours = fstat(descriptor, &about) == 0 && about.st_uid == geteuid() &&
                     read(descriptor, all.data(), kSize) == static_cast<ssize_t>(kSize) &&
                     *reinterpret_cast<const Header*>(all.data()) == header_of(descriptor, token);
   close(descriptor);

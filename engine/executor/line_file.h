@@ -8,16 +8,19 @@
 #include <unordered_set>
 #include <vector>
 
+#include "engine/executor/run_folder.h"
+
 namespace flowrun {
 
 /// In the run's folder.
-constexpr const char* kLineFile = "/line";
+constexpr const char* kLineFile = "line";
 
 /// One thread at a time.
 class LineFile {
  public:
-  /// |token|: of the drive. Nothing is made before the first add().
-  LineFile(std::string file, std::string token) : file_(std::move(file)), token_(std::move(token)) {}
+  /// In |folder|, which is lent. |token|: of the drive. Nothing is made before the first add(), to which the folder
+  /// has to be open.
+  LineFile(const RunFolder& folder, std::string token) : folder_(folder), token_(std::move(token)) {}
   ~LineFile();
   LineFile(const LineFile&) = delete;
   LineFile& operator=(const LineFile&) = delete;
@@ -31,7 +34,8 @@ class LineFile {
  private:
   bool make();
 
-  const std::string file_, token_;
+  const RunFolder& folder_;
+  const std::string token_;
   bool tried_ = false;
   std::uint64_t* slots_ = nullptr;
   std::vector<std::size_t> free_;
@@ -41,9 +45,9 @@ class LineFile {
 class LeftInLine {
  public:
   LeftInLine() = default;
-  /// Empty when |file| is not that of the drive with |token|, was copied, or may be older than what happened: after a
-  /// loss of power nobody knows what of it had reached the disk.
-  LeftInLine(const std::string& file, const std::string& token);
+  /// Empty when the file in the folder |run_dir| is not that of the drive with |token|, was copied, or may be older
+  /// than what happened: after a loss of power nobody knows what of it had reached the disk.
+  LeftInLine(const std::string& run_dir, const std::string& token);
   bool holds(const std::string& path, int attempt) const;
 
  private:

@@ -1,6 +1,5 @@
 #include "engine/executor/output_frame.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -113,17 +112,6 @@ std::string header_line(const FrameHeader& header) {
   return line += "}\n";
 }
 
-int open_output_file(const std::string& file, int flags) {
-  // What is there may be a pipe, or lead elsewhere.
-  int descriptor = open(file.c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-  if (descriptor < 0) return -1;
-  struct stat about {};
-  if (fstat(descriptor, &about) == 0 && S_ISREG(about.st_mode)) return descriptor;
-  close(descriptor);
-  errno = EINVAL;
-  return -1;
-}
-
 std::uint64_t scan_frames(int descriptor, const std::function<void(FrameHeader&&, std::uint64_t)>& each, bool* torn) {
   bool ignored;
   bool& incomplete = torn ? *torn : ignored;
@@ -155,14 +143,12 @@ std::uint64_t scan_frames(int descriptor, const std::function<void(FrameHeader&&
   return at;
 }
 
-bool FrameFile::open(const std::string& file, bool fresh) {
+bool FrameFile::open(int descriptor) {
   close();
-  // Who reads the old one is not to see the new one's bytes in it.
-  if (fresh) unlink(file.c_str());
-  descriptor_ = open_output_file(file, O_RDWR | O_CREAT | O_APPEND | (fresh ? O_EXCL : 0));
-  if (descriptor_ < 0) return false;
-  size_ = fresh ? 0 : scan_frames(descriptor_, nullptr);
-  if (fresh || ftruncate(descriptor_, static_cast<off_t>(size_)) == 0) return true;
+  if (descriptor < 0) return false;
+  descriptor_ = descriptor;
+  size_ = scan_frames(descriptor_, nullptr);
+  if (ftruncate(descriptor_, static_cast<off_t>(size_)) == 0) return true;
   int why = errno;
   close();
   errno = why;

@@ -32,10 +32,6 @@ std::string header_line(const FrameHeader& header);
 constexpr const char* kOutputLog = "output.log";       ///< of a run, in its folder
 constexpr const char* kTailPrefix = ".flowrun-tail-";  ///< of files with the newest words of a process that says much
 
-/// The one place where files of the log are opened: |flags| of open(2), mode 0600, only regular files and no links. -1
-/// and errno.
-int open_output_file(const std::string& file, int flags);
-
 /// Calls |each| with the frames of an open file in order and where their bytes begin. Returns how many bytes are
 /// whole frames: a torn one ends it, and what is no frame. |torn|: it is only that the last one is not all there.
 std::uint64_t scan_frames(int descriptor, const std::function<void(FrameHeader&&, std::uint64_t)>& each,
@@ -49,9 +45,9 @@ class FrameFile {
   FrameFile(const FrameFile&) = delete;
   FrameFile& operator=(const FrameFile&) = delete;
 
-  /// |fresh|: what it held is gone. Else only a torn end is, behind which nothing would be found. False: errno says
-  /// why.
-  bool open(const std::string& file, bool fresh);
+  /// |descriptor| is the file's, and closed with it; it is positioned at its end. A torn end is cut off, behind which
+  /// nothing would be found. False, also of -1: errno says why.
+  bool open(int descriptor);
   bool is_open() const { return descriptor_ >= 0; }
   void close();
   /// All of it, or nothing of it and false: errno says why.

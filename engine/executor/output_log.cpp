@@ -1,6 +1,5 @@
 #include "engine/executor/output_log.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -20,7 +19,7 @@ bool OutputLog::append_frames(std::string_view frames) {
   return is_open() && file_.append_frames(frames);
 }
 
-bool OutputLog::is_open() { return file_.is_open() || file_.open(folder_ + kOutputLog, false); }
+bool OutputLog::is_open() { return file_.is_open() || file_.open(folder_.append(kOutputLog)); }
 
 void OutputLog::Stream::append(std::string_view bytes) {
   while (!bytes.empty()) {
@@ -75,7 +74,7 @@ bool OutputLog::Stream::write(FrameHeader& header, std::string_view part) {
   const std::string line = header_line(header);
   used() += line.size() + part.size();
   if (!tail_) return log_.append(line, part);
-  return (tail_->file.is_open() || tail_->file.open(tail_file(tail_->which), true)) && tail_->file.append(line, part);
+  return (tail_->file.is_open() || open_tail()) && tail_->file.append(line, part);
 }
 
 void OutputLog::Stream::next_place() {
@@ -87,14 +86,16 @@ void OutputLog::Stream::next_place() {
   tail_->which = 1 - tail_->which;
   tail_->used = 0;
   tail_->file.close();
-  tail_->file.open(tail_file(tail_->which), true);  // else it is tried again with the first frame
+  open_tail();  // else it is tried again with the first frame
   introduced_ = false;
 }
 
 std::string OutputLog::Stream::tail_file(int which) const {
-  return fmt::format("{}{}{}-{}-{}{}", log_.folder_, kTailPrefix, log_.drive_, process_, is_stderr_ ? "err" : "out",
-                     which);
+  return fmt::format("{}{}-{}-{}{}", kTailPrefix, log_.drive_, process_, is_stderr_ ? "err" : "out", which);
 }
+
+/// Anew: who reads the one that had its name is not to see new bytes in it.
+bool OutputLog::Stream::open_tail() { return tail_->file.open(log_.folder_.create(tail_file(tail_->which))); }
 
 void OutputLog::Stream::end() {
   if (untold_ > 0) put("");
@@ -108,7 +109,7 @@ void OutputLog::Stream::move_tail() {
   for (int which : {1 - tail_->which, tail_->which}) {
     if (which != tail_->which && !tail_->two) continue;
     const std::string name = tail_file(which);
-    int descriptor = open_output_file(name, O_RDONLY);
+    int descriptor = log_.folder_.read(name);
     if (descriptor < 0) continue;
     std::string frames;
     for (char buffer[65536];;) {
@@ -118,7 +119,7 @@ void OutputLog::Stream::move_tail() {
       frames.append(buffer, static_cast<std::size_t>(got));
     }
     close(descriptor);
-    if (frames.empty() || log_.append_frames(frames)) unlink(name.c_str());
+    if (frames.empty() || log_.append_frames(frames)) log_.folder_.remove(name);
   }
 }
 

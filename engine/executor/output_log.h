@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/executor/output_frame.h"
+#include "engine/executor/run_folder.h"
 #include "engine/model/task.h"
 
 namespace flowrun {
@@ -18,8 +19,9 @@ namespace flowrun {
 /// The file of a run, which is made with the first word. Its workers share it: any thread.
 class OutputLog {
  public:
-  /// |drive| tells the processes of this drive from those of others in the same folder.
-  OutputLog(const std::string& run_dir, std::string drive) : folder_(run_dir + "/"), drive_(std::move(drive)) {}
+  /// |folder| is lent, and open before a process says something. |drive| tells the processes of this drive from those
+  /// of others in the same folder.
+  OutputLog(const RunFolder& folder, std::string drive) : folder_(folder), drive_(std::move(drive)) {}
 
   class Stream;
 
@@ -28,7 +30,8 @@ class OutputLog {
   bool append_frames(std::string_view frames);
   bool is_open();
 
-  const std::string folder_, drive_;
+  const RunFolder& folder_;
+  const std::string drive_;
   std::mutex mutex_;
   FrameFile file_;
 };
@@ -67,6 +70,7 @@ class OutputLog::Stream {
   std::size_t fitting(std::string_view bytes);
   void next_place();
   std::string tail_file(int which) const;
+  bool open_tail();
   void move_tail();
 
   OutputLog& log_;

@@ -1,13 +1,11 @@
 #include "engine/executor/output_reader.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <set>
@@ -16,6 +14,7 @@
 #include <utility>
 
 #include "engine/executor/output_frame.h"
+#include "engine/executor/run_folder.h"
 
 namespace flowrun {
 
@@ -65,16 +64,14 @@ class OutputReader::Index {
 };
 
 OutputReader::OutputReader(const std::string& run_dir) {
-  namespace fs = std::filesystem;
-  std::vector<std::string> tails;
-  std::error_code ignored;
+  RunFolder folder(run_dir);
+  if (!folder.look()) return;
   // The ends first: they may be moved to the file of the run while this reads.
-  for (const auto& entry : fs::directory_iterator(run_dir, ignored))
-    if (entry.path().filename().string().starts_with(kTailPrefix)) tails.push_back(entry.path());
+  std::vector<std::string> tails = folder.names(kTailPrefix);
   std::sort(tails.begin(), tails.end());
   for (const std::string& tail : tails)
-    if (int descriptor = open_output_file(tail, O_RDONLY); descriptor >= 0) descriptors_.push_back(descriptor);
-  int main = open_output_file(run_dir + "/" + kOutputLog, O_RDONLY);
+    if (int descriptor = folder.read(tail); descriptor >= 0) descriptors_.push_back(descriptor);
+  int main = folder.read(kOutputLog);
   if (main >= 0) descriptors_.insert(descriptors_.begin(), main);
   Index index(*this);
   for (int descriptor : descriptors_) index.add(descriptor, descriptor == main);

@@ -102,9 +102,15 @@ void RunFolder::make() {
   if (descriptor_ < 0) descriptor_ = open(true);
 }
 
+bool RunFolder::look() {
+  std::lock_guard lock(opening);
+  if (descriptor_ < 0) descriptor_ = ::open(path_.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  return descriptor_ >= 0;
+}
+
 int RunFolder::create(const std::string& name) const {
   unlinkat(descriptor_, name.c_str(), 0);
-  return openat(descriptor_, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  return openat(descriptor_, name.c_str(), O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
 int RunFolder::append(const std::string& name) const {
@@ -130,18 +136,22 @@ int RunFolder::read(const std::string& name) const {
 
 void RunFolder::remove(const std::string& name) const { unlinkat(descriptor_, name.c_str(), 0); }
 
-void RunFolder::remove_all(const std::string& prefix) const {
+std::vector<std::string> RunFolder::names(const std::string& prefix) const {
+  std::vector<std::string> names;
   const int again = openat(descriptor_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR* folder = again >= 0 ? fdopendir(again) : nullptr;
   if (!folder) {
     if (again >= 0) close(again);
-    return;
+    return names;
   }
-  std::vector<std::string> names;
   while (const dirent* entry = readdir(folder))
     if (std::string_view(entry->d_name).starts_with(prefix)) names.emplace_back(entry->d_name);
   closedir(folder);
-  for (const std::string& name : names) remove(name);
+  return names;
+}
+
+void RunFolder::remove_all(const std::string& prefix) const {
+  for (const std::string& name : names(prefix)) remove(name);
 }
 
 }  // namespace flowrun

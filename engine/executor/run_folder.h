@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace flowrun {
 
@@ -24,9 +25,11 @@ class RunFolder {
   void check() const;
   /// Opens it; made, 0700, when it is not there. Throws as check(). Costs nothing when it is open.
   void make();
+  /// Opens the folder as it stands, whoever it belongs to, to read in it. False: there is none.
+  bool look();
 
   // REQUIRES: it is open. All return a descriptor, or -1 with errno.
-  /// A new file of mode 0600 for writing, in place of what has its name.
+  /// A new file of mode 0600 for reading and writing, in place of what has its name.
   int create(const std::string& name) const;
   /// For reading and for writing behind what is there; made when missing. EPERM: it is not simply a file of this user.
   int append(const std::string& name) const;
@@ -34,6 +37,8 @@ class RunFolder {
   int read(const std::string& name) const;
 
   void remove(const std::string& name) const;
+  /// Those that begin with |prefix|, in no order.
+  std::vector<std::string> names(const std::string& prefix) const;
   /// Takes away whose names begin with |prefix|.
   void remove_all(const std::string& prefix) const;
 

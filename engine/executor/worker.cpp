@@ -40,10 +40,10 @@ int new_bell() {
 PoolShared::PoolShared(const ExecutorOptions& chosen)
     : options(chosen),
       base_environment(chosen),
-      slots(chosen.jobs, std::max(1, chosen.cpus),
-            chosen.run_dir.empty() ? nullptr : std::make_unique<LineFile>(chosen.run_dir + kLineFile, chosen.token)),
       folder(chosen.run_dir),
-      log(chosen.run_dir, chosen.token.substr(0, 8)),
+      slots(chosen.jobs, std::max(1, chosen.cpus),
+            chosen.run_dir.empty() ? nullptr : std::make_unique<LineFile>(folder, chosen.token)),
+      log(folder, chosen.token.substr(0, 8)),
       bell_(new_bell()) {}
 
 PoolShared::~PoolShared() { close(bell_); }

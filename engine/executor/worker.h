@@ -51,8 +51,8 @@ struct PoolShared {
   WorkClock clock;
   const ExecutorOptions options;
   const BaseEnvironment base_environment;
-  ProcessSlots slots;
   RunFolder folder;
+  ProcessSlots slots;
   OutputLog log;
 
  private:

@@ -223,7 +223,7 @@ std::unique_ptr<Run> Run::take_over(Journal& journal, const RunRecord& record, L
   run->missing_ = std::move(replayed.missing);
   run->tokens_ = std::move(replayed.tokens);
   run->last_at_ = replayed.last_at;
-  const LeftInLine line(journal.run_dir(record.id) + kLineFile, run->tokens_.back());
+  const LeftInLine line(journal.run_dir(record.id), run->tokens_.back());
   for (const Machine::InFlight& flight : run->machine_->in_flight())
     if (flight.wanted && flight.attempt > 0 && line.holds(flight.path, flight.attempt))
       run->queued_.insert(flight.path);

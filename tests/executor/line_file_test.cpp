@@ -4,6 +4,7 @@
 #include <random>
 
 #include "engine/executor/line_file.h"
+#include "tests/executor/open_folder.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
 
@@ -15,7 +16,8 @@ TEST_CASE("a line file tells who waits, at any moment, and no one else") {
   std::mt19937 random(seed);
   TempDir dir;
   const std::string file = dir.path("line");
-  LineFile line(file, "token");
+  const OpenFolder folder(dir.path());
+  LineFile line(folder, "token");
   CHECK_FALSE(std::filesystem::exists(file));
   std::map<std::pair<std::string, int>, std::size_t> waiting;
   for (int step = 0; step < 3000; ++step) {
@@ -29,7 +31,7 @@ TEST_CASE("a line file tells who waits, at any moment, and no one else") {
       waiting[who] = *slot;
     }
     if (step % 50 != 0) continue;
-    const LeftInLine left(file, "token");
+    const LeftInLine left(dir.path(), "token");
     for (int i = 0; i < 40; ++i)
       for (int attempt = 1; attempt <= 3; ++attempt) {
         const std::string path = "g[" + std::to_string(i) + "]/a";
@@ -42,27 +44,32 @@ TEST_CASE("a line file of another drive, a copy and a cut one say nothing; one t
   TempDir dir;
   const std::string file = dir.path("line");
   {
-    LineFile line(file, "token");
+    const OpenFolder folder(dir.path());
+    LineFile line(folder, "token");
     REQUIRE(line.add("a", 1));
-    CHECK(LeftInLine(file, "token").holds("a", 1));
-    CHECK_FALSE(LeftInLine(file, "token").holds("a", 2));
-    CHECK_FALSE(LeftInLine(file, "other").holds("a", 1));
-    std::filesystem::copy_file(file, dir.path("copy"));
-    CHECK_FALSE(LeftInLine(dir.path("copy"), "token").holds("a", 1));
-    std::filesystem::create_symlink(file, dir.path("link"));
-    CHECK_FALSE(LeftInLine(dir.path("link"), "token").holds("a", 1));
-    std::filesystem::resize_file(dir.path("copy"), 100);
-    CHECK_FALSE(LeftInLine(dir.path("copy"), "token").holds("a", 1));
+    CHECK(LeftInLine(dir.path(), "token").holds("a", 1));
+    CHECK_FALSE(LeftInLine(dir.path(), "token").holds("a", 2));
+    CHECK_FALSE(LeftInLine(dir.path(), "other").holds("a", 1));
+    TempDir other;
+    std::filesystem::create_symlink(file, other.path("line"));
+    CHECK_FALSE(LeftInLine(other.path(), "token").holds("a", 1));
+    std::filesystem::remove(other.path("line"));
+    std::filesystem::copy_file(file, other.path("line"));
+    CHECK_FALSE(LeftInLine(other.path(), "token").holds("a", 1));
+    std::filesystem::resize_file(other.path("line"), 100);
+    CHECK_FALSE(LeftInLine(other.path(), "token").holds("a", 1));
   }
   CHECK_FALSE(std::filesystem::exists(file));
-  CHECK_FALSE(LeftInLine(file, "token").holds("a", 1));
-  LineFile nowhere(dir.path("no/such/folder"), "token");
+  CHECK_FALSE(LeftInLine(dir.path(), "token").holds("a", 1));
+  const OpenFolder missing(dir.path("no/such/folder"));
+  LineFile nowhere(missing, "token");
   CHECK_FALSE(nowhere.add("a", 1));
 }
 
 TEST_CASE("of more than fit in a line file the rest counts as begun") {
   TempDir dir;
-  LineFile line(dir.path("line"), "token");
+  const OpenFolder folder(dir.path());
+  LineFile line(folder, "token");
   std::size_t kept = 0;
   for (int i = 0; i < 10000; ++i) kept += line.add(std::to_string(i), 1).has_value();
   CHECK(kept == 8192);

@@ -12,6 +12,7 @@
 #include <random>
 #include <thread>
 
+#include "tests/executor/open_folder.h"
 #include "tests/executor/pool.h"
 #include "tests/journal/scratch.h"
 #include "tests/support/catch.h"
@@ -71,7 +72,8 @@ TEST_CASE("what a process says comes back as it was said, whatever bytes it is, 
   const std::string bytes("\0\n{\"bytes\":9}\n\xff", 16);
   Task first = step("a[\"x\n\"]/b", 2), second = step("c"), silent = step("d");
   {
-    OutputLog log(folder.path(), "d1");
+    const OpenFolder run(folder.path());
+    OutputLog log(run, "d1");
     OutputLog::Stream quiet(log, silent, 1, false);
     quiet.append("");
     quiet.end();
@@ -100,7 +102,8 @@ TEST_CASE("what a process says comes back as it was said, whatever bytes it is, 
 TEST_CASE("lines are whole, in the order in which they were said, however they came") {
   TempDir folder;
   Task task = step("a");
-  OutputLog log(folder.path(), "d1");
+  const OpenFolder run(folder.path());
+  OutputLog log(run, "d1");
   OutputLog::Stream out(log, task, 1, false), err(log, task, 1, true);
   out.append("on");
   err.append("first\nsec");
@@ -114,7 +117,8 @@ TEST_CASE("a second process with the same step and attempt is another one") {
   TempDir folder;
   Task task = step("a");
   for (const char* drive : {"d1", "d2"}) {
-    OutputLog log(folder.path(), drive);
+    const OpenFolder run(folder.path());
+    OutputLog log(run, drive);
     OutputLog::Stream out(log, task, 1, false);
     out.append(drive);
     out.end();
@@ -129,7 +133,8 @@ TEST_CASE("of much the head and the tail are kept, lines are not cut, and the ma
   for (int round = 0; round < 6; ++round) {
     TempDir folder;
     Task task = step("a");
-    OutputLog log(folder.path(), "d1");
+    const OpenFolder run(folder.path());
+    OutputLog log(run, "d1");
     OutputLog::Stream out(log, task, 1, false);
     const std::string said = numbers(1, static_cast<int>(100'000 + random() % 700'000));
     const std::size_t most = 1 << (6 + 2 * round);
@@ -167,7 +172,8 @@ TEST_CASE("of much the head and the tail are kept, lines are not cut, and the ma
 TEST_CASE("what has no line breaks is bounded, too") {
   TempDir folder;
   Task task = step("a");
-  OutputLog log(folder.path(), "d1");
+  const OpenFolder run(folder.path());
+  OutputLog log(run, "d1");
   OutputLog::Stream out(log, task, 1, false);
   std::string said;
   for (int i = 0; said.size() < 5'000'000; ++i) said += std::to_string(i) + " ";
@@ -183,7 +189,8 @@ TEST_CASE("a frame that a crash tore is left out, and what the next drive writes
   Task one = step("one"), two = step("two"), three = step("three");
   std::size_t torn_at = 0;
   {
-    OutputLog log(folder.path(), "d1");
+    const OpenFolder run(folder.path());
+    OutputLog log(run, "d1");
     OutputLog::Stream first(log, one, 1, false), second(log, two, 2, false);
     first.append("first");
     torn_at = folder.read("output.log").size();
@@ -195,7 +202,8 @@ TEST_CASE("a frame that a crash tore is left out, and what the next drive writes
     INFO(length);
     REQUIRE(logged(folder.path()).size() == 1);
     REQUIRE(OutputReader(folder.path()).damaged_at() == 0);
-    OutputLog log(folder.path(), "d2");
+    const OpenFolder run(folder.path());
+    OutputLog log(run, "d2");
     OutputLog::Stream third(log, three, 1, false);
     third.append("third");
     auto said = logged(folder.path());
@@ -211,7 +219,8 @@ TEST_CASE("frames of an older version are read, and newer ones behind them") {
                "{\"path\":\"b\",\"attempt\":1,\"stream\":\"stdout\",\"at\":1001,\"bytes\":2}\nb\n\n"
                "{\"path\":\"a\",\"attempt\":1,\"stream\":\"stderr\",\"at\":1002,\"bytes\":4}\ntwo\n\n");
   Task task = step("a", 2);
-  OutputLog log(folder.path(), "d1");
+  const OpenFolder run(folder.path());
+  OutputLog log(run, "d1");
   OutputLog::Stream out(log, task, 1, true);
   out.append("new\n");
   CHECK(lines_in(folder.path()) == std::vector<std::string>{"one", "b", "two", "new"});
@@ -231,7 +240,8 @@ TEST_CASE("a log of nonsense has nothing in it, and a planted file is not writte
   std::filesystem::remove(folder.path("output.log"));
   std::filesystem::create_symlink(elsewhere, folder.path("output.log"));
   Task task = step("a");
-  OutputLog log(folder.path(), "d1");
+  const OpenFolder run(folder.path());
+  OutputLog log(run, "d1");
   OutputLog::Stream out(log, task, 1, true);
   out.append("new\n");
   out.end();
@@ -247,7 +257,8 @@ TEST_CASE("a damaged log is read as far as it makes sense: cut, flipped, filled 
   std::vector<std::string> names;
   {
     Task task = step("a"), other = step("b[x]/c", 3);
-    OutputLog log(folder.path(), "d1");
+    const OpenFolder run(folder.path());
+    OutputLog log(run, "d1");
     OutputLog::Stream out(log, task, 1, false), err(log, other, 2, true);
     for (int i = 0; i < 2000; ++i) {
       out.append(numbers(i * 200, i * 200 + 199));
@@ -293,7 +304,8 @@ TEST_CASE("a damaged log is read as far as it makes sense: cut, flipped, filled 
     REQUIRE(bytes < 20'000'000);
     // And what is written behind it is found.
     Task task = step("new");
-    OutputLog log(folder.path(), "d2");
+    const OpenFolder run(folder.path());
+    OutputLog log(run, "d2");
     OutputLog::Stream out(log, task, 1, false);
     out.append("there\n");
     out.end();
@@ -303,7 +315,8 @@ TEST_CASE("a damaged log is read as far as it makes sense: cut, flipped, filled 
 
 TEST_CASE("words of several threads do not mix") {
   TempDir folder;
-  OutputLog log(folder.path(), "d1");
+  const OpenFolder run(folder.path());
+  OutputLog log(run, "d1");
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i)
     threads.emplace_back([&log, i] {
@@ -326,7 +339,8 @@ TEST_CASE("what can not be written is told where it is missing, and how much") {
       return 77;
     folder.write("ballast", std::string(700'000, 'x'));
     Task task = step("a"), other = step("b");
-    OutputLog log(folder.path(), "d1");
+    const OpenFolder run(folder.path());
+    OutputLog log(run, "d1");
     OutputLog::Stream out(log, task, 1, false), err(log, task, 1, true), late(log, other, 2, false);
     const std::string said = numbers(1, 60'000);
     for (std::size_t at = 0; at < said.size(); at += 5000) out.append(std::string_view(said).substr(at, 5000));
@@ -361,7 +375,8 @@ TEST_CASE("a long output that meets a full disk tells each gap") {
         mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=4m,mode=0700") != 0)
       return 77;
     Task task = step("a");
-    OutputLog log(folder.path(), "d1");
+    const OpenFolder run(folder.path());
+    OutputLog log(run, "d1");
     OutputLog::Stream out(log, task, 1, false);
     std::string said;
     for (int i = 0; i < 400; ++i) {
