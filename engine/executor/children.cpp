@@ -102,7 +102,14 @@ struct Children::Child {
   }
 };
 
-Children::Children(Worker& worker) : worker_(worker) {}
+Children::Children(PoolShared& shared, EventLoop& loop)
+    : shared_(shared),
+      loop_(loop),
+      exit_(loop.add([this](std::uint64_t id, auto) { on_exit(id); })),
+      stdout_(loop.add([this](std::uint64_t id, auto) { on_readable(id, false); })),
+      stderr_(loop.add([this](std::uint64_t id, auto) { on_readable(id, true); })),
+      stdin_(loop.add([this](std::uint64_t id, auto) { on_writable(id); })),
+      alarm_(loop.add([this](std::uint64_t id, auto) { on_alarm(id); })) {}
 
 Children::~Children() = default;
 
@@ -112,11 +119,10 @@ Children::Child* Children::find(std::uint64_t id) {
 }
 
 void Children::begin(Task task) {
-  const ExecutorOptions& options = worker_.shared().options;
-  const RunFolder& folder = worker_.shared().folder;
-  const std::uint64_t number = worker_.shared().next_process();
-  auto child =
-      std::make_unique<Child>(worker_.shared().secrets().mask(), worker_.shared().log, std::move(task), number);
+  const ExecutorOptions& options = shared_.options;
+  const RunFolder& folder = shared_.folder;
+  const std::uint64_t number = shared_.next_process();
+  auto child = std::make_unique<Child>(shared_.secrets().mask(), shared_.log, std::move(task), number);
   child->id = ++last_id_;
   child->output_file = output_name(options, number);
   const Process& process = child->process();
@@ -126,11 +132,11 @@ void Children::begin(Task task) {
   int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1};
   std::string trouble;
   try {
-    worker_.shared().make_run_dir();
-    worker_.shared().secrets().fill(child->task);
+    shared_.make_run_dir();
+    shared_.secrets().fill(child->task);
     request.argv = arguments_of(folder, child->task, process, child->script_file);
-    request.env = worker_.shared().base_environment.of(child->task, process, folder.path() + "/" + child->output_file,
-                                                       own_variables);
+    request.env =
+        shared_.base_environment.of(child->task, process, folder.path() + "/" + child->output_file, own_variables);
   } catch (const std::exception& error) {
     trouble = error.what();
   }
@@ -140,7 +146,7 @@ void Children::begin(Task task) {
       (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0 || (feeds && pipe2(in, O_CLOEXEC) != 0)))
     trouble = fmt::format("no pipe for the process: {}", std::strerror(errno));
   Spawned spawned;
-  child->begun = worker_.now();
+  child->begun = loop_.now();
   child->began = wall_clock();
   if (trouble.empty()) {
     request.in = feeds ? in[0] : null_device();
@@ -155,7 +161,7 @@ void Children::begin(Task task) {
     for (int end : {in[1], out[0], err[0]})
       if (end >= 0) close(end);
     if (!child->script_file.empty()) folder.remove(child->script_file);
-    worker_.shared().slots.withhold(child->task.path, process.shares_cpus);
+    shared_.slots.withhold(child->task.path, process.shares_cpus);
     failed_to_begin(child->task, std::move(trouble));
     return;
   }
@@ -164,19 +170,16 @@ void Children::begin(Task task) {
   child->in = in[1];
   child->out = out[0];
   child->err = err[0];
-  auto watch = [&](int descriptor, std::uint32_t events, Wake wake) {
+  auto watch = [&](int descriptor, std::uint32_t events, EventLoop::HandlerId handler) {
     if (descriptor < 0) return;
-    if (wake != Wake::Exit) fcntl(descriptor, F_SETFL, O_NONBLOCK);
-    epoll_event wanted{};
-    wanted.events = events;
-    wanted.data.u64 = wake_data(wake, child->id);
-    epoll_ctl(worker_.epoll(), EPOLL_CTL_ADD, descriptor, &wanted);
+    if (descriptor != child->pidfd) fcntl(descriptor, F_SETFL, O_NONBLOCK);
+    loop_.watch(descriptor, events, handler, child->id);
   };
-  watch(child->pidfd, EPOLLIN, Wake::Exit);
-  watch(child->out, EPOLLIN, Wake::Out);
-  watch(child->err, EPOLLIN, Wake::Err);
-  watch(child->in, EPOLLOUT, Wake::In);
-  if (child->task.timeout) worker_.alarm(child->id, *child->task.timeout);
+  watch(child->pidfd, EPOLLIN, exit_);
+  watch(child->out, EPOLLIN, stdout_);
+  watch(child->err, EPOLLIN, stderr_);
+  watch(child->in, EPOLLOUT, stdin_);
+  if (child->task.timeout) loop_.alarm(alarm_, child->id, *child->task.timeout);
   by_path_[child->task.path] = child->id;
   running_.emplace(child->id, std::move(child));
 }
@@ -185,7 +188,7 @@ void Children::failed_to_begin(const Task& task, std::string message) {
   Result result;
   result.failure = Failure{"spawn", std::move(message), "", 0, {}};
   result.sent = false;
-  worker_.shared().tell_ended(task, std::move(result));
+  shared_.tell_ended(task, std::move(result));
 }
 
 void Children::stop(const std::string& path, int attempt) {
@@ -210,17 +213,17 @@ void Children::kill_all() {
     hear_out(*child);
     for (int* descriptor : {&child->in, &child->pidfd}) close_stream(*descriptor);
   }
-  if (!running_.empty()) kill_nested(worker_.shared().options.token, "");
+  if (!running_.empty()) kill_nested(shared_.options.token, "");
   running_.clear();
 }
 
 void Children::signal_group(const Child& child, int signal) {
-  // The leader is not reaped before exited(), so its number, and with it the group's, is still its own.
+  // The leader is not reaped before on_exit(), so its number, and with it the group's, is still its own.
   kill(-child.pid, signal);
 }
 
 void Children::end(Child& child, const char* why, Duration grace) {
-  auto kill_at = worker_.now() + grace;
+  auto kill_at = loop_.now() + grace;
   if (child.stopped) {
     if (kill_at >= child.kill_at) return;  // told before; only less patience is news
   } else {
@@ -230,20 +233,20 @@ void Children::end(Child& child, const char* why, Duration grace) {
     signal_group(child, SIGCONT);
   }
   child.kill_at = kill_at;
-  worker_.alarm(child.id, grace);
+  loop_.alarm(alarm_, child.id, grace);
 }
 
-void Children::due(std::uint64_t id) {
+void Children::on_alarm(std::uint64_t id) {
   Child* child = find(id);
   if (!child) return;
   if (!child->stopped) {
     end(*child, "timeout", child->process().kill_grace);
     return;
   }
-  if (!child->killed && worker_.now() >= child->kill_at) {
+  if (!child->killed && loop_.now() >= child->kill_at) {
     child->killed = true;
     signal_group(*child, SIGKILL);
-    kill_nested(worker_.shared().options.token, child->task.path);
+    kill_nested(shared_.options.token, child->task.path);
   }
   if (child->leader_gone) end_of_group(*child);
 }
@@ -253,7 +256,7 @@ void Children::end_of_group(Child& child) {
   while (waitpid(-child.pid, nullptr, WNOHANG) > 0) {
   }
   if (!child.killed && kill(-child.pid, 0) == 0 && group_lives(child.pid)) {
-    worker_.alarm(child.id, kGroupLook);
+    loop_.alarm(alarm_, child.id, kGroupLook);
     return;
   }
   finish(child);
@@ -261,8 +264,7 @@ void Children::end_of_group(Child& child) {
 
 void Children::close_stream(int& descriptor) {
   if (descriptor < 0) return;
-  // Before close: a sibling between clone and exec may hold a copy, and a copy keeps the registration alive.
-  epoll_ctl(worker_.epoll(), EPOLL_CTL_DEL, descriptor, nullptr);
+  loop_.unwatch(descriptor);
   close(descriptor);
   descriptor = -1;
 }
@@ -317,14 +319,14 @@ bool Children::drain(Child& child, bool from_stderr, std::size_t most) {
   return true;
 }
 
-void Children::readable(std::uint64_t id, bool from_stderr) {
+void Children::on_readable(std::uint64_t id, bool from_stderr) {
   Child* child = find(id);
   if (!child) return;
   int& descriptor = from_stderr ? child->err : child->out;
   if (descriptor >= 0 && !drain(*child, from_stderr, kTurn)) close_stream(descriptor);
 }
 
-void Children::writable(std::uint64_t id) {
+void Children::on_writable(std::uint64_t id) {
   Child* child = find(id);
   if (!child || child->in < 0) return;
   const std::string& text = child->process().stdin_text;
@@ -338,7 +340,7 @@ void Children::writable(std::uint64_t id) {
   close_stream(child->in);
 }
 
-void Children::exited(std::uint64_t id) {
+void Children::on_exit(std::uint64_t id) {
   Child* child = find(id);
   if (!child) return;
   siginfo_t info{};
@@ -373,24 +375,39 @@ void Children::hear_out(Child& child) {
 }
 
 void Children::finish(Child& child) {
-  child.over = worker_.now();  // before its place is another's
+  child.over = loop_.now();  // before another process has its slot
   hear_out(child);
   std::unique_ptr<Child> over = std::move(running_.at(child.id));
   running_.erase(over->id);
   if (auto found = by_path_.find(over->task.path); found != by_path_.end() && found->second == over->id)
     by_path_.erase(found);
-  // The place first: the next process begins while this one's result is made. Not where the result may turn out to be a
-  // failure: after one the run says whether another is to begin at all.
+  // The slot first: the next process begins while this one's result is made. Not where the result may turn out to be a
+  // failure: then the run says whether another is to begin at all.
   const Process& process = over->process();
   const bool plain = process.capture == Process::Capture::Text || process.capture == Process::Capture::Lines ||
                      process.capture == Process::Capture::None;
   const bool well = plain && (!over->too_much || process.unread) && over->exited_well();
-  if (well) worker_.place_freed(process.shares_cpus);
+  if (well) free_slot(process.shares_cpus);
   Result result = result_of(*over);
-  if (!well && result.ok()) worker_.place_freed(process.shares_cpus);
-  if (!well && !result.ok()) worker_.shared().slots.withhold(over->task.path, process.shares_cpus);
-  if (!over->script_file.empty()) worker_.shared().folder.remove(over->script_file);
-  worker_.shared().tell_ended(over->task, std::move(result));
+  if (!well && result.ok()) free_slot(process.shares_cpus);
+  if (!well && !result.ok()) shared_.slots.withhold(over->task.path, process.shares_cpus);
+  if (!over->script_file.empty()) shared_.folder.remove(over->script_file);
+  shared_.tell_ended(over->task, std::move(result));
+}
+
+void Children::free_slot(bool shared) {
+  shared_.slots.leave(shared);
+  fill_slot();
+}
+
+void Children::fill_slot() {
+  auto next = shared_.slots.next();
+  if (!next) return;
+  if (auto* task = std::get_if<Task>(&*next)) {
+    begin(std::move(*task));
+  } else {
+    shared_.tell({{}, TaskReserved{std::get<ProcessSlots::Reservation>(*next).path}});
+  }
 }
 
 Result Children::result_of(const Child& child) const {
@@ -404,8 +421,8 @@ Result Children::result_of(const Child& child) const {
   result.cut = child.too_much ? child.said - process.max_output : 0;
   result.unlogged = static_cast<std::int64_t>(child.out_log.lost() + child.err_log.lost());
   std::int64_t more_written = 0;
-  auto written = take_output(worker_.shared().folder, child.output_file, static_cast<std::size_t>(process.max_output),
-                             more_written);
+  auto written =
+      take_output(shared_.folder, child.output_file, static_cast<std::size_t>(process.max_output), more_written);
   if (process.capture == Process::Capture::File) result.cut = more_written;
   auto tail = [&] {
     const std::string& all = child.stderr_tail;
@@ -414,7 +431,7 @@ Result Children::result_of(const Child& child) const {
 
   // Messages and cut texts are made of what is masked already. JSON is masked when it is a value, so that it stays
   // JSON.
-  const Mask& mask = worker_.shared().secrets().mask();
+  const Mask& mask = shared_.secrets().mask();
   const std::string masked = mask.empty() ? "" : mask.text(child.stdout_text, child.too_much);
   const std::string& output = mask.empty() ? child.stdout_text : masked;
   auto value_of = [&](Process::Capture capture) -> std::variant<Value, Failure> {

@@ -20,7 +20,12 @@ constexpr std::size_t kMostIdle = 64;    // easy handles kept for the next trans
 
 }  // namespace
 
-Http::Http(Worker& worker) : worker_(worker), sockets_(worker.epoll()) {}
+Http::Http(PoolShared& shared, EventLoop& loop)
+    : shared_(shared),
+      loop_(loop),
+      overdue_(loop.add([this](auto, auto) { end_overdue(); })),
+      due_(loop.add([this](auto, auto) { on_due(); })),
+      sockets_(loop, loop.add([this](std::uint64_t id, std::uint32_t events) { on_ready(id, events); })) {}
 
 Http::~Http() {
   for (auto& [easy, transfer] : running_) {
@@ -60,8 +65,7 @@ int Http::on_socket(Lane& lane, int socket, int what) {
   std::uint32_t events = 0;
   if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) events |= EPOLLIN;
   if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) events |= EPOLLOUT;
-  lane.http.sockets_.want(socket, events,
-                          wake_data(Wake::Socket, lane.number << 32 | static_cast<std::uint64_t>(socket)));
+  lane.http.sockets_.want(socket, events, lane.number << 32 | static_cast<std::uint64_t>(socket));
   return 0;
 }
 
@@ -71,34 +75,34 @@ void Http::on_timer(Lane& lane, long ms) {
   std::optional<std::chrono::steady_clock::time_point> next;
   for (const auto& each : lanes_)
     if (each->due && (!next || *each->due < *next)) next = each->due;
-  worker_.http_alarm(next);
+  loop_.set_steady_timer(due_, next);
 }
 
 void Http::begin(Task task) {
   auto transfer = std::make_unique<Transfer>();
   transfer->task = std::move(task);
-  transfer->begun = transfer->moved = worker_.now();
+  transfer->begun = transfer->moved = loop_.now();
   transfer->began = wall_clock();
-  const Secrets& secrets = worker_.shared().secrets();
+  const Secrets& secrets = shared_.secrets();
   transfer->conceal(secrets.mask());
   try {
     secrets.fill(transfer->task);
-    if (transfer->request().response == HttpRequest::Response::File) worker_.shared().make_run_dir();
+    if (transfer->request().response == HttpRequest::Response::File) shared_.make_run_dir();
   } catch (const Error& error) {
     Result result;
     result.failure = Failure{"internal", error.what(), "", 0, {}};
     result.sent = false;
-    worker_.shared().tell_ended(transfer->task, std::move(result));
+    shared_.tell_ended(transfer->task, std::move(result));
     return;
   } catch (const std::runtime_error& error) {
     Result result;
     result.failure = Failure{"expression", error.what(), "", 0, {}};
     result.sent = false;
-    worker_.shared().tell_ended(transfer->task, std::move(result));
+    shared_.tell_ended(transfer->task, std::move(result));
     return;
   }
   transfer->host = host_of(transfer->request().url);
-  look_at_ = std::min(look_at_, transfer->look_at(transfer->begun));
+  look_by(transfer->look_at(transfer->begun));
   Lane& lane = lane_with_room();
   transfer->lane = lane.number;
   ++lane.transfers;
@@ -117,7 +121,7 @@ void Http::begin(Task task) {
 }
 
 void Http::start(std::unique_ptr<Transfer> transfer) {
-  transfer->lost = worker_.shared().clock.lost();
+  transfer->lost = shared_.clock.lost();
   CURL* idle = nullptr;
   if (!idle_.empty()) {
     idle = idle_.back();
@@ -127,7 +131,7 @@ void Http::start(std::unique_ptr<Transfer> transfer) {
     refuse(*transfer, {"internal", "libcurl is out of memory", "", 0, {}});
     return;
   }
-  if (auto trouble = transfer->prepare(worker_.shared().folder, running_.size() >= kCrowd)) {
+  if (auto trouble = transfer->prepare(shared_.folder, running_.size() >= kCrowd)) {
     refuse(*transfer, std::move(*trouble));
     transfer->give_handle_back(false);
     return;
@@ -150,14 +154,14 @@ void Http::leave(const Transfer& transfer) {
 void Http::refuse(Transfer& transfer, Failure why) {
   Result result;
   result.failure = std::move(why);
-  result.took = std::chrono::duration_cast<Duration>(worker_.now() - transfer.begun);
+  result.took = std::chrono::duration_cast<Duration>(loop_.now() - transfer.begun);
   result.began = transfer.began;
   result.sent = false;
   leave(transfer);
-  worker_.shared().tell_ended(transfer.task, std::move(result));
+  shared_.tell_ended(transfer.task, std::move(result));
 }
 
-void Http::ready(std::uint64_t id, std::uint32_t events) {
+void Http::on_ready(std::uint64_t id, std::uint32_t events) {
   const int socket = static_cast<int>(id & 0xffffffff);
   if (!sockets_.wanted(socket)) return;
   int mask = 0;
@@ -168,7 +172,7 @@ void Http::ready(std::uint64_t id, std::uint32_t events) {
   libcurl().curl_multi_socket_action(lanes_[id >> 32]->multi, socket, mask, &running);
 }
 
-void Http::due() {
+void Http::on_due() {
   const auto now = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i < lanes_.size(); ++i) {  // what it does may begin others, in lanes of their own
     if (!lanes_[i]->due || *lanes_[i]->due > now) continue;
@@ -209,7 +213,7 @@ bool Http::follow(Transfer& transfer, int code) {
   void* multi = lane_of(transfer).multi;
   libcurl().curl_multi_remove_handle(multi, easy);
   if (!transfer.prepare_redirect().empty()) return false;
-  transfer.lost = worker_.shared().clock.lost();
+  transfer.lost = shared_.clock.lost();
   libcurl().curl_multi_add_handle(multi, easy);
   return true;
 }
@@ -218,7 +222,7 @@ bool Http::connect_again(Transfer& transfer, int code) {
   if (transfer.sent_here || transfer.over != Transfer::Over::No) return false;
   if (code != CURLE_OPERATION_TIMEDOUT && code != CURLE_COULDNT_CONNECT && code != CURLE_COULDNT_RESOLVE_HOST)
     return false;
-  const auto lost = worker_.shared().clock.lost();
+  const auto lost = shared_.clock.lost();
   if (std::exchange(transfer.lost, lost) == lost) return false;
   CURL* easy = transfer.easy;
   void* multi = lane_of(transfer).multi;
@@ -228,17 +232,23 @@ bool Http::connect_again(Transfer& transfer, int code) {
   return true;
 }
 
-void Http::look(WorkClock::time_point now) {
-  if (now < look_at_) return;
+void Http::look_by(WorkClock::time_point at) {
+  if (at >= look_at_) return;
+  look_at_ = at;
+  loop_.set_timer(overdue_, at);
+}
+
+void Http::end_overdue() {
+  const WorkClock::time_point now = loop_.turn_began();
   look_at_ = WorkClock::time_point::max();
   std::vector<Transfer*> overdue;
   for (auto& [path, transfer] : by_path_) {
     if (transfer->overdue(now))
       overdue.push_back(transfer);
     else
-      look_at_ = std::min(look_at_, transfer->look_at(now));
+      look_by(transfer->look_at(now));
   }
-  for (Transfer* transfer : overdue) give_up(*transfer, transfer->result(CURLE_OPERATION_TIMEDOUT, worker_.now()));
+  for (Transfer* transfer : overdue) give_up(*transfer, transfer->result(CURLE_OPERATION_TIMEDOUT, loop_.now()));
 }
 
 void Http::finish(void* easy, int code) {
@@ -247,14 +257,14 @@ void Http::finish(void* easy, int code) {
   if (follow(*found->second, code) || connect_again(*found->second, code)) return;
   std::unique_ptr<Transfer> transfer = std::move(found->second);
   running_.erase(found);
-  Result result = transfer->result(static_cast<CURLcode>(code), worker_.now());
+  Result result = transfer->result(static_cast<CURLcode>(code), loop_.now());
   libcurl().curl_multi_remove_handle(lane_of(*transfer).multi, easy);
   if (CURL* idle = transfer->give_handle_back(code == CURLE_OK && idle_.size() < kMostIdle)) idle_.push_back(idle);
   leave(*transfer);
   // First what is left of it, such as an incomplete file, then the word that it is over.
   Task task = std::move(transfer->task);
   transfer.reset();
-  worker_.shared().tell_ended(task, std::move(result));
+  shared_.tell_ended(task, std::move(result));
 }
 
 void Http::stop(const std::string& path, int attempt) {
@@ -272,7 +282,7 @@ void Http::cancel(Transfer& transfer) {
   Result result;
   result.failure = Failure{"cancelled", "stopped", "", 0, {}};
   result.sent = transfer.sent;
-  result.took = std::chrono::duration_cast<Duration>(worker_.now() - transfer.begun);
+  result.took = std::chrono::duration_cast<Duration>(loop_.now() - transfer.begun);
   result.began = transfer.began;
   give_up(transfer, std::move(result));
 }
@@ -289,7 +299,7 @@ void Http::give_up(Transfer& transfer, Result result) {
   } else {
     std::erase_if(lane.hosts[transfer.host].waiting, [&](const auto& waiting) { return waiting.get() == &transfer; });
   }
-  worker_.shared().tell_ended(task, std::move(result));
+  shared_.tell_ended(task, std::move(result));
 }
 
 }  // namespace flowrun

@@ -13,8 +13,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/executor/event_loop.h"
+#include "engine/executor/pool_shared.h"
 #include "engine/executor/sockets.h"
-#include "engine/executor/worker.h"
 
 namespace flowrun {
 
@@ -22,22 +23,15 @@ struct Transfer;
 
 class Http {
  public:
-  explicit Http(Worker& worker);
+  /// Both outlive it. REQUIRES: only the thread of |loop| calls its functions.
+  Http(PoolShared& shared, EventLoop& loop);
   ~Http();
 
   void begin(Task task);
   void stop(const std::string& path, int attempt);
   void stop_all();
 
-  // What the loop saw.
-  /// |id| is what the socket was registered with.
-  void ready(std::uint64_t id, std::uint32_t events);
-  void due();
-  /// Ends what has taken too long, seen at |now|.
-  void look(WorkClock::time_point now);
-  /// When that is to be called; time_point::max(): never.
-  WorkClock::time_point look_at() const { return look_at_; }
-  /// Takes in what has ended and lets waiting transfers begin; after each round of the loop.
+  /// Handles the transfers that have ended, and begins those that waited for them. Call after each turn of the loop.
   void settle();
 
  private:
@@ -54,6 +48,14 @@ class Http {
     std::unordered_map<std::string, Host> hosts;
   };
 
+  /// |id| is what the socket was watched with.
+  void on_ready(std::uint64_t id, std::uint32_t events);
+  /// A time that libcurl has asked for has come.
+  void on_due();
+  /// Ends what had taken too long when the turn began.
+  void end_overdue();
+  /// Looks for such transfers at |at| at the latest.
+  void look_by(WorkClock::time_point at);
   static int on_socket(Lane& lane, int socket, int what);
   void on_timer(Lane& lane, long ms);
   /// The first that is not full; makes one if need be.
@@ -71,7 +73,9 @@ class Http {
   /// True: it could not connect while flowrun was frozen, and tries again.
   bool connect_again(Transfer& transfer, int code);
 
-  Worker& worker_;
+  PoolShared& shared_;
+  EventLoop& loop_;
+  const EventLoop::HandlerId overdue_, due_;
   WorkClock::time_point look_at_ = WorkClock::time_point::max();
   Sockets sockets_;
   std::vector<std::unique_ptr<Lane>> lanes_;  ///< none before the first transfer

@@ -6,7 +6,11 @@
 #include <cstdint>
 #include <mutex>
 
+#include "engine/model/time.h"
+
 namespace flowrun {
+
+inline Instant wall_clock() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
 
 class WorkClock {
  public:

@@ -1,4 +1,4 @@
-// The executor of this machine: workers, and the run thread's side of them. Knows tasks and results only.
+// The executor of this machine: its workers, and the run thread's side of them. Knows only tasks and results.
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
@@ -43,7 +43,7 @@ class WorkerPool : public Executor {
       return;
     }
     if (freed) {
-      workers_.front()->post(Worker::HandOut{});
+      workers_.front()->post(Worker::FillSlot{});
       return;
     }
     for (auto& worker : workers_) worker->post(Worker::Stop{path, attempt});
@@ -71,7 +71,7 @@ class WorkerPool : public Executor {
 
   void acted() override {
     for (const std::string& path : failed_)
-      if (shared_.slots.give_on(path)) workers_[next_++ % workers_.size()]->post(Worker::HandOut{});
+      if (shared_.slots.give_on(path)) workers_[next_++ % workers_.size()]->post(Worker::FillSlot{});
     failed_.clear();
   }
 

@@ -1,4 +1,4 @@
-// What epoll is told of sockets, with a real epoll.
+// What the event loop is told of sockets, with a real epoll.
 #include "engine/executor/sockets.h"
 
 #include <arpa/inet.h>
@@ -54,55 +54,62 @@ class Connection {
   int theirs_ = -1;
 };
 
-struct Epoll {
-  const int descriptor = epoll_create1(EPOLL_CLOEXEC);
-  ~Epoll() { ::close(descriptor); }
-  /// What comes with the event that is there; 0: none is.
-  std::uint64_t told() const {
-    epoll_event event{};
-    return epoll_wait(descriptor, &event, 1, 0) == 1 ? event.data.u64 : 0;
+struct Loop {
+  WorkClock clock;
+  EventLoop loop{clock};
+  std::uint64_t last = 0;
+  const EventLoop::HandlerId handler = loop.add([this](std::uint64_t id, std::uint32_t events) {
+    if (events) last = id;
+  });
+  Sockets sockets{loop, handler};
+  /// The id that comes with the event that is there; 0: none is.
+  std::uint64_t told() {
+    last = 0;
+    loop.set_timer(handler, loop.now());  // so that the turn does not wait
+    loop.turn();
+    return last;
   }
 };
 
 }  // namespace
 
 TEST_CASE("sockets: between two requests the registration stays") {
-  Epoll epoll;
-  Sockets sockets(epoll.descriptor);
+  Loop loop;
+  Sockets& sockets = loop.sockets;
   Connection connection(sockets);
   sockets.want(connection.ours, EPOLLIN, 7);
-  CHECK(epoll.told() == 0);
+  CHECK(loop.told() == 0);
   connection.say("a");
-  CHECK(epoll.told() == 7);
+  CHECK(loop.told() == 7);
   CHECK(sockets.wanted(connection.ours));
   connection.hear();
   sockets.want(connection.ours, 0, 7);
   sockets.want(connection.ours, EPOLLIN, 7);
   connection.say("b");
-  CHECK(epoll.told() == 7);
+  CHECK(loop.told() == 7);
   CHECK(sockets.wanted(connection.ours));
   sockets.close(connection.ours);
 }
 
 TEST_CASE("sockets: what comes when nobody wants it is told once, and heard of when somebody does") {
-  Epoll epoll;
-  Sockets sockets(epoll.descriptor);
+  Loop loop;
+  Sockets& sockets = loop.sockets;
   Connection connection(sockets);
   sockets.want(connection.ours, EPOLLIN, 7);
   sockets.want(connection.ours, 0, 7);
   connection.hang_up();
-  CHECK(epoll.told() == 7);
+  CHECK(loop.told() == 7);
   CHECK_FALSE(sockets.wanted(connection.ours));
-  CHECK(epoll.told() == 0);
+  CHECK(loop.told() == 0);
   sockets.want(connection.ours, EPOLLIN, 8);
-  CHECK(epoll.told() == 8);
+  CHECK(loop.told() == 8);
   CHECK(sockets.wanted(connection.ours));
   sockets.close(connection.ours);
 }
 
 TEST_CASE("sockets: another one with the number of a closed one starts from new") {
-  Epoll epoll;
-  Sockets sockets(epoll.descriptor);
+  Loop loop;
+  Sockets& sockets = loop.sockets;
   int number = -1;
   {
     Connection first(sockets);
@@ -113,15 +120,15 @@ TEST_CASE("sockets: another one with the number of a closed one starts from new"
   Connection second(sockets);
   REQUIRE(second.ours == number);
   second.say("a");
-  CHECK(epoll.told() == 0);
+  CHECK(loop.told() == 0);
   sockets.want(number, EPOLLIN, 9);
-  CHECK(epoll.told() == 9);
+  CHECK(loop.told() == 9);
   sockets.close(number);
 }
 
 TEST_CASE("sockets: one that libcurl closed without a word stands in nobody's way") {
-  Epoll epoll;
-  Sockets sockets(epoll.descriptor);
+  Loop loop;
+  Sockets& sockets = loop.sockets;
   int number = -1;
   {
     Connection first(sockets);
@@ -136,7 +143,7 @@ TEST_CASE("sockets: one that libcurl closed without a word stands in nobody's wa
   for (std::uint64_t data : {8, 9}) {
     sockets.want(pair[0], EPOLLIN, data);
     REQUIRE(write(pair[1], "a", 1) == 1);
-    CHECK(epoll.told() == data);
+    CHECK(loop.told() == data);
     char letter = 0;
     REQUIRE(read(pair[0], &letter, 1) == 1);
     sockets.want(pair[0], 0, data);
@@ -146,16 +153,16 @@ TEST_CASE("sockets: one that libcurl closed without a word stands in nobody's wa
 }
 
 TEST_CASE("sockets: those that libcurl opens by itself are watched as long as they are wanted") {
-  Epoll epoll;
-  Sockets sockets(epoll.descriptor);
+  Loop loop;
+  Sockets& sockets = loop.sockets;
   int pair[2];
   REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
   sockets.want(pair[0], EPOLLIN, 5);
   REQUIRE(write(pair[1], "a", 1) == 1);
-  CHECK(epoll.told() == 5);
+  CHECK(loop.told() == 5);
   CHECK(sockets.wanted(pair[0]));
   sockets.want(pair[0], 0, 5);
-  CHECK(epoll.told() == 0);
+  CHECK(loop.told() == 0);
   ::close(pair[0]);
   ::close(pair[1]);
 }

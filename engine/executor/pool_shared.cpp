@@ -1,0 +1,46 @@
+#include "engine/executor/pool_shared.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+namespace flowrun {
+
+PoolShared::PoolShared(const ExecutorOptions& chosen)
+    : options(chosen),
+      base_environment(chosen),
+      folder(chosen.run_dir),
+      slots(chosen.jobs, std::max(1, chosen.cpus),
+            chosen.run_dir.empty() ? nullptr : std::make_unique<LineFile>(folder, chosen.token)),
+      log(folder, chosen.token.substr(0, 8)) {}
+
+void PoolShared::tell_ended(const Task& task, Result result) {
+  if (const Mask& mask = secrets().mask(); !mask.empty()) {
+    auto masked = [&](Value& value) { value = Value::from_text(mask.json(value.text())); };
+    masked(result.value);
+    if (result.failure) {
+      result.failure->message = mask.text(result.failure->message);
+      masked(result.failure->detail);
+    }
+  }
+  tell({{}, TaskEnded{task.path, task.attempt, std::move(result)}});
+}
+
+void PoolShared::take(std::vector<Event>& into, Duration timeout) {
+  pollfd waiting{wakeup_fd_.descriptor(), POLLIN, 0};
+  poll(&waiting, 1, static_cast<int>(std::clamp<std::int64_t>(timeout.count(), 0, 1 << 30)));
+  wakeup_fd_.clear();
+  events_.take(into);
+}
+
+void PoolShared::make_run_dir() {
+  std::call_once(run_dir_made_, [this] {
+    if (options.run_dir.empty()) return;
+    folder.make();
+    folder.remove_all(kOutputName);  // those of attempts that a crash cut off
+  });
+}
+
+}  // namespace flowrun

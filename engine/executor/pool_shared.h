@@ -1,0 +1,56 @@
+// What the workers of a pool share with the run thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "engine/executor/environment.h"
+#include "engine/executor/executor.h"
+#include "engine/executor/inbox.h"
+#include "engine/executor/output_log.h"
+#include "engine/executor/process_slots.h"
+#include "engine/executor/run_folder.h"
+#include "engine/executor/secrets.h"
+#include "engine/executor/wakeup_fd.h"
+#include "engine/executor/work_clock.h"
+
+namespace flowrun {
+
+/// Any thread may use everything in it, but for take(), which is the run thread's.
+struct PoolShared {
+  explicit PoolShared(const ExecutorOptions& options);
+  PoolShared(const PoolShared&) = delete;
+  PoolShared& operator=(const PoolShared&) = delete;
+
+  /// Hands |event| to the run thread.
+  void tell(Event event) { events_.post(std::move(event)); }
+  /// Masks the secrets in |result|, and tells that |task| has ended with it.
+  void tell_ended(const Task& task, Result result);
+  /// Appends to |into| every event that was told; waits up to |timeout| for the first.
+  void take(std::vector<Event>& into, Duration timeout);
+  /// Makes take() return soon. Safe in a signal handler.
+  void wake() { wakeup_fd_.notify(); }
+  /// Makes the run's folder, once. Throws Error when it can not be used.
+  void make_run_dir();
+  /// Numbers processes, from 1.
+  std::uint64_t next_process() { return ++processes_; }
+  const Secrets& secrets() const { return options.secrets ? *options.secrets : none_; }
+
+  WorkClock clock;
+  const ExecutorOptions options;
+  const BaseEnvironment base_environment;
+  RunFolder folder;
+  ProcessSlots slots;
+  OutputLog log;
+
+ private:
+  WakeupFd wakeup_fd_;
+  Inbox<Event> events_{wakeup_fd_};
+  std::once_flag run_dir_made_;
+  std::atomic<std::uint64_t> processes_ = 0;
+  const Secrets none_;
+};
+
+}  // namespace flowrun
