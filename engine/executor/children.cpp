@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,20 +11,17 @@
 #include <cerrno>
 #include <cstring>
 
-#include "engine/executor/capture.h"
+#include "engine/executor/child_output.h"
 #include "engine/executor/environment.h"
 #include "engine/executor/leftovers.h"
+#include "engine/executor/process_result.h"
 #include "engine/executor/processes.h"
 #include "engine/executor/spawn.h"
 
 namespace flowrun {
 namespace {
 
-constexpr std::size_t kTail = 4096;  // of standard error, kept for `stderr_tail`
-constexpr std::size_t kTailLines = 20;
-constexpr std::int64_t kCutTail = 64 << 10;  // of standard output that is cut, at most
-constexpr std::size_t kTurn = 1 << 20;       // bytes read of one process before the others have their turn
-constexpr Duration kGroupLook{20};           // between looks whether a group that was told to end is empty
+constexpr Duration kGroupLook{20};  // between looks whether a group that was told to end is empty
 
 /// What the process wrote to $FLOWRUN_OUTPUT, which is taken away. At most |most| bytes; |more| were there.
 std::optional<std::string> take_output(const RunFolder& folder, const std::string& file, std::size_t most,
@@ -52,54 +48,25 @@ std::optional<std::string> take_output(const RunFolder& folder, const std::strin
   return text;
 }
 
-/// For people: 141 tells few that it was a broken pipe.
-std::string exit_text(int status) {
-  const char* name = status > 128 ? sigabbrev_np(status - 128) : nullptr;
-  if (!name) return fmt::format("exited with {}", status);
-  return fmt::format("exited with {}, as a shell does after SIG{} ({})", status, name, sigdescr_np(status - 128));
-}
-
 }  // namespace
 
 struct Children::Child {
-  Child(const Mask& mask, OutputLog& log, Task what, std::uint64_t number)
-      : task(std::move(what)),
-        out_mask(mask),
-        err_mask(mask),
-        out_log(log, task, number, false),
-        err_log(log, task, number, true) {}
+  Child(EventLoop& loop, const Mask& mask, OutputLog& log, Task what, std::uint64_t number)
+      : task(std::move(what)), output(loop, task, mask, log, number) {}
   std::uint64_t id = 0;
   Task task;
-  int pid = -1, pidfd = -1, in = -1, out = -1, err = -1;
-  WorkClock::time_point begun, over;
-  Instant began;  ///< by the wall clock
-  std::string stdout_text;
-  bool too_much = false;          ///< more on standard output than may be captured
-  std::int64_t said = 0;          ///< bytes on standard output
-  std::string stdout_tail;        ///< its last bytes, of what may be cut
-  std::string stderr_tail;        ///< its last bytes
+  ChildOutput output;
+  ProcessEnd end;
+  int pid = -1, pidfd = -1, in = -1;
+  WorkClock::time_point begun;
   std::size_t fed = 0;            ///< bytes of stdin written
-  const char* stopped = nullptr;  ///< `timeout` or `cancelled`, once it has been told to end
-  WorkClock::time_point kill_at;  ///< when what is left of the group is killed
+  WorkClock::time_point kill_at;  ///< once it was told to end: when what is left of the group is killed
   bool killed = false;
   bool leader_gone = false;              ///< reaped, but the group it leaves behind has its grace
-  int status_code = 0, status = 0;       ///< of the leader
   std::string script_file, output_file;  ///< names in the run's folder
-  Mask::Stream out_mask, err_mask;       ///< of what goes to the log, or is cut
-  OutputLog::Stream out_log, err_log;
 
+  bool stopped() const { return end.stopped != StopReason::None; }
   const Process& process() const { return std::get<Process>(*task.work); }
-  /// Whether standard output becomes part of the result.
-  bool captures() const {
-    return process().capture != Process::Capture::None &&
-           (process().capture != Process::Capture::File || task.keep_raw);
-  }
-  /// From where on its bytes may belong to the end of a cut output.
-  std::int64_t tail_begins() const { return process().max_output - std::min(kCutTail, process().max_output / 4); }
-  bool exited_well() const {
-    const std::vector<int>& codes = process().success_codes;
-    return !stopped && status_code == CLD_EXITED && std::find(codes.begin(), codes.end(), status) != codes.end();
-  }
 };
 
 Children::Children(PoolShared& shared, EventLoop& loop)
@@ -122,14 +89,14 @@ void Children::begin(Task task) {
   const ExecutorOptions& options = shared_.options;
   const RunFolder& folder = shared_.folder;
   const std::uint64_t number = shared_.next_process();
-  auto child = std::make_unique<Child>(shared_.secrets().mask(), shared_.log, std::move(task), number);
+  auto child = std::make_unique<Child>(loop_, shared_.secrets().mask(), shared_.log, std::move(task), number);
   child->id = ++last_id_;
   child->output_file = output_name(options, number);
   const Process& process = child->process();
 
   SpawnRequest request;
   std::vector<std::string> own_variables;
-  int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1};
+  ChildPipes pipes;
   std::string trouble;
   try {
     shared_.make_run_dir();
@@ -141,25 +108,19 @@ void Children::begin(Task task) {
     trouble = error.what();
   }
   request.cwd = process.cwd;
-  bool feeds = !process.stdin_text.empty();
-  if (trouble.empty() &&
-      (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0 || (feeds && pipe2(in, O_CLOEXEC) != 0)))
-    trouble = fmt::format("no pipe for the process: {}", std::strerror(errno));
+  const bool feeds = !process.stdin_text.empty();
+  if (trouble.empty()) trouble = pipes.open(feeds);
   Spawned spawned;
   child->begun = loop_.now();
-  child->began = wall_clock();
+  child->end.began = wall_clock();
   if (trouble.empty()) {
-    request.in = feeds ? in[0] : null_device();
-    request.out = out[1];
-    request.err = err[1];
+    request.in = feeds ? pipes.stdin_end() : null_device();
+    request.out = pipes.stdout_end();
+    request.err = pipes.stderr_end();
     spawned = spawn(request);
     trouble = spawned.error;
   }
-  for (int end : {in[0], out[1], err[1]})
-    if (end >= 0) close(end);
   if (!trouble.empty()) {
-    for (int end : {in[1], out[0], err[0]})
-      if (end >= 0) close(end);
     if (!child->script_file.empty()) folder.remove(child->script_file);
     shared_.slots.withhold(child->task.path, process.shares_cpus);
     failed_to_begin(child->task, std::move(trouble));
@@ -167,18 +128,10 @@ void Children::begin(Task task) {
   }
   child->pid = spawned.pid;
   child->pidfd = spawned.pidfd;
-  child->in = in[1];
-  child->out = out[0];
-  child->err = err[0];
-  auto watch = [&](int descriptor, std::uint32_t events, EventLoop::HandlerId handler) {
-    if (descriptor < 0) return;
-    if (descriptor != child->pidfd) fcntl(descriptor, F_SETFL, O_NONBLOCK);
-    loop_.watch(descriptor, events, handler, child->id);
-  };
-  watch(child->pidfd, EPOLLIN, exit_);
-  watch(child->out, EPOLLIN, stdout_);
-  watch(child->err, EPOLLIN, stderr_);
-  watch(child->in, EPOLLOUT, stdin_);
+  child->in = pipes.take_in();
+  loop_.watch(child->pidfd, EPOLLIN, exit_, child->id);
+  child->output.watch(pipes.take_out(), stdout_, pipes.take_err(), stderr_, child->id);
+  if (child->in >= 0) loop_.watch(child->in, EPOLLOUT, stdin_, child->id);
   if (child->task.timeout) loop_.alarm(alarm_, child->id, *child->task.timeout);
   by_path_[child->task.path] = child->id;
   running_.emplace(child->id, std::move(child));
@@ -195,13 +148,14 @@ void Children::stop(const std::string& path, int attempt) {
   auto found = by_path_.find(path);
   if (found == by_path_.end()) return;
   Child* child = find(found->second);
-  if (child && child->task.attempt == attempt && !child->stopped) end(*child, "cancelled", child->process().kill_grace);
+  if (child && child->task.attempt == attempt && !child->stopped())
+    end(*child, StopReason::Cancelled, child->process().kill_grace);
 }
 
 void Children::stop_all(std::optional<Duration> most) {
   for (auto& [id, child] : running_) {
     const Duration grace = child->process().kill_grace;
-    end(*child, "cancelled", most ? std::min(*most, grace) : grace);
+    end(*child, StopReason::Cancelled, most ? std::min(*most, grace) : grace);
   }
 }
 
@@ -210,8 +164,8 @@ void Children::kill_all() {
     signal_group(*child, SIGKILL);
     siginfo_t ignored{};
     waitid(P_PIDFD, static_cast<id_t>(child->pidfd), &ignored, WEXITED);
-    hear_out(*child);
-    for (int* descriptor : {&child->in, &child->pidfd}) close_stream(*descriptor);
+    child->output.finish();
+    for (int* descriptor : {&child->in, &child->pidfd}) close_watched(*descriptor);
   }
   if (!running_.empty()) kill_nested(shared_.options.token, "");
   running_.clear();
@@ -222,12 +176,12 @@ void Children::signal_group(const Child& child, int signal) {
   kill(-child.pid, signal);
 }
 
-void Children::end(Child& child, const char* why, Duration grace) {
+void Children::end(Child& child, StopReason why, Duration grace) {
   auto kill_at = loop_.now() + grace;
-  if (child.stopped) {
+  if (child.stopped()) {
     if (kill_at >= child.kill_at) return;  // told before; only less patience is news
   } else {
-    child.stopped = why;
+    child.end.stopped = why;
     signal_group(child, SIGTERM);
     // Asked to end while stopped, it would never hear of it.
     signal_group(child, SIGCONT);
@@ -239,8 +193,8 @@ void Children::end(Child& child, const char* why, Duration grace) {
 void Children::on_alarm(std::uint64_t id) {
   Child* child = find(id);
   if (!child) return;
-  if (!child->stopped) {
-    end(*child, "timeout", child->process().kill_grace);
+  if (!child->stopped()) {
+    end(*child, StopReason::Timeout, child->process().kill_grace);
     return;
   }
   if (!child->killed && loop_.now() >= child->kill_at) {
@@ -262,68 +216,15 @@ void Children::end_of_group(Child& child) {
   finish(child);
 }
 
-void Children::close_stream(int& descriptor) {
+void Children::close_watched(int& descriptor) {
   if (descriptor < 0) return;
   loop_.unwatch(descriptor);
   close(descriptor);
   descriptor = -1;
 }
 
-void Children::keep(Child& child, bool from_stderr, std::string_view bytes) {
-  if (from_stderr) return keep_stderr(child, child.err_mask.pass(bytes));
-  if (!child.captures()) return child.out_log.append(child.out_mask.pass(bytes));
-  const Process& process = child.process();
-  std::size_t room = static_cast<std::size_t>(process.max_output) -
-                     std::min(child.stdout_text.size(), static_cast<std::size_t>(process.max_output));
-  child.too_much = child.too_much || bytes.size() > room;
-  child.stdout_text += bytes.substr(0, room);
-  // What may be the end of a cut output is masked apart from what may be its beginning.
-  auto before = static_cast<std::size_t>(
-      std::clamp<std::int64_t>(child.tail_begins() - child.said, 0, static_cast<std::int64_t>(bytes.size())));
-  child.said += static_cast<std::int64_t>(bytes.size());
-  if (before > 0) child.out_log.append(child.out_mask.pass(bytes.substr(0, before)));
-  if (before < bytes.size()) keep_end(child, child.out_mask.pass(bytes.substr(before)));
-}
-
-void Children::keep_end(Child& child, std::string_view bytes) {
-  child.out_log.append(bytes);
-  if (!child.process().unread) return;
-  child.stdout_tail += bytes;
-  auto most = static_cast<std::size_t>(child.process().max_output - child.tail_begins());
-  if (child.stdout_tail.size() > 2 * most) child.stdout_tail.erase(0, child.stdout_tail.size() - most);
-}
-
-void Children::keep_stderr(Child& child, std::string_view bytes) {
-  child.err_log.append(bytes);
-  child.stderr_tail += bytes;
-  if (child.stderr_tail.size() > 2 * kTail) child.stderr_tail.erase(0, child.stderr_tail.size() - kTail);
-}
-
-bool Children::drain(Child& child, bool from_stderr, std::size_t most) {
-  int descriptor = from_stderr ? child.err : child.out;
-  char buffer[65536];
-  while (most > 0) {
-    std::size_t asked = std::min(most, sizeof buffer);
-    ssize_t got = read(descriptor, buffer, asked);
-    if (got > 0) {
-      keep(child, from_stderr, {buffer, static_cast<std::size_t>(got)});
-      // A pipe that gave less than was asked for is empty now.
-      if (static_cast<std::size_t>(got) < asked) return true;
-      most -= static_cast<std::size_t>(got);
-    } else if (got < 0 && errno == EINTR) {
-      continue;
-    } else {
-      return got < 0 && errno == EAGAIN;
-    }
-  }
-  return true;
-}
-
 void Children::on_readable(std::uint64_t id, bool from_stderr) {
-  Child* child = find(id);
-  if (!child) return;
-  int& descriptor = from_stderr ? child->err : child->out;
-  if (descriptor >= 0 && !drain(*child, from_stderr, kTurn)) close_stream(descriptor);
+  if (Child* child = find(id)) child->output.on_readable(from_stderr);
 }
 
 void Children::on_writable(std::uint64_t id) {
@@ -337,7 +238,7 @@ void Children::on_writable(std::uint64_t id) {
     if (written < 0) break;  // it reads no more, which is its own business
     child->fed += static_cast<std::size_t>(written);
   }
-  close_stream(child->in);
+  close_watched(child->in);
 }
 
 void Children::on_exit(std::uint64_t id) {
@@ -345,11 +246,11 @@ void Children::on_exit(std::uint64_t id) {
   if (!child) return;
   siginfo_t info{};
   if (waitid(P_PIDFD, static_cast<id_t>(child->pidfd), &info, WEXITED | WNOHANG) != 0 || info.si_pid == 0) return;
-  child->status_code = info.si_code;
-  child->status = info.si_status;
-  close_stream(child->pidfd);
-  close_stream(child->in);
-  if (!child->stopped) {
+  child->end.status_code = info.si_code;
+  child->end.status = info.si_status;
+  close_watched(child->pidfd);
+  close_watched(child->in);
+  if (!child->stopped()) {
     finish(*child);
     return;
   }
@@ -358,25 +259,10 @@ void Children::on_exit(std::uint64_t id) {
   end_of_group(*child);
 }
 
-void Children::hear_out(Child& child) {
-  // Exit, not end of output, ends a process: a grandchild may keep the pipes open for ever, and even write for ever, so
-  // what is there now is all that counts.
-  for (bool from_stderr : {false, true}) {
-    int& descriptor = from_stderr ? child.err : child.out;
-    int there = 0;
-    if (descriptor >= 0 && ioctl(descriptor, FIONREAD, &there) == 0 && there > 0)
-      drain(child, from_stderr, static_cast<std::size_t>(there));
-    close_stream(descriptor);
-  }
-  keep_end(child, child.out_mask.rest());
-  keep_stderr(child, child.err_mask.rest());
-  child.out_log.end();
-  child.err_log.end();
-}
-
 void Children::finish(Child& child) {
-  child.over = loop_.now();  // before another process has its slot
-  hear_out(child);
+  child.end.took = std::chrono::duration_cast<Duration>(loop_.now() - child.begun);  // before another has its slot
+  child.output.finish();
+  child.output.move_to(child.end);
   std::unique_ptr<Child> over = std::move(running_.at(child.id));
   running_.erase(over->id);
   if (auto found = by_path_.find(over->task.path); found != by_path_.end() && found->second == over->id)
@@ -384,11 +270,15 @@ void Children::finish(Child& child) {
   // The slot first: the next process begins while this one's result is made. Not where the result may turn out to be a
   // failure: then the run says whether another is to begin at all.
   const Process& process = over->process();
+  ProcessEnd& end = over->end;
   const bool plain = process.capture == Process::Capture::Text || process.capture == Process::Capture::Lines ||
                      process.capture == Process::Capture::None;
-  const bool well = plain && (!over->too_much || process.unread) && over->exited_well();
+  const bool fits = end.stdout_bytes <= process.max_output || process.unread;
+  const bool well = plain && fits && exited_well(process, end);
   if (well) free_slot(process.shares_cpus);
-  Result result = result_of(*over);
+  end.file =
+      take_output(shared_.folder, over->output_file, static_cast<std::size_t>(process.max_output), end.file_left_out);
+  Result result = result_of(over->task, end, shared_.secrets().mask());
   if (!well && result.ok()) free_slot(process.shares_cpus);
   if (!well && !result.ok()) shared_.slots.withhold(over->task.path, process.shares_cpus);
   if (!over->script_file.empty()) shared_.folder.remove(over->script_file);
@@ -408,104 +298,6 @@ void Children::fill_slot() {
   } else {
     shared_.tell({{}, TaskReserved{std::get<ProcessSlots::Reservation>(*next).path}});
   }
-}
-
-Result Children::result_of(const Child& child) const {
-  const Process& process = child.process();
-  const int status = child.status;
-  Result result;
-  result.took = std::chrono::duration_cast<Duration>(child.over - child.begun);
-  result.began = child.began;
-  bool by_signal = child.status_code != CLD_EXITED;
-  result.code = by_signal ? -status : status;
-  result.cut = child.too_much ? child.said - process.max_output : 0;
-  result.unlogged = static_cast<std::int64_t>(child.out_log.lost() + child.err_log.lost());
-  std::int64_t more_written = 0;
-  auto written =
-      take_output(shared_.folder, child.output_file, static_cast<std::size_t>(process.max_output), more_written);
-  if (process.capture == Process::Capture::File) result.cut = more_written;
-  auto tail = [&] {
-    const std::string& all = child.stderr_tail;
-    return tail_lines(all.substr(all.size() - std::min(all.size(), kTail)), kTailLines);
-  };
-
-  // Messages and cut texts are made of what is masked already. JSON is masked when it is a value, so that it stays
-  // JSON.
-  const Mask& mask = shared_.secrets().mask();
-  const std::string masked = mask.empty() ? "" : mask.text(child.stdout_text, child.too_much);
-  const std::string& output = mask.empty() ? child.stdout_text : masked;
-  auto value_of = [&](Process::Capture capture) -> std::variant<Value, Failure> {
-    if (result.cut > 0 && process.unread && capture != Process::Capture::None) {
-      if (capture == Process::Capture::File) return cut_value(mask.text(*written, true), "", result.cut);
-      const std::size_t head = whole_characters(child.stdout_text, static_cast<std::size_t>(child.tail_begins()));
-      std::string_view end = child.stdout_tail;
-      end.remove_prefix(end.size() - std::min(end.size(), static_cast<std::size_t>(process.max_output) - head));
-      return cut_value(mask.text(std::string_view(child.stdout_text).substr(0, head), true), end, result.cut);
-    }
-    bool text = capture == Process::Capture::Text || capture == Process::Capture::Lines;
-    auto value = captured(capture, text ? output : child.stdout_text, written);
-    if (mask.empty() || std::holds_alternative<Value>(value)) return value;
-    return captured(capture, output, written ? std::optional(mask.text(*written)) : std::nullopt);
-  };
-
-  if (child.stopped) {
-    bool timeout = std::strcmp(child.stopped, "timeout") == 0;
-    result.failure = timeout ? Failure{"timeout", "timed out after " + spell(*child.task.timeout), "", 0, {}}
-                             : Failure{"cancelled", "stopped", "", 0, {}};
-  } else if (by_signal) {
-    result.failure = Failure{"killed", fmt::format("killed by signal {} ({})", status, strsignal(status)), "", 0, {}};
-  } else if (!child.exited_well()) {
-    result.failure = Failure{fmt::format("exit.{}", status), exit_text(status), "", 0, {}};
-  } else if (child.too_much && !process.unread) {
-    result.failure =
-        Failure{"parse",
-                fmt::format("more than {} bytes on standard output; raise `max_output`, or say `capture: none`",
-                            process.max_output),
-                "",
-                0,
-                {}};
-  } else if (more_written > 0 && process.capture == Process::Capture::File && !process.unread) {
-    result.failure =
-        Failure{"parse",
-                fmt::format("more than {} bytes in $FLOWRUN_OUTPUT; raise `max_output`", process.max_output),
-                "",
-                0,
-                {}};
-  }
-  if (!result.failure) {
-    auto value = value_of(process.capture);
-    if (auto* failure = std::get_if<Failure>(&value)) {
-      result.failure = std::move(*failure);
-    } else {
-      result.value = std::get<Value>(std::move(value));
-    }
-  }
-  if (result.failure) {
-    std::string detail =
-        fmt::format("{{\"exit_code\":{},\"stderr_tail\":", by_signal ? "null" : std::to_string(status));
-    append_json_string(detail, tail());
-    result.failure->detail = Value::from_text(detail + "}");
-    // What it had to say is kept for `$status.x.output`.
-    std::variant<Value, Failure> from_file = Failure{};
-    if (written && more_written == 0) from_file = json_value(*written, "$FLOWRUN_OUTPUT");
-    auto value = value_of(process.capture == Process::Capture::File ? Process::Capture::None : process.capture);
-    if (auto* json = std::get_if<Value>(&from_file)) {
-      result.value = *json;
-    } else if (auto* text = std::get_if<Value>(&value)) {
-      result.value = *text;
-    } else {
-      result.value = Value::string(output);
-    }
-  } else if (child.task.keep_raw) {
-    std::string raw = fmt::format("{{\"exit_code\":{},\"duration_ms\":{},\"attempt\":{},\"stdout\":", status,
-                                  result.took.count(), child.task.attempt);
-    append_json_string(raw, output);
-    raw += ",\"stderr_tail\":";
-    append_json_string(raw, tail());
-    raw += ",\"value\":" + result.value.text() + "}";
-    result.value = Value::from_text(std::move(raw));
-  }
-  return result;
 }
 
 }  // namespace flowrun

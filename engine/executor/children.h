@@ -13,6 +13,8 @@
 
 namespace flowrun {
 
+enum class StopReason;
+
 class Children {
  public:
   /// Both outlive it. REQUIRES: only the thread of |loop| calls its functions.
@@ -38,23 +40,15 @@ class Children {
   void on_alarm(std::uint64_t id);
 
   Child* find(std::uint64_t id);
-  void end(Child& child, const char* why, Duration grace);
+  /// Tells the process to end, for the reason |why|; what is left of its group after |grace| is killed.
+  void end(Child& child, StopReason why, Duration grace);
   void signal_group(const Child& child, int signal);
-  /// Reads what is there, up to |most| bytes; false at the end of the stream.
-  bool drain(Child& child, bool from_stderr, std::size_t most);
-  void keep(Child& child, bool from_stderr, std::string_view bytes);
-  // |bytes| have nothing secret in them. The first: what may be the end of standard output.
-  void keep_end(Child& child, std::string_view bytes);
-  void keep_stderr(Child& child, std::string_view bytes);
-  /// Takes in what the process, which has exited, has left in its pipes.
-  void hear_out(Child& child);
-  void close_stream(int& descriptor);
-  /// Of a process that was told to end and has: ends it for good when nothing of its group is left, else looks again.
+  void close_watched(int& descriptor);
+  /// The leader of a group that was told to end is gone: finishes when nothing of the group is left, else looks again.
   void end_of_group(Child& child);
   void finish(Child& child);
   /// The slot of a process that |shared| the CPUs, or not, is for the next in line.
   void free_slot(bool shared);
-  Result result_of(const Child& child) const;
   void failed_to_begin(const Task& task, std::string message);
 
   PoolShared& shared_;
