@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "engine/executor/redirect.h"
 #include "engine/executor/transfer.h"
 #include "engine/model/error.h"
 
@@ -79,29 +80,23 @@ void Http::on_timer(Lane& lane, long ms) {
 }
 
 void Http::begin(Task task) {
-  auto transfer = std::make_unique<Transfer>();
-  transfer->task = std::move(task);
-  transfer->begun = transfer->moved = loop_.now();
-  transfer->began = wall_clock();
   const Secrets& secrets = shared_.secrets();
-  transfer->conceal(secrets.mask());
+  auto transfer = std::make_unique<Transfer>(std::move(task), secrets.mask(), loop_.now());
+  auto can_not = [&](const char* type, const char* why) {
+    Result result;
+    result.failure = Failure{type, why, "", 0, {}};
+    result.sent = false;
+    shared_.tell_ended(transfer->task, std::move(result));
+  };
   try {
     secrets.fill(transfer->task);
-    if (transfer->request().response == HttpRequest::Response::File) shared_.make_run_dir();
+    if (transfer->asked().response == HttpRequest::Response::File) shared_.make_run_dir();
   } catch (const Error& error) {
-    Result result;
-    result.failure = Failure{"internal", error.what(), "", 0, {}};
-    result.sent = false;
-    shared_.tell_ended(transfer->task, std::move(result));
-    return;
+    return can_not("internal", error.what());
   } catch (const std::runtime_error& error) {
-    Result result;
-    result.failure = Failure{"expression", error.what(), "", 0, {}};
-    result.sent = false;
-    shared_.tell_ended(transfer->task, std::move(result));
-    return;
+    return can_not("expression", error.what());
   }
-  transfer->host = host_of(transfer->request().url);
+  transfer->host = host_of(transfer->asked().url);
   look_by(transfer->look_at(transfer->begun));
   Lane& lane = lane_with_room();
   transfer->lane = lane.number;
@@ -152,11 +147,7 @@ void Http::leave(const Transfer& transfer) {
 }
 
 void Http::refuse(Transfer& transfer, Failure why) {
-  Result result;
-  result.failure = std::move(why);
-  result.took = std::chrono::duration_cast<Duration>(loop_.now() - transfer.begun);
-  result.began = transfer.began;
-  result.sent = false;
+  Result result = transfer.failed(std::move(why), loop_.now());
   leave(transfer);
   shared_.tell_ended(transfer.task, std::move(result));
 }
@@ -189,7 +180,7 @@ void Http::settle() {
       while (CURLMsg* message = libcurl().curl_multi_info_read(lane->multi, &left))
         if (message->msg == CURLMSG_DONE) finish(message->easy_handle, message->data.result);
     std::erase_if(first_, [this](const Transfer* first) {
-      const bool located = first->located || first->sent;
+      const bool located = first->located();
       if (located) located_.push_back({first->lane, first->host});
       return located;
     });
@@ -208,26 +199,21 @@ void Http::settle() {
 }
 
 bool Http::follow(Transfer& transfer, int code) {
-  if (!transfer.complete(static_cast<CURLcode>(code)) || !transfer.redirected()) return false;
+  if (!transfer.redirected(static_cast<CURLcode>(code))) return false;
   CURL* easy = transfer.easy;
   void* multi = lane_of(transfer).multi;
   libcurl().curl_multi_remove_handle(multi, easy);
-  if (!transfer.prepare_redirect().empty()) return false;
+  if (!transfer.prepare_redirect()) return false;
   transfer.lost = shared_.clock.lost();
   libcurl().curl_multi_add_handle(multi, easy);
   return true;
 }
 
 bool Http::connect_again(Transfer& transfer, int code) {
-  if (transfer.sent_here || transfer.over != Transfer::Over::No) return false;
-  if (code != CURLE_OPERATION_TIMEDOUT && code != CURLE_COULDNT_CONNECT && code != CURLE_COULDNT_RESOLVE_HOST)
-    return false;
-  const auto lost = shared_.clock.lost();
-  if (std::exchange(transfer.lost, lost) == lost) return false;
+  if (!transfer.may_connect_again(static_cast<CURLcode>(code), shared_.clock)) return false;
   CURL* easy = transfer.easy;
   void* multi = lane_of(transfer).multi;
   libcurl().curl_multi_remove_handle(multi, easy);
-  transfer.trouble[0] = 0;
   libcurl().curl_multi_add_handle(multi, easy);
   return true;
 }
@@ -279,12 +265,7 @@ void Http::stop_all() {
 }
 
 void Http::cancel(Transfer& transfer) {
-  Result result;
-  result.failure = Failure{"cancelled", "stopped", "", 0, {}};
-  result.sent = transfer.sent;
-  result.took = std::chrono::duration_cast<Duration>(loop_.now() - transfer.begun);
-  result.began = transfer.began;
-  give_up(transfer, std::move(result));
+  give_up(transfer, transfer.failed({"cancelled", "stopped", "", 0, {}}, loop_.now()));
 }
 
 void Http::give_up(Transfer& transfer, Result result) {

@@ -19,7 +19,7 @@
 
 namespace flowrun {
 
-struct Transfer;
+class Transfer;
 
 class Http {
  public:

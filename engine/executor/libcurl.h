@@ -60,4 +60,10 @@ const Libcurl& libcurl();
 const Libcrypto& libcrypto();
 const Zlib& zlib();
 
+/// Sets one option of a handle, whose type is that which the option's manual page names.
+template <typename Value>
+void set_option(CURL* easy, CURLoption option, Value value) {
+  libcurl().curl_easy_setopt(easy, option, value);
+}
+
 }  // namespace flowrun

@@ -1,15 +1,14 @@
-// One HTTP exchange: options for libcurl before, a result after. Knows neither loop nor other transfers.
+// One HTTP exchange: a request that goes out, a response that comes in, the time both have, and what became of it.
+// Knows neither loop nor other transfers.
 #pragma once
 
-#include <chrono>
-#include <cstdio>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
-#include <vector>
 
-#include "engine/executor/answer.h"
-#include "engine/executor/body_file.h"
+#include "engine/executor/http_request.h"
+#include "engine/executor/http_response.h"
 #include "engine/executor/libcurl.h"
 #include "engine/executor/mask.h"
 #include "engine/executor/sockets.h"
@@ -19,51 +18,26 @@
 
 namespace flowrun {
 
-/// scheme://host:port of |url|, in small letters, without the port that its scheme means anyway.
-std::string host_of(const std::string& url);
+/// Http moves it through its states: taken, waiting for the first to its host, under way by a handle of libcurl,
+/// perhaps redirected, over.
+class Transfer {
+ public:
+  /// |mask| outlives it. REQUIRES: the secrets of |taken| are not filled in yet.
+  Transfer(Task taken, const Mask& mask, WorkClock::time_point now)
+      : task(std::move(taken)), begun(now), request_(task, mask), response_(task, mask), moved_(now) {}
+  ~Transfer() = default;
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
 
-struct Transfer {
   Task task;
-  std::string host;      ///< scheme://host:port
+  std::string host;      ///< of the first URL, as host_of() says
   std::size_t lane = 0;  ///< for who carries it out
   CURL* easy = nullptr;
-  Sockets* sockets = nullptr;
-  curl_slist* header_list = nullptr;
-  std::FILE* upload = nullptr;
-  WorkClock::time_point begun;  ///< when it was taken, not when a connection was free for it
-  Instant began;                ///< the same by the wall clock
-  /// libcurl measures the time to connect, and by a clock that goes on while flowrun is frozen.
-  WorkClock::duration lost{0};  ///< in which flowrun did not run before the connection was asked for
-  bool stirred = false;         ///< since the last look a byte has moved
-  WorkClock::time_point moved;  ///< when the last one was seen
-  std::int64_t uploaded = 0;    ///< at that look
-  enum class Over { No, Timeout, Wait, Idle } over = Over::No;
-  std::optional<Body> body;  ///< since its first byte
-  BodyFile file;
-  bool headed = false;                             ///< the answer's headers are complete
-  bool switched = false;                           ///< the answer is 101: what follows is no HTTP
-  bool enough = false;                             ///< no more of the body was wanted
-  std::size_t header_lines = 0, header_bytes = 0;  ///< of all answers to this request, 1xx included
-  std::string header_fault;    ///< not empty: why the answer's header can not be taken for what it says
-  std::string content_length;  ///< as the answer says it
-  bool file_broken = false;
-  bool located = false;                        ///< the name of its host is looked up
-  bool sent = false;                           ///< some request has gone out, perhaps one that was redirected
-  bool sent_here = false, sent_twice = false;  ///< the request to where it has been redirected
-  std::string url, method;                     ///< now, after redirects
-  std::string shown_url;                       ///< the same without secrets
-  const Mask* mask = nullptr;
-  std::optional<Mask::Stream> file_mask;  ///< of an answer that is streamed into a file
-  bool with_body = true;                  ///< a redirect may have dropped it
-  bool unusual = false;                   ///< the handle has options that the next transfer must not see
-  int redirects = 0;
-  std::string bad_redirect;  ///< not empty: why the answer's redirect can not be followed
-  char trouble[CURL_ERROR_SIZE] = {};
+  const WorkClock::time_point begun;   ///< when it was taken, not when a connection was free for it
+  const Instant began = wall_clock();  ///< the same by the wall clock
+  WorkClock::duration lost{0};         ///< in which flowrun did not run before the connection was asked for
 
-  ~Transfer();
-  /// Before secrets are filled in: how it is to be shown, and what is to be masked in the answer.
-  void conceal(const Mask& secrets);
-  const HttpRequest& request() const { return std::get<HttpRequest>(*task.work); }
+  const HttpRequest& asked() const { return request_.asked(); }
   /// |idle|: of an earlier transfer; null: a new one is made. False: libcurl is out of memory.
   bool take_handle(CURL* idle, Sockets& sockets);
   /// For the next transfer; null: it is spent. |good|: nothing has failed. libcurl's reset is not used: it takes the
@@ -71,38 +45,51 @@ struct Transfer {
   CURL* give_handle_back(bool good);
   /// Sets the handle's options. |crowded|: it shares the memory with hundreds. A failure: why it can not begin.
   std::optional<Failure> prepare(const RunFolder& folder, bool crowded);
-  /// The answer sends the request elsewhere, and it may go there.
-  bool redirected() const;
-  /// Sets the options for going there. Not empty: why it can not.
-  std::string prepare_redirect();
-  long status() const;
-  /// All that is wanted has come, perhaps because libcurl was told to stop there.
-  bool complete(CURLcode code) const;
-  /// It waited for another all the time that it had; nothing of it was sent. |connecting|: for the connection.
-  Failure out_of_time(bool connecting) const;
-  /// A piece of the answer's body. False: no more is wanted.
-  bool take(std::string_view bytes);
-  /// |now|: when it is over.
-  Result result(CURLcode code, WorkClock::time_point now);
-  /// Whether it has taken too long; sets |over|. Time in which flowrun was frozen does not count.
+
+  /// The name of its host is looked up.
+  bool located() const { return located_ || sent_; }
+  /// libcurl has ended with |code|, and the answer sends the request elsewhere.
+  bool redirected(CURLcode code) const { return response_.complete(code) && response_.redirects(); }
+  /// Sets the options for going there. False: it can not, as the result says.
+  bool prepare_redirect();
+  /// libcurl has ended with |code| before a connection was there, and flowrun was frozen meanwhile, as |clock| says:
+  /// the time to connect was not the transfer's own. True: try again, as nothing was sent.
+  bool may_connect_again(CURLcode code, WorkClock& clock);
+  /// Whether it has taken too long at |now|, as the result then says. Time in which flowrun was frozen does not count.
   bool overdue(WorkClock::time_point now);
   /// When to look at it again.
   WorkClock::time_point look_at(WorkClock::time_point now) const;
 
+  /// What became of it when libcurl ended with |code| at |now|.
+  Result result(CURLcode code, WorkClock::time_point now);
+  /// The result of one that ends at |now| by |failure|, without an answer.
+  Result failed(Failure failure, WorkClock::time_point now) const;
+
  private:
-  Failure failure_of(CURLcode code) const;
-  /// What is left of |span| since it was taken; at least a bit.
-  template <typename Setting>
-  void set(CURLoption option, Setting value);
+  enum class Limit { None, Timeout, ConnectTimeout, IdleTimeout };
+
+  // What libcurl calls, with the transfer as |self|.
+  static std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* self);
+  static std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* self);
+  static int on_send(void* self, char*, char*, int, int);
+  static curl_socket_t on_open_socket(void* self, curlsocktype, curl_sockaddr* address);
+
   /// The options that are the same for all transfers.
-  void set_usual();
-  std::string prepare_headers();
-  bool sends_body() const;
-  std::string prepare_body();
-  bool has_secret(TaskHole::In in, std::size_t index = 0) const;
-  HttpAnswer answer() const;
-  /// Of the answer, while the handle is here.
-  std::optional<std::string_view> header(const char* name) const;
+  void set_common_options();
+  Failure failure_of(CURLcode code) const;
+
+  OutgoingRequest request_;
+  IncomingResponse response_;
+  Sockets* sockets_ = nullptr;
+  bool stirred_ = false;         ///< since the last look a byte has moved
+  WorkClock::time_point moved_;  ///< when the last one was seen
+  std::int64_t uploaded_ = 0;    ///< at that look
+  Limit exceeded_ = Limit::None;
+  bool located_ = false;                         ///< libcurl has asked for a socket to its host
+  bool sent_ = false;                            ///< some request has gone out, perhaps one that was redirected
+  bool sent_here_ = false, sent_twice_ = false;  ///< the request to where it has been redirected
+  std::string bad_redirect_;                     ///< not empty: why the answer's redirect can not be followed
+  char error_text_[CURL_ERROR_SIZE] = {};        ///< libcurl's own words
 };
 
 }  // namespace flowrun
