@@ -1,37 +1,29 @@
 // What must come along with a step kind or a workflow: reminds whoever adds one of its example, test and paragraph.
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <regex>
 #include <set>
 #include <sstream>
 #include <string>
 
 #include "engine/language/keys.h"
+#include "tests/house/tree.h"
 #include "tests/support/catch.h"
 
 namespace {
 
-const std::filesystem::path kRoot = FLOWRUN_SOURCE_DIR;
-
-std::string content_of(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return std::string(std::istreambuf_iterator<char>(in), {});
-}
+using namespace flowrun::test;
 
 /// All files below |folder| whose name ends in |end|, one after the other.
 std::string contents_below(const std::string& folder, const std::string& end) {
   std::string all;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(kRoot / folder))
-    if (entry.path().extension() == end) all += content_of(entry.path()) + "\n";
+  for (const std::string& file : house_files())
+    if (file.rfind(folder + "/", 0) == 0 && file.ends_with(end)) all += content_of(file) + "\n";
   return all;
 }
 
 /// The kinds of steps, from the rows of the table in engine/reader/kinds.cpp.
 std::set<std::string> kinds() {
   static const std::regex row("\\{\"([a-z_]+)\", *read_");
-  const std::string table = content_of(kRoot / "engine/reader/kinds.cpp");
+  const std::string table = content_of("engine/reader/kinds.cpp");
   std::set<std::string> found;
   for (std::sregex_iterator it(table.begin(), table.end(), row), end; it != end; ++it) found.insert((*it)[1]);
   return found;
@@ -57,7 +49,7 @@ std::set<std::string> words_of(const std::string& manual, const char* lines) {
 }  // namespace
 
 TEST_CASE("every key of the language has its place in the manual", "[house]") {
-  const std::string manual = content_of(kRoot / "man/flowrun-workflow.5");
+  const std::string manual = content_of("man/flowrun-workflow.5");
   const std::set<std::string> explained = words_of(manual, "^\\.(It Ic|Ss) ");
   const std::set<std::string> named = words_of(manual, "^\\.(It|Ss|Ic|Cm|Ql|Op|Bq) |^ *[a-z_]+: ");
   for (const auto* keys : {&flowrun::step_keys(), &flowrun::top_keys()})
@@ -73,7 +65,7 @@ TEST_CASE("every key of the language has its place in the manual", "[house]") {
 
 TEST_CASE("every step kind has an example, a test and a place in the manual", "[house]") {
   const std::string examples = contents_below("workflows", ".yaml"), tests = contents_below("tests", ".cpp");
-  const std::string manual = content_of(kRoot / "man/flowrun-workflow.5");
+  const std::string manual = content_of("man/flowrun-workflow.5");
   REQUIRE(kinds().size() >= 11);
   for (const std::string& kind : kinds()) {
     INFO("the kind " << kind);
@@ -84,12 +76,14 @@ TEST_CASE("every step kind has an example, a test and a place in the manual", "[
 }
 
 TEST_CASE("every example workflow is a stop of the tour and says how to run it", "[house]") {
-  const std::string tour = content_of(kRoot / "workflows/README.md");
-  for (const auto& entry : std::filesystem::directory_iterator(kRoot / "workflows")) {
-    if (entry.path().extension() != ".yaml") continue;
-    const std::string name = entry.path().filename().string();
+  const std::string tour = content_of("workflows/README.md");
+  for (const std::string& file : house_files()) {
+    static const std::regex example("workflows/([^/]+\\.yaml)");
+    std::smatch found;
+    if (!std::regex_match(file, found, example)) continue;
+    const std::string name = found[1];
     INFO(name);
     CHECK(tour.find("](" + name + ")") != std::string::npos);
-    CHECK(content_of(entry.path()).find("flowrun run workflows/" + name) != std::string::npos);
+    CHECK(content_of(file).find("flowrun run " + file) != std::string::npos);
   }
 }

@@ -1,20 +1,19 @@
 // The floors of the house: who may see whom, and what the deciding part must never touch. Reads the sources as text;
 // knows nothing of what they do.
 #include <algorithm>
-#include <cctype>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <regex>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "tests/house/tree.h"
 #include "tests/support/catch.h"
 
 namespace {
 
+using namespace flowrun::test;
 using Names = std::vector<std::string>;
 
 /// Which rooms of engine/ a room may include besides itself.
@@ -61,37 +60,6 @@ const std::regex kImpureCall(
 const std::regex kLoud(
     "\\bstd::(cout|cerr|clog)\\b|\\b(printf|puts|perror|fmt::print|std::exit)\\s*\\(|[^_\\w:.>]exit\\s*\\(");
 
-/// Where the text or letter that opens at |at| is over; a raw text ends as its prefix says.
-std::size_t end_of_literal(const std::string& text, std::size_t at) {
-  if (text[at] == '"' && at > 0 && text[at - 1] == 'R') {
-    const std::size_t open = text.find('(', at);
-    const std::string close = ")" + text.substr(at + 1, open - at - 1) + "\"";
-    return std::min(text.find(close, open), text.size() - close.size()) + close.size();
-  }
-  std::size_t end = at + 1;
-  while (end < text.size() && text[end] != text[at] && text[end] != '\n') end += text[end] == '\\' ? 2 : 1;
-  return std::min(end + 1, text.size());
-}
-
-/// |text| without comments and what is in quotes: only what the compiler acts on is judged.
-std::string code_of(const std::string& text) {
-  std::string code;
-  for (std::size_t at = 0; at < text.size();) {
-    const bool digit_mark = text[at] == '\'' && at > 0 && std::isxdigit(static_cast<unsigned char>(text[at - 1]));
-    if (text.compare(at, 2, "//") == 0) {
-      at = std::min(text.find('\n', at), text.size());
-    } else if (text.compare(at, 2, "/*") == 0) {
-      at = std::min(text.find("*/", at), text.size() - 2) + 2;
-    } else if (text[at] == '"' || (text[at] == '\'' && !digit_mark)) {
-      at = end_of_literal(text, at);
-      code += "\"\"";
-    } else {
-      code += text[at++];
-    }
-  }
-  return code;
-}
-
 std::string room_of(const std::string& file) {
   std::filesystem::path folder = std::filesystem::path(file).parent_path();
   return folder.begin() != folder.end() && *folder.begin() == "cli" ? "cli" : folder.string();
@@ -100,7 +68,7 @@ std::string room_of(const std::string& file) {
 /// What is wrong with |file| (its path from the top of the repository) with content |text|.
 Names complaints(const std::string& file, const std::string& text) {
   Names found;
-  const std::string room = room_of(file), code = code_of(text);
+  const std::string room = room_of(file), code = take_apart(text).code;
   const bool engine = file.rfind("engine/", 0) == 0;
   const bool pure = room == "engine/machine" || room == "engine/steps";
   auto complain = [&](const std::string& what) { found.push_back(file + ": " + what); };
@@ -130,21 +98,12 @@ Names complaints(const std::string& file, const std::string& text) {
   return found;
 }
 
+/// The sources below |folder|.
 Names sources_below(const std::string& folder) {
-  Names files;
-  const std::filesystem::path root = FLOWRUN_SOURCE_DIR;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(root / folder)) {
-    const std::string end = entry.path().extension().string();
-    if (entry.is_regular_file() && (end == ".cpp" || end == ".h"))
-      files.push_back(std::filesystem::relative(entry.path(), root).string());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-std::string content_of(const std::string& file) {
-  std::ifstream in(std::string(FLOWRUN_SOURCE_DIR) + "/" + file, std::ios::binary);
-  return std::string(std::istreambuf_iterator<char>(in), {});
+  Names sources;
+  for (const std::string& file : house_files())
+    if (file.rfind(folder + "/", 0) == 0 && (file.ends_with(".cpp") || file.ends_with(".h"))) sources.push_back(file);
+  return sources;
 }
 
 }  // namespace
