@@ -6,6 +6,7 @@
 
 #include "cli/runs.h"
 #include "engine/journal/typed_command.h"
+#include "engine/run/mailbox.h"
 
 namespace flowrun::cli {
 namespace {
@@ -25,19 +26,15 @@ int told(const RunRecord& run) {
 
 /// Leaves word for the process that drives |run|, and waits until it is done. Nothing: that process is gone.
 std::optional<RunRecord> ask(Journal& journal, const RunRecord& run, const CancelRequested& cancel) {
-  Journal::Mail mail;
-  mail.at = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
-  mail.kind = "cancel";
-  mail.data = Json{{"undo", cancel.undo}, {"now", cancel.now}}.dump();
-  mail.sender = cancel.by;
-  std::int64_t id = journal.post(run, mail);
+  const Instant now = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
+  std::int64_t id = journal.post(run, to_mail(cancel, now));
   for (;;) {
-    auto now = journal.find_exact(run.id);
-    if (now && has_ended(*now)) {
+    auto then = journal.find_exact(run.id);
+    if (then && has_ended(*then)) {
       journal.withdraw(run, id);
-      return now;
+      return then;
     }
-    if (!now || now->driver_pid == 0) {
+    if (!then || then->driver_pid == 0) {
       journal.withdraw(run, id);
       return std::nullopt;
     }

@@ -115,13 +115,6 @@ std::string clock_text(Instant at, Instant now) {
 
 std::string date_text(Instant at) { return local(at, "%Y-%m-%d %H:%M:%S"); }
 
-std::string one_line(std::string_view text, std::size_t width) {
-  std::string line(text.substr(0, width + 4));
-  for (char& c : line)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  return shortened(line, width);
-}
-
 std::string what_binds(const Pools::Line& line, std::size_t concurrency) {
   std::string name = line.limit && !line.limit->name.empty() ? "limit " + line.limit->name : "the limit of their step";
   if (line.full) return fmt::format("{} (max {})", name, line.limit->max);

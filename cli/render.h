@@ -33,8 +33,6 @@ std::string result_text(const Value& value);
 std::string clock_text(Instant at, Instant now = {});
 /// `2026-11-23 08:45:12` in local time.
 std::string date_text(Instant at);
-/// One line, control characters blanked, cut to |width| columns.
-std::string one_line(std::string_view text, std::size_t width);
 
 /// One line of `journal show` without its number and time: what happened, step, what is known.
 struct EntryLine {

@@ -17,8 +17,6 @@
 #include "engine/executor/named_file.h"
 #include "engine/journal/typed_command.h"
 #include "engine/model/diagnostics.h"
-#include "engine/run/reopen.h"
-#include "engine/steps/outline.h"
 
 namespace flowrun::cli {
 namespace {
@@ -200,49 +198,6 @@ std::string read_input_file(const std::string& name, const std::string& option) 
   if (!found.trouble.empty())
     throw Error(Problem::Usage, fmt::format("{}: cannot read {}: {}", option, name, found.trouble));
   return std::move(found.text);
-}
-
-History history_of(const Journal& journal, const RunRecord& run, std::int64_t until) {
-  History history;
-  for (std::int64_t from = 1;;) {
-    std::vector<Entry> slice = journal.read(run.number, from);
-    if (slice.empty()) return history;
-    for (const Entry& entry : slice) {
-      if (until > 0 && entry.seq > until) return history;
-      history.add(entry);
-    }
-    from = slice.back().seq + 1;
-  }
-}
-
-std::string slashed(const std::string& path) {
-  std::string plain;
-  for (char c : path) {
-    if (c == '[')
-      plain += '/';
-    else if (c != ']')
-      plain += c;
-  }
-  return plain;
-}
-
-std::string journal_spelling(const std::string& typed, const History& history) {
-  if (history.find(typed)) return typed;
-  for (const StepHistory& step : history.steps())
-    if (slashed(step.path) == typed) return step.path;
-  return typed;
-}
-
-std::string known_step(const Journal& journal, const RunRecord& run, const std::string& typed) {
-  std::vector<std::string> known = paths_of(journal, run);
-  for (const std::string& path : known)
-    if (path == typed) return path;
-  for (const std::string& path : known)
-    if (slashed(path) == typed) return path;
-  const std::vector<OutlineRow> rows = outline(load_own_copy(journal, run).workflow);
-  if (find_row(rows, typed)) return typed;
-  for (const OutlineRow& row : rows) known.push_back(row.path);
-  throw Error(Problem::Impossible, no_such_step(typed, run.id, known, journal.path()));
 }
 
 RunRecord looked_at(const Journal& journal, const std::string& run) {

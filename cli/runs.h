@@ -9,6 +9,7 @@
 #include "engine/run/history.h"
 #include "engine/run/load.h"
 #include "engine/run/run.h"
+#include "engine/run/step_paths.h"
 
 namespace flowrun::cli {
 
@@ -39,19 +40,6 @@ OnCrash on_crash_option(const std::string& text);
 
 /// The content of a file, `-` for standard input. Throws Error(Usage) that begins with |option|.
 std::string read_input_file(const std::string& name, const std::string& option);
-
-/// What the entries of a run say, up to |until|; 0: all of them.
-History history_of(const Journal& journal, const RunRecord& run, std::int64_t until = 0);
-
-/// `enrich[C-1042]/profile` as people may type it: `enrich/C-1042/profile`.
-std::string slashed(const std::string& path);
-
-/// `enrich/C-1042/profile` may stand for `enrich[C-1042]/profile`: the path in |history| that reads the same.
-std::string journal_spelling(const std::string& typed, const History& history);
-
-/// The step of |run| that |typed| names, as the run spells it. Throws Error(Impossible), naming a near one, when
-/// neither the run nor its workflow has it.
-std::string known_step(const Journal& journal, const RunRecord& run, const std::string& typed);
 
 /// The run that a looking command means: the newest when |run| is empty.
 RunRecord looked_at(const Journal& journal, const std::string& run);

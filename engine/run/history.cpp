@@ -298,4 +298,11 @@ void History::settle_time(StepHistory& one, Instant at) {
   one.ended_at = at;
 }
 
+std::string one_line(std::string_view text, std::size_t width) {
+  std::string line(text.substr(0, width + 4));
+  for (char& c : line)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  return shortened(line, width);
+}
+
 }  // namespace flowrun

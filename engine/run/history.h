@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/model/entry.h"
@@ -92,6 +93,9 @@ class History {
   Instant last_at_{};
   Duration idle_{0};
 };
+
+/// |text| as one line, control characters blanked, cut to |width| columns.
+std::string one_line(std::string_view text, std::size_t width);
 
 /// `POST /payments` or the command, cut to |width|: the resolved input of a `start` entry for people.
 std::string preview_of_input(const Json& input, std::size_t width);

@@ -3,13 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "engine/journal/typed_command.h"
 #include "engine/machine/frame.h"
-#include "engine/model/diagnostics.h"
 #include "engine/model/error.h"
 #include "engine/model/path.h"
+#include "engine/run/step_paths.h"
 #include "engine/steps/outline.h"
 
 namespace flowrun {
@@ -25,13 +24,6 @@ struct Asked {
     return typed_command(words, journal);
   }
 };
-
-/// |path| without its last part: `a/b[k]/c`, `a/b[k]`, `a/b`, `a`, nothing.
-std::string above(const std::string& path) {
-  if (!path.empty() && path.back() == ']') return path.substr(0, path.rfind('['));
-  std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "" : path.substr(0, slash);
-}
 
 [[noreturn]] void refuse(const std::string& text) { throw Error(Problem::Impossible, text); }
 
@@ -63,7 +55,7 @@ void check(const Machine& machine, const std::vector<OutlineRow>& rows, const As
   if (std::get<bool>(way)) return;
   if (find_row(rows, path)) {
     // The file has it, the run has not come to it; of items the file knows nothing.
-    for (std::string up = above(path); !up.empty(); up = above(up))
+    for (std::string up = path_above(path); !up.empty(); up = path_above(up))
       if (auto there = machine.way_to(up); std::holds_alternative<bool>(there) && std::get<bool>(there)) {
         if (path[up.size()] == '[') break;
         refuse(fmt::format("{} has not run in run {}: {} decides anew what runs in it: {}", path, run.id, up,
@@ -76,29 +68,6 @@ void check(const Machine& machine, const std::vector<OutlineRow>& rows, const As
 }
 
 }  // namespace
-
-std::vector<std::string> paths_of(const Journal& journal, const RunRecord& run) {
-  std::set<std::string> paths;
-  for (std::int64_t from = 1;;) {
-    std::vector<Entry> slice = journal.read(run.number, from);
-    if (slice.empty()) break;
-    from = slice.back().seq + 1;
-    for (const Entry& entry : slice) {
-      // What a retry names is in its entry, whether or not there is such a step.
-      if (entry.kind == "run_reopened" || entry.kind == "signal") continue;
-      for (std::string path = entry.path; !path.empty() && paths.insert(path).second;) path = above(path);
-    }
-  }
-  return {paths.begin(), paths.end()};
-}
-
-std::string no_such_step(const std::string& path, const std::string& run, const std::vector<std::string>& known,
-                         const std::string& journal) {
-  const std::string near = nearest(path, known);
-  return fmt::format(
-      "run {} has no step {}; {}", run, path,
-      near.empty() ? typed_command({"show", run}, journal) + " lists them" : "did you mean `" + near + "`?");
-}
 
 void check_retry(const Machine& machine, const Workflow& workflow, const std::string& id, const std::string& journal,
                  const RunReopened& asked, const std::function<std::vector<std::string>()>& known) {

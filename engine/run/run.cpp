@@ -16,7 +16,9 @@
 #include "engine/executor/run_folder.h"
 #include "engine/journal/typed_command.h"
 #include "engine/model/fault.h"
+#include "engine/run/mailbox.h"
 #include "engine/run/reopen.h"
+#include "engine/run/step_paths.h"
 
 namespace flowrun {
 namespace {
@@ -87,24 +89,6 @@ Here here() {
   char space[64]{};
   if (readlink("/proc/self/ns/pid", space, sizeof space - 1) < 0) space[0] = 0;
   return {host, first_line("/proc/sys/kernel/random/boot_id"), space};
-}
-
-/// What a message says; nothing for kinds of a newer flowrun.
-std::optional<decltype(Event::fact)> fact_of(const Journal::Mail& mail) try {
-  const Json said = Json::parse(mail.data);  // the journal sees to it that it is an object
-  if (mail.kind == "cancel") return CancelRequested{said.value("undo", false), said.value("now", false), mail.sender};
-  if (mail.kind != "signal") return std::nullopt;
-  SignalReceived signal;
-  signal.name = mail.name;
-  signal.path = said.value("path", "");
-  signal.data = Value(said.value("data", Json()));
-  signal.by = mail.sender;
-  if (said.contains("rejected")) signal.rejected = said["rejected"].get<std::string>();
-  return signal;
-} catch (const Json::exception& error) {
-  const std::string why = error.what();  // behind the number that the library has for it
-  throw Corruption(fmt::format("message {} in the journal's mailbox is not as flowrun writes it: {}", mail.id,
-                               why.substr(why.find(']') + 2)));
 }
 
 int cpu_count() {
@@ -560,7 +544,7 @@ void Run::take_mail(std::optional<Instant> until) {
     Journal::Mail mail = std::move(mail_.front());
     mail_.pop_front();
     update_.consumed.push_back(mail.id);
-    if (auto fact = fact_of(mail)) take({{}, std::move(*fact)});
+    if (auto request = request_of(mail)) std::visit([this](auto& fact) { take({{}, std::move(fact)}); }, *request);
   }
 }
 
