@@ -7,15 +7,12 @@
 #include "cli/runs.h"
 #include "engine/journal/typed_command.h"
 #include "engine/run/mailbox.h"
+#include "engine/run/replay.h"
 
 namespace flowrun::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kRound{50};  // how often a run that another process drives is looked at
-
-bool has_ended(const RunRecord& run) {
-  return run.state == "succeeded" || run.state == "failed" || run.state == "cancelled";
-}
 
 /// 0 when the run has come to be cancelled, and nothing was left undone that should be.
 int told(const RunRecord& run) {

@@ -3,10 +3,8 @@
 
 #include "cli/render.h"
 #include "cli/runs.h"
-#include "engine/jq/jq.h"
-#include "engine/model/hash.h"
 #include "engine/model/path.h"
-#include "engine/run/replay.h"
+#include "engine/run/verify.h"
 
 namespace flowrun::cli {
 namespace {
@@ -54,58 +52,25 @@ int show(const Context& context, const ShowOptions& options) {
   return 0;
 }
 
-/// Checks one run; returns what is wrong, or nothing.
-std::string check(const Journal& journal, const RunRecord& run) {
-  try {
-    journal.check_sums(run);
-    if (hash_name(journal.source(run.source_hash)) != run.source_hash)
-      return "the text of its workflow is not the one it was started with";
-    Loaded loaded = load_own_copy(journal, run);
-    std::unique_ptr<Evaluator> evaluator = make_jq(loaded.programs);
-    ReplayOptions options;
-    options.ask_again = true;
-    Replayed replayed = replay(journal, run, loaded.workflow, *evaluator, options);
-    if (replayed.entries == 0) return "";  // cut off before anything was started
-    bool over = run.state == "succeeded" || run.state == "failed" || run.state == "cancelled";
-    if (over && replayed.machine->phase() != Machine::Phase::Ended)
-      return fmt::format("the run says {}, but its entries do not lead there", run.state);
-    if (replayed.machine->phase() == Machine::Phase::Ended) {
-      const Outcome& outcome = replayed.machine->outcome();
-      if (run.state != to_string(outcome.state))
-        return fmt::format("the run says {}, but its entries end {}", run.state, to_string(outcome.state));
-      if (!(run.output == outcome.output)) return "the run's output is not the one that its entries lead to";
-    }
-    if (!(run.input == replayed.machine->run().inputs)) return "the run's input is not the one it was started with";
-    return "";
-  } catch (const Error& error) {
-    return error.what();
-  }
-}
-
-int verify(const Context& context, const std::string& name, bool all, bool json) {
+int verify_runs(const Context& context, const std::string& name, bool all, bool json) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
-  std::vector<RunRecord> runs;
-  if (all) {
-    Journal::Filter every;
-    every.limit = 1 << 30;
-    runs = journal.list(every);
-    if (std::string bad = journal.check_file(); !bad.empty()) throw Corruption(journal.path() + ": " + bad);
-  } else {
-    runs.push_back(looked_at(journal, name));
-  }
   std::size_t bad = 0;
-  for (const RunRecord& run : runs) {
-    std::string wrong = check(journal, run);
-    if (!wrong.empty()) ++bad;
+  auto print = [&](const Verified& found) {
+    const RunRecord& run = found.run;
+    if (!found.good()) ++bad;
     if (json) {
-      Json record{{"run", run.id}, {"good", wrong.empty()}, {"entries", run.last_seq}};
-      if (!wrong.empty()) record["error"] = wrong;
+      Json record{{"run", run.id}, {"good", found.good()}, {"entries", run.last_seq}};
+      if (!found.good()) record["error"] = found.wrong;
       print_result(record.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
     } else {
-      print_view(fmt::format("{}  {}  {}\n", run.id, wrong.empty() ? "good" : "BAD",
-                             wrong.empty() ? fmt::format("{} entries", run.last_seq) : wrong));
+      print_view(fmt::format("{}  {}  {}\n", run.id, found.good() ? "good" : "BAD",
+                             found.good() ? fmt::format("{} entries", run.last_seq) : found.wrong));
     }
-  }
+  };
+  if (all)
+    verify_all(journal, print);
+  else
+    print(verify(journal, looked_at(journal, name)));
   return bad == 0 ? 0 : 9;
 }
 
@@ -133,7 +98,7 @@ void add_journal(Command& app, Context& context) {
   verified->add_flag("--all", which->all, "All runs")->excludes(run);
   verified->add_flag("--json", which->json, "One JSON object a run");
   verified->callback([&context, which] {
-    context.chosen = [&context, which] { return verify(context, which->run, which->all, which->json); };
+    context.chosen = [&context, which] { return verify_runs(context, which->run, which->all, which->json); };
   });
 }
 

@@ -160,6 +160,10 @@ Loaded own_copy(const Journal& journal, const RunRecord& record, bool for_questi
   return std::move(*loaded);
 }
 
+bool has_ended(const RunRecord& run) {
+  return run.state == "succeeded" || run.state == "failed" || run.state == "cancelled";
+}
+
 void check_result(const Journal& journal, const RunRecord& run) {
   const std::vector<Entry> last = journal.read(run.number, run.last_seq, 1);
   if (last.empty() || last.front().kind != "run_ended" || !(last.front().value == run.output) ||
