@@ -5,24 +5,24 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cstring>
 
+#include "cli/ask.h"
 #include "cli/render.h"
 #include "cli/runs.h"
 #include "engine/journal/typed_command.h"
+#include "engine/run/drive_loop.h"
+#include "engine/run/step_paths.h"
 #include "engine/steps/outline.h"
 
 namespace flowrun::cli {
 namespace {
 
-constexpr Duration kPatience{1000};
-constexpr Duration kLongSleep{60000};  // --no-wait: what sleeps longer is not waited for
-constexpr std::size_t kMostLeft = 5;   // processes that are told of
-constexpr int kOutputLost = 74;        // as for OutputLost
-constexpr int kPatientSignals = 2;     // what is said more often ends the process
-constexpr Duration kHurry{1000};       // the most between TERM and KILL when an end is asked for twice
+constexpr std::size_t kNamed = 5;     // of steps in one message
+constexpr std::size_t kMostLeft = 5;  // processes that are told of
+constexpr int kOutputLost = 74;       // as for OutputLost
+constexpr int kPatientSignals = 2;    // what is said more often ends the process
 
 // The only state that signal handlers and the drive share.
 std::atomic<int> g_signals{0};
@@ -41,20 +41,30 @@ extern "C" void on_signal(int signal) {
 
 Instant wall() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
 
-int running_in(const Machine& machine) {
-  const std::vector<Machine::InFlight> flights = machine.in_flight();
-  return static_cast<int>(std::count_if(flights.begin(), flights.end(), [](const Machine::InFlight& flight) {
-    return flight.wanted && !flight.interrupted && flight.attempt > 0;
-  }));
+void note_cut_off(const std::vector<Machine::InFlight>& cut_off, bool interrupted, const char* how) {
+  std::size_t again = 0;
+  std::string names;
+  for (const Machine::InFlight& flight : cut_off)
+    if (flight.interrupted == interrupted && ++again <= kNamed) names += " " + flight.path;
+  if (again > 0)
+    std::fprintf(stderr, "note: %zu %s %s:%s%s\n", again, again == 1 ? "step was" : "steps were", how, names.c_str(),
+                 again > kNamed ? " ..." : "");
 }
 
 }  // namespace
 
-void add_drive_options(Command& command, DriveOptions& options) {
+void add_jobs_option(Command& command, DriveFlags& flags) {
+  command.add_option("-j,--jobs", flags.drive.jobs, "Processes at once, from here to the end of this drive")
+      ->range(1, 100000)
+      ->type_name("N");
+}
+
+void add_drive_options(Command& command, DriveFlags& options) {
   command.add_option("--grace", options.grace, "How long running steps may finish after an interrupt")
       ->type_name("D")
       ->shows_default();
-  command.add_flag("--no-wait", options.no_wait, "When only waits, or sleeps over 60 s, remain, suspend and exit 4");
+  command.add_flag("--no-wait", options.drive.no_wait,
+                   "When only waits, or sleeps over 60 s, remain, suspend and exit 4");
   command.add_option("--progress", options.progress, "Progress on standard error: auto, plain, none")
       ->one_of({"auto", "plain", "none"})
       ->envname("FLOWRUN_PROGRESS");
@@ -70,16 +80,22 @@ Duration duration_option(const std::string& text, const char* option) {
   return *span;
 }
 
-Drive::Drive(const Context& context, const DriveOptions& options, const Journal& journal, const Loaded& loaded)
+Drive::Drive(const Context& context, const DriveFlags& flags, const Journal& journal)
     : context_(context),
-      options_(options),
-      grace_(duration_option(options.grace, "--grace")),
+      flags_(flags),
+      options_(flags.drive),
       journal_(journal.path()),
-      progress_(context.quiet || options.progress == "none", journal_, answer_data(loaded.workflow.signals)),
-      events_(options.events.empty() ? nullptr : std::make_unique<EventStream>(options.events, &Drive::stop_asked)),
-      began_(wall()) {
-  if (options.json && options.events == "-")
+      progress_(context.quiet || flags.progress == "none", journal_),
+      began_(wall()) {}
+
+void Drive::opens(const Loaded& loaded, const std::string& run) {
+  options_.grace = duration_option(flags_.grace, "--grace");
+  if (!flags_.events.empty()) events_ = std::make_unique<EventStream>(flags_.events, &Drive::stop_asked);
+  if (flags_.json && flags_.events == "-")
     throw Error(Problem::Usage, "--json and --events - both write to standard output; choose one");
+  progress_.answers(answer_data(loaded.workflow.signals));
+  progress_.run(run);
+  began_ = wall();
   struct sigaction action {};
   action.sa_handler = on_signal;
   sigemptyset(&action.sa_mask);
@@ -113,8 +129,6 @@ void Tally::add(const Entry& entry) {
   last_ok_ = entry.path;
 }
 
-Drive::~Drive() { g_run = nullptr; }
-
 bool Drive::stop_asked() { return g_signals > 0; }
 
 int Drive::code_of_signal() { return 128 + g_last_signal; }
@@ -131,76 +145,81 @@ bool Drive::reader_gone() {
   return !gone_.empty();
 }
 
-Run::Observer Drive::observer() {
-  return [this](const Entry& entry) {
-    if (entry.kind == "run_started") {
-      std::string id = Json::parse(entry.data).value("id", "");
-      progress_.run(id);
-      if (!context_.quiet) std::fprintf(stderr, "run %s\n", id.c_str());
-    }
-    if (events_) events_->write(entry);
-    tally_.add(entry);
-    progress_.entry(entry);
-  };
+void Drive::file_changed(const std::string& file, bool gone) {
+  std::fprintf(stderr, "note: %s %s; the run goes on with its own copy\n", file.c_str(),
+               gone ? "is gone" : "has changed since");
 }
 
-void Drive::obey(Run& run) {
-  const int asked = g_signals + (reader_gone() ? 1 : 0);
-  if (asked == 0) return;
-  if (asked_ == 0) {
-    asked_at_ = std::chrono::steady_clock::now();
-    run.suspend(g_signals > 0 ? g_last_signal.load() : SIGPIPE);
-    run.turn(Duration{0});  // takes in what has not begun
-    if (int running = running_in(run.machine()); running > 0)
-      progress_.note(fmt::format("stopping: {} running {} may finish within {}; once more stops now", running,
-                                 running == 1 ? "step" : "steps", spell(grace_)));
+std::vector<Mark> Drive::answers(const RunRecord& run, const std::vector<OpenQuestion>& questions) {
+  auto marks = context_.no_input ? std::nullopt : ask(questions, &Drive::stop_asked);
+  if (!marks) throw unanswered(questions, journal_, run.id);
+  return std::move(*marks);
+}
+
+void Drive::resumes(const RunRecord& run, const std::vector<Machine::InFlight>& cut_off) {
+  if (context_.quiet) return;
+  std::fprintf(stderr, "run %s resumed\n", run.id.c_str());
+  note_cut_off(cut_off, false, "in flight when the run was cut off");
+  note_cut_off(cut_off, true, "stopped when the run was suspended");
+}
+
+void Drive::notes(const std::vector<std::string>& notes) {
+  if (context_.quiet) return;
+  for (const std::string& note : notes) std::fprintf(stderr, "%s\n", note.c_str());
+}
+
+void Drive::leftovers(const std::vector<Leftover>& leftovers) {
+  for (const Leftover& leftover : leftovers)
+    std::fprintf(stderr, "note: process %d of step %s (%s) %s\n", leftover.pid, leftover.step.c_str(),
+                 one_line(leftover.command, 60).c_str(),
+                 leftover.ended ? "was still running and has been ended"
+                                : "still runs; its step had finished, so it is left alone");
+}
+
+void Drive::asked_to_end(const RunRecord& run) {
+  if (!context_.quiet) std::fprintf(stderr, "run %s is asked to end\n", run.id.c_str());
+}
+
+void Drive::entry(const Entry& entry) {
+  if (entry.kind == "run_started") {
+    std::string id = Json::parse(entry.data).value("id", "");
+    progress_.run(id);
+    if (!context_.quiet) std::fprintf(stderr, "run %s\n", id.c_str());
   }
-  asked_ = asked;
-  if (asked > 1 && !hurried_) {
-    hurried_ = interrupted_ = true;
-    run.interrupt(kHurry);
-  } else if (!interrupted_ && std::chrono::steady_clock::now() - asked_at_ >= grace_) {
-    interrupted_ = true;
-    run.interrupt();
-    if (int running = running_in(run.machine()); running > 0)
-      progress_.note(fmt::format("stopping: {} {} told to end and {} killed after `kill_grace`; once more: after {}",
-                                 running, running == 1 ? "step is" : "steps are", running == 1 ? "is" : "are",
-                                 spell(kHurry)));
-  }
+  if (events_) events_->write(entry);
+  tally_.add(entry);
+  progress_.entry(entry);
+}
+
+void Drive::drives(Run* run) { g_run = run; }
+
+int Drive::ends_asked() { return g_signals + (reader_gone() ? 1 : 0); }
+
+int Drive::end_signal() const { return g_signals > 0 ? g_last_signal.load() : SIGPIPE; }
+
+void Drive::stopping(int running, Duration grace) {
+  progress_.note(fmt::format("stopping: {} running {} may finish within {}; once more stops now", running,
+                             running == 1 ? "step" : "steps", spell(grace)));
+}
+
+void Drive::interrupts(int running, Duration hurry) {
+  progress_.note(fmt::format("stopping: {} {} told to end and {} killed after `kill_grace`; once more: after {}",
+                             running, running == 1 ? "step is" : "steps are", running == 1 ? "is" : "are",
+                             spell(hurry)));
+}
+
+void Drive::turned(const Run& run) { progress_.heartbeat(wall(), run.machine()); }
+
+void Drive::disk(bool full) {
+  std::fputs(full ? "warning: the disk is full; nothing new is started, results wait in memory; make room and it goes "
+                    "on\n"
+                  : "note: there is room on the disk again; the run goes on\n",
+             stderr);
 }
 
 int Drive::finish(Run& run, bool printed) {
-  g_run = &run;
-  for (;;) {
-    obey(run);
-    Duration patience = kPatience;
-    auto waited = [this] { return std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - asked_at_); };
-    if (asked_ > 0 && !interrupted_) patience = std::clamp(grace_ - waited(), Duration{1}, kPatience);
-    if (!run.turn(patience)) break;
-    progress_.heartbeat(wall(), run.machine());
-    if (run.disk_full()) {
-      if (!told_full_)
-        std::fprintf(
-            stderr,
-            "warning: the disk is full; nothing new is started, results wait in memory; make room and it goes on\n");
-      told_full_ = true;
-      if (asked_ > 0 && (interrupted_ || waited() >= grace_)) {
-        std::string lost;
-        for (const std::string& path : run.unwritten()) lost += " " + path;
-        throw Error(Problem::Journal, "the disk is full and the journal could not be written" +
-                                          (lost.empty() ? "" : "; results lost, these steps run again:" + lost));
-      }
-    } else if (std::exchange(told_full_, false)) {
-      std::fprintf(stderr, "note: there is room on the disk again; the run goes on\n");
-    }
-    // Who waits for a place while nothing is in flight waits for the date of a limit.
-    if (options_.no_wait && !run.machine().work_in_flight() && !run.machine().suspending()) {
-      auto next = run.next_timer();
-      if (next ? *next - wall() > kLongSleep : run.machine().awaiting() > 0) run.suspend(0);
-    }
-  }
-  g_run = nullptr;
-  return report(run, printed && options_.events != "-");
+  drive(run, options_, *this);
+  return report(run, printed && flags_.events != "-");
 }
 
 int Drive::report(Run& run, bool printed) {
@@ -214,7 +233,7 @@ int Drive::report(Run& run, bool printed) {
   }
   tell_left_behind(run);
   std::fprintf(stderr, "suspended: %s goes on\n", typed_command({"resume", record.id}, journal_).c_str());
-  if (options_.json) print_json(run);
+  if (flags_.json) print_json(run);
   if (!gone_.empty()) return kOutputLost;
   return g_signals > 0 ? code_of_signal() : 4;
 }
@@ -234,13 +253,13 @@ void Drive::tell_left_behind(const Run& run) {
 int Drive::report_end(Run& run, bool printed) {
   const Outcome& outcome = run.machine().outcome();
   const RunRecord& record = run.record();
-  if (!context_.quiet && options_.progress != "none")
+  if (!context_.quiet && flags_.progress != "none")
     std::fprintf(stderr, "%s\n",
                  fmt::format("{} {:<9} {:<24} {}  {}  {} ok, {} failed", clock_text(wall(), began_),
                              outcome.ok() ? "ok" : to_string(outcome.state), "run", record.id,
                              for_people(wall() - record.started_at), tally_.ok(), tally_.failed())
                      .c_str());
-  if (options_.json) {
+  if (flags_.json) {
     print_json(run);
   } else if (!printed) {
     // Standard output is somebody else's, or has had it before.

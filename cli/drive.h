@@ -1,7 +1,7 @@
-// Turns a run until it rests, shows what happens, obeys signals, and says how it ended. run, resume and retry share it.
+// A run at the terminal: shows what happens, passes signals on, asks, and says how it ended. Every command that drives
+// shares it.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_set>
@@ -10,21 +10,23 @@
 #include "cli/commands.h"
 #include "cli/progress/event_stream.h"
 #include "cli/progress/plain_progress.h"
+#include "engine/run/front_end.h"
 #include "engine/run/history.h"
-#include "engine/run/run.h"
 
 namespace flowrun::cli {
 
-/// Options of run, resume and retry that say how to drive.
-struct DriveOptions {
+/// Options of run, resume and retry that say how to drive, and how that is shown.
+struct DriveFlags {
+  DriveOptions drive;
   std::string grace = "5s";
-  bool no_wait = false;
   std::string progress = "auto";
   bool json = false;
   std::string events;  ///< a file, or `-`; empty: none
 };
 
-void add_drive_options(Command& command, DriveOptions& options);
+void add_drive_options(Command& command, DriveFlags& flags);
+/// -j of a drive that goes on with a run.
+void add_jobs_option(Command& command, DriveFlags& flags);
 
 /// How many steps have ended how, as the entries tell it, without looking into them for more than that: a run of a
 /// million steps has two million entries.
@@ -40,17 +42,11 @@ class Tally {
   std::unordered_set<std::string> failed_;
 };
 
-/// Listens to a run on behalf of the terminal. Outlives the run.
-class Drive {
+/// The terminal as the front end of a run. Nothing is written or opened before opens().
+class Drive : public FrontEnd {
  public:
-  Drive(const Context& context, const DriveOptions& options, const Journal& journal, const Loaded& loaded);
-  ~Drive();
+  Drive(const Context& context, const DriveFlags& flags, const Journal& journal);
 
-  /// To be given to Run::start or Run::take_over.
-  Run::Observer observer();
-  /// Takes in what earlier drives have journaled: the last line counts the run.
-  void catch_up(const Entry& entry) { tally_.add(entry); }
-  PlainProgress& progress() { return progress_; }
   /// Whether a signal asks for an end. Of the whole process: signals are.
   static bool stop_asked();
   /// The exit code of what the newest signal has ended.
@@ -58,8 +54,28 @@ class Drive {
   /// Drives |run| to its rest, prints its result, or none if not |printed|; returns the exit code.
   int finish(Run& run, bool printed = true);
 
+  void opens(const Loaded& loaded, const std::string& run) override;
+  void file_changed(const std::string& file, bool gone) override;
+  std::vector<Mark> answers(const RunRecord& run, const std::vector<OpenQuestion>& questions) override;
+  void resumes(const RunRecord& run, const std::vector<Machine::InFlight>& cut_off) override;
+  bool wants_earlier() const override { return !context_.quiet; }
+  /// The last line counts the whole run.
+  void earlier(const Entry& entry) override { tally_.add(entry); }
+  void still_waits(const Entry& entry) override { progress_.entry(entry); }
+  void notes(const std::vector<std::string>& notes) override;
+  void leftovers(const std::vector<Leftover>& leftovers) override;
+  void asked_to_end(const RunRecord& run) override;
+  void entry(const Entry& entry) override;
+  void drives(Run* run) override;
+  bool gives_up() const override { return stop_asked(); }
+  int ends_asked() override;
+  int end_signal() const override;
+  void stopping(int running, Duration grace) override;
+  void interrupts(int running, Duration hurry) override;
+  void turned(const Run& run) override;
+  void disk(bool full) override;
+
  private:
-  void obey(Run& run);
   /// Whether what reads the entries or the progress has gone away.
   bool reader_gone();
   void tell_left_behind(const Run& run);
@@ -68,18 +84,13 @@ class Drive {
   void print_json(Run& run);
 
   const Context& context_;
-  const DriveOptions& options_;
-  Duration grace_;
+  const DriveFlags& flags_;
+  DriveOptions options_;
   std::string journal_;  ///< its path
   PlainProgress progress_;
   std::unique_ptr<EventStream> events_;  ///< nothing: nobody asked
   Tally tally_;
-  int asked_ = 0;             ///< how often an end was asked for, by signals and by a reader that went away
-  bool interrupted_ = false;  ///< what runs has been told to end
-  bool hurried_ = false;      ///< and has little time for it
-  std::string gone_;          ///< what has no reader any more; empty: nothing
-  bool told_full_ = false;
-  std::chrono::steady_clock::time_point asked_at_{};
+  std::string gone_;  ///< what has no reader any more; empty: nothing
   Instant began_{};
 };
 

@@ -8,7 +8,6 @@
 #include "cli/render.h"
 #include "cli/runs.h"
 #include "engine/journal/typed_command.h"
-#include "engine/jq/jq.h"
 #include "engine/run/view.h"
 
 namespace flowrun::cli {
@@ -77,7 +76,7 @@ int eval(const Context& context, const EvalOptions& options) {
   if (!options.run.empty()) {
     Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
     RunRecord run = looked_at(journal, options.run);
-    Loaded loaded = load_own_copy(journal, run, true);
+    Loaded loaded = own_copy(journal, run, true);
     History history = history_of(journal, run);
     std::string step = journal_spelling(options.step, history);
     if (!step.empty() && !history.find(step))

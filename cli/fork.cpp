@@ -1,13 +1,11 @@
 // flowrun fork: a new run that takes over what an old one has done and what is still the same.
 #include <fmt/format.h>
 
-#include <filesystem>
-
 #include "cli/inputs.h"
 #include "cli/render.h"
 #include "cli/runs.h"
 #include "cli/start.h"
-#include "engine/jq/jq.h"
+#include "engine/run/control.h"
 #include "engine/run/fork_preview.h"
 
 namespace flowrun::cli {
@@ -20,32 +18,25 @@ struct ForkOptions {
   bool dry_run = false;
   InputOptions inputs;
   StartFlags start;
-  DriveOptions drive;
+  DriveFlags drive;
 };
 
-/// The text that the fork runs: the file that is named, else the run's file as it is now, else the run's own copy.
-Loaded text_of(const Journal& journal, const RunRecord& old, const std::string& file, Jq& jq, bool quiet) {
+Loaded workflow_of(const Journal& journal, const RunRecord& old, const ForkOptions& options, Jq& jq, bool quiet) {
+  const std::string file = fork_file(old, options.file);
   if (!file.empty()) return load_or_throw(file, jq, quiet);
-  std::error_code error;
-  if (std::filesystem::is_regular_file(old.file, error)) return load_or_throw(old.file, jq, quiet);
   if (!quiet)
     std::fprintf(stderr, "note: %s is gone; the fork runs the text of run %s\n", old.file.c_str(), old.id.c_str());
-  Loaded loaded = load_own_copy(journal, old);
+  Loaded loaded = own_copy(journal, old);
   jq.check(loaded.programs);
   return loaded;
 }
 
-/// Those of the old run, as far as the new text knows them, below those that are given now.
 GivenInputs inputs_of(const RunRecord& old, const Loaded& loaded, const InputOptions& options, bool quiet) {
-  GivenInputs given = given_inputs(options);
-  if (!old.input.is_null() && !old.input.json().is_object())
-    throw Corruption(fmt::format("run {}: its inputs are no object", old.id));
-  for (const auto& [name, value] : old.input.json().items()) {
-    bool known = std::any_of(loaded.inputs.begin(), loaded.inputs.end(),
-                             [&, &name = name](const InputSpec& spec) { return spec.name == name; });
-    if (!known && !quiet) std::fprintf(stderr, "note: the workflow has no input %s any more\n", name.c_str());
-    if (known && !given.values.contains(name)) given.values[name] = value;
-  }
+  std::vector<std::string> dropped;
+  GivenInputs given = fork_inputs(old, loaded, given_inputs(options), dropped);
+  if (!quiet)
+    for (const std::string& name : dropped)
+      std::fprintf(stderr, "note: the workflow has no input %s any more\n", name.c_str());
   return given;
 }
 
@@ -73,28 +64,25 @@ void tell(const ForkPreview& preview, const RunRecord& old) {
   print_result(text + "nothing was started\n");
 }
 
-int fork(const Context& context, const ForkOptions& options) {
-  check_id(options.start.id);
+int run_fork(const Context& context, const ForkOptions& options) {
+  check_id(options.start.options.id);
   Journal journal(journal_path(context.journal), Journal::Mode::ReadWrite);
-  RunRecord old = journal.find(options.run);
-  if (old.driver_pid > 0)
-    throw Error(Problem::Busy,
-                fmt::format("run {} is driven by process {}; it can be forked when it rests", old.id, old.driver_pid));
+  const RunRecord old = find_forkable(journal, options.run);
   std::unique_ptr<Jq> evaluator = make_jq();
-  Loaded loaded = text_of(journal, old, options.file, *evaluator, context.quiet);
+  Loaded loaded = workflow_of(journal, old, options, *evaluator, context.quiet);
   ResolvedInputs inputs = resolved_inputs(loaded, inputs_of(old, loaded, options.inputs, context.quiet), *evaluator);
-  StartOptions start = start_options(options.start);
+  StartOptions start = start_options(options.start, options.drive);
   start.forked_of = old.id;
   start.forked_from = options.from;
   if (options.dry_run) {
     tell(preview_fork(journal, loaded, inputs, start, *evaluator), old);
     return 0;
   }
-  Drive drive(context, options.drive, journal, loaded);
-  auto run = Run::start(journal, std::move(loaded), std::move(inputs), start, std::move(evaluator), drive.observer(),
-                        &Drive::stop_asked);
-  int code = drive.finish(*run);
-  if (!context.quiet && run->reuse()) tell(*run->reuse());
+  Drive drive(context, options.drive, journal);
+  Opened opened =
+      flowrun::fork(journal, {std::move(loaded), std::move(inputs), std::move(start), std::move(evaluator)}, drive);
+  int code = drive.finish(*opened.run);
+  if (!context.quiet && opened.run->reuse()) tell(*opened.run->reuse());
   return code;
 }
 
@@ -109,9 +97,10 @@ void add_fork(Command& app, Context& context) {
   command->add_option("--file", options->file, "The workflow; the file of the run when left out")->type_name("FILE");
   command->add_flag("--dry-run", options->dry_run, "Say what would be taken over and what would run; start nothing");
   add_input_options(*command, options->inputs);
-  add_start_options(*command, options->start);
+  add_start_options(*command, options->start, options->drive);
   add_drive_options(*command, options->drive);
-  command->callback([&context, options] { context.chosen = [&context, options] { return fork(context, *options); }; });
+  command->callback(
+      [&context, options] { context.chosen = [&context, options] { return run_fork(context, *options); }; });
 }
 
 }  // namespace flowrun::cli

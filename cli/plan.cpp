@@ -10,7 +10,6 @@
 #include "cli/inputs.h"
 #include "cli/render.h"
 #include "cli/runs.h"
-#include "engine/jq/jq.h"
 #include "engine/steps/outline.h"
 
 namespace flowrun::cli {

@@ -3,10 +3,10 @@
 
 #include <filesystem>
 
-#include "cli/render.h"
+#include "cli/drive.h"
 #include "cli/runs.h"
 #include "engine/journal/typed_command.h"
-#include "engine/run/replay.h"
+#include "engine/run/control.h"
 
 namespace flowrun::cli {
 namespace {
@@ -18,15 +18,8 @@ struct ResumeCommand {
   std::string on_crash;
   std::vector<std::string> marks;
   std::string workdir;
-  int jobs = 0;
-  DriveOptions drive;
+  DriveFlags drive;
 };
-
-void add_jobs_option(Command& command, int& jobs) {
-  command.add_option("-j,--jobs", jobs, "Processes at once, from here to the end of this drive")
-      ->range(1, 100000)
-      ->type_name("N");
-}
 
 constexpr const char* kMarkForm = "STEP=done[:JSON]|failed|rerun";
 
@@ -54,34 +47,32 @@ Mark parse_mark(const std::string& text) {
               fmt::format("--mark {}: write STEP=done, STEP=done:JSON, STEP=failed or STEP=rerun", text));
 }
 
-int resume(const Context& context, const ResumeCommand& command) {
+int run_resume(const Context& context, const ResumeCommand& command) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadWrite);
-  RunRecord record = journal.find(command.run);
-  if (record.ended_at) check_result(journal, record);
-  if (record.state == "succeeded") return print_ended(record, command.drive.json);
-  if (record.state == "failed" || record.state == "cancelled") {
-    std::fprintf(stderr, "run %s has %s; to try again: %s\n", record.id.c_str(), ended_as(record.state).c_str(),
-                 typed_command({"retry", record.id}, journal.path()).c_str());
-    return print_ended(record, command.drive.json);
-  }
   ResumeOptions options;
   options.on_crash = on_crash_option(command.on_crash);
-  options.jobs = command.jobs;
+  options.drive = command.drive.drive;
   for (const std::string& text : command.marks) options.marks.push_back(parse_mark(text));
   if (!command.workdir.empty()) {
     std::error_code error;
     options.workdir = std::filesystem::canonical(command.workdir, error).string();
     if (error) throw Error(Problem::Usage, fmt::format("--workdir {}: {}", command.workdir, error.message()));
   }
-  return go_on(journal, record, options, context, command.drive, Next::Resume);
+  Drive drive(context, command.drive, journal);
+  Opened opened = resume(journal, command.run, options, drive);
+  if (opened.run) return drive.finish(*opened.run);
+  const RunRecord& record = opened.record;
+  if (record.state != "succeeded")
+    std::fprintf(stderr, "run %s has %s; to try again: %s\n", record.id.c_str(), ended_as(record.state).c_str(),
+                 typed_command({"retry", record.id}, journal.path()).c_str());
+  return print_ended(record, command.drive.json);
 }
 
 struct RetryCommand {
   std::string run, step;
   bool failed = false;
   std::vector<std::string> marks;
-  int jobs = 0;
-  DriveOptions drive;
+  DriveFlags drive;
 };
 
 /// Says what has failed in a run that has succeeded all the same.
@@ -99,26 +90,18 @@ void offer_failed(const Journal& journal, const RunRecord& record) {
                  typed_command({"retry", record.id, "--failed"}, journal.path()).c_str());
 }
 
-int retry(const Context& context, const RetryCommand& command) {
+int run_retry(const Context& context, const RetryCommand& command) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadWrite);
-  RunRecord record = journal.find(command.run);
-  if (record.ended_at) check_result(journal, record);
-  if (record.state != "failed" && record.state != "cancelled" && record.state != "succeeded")
-    throw Error(Problem::Impossible, fmt::format("run {} has not ended; go on with it: {}", record.id,
-                                                 typed_command({"resume", record.id}, journal.path())));
-  if (record.state == "succeeded" && command.step.empty() && !command.failed && command.marks.empty()) {
-    offer_failed(journal, record);
-    return print_ended(record, command.drive.json);
-  }
   RetryOptions options;
+  options.path = command.step;
   options.failed = command.failed;
-  options.jobs = command.jobs;
-  if (!command.step.empty()) options.path = known_step(journal, record, command.step);
-  for (const std::string& text : command.marks) {
-    options.marks.push_back(parse_mark(text));
-    options.marks.back().path = known_step(journal, record, options.marks.back().path);
-  }
-  return go_on(journal, record, {}, context, command.drive, Next::Retry, options);
+  options.drive = command.drive.drive;
+  for (const std::string& text : command.marks) options.marks.push_back(parse_mark(text));
+  Drive drive(context, command.drive, journal);
+  Opened opened = retry(journal, command.run, options, drive);
+  if (opened.run) return drive.finish(*opened.run);
+  offer_failed(journal, opened.record);
+  return print_ended(opened.record, command.drive.json);
 }
 
 }  // namespace
@@ -134,10 +117,10 @@ void add_resume(Command& app, Context& context) {
       ->repeatable();
   command->add_option("--workdir", options->workdir, "Where processes run, when the old folder is gone")
       ->type_name("DIR");
-  add_jobs_option(*command, options->jobs);
+  add_jobs_option(*command, options->drive);
   add_drive_options(*command, options->drive);
   command->callback(
-      [&context, options] { context.chosen = [&context, options] { return resume(context, *options); }; });
+      [&context, options] { context.chosen = [&context, options] { return run_resume(context, *options); }; });
 }
 
 void add_retry(Command& app, Context& context) {
@@ -148,9 +131,10 @@ void add_retry(Command& app, Context& context) {
   auto* step = command->add_option("STEP", options->step, "Only this step and what depends on it");
   command->add_flag("--failed", options->failed, "Also what has failed and was tolerated")->excludes(step);
   command->add_option("--mark", options->marks, "What became of a step")->type_name(kMarkForm)->repeatable();
-  add_jobs_option(*command, options->jobs);
+  add_jobs_option(*command, options->drive);
   add_drive_options(*command, options->drive);
-  command->callback([&context, options] { context.chosen = [&context, options] { return retry(context, *options); }; });
+  command->callback(
+      [&context, options] { context.chosen = [&context, options] { return run_retry(context, *options); }; });
 }
 
 }  // namespace flowrun::cli

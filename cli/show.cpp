@@ -59,7 +59,7 @@ std::vector<std::string> step_row(const StepHistory& step) {
 /// Of the run's own copy of its workflow; none when that can not be read any more.
 AnswerData answers_of(const Journal& journal, const RunRecord& run) {
   try {
-    return answer_data(load_own_copy(journal, run).workflow.signals);
+    return answer_data(own_copy(journal, run).workflow.signals);
   } catch (const Error&) {
     return {};
   }
@@ -87,7 +87,7 @@ std::string file_of(const RunRecord& run, const OutlineRow& row) {
 std::string lines_of(const Journal& journal, const RunRecord& run, const Failure& failure) {
   if (failure.step.empty()) return "";
   try {
-    Loaded loaded = load_own_copy(journal, run);
+    Loaded loaded = own_copy(journal, run);
     std::vector<OutlineRow> rows = outline(loaded.workflow);
     if (const OutlineRow* row = find_row(rows, failure.step))
       return fmt::format(" ({}:{})", file_of(run, *row), row->origin.line);

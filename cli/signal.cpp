@@ -2,11 +2,10 @@
 // drives the run, now or later.
 #include <fmt/format.h>
 
-#include "cli/render.h"
 #include "cli/runs.h"
 #include "engine/journal/typed_command.h"
 #include "engine/model/json_text.h"
-#include "engine/run/mailbox.h"
+#include "engine/run/control.h"
 
 namespace flowrun::cli {
 namespace {
@@ -32,21 +31,14 @@ Json data_of(const std::string& text) {
   return std::move(*data);
 }
 
-int send(const Context& context, SignalCommand& command) {
+int run_signal(const Context& context, SignalCommand& command) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadWrite);
-  RunRecord run = journal.find(command.run);
-  if (run.state == "succeeded" || run.state == "failed" || run.state == "cancelled")
-    throw Error(Problem::Impossible,
-                fmt::format("run {} has {} already; nobody waits there", run.id, ended_as(run.state)));
   command.options.data = data_of(command.data);
   if (command.options.rejected && !is_utf8(*command.options.rejected))
     throw Error(Problem::Usage, "the reason of the rejection is not UTF-8");
-  const Instant now = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
-  SignalReceived signal = chosen_signal(command.options, run, own_copy(journal, run), history_of(journal, run), now);
-  signal.by = sender();
-  journal.post(run, to_mail(signal, now));
+  const auto [run, name] = send_signal(journal, command.run, command.options);
   if (!context.quiet)
-    std::fprintf(stderr, "%s sent to run %s%s\n", signal.name.c_str(), run.id.c_str(),
+    std::fprintf(stderr, "%s sent to run %s%s\n", name.c_str(), run.id.c_str(),
                  run.driver_pid > 0 ? ""
                                     : fmt::format("; nobody drives it now: {} takes it in",
                                                   typed_command({"resume", run.id}, journal.path()))
@@ -62,7 +54,8 @@ void add_signal(Command& app, Context& context) {
     command.add_option("--step", options.options.step, "The step that is meant, when several wait")->type_name("PATH");
   };
   auto chosen = [&context](Command& command, std::shared_ptr<SignalCommand> options) {
-    command.callback([&context, options] { context.chosen = [&context, options] { return send(context, *options); }; });
+    command.callback(
+        [&context, options] { context.chosen = [&context, options] { return run_signal(context, *options); }; });
   };
   auto signal = std::make_shared<SignalCommand>();
   Command* command = app.add_subcommand("signal", "Send a signal to a run that waits for it, or will");

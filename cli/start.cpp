@@ -4,17 +4,16 @@
 
 #include <cctype>
 
-#include "cli/drive.h"
-
 namespace flowrun::cli {
 
-void add_start_options(Command& command, StartFlags& flags) {
-  command.add_option("--id", flags.id, "The run's id; an unfinished run of that id is resumed")->type_name("ID");
-  command.add_option("-j,--jobs", flags.jobs, "Processes at once")
+void add_start_options(Command& command, StartFlags& flags, DriveFlags& drive) {
+  command.add_option("--id", flags.options.id, "The run's id; an unfinished run of that id is resumed")
+      ->type_name("ID");
+  command.add_option("-j,--jobs", drive.drive.jobs, "Processes at once")
       ->range(1, 100000)
       ->envname("FLOWRUN_JOBS")
       ->type_name("N");
-  command.add_option("--concurrency", flags.concurrency, "Attempts at once")->range(1, 1000000)->type_name("N");
+  command.add_option("--concurrency", flags.options.concurrency, "Attempts at once")->range(1, 1000000)->type_name("N");
   auto* keep = command.add_flag("-k,--keep-going", flags.keep_going, "At a failure run everything else anyway");
   command.add_flag("--fail-fast", flags.fail_fast, "At a failure cancel what runs")->excludes(keep);
   command.add_option("--timeout", flags.timeout, "Of the run")->type_name("D");
@@ -30,11 +29,9 @@ void check_id(const std::string& id) {
         fmt::format("--id {}: letters, digits, `.`, `_` and `-`, at most 100, the first a letter or digit", id));
 }
 
-StartOptions start_options(const StartFlags& flags) {
-  StartOptions start;
-  start.id = flags.id;
-  start.jobs = flags.jobs;
-  start.concurrency = flags.concurrency;
+StartOptions start_options(const StartFlags& flags, const DriveFlags& drive) {
+  StartOptions start = flags.options;
+  start.drive = drive.drive;
   if (flags.keep_going) start.fail_fast = FailFast::Continue;
   if (flags.fail_fast) start.fail_fast = FailFast::Cancel;
   if (!flags.timeout.empty()) start.timeout = duration_option(flags.timeout, "--timeout");

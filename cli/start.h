@@ -4,24 +4,23 @@
 #include <string>
 
 #include "cli/command_line.h"
-#include "engine/run/run.h"
+#include "cli/drive.h"
 
 namespace flowrun::cli {
 
 struct StartFlags {
-  std::string id;
-  int jobs = 0;
-  int concurrency = 0;
+  StartOptions options;
   bool keep_going = false;
   bool fail_fast = false;
   std::string timeout;
 };
 
-void add_start_options(Command& command, StartFlags& flags);
+void add_start_options(Command& command, StartFlags& flags, DriveFlags& drive);
 
 /// Throws Error(Usage) for an id that is none.
 void check_id(const std::string& id);
 
-StartOptions start_options(const StartFlags& flags);
+/// The options that |flags| and |drive| come to. Throws Error(Usage) for a timeout that is none.
+StartOptions start_options(const StartFlags& flags, const DriveFlags& drive);
 
 }  // namespace flowrun::cli

@@ -15,9 +15,10 @@ namespace flowrun::cli {
 
 class PlainProgress {
  public:
-  /// |silent|: nothing is written. |journal| and |answers|: for the commands that answer steps which wait.
-  PlainProgress(bool silent, std::string journal, AnswerData answers)
-      : silent_(silent), journal_(std::move(journal)), answers_(std::move(answers)) {}
+  /// |silent|: nothing is written. |journal|: for the commands that answer steps which wait.
+  PlainProgress(bool silent, std::string journal) : silent_(silent), journal_(std::move(journal)) {}
+  /// What these commands send along.
+  void answers(AnswerData answers) { answers_ = std::move(answers); }
   /// Of a resumed run nothing tells its id.
   void run(const std::string& id) { run_ = id; }
 

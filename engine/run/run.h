@@ -23,14 +23,21 @@
 
 namespace flowrun {
 
+/// What every drive takes, whatever it begins with.
+struct DriveOptions {
+  int jobs = 0;          ///< processes at once; 0: as the run was started
+  Duration grace{5000};  ///< how long running steps may finish once an end is asked for
+  bool no_wait = false;  ///< suspend when only waits, or sleeps of more than 60 s, are left
+};
+
 /// Options of `run` that change what is decided; they are kept with the run.
 struct StartOptions {
   std::string id;  ///< empty: made up from the name
   int concurrency = 0;
-  int jobs = 0;
   FailFast fail_fast = FailFast::Inherit;
   std::optional<Duration> timeout;
   std::string forked_of, forked_from;  ///< as in RunStarted
+  DriveOptions drive{};
 };
 
 struct ResumeOptions {
@@ -38,7 +45,7 @@ struct ResumeOptions {
   std::vector<Mark> marks;
   std::string workdir;                    ///< empty: where the run was started
   std::optional<CancelRequested> cancel;  ///< goes on only to end
-  int jobs = 0;                           ///< -j of this drive; 0: as the run was started
+  DriveOptions drive{};
 };
 
 /// As in RunReopened.
@@ -46,7 +53,7 @@ struct RetryOptions {
   std::string path;
   bool failed = false;
   std::vector<Mark> marks;
-  int jobs = 0;
+  DriveOptions drive{};
 
   RunReopened fact() const;
 };

@@ -4,9 +4,12 @@
 
 #include <algorithm>
 
+#include "engine/journal/typed_command.h"
+#include "engine/jq/jq.h"
 #include "engine/machine/frame.h"
 #include "engine/model/entry_reading.h"
 #include "engine/model/path.h"
+#include "engine/run/step_paths.h"
 
 namespace flowrun {
 namespace {
@@ -167,6 +170,27 @@ std::variant<Value, Failure> RunView::lookup(const Reference& reference) const {
   if (reference.variable == "steps" || reference.variable == "status") return lookup_step(reference);
   if (auto bound = replayed_.machine->bind(reference)) return *std::move(bound);
   return unknown("$" + reference.variable + " is not bound here");
+}
+
+Value step_output(const Journal& journal, const RunRecord& run, const std::string& typed) {
+  const std::string path = known_step(journal, run, typed);
+  History history = history_of(journal, run);
+  // Groups keep no output in the journal, it follows from their children: the machine knows it.
+  Loaded loaded = own_copy(journal, run);
+  std::unique_ptr<Evaluator> evaluator = make_jq(loaded.programs);
+  // Of what is inside a group that has succeeded it knows only what it is asked to keep.
+  ReplayOptions options;
+  options.foresight.paths.insert(path);
+  Replayed replayed = replay(journal, run, loaded.workflow, *evaluator, options);
+  if (auto settled = replayed.machine->look(path); settled && settled->state == State::Succeeded)
+    return settled->output;
+  const StepHistory* step = history.find(path);
+  if (!step)
+    throw Error(Problem::Impossible, fmt::format("step {} of run {} has not run; {} says why", path, run.id,
+                                                 typed_command({"show", run.id}, journal.path())));
+  if (step->state != State::Succeeded)
+    throw Error(Problem::Impossible, fmt::format("step {} has no output: it is {}", path, to_string(step->state)));
+  return step->output;
 }
 
 }  // namespace flowrun

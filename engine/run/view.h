@@ -46,4 +46,8 @@ class RunView : public Scope {
   std::optional<Value> raw_;      ///< `.`
 };
 
+/// The output of the step of |run| that |typed| names. Throws Error(Impossible) when there is no such step, or it has
+/// none.
+Value step_output(const Journal& journal, const RunRecord& run, const std::string& typed);
+
 }  // namespace flowrun

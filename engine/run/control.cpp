@@ -1,0 +1,317 @@
+#include "engine/run/control.h"
+
+#include <fmt/format.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <thread>
+
+#include "engine/journal/typed_command.h"
+#include "engine/model/diagnostics.h"
+#include "engine/run/step_paths.h"
+
+namespace flowrun {
+namespace {
+
+constexpr std::size_t kNamed = 5;                // of steps in one message
+constexpr std::chrono::milliseconds kRound{50};  // how often a run that another process drives is looked at
+
+/// What a run that is taken over is to do.
+enum class Mode { Resume, Retry, Undo, Cancel };
+
+Instant wall_clock() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
+
+/// Who sends mail to runs: `ann@desk`.
+std::string sender() {
+  char host[256]{};
+  gethostname(host, sizeof host - 1);
+  const passwd* user = getpwuid(getuid());
+  return fmt::format("{}@{}", user ? user->pw_name : std::to_string(getuid()), host);
+}
+
+Run::Observer observer(FrontEnd& front) {
+  return [&front](const Entry& entry) { front.entry(entry); };
+}
+
+Run::Stop stop(FrontEnd& front) {
+  return [&front] { return front.gives_up(); };
+}
+
+void compare_file(const std::string& file, const std::string& text, FrontEnd& front) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored)) return front.file_changed(file, true);
+  try {
+    if (read_file(file, false) != text) front.file_changed(file, false);
+  } catch (const Error&) {
+    // Not readable any more: the copy is all that is needed.
+  }
+}
+
+/// Shows earlier entries to |front|, and then, unless |machine| is null, for what the run still waits.
+void catch_up(const Journal& journal, const RunRecord& record, const Machine* machine, FrontEnd& front) {
+  if (!front.wants_earlier()) return;
+  const std::vector<std::string> awaiting = machine ? machine->awaiting_paths() : std::vector<std::string>{};
+  std::map<std::string, Entry> questions;
+  for (std::int64_t from = 1;;) {
+    std::vector<Entry> slice = journal.read(record.number, from);
+    if (slice.empty()) break;
+    from = slice.back().seq + 1;
+    for (Entry& entry : slice) {
+      front.earlier(entry);
+      if (!awaiting.empty() && entry.kind == "waiting") questions[entry.path] = std::move(entry);
+    }
+  }
+  for (const std::string& path : awaiting)
+    if (auto question = questions.find(path); question != questions.end()) front.still_waits(question->second);
+}
+
+/// Gives marks the paths that the run has for what they name. Only of what was cut off there is something to tell.
+void place(std::vector<Mark>& marks, const std::vector<Machine::InFlight>& cut_off, const RunRecord& record) {
+  for (Mark& mark : marks) {
+    auto meant = std::find_if(cut_off.begin(), cut_off.end(), [&](const Machine::InFlight& flight) {
+      return flight.path == mark.path || slashed(flight.path) == mark.path;
+    });
+    if (meant != cut_off.end()) {
+      mark.path = meant->path;
+      continue;
+    }
+    std::vector<std::string> paths;
+    std::string all;
+    for (const Machine::InFlight& flight : cut_off) {
+      paths.push_back(flight.path);
+      if (paths.size() <= kNamed) all += (all.empty() ? "" : ", ") + flight.path;
+    }
+    std::string near = nearest(mark.path, paths);
+    throw Error(
+        Problem::Impossible,
+        fmt::format("--mark {}: this step was not in flight when run {} was last driven; {}", mark.path, record.id,
+                    !near.empty()   ? "did you mean `" + near + "`?"
+                    : paths.empty() ? "none was"
+                                    : "these were: " + all + (paths.size() > kNamed ? ", ..." : "")));
+  }
+}
+
+/// Goes on with a run that is not over, or only ends it.
+void resume_open(Run& run, const Journal& journal, ResumeOptions options, FrontEnd& front) {
+  const std::vector<Machine::InFlight> cut_off = run.cut_off();
+  place(options.marks, cut_off, run.record());
+  if (const std::vector<OpenQuestion> questions = run.questions(options); !questions.empty())
+    for (Mark& mark : front.answers(run.record(), questions)) options.marks.push_back(std::move(mark));
+  front.resumes(run.record(), cut_off);
+  catch_up(journal, run.record(), &run.machine(), front);
+  run.resume(options);
+  front.notes(run.notes());
+  front.leftovers(run.leftovers());
+}
+
+/// Takes |record| over and begins what |mode| says. Null: nothing is left to be undone.
+std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Mode mode, const ResumeOptions& options,
+                               const RetryOptions& retry, FrontEnd& front) {
+  Loaded loaded = own_copy(journal, record);
+  compare_file(record.file, loaded.text, front);
+  for (const auto& child : loaded.children) compare_file(child->file, loaded.sources.at(child->path), front);
+  std::unique_ptr<Evaluator> evaluator = make_jq(loaded.programs);
+  front.opens(loaded, record.id);
+  auto run = Run::take_over(journal, record, std::move(loaded), std::move(evaluator), observer(front),
+                            mode == Mode::Retry ? &retry : nullptr, stop(front));
+  std::error_code gone;
+  if (const std::string& folder = run->machine().run().folder;
+      options.workdir.empty() && !std::filesystem::is_directory(folder, gone))
+    throw Error(Problem::Impossible,
+                fmt::format("the folder {} of run {} is gone; --workdir DIR names another", folder, record.id));
+  const bool ended = run->machine().phase() == Machine::Phase::Ended;
+  if (mode == Mode::Resume || (mode != Mode::Cancel && !ended)) {
+    resume_open(*run, journal, options, front);
+    return run;
+  }
+  catch_up(journal, record, nullptr, front);
+  if (mode == Mode::Cancel) {
+    run->resume(options);
+  } else if (mode == Mode::Retry) {
+    run->retry(retry);
+  } else {
+    if (!run->machine().has_undos()) return nullptr;
+    run->undo(sender());
+  }
+  front.notes(run->notes());
+  return run;
+}
+
+/// The run whose id |request| names, gone on with; nothing: there is none, or it has not begun.
+std::optional<Opened> same_id(Journal& journal, const StartRequest& request, OnCrash on_crash, FrontEnd& front) {
+  if (request.options.id.empty()) return std::nullopt;
+  auto record = journal.find_exact(request.options.id);
+  if (!record) return std::nullopt;
+  const bool same_text = journal.source(record->source_hash) == request.loaded.text;
+  const bool failed = record->state == "failed" || record->state == "cancelled";
+  if (!same_text || (record->last_seq > 0 && frozen_texts(journal, *record) != request.loaded.sources)) {
+    const char* command = failed ? "retry" : record->state == "succeeded" ? "output" : "resume";
+    throw Error(Problem::Impossible, fmt::format("run {} was started from another text of the workflow; choose another "
+                                                 "--id, or go on with the run's own text: {}",
+                                                 record->id, typed_command({command, record->id}, journal.path())));
+  }
+  if (!(record->input == request.inputs.inputs))
+    throw Error(Problem::Impossible,
+                fmt::format("run {} was started with other inputs; choose another --id", record->id));
+  if (record->last_seq == 0) return std::nullopt;  // cut off before anything was started
+  if (record->ended_at) check_result(journal, *record);
+  if (record->state == "succeeded") return Opened{*record, nullptr};
+  ResumeOptions options;
+  options.on_crash = on_crash;
+  auto run = take_over(journal, *record, failed ? Mode::Retry : Mode::Resume, options, {}, front);
+  return Opened{*record, std::move(run)};
+}
+
+Opened start(Journal& journal, StartRequest request, FrontEnd& front) {
+  front.opens(request.loaded, "");
+  auto run = Run::start(journal, std::move(request.loaded), std::move(request.inputs), request.options,
+                        std::move(request.evaluator), observer(front), stop(front));
+  return {run->record(), std::move(run)};
+}
+
+/// Leaves word for the process that drives |run|, and waits until it has ended. Nothing: that process is gone.
+std::optional<RunRecord> ask_driver(Journal& journal, const RunRecord& run, const CancelRequested& request) {
+  const std::int64_t mail = journal.post(run, to_mail(request, wall_clock()));
+  for (;;) {
+    auto now = journal.find_exact(run.id);
+    const bool ended = now && has_ended(*now);
+    if (ended || !now || now->driver_pid == 0) {
+      journal.withdraw(run, mail);
+      return ended ? now : std::nullopt;
+    }
+    std::this_thread::sleep_for(kRound);
+  }
+}
+
+/// Whether an undo of |run| was begun and has not come to its end.
+bool is_being_undone(const Journal& journal, const RunRecord& run) {
+  bool undoing = false;
+  for (std::int64_t from = 1;;) {
+    std::vector<Entry> slice = journal.read(run.number, from);
+    if (slice.empty()) return undoing;
+    for (const Entry& entry : slice) {
+      if (entry.kind == "run_undone") undoing = true;
+      if (entry.kind == "run_ended") undoing = false;
+    }
+    from = slice.back().seq + 1;
+  }
+}
+
+}  // namespace
+
+std::string ended_as(const std::string& state) { return state == "cancelled" ? "been cancelled" : state; }
+
+bool fully_undone(const RunRecord& run) {
+  const Json& error = run.error.json();
+  return !error.is_object() || !error.contains("undo_failed");
+}
+
+Opened start_or_resume(Journal& journal, StartRequest request, OnCrash on_crash, FrontEnd& front) {
+  if (auto same = same_id(journal, request, on_crash, front)) return std::move(*same);
+  Opened opened = start(journal, std::move(request), front);
+  front.notes(opened.run->notes());
+  return opened;
+}
+
+Opened resume(Journal& journal, const std::string& name, ResumeOptions options, FrontEnd& front) {
+  RunRecord record = journal.find(name);
+  if (record.ended_at) check_result(journal, record);
+  if (has_ended(record)) return {std::move(record), nullptr};
+  auto run = take_over(journal, record, Mode::Resume, options, {}, front);
+  return {std::move(record), std::move(run)};
+}
+
+Opened retry(Journal& journal, const std::string& name, RetryOptions options, FrontEnd& front) {
+  RunRecord record = journal.find(name);
+  if (record.ended_at) check_result(journal, record);
+  if (!has_ended(record))
+    throw Error(Problem::Impossible, fmt::format("run {} has not ended; go on with it: {}", record.id,
+                                                 typed_command({"resume", record.id}, journal.path())));
+  if (record.state == "succeeded" && options.path.empty() && !options.failed && options.marks.empty())
+    return {std::move(record), nullptr};
+  if (!options.path.empty()) options.path = known_step(journal, record, options.path);
+  for (Mark& mark : options.marks) mark.path = known_step(journal, record, mark.path);
+  auto run = take_over(journal, record, Mode::Retry, {}, options, front);
+  return {std::move(record), std::move(run)};
+}
+
+Opened undo(Journal& journal, const std::string& name, FrontEnd& front) {
+  RunRecord record = journal.find(name);
+  if (!has_ended(record))
+    throw Error(Problem::Impossible,
+                is_being_undone(journal, record)
+                    ? fmt::format("run {} is being undone already; {} goes on with it", record.id,
+                                  typed_command({"resume", record.id}, journal.path()))
+                    : fmt::format("run {} has not ended; {} ends it and undoes what it has done", record.id,
+                                  typed_command({"cancel", record.id, "--undo"}, journal.path())));
+  auto run = take_over(journal, record, Mode::Undo, {}, {}, front);
+  return {std::move(record), std::move(run)};
+}
+
+Opened cancel(Journal& journal, const std::string& name, CancelRequested request, FrontEnd& front) {
+  RunRecord record = journal.find(name);
+  if (has_ended(record))
+    throw Error(Problem::Impossible, fmt::format("run {} has {} already{}", record.id, ended_as(record.state),
+                                                 request.undo ? "; to undo what it has done: " +
+                                                                    typed_command({"undo", record.id}, journal.path())
+                                                              : ""));
+  request.by = sender();
+  if (record.driver_pid > 0) {
+    front.asked_to_end(record);
+    if (auto ended = ask_driver(journal, record, request)) return {std::move(*ended), nullptr};
+    record = journal.find(record.id);
+  }
+  ResumeOptions options;
+  options.cancel = request;
+  auto run = take_over(journal, record, Mode::Cancel, options, {}, front);
+  return {std::move(record), std::move(run)};
+}
+
+SignalSent send_signal(Journal& journal, const std::string& name, const SignalOptions& options) {
+  RunRecord run = journal.find(name);
+  if (has_ended(run))
+    throw Error(Problem::Impossible,
+                fmt::format("run {} has {} already; nobody waits there", run.id, ended_as(run.state)));
+  const Instant now = wall_clock();
+  SignalReceived signal = chosen_signal(options, run, own_copy(journal, run), history_of(journal, run), now);
+  signal.by = sender();
+  journal.post(run, to_mail(signal, now));
+  return {std::move(run), std::move(signal.name)};
+}
+
+RunRecord find_forkable(const Journal& journal, const std::string& name) {
+  RunRecord run = journal.find(name);
+  if (run.driver_pid > 0)
+    throw Error(Problem::Busy,
+                fmt::format("run {} is driven by process {}; it can be forked when it rests", run.id, run.driver_pid));
+  return run;
+}
+
+std::string fork_file(const RunRecord& old, const std::string& named) {
+  if (!named.empty()) return named;
+  std::error_code error;
+  return std::filesystem::is_regular_file(old.file, error) ? old.file : "";
+}
+
+GivenInputs fork_inputs(const RunRecord& old, const Loaded& loaded, GivenInputs given,
+                        std::vector<std::string>& dropped) {
+  if (!old.input.is_null() && !old.input.json().is_object())
+    throw Corruption(fmt::format("run {}: its inputs are no object", old.id));
+  for (const auto& [name, value] : old.input.json().items()) {
+    const bool known = std::any_of(loaded.inputs.begin(), loaded.inputs.end(),
+                                   [&, &name = name](const InputSpec& spec) { return spec.name == name; });
+    if (!known) dropped.push_back(name);
+    if (known && !given.values.contains(name)) given.values[name] = value;
+  }
+  return given;
+}
+
+Opened fork(Journal& journal, StartRequest request, FrontEnd& front) {
+  return start(journal, std::move(request), front);
+}
+
+}  // namespace flowrun

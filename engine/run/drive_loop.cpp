@@ -1,0 +1,108 @@
+#include "engine/run/drive_loop.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace flowrun {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr Duration kPatience{1000};
+constexpr Duration kLongSleep{60000};  // --no-wait: what sleeps longer is not waited for
+constexpr Duration kHurry{1000};       // the most between TERM and KILL when an end is asked for twice
+
+int running_in(const Machine& machine) {
+  const std::vector<Machine::InFlight> flights = machine.in_flight();
+  return static_cast<int>(std::count_if(flights.begin(), flights.end(), [](const Machine::InFlight& flight) {
+    return flight.wanted && !flight.interrupted && flight.attempt > 0;
+  }));
+}
+
+/// The front end may wake the run for as long as this lives.
+class Driving {
+ public:
+  Driving(Run& run, FrontEnd& front) : front_(front) { front_.drives(&run); }
+  ~Driving() { front_.drives(nullptr); }
+  Driving(const Driving&) = delete;
+  Driving& operator=(const Driving&) = delete;
+
+ private:
+  FrontEnd& front_;
+};
+
+/// How far the end of a run has come that somebody asked for.
+class Stop {
+ public:
+  Stop(Run& run, Duration grace, FrontEnd& front) : run_(run), grace_(grace), front_(front) {}
+
+  /// Suspends the run, then interrupts it, as it is asked and as time passes.
+  void obey() {
+    const int asked = front_.ends_asked();
+    if (asked == 0) return;
+    if (asked_ == 0) {
+      asked_at_ = Clock::now();
+      run_.suspend(front_.end_signal());
+      run_.turn(Duration{0});  // takes in what has not begun
+      if (int running = running_in(run_.machine()); running > 0) front_.stopping(running, grace_);
+    }
+    asked_ = asked;
+    if (asked > 1 && !hurried_) {
+      hurried_ = interrupted_ = true;
+      run_.interrupt(kHurry);
+    } else if (!interrupted_ && waited() >= grace_) {
+      interrupted_ = true;
+      run_.interrupt();
+      if (int running = running_in(run_.machine()); running > 0) front_.interrupts(running, kHurry);
+    }
+  }
+  /// How long a turn may wait before obey() has to look again.
+  Duration patience() const {
+    return asked_ > 0 && !interrupted_ ? std::clamp(grace_ - waited(), Duration{1}, kPatience) : kPatience;
+  }
+  /// An end was asked for, and what runs has had its time.
+  bool overdue() const { return asked_ > 0 && (interrupted_ || waited() >= grace_); }
+
+ private:
+  Duration waited() const { return std::chrono::duration_cast<Duration>(Clock::now() - asked_at_); }
+
+  Run& run_;
+  const Duration grace_;
+  FrontEnd& front_;
+  int asked_ = 0;             ///< how often
+  bool interrupted_ = false;  ///< what runs has been told to end
+  bool hurried_ = false;      ///< and has little time for it
+  Clock::time_point asked_at_{};
+};
+
+/// Whether nothing is left that is worth waiting for: no attempt, and no timer that is due soon.
+bool only_waits(const Run& run) {
+  // A step that waits for a slot while nothing is in flight waits for the date of a limit.
+  if (run.machine().work_in_flight() || run.machine().suspending()) return false;
+  const auto next = run.next_timer();
+  const Instant now = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
+  return next ? *next - now > kLongSleep : run.machine().awaiting() > 0;
+}
+
+}  // namespace
+
+void drive(Run& run, const DriveOptions& options, FrontEnd& front) {
+  Driving driving(run, front);
+  Stop stop(run, options.grace, front);
+  bool full = false;
+  for (;;) {
+    stop.obey();
+    if (!run.turn(stop.patience())) return;
+    front.turned(run);
+    if (run.disk_full() != full) front.disk(full = run.disk_full());
+    if (full && stop.overdue()) {
+      std::string lost;
+      for (const std::string& path : run.unwritten()) lost += " " + path;
+      throw Error(Problem::Journal, "the disk is full and the journal could not be written" +
+                                        (lost.empty() ? "" : "; results lost, these steps run again:" + lost));
+    }
+    if (options.no_wait && only_waits(run)) run.suspend(0);
+  }
+}
+
+}  // namespace flowrun

@@ -1,0 +1,64 @@
+// What a run asks of the front end that drives it, and tells it: a terminal, a test, a service. Every member has an
+// answer that asks nobody and shows nothing, so a front end says only what it cares for.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/run/run.h"
+
+namespace flowrun {
+
+/// Belongs to the thread of the run and outlives it.
+class FrontEnd {
+ public:
+  virtual ~FrontEnd() = default;
+
+  // While a run is opened: control.h says in which order.
+
+  /// What will be driven is known and nothing has begun. |run|: its id; empty: a new one, which its first entry names.
+  virtual void opens(const Loaded& /*loaded*/, const std::string& /*run*/) {}
+  /// The file of the run is another now, or |gone|; the run goes on with its own copy.
+  virtual void file_changed(const std::string& /*file*/, bool /*gone*/) {}
+  /// What became of the steps that must not just run again. Throws Error(NeedsDecision) when nobody can be asked.
+  virtual std::vector<Mark> answers(const RunRecord& run, const std::vector<OpenQuestion>& /*questions*/) {
+    throw Error(Problem::NeedsDecision, "run " + run.id + " has to be told what became of its steps");
+  }
+  /// The run goes on; |cut_off| was in flight when it was last driven.
+  virtual void resumes(const RunRecord& /*run*/, const std::vector<Machine::InFlight>& /*cut_off*/) {}
+  /// Whether earlier() is to be called: it costs a pass over the journal.
+  virtual bool wants_earlier() const { return false; }
+  /// An entry of an earlier drive.
+  virtual void earlier(const Entry& /*entry*/) {}
+  /// The entry with which a step began to wait that still waits for its signal.
+  virtual void still_waits(const Entry& /*entry*/) {}
+  /// What people should know of the secrets.
+  virtual void notes(const std::vector<std::string>& /*notes*/) {}
+  /// Processes that the last drive had left running.
+  virtual void leftovers(const std::vector<Leftover>& /*leftovers*/) {}
+  /// The process that drives |run| is asked to end it, and waited for.
+  virtual void asked_to_end(const RunRecord& /*run*/) {}
+
+  // While it is driven.
+
+  /// Each entry of this drive once it is durable, in order.
+  virtual void entry(const Entry& /*entry*/) {}
+  /// |run| is driven from here on, and may be woken by Run::wake(); null: no run is.
+  virtual void drives(Run* /*run*/) {}
+  /// Whether an end is wanted before there is a run to be driven; then secrets are not waited for.
+  virtual bool gives_up() const { return false; }
+  /// How often an end was asked for.
+  virtual int ends_asked() { return 0; }
+  /// The signal that asked first; REQUIRES: ends_asked() > 0.
+  virtual int end_signal() const { return 0; }
+  /// An end was asked for: |running| steps, more than 0, may finish within |grace|.
+  virtual void stopping(int /*running*/, Duration /*grace*/) {}
+  /// |running| steps, more than 0, are told to end; asked once more, |hurry| is all that they get.
+  virtual void interrupts(int /*running*/, Duration /*hurry*/) {}
+  /// After each turn.
+  virtual void turned(const Run& /*run*/) {}
+  /// The disk is |full|, and nothing new is started; or there is room again.
+  virtual void disk(bool /*full*/) {}
+};
+
+}  // namespace flowrun
