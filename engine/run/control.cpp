@@ -122,7 +122,8 @@ std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Mode m
   if (const std::string& folder = run->machine().run().folder;
       options.workdir.empty() && !std::filesystem::is_directory(folder, gone))
     throw Error(Problem::Impossible,
-                fmt::format("the folder {} of run {} is gone; --workdir DIR names another", folder, record.id));
+                fmt::format("the folder {} of run {} is gone; {}", folder, record.id,
+                            mode == Mode::Resume ? "--workdir DIR names another" : "make it again, or fork the run"));
   const bool ended = run->machine().phase() == Machine::Phase::Ended;
   if (mode == Mode::Resume || (mode != Mode::Cancel && !ended)) {
     resume_open(*run, journal, options, front);
