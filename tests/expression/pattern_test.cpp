@@ -140,7 +140,7 @@ TEST_CASE("no bytes are too strange for a pattern", "[pattern]") {
   for (int round = 0; round < 3000; ++round) {
     std::string pattern;
     for (std::size_t length = random() % 12; length > 0; --length)
-      pattern += random() % 2 ? static_cast<char>(random()) : R"(\[](){}^$.*+?|-upxcPk<>=!:0d19,)"[random() % 33];
+      pattern += random() % 2 ? static_cast<char>(random()) : R"(\[](){}^$.*+?|-upxcPk<>=!:0d19,)"[random() % 32];
     INFO(pattern);
     if (refused_at(pattern) < 0) (void)found(pattern, "abc");
   }
