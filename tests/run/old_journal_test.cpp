@@ -65,11 +65,12 @@ TEST_CASE("the runs of an old journal are what their program said, and every dec
   std::istringstream lines(listed.out);
   for (std::string line; std::getline(lines, line);) runs.push_back(Json::parse(line));
   CHECK(runs == said("list.json"));
-  for (const auto& [run, steps] : said("steps.json").items()) {
+  const Json steps_of = said("steps.json");
+  for (const auto& [run, steps] : steps_of.items()) {
     INFO(run);
+    const Json shown = Json::parse(flowrun(journal, {"show", run, "--json"}).out);
     Json now = Json::array();
-    for (const Json& step : Json::parse(flowrun(journal, {"show", run, "--json"}).out).at("steps"))
-      now.push_back({step.at("path"), step.at("state"), step.at("attempts")});
+    for (const Json& step : shown.at("steps")) now.push_back({step.at("path"), step.at("state"), step.at("attempts")});
     CHECK(now == steps);
     CHECK(flowrun(journal, {"journal", "show", run}).code == 0);
   }
