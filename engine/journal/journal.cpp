@@ -130,6 +130,7 @@ bool Journal::create(RunRecord& run, std::string_view source_text) {
   if (taken) return false;
   if (open.run != 0) open.locks->unlock_run(open.run);
   open.run = run.number = number;
+  open.mail_seen_at = -1;
   open.last_seq = 0;
   open.last_sum = 0;
   return true;
@@ -170,6 +171,7 @@ void Journal::lock(const RunRecord& run) {
   }
   if (open.run != 0) open.locks->unlock_run(open.run);
   open.run = run.number;
+  open.mail_seen_at = -1;  // what was seen was that of another run
 }
 
 std::int64_t Journal::append(Entry entry) {
@@ -263,6 +265,7 @@ std::int64_t Journal::post(const RunRecord& run, const Mail& mail) {
     insert.use()(run.number)(to_millis(mail.at))(mail.kind)(mail.name)(mail.data)(mail.sender).run();
     id = sqlite3_last_insert_rowid(open.database->handle());
   });
+  open.mail_seen_at = -1;  // our own writing does not show in SQLite's data_version
   return id;
 }
 
