@@ -48,6 +48,7 @@ bool LineFile::make() {
   if (std::exchange(tried_, true)) return slots_ != nullptr;
   int descriptor = folder_.create(kLineFile);
   if (descriptor < 0) return false;
+  fcntl(descriptor, F_SETFL, 0);  // libc's own way to make room, where the file system has none, refuses O_APPEND
   // With its blocks: a page that finds no room on the disk when it is written would end the process.
   void* mapped = posix_fallocate(descriptor, 0, kSize) == 0
                      ? mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0)

@@ -47,6 +47,8 @@ std::size_t OutputLog::Stream::fitting(std::string_view bytes) {
 }
 
 void OutputLog::Stream::put(std::string_view part) {
+  // A file that a failed write has closed is opened again below: its last frames may be those that named the step.
+  if (tail_ && !tail_->file.is_open()) introduced_ = false;
   FrameHeader header;
   header.process = fmt::format("{}-{}", log_.drive_, process_);
   if (!introduced_) {
@@ -74,7 +76,8 @@ bool OutputLog::Stream::write(FrameHeader& header, std::string_view part) {
   const std::string line = header_line(header);
   used() += line.size() + part.size();
   if (!tail_) return log_.append(line, part);
-  return (tail_->file.is_open() || open_tail()) && tail_->file.append(line, part);
+  const bool open = tail_->file.is_open() || tail_->file.open(log_.folder_.append(tail_file(tail_->which)));
+  return open && tail_->file.append(line, part);
 }
 
 void OutputLog::Stream::next_place() {
@@ -86,16 +89,15 @@ void OutputLog::Stream::next_place() {
   tail_->which = 1 - tail_->which;
   tail_->used = 0;
   tail_->file.close();
-  open_tail();  // else it is tried again with the first frame
+  // Anew: who reads the one that had its name is not to see new bytes in it. Where that fails the first frame tries
+  // again.
+  tail_->file.open(log_.folder_.create(tail_file(tail_->which)));
   introduced_ = false;
 }
 
 std::string OutputLog::Stream::tail_file(int which) const {
   return fmt::format("{}{}-{}-{}{}", kTailPrefix, log_.drive_, process_, is_stderr_ ? "err" : "out", which);
 }
-
-/// Anew: who reads the one that had its name is not to see new bytes in it.
-bool OutputLog::Stream::open_tail() { return tail_->file.open(log_.folder_.create(tail_file(tail_->which))); }
 
 void OutputLog::Stream::end() {
   if (untold_ > 0) put("");

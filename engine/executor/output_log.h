@@ -70,7 +70,6 @@ class OutputLog::Stream {
   std::size_t fitting(std::string_view bytes);
   void next_place();
   std::string tail_file(int which) const;
-  bool open_tail();
   void move_tail();
 
   OutputLog& log_;
