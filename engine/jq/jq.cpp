@@ -160,6 +160,7 @@ class JqProcess : public Jq {
       return errors;
     } catch (const std::string& trouble) {
       process_.reset();
+      if (lacks_libjq_) throw Error(Problem::Impossible, "this expression " + trouble);
       if (programs.size() == 1) return {trouble};
     }
     // One of them is too much for jq: each by itself tells which.
@@ -293,15 +294,16 @@ class JqProcess : public Jq {
 
   std::string died() {
     int signal = process_->signal();
-    if (process_->lacks_libjq())
-      throw Error(Problem::Impossible, "this expression needs jq, and " FLOWRUN_LIBJQ
-                                       " can not be loaded; install it (on Debian: apt-get install libjq1)");
+    lacks_libjq_ = process_->lacks_libjq();
+    if (lacks_libjq_)
+      return "needs jq, and " FLOWRUN_LIBJQ " can not be loaded; install it (on Debian: apt-get install libjq1)";
     if (signal == 0) return "jq ended without an answer";
     return fmt::format("crashes jq ({})", strsignal(signal));
   }
 
   std::vector<Program> programs_;
   std::optional<Process> process_;
+  bool lacks_libjq_ = false;
   bool begun_ = false;          ///< the question, not one before it, is to blame for what happens
   std::set<Program> compiled_;  ///< by this process
   std::string partial_;

@@ -13,6 +13,7 @@ class Jq : public Evaluator {
  public:
   /// What jq has against each of |programs|, in their order; empty where one compiles. Variables count as known. Costs
   /// about 20 ms for every 64 programs, which a later question about one of them then does not.
+  /// Throws Error(Impossible) where libjq is missing; an evaluation then fails, and says so.
   virtual std::vector<std::string> check(const std::vector<Program>& programs) = 0;
 };
 
