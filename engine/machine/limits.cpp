@@ -73,7 +73,7 @@ void Pools::hold(const Limit& limit, Instant until) {
   refresh(own);
 }
 
-std::vector<Frame*> Pools::line(const Limit& limit) const {
+std::vector<Frame*> Pools::waiting_in(const Limit& limit) const {
   std::vector<Frame*> frames;
   for (const auto& [ticket, frame] : pool(&limit).line) frames.push_back(frame);
   return frames;

@@ -37,7 +37,7 @@ class Pools {
   void hold(const Limit& limit, Instant until);
   bool holds(const Limit& limit, Instant now) const { return pool(&limit).held > now; }
   /// Who waits there, in order.
-  std::vector<Frame*> line(const Limit& limit) const;
+  std::vector<Frame*> waiting_in(const Limit& limit) const;
 
   /// A line and what it waits for.
   struct Line {

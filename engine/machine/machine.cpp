@@ -512,7 +512,7 @@ void Machine::hold(const Limit& limit, Instant until) {
   const bool told = pools_.holds(limit, now_);
   pools_.hold(limit, until);
   if (told || !pools_.holds(limit, now_)) return;
-  for (Frame* frame : pools_.line(limit)) frame->on_held();
+  for (Frame* frame : pools_.waiting_in(limit)) frame->on_held();
 }
 
 std::optional<std::variant<Value, Failure>> Machine::bind(const Reference& reference) const {
