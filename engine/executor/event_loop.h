@@ -35,7 +35,7 @@ class EventLoop {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  /// At most 16 in all; none is ever removed.
+  /// At most 15 in all; none is ever removed.
   HandlerId add(Handler handler);
 
   /// Calls |handler| with |id| whenever |events| of epoll happen to |descriptor|. |id|: less than 2^60; one that is

@@ -1,5 +1,5 @@
-// libcurl, libcrypto and zlib, loaded when the first request needs them: with what they need in turn they take 5 ms,
-// which a workflow without HTTP need not pay. Knows only the names of their functions.
+// libcurl, libcrypto and zlib, each loaded when something first needs it, mostly a request: with what they need in turn
+// they take 5 ms, which a workflow without HTTP need not pay. Knows only the names of their functions.
 #pragma once
 
 #include <curl/curl.h>

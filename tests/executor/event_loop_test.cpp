@@ -79,6 +79,24 @@ TEST_CASE("event loop: alarms ring once, in the order of their times, after what
   CHECK(l.turn() == Calls{"descriptor0"});
 }
 
+TEST_CASE("event loop: what happens while a turn works is taken in before an alarm that was due by then") {
+  Loop l;
+  Pipe first, second;
+  const auto slow = l.loop.add([&](std::uint64_t, auto) {
+    l.calls.push_back("slow");
+    l.loop.unwatch(first.ends[0]);
+    std::this_thread::sleep_for(5ms);
+    second.fill();
+  });
+  const auto next = l.handler("next"), alarm = l.handler("alarm");
+  l.loop.watch(first.ends[0], EPOLLIN, slow, 0);
+  l.loop.watch(second.ends[0], EPOLLIN, next, 0);
+  first.fill();
+  l.loop.alarm(alarm, 1, 2ms);
+  CHECK(l.turn() == Calls{"slow"});
+  CHECK(l.turn() == Calls{"next0", "alarm1"});
+}
+
 TEST_CASE("event loop: of a timer only the newest time counts") {
   Loop l;
   const auto work = l.handler("work"), steady = l.handler("steady");
