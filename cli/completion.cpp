@@ -163,7 +163,7 @@ class Offers {
 
 /// Whether |command| can do something with |run|.
 bool fits(const std::string& command, const RunRecord& run) {
-  const bool ended = run.state == "succeeded" || run.state == "failed" || run.state == "cancelled";
+  const bool ended = has_ended(run);
   if (command == "resume") return !ended && run.driver_pid == 0;
   if (command == "retry") return run.state == "failed" || run.state == "cancelled";
   if (command == "undo") return ended;

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <map>
 
 #include "cli/ask.h"
 #include "cli/render.h"
@@ -54,7 +55,7 @@ void note_cut_off(const std::vector<Machine::InFlight>& cut_off, bool interrupte
 }  // namespace
 
 void add_jobs_option(Command& command, DriveFlags& flags) {
-  command.add_option("-j,--jobs", flags.drive.jobs, "Processes at once, from here to the end of this drive")
+  command.add_option("-j,--jobs", flags.jobs, "Processes at once, from here to the end of this drive")
       ->range(1, 100000)
       ->type_name("N");
 }
@@ -121,6 +122,8 @@ void Tally::add(const Entry& entry) {
     good = says(R"("timer":"sleep")");
   } else if (entry.kind == "timer" && says(R"("timer":"retry")")) {
     failed_.erase(entry.path);
+  } else if (entry.kind == "run_reopened" || entry.kind == "run_undone") {
+    reopened_ = true;
   }
   if (bad) failed_.insert(entry.path);
   if (!good) return;
@@ -253,12 +256,19 @@ void Drive::tell_left_behind(const Run& run) {
 int Drive::report_end(Run& run, bool printed) {
   const Outcome& outcome = run.machine().outcome();
   const RunRecord& record = run.record();
-  if (!context_.quiet && flags_.progress != "none")
+  if (!context_.quiet && flags_.progress != "none") {
+    std::size_t good = tally_.ok(), bad = tally_.failed();
+    if (tally_.reopened()) {
+      std::map<std::string, std::size_t> counts = history_of(run.journal(), record).counts();
+      good = counts["succeeded"];
+      bad = counts["failed"];
+    }
     std::fprintf(stderr, "%s\n",
                  fmt::format("{} {:<9} {:<24} {}  {}  {} ok, {} failed", clock_text(wall(), began_),
                              outcome.ok() ? "ok" : to_string(outcome.state), "run", record.id,
-                             for_people(wall() - record.started_at), tally_.ok(), tally_.failed())
+                             for_people(wall() - record.started_at), good, bad)
                      .c_str());
+  }
   if (flags_.json) {
     print_json(run);
   } else if (!printed) {

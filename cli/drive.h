@@ -15,9 +15,10 @@
 
 namespace flowrun::cli {
 
-/// Options of run, resume and retry that say how to drive, and how that is shown.
+/// Options of the commands that drive: how, and how that is shown.
 struct DriveFlags {
   DriveOptions drive;
+  int jobs = 0;
   std::string grace = "5s";
   std::string progress = "auto";
   bool json = false;
@@ -35,11 +36,14 @@ class Tally {
   void add(const Entry& entry);
   std::size_t ok() const { return ok_; }
   std::size_t failed() const { return failed_.size(); }
+  /// The run was reopened or undone: steps that had ended may have ended again, which this does not tell apart.
+  bool reopened() const { return reopened_; }
 
  private:
   std::size_t ok_ = 0;
   std::string last_ok_;  ///< the end of an attempt and its step are two entries, one right behind the other
   std::unordered_set<std::string> failed_;
+  bool reopened_ = false;
 };
 
 /// The terminal as the front end of a run. Nothing is written or opened before opens().
@@ -58,7 +62,7 @@ class Drive : public FrontEnd {
   void file_changed(const std::string& file, bool gone) override;
   std::vector<Mark> answers(const RunRecord& run, const std::vector<OpenQuestion>& questions) override;
   void resumes(const RunRecord& run, const std::vector<Machine::InFlight>& cut_off) override;
-  bool wants_earlier() const override { return !context_.quiet; }
+  bool wants_earlier() const override { return !context_.quiet && flags_.progress != "none"; }
   /// The last line counts the whole run.
   void earlier(const Entry& entry) override { tally_.add(entry); }
   void still_waits(const Entry& entry) override { progress_.entry(entry); }

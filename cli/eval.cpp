@@ -80,8 +80,7 @@ int eval(const Context& context, const EvalOptions& options) {
     History history = history_of(journal, run);
     std::string step = journal_spelling(options.step, history);
     if (!step.empty() && !history.find(step))
-      throw Error(Problem::Impossible, fmt::format("run {} has no step {}; {} lists them", run.id, options.step,
-                                                   typed_command({"show", run.id}, journal.path())));
+      throw Error(Problem::Impossible, no_such_step(options.step, run.id, paths_of(journal, run), journal.path()));
     RunView view(journal, run, loaded, history, *jq, step);
     return print(evaluate(expression, view, *jq), options);
   }

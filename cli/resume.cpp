@@ -51,7 +51,7 @@ int run_resume(const Context& context, const ResumeCommand& command) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadWrite);
   ResumeOptions options;
   options.on_crash = on_crash_option(command.on_crash);
-  options.drive = command.drive.drive;
+  options.jobs = command.drive.jobs;
   for (const std::string& text : command.marks) options.marks.push_back(parse_mark(text));
   if (!command.workdir.empty()) {
     std::error_code error;
@@ -95,7 +95,7 @@ int run_retry(const Context& context, const RetryCommand& command) {
   RetryOptions options;
   options.path = command.step;
   options.failed = command.failed;
-  options.drive = command.drive.drive;
+  options.jobs = command.drive.jobs;
   for (const std::string& text : command.marks) options.marks.push_back(parse_mark(text));
   Drive drive(context, command.drive, journal);
   Opened opened = retry(journal, command.run, options, drive);

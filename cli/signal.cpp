@@ -33,6 +33,7 @@ Json data_of(const std::string& text) {
 
 int run_signal(const Context& context, SignalCommand& command) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadWrite);
+  find_waiting(journal, command.run);  // before anything is read
   command.options.data = data_of(command.data);
   if (command.options.rejected && !is_utf8(*command.options.rejected))
     throw Error(Problem::Usage, "the reason of the rejection is not UTF-8");

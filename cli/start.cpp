@@ -9,7 +9,7 @@ namespace flowrun::cli {
 void add_start_options(Command& command, StartFlags& flags, DriveFlags& drive) {
   command.add_option("--id", flags.options.id, "The run's id; an unfinished run of that id is resumed")
       ->type_name("ID");
-  command.add_option("-j,--jobs", drive.drive.jobs, "Processes at once")
+  command.add_option("-j,--jobs", drive.jobs, "Processes at once")
       ->range(1, 100000)
       ->envname("FLOWRUN_JOBS")
       ->type_name("N");
@@ -31,7 +31,7 @@ void check_id(const std::string& id) {
 
 StartOptions start_options(const StartFlags& flags, const DriveFlags& drive) {
   StartOptions start = flags.options;
-  start.drive = drive.drive;
+  start.jobs = drive.jobs;
   if (flags.keep_going) start.fail_fast = FailFast::Continue;
   if (flags.fail_fast) start.fail_fast = FailFast::Cancel;
   if (!flags.timeout.empty()) start.timeout = duration_option(flags.timeout, "--timeout");

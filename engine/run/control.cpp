@@ -163,7 +163,9 @@ std::optional<Opened> same_id(Journal& journal, const StartRequest& request, OnC
   if (record->state == "succeeded") return Opened{*record, nullptr};
   ResumeOptions options;
   options.on_crash = on_crash;
-  auto run = take_over(journal, *record, failed ? Mode::Retry : Mode::Resume, options, {}, front);
+  RetryOptions retry;
+  options.jobs = retry.jobs = request.options.jobs;
+  auto run = take_over(journal, *record, failed ? Mode::Retry : Mode::Resume, options, retry, front);
   return Opened{*record, std::move(run)};
 }
 
@@ -171,6 +173,7 @@ Opened start(Journal& journal, StartRequest request, FrontEnd& front) {
   front.opens(request.loaded, "");
   auto run = Run::start(journal, std::move(request.loaded), std::move(request.inputs), request.options,
                         std::move(request.evaluator), observer(front), stop(front));
+  front.notes(run->notes());
   return {run->record(), std::move(run)};
 }
 
@@ -213,9 +216,7 @@ bool fully_undone(const RunRecord& run) {
 
 Opened start_or_resume(Journal& journal, StartRequest request, OnCrash on_crash, FrontEnd& front) {
   if (auto same = same_id(journal, request, on_crash, front)) return std::move(*same);
-  Opened opened = start(journal, std::move(request), front);
-  front.notes(opened.run->notes());
-  return opened;
+  return start(journal, std::move(request), front);
 }
 
 Opened resume(Journal& journal, const std::string& name, ResumeOptions options, FrontEnd& front) {
@@ -272,11 +273,16 @@ Opened cancel(Journal& journal, const std::string& name, CancelRequested request
   return {std::move(record), std::move(run)};
 }
 
-SignalSent send_signal(Journal& journal, const std::string& name, const SignalOptions& options) {
+RunRecord find_waiting(const Journal& journal, const std::string& name) {
   RunRecord run = journal.find(name);
   if (has_ended(run))
     throw Error(Problem::Impossible,
                 fmt::format("run {} has {} already; nobody waits there", run.id, ended_as(run.state)));
+  return run;
+}
+
+SignalSent send_signal(Journal& journal, const std::string& name, const SignalOptions& options) {
+  RunRecord run = find_waiting(journal, name);
   const Instant now = wall_clock();
   SignalReceived signal = chosen_signal(options, run, own_copy(journal, run), history_of(journal, run), now);
   signal.by = sender();
@@ -312,6 +318,7 @@ GivenInputs fork_inputs(const RunRecord& old, const Loaded& loaded, GivenInputs 
 }
 
 Opened fork(Journal& journal, StartRequest request, FrontEnd& front) {
+  find_forkable(journal, request.options.forked_of);  // it may have been gone on with since it was looked at
   return start(journal, std::move(request), front);
 }
 

@@ -1,5 +1,6 @@
 // What can be done with runs, for every front end: start, resume, retry, undo, cancel, signal, fork. Decides what is
-// possible in which state of a run. Prints nothing and knows no options: FrontEnd is asked and told.
+// possible in which state of a run. Prints nothing: FrontEnd is asked and told. Its messages name the options of
+// flowrun(1).
 //
 // An operation that drives opens the run and hands it out; drive() in drive_loop.h turns it. Each throws
 // Error(Impossible) when the run is not in a state for it, Error(Busy) when another process drives it.
@@ -29,8 +30,8 @@ struct StartRequest {
   std::unique_ptr<Evaluator> evaluator;
 };
 
-/// Starts a run. When its id is taken by a run of the same text and inputs: retries that if it failed, hands it out
-/// without anything to drive if it has succeeded, else resumes it with |on_crash|.
+/// Starts a run. When its id is taken by a run of the same text and inputs: retries that if it failed or was cancelled,
+/// hands it out without anything to drive if it has succeeded, else resumes it with |on_crash|.
 Opened start_or_resume(Journal& journal, StartRequest request, OnCrash on_crash, FrontEnd& front);
 
 /// |run| in the following is as Journal::find() takes it.
@@ -51,6 +52,8 @@ struct SignalSent {
   RunRecord run;
   std::string name;  ///< of the signal
 };
+/// The run that a signal is for; throws Error(Impossible) when it has ended.
+RunRecord find_waiting(const Journal& journal, const std::string& run);
 /// Puts a signal into the mailbox of |run|, where it waits for whoever drives it, now or later. Throws as
 /// chosen_signal() does.
 SignalSent send_signal(Journal& journal, const std::string& run, const SignalOptions& options);

@@ -14,12 +14,16 @@ class FrontEnd {
  public:
   virtual ~FrontEnd() = default;
 
-  // While a run is opened: control.h says in which order.
+  // While a run is opened, in this order; entry() comes between, of what is written meanwhile.
 
-  /// What will be driven is known and nothing has begun. |run|: its id; empty: a new one, which its first entry names.
-  virtual void opens(const Loaded& /*loaded*/, const std::string& /*run*/) {}
+  /// The process that drives |run| is asked to end it, and waited for. What follows comes only when it is gone.
+  virtual void asked_to_end(const RunRecord& /*run*/) {}
   /// The file of the run is another now, or |gone|; the run goes on with its own copy.
   virtual void file_changed(const std::string& /*file*/, bool /*gone*/) {}
+  /// What will be driven is known and nothing has begun. |run|: its id; empty: a new one, which its first entry names.
+  virtual void opens(const Loaded& /*loaded*/, const std::string& /*run*/) {}
+  /// Whether an end is wanted before there is a run to be driven; then secrets are not waited for.
+  virtual bool gives_up() const { return false; }
   /// What became of the steps that must not just run again. Throws Error(NeedsDecision) when nobody can be asked.
   virtual std::vector<Mark> answers(const RunRecord& run, const std::vector<OpenQuestion>& /*questions*/) {
     throw Error(Problem::NeedsDecision, "run " + run.id + " has to be told what became of its steps");
@@ -36,17 +40,13 @@ class FrontEnd {
   virtual void notes(const std::vector<std::string>& /*notes*/) {}
   /// Processes that the last drive had left running.
   virtual void leftovers(const std::vector<Leftover>& /*leftovers*/) {}
-  /// The process that drives |run| is asked to end it, and waited for.
-  virtual void asked_to_end(const RunRecord& /*run*/) {}
 
   // While it is driven.
 
-  /// Each entry of this drive once it is durable, in order.
+  /// Each entry of this drive once it is durable, in order; the first of them while the run is opened.
   virtual void entry(const Entry& /*entry*/) {}
   /// |run| is driven from here on, and may be woken by Run::wake(); null: no run is.
   virtual void drives(Run* /*run*/) {}
-  /// Whether an end is wanted before there is a run to be driven; then secrets are not waited for.
-  virtual bool gives_up() const { return false; }
   /// How often an end was asked for.
   virtual int ends_asked() { return 0; }
   /// The signal that asked first; REQUIRES: ends_asked() > 0.

@@ -1,5 +1,5 @@
 // The mail of a run: what other processes ask of the one that drives it. Both ends write and read it here. Decides what
-// may be signalled; knows no driver and no command line.
+// may be signalled; knows no driver. Its messages name the options of flowrun(1).
 #pragma once
 
 #include <optional>

@@ -169,7 +169,7 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
   started.pid_namespace = place.pid_namespace;
   started.cpus = cpu_count();
   started.concurrency = options.concurrency;
-  started.jobs = options.drive.jobs;
+  started.jobs = options.jobs;
   started.output_log = 1;
   started.fail_fast = options.fail_fast;
   started.timeout = options.timeout;
@@ -301,7 +301,7 @@ void Run::resume(const ResumeOptions& options) {
   // Of a run that is to end nothing begins anyway.
   if (!options.cancel) resumed.queued.assign(queued_.begin(), queued_.end());
   resumed.cancel = options.cancel;
-  resumed.jobs = options.drive.jobs;
+  resumed.jobs = options.jobs;
   resumed.folder = options.workdir;
   resumed.run_dir = moved_folder();
   resumed.host = place.host;
@@ -335,7 +335,7 @@ RunReopened RetryOptions::fact() const {
   reopened.exact = true;
   reopened.failed = failed;
   reopened.marks = marks;
-  reopened.jobs = drive.jobs;
+  reopened.jobs = jobs;
   return reopened;
 }
 

@@ -23,9 +23,8 @@
 
 namespace flowrun {
 
-/// What every drive takes, whatever it begins with.
+/// When a drive comes to rest before its run has ended.
 struct DriveOptions {
-  int jobs = 0;          ///< processes at once; 0: as the run was started
   Duration grace{5000};  ///< how long running steps may finish once an end is asked for
   bool no_wait = false;  ///< suspend when only waits, or sleeps of more than 60 s, are left
 };
@@ -37,7 +36,7 @@ struct StartOptions {
   FailFast fail_fast = FailFast::Inherit;
   std::optional<Duration> timeout;
   std::string forked_of, forked_from;  ///< as in RunStarted
-  DriveOptions drive{};
+  int jobs = 0;                        ///< processes at once; 0: as many as are sensible
 };
 
 struct ResumeOptions {
@@ -45,7 +44,7 @@ struct ResumeOptions {
   std::vector<Mark> marks;
   std::string workdir;                    ///< empty: where the run was started
   std::optional<CancelRequested> cancel;  ///< goes on only to end
-  DriveOptions drive{};
+  int jobs = 0;                           ///< processes at once; 0: as before
 };
 
 /// As in RunReopened.
@@ -53,7 +52,7 @@ struct RetryOptions {
   std::string path;
   bool failed = false;
   std::vector<Mark> marks;
-  DriveOptions drive{};
+  int jobs = 0;  ///< processes at once; 0: as before
 
   RunReopened fact() const;
 };

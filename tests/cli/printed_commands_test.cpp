@@ -130,6 +130,8 @@ TEST_CASE("the last line of a run that was resumed or retried counts the run", "
   CHECK_THAT(flowrun(journal, {"run", file, "--id", "r"}).err, ContainsSubstring("4 ok, 1 failed"));
   dir.write("flag", "");
   CHECK_THAT(flowrun(journal, {"retry", "r"}).err, ContainsSubstring("5 ok, 0 failed"));
+  // What has run twice is one step all the same.
+  CHECK_THAT(flowrun(journal, {"retry", "r", "_1[2]"}).err, ContainsSubstring("5 ok, 0 failed"));
 }
 
 }  // namespace flowrun::test
