@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 
 #include "engine/journal/journal.h"
 #include "engine/journal/run_lock.h"
@@ -158,7 +159,10 @@ TEST_CASE("four processes that write all the time all get on") {
       RunRecord run = record("run-" + std::to_string(i));
       if (!journal.create(run, "")) return 1;
       for (++shared->ready; shared->ready < kWriters;) usleep(100);
+      // Where a commit costs nothing, 200 are done before a busy machine has let each of them run once.
+      const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(1);
       const auto done = [&] {
+        if (std::chrono::steady_clock::now() < until) return false;
         return std::any_of(std::begin(shared->commits), std::end(shared->commits),
                            [](const auto& commits) { return commits >= kEnough; });
       };
@@ -172,12 +176,14 @@ TEST_CASE("four processes that write all the time all get on") {
   for (auto& writer : writers) REQUIRE(writer->exit_code() == 0);
 
   const Journal journal(path, Journal::Mode::ReadOnly);
+  const int most = *std::max_element(std::begin(shared->commits), std::end(shared->commits));
+  REQUIRE(most >= kEnough);
   for (int i = 0; i < kWriters; ++i) {
     const RunRecord run = journal.find("run-" + std::to_string(i));
     REQUIRE(run.last_seq == 3 * shared->commits[i]);
     journal.check_sums(run);
     // Without a line to wait in, one of them has a commit or two by now.
-    REQUIRE(shared->commits[i] > kEnough / 2);
+    REQUIRE(shared->commits[i] > most / 2);
   }
   REQUIRE(journal.check_file().empty());
   munmap(shared, sizeof(Shared));
