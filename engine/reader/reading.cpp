@@ -70,11 +70,14 @@ std::string advice_among(const std::string& word, const std::vector<std::string>
 
 Reading::Reading(Diagnostics& found, const Node& root, std::string where)
     : diagnostics(found), folder(std::move(where)), root_(root) {
-  for (const Diagnostic& finding : diagnostics.all())
+  for (const Diagnostic& finding : diagnostics.all()) {
     if (finding.code == "E003" || finding.code == "E005") broken_lines_.insert(finding.at.line);
+    if (finding.code == "E001") unreadable_.emplace(finding.at.line, finding.at.column);
+  }
 }
 
 void Reading::error(const char* code, Position at, std::size_t length, std::string message, std::string suggestion) {
+  if (unreadable_.count({at.line, at.column}) > 0) return;
   diagnostics.error(code, at, static_cast<int>(std::clamp<std::size_t>(length, 1, 200)), std::move(message),
                     std::move(suggestion));
 }

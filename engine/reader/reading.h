@@ -201,6 +201,7 @@ class Reading {
   std::size_t depth_ = 0;
   std::size_t fallback_level_ = 0;
   std::set<int> broken_lines_;
+  std::set<std::pair<int, int>> unreadable_;  ///< values that YAML could not read; null stands for them
 };
 
 /// One row a kind: how its own keys are read. |node| has the defaults merged in.

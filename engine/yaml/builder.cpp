@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "engine/expression/advice.h"
 #include "engine/yaml/core_schema.h"
 #include "engine/yaml/events.h"
 #include "engine/yaml/faults.h"
@@ -41,9 +40,11 @@ class Builder {
 
   /// Once, although both the scalar that was cut and the error behind it lead here.
   void report(const Quirk& quirk) {
-    if (!has_told(quirk.at)) diagnostics_.error("E003", quirk.at, quirk.length, quirk.message, quirk.suggestion);
+    if (!has_told(text_.offset(quirk.at)))
+      diagnostics_.error(quirk.code, quirk.at, quirk.length, quirk.message, quirk.suggestion);
   }
-  bool has_told(Position at) const {
+  bool has_told(std::size_t offset) const {
+    const Position at = text_.position(offset);
     return std::any_of(diagnostics_.all().begin(), diagnostics_.all().end(), [&](const Diagnostic& told) {
       return told.code == "E003" && told.at.line == at.line && told.at.column == at.column;
     });
@@ -97,6 +98,11 @@ class Builder {
     nodes_ += nodes;
     if (nodes_ > kMaxNodes)
       throw Refusal{"E008", where, 1, "more than 100,000 values, those that aliases repeat included"};
+  }
+
+  /// An error that leaves all below it readable.
+  void tell(std::size_t where, int length, std::string message, std::string suggestion = "") {
+    diagnostics_.error("E001", text_.position(where), length, std::move(message), std::move(suggestion));
   }
 
   void check_tag(const std::string& tag, std::size_t where) {
@@ -155,21 +161,20 @@ class Builder {
     node.offset = node.block ? text_.start(node.at.line) : begin;
     if ((node.kind == Node::Kind::Float && !is_finite(node.text)) ||
         (node.kind == Node::Kind::Integer && !integer_of(node.text)))
-      throw Refusal{"E001", begin, static_cast<int>(node.text.size()),
-                    node.kind == Node::Kind::Float
-                        ? fmt::format("`{}` is a number that JSON has no way to write", node.text)
-                        : fmt::format("`{}` is an integer that does not fit into 64 bits", node.text),
-                    "put it in quotes"};
+      tell(begin, static_cast<int>(node.text.size()),
+           node.kind == Node::Kind::Float ? fmt::format("`{}` is a number that JSON has no way to write", node.text)
+                                          : fmt::format("`{}` is an integer that does not fit into 64 bits", node.text),
+           "put it in quotes");
     if (node.plain && expects_value() && (node.is_string() || frames_.back().key == "shell"))
-      if (auto quirk = cut_by_comment(text_.all(), begin, node.text, frames_.back().key == "shell")) report(*quirk);
+      if (auto quirk = cut_by_comment(text_, begin, node.text, frames_.back().key == "shell")) report(*quirk);
     if (node.plain && !expects_value() && node.is_string())
-      if (auto quirk = cut_by_comment(text_.all(), begin, node.text, false)) report(*quirk);
+      if (auto quirk = cut_by_comment(text_, begin, node.text, false)) report(*quirk);
     place(std::move(node), event.anchor, begin);
   }
 
   /// A value from |begin| to |end| stands deeper than what it is part of, on each of its lines. The parser does not
   /// insist.
-  void check_deeper(std::size_t begin, std::size_t end) const {
+  void check_deeper(std::size_t begin, std::size_t end) {
     if (frames_.empty() || !frames_.back().indented || expects_key()) return;
     const Position first = text_.position(begin), last = text_.position(end);
     const int column = frames_.back().node.at.column;
@@ -177,8 +182,7 @@ class Builder {
       const std::size_t indent = text_.line(line).find_first_not_of(" \t");
       if (indent == std::string_view::npos || static_cast<int>(indent) >= column) continue;
       if (line == first.line && first.column > column) continue;
-      throw Refusal{"E001", text_.start(line) + indent, 1, "this value is not deeper than its key or its `-`",
-                    "indent it"};
+      return tell(text_.start(line) + indent, 1, "this value is not deeper than its key or its `-`", "indent it");
     }
   }
 
@@ -197,9 +201,14 @@ class Builder {
     if (found == anchors_.end()) {
       const bool within =
           std::any_of(frames_.begin(), frames_.end(), [&](const Frame& frame) { return frame.anchor == event.text; });
-      if (within) throw Refusal{"E001", last_offset_, length, "this alias stands for the value that it is part of"};
-      throw Refusal{"E001", last_offset_, length, "`*` makes an alias, and no anchor `&` of this name is above",
-                    "put the value in quotes if it is text"};
+      if (within)
+        tell(last_offset_, length, "this alias stands for the value that it is part of");
+      else
+        tell(last_offset_, length, "`*` makes an alias, and no anchor `&` of this name is above",
+             "put the value in quotes if it is text");
+      Node nothing;
+      nothing.at = text_.position(last_offset_);
+      return place(std::move(nothing), event.anchor, last_offset_);
     }
     const Node& target = resolve(found->second);
     if (expects_key()) {
@@ -245,7 +254,7 @@ class Builder {
                          "repeat the keys, or alias a whole value");
     }
     if (plain && has_open_expression(name)) {
-      if (auto quirk = broken_value(text_.all(), at.line)) report(*quirk);
+      if (auto quirk = broken_value(text_, at.line)) report(*quirk);
     }
     auto [first, fresh] = frame.seen.emplace(name, at);
     if (!fresh && name != "<<") {
@@ -275,15 +284,9 @@ class Builder {
   }
 
   [[noreturn]] void refuse_key(std::size_t where, Node::Kind kind) {
-    std::string_view all = text_.all();
-    std::size_t close = all.find("}}", where);
-    if (where > 0 && all[where] == '{' && all[where - 1] == '{' && close != std::string_view::npos &&
-        close < all.find('\n', where)) {
-      std::string_view written = all.substr(where - 1, close + 3 - where);
-      throw Refusal{"E202", where - 1, static_cast<int>(written.size()), "`{{ }}` is the syntax of another tool",
-                    advice_on_braces(written)};
-    }
-    if (auto quirk = broken_value(all, text_.position(where).line)) {
+    auto quirk = where > 0 ? foreign_braces(text_, where - 1) : std::nullopt;
+    if (!quirk) quirk = broken_value(text_, text_.position(where).line);
+    if (quirk) {
       report(*quirk);
       throw Refusal{"", where, 1, ""};
     }
@@ -386,20 +389,27 @@ std::optional<Node> read_yaml(Diagnostics& diagnostics) {
   YamlText text(bytes);
   Builder builder(text, diagnostics);
   YamlEvents events(bytes);
+  // Nothing below is read. What YAML breaks there can be told all the same.
+  auto stopped = [&] {
+    for (const Quirk& quirk : broken_values(text)) builder.report(quirk);
+    return std::nullopt;
+  };
   try {
     while (auto event = events.next()) builder.add(std::move(*event));
   } catch (const Refusal& refusal) {
     refuse(text, refusal);
-    return std::nullopt;
+    return stopped();
   }
   if (auto error = events.error()) {
-    const std::vector<Quirk> quirks = broken_near(text, *error);
     const std::size_t hash = comment_in_flow(text, *error, builder.outer_bracket());
-    for (const Quirk& quirk : quirks) builder.report(quirk);
-    if (!quirks.empty()) return std::nullopt;
+    const std::optional<Quirk> at = broken_at(text, *error);
+    const bool explained = at || is_broken_near(text, *error) || (hash != error->begin && builder.has_told(hash));
+    if (at) builder.report(*at);
+    stopped();
+    if (explained && !diagnostics.ok()) return std::nullopt;
     if (hash == error->begin)
       refuse(text, translated(text, *error, builder.inner_bracket()));
-    else if (!builder.has_told(text.position(hash)))
+    else
       refuse(text, {"E001", hash, 1, "a comment begins at this ` #`, and the bracket that should close is in it",
                     "put the text in quotes"});
     return std::nullopt;

@@ -131,19 +131,18 @@ std::size_t comment_in_flow(const YamlText& text, const YamlError& error, std::s
   return error.begin;
 }
 
-std::vector<Quirk> broken_near(const YamlText& text, const YamlError& error) {
-  std::vector<Quirk> quirks;
-  const std::size_t where = error.begin;
-  if (where > 0 && text.at(where) == '{' && text.at(where - 1) == '$')
-    quirks.push_back(broken_in_flow(text.all(), where - 1));
+bool is_broken_near(const YamlText& text, const YamlError& error) {
   // The parser notices at the latest a few lines behind: where the value ends, or where the next key begins.
-  const int first = text.position(where).line - 3, last = text.position(std::max(where, error.end)).line;
-  bool led = !quirks.empty();
-  for (int line = last; line >= std::max(first, 1) && !led; --line) led = broken_value(text.all(), line).has_value();
-  if (!led) return quirks;
-  for (int line = 1; line <= text.lines(); ++line)
-    if (auto quirk = broken_value(text.all(), line)) quirks.push_back(std::move(*quirk));
-  return quirks;
+  const int first = text.position(error.begin).line - 3, last = text.position(std::max(error.begin, error.end)).line;
+  for (int line = last; line >= std::max(first, 1); --line)
+    if (broken_value(text, line)) return true;
+  return false;
+}
+
+std::optional<Quirk> broken_at(const YamlText& text, const YamlError& error) {
+  const std::size_t where = error.begin;
+  if (where == 0 || text.at(where) != '{' || text.at(where - 1) != '$') return std::nullopt;
+  return broken_in_flow(text, where - 1);
 }
 
 }  // namespace flowrun

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/expression/advice.h"
 #include "engine/expression/tokens.h"
 
 namespace flowrun {
@@ -16,18 +17,6 @@ std::string_view trimmed(std::string_view text) {
   std::size_t from = text.find_first_not_of(" \t\r\n");
   if (from == std::string_view::npos) return {};
   return text.substr(from, text.find_last_not_of(" \t\r\n") - from + 1);
-}
-
-std::size_t start_of_line(std::string_view text, int number) {
-  std::size_t at = 0;
-  for (int line = 1; line < number && at < text.size(); ++line) at = std::min(text.find('\n', at), text.size() - 1) + 1;
-  return at;
-}
-
-Position position_of(std::string_view text, std::size_t offset) {
-  std::string_view before = text.substr(0, offset);
-  std::size_t start = before.rfind('\n') + 1;  // npos + 1 is 0
-  return {static_cast<int>(std::count(before.begin(), before.end(), '\n')) + 1, static_cast<int>(offset - start) + 1};
 }
 
 /// Offset behind the `}` of the expression whose `${` is at |offset|; or the end of that line, when it has no end.
@@ -54,6 +43,7 @@ struct Parts {
   std::string_view inner;       ///< within brackets: the key right before |until|
   std::size_t inner_value = 0;  ///< and where its value begins, or the item
   bool in_quotes = false;       ///< |until| is inside quotes or behind ` #`
+  char quote = 0;               ///< of the quotes around |until|
 };
 
 /// |line| up to column |until| from 0, read roughly as YAML does.
@@ -74,6 +64,7 @@ Parts parts_of(std::string_view line, std::size_t until) {
       while (end < line.size() && line[end] != c) end += c == '"' && line[end] == '\\' ? 2 : 1;
       if (end >= until) {
         parts.in_quotes = true;
+        parts.quote = c;
         return parts;
       }
       i = end;
@@ -127,23 +118,26 @@ std::string block_form(const Parts& parts, std::string_view value, char style) {
                      trimmed(value).find('\n') == std::string_view::npos ? "" : " ...");
 }
 
-/// True when line |number| is text of a block scalar (| or >), where YAML breaks nothing.
-bool in_block_scalar(std::string_view text, int number) {
-  std::string_view line = line_of(text, number);
+/// True when a block scalar (| or >) begins below |line|.
+bool opens_block_scalar(std::string_view line) {
+  std::size_t header = line.find_last_of("|>");
+  if (header == std::string_view::npos || header == 0 || line[header - 1] != ' ') return false;
+  std::size_t rest = std::min(line.find_first_not_of("+-0123456789", header + 1), line.size());
+  std::string_view before = trimmed(line.substr(0, header));
+  return (trimmed(line.substr(rest)).empty() || line[rest] == ' ') && (before.ends_with(':') || before.ends_with('-'));
+}
+
+/// True when line |number| is text of a block scalar, where YAML breaks nothing.
+bool in_block_scalar(const YamlText& text, int number) {
+  std::string_view line = text.line(number);
   std::size_t indent = line.find_first_not_of(' ');
   if (indent == std::string_view::npos) return true;
   for (int above = number - 1; above > 0 && indent > 0; --above) {
-    std::string_view parent = line_of(text, above);
+    std::string_view parent = text.line(above);
     std::size_t own = parent.find_first_not_of(' ');
     if (own == std::string_view::npos || own >= indent) continue;
     indent = own;
-    std::size_t header = parent.find_last_of("|>");
-    if (header == std::string_view::npos || header == 0 || parent[header - 1] != ' ') continue;
-    std::size_t rest = std::min(parent.find_first_not_of("+-0123456789", header + 1), parent.size());
-    std::string_view before = trimmed(parent.substr(0, header));
-    if ((trimmed(parent.substr(rest)).empty() || parent[rest] == ' ') &&
-        (before.ends_with(':') || before.ends_with('-')))
-      return true;
+    if (opens_block_scalar(parent)) return true;
   }
   return false;
 }
@@ -173,19 +167,84 @@ bool cuts_script(std::string_view script, std::string_view line, std::size_t has
   return one_blank && hash + 1 < line.size() && line[hash + 1] != ' ' && line[hash + 1] != '#';
 }
 
+/// The end of |text| without the brackets that stand there behind |from|.
+std::size_t without_brackets(std::string_view text, std::size_t from) {
+  std::size_t end = text.size();
+  while (end > from && std::string_view("}] \r").find(text[end - 1]) != std::string_view::npos) --end;
+  return end;
+}
+
 std::string_view value_text(std::string_view text, std::size_t from, std::size_t expression) {
   std::size_t end = std::max(behind_expression(text, expression), std::min(text.find('\n', expression), text.size()));
   return text.substr(from, end - from);
 }
 
-}  // namespace
-
-std::string_view line_of(std::string_view text, int number) {
-  std::size_t from = start_of_line(text, number);
-  std::string_view line = text.substr(from, text.find('\n', from) - from);
-  if (line.ends_with('\r')) line.remove_suffix(1);
-  return line;
+/// The expressions and the script on line |number| that YAML breaks; the line is no text of a block scalar.
+std::vector<Quirk> broken_on_line(const YamlText& text, int number) {
+  std::vector<Quirk> found;
+  const std::string_view line = text.line(number), all = text.all();
+  const std::size_t start = text.start(number);
+  if (auto foreign = foreign_braces(text, start + parts_of(line, line.size()).value)) return {std::move(*foreign)};
+  for (std::size_t column = line.find("${"); column != std::string_view::npos;) {
+    Parts parts = parts_of(line, column);
+    std::size_t begin = start + column;
+    std::size_t end = behind_expression(all, begin);
+    if (parts.flow > 0 && !parts.in_quotes) {
+      found.push_back(broken_in_flow(text, begin));
+    } else if (!parts.in_quotes) {
+      std::string_view expression = all.substr(begin, end - begin);
+      std::size_t colon = find_colon(expression);
+      std::size_t hash = expression.find(" #");
+      std::size_t value = start + std::min(parts.value, column);
+      // Nothing else on this line is read as it was meant.
+      if (colon < hash)
+        return {Quirk{"E003", text.position(begin + colon), 1, "YAML reads `: ` inside this expression as a key",
+                      block_form(parts, value_text(all, value, begin), '>')}};
+      if (hash != std::string_view::npos)
+        return {Quirk{"E003", text.position(begin + hash + 1), 1, "YAML reads ` #` inside this expression as a comment",
+                      block_form(parts, value_text(all, value, begin), '>')}};
+    }
+    column = end - start < line.size() ? line.find("${", end - start) : std::string_view::npos;
+  }
+  if (!found.empty()) return found;
+  // A script that goes on behind its comment is not understood either.
+  for (std::size_t hash = line.find(" #"); hash != std::string_view::npos; hash = line.find(" #", hash + 1)) {
+    Parts parts = parts_of(line, hash + 1);
+    if (parts.in_quotes) continue;
+    std::size_t end = line.size();
+    if (parts.flow > 0) {
+      parts.key = parts.inner;
+      parts.item = parts.inner.empty();
+      parts.value = parts.inner_value;
+      end = without_brackets(line, hash);
+    }
+    const bool plain =
+        parts.value < hash && std::string_view("\"'|>{[").find(line[parts.value]) == std::string_view::npos;
+    if (parts.key == "shell" && plain && cuts_script(line.substr(parts.value, hash - parts.value), line, hash + 1))
+      found.push_back({"E003",
+                       {number, static_cast<int>(hash) + 2},
+                       1,
+                       "YAML reads ` #` in this script as a comment",
+                       block_form(parts, line.substr(parts.value, end - parts.value), '|')});
+    break;  // the rest of the line is a comment
+  }
+  return found;
 }
+
+/// The line behind the |quote| that is open where |line| begins; npos: it is open where |line| ends, too.
+std::size_t behind_quote(std::string_view line, char quote) {
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if (quote == '"' && line[i] == '\\')
+      ++i;
+    else if (line[i] == quote && line.substr(i, 2) == "''")
+      ++i;
+    else if (line[i] == quote)
+      return i + 1;
+  }
+  return std::string_view::npos;
+}
+
+}  // namespace
 
 bool has_open_expression(std::string_view text) {
   for (std::size_t at = text.find("${"); at != std::string_view::npos; at = text.find("${", at)) {
@@ -202,13 +261,14 @@ bool has_open_expression(std::string_view text) {
   return false;
 }
 
-Quirk broken_in_flow(std::string_view text, std::size_t offset) {
-  Position at = position_of(text, offset);
-  std::size_t start = offset - static_cast<std::size_t>(at.column - 1);
-  Parts parts = parts_of(line_of(text, at.line), offset - start);
-  std::size_t end = behind_expression(text, offset);
-  std::string_view expression = text.substr(offset, end - offset);
-  Quirk quirk{at, 2, "YAML takes the braces of this expression as its own, inside { } or [ ]", ""};
+Quirk broken_in_flow(const YamlText& text, std::size_t offset) {
+  const std::string_view all = text.all();
+  Position at = text.position(offset);
+  std::size_t start = text.start(at.line);
+  Parts parts = parts_of(text.line(at.line), offset - start);
+  std::size_t end = behind_expression(all, offset);
+  std::string_view expression = all.substr(offset, end - offset);
+  Quirk quirk{"E003", at, 2, "YAML takes the braces of this expression as its own, inside { } or [ ]", ""};
   Parts inner;
   inner.key = parts.flow > 0 ? parts.inner : parts.key;
   inner.item = inner.key.empty();
@@ -217,49 +277,50 @@ Quirk broken_in_flow(std::string_view text, std::size_t offset) {
   else
     quirk.suggestion =
         fmt::format("give it a line of its own:   {} {}", inner.item ? std::string("-") : std::string(inner.key) + ":",
-                    text.substr(start + parts.inner_value, behind_flow_value(text, end) - start - parts.inner_value));
+                    all.substr(start + parts.inner_value, behind_flow_value(all, end) - start - parts.inner_value));
   return quirk;
 }
 
-std::optional<Quirk> broken_value(std::string_view text, int number) {
-  std::string_view line = line_of(text, number);
-  std::size_t start = start_of_line(text, number);
-  if (in_block_scalar(text, number)) return std::nullopt;
-  for (std::size_t column = line.find("${"); column != std::string_view::npos;) {
-    Parts parts = parts_of(line, column);
-    std::size_t begin = start + column;
-    std::size_t end = behind_expression(text, begin);
-    if (!parts.in_quotes) {
-      if (parts.flow > 0) return broken_in_flow(text, begin);
-      std::string_view expression = text.substr(begin, end - begin);
-      std::size_t colon = find_colon(expression);
-      std::size_t hash = expression.find(" #");
-      std::size_t value = start + std::min(parts.value, column);
-      if (colon < hash)
-        return Quirk{position_of(text, begin + colon), 1, "YAML reads `: ` inside this expression as a key",
-                     block_form(parts, value_text(text, value, begin), '>')};
-      if (hash != std::string_view::npos)
-        return Quirk{position_of(text, begin + hash + 1), 1, "YAML reads ` #` inside this expression as a comment",
-                     block_form(parts, value_text(text, value, begin), '>')};
-    }
-    column = end - start < line.size() ? line.find("${", end - start) : std::string_view::npos;
-  }
-  // A script that goes on behind its comment is not understood either.
-  Parts parts = parts_of(line, line.size());
-  std::size_t hash = line.find(" #", parts.value);
-  if (parts.key == "shell" && hash != std::string_view::npos && parts.value < hash &&
-      cuts_script(line.substr(parts.value, hash - parts.value), line, hash + 1) &&
-      std::string_view("\"'|>{[").find(line[parts.value]) == std::string_view::npos)
-    return Quirk{{number, static_cast<int>(hash) + 2},
-                 1,
-                 "YAML reads ` #` in this script as a comment",
-                 block_form(parts, line.substr(parts.value), '|')};
-  return std::nullopt;
+std::optional<Quirk> foreign_braces(const YamlText& text, std::size_t offset) {
+  const std::string_view all = text.all();
+  if (all.substr(offset, 2) != "{{") return std::nullopt;
+  const std::string_view line = all.substr(offset, all.find('\n', offset) - offset);
+  const std::size_t close = line.find("}}");
+  if (close == std::string_view::npos) return std::nullopt;
+  const std::string_view written = line.substr(0, close + 2);
+  return Quirk{"E202", text.position(offset), static_cast<int>(written.size()), "`{{ }}` is the syntax of another tool",
+               advice_on_braces(written)};
 }
 
-std::optional<Quirk> cut_by_comment(std::string_view text, std::size_t offset, std::string_view decoded,
+std::optional<Quirk> broken_value(const YamlText& text, int number) {
+  if (in_block_scalar(text, number)) return std::nullopt;
+  std::vector<Quirk> found = broken_on_line(text, number);
+  return found.empty() ? std::nullopt : std::optional(std::move(found.front()));
+}
+
+std::vector<Quirk> broken_values(const YamlText& text) {
+  std::vector<Quirk> found;
+  std::size_t block = std::string_view::npos;  // indentation of the line below which a block scalar stands
+  char quote = 0;                              // that is open where the line begins
+  for (int number = 1; number <= text.lines(); ++number) {
+    const std::string_view line = text.line(number);
+    const std::size_t indent = line.find_first_not_of(' ');
+    if (quote != 0) {
+      if (behind_quote(line, quote) != std::string_view::npos) quote = 0;
+      continue;
+    }
+    if (indent == std::string_view::npos || (block != std::string_view::npos && indent > block)) continue;
+    block = opens_block_scalar(line) ? indent : std::string_view::npos;
+    for (Quirk& quirk : broken_on_line(text, number)) found.push_back(std::move(quirk));
+    quote = parts_of(line, line.size()).quote;
+  }
+  return found;
+}
+
+std::optional<Quirk> cut_by_comment(const YamlText& file, std::size_t offset, std::string_view decoded,
                                     bool is_script) {
   std::size_t open = decoded.rfind("${");
+  const std::string_view text = file.all();
   bool cut = open != std::string_view::npos && has_open_expression(decoded);
   if (!cut && !is_script) return std::nullopt;
   // Words follow each other in the file as in the scalar; only the blanks between them were folded.
@@ -272,21 +333,20 @@ std::optional<Quirk> cut_by_comment(std::string_view text, std::size_t offset, s
   if (i >= text.size()) return std::nullopt;
   std::size_t hash = text.find_first_not_of(" \t", i);
   if (hash == std::string_view::npos || text[hash] != '#' || hash == i) return std::nullopt;
-  Position at = position_of(text, hash);
-  if (!cut && !cuts_script(decoded, line_of(text, at.line), static_cast<std::size_t>(at.column - 1)))
-    return std::nullopt;
-  Position begin = position_of(text, offset);
-  std::string_view first_line = line_of(text, begin.line);
+  Position at = file.position(hash);
+  if (!cut && !cuts_script(decoded, file.line(at.line), static_cast<std::size_t>(at.column - 1))) return std::nullopt;
+  Position begin = file.position(offset);
+  std::string_view first_line = file.line(begin.line);
   Parts parts = parts_of(first_line, static_cast<std::size_t>(begin.column - 1));
   std::size_t end = std::min(text.find('\n', hash), text.size());
   if (parts.flow > 0) {
     // The brackets around it are no part of it, and a block can not stand in them.
     parts.key = parts.inner;
     parts.item = parts.inner.empty();
-    while (end > hash && std::string_view("}] \r").find(text[end - 1]) != std::string_view::npos) --end;
+    end = without_brackets(text.substr(0, end), hash);
   }
   return Quirk{
-      at, 1,
+      "E003", at, 1,
       cut ? "YAML reads ` #` inside this expression as a comment" : "YAML reads ` #` in this script as a comment",
       block_form(parts, text.substr(offset, end - offset), cut ? '>' : '|')};
 }

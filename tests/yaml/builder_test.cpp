@@ -1,5 +1,8 @@
 #include "engine/yaml/node.h"
 
+#include <algorithm>
+#include <string_view>
+
 #include "engine/expression/advice.h"
 #include "tests/support/catch.h"
 
@@ -184,6 +187,70 @@ TEST_CASE("an expression or script that YAML breaks is found, with the block for
     CHECK(found(each.text) == each.finding);
     CHECK(told(each.text).find(each.help) != std::string::npos);
   }
+}
+
+namespace {
+
+/// A step with a fault, and its finding in a file of its own: `E003 2:17` by the step's lines.
+struct FaultyStep {
+  const char* text;
+  const char* code;
+  int line, column;
+  bool ends_reading;
+};
+
+// What YAML breaks is told wherever it stands; of what else is wrong in YAML, all that the parser can read past.
+const FaultyStep kFaultySteps[] = {
+    {"{ shell: echo issue #4 }", "E003", 1, 26, true},
+    {"\n    shell: echo issue #4", "E003", 2, 23, false},
+    {"\n    set: ${ {sku: 1} }", "E003", 2, 17, true},
+    {"\n    set: ${ .x # y }", "E003", 2, 16, false},
+    {"{ set: ${ .x } }", "E003", 1, 13, true},
+    {"[1, ${ .x }]", "E003", 1, 10, true},
+    {"{{ name }}", "E202", 1, 6, true},
+    {"*none", "E001", 1, 6, false},
+    {"{ set: 1e999 }", "E001", 1, 13, false},
+    {"{ set: 99999999999999999999 }", "E001", 1, 13, false},
+    {"!foo x", "E005", 1, 6, false},
+    {"{ a: 1, a: 2 }", "E002", 1, 14, false},
+    {"foo: bar", "E001", 1, 9, true},
+    {"@foo", "E001", 1, 6, true},
+    {"\"x\" y", "E001", 1, 10, true},
+};
+
+}  // namespace
+
+TEST_CASE("no fault of YAML hides a value that YAML breaks, above it or below") {
+  for (const FaultyStep& first : kFaultySteps)
+    for (const FaultyStep& second : kFaultySteps) {
+      const std::string above = std::string("steps:\n  a: ") + first.text + "\n";
+      const std::string text = above + "  b: \"one\n    line\"\n  c: |\n    ${ {x: 1} }\n  d: " + second.text + "\n";
+      auto finding = [](const FaultyStep& step, int line) {
+        return std::string(step.code) + " " + std::to_string(line + step.line) + ":" + std::to_string(step.column);
+      };
+      const std::string all = found(text);
+      INFO(text << all);
+      CHECK(has(all + ",", finding(first, 1) + ","));
+      const bool told = std::string_view(second.code) == "E003" || std::string_view(second.code) == "E202";
+      if (told || !first.ends_reading)
+        CHECK(
+            has(all + ",", finding(second, static_cast<int>(std::count(above.begin(), above.end(), '\n')) + 4) + ","));
+      // Nothing is said of the quotes and the block between them.
+      CHECK(std::count(all.begin(), all.end(), ',') <= 1);
+    }
+}
+
+TEST_CASE("all that YAML breaks on one line within brackets is told") {
+  CHECK(found("a: [${ .x }, ${ .y }]\n") == "E003 1:5, E003 1:14");
+  CHECK(found("a: { b: ${ .x }, c: \"${ .y }\", d: ${ .z } }\n") == "E003 1:9, E003 1:35");
+  CHECK(found("a: { b: ${ .x } }  # ${ .y }\n") == "E003 1:9");
+}
+
+TEST_CASE("a file of many lines that YAML breaks is looked through once") {
+  const std::string broken = "a:\n  set: ${ {x: 1} }\n";
+  // A second and more for each, when lines are counted from the top again and again.
+  CHECK(found(broken + times("b: \"${ .y }\"\n", 100000)) == "E003 2:13");
+  CHECK(found(broken + "b: |\n" + times("  ${ {x: 1} }\n", 100000)) == "E003 2:13");
 }
 
 TEST_CASE("a mistake elsewhere is not blamed on an expression in a block or in quotes") {
