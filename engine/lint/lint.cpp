@@ -54,28 +54,28 @@ std::vector<std::string> lint_codes() {
   return codes;
 }
 
-std::set<std::string> ignored_lints(const Node& root, Reading& reading) {
+std::set<std::string> ignored_lints(const Node& root, FileDiagnostics& told) {
   std::set<std::string> ignored;
   const Node* list = root.find("lint_ignore");
-  if (!list || !reading.is(*list, Node::Kind::List, "lint_ignore", "a list of codes such as [W110]")) return ignored;
+  if (!list || !told.is(*list, Node::Kind::List, "lint_ignore", "a list of codes such as [W110]")) return ignored;
   const std::vector<std::string> known = lint_codes();
   for (const Node& item : list->items) {
-    if (!reading.is(item, Node::Kind::String, "lint_ignore", "a list of codes such as [W110]")) continue;
+    if (!told.is(item, Node::Kind::String, "lint_ignore", "a list of codes such as [W110]")) continue;
     ignored.insert(item.text);
     if (std::find(known.begin(), known.end(), item.text) != known.end()) continue;
     std::string near = nearest_code(item.text, known);
     std::string suggestion =
         near.empty() ? "a code is what a warning shows, for example W110" : "did you mean `" + near + "`?";
     if (item.text.size() == 4 && item.text[0] == 'E') suggestion = "an error can not be ignored; only W and I can";
-    reading.error("E102", item.at, item.text.size(), fmt::format("`{}` is no code of a warning or hint", item.text),
-                  suggestion);
+    told.error("E102", item.at, item.text.size(), fmt::format("`{}` is no code of a warning or hint", item.text),
+               suggestion);
   }
   return ignored;
 }
 
-void lint(const Node& root, const RootStep& workflow, const Reading& reading, const std::set<std::string>& ignored,
+void lint(const Node& root, const RootStep& workflow, const FileIndex& index, const std::set<std::string>& ignored,
           Diagnostics& diagnostics) {
-  Survey survey(root, workflow, reading);
+  Survey survey(root, workflow, index);
   Findings findings(diagnostics);
   for (const Rule& rule : kRules) {
     if (!rule.find || ignored.count(rule.code)) continue;

@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "engine/model/diagnostics.h"
-#include "engine/reader/reading.h"
+#include "engine/reader/file_diagnostics.h"
+#include "engine/reader/file_index.h"
 #include "engine/steps/root.h"
 #include "engine/yaml/node.h"
 
@@ -17,10 +18,10 @@ namespace flowrun {
 std::vector<std::string> lint_codes();
 
 /// The codes in `lint_ignore` of the file |root|; E102 for what is none.
-std::set<std::string> ignored_lints(const Node& root, Reading& reading);
+std::set<std::string> ignored_lints(const Node& root, FileDiagnostics& told);
 
 /// Adds all findings but those that are |ignored|. REQUIRES: the file was read without an error.
-void lint(const Node& root, const RootStep& workflow, const Reading& reading, const std::set<std::string>& ignored,
+void lint(const Node& root, const RootStep& workflow, const FileIndex& index, const std::set<std::string>& ignored,
           Diagnostics& diagnostics);
 
 }  // namespace flowrun

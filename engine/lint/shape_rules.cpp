@@ -49,7 +49,7 @@ class ListUse {
   ListUse(const Survey& survey, const GraphStep& list) : survey_(survey), list_(list), items_(list.children.size()) {
     for (std::size_t i = 0; i < items_.size(); ++i) {
       const Spot& spot = survey.spot_of(*list.children[i].step);
-      for (std::size_t m = spot.from; m < spot.to; ++m) see(i, survey.reading.mentions[m].reference);
+      for (std::size_t m = spot.from; m < spot.to; ++m) see(i, survey.index.mentions[m].reference);
     }
   }
   struct Item {
@@ -236,7 +236,7 @@ void lost_parallelism(const Survey& survey, Findings& findings) {
 
 void implied_edge(const Survey& survey, Findings& findings) {
   std::set<std::pair<int, int>> said;
-  for (const Position& at : survey.reading.implied_edges) said.emplace(at.line, at.column);
+  for (const Position& at : survey.index.implied_edges) said.emplace(at.line, at.column);
   Reach reach;
   for (const Spot& spot : survey.spots) {
     if (!spot.body || spot.body->form != GraphStep::Form::Map) continue;

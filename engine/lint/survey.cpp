@@ -10,14 +10,14 @@
 
 namespace flowrun {
 
-Survey::Survey(const Node& file, const RootStep& made, const Reading& read)
-    : root(file), workflow(made), reading(read) {
-  for (const Reading::Span& span : reading.spans) spans_.emplace(span.step, &span);
+Survey::Survey(const Node& file, const RootStep& made, const FileIndex& read)
+    : root(file), workflow(made), index(read) {
+  for (const MentionSpan& span : index.spans) spans_.emplace(span.step, &span);
   if (const Node* steps = root.find("steps")) body(*steps, *workflow.body, -1);
   for (auto [name, handler] : {std::pair{"on_failure", &workflow.on_failure}, {"finally", &workflow.finally}})
     if (const Node* written = root.find(name); written && *handler) body(*written, **handler, -1);
   // Inner steps come later and take over what their outer ones say only through them.
-  owner.assign(reading.mentions.size(), -1);
+  owner.assign(index.mentions.size(), -1);
   for (std::size_t i = 0; i < spots.size(); ++i)
     std::fill(owner.begin() + static_cast<std::ptrdiff_t>(spots[i].from),
               owner.begin() + static_cast<std::ptrdiff_t>(spots[i].to), static_cast<int>(i));

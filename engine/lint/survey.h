@@ -11,7 +11,8 @@
 #include <vector>
 
 #include "engine/model/diagnostics.h"
-#include "engine/reader/reading.h"
+#include "engine/language/keys.h"
+#include "engine/reader/file_index.h"
 #include "engine/steps/root.h"
 #include "engine/yaml/node.h"
 
@@ -27,7 +28,7 @@ struct Spot {
   int around;             ///< index of the step that it is inside of; -1: none
   const GraphStep* body;  ///< that it is a child of; null: a fallback or an undo
   std::size_t place;      ///< in that body
-  std::size_t from, to;   ///< what is mentioned in it, anywhere inside: indices of Reading::mentions
+  std::size_t from, to;   ///< what is mentioned in it, anywhere inside: indices of FileIndex::mentions
   std::string said_name;  ///< "`order`", or "step 2" of a list
 };
 
@@ -41,11 +42,11 @@ struct BodySpot {
 /// REQUIRES: the file was read without an error; then nodes and steps go pair by pair. All arguments outlive it.
 class Survey {
  public:
-  Survey(const Node& root, const RootStep& workflow, const Reading& reading);
+  Survey(const Node& root, const RootStep& workflow, const FileIndex& index);
 
   const Node& root;
   const RootStep& workflow;
-  const Reading& reading;
+  const FileIndex& index;
   std::vector<Spot> spots;  ///< a step before those inside it
   std::vector<BodySpot> bodies;
   std::vector<int> owner;  ///< of each mention: the innermost step that says it; -1: said outside of all steps
@@ -62,7 +63,7 @@ class Survey {
   void step(const Node& node, const Step& step, Spot spot);
 
   std::unordered_map<const Step*, int> index_;
-  std::unordered_map<const Step*, const Reading::Span*> spans_;
+  std::unordered_map<const Step*, const MentionSpan*> spans_;
 };
 
 /// Where the rules put what they find.

@@ -129,9 +129,9 @@ class ChangedScalars {
 std::string bare_expression(const Survey& survey, std::string_view text) {
   if (text.find("${") != std::string_view::npos) return "";
   auto known = [&](std::string_view variable, const std::string& name) {
-    if (variable == "input") return survey.reading.inputs.count(name) > 0;
-    if (variable == "vars") return survey.reading.vars.count(name) > 0;
-    if (variable == "secrets") return survey.reading.secrets.count(name) > 0;
+    if (variable == "input") return survey.index.inputs.count(name) > 0;
+    if (variable == "vars") return survey.index.vars.count(name) > 0;
+    if (variable == "secrets") return survey.index.secrets.count(name) > 0;
     return std::any_of(survey.spots.begin(), survey.spots.end(),
                        [&](const Spot& spot) { return spot.step->name == name; });
   };

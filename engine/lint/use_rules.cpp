@@ -43,8 +43,8 @@ using Watched = std::unordered_map<int, std::vector<const Mention*>>;
 
 Watched watched_by(const Survey& survey) {
   Watched watched;
-  for (std::size_t m = 0; m < survey.reading.mentions.size(); ++m) {
-    const Mention& mention = survey.reading.mentions[m];
+  for (std::size_t m = 0; m < survey.index.mentions.size(); ++m) {
+    const Mention& mention = survey.index.mentions[m];
     bool step = mention.reference.variable == "steps" || mention.reference.variable == "status";
     if (step && mention.place == Place::Condition) watched[survey.owner[m]].push_back(&mention);
   }
@@ -81,8 +81,8 @@ bool is_within(const Survey& survey, int inner, const Spot& outer) {
 void find_null(const Survey& survey, Findings& findings, bool (*may_be_null)(const Options&), const char* why,
                const char* advice) {
   const Watched watched = watched_by(survey);
-  for (std::size_t m = 0; m < survey.reading.mentions.size(); ++m) {
-    const Mention& mention = survey.reading.mentions[m];
+  for (std::size_t m = 0; m < survey.index.mentions.size(); ++m) {
+    const Mention& mention = survey.index.mentions[m];
     if (mention.reference.variable != "steps") continue;
     int from = survey.owner[m];
     const Spot* other = survey.resolve(from, mention.reference.member);
@@ -132,7 +132,7 @@ void unhandled_tolerated(const Survey& survey, Findings& findings) {
 
 void unused_name(const Survey& survey, Findings& findings) {
   std::set<std::string> used;  // `input.x`; `input` alone: all of them
-  for (const Mention& mention : survey.reading.mentions)
+  for (const Mention& mention : survey.index.mentions)
     used.insert(mention.reference.member.empty() ? mention.reference.variable
                                                  : mention.reference.variable + "." + mention.reference.member);
   if (const Node* secrets = survey.root.find("secrets"))
@@ -164,7 +164,7 @@ void unused_name(const Survey& survey, Findings& findings) {
   for (const Spot& spot : survey.spots) {
     const Node* as = spot.kind == kForEach ? spot.node->find("as") : nullptr;
     if (!as) continue;
-    auto first = survey.reading.mentions.begin();
+    auto first = survey.index.mentions.begin();
     bool is_used =
         std::any_of(first + static_cast<std::ptrdiff_t>(spot.from), first + static_cast<std::ptrdiff_t>(spot.to),
                     [&](const Mention& mention) { return mention.reference.variable == as->text; });
@@ -175,8 +175,8 @@ void unused_name(const Survey& survey, Findings& findings) {
 
 void unused_set(const Survey& survey, Findings& findings) {
   std::set<const Step*> used;
-  for (std::size_t m = 0; m < survey.reading.mentions.size(); ++m) {
-    const Reference& reference = survey.reading.mentions[m].reference;
+  for (std::size_t m = 0; m < survey.index.mentions.size(); ++m) {
+    const Reference& reference = survey.index.mentions[m].reference;
     if (reference.variable != "steps" && reference.variable != "status") continue;
     if (const Spot* spot = survey.resolve(survey.owner[m], reference.member)) used.insert(spot->step);
   }

@@ -1,7 +1,7 @@
 // The table of kinds: who reads which. A new kind is a file of its own and a row here.
 #include <unordered_map>
 
-#include "engine/reader/reading.h"
+#include "engine/reader/readers.h"
 
 namespace flowrun {
 

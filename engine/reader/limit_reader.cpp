@@ -4,7 +4,8 @@
 #include <cstdlib>
 
 #include "engine/expression/pattern.h"
-#include "engine/reader/reading.h"
+#include "engine/language/keys.h"
+#include "engine/reader/readers.h"
 
 namespace flowrun {
 namespace {
@@ -28,63 +29,63 @@ bool parse_rate(const std::string& text, Limit& limit) {
 
 }  // namespace
 
-void Reading::pool(const Member& member, const std::string& file) {
+void read_pool(Reading& reading, const Member& member, const std::string& file) {
   auto pool = std::make_unique<Limit>();
   pool->name = member.key;
   pool->path = "limits." + member.key + (file.empty() ? "" : " of " + file);
-  check_name(member.key, member.at, "a limit", false);
+  reading.check_name(member.key, member.at, "a limit", false);
   auto read_max = [&](const Node& node, const char* what) {
-    if (auto count = plain_count(node, what, 1)) pool->max = static_cast<std::size_t>(*count);
+    if (auto count = reading.values().plain_count(node, what, 1)) pool->max = static_cast<std::size_t>(*count);
   };
   const Node& node = member.value;
   if (!node.is_map()) {
     if (parse_rate(node.text, *pool)) {
-      error("E102", node.at, node.text.size(), "a limit is a count or a map",
-            fmt::format("write {{ rate: {} }}", node.text));
+      reading.error("E102", node.at, node.text.size(), "a limit is a count or a map",
+                    fmt::format("write {{ rate: {} }}", node.text));
     } else {
       read_max(node, "a limit");
     }
   } else {
-    only(node, names_within("limits"), "a limit");
+    reading.only(node, names_within("limits"), "a limit");
     const Node* max = node.find("max");
     const Node* rate = node.find("rate");
     if (max) read_max(*max, "max");
     if (!max && !rate)
-      error("E110", member.at, member.key.size(), fmt::format("limit `{}` bounds nothing", member.key),
-            "for example { max: 8, rate: 50/s }");
+      reading.error("E110", member.at, member.key.size(), fmt::format("limit `{}` bounds nothing", member.key),
+                    "for example { max: 8, rate: 50/s }");
     if (rate && rate->is_string() && rate->text.find("${") != std::string::npos) {
-      plain_text(*rate, "rate");
+      reading.values().plain_text(*rate, "rate");
     } else if (rate && !parse_rate(rate->text, *pool)) {
-      error("E102", rate->at, rate->text.size(), "`rate` must be starts in a second, a minute or an hour",
-            fmt::format("at most {} of them, for example 50/s, 300/m or 1000/h", kFastest));
+      reading.error("E102", rate->at, rate->text.size(), "`rate` must be starts in a second, a minute or an hour",
+                    fmt::format("at most {} of them, for example 50/s, 300/m or 1000/h", kFastest));
     }
   }
-  limits.push_back(std::move(pool));
+  reading.index().limits.push_back(std::move(pool));
 }
 
-const Limit* Reading::limit(const Node& node) {
+const Limit* read_limit(Reading& reading, const Node& node) {
   if (!node.is_string() || node.text.find("${") != std::string::npos) {
-    auto count = plain_count(node, "limit", 1);
+    auto count = reading.values().plain_count(node, "limit", 1);
     if (!count) return nullptr;
     auto own = std::make_unique<Limit>();
     own->max = static_cast<std::size_t>(*count);
-    limits.push_back(std::move(own));
-    return limits.back().get();
+    reading.index().limits.push_back(std::move(own));
+    return reading.index().limits.back().get();
   }
   std::vector<std::string> names;
-  for (const auto& known : limits) {
+  for (const auto& known : reading.index().limits) {
     if (!known->name.empty() && known->name == node.text) return known.get();
     if (!known->name.empty()) names.push_back(known->name);
   }
   if (Limit rate; parse_rate(node.text, rate)) {
-    error("E102", node.at, node.text.size(), "`limit` must be a count, or the name of a pool of `limits`",
-          fmt::format("a rate needs a pool: limits: {{ NAME: {{ rate: {} }} }} beside `steps`", node.text));
+    reading.error("E102", node.at, node.text.size(), "`limit` must be a count, or the name of a pool of `limits`",
+                  fmt::format("a rate needs a pool: limits: {{ NAME: {{ rate: {} }} }} beside `steps`", node.text));
     return nullptr;
   }
   std::string near = nearest(node.text, names);
-  error("E204", node.at, node.text.size(), fmt::format("there is no `{}` in `limits`", node.text),
-        near.empty() ? "say beside `steps` how much it lets through, for example limits: { api: 8 }"
-                     : "did you mean `" + near + "`?");
+  reading.error("E204", node.at, node.text.size(), fmt::format("there is no `{}` in `limits`", node.text),
+                near.empty() ? "say beside `steps` how much it lets through, for example limits: { api: 8 }"
+                             : "did you mean `" + near + "`?");
   return nullptr;
 }
 

@@ -6,7 +6,7 @@
 
 #include "engine/language/json_schema.h"
 #include "engine/language/template.h"
-#include "engine/reader/reading.h"
+#include "engine/reader/readers.h"
 #include "engine/steps/sub_workflow.h"
 
 namespace flowrun {
@@ -85,7 +85,7 @@ void check_inputs(Reading& reading, Definition& child, const Node& path, const N
 std::unique_ptr<LivingStep> read_workflow(Reading& reading, const Node& node) {
   auto step = std::make_unique<WorkflowStep>();
   const Node& path = *node.find("workflow");
-  std::string text = reading.plain_text(path, "workflow");
+  std::string text = reading.values().plain_text(path, "workflow");
   Definition* child = nullptr;
   if (path.is_string() && text.empty()) {
     reading.error("E102", path.at, 1, "`workflow` needs the path of a file", "for example ./parts/pay.yaml");
@@ -95,16 +95,15 @@ std::unique_ptr<LivingStep> read_workflow(Reading& reading, const Node& node) {
   const Node* with = node.find("with");
   if (with && !reading.is(*with, Node::Kind::Map, "with", "a map of inputs to values")) with = nullptr;
   if (with) {
-    bool allowed = std::exchange(reading.secrets_allowed, true);
-    step->with = reading.value(*with);
-    reading.secrets_allowed = allowed;
+    Reading::Within secrets(reading, allow_secrets);
+    step->with = reading.values().value(*with);
     for (const Member& given : with->members)
       if (child) check_secret(reading, *child, given);
   }
   if (child) check_inputs(reading, *child, path, with);
   step->child = child;
-  step->shares_cpus = reading.in_unsized_for_each;
-  step->follows_file = !reading.in_for_each;
+  step->shares_cpus = reading.context().in_unsized_for_each;
+  step->follows_file = !reading.context().in_for_each;
   read_work(reading, *step, node, {"child"});
   return step;
 }

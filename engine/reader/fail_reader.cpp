@@ -1,0 +1,13 @@
+// Reads fail.
+#include "engine/reader/readers.h"
+#include "engine/steps/plain.h"
+
+namespace flowrun {
+
+std::unique_ptr<LivingStep> read_fail(Reading& reading, const Node& node) {
+  auto step = std::make_unique<FailStep>();
+  step->message = reading.values().text(*node.find("fail"));
+  return step;
+}
+
+}  // namespace flowrun

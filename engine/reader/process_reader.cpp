@@ -1,0 +1,103 @@
+// Reads shell and exec.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "engine/expression/pattern.h"
+#include "engine/reader/readers.h"
+#include "engine/steps/process.h"
+
+namespace flowrun {
+namespace {
+
+/// `write [ls, -l]` for `ls -l`; quotes and what a shell does with a line are not guessed at.
+std::string as_list(const std::string& line) {
+  static const Pattern kWords(R"(\s*[\w./:=@%+-]+(\s+[\w./:=@%+-]+)*\s*)");
+  if (!kWords.whole(line)) return "write [PROGRAM, ARG, ...]";
+  std::string list;
+  std::istringstream words(line);
+  for (std::string word; words >> word;) list += (list.empty() ? "" : ", ") + word;
+  return "write [" + list + "]";
+}
+
+/// Options of shell and exec.
+void read_process(Reading& reading, ProcessStep& step, const Node& node) {
+  {
+    Reading::Within secrets(reading, allow_secrets);
+    if (const Node* key = node.find("env"))
+      if (reading.is(*key, Node::Kind::Map, "env", "a map of names to values")) step.env = reading.values().value(*key);
+    if (const Node* key = node.find("stdin")) step.input = reading.values().value(*key);
+  }
+  if (const Node* key = node.find("inherit_env")) {
+    if (key->is_list()) {
+      step.inherit = Process::Inherit::Listed;
+      for (const Node& item : key->items) step.inherited.push_back(reading.values().plain_text(item, "inherit_env"));
+    } else if (reading.is(*key, Node::Kind::Boolean, "inherit_env", "true, false or a list of names")) {
+      step.inherit = key->json().get<bool>() ? Process::Inherit::All : Process::Inherit::None;
+    }
+  }
+  if (const Node* key = node.find("cwd")) step.cwd = reading.values().text(*key);
+  if (const Node* key = node.find("capture")) {
+    const std::vector<std::string> words{"text", "json", "jsonl", "lines", "none", "file"};
+    std::string word = reading.values().word(*key, "capture", words);
+    step.capture = static_cast<Process::Capture>(std::find(words.begin(), words.end(), word) - words.begin());
+  }
+  if (const Node* key = node.find("success_codes")) {
+    step.success_codes.clear();
+    std::vector<Node> items = key->is_list() ? key->items : std::vector<Node>{*key};
+    for (const Node& item : items) {
+      auto code = reading.values().plain_count(item, "success_codes", 0);
+      if (code && *code > 255) reading.error("E102", item.at, item.text.size(), "an exit code is at most 255");
+      if (code) step.success_codes.push_back(static_cast<int>(std::min<std::int64_t>(*code, 255)));
+    }
+  }
+  if (const Node* key = node.find("kill_grace")) step.kill_grace = reading.values().duration(*key, "kill_grace");
+  if (const Node* key = node.find("leave"); key && reading.is(*key, Node::Kind::Boolean, "leave", "true or false"))
+    step.leave = key->json().get<bool>();
+  if (const Node* key = node.find("max_output"))
+    if (auto size = reading.values().size(*key, "max_output")) step.max_output = *size;
+  read_effect(reading, step, node, {"exit", "killed", "timeout"});
+  // A written limit is a written width.
+  const bool sized = step.limit && step.limit->max > 0;
+  step.shares_cpus = reading.context().in_unsized_for_each && !sized;
+  step.follows_file = !reading.context().in_for_each && !sized;
+}
+
+}  // namespace
+
+std::unique_ptr<LivingStep> read_shell(Reading& reading, const Node& node) {
+  auto step = std::make_unique<ProcessStep>();
+  const Node& script = *node.find("shell");
+  if (reading.is(script, Node::Kind::String, "shell", "a script")) step->script = script.text;
+  if (script.text.empty() && script.is_string()) reading.error("E102", script.at, 1, "the script is empty");
+  if (const Node* key = node.find("interpreter"); key && reading.is(*key, Node::Kind::List, "interpreter", "a list")) {
+    step->interpreter.clear();
+    for (const Node& item : key->items) step->interpreter.push_back(reading.values().plain_text(item, "interpreter"));
+    if (step->interpreter.empty()) reading.error("E102", key->at, 1, "the interpreter is missing", "for example [sh]");
+  }
+  read_process(reading, *step, node);
+  return step;
+}
+
+std::unique_ptr<LivingStep> read_exec(Reading& reading, const Node& node) {
+  auto step = std::make_unique<ProcessStep>();
+  const Node& list = *node.find("exec");
+  if (list.is_string()) {
+    reading.error("E102", list.at, list.text.size(), "`exec` takes a list: the program and its arguments",
+                  as_list(list.text) + ", or use `shell`");
+  } else if (reading.is(list, Node::Kind::List, "exec", "a list: the program and its arguments")) {
+    if (list.items.empty()) reading.error("E102", list.at, 1, "the program is missing");
+    for (const Node& item : list.items) {
+      if (item.kind == Node::Kind::Null) {
+        reading.error("E102", item.at, item.text.size(), "an argument is null", "write \"\" for an empty one");
+      } else {
+        step->arguments.push_back(reading.values().text(item));
+      }
+    }
+  }
+  read_process(reading, *step, node);
+  return step;
+}
+
+}  // namespace flowrun

@@ -1,0 +1,13 @@
+// Reads set.
+#include "engine/reader/readers.h"
+#include "engine/steps/plain.h"
+
+namespace flowrun {
+
+std::unique_ptr<LivingStep> read_set(Reading& reading, const Node& node) {
+  auto step = std::make_unique<SetStep>();
+  step->value = reading.values().value(*node.find("set"));
+  return step;
+}
+
+}  // namespace flowrun

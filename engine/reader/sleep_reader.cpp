@@ -1,0 +1,13 @@
+// Reads sleep.
+#include "engine/reader/readers.h"
+#include "engine/steps/plain.h"
+
+namespace flowrun {
+
+std::unique_ptr<LivingStep> read_sleep(Reading& reading, const Node& node) {
+  auto step = std::make_unique<SleepStep>();
+  step->span = reading.values().duration(*node.find("sleep"), "sleep");
+  return step;
+}
+
+}  // namespace flowrun

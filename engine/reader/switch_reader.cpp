@@ -1,0 +1,35 @@
+// Reads switch.
+#include "engine/language/keys.h"
+#include "engine/reader/readers.h"
+#include "engine/steps/switch.h"
+
+namespace flowrun {
+
+std::unique_ptr<LivingStep> read_switch(Reading& reading, const Node& node) {
+  auto step = std::make_unique<SwitchStep>();
+  const Node& ways = *node.find("switch");
+  if (!reading.is(ways, Node::Kind::List, "switch", "a list of ways")) return step;
+  if (ways.items.empty())
+    reading.error("E102", ways.at, 1, "there is no way in it", "for example [{ if: ..., do: ... }, { else: ... }]");
+  for (std::size_t i = 0; i < ways.items.size(); ++i) {
+    const Node& way = ways.items[i];
+    if (!reading.is(way, Node::Kind::Map, "switch", "a list of maps with `if` and `do`, or `else`")) continue;
+    reading.only(way, names_within("switch"), "a way of `switch`");
+    const Node* otherwise = way.find("else");
+    const Node* condition = way.find("if");
+    const Node* body = otherwise ? otherwise : way.find("do");
+    if (otherwise && (condition || i + 1 < ways.items.size()))
+      reading.error("E102", way.at, 1, "`else` stands alone, and last");
+    if (!body || (!otherwise && !condition)) {
+      reading.error("E110", way.at, 1, "a way of `switch` needs `if` and `do`, or `else`");
+      continue;
+    }
+    SwitchStep::Way read;
+    if (condition) read.condition = reading.values().condition(*condition);
+    read.body = reading.body(*body, otherwise ? "else" : "do");
+    step->ways.push_back(std::move(read));
+  }
+  return step;
+}
+
+}  // namespace flowrun
