@@ -10,19 +10,9 @@ namespace flowrun {
 
 const std::vector<Key>& step_keys() {
   static const std::vector<Key> keys{
-      {"http", kHttp, "[METHOD] URL", "GET", "one HTTP call"},
-      {"shell", kShell, "script", "", "a script, given to the interpreter; never interpolated"},
-      {"exec", kExec, "list of arguments", "", "a program and its arguments, without a shell"},
-      {"sleep", kSleep, "duration", "", "waits until a date that is set when it begins"},
-      {"wait", kWait, "name", "", "waits for a signal"},
-      {"workflow", kWorkflow, "literal text", "", "the path of another workflow, which runs as this step"},
-      {"set", kSet, "any", "", "a value"},
-      {"fail", kFail, "text", "", "fails with this text"},
-      {"parallel", kParallel, "map of steps", "", "a graph with a join policy"},
-      {"race", kRace, "map of steps", "", "the first success wins, the others are cancelled"},
-      {"sequence", kSequence, "list of steps", "", "one after the other"},
-      {"switch", kSwitch, "list of ways", "", "the first way whose condition holds"},
-      {"for_each", kForEach, "list, map or count", "", "a body for each item"},
+#define KIND(name, constant, traits, type, usual, doc) {#name, constant, type, usual, doc},
+#include "engine/language/kinds.def"
+#undef KIND
 
       {"id", kEvery, "name", "", "the name of a step in a list"},
       {"if", kEvery, "boolean", "true", "runs only when this holds; evaluated when the edges are satisfied"},
@@ -199,12 +189,18 @@ const Key* find_top_key(std::string_view name) {
   return find_in(keys, name);
 }
 
+const std::vector<std::string>& all_kinds() {
+  static const std::vector<std::string> names{
+#define KIND(name, constant, traits, type, usual, doc) #name,
+#include "engine/language/kinds.def"
+#undef KIND
+  };
+  return names;
+}
+
 std::uint32_t kind_bit(std::string_view name) {
-  static constexpr std::array<std::string_view, 13> kKinds{"http",     "shell",  "exec",    "sleep",    "wait",
-                                                           "workflow", "set",    "fail",    "parallel", "race",
-                                                           "sequence", "switch", "for_each"};
-  auto found = std::find(kKinds.begin(), kKinds.end(), name);
-  return found == kKinds.end() ? 0 : 1u << (found - kKinds.begin());
+  auto found = std::find(all_kinds().begin(), all_kinds().end(), name);
+  return found == all_kinds().end() ? 0 : 1u << (found - all_kinds().begin());
 }
 
 std::string kind_names(std::uint32_t kinds) {

@@ -9,27 +9,46 @@
 
 namespace flowrun {
 
+/// What steps of a kind are like.
+enum KindTrait : std::uint32_t {
+  kTries = 1,       ///< may be tried again: retry, poll, deadline
+  kJoins = 2,       ///< has a join
+  kActs = 4,        ///< does what an undo can take back
+  kReusable = 8,    ///< has a result of its own, which a fork may take over
+  kTakesText = 16,  ///< fails when a text in its own keys is null
+  kHoldsSteps = 32  ///< its value is steps
+};
+
+/// The kinds in the order of kinds.def.
+enum KindIndex : std::uint32_t {
+#define KIND(name, constant, traits, type, usual, doc) constant##Index,
+#include "engine/language/kinds.def"
+#undef KIND
+  kKinds
+};
+
 /// Kinds of step as a set.
 enum KindSet : std::uint32_t {
-  kHttp = 1,
-  kShell = 2,
-  kExec = 4,
-  kSleep = 8,
-  kWait = 16,
-  kWorkflow = 32,
-  kSet = 64,
-  kFail = 128,
-  kParallel = 256,
-  kRace = 512,
-  kSequence = 1024,
-  kSwitch = 2048,
-  kForEach = 4096,
-  kProcess = kShell | kExec,
-  kWork = kHttp | kProcess | kWorkflow,
-  kJoining = kParallel | kRace | kForEach,
-  kEvery = 8191,
-  kUndoable = kEvery & ~(kSet | kFail | kSleep | kWait),
+#define KIND(name, constant, traits, type, usual, doc) constant = 1u << constant##Index,
+#include "engine/language/kinds.def"
+#undef KIND
+  kEvery = (1u << kKinds) - 1
 };
+
+/// The kinds that have |trait|.
+constexpr std::uint32_t kinds_with(KindTrait trait) {
+  std::uint32_t kinds = 0;
+#define KIND(name, constant, traits, type, usual, doc) \
+  if ((traits)&trait) kinds |= constant;
+#include "engine/language/kinds.def"
+#undef KIND
+  return kinds;
+}
+
+constexpr std::uint32_t kProcess = kShell | kExec;
+constexpr std::uint32_t kWork = kinds_with(kTries);
+constexpr std::uint32_t kJoining = kinds_with(kJoins);
+constexpr std::uint32_t kUndoable = kinds_with(kActs);
 
 struct Key {
   const char* name;
@@ -57,6 +76,8 @@ const std::vector<InnerKey>& inner_keys();
 std::vector<std::string> names_within(std::string_view key);
 
 const Key* find_key(std::string_view name);
+/// The names of all kinds, in the order of kinds.def.
+const std::vector<std::string>& all_kinds();
 /// 0 for what is no kind.
 std::uint32_t kind_bit(std::string_view name);
 std::string kind_names(std::uint32_t kinds);

@@ -67,19 +67,10 @@ Json words(std::string_view type) {
   return {{"enum", std::move(all)}};
 }
 
-/// Every kind, in the order of the table.
-std::vector<std::string> kinds() {
-  std::vector<std::string> names;
-  for (const Key& key : step_keys())
-    if (kind_bit(key.name)) names.push_back(key.name);
-  return names;
-}
-
 /// A step may not be called like any of these, words kept for later versions included.
 std::vector<std::string> kind_words() {
   std::vector<std::string> names{"on_failure", "finally"};
-  for (const Key& key : step_keys())
-    if (kind_bit(key.name)) names.push_back(key.name);
+  names.insert(names.end(), all_kinds().begin(), all_kinds().end());
   return names;
 }
 
@@ -290,7 +281,7 @@ Json keys_of_any_step() {
 Json step() {
   Json properties = Json::object(), one_kind = Json::array(), by_kind = Json::array();
   for (const Key& key : step_keys()) properties[key.name] = of_key(key);
-  for (const std::string& kind : kinds()) {
+  for (const std::string& kind : all_kinds()) {
     one_kind.push_back(required(kind));
     by_kind.push_back({{"if", required(kind)},
                        {"then", {{"propertyNames", any_of({ref("any_step"), {{"enum", own_keys(kind_bit(kind))}}})}}}});
@@ -321,7 +312,7 @@ Json step_without(const std::vector<std::string>& keys) {
 
 Json body() {
   Json has_kind = Json::array();
-  for (const std::string& kind : kinds()) has_kind.push_back(required(kind));
+  for (const std::string& kind : all_kinds()) has_kind.push_back(required(kind));
   Json map{{"if", any_of(std::move(has_kind))}, {"then", ref("lone_step")}, {"else", ref("map_of_steps")}};
   return {{"if", {{"type", "array"}}}, {"then", ref("list_of_steps")}, {"else", std::move(map)}};
 }

@@ -25,7 +25,7 @@ void check_sources(Reading& reading, const Node& node, const MentionSpan& span) 
   for (const char* key : {"if", "fallback", "continue_on_error"})
     if (node.find(key)) return;
   for (const Member* kind : kinds_of(node))
-    if (!(kind_bit(kind->key) & (kHttp | kProcess | kWait | kSet | kFail))) return;
+    if (!(kind_bit(kind->key) & kinds_with(kTakesText))) return;
   const auto& siblings = reading.names().levels().back().nodes;
   for (std::size_t m = span.from; m < span.to; ++m) {
     const Mention& mention = reading.index().mentions[m];

@@ -106,7 +106,7 @@ std::string definition_of(const Node& node, const std::string& kind) {
   static constexpr std::array<std::string_view, 17> kElse{
       "id",       "name",     "description",       "needs", "after",   "if",    "delay", "timeout", "deadline", "retry",
       "fallback", "on_crash", "continue_on_error", "undo",  "undo_on", "limit", "leave"};
-  if (!(kind_bit(kind) & (kHttp | kProcess | kWait | kSleep))) return "";
+  if (!(kind_bit(kind) & kinds_with(kReusable))) return "";
   std::string text = kind;
   for (const Member& member : node.members)
     if (std::find(kElse.begin(), kElse.end(), member.key) == kElse.end())

@@ -13,20 +13,11 @@ struct Limit;
 /// How the own keys of |kind| are read. |node| has the defaults merged in.
 std::unique_ptr<LivingStep> read_kind(Reading& reading, const Node& node, const std::string& kind);
 
-// One a kind, for the table in kinds.cpp.
-std::unique_ptr<LivingStep> read_http(Reading& reading, const Node& node);
-std::unique_ptr<LivingStep> read_shell(Reading& reading, const Node& node);
-std::unique_ptr<LivingStep> read_exec(Reading& reading, const Node& node);
-std::unique_ptr<LivingStep> read_sleep(Reading& reading, const Node& node);
-std::unique_ptr<LivingStep> read_wait(Reading& reading, const Node& node);
-std::unique_ptr<LivingStep> read_workflow(Reading& reading, const Node& node);
-std::unique_ptr<LivingStep> read_set(Reading& reading, const Node& node);
-std::unique_ptr<LivingStep> read_fail(Reading& reading, const Node& node);
-std::unique_ptr<LivingStep> read_parallel(Reading& reading, const Node& node);
-std::unique_ptr<LivingStep> read_race(Reading& reading, const Node& node);
-std::unique_ptr<LivingStep> read_sequence(Reading& reading, const Node& node);
-std::unique_ptr<LivingStep> read_switch(Reading& reading, const Node& node);
-std::unique_ptr<LivingStep> read_for_each(Reading& reading, const Node& node);
+// read_http, read_shell and so on, each in a file of its own or with its siblings.
+#define KIND(name, constant, traits, type, usual, doc) \
+  std::unique_ptr<LivingStep> read_##name(Reading& reading, const Node& node);
+#include "engine/language/kinds.def"
+#undef KIND
 
 /// For Reading::Within: an expression may be a secret alone.
 inline void allow_secrets(ReadingContext& context) { context.secrets_allowed = true; }

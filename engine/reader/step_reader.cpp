@@ -14,19 +14,12 @@ namespace {
 constexpr std::size_t kMostSteps = 10000;  // flowrun-workflow(5), "Limits"
 constexpr std::size_t kDeepest = 32;
 
-std::vector<std::string> names_of_kinds() {
-  std::vector<std::string> names;
-  for (const Key& key : step_keys())
-    if (kind_bit(key.name)) names.emplace_back(key.name);
-  return names;
-}
-
 /// The one key of a step without a kind that is nearly one; null when none is, or several are.
 const Member* misspelled_kind(const Node& node) {
   const Member* found = nullptr;
   for (const Member& member : node.members) {
     if (find_key(member.key) || is_reserved(member.key) || !advice_for(member.key, 0).empty()) continue;
-    if (nearest(member.key, names_of_kinds()).empty()) continue;
+    if (nearest(member.key, all_kinds()).empty()) continue;
     if (found) return nullptr;
     found = &member;
   }
@@ -36,7 +29,7 @@ const Member* misspelled_kind(const Node& node) {
 /// What a step does in one line, from the value of its kind's key. Groups say it by their steps.
 std::string in_a_line(const Node& value, std::uint32_t kind) {
   constexpr std::size_t kLongest = 200;
-  if (kind & (kParallel | kRace | kSequence | kSwitch)) return "";
+  if (kind & kinds_with(kHoldsSteps)) return "";
   std::string line;
   if (value.is_map()) {
     for (const Member& member : value.members) {
@@ -138,7 +131,7 @@ std::unique_ptr<Step> Reading::step(const Node& node, const std::string& name, P
 std::unique_ptr<Step> Reading::step_without_kind(const Node& node, const std::string& name, Position name_at) {
   if (broken(node)) return nullptr;
   if (const Member* misspelled = misspelled_kind(node)) {
-    const std::string meant = nearest(misspelled->key, names_of_kinds());
+    const std::string meant = nearest(misspelled->key, all_kinds());
     error("E103", misspelled->at, misspelled->key.size(),
           fmt::format("step `{}` has no kind: there is no `{}`", name, misspelled->key),
           "did you mean `" + meant + "`?");
