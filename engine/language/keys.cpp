@@ -344,6 +344,11 @@ bool may_have_default(const Key& key) {
   return std::find(kOwn.begin(), kOwn.end(), key.name) == kOwn.end() && kind_bit(key.name) == 0;
 }
 
+const std::vector<std::string>& join_words() {
+  static const std::vector<std::string> words{"all", "best_effort", "first_success", "first_completed"};
+  return words;
+}
+
 const std::vector<std::string>& error_types() {
   static const std::vector<std::string> types{"transient", "any",    "connect", "dns",       "tls",  "timeout",
                                               "http",      "expect", "returns", "parse",     "exit", "killed",

@@ -74,6 +74,8 @@ struct InnerKey {
 };
 const std::vector<InnerKey>& inner_keys();
 std::vector<std::string> names_within(std::string_view key);
+/// The policies of `join` that are written as a word; those with an amount are keys within it.
+const std::vector<std::string>& join_words();
 
 const Key* find_key(std::string_view name);
 /// The names of all kinds, in the order of kinds.def.

@@ -126,7 +126,7 @@ Json policy() {
   Json one = closed(properties_within("join"));
   one["minProperties"] = 1;
   one["maxProperties"] = 1;
-  return any_of({{{"enum", {"all", "best_effort", "first_success", "first_completed"}}}, std::move(one)});
+  return any_of({{{"enum", join_words()}}, std::move(one)});
 }
 
 /// What a value of |type| looks like, by the words of the tables of keys.

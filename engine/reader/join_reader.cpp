@@ -1,5 +1,8 @@
 // Reads join and fail_fast: when a group is done, and what a failure in it stops.
+#include <fmt/format.h>
+
 #include <cstdlib>
+#include <string_view>
 
 #include "engine/expression/pattern.h"
 #include "engine/language/keys.h"
@@ -21,29 +24,57 @@ void read_amount(Reading& reading, Join& join, const Node& node) {
   }
 }
 
+/// What a word of `join` stands for, alone or as the key of an amount.
+struct Policy {
+  const char* word;
+  Join join;
+};
+const Policy kPolicies[] = {
+    {"all", {}},
+    {"best_effort", {Join::Policy::BestEffort}},
+    {"first_success", {Join::Policy::Quorum, 1, false}},
+    {"first_completed", {Join::Policy::FirstCompleted}},
+    {"at_least", {Join::Policy::AtLeast}},
+    {"tolerate", {Join::Policy::Tolerate}},
+    {"quorum", {Join::Policy::Quorum}},
+};
+
+Join policy_of(std::string_view word) {
+  for (const Policy& policy : kPolicies)
+    if (word == policy.word) return policy.join;
+  return {};
+}
+
+/// |words| as `a, b or c`, each put into |form|.
+std::string listed(const std::vector<std::string>& words, fmt::format_string<const std::string&> form) {
+  std::string text;
+  for (const std::string& word : words) {
+    if (!text.empty()) text += &word == &words.back() ? " or " : ", ";
+    text += fmt::format(form, word);
+  }
+  return text;
+}
+
 void read_join(Reading& reading, Join& join, const Node& node) {
+  const std::vector<std::string> with_amount = names_within("join");
   if (node.is_string()) {
-    std::string word = reading.values().word(node, "join", {"all", "best_effort", "first_success", "first_completed"});
-    if (word == "best_effort") join.policy = Join::Policy::BestEffort;
-    if (word == "first_completed") join.policy = Join::Policy::FirstCompleted;
-    if (word == "first_success") join = {Join::Policy::Quorum, 1, false};
+    join = policy_of(reading.values().word(node, "join", join_words()));
     return;
   }
   if (!node.is_map()) {
-    reading.error(
-        "E102", node.at, node.text.size(), "`join` must be a policy",
-        "all, best_effort, first_success, first_completed, { at_least: N }, { tolerate: N } or { quorum: N }");
+    std::string words;
+    for (const std::string& word : join_words()) words += word + ", ";
+    reading.error("E102", node.at, node.text.size(), "`join` must be a policy",
+                  words + listed(with_amount, "{{ {}: N }}"));
     return;
   }
-  reading.only(node, names_within("join"), "`join`");
+  reading.only(node, with_amount, "`join`");
   if (node.members.size() != 1) {
-    reading.error("E107", node.at, 1, "`join` takes one policy", "at_least, tolerate or quorum");
+    reading.error("E107", node.at, 1, "`join` takes one policy", listed(with_amount, "{}"));
     return;
   }
   const Member& policy = node.members.front();
-  if (policy.key == "at_least") join.policy = Join::Policy::AtLeast;
-  if (policy.key == "tolerate") join.policy = Join::Policy::Tolerate;
-  if (policy.key == "quorum") join.policy = Join::Policy::Quorum;
+  join = policy_of(policy.key);
   read_amount(reading, join, policy.value);
   if (join.policy == Join::Policy::Quorum && join.amount < 1)
     reading.error("E107", policy.value.at, policy.value.text.size(), "a quorum is at least 1");
