@@ -111,18 +111,18 @@ void Drive::opens(const Loaded& loaded, const std::string& run) {
 void Tally::add(const Entry& entry) {
   auto says = [&](std::string_view text) { return entry.data.find(text) != std::string::npos; };
   bool good = false, bad = false;
-  if (entry.kind == "ended") {
+  if (entry.kind == EntryKind::TaskEnded) {
     good = entry.data.starts_with(R"({"ok":true)");
     bad = !good;
     if (says(R"("next":)")) good = false;  // a page that another follows
-  } else if (entry.kind == "settled") {
+  } else if (entry.kind == EntryKind::StepSettled) {
     good = says(R"("state":"succeeded")");
     bad = says(R"("state":"failed")");
-  } else if (entry.kind == "fired") {
+  } else if (entry.kind == EntryKind::TimerFired) {
     good = says(R"("timer":"sleep")");
-  } else if (entry.kind == "timer" && says(R"("timer":"retry")")) {
+  } else if (entry.kind == EntryKind::ArmTimer && says(R"("timer":"retry")")) {
     failed_.erase(entry.path);
-  } else if (entry.kind == "run_reopened" || entry.kind == "run_undone") {
+  } else if (entry.kind == EntryKind::RunReopened || entry.kind == EntryKind::UndoRequested) {
     reopened_ = true;
   }
   if (bad) failed_.insert(entry.path);
@@ -184,7 +184,7 @@ void Drive::asked_to_end(const RunRecord& run) {
 }
 
 void Drive::entry(const Entry& entry) {
-  if (entry.kind == "run_started") {
+  if (entry.kind == EntryKind::RunStarted) {
     std::string id = Json::parse(entry.data).value("id", "");
     progress_.run(id);
     if (!context_.quiet) std::fprintf(stderr, "run %s\n", id.c_str());

@@ -49,9 +49,10 @@ class Unlogged {
   }
 
   void add(const Entry& entry) {
-    if (entry.kind == "run_started") all_logged_ = Json::parse(entry.data).value("output_log", 0) > 0;
-    if (entry.kind == "start") is_process_[entry.path] = entry.data.find(R"("argv":)") != std::string::npos;
-    if ((entry.kind != "ended" && entry.kind != "late") || !is_process_[entry.path]) return;
+    if (entry.kind == EntryKind::RunStarted) all_logged_ = Json::parse(entry.data).value("output_log", 0) > 0;
+    if (entry.kind == EntryKind::StartTask)
+      is_process_[entry.path] = entry.data.find(R"("argv":)") != std::string::npos;
+    if ((entry.kind != EntryKind::TaskEnded && entry.kind != EntryKind::LateEnd) || !is_process_[entry.path]) return;
     Json data = Json::parse(entry.data);
     if (!all_logged_ || data.contains("taken")) from_entry(entry, data);
     std::uint64_t told = logged(entry, false).second + logged(entry, true).second;

@@ -52,10 +52,13 @@ std::string some_of(const std::vector<std::string>& names) {
 }
 
 EntryLine describe_end(const Entry& entry, const Json& data, std::size_t width, bool full) {
-  EntryLine line{entry.kind == "late" ? "late" : data.value("again", false) ? "not yet" : "ok", entry.path, ""};
+  EntryLine line{entry.kind == EntryKind::LateEnd ? "late"
+                 : data.value("again", false)     ? "not yet"
+                                                  : "ok",
+                 entry.path, ""};
   int code = data.value("code", 0);
   if (data.contains("failure")) {
-    if (entry.kind != "late") line.what = "failed";
+    if (entry.kind != EntryKind::LateEnd) line.what = "failed";
     join(line.detail, one_line(failure_line(data["failure"]), width));
   } else if (code >= 100) {
     join(line.detail, std::to_string(code));
@@ -128,93 +131,122 @@ namespace {
 EntryLine described(const Entry& entry, bool full) {
   std::size_t width = full ? std::string::npos - 8 : 100;
   Json data = data_of(entry);
-  const std::string& kind = entry.kind;
-  if (kind == "ended" || kind == "late") return describe_end(entry, data, width, full);
-  if (kind == "settled") return describe_settled(entry, data, width);
-  EntryLine line{kind, entry.path, ""};
-  if (kind == "start") {
-    line.detail = preview_of_input(data.value("input", Json::object()), width);
-    if (data.contains("page")) {
-      join(line.detail, fmt::format("page {}", data["page"].get<int>()));
-    } else if (entry.attempt > 1) {
-      join(line.detail, fmt::format("try {}", entry.attempt));
+  EntryLine line{std::string(to_string(entry.kind)), entry.path, ""};
+  switch (entry.kind) {
+    case EntryKind::TaskEnded:
+    case EntryKind::LateEnd:
+      return describe_end(entry, data, width, full);
+    case EntryKind::StepSettled:
+      return describe_settled(entry, data, width);
+    case EntryKind::StartTask:
+      line.detail = preview_of_input(data.value("input", Json::object()), width);
+      if (data.contains("page")) {
+        join(line.detail, fmt::format("page {}", data["page"].get<int>()));
+      } else if (entry.attempt > 1) {
+        join(line.detail, fmt::format("try {}", entry.attempt));
+      }
+      if (data.contains("rerun"))
+        join(line.detail, fmt::format("again, had begun before ({})", data["rerun"].get<int>()));
+      if (data.contains("input") && data["input"].contains("size"))
+        join(line.detail, fmt::format("input of {} bytes", data["input"]["size"].get<std::int64_t>()));
+      break;
+    case EntryKind::ArmTimer: {
+      std::string timer = data.value("timer", "");
+      std::string span = for_people(Duration(data.value("for_ms", std::int64_t{0})));
+      if (timer == "retry") {
+        line.what = "retry";
+        line.detail = fmt::format("{}, try {} in {}", data.value("reason", ""), entry.attempt + 1, span);
+      } else if (timer == "poll") {
+        line.what = "poll";
+        line.detail = fmt::format("{} not yet, again in {}", entry.attempt, span);
+      } else if (timer == "limit") {
+        line.detail = fmt::format("{}, opens in {}", data.value("reason", ""), span);
+      } else if (timer == "timeout" || timer == "deadline" || timer == "wait") {
+        line.detail = fmt::format("{} in {}", timer, span);
+      } else {
+        line.what = timer;
+        line.detail = "for " + span;
+      }
+      break;
     }
-    if (data.contains("rerun"))
-      join(line.detail, fmt::format("again, had begun before ({})", data["rerun"].get<int>()));
-    if (data.contains("input") && data["input"].contains("size"))
-      join(line.detail, fmt::format("input of {} bytes", data["input"]["size"].get<std::int64_t>()));
-  } else if (kind == "timer") {
-    std::string timer = data.value("timer", "");
-    std::string span = for_people(Duration(data.value("for_ms", std::int64_t{0})));
-    if (timer == "retry") {
-      line.what = "retry";
-      line.detail = fmt::format("{}, try {} in {}", data.value("reason", ""), entry.attempt + 1, span);
-    } else if (timer == "poll") {
-      line.what = "poll";
-      line.detail = fmt::format("{} not yet, again in {}", entry.attempt, span);
-    } else if (timer == "limit") {
-      line.detail = fmt::format("{}, opens in {}", data.value("reason", ""), span);
-    } else if (timer == "timeout" || timer == "deadline" || timer == "wait") {
-      line.detail = fmt::format("{} in {}", timer, span);
-    } else {
-      line.what = timer;
-      line.detail = "for " + span;
+    case EntryKind::TimerFired:
+      line.detail = data.value("timer", "");
+      if (line.detail == "sleep" || line.detail == "delay") line.what = "awake";
+      break;
+    case EntryKind::StopTask:
+      line.detail = data.value("reason", "");
+      break;
+    case EntryKind::SignalAwaited:
+      line.what = "waits";
+      line.detail = "for " + data.value("name", "");
+      join(line.detail, one_line(data.value("prompt", ""), width));
+      break;
+    case EntryKind::SignalReceived:
+      line.detail = data.value("name", "") + " by " + data.value("by", "");
+      if (data.contains("rejected"))
+        join(line.detail, one_line("rejected: " + data["rejected"].get<std::string>(), width));
+      if (!entry.value.is_null()) join(line.detail, one_line(entry.value.text(), width));
+      break;
+    case EntryKind::ChildStarted:
+      line.what = "start";
+      line.detail = "workflow " + data.value("file", "");
+      if (entry.attempt > 1) join(line.detail, fmt::format("try {}", entry.attempt));
+      join(line.detail, one_line(entry.value.text(), width));
+      break;
+    case EntryKind::ItemsChosen:
+      line.detail = fmt::format("{} items", data.value("count", 0));
+      break;
+    case EntryKind::WithdrawWaiting:
+      if (entry.path.empty()) line = {"run", "withdraw", ""};
+      line.detail = "what waits for a place is not to begin";
+      break;
+    case EntryKind::TaskWithdrawn:
+      line.detail = "had no place and has not begun";
+      break;
+    case EntryKind::TaskInterrupted:
+      line.detail = "stopped while suspending; will run again";
+      break;
+    case EntryKind::RunStarted:
+      line = {"run", data.value("id", ""), "started"};
+      if (data.contains("forked_of")) line.detail = "forked of " + data["forked_of"].get<std::string>();
+      break;
+    case EntryKind::RunFrozen:
+      line = {"run", "frozen",
+              for_people(Duration(data.value("span_ms", std::int64_t{0}))) +
+                  "; flowrun did not run, and limits of work do not count that"};
+      break;
+    case EntryKind::RunResumed:
+      line = {"run", "resumed", "after " + for_people(Duration(data.value("down_ms", std::int64_t{0})))};
+      if (data.contains("cancel")) line = {"run", "cancel", "by " + data["cancel"].value("by", "")};
+      break;
+    case EntryKind::RunReopened:
+      line = {"run", "reopened", data.value("path", "")};
+      break;
+    case EntryKind::UndoRequested:
+      line = {"run", "undone", "by " + data.value("by", "")};
+      break;
+    case EntryKind::CancelRequested:
+      line = {"run", "cancel", "by " + data.value("by", "")};
+      if (data.contains("undo")) join(line.detail, "undo");
+      if (data.contains("now")) join(line.detail, "now");
+      break;
+    case EntryKind::SuspendRequested: {
+      int signal = data.value("signal", 0);
+      line = {"run", "suspend", signal ? fmt::format("signal {}", signal) : "--no-wait"};
+      break;
     }
-  } else if (kind == "fired") {
-    line.detail = data.value("timer", "");
-    if (line.detail == "sleep" || line.detail == "delay") line.what = "awake";
-  } else if (kind == "stop") {
-    line.detail = data.value("reason", "");
-  } else if (kind == "waiting") {
-    line.what = "waits";
-    line.detail = "for " + data.value("name", "");
-    join(line.detail, one_line(data.value("prompt", ""), width));
-  } else if (kind == "signal") {
-    line.detail = data.value("name", "") + " by " + data.value("by", "");
-    if (data.contains("rejected"))
-      join(line.detail, one_line("rejected: " + data["rejected"].get<std::string>(), width));
-    if (!entry.value.is_null()) join(line.detail, one_line(entry.value.text(), width));
-  } else if (kind == "child") {
-    line.what = "start";
-    line.detail = "workflow " + data.value("file", "");
-    if (entry.attempt > 1) join(line.detail, fmt::format("try {}", entry.attempt));
-    join(line.detail, one_line(entry.value.text(), width));
-  } else if (kind == "items") {
-    line.detail = fmt::format("{} items", data.value("count", 0));
-  } else if (kind == "withdraw") {
-    if (entry.path.empty()) line = {"run", "withdraw", ""};
-    line.detail = "what waits for a place is not to begin";
-  } else if (kind == "withdrawn") {
-    line.detail = "had no place and has not begun";
-  } else if (kind == "interrupted") {
-    line.detail = "stopped while suspending; will run again";
-  } else if (kind == "run_started") {
-    line = {"run", data.value("id", ""), "started"};
-    if (data.contains("forked_of")) line.detail = "forked of " + data["forked_of"].get<std::string>();
-  } else if (kind == "run_frozen") {
-    line = {"run", "frozen",
-            for_people(Duration(data.value("span_ms", std::int64_t{0}))) +
-                "; flowrun did not run, and limits of work do not count that"};
-  } else if (kind == "run_resumed") {
-    line = {"run", "resumed", "after " + for_people(Duration(data.value("down_ms", std::int64_t{0})))};
-    if (data.contains("cancel")) line = {"run", "cancel", "by " + data["cancel"].value("by", "")};
-  } else if (kind == "run_reopened") {
-    line = {"run", "reopened", data.value("path", "")};
-  } else if (kind == "run_undone") {
-    line = {"run", "undone", "by " + data.value("by", "")};
-  } else if (kind == "cancel") {
-    line = {"run", "cancel", "by " + data.value("by", "")};
-    if (data.contains("undo")) join(line.detail, "undo");
-    if (data.contains("now")) join(line.detail, "now");
-  } else if (kind == "suspend_requested") {
-    int signal = data.value("signal", 0);
-    line = {"run", "suspend", signal ? fmt::format("signal {}", signal) : "--no-wait"};
-  } else if (kind == "run_suspended") {
-    line = {"run", "suspended", ""};
-  } else if (kind == "run_ended") {
-    line = {"run", data.value("state", ""), ""};
-    if (data.contains("failure")) line.detail = one_line(failure_line(data["failure"]), width);
-    if (!entry.value.is_null()) join(line.detail, one_line(entry.value.text(), width));
+    case EntryKind::RunSuspended:
+      line = {"run", "suspended", ""};
+      break;
+    case EntryKind::RunEnded:
+      line = {"run", data.value("state", ""), ""};
+      if (data.contains("failure")) line.detail = one_line(failure_line(data["failure"]), width);
+      if (!entry.value.is_null()) join(line.detail, one_line(entry.value.text(), width));
+      break;
+    case EntryKind::TaskReserved:
+    case EntryKind::ReservePlace:
+    case EntryKind::Evaluated:
+      break;
   }
   return line;
 }
@@ -226,7 +258,7 @@ EntryLine describe(const Entry& entry, bool full) {
 }
 
 Json entry_json(const Entry& entry) {
-  Json json{{"seq", entry.seq}, {"at", timestamp(entry.at)}, {"kind", entry.kind}, {"data", data_of(entry)}};
+  Json json{{"seq", entry.seq}, {"at", timestamp(entry.at)}, {"kind", to_string(entry.kind)}, {"data", data_of(entry)}};
   if (!entry.path.empty()) json["path"] = entry.path;
   if (entry.attempt > 0) json["attempt"] = entry.attempt;
   if (!entry.value.is_null()) json["value"] = entry.value.json();

@@ -14,22 +14,25 @@ Instant wall() { return std::chrono::time_point_cast<Duration>(std::chrono::syst
 
 void PlainProgress::entry(const Entry& entry) {
   if (silent_) return;
-  const std::string& kind = entry.kind;
-  if (kind == "run_started") run_ = Json::parse(entry.data).value("id", "");
-  if (kind == "start") running_[entry.path] = entry.at;
+  const EntryKind kind = entry.kind;
+  if (kind == EntryKind::RunStarted) run_ = Json::parse(entry.data).value("id", "");
+  if (kind == EntryKind::StartTask) running_[entry.path] = entry.at;
   const std::string queued = in_line(entry);
-  if (kind == "ended" || kind == "late" || kind == "interrupted" || kind == "withdrawn") running_.erase(entry.path);
+  if (kind == EntryKind::TaskEnded || kind == EntryKind::LateEnd || kind == EntryKind::TaskInterrupted ||
+      kind == EntryKind::TaskWithdrawn)
+    running_.erase(entry.path);
   // What only the machine's bookkeeping needs is not news.
-  if (kind == "reserve" || kind == "reserved" || kind == "evaluated" || kind == "items" || kind == "run_started" ||
-      kind == "run_ended" || kind == "run_suspended" || kind == "suspend_requested" || kind == "withdraw" ||
-      kind == "withdrawn")
+  if (kind == EntryKind::ReservePlace || kind == EntryKind::TaskReserved || kind == EntryKind::Evaluated ||
+      kind == EntryKind::ItemsChosen || kind == EntryKind::RunStarted || kind == EntryKind::RunEnded ||
+      kind == EntryKind::RunSuspended || kind == EntryKind::SuspendRequested || kind == EntryKind::WithdrawWaiting ||
+      kind == EntryKind::TaskWithdrawn)
     return;
   EntryLine said = describe(entry, false);
   said.detail += queued;
-  if (kind == "waiting") {
+  if (kind == EntryKind::SignalAwaited) {
     const auto& awaited = *awaited_.insert_or_assign(entry.path, Json::parse(entry.data).value("name", "")).first;
     said.detail += "  answer: " + answer_to(awaited);
-  } else if (kind == "settled") {
+  } else if (kind == EntryKind::StepSettled) {
     awaited_.erase(entry.path);
   }
   if (said.what == "timer" || said.what == "fired") return;
@@ -37,7 +40,7 @@ void PlainProgress::entry(const Entry& entry) {
 }
 
 std::string PlainProgress::in_line(const Entry& entry) const {
-  auto started = entry.kind == "ended" ? running_.find(entry.path) : running_.end();
+  auto started = entry.kind == EntryKind::TaskEnded ? running_.find(entry.path) : running_.end();
   if (started == running_.end() || entry.at - started->second < kLongInLine) return "";
   const auto ended = std::get<TaskEnded>(to_event(entry).fact);
   if (ended.result.began == Instant{}) return "";

@@ -179,9 +179,9 @@ std::int64_t Journal::append(Entry entry) {
   assert(open.run != 0 && "the run is locked");
   entry.seq = ++open.last_seq;
   const std::int64_t id = first_id(open.run) + entry.seq;
-  open.last_sum = entry_sum(open.last_sum, id, entry);
+  open.last_sum = entry_sum(open.last_sum, id, to_string(entry.kind), entry);
   const std::string_view value = value_text(entry.value);
-  open.batch_bytes += entry.kind.size() + entry.path.size() + entry.data.size() + value.size();
+  open.batch_bytes += to_string(entry.kind).size() + entry.path.size() + entry.data.size() + value.size();
   std::string ref = value.size() > kLongestValue ? hash_name(value) : "";
   open.batch.push_back({std::move(entry), id, open.last_sum, std::move(ref)});
   return open.last_seq;
@@ -212,7 +212,7 @@ void Journal::commit(const RunUpdate& update, Instant now) {
       const Entry& entry = pending.entry;
       if (!pending.value_ref.empty()) open.keep_long(pending.value_ref, entry.value.text());
       auto row = open.insert_entry->use();
-      row(pending.id)(to_millis(entry.at))(entry.kind)(entry.path)(entry.attempt);
+      row(pending.id)(to_millis(entry.at))(to_string(entry.kind))(entry.path)(entry.attempt);
       row(static_cast<std::int64_t>(pending.sum));
       if (!pending.value_ref.empty())
         row(pending.value_ref)(entry.data)(nullptr);

@@ -95,6 +95,6 @@ inline std::string_view value_text(const Value& value) {
 
 /// Sum of an entry: XXH3 64 over the sum before, id, at, attempt and the lengths of kind, path, data and value, each
 /// in 8 bytes, low one first, then these four texts. A null value has length 0.
-std::uint64_t entry_sum(std::uint64_t before, std::int64_t id, const Entry& entry);
+std::uint64_t entry_sum(std::uint64_t before, std::int64_t id, std::string_view kind, const Entry& entry);
 
 }  // namespace flowrun

@@ -56,15 +56,18 @@ Entry Journal::Open::checked(const Statement::Use& row, std::int64_t run_number,
   Entry entry;
   entry.seq = seq;
   entry.at = from_millis(at);
-  entry.kind = row.text(2);
   entry.path = row.text(3);
   entry.attempt = static_cast<int>(attempt);
   entry.data = row.text(5);
   entry.value = Value::from_text(std::string(row.text(6)));
-  if (!is_utf8(entry.kind) || !is_utf8(entry.path)) wrong("its kind or path is not UTF-8");
-  sum = entry_sum(sum, id, entry);
+  const std::string_view kind = row.text(2);
+  if (!is_utf8(std::string(kind)) || !is_utf8(entry.path)) wrong("its kind or path is not UTF-8");
+  sum = entry_sum(sum, id, kind, entry);
   if (static_cast<std::uint64_t>(row.integer(8)) != sum)
-    wrong(fmt::format("'{}' of '{}' is not what was written: its checksum does not fit", entry.kind, entry.path));
+    wrong(fmt::format("'{}' of '{}' is not what was written: its checksum does not fit", kind, entry.path));
+  const std::optional<EntryKind> known = entry_kind_from(kind);
+  if (!known) wrong(fmt::format("no flowrun writes entries of the kind '{}'", shortened(kind, 60)));
+  entry.kind = *known;
   if (too_deep(entry.data) || too_deep(value_text(entry.value))) wrong("it is nested too deep");
   return entry;
 }
@@ -121,20 +124,19 @@ std::vector<Entry> Journal::read(std::int64_t run_number, std::int64_t from, std
 
 std::int64_t Journal::newest_drive(std::int64_t run_number) const {
   Statement select(*open_->database,
-                   "SELECT coalesce(max(id), ?1) FROM entries WHERE id >= ?1 AND id < ?2 "
-                   "AND kind IN ('run_resumed', 'run_reopened')");
+                   "SELECT coalesce(max(id), ?1) FROM entries WHERE id >= ?1 AND id < ?2 AND kind IN (?3, ?4)");
   auto row = select.use();
   row(first_id(run_number))(first_id(run_number + 1));
+  row(to_string(EntryKind::RunResumed))(to_string(EntryKind::RunReopened));
   return row.next() ? row.integer(0) - first_id(run_number) : 0;
 }
 
 std::vector<Entry> Journal::retries(std::int64_t run_number) const {
   std::vector<std::int64_t> numbers;
   {
-    Statement select(*open_->database,
-                     "SELECT id FROM entries WHERE id >= ?1 AND id < ?2 AND kind = 'run_reopened' ORDER BY id");
+    Statement select(*open_->database, "SELECT id FROM entries WHERE id >= ?1 AND id < ?2 AND kind = ?3 ORDER BY id");
     auto row = select.use();
-    row(first_id(run_number))(first_id(run_number + 1));
+    row(first_id(run_number))(first_id(run_number + 1))(to_string(EntryKind::RunReopened));
     while (row.next()) numbers.push_back(row.integer(0) - first_id(run_number));
   }
   std::vector<Entry> entries;

@@ -3,10 +3,10 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "engine/model/decision.h"
+#include "engine/model/entry_kind.h"
 #include "engine/model/event.h"
 
 namespace flowrun {
@@ -14,16 +14,13 @@ namespace flowrun {
 struct Entry {
   std::int64_t seq = 0;  ///< from 1 within a run; 0: not appended yet
   Instant at{};
-  std::string kind;  ///< run_started, ended, start, settled, ...
+  EntryKind kind{};
   std::string path;
   int attempt = 0;
   std::string data = "{}";  ///< JSON object, compact
   /// The result that the entry brings, if any: of `ended`, `settled`, `items`, `run_ended`. Null: none.
   Value value;
 };
-
-/// Whether entries of |kind| are facts; the others are decisions.
-bool is_fact(std::string_view kind);
 
 /// |late|: the end of a task that nobody waits for any more.
 Entry to_entry(const Event& event, bool late = false);
@@ -32,7 +29,7 @@ Entry to_entry(const Decision& decision, Instant at);
 Event to_event(const Entry& entry);
 /// The answers kept in the entry of a decision.
 std::vector<Answer> answers_of(const Entry& entry);
-/// Empty when both say the same: kind, path, attempt, due, reason. Else what differs, for people.
+/// Empty when both say the same: kind, path, attempt and what decides of the data. Else what differs, for people.
 std::string difference(const Entry& recorded, const Entry& recomputed);
 
 }  // namespace flowrun

@@ -5,8 +5,6 @@
 
 namespace flowrun {
 
-using Fact = decltype(Event::fact);
-
 /// Fills path, attempt, data and value. Data is appended to a string and read in slices, never by way of a tree: a
 /// run has two entries a step.
 void write_fact(Entry& entry, const Fact& fact);

@@ -11,8 +11,8 @@ namespace flowrun {
 void damaged(const Entry& entry, const std::string& said) {
   // The library's own number of its error says nothing to people.
   const std::string what = said.starts_with("[json.exception") ? said.substr(said.find(']') + 2) : said;
-  throw Corruption(
-      fmt::format("entry {}, '{}' of '{}', is not as flowrun writes it: {}", entry.seq, entry.kind, entry.path, what));
+  throw Corruption(fmt::format("entry {}, '{}' of '{}', is not as flowrun writes it: {}", entry.seq,
+                               to_string(entry.kind), entry.path, what));
 }
 
 Json data_of(const Entry& entry) {

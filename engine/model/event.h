@@ -155,11 +155,13 @@ struct SignalReceived {
   std::optional<std::string> rejected;  ///< why; the step that waits fails
 };
 
+/// In the order of entry_kinds.def.
+using Fact = std::variant<RunStarted, RunResumed, RunReopened, TaskReserved, TaskEnded, TaskInterrupted, TaskWithdrawn,
+                          TimerFired, SuspendRequested, SignalReceived, CancelRequested, UndoRequested, RunFrozen>;
+
 struct Event {
   Instant at;
-  std::variant<RunStarted, RunResumed, RunReopened, TaskReserved, TaskEnded, TaskInterrupted, TaskWithdrawn, TimerFired,
-               SuspendRequested, SignalReceived, CancelRequested, UndoRequested, RunFrozen>
-      fact;
+  Fact fact;
 };
 
 }  // namespace flowrun

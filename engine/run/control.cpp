@@ -62,7 +62,7 @@ void catch_up(const Journal& journal, const RunRecord& record, const Machine* ma
     from = slice.back().seq + 1;
     for (Entry& entry : slice) {
       front.earlier(entry);
-      if (!awaiting.empty() && entry.kind == "waiting") questions[entry.path] = std::move(entry);
+      if (!awaiting.empty() && entry.kind == EntryKind::SignalAwaited) questions[entry.path] = std::move(entry);
     }
   }
   for (const std::string& path : awaiting)
@@ -198,8 +198,8 @@ bool is_being_undone(const Journal& journal, const RunRecord& run) {
     std::vector<Entry> slice = journal.read(run.number, from);
     if (slice.empty()) return undoing;
     for (const Entry& entry : slice) {
-      if (entry.kind == "run_undone") undoing = true;
-      if (entry.kind == "run_ended") undoing = false;
+      if (entry.kind == EntryKind::UndoRequested) undoing = true;
+      if (entry.kind == EntryKind::RunEnded) undoing = false;
     }
     from = slice.back().seq + 1;
   }

@@ -154,12 +154,12 @@ void Reuse::read(const Journal& journal, const RunRecord& old) {
     if (slice.empty()) return;
     next = slice.back().seq + 1;
     for (const Entry& entry : slice) {
-      if (entry.kind == "run_started") {
+      if (entry.kind == EntryKind::RunStarted) {
         if (!(std::get<RunStarted>(to_event(entry).fact).inputs == old.input))
           throw Corruption(fmt::format("run {}: its inputs are not those it was started with", old.id));
-      } else if (entry.kind == "start") {
+      } else if (entry.kind == EntryKind::StartTask) {
         inputs[entry.path] = input_of(entry);
-      } else if (entry.kind == "ended") {
+      } else if (entry.kind == EntryKind::TaskEnded) {
         Result result = std::get<TaskEnded>(to_event(entry).fact).result;
         constexpr std::string_view kUndo = ".undo";
         // What has been undone has no result any more.
@@ -167,21 +167,21 @@ void Reuse::read(const Journal& journal, const RunRecord& old) {
         if (!result.ok()) continue;
         finished_.insert(entry.path);
         results_[{entry.path, inputs[entry.path]}] = std::move(result);
-      } else if (entry.kind == "settled") {
+      } else if (entry.kind == EntryKind::StepSettled) {
         // A result that was not good enough: `expect.if`, `output`, `returns`.
         if (entry.data.find(R"("state":"failed")") != std::string::npos &&
             results_.count({entry.path, inputs[entry.path]}))
           forget(entry.path);
-      } else if (entry.kind == "fired") {
+      } else if (entry.kind == EntryKind::TimerFired) {
         auto fired = std::get<TimerFired>(to_event(entry).fact);
         if (fired.timer == TimerKind::Wait) waiting.remove_if([&](const auto& one) { return one.first == entry.path; });
         if (fired.timer == TimerKind::Sleep) finished_.insert(entry.path);
-      } else if (entry.kind == "items") {
+      } else if (entry.kind == EntryKind::ItemsChosen) {
         items_[entry.path] = entry.value;
-      } else if (entry.kind == "timer") {
+      } else if (entry.kind == EntryKind::ArmTimer) {
         for (ObjectReader data(entry.data); data.next();)
           if (data.key() == "for_ms") slept_[entry.path] = Duration(data.number());
-      } else if (entry.kind == "waiting") {
+      } else if (entry.kind == EntryKind::SignalAwaited) {
         std::string name;
         for (ObjectReader data(entry.data); data.next();)
           if (data.key() == "name") name = data.text();
@@ -193,7 +193,7 @@ void Reuse::read(const Journal& journal, const RunRecord& old) {
           deliver(entry.path, *sent);
           early.erase(sent);
         }
-      } else if (entry.kind == "signal") {
+      } else if (entry.kind == EntryKind::SignalReceived) {
         auto signal = std::get<SignalReceived>(to_event(entry).fact);
         auto wanted = std::find_if(waiting.begin(), waiting.end(),
                                    [&](const auto& one) { return meant(signal, one.first, one.second); });
@@ -216,18 +216,18 @@ void Reuse::skip_done(const Journal& journal, const RunRecord& own) {
     if (slice.empty()) return;
     next = slice.back().seq + 1;
     for (const Entry& entry : slice) {
-      if (entry.kind == "items") chosen({entry.path, 0, entry.value});
+      if (entry.kind == EntryKind::ItemsChosen) chosen({entry.path, 0, entry.value});
       const std::string old = old_path(entry.path);
-      if (entry.kind == "start") {
+      if (entry.kind == EntryKind::StartTask) {
         inputs[entry.path] = input_of(entry);
         if (!of_the_end(bare(entry.path)) && ran_.insert(entry.path).second) fresh.insert(entry.path);
       }
-      if (entry.kind == "ended") {
+      if (entry.kind == EntryKind::TaskEnded) {
         answered_.insert({old, inputs[entry.path]});
         if (std::get<TaskEnded>(to_event(entry).fact).result.taken && fresh.count(entry.path)) ran_.erase(entry.path);
         fresh.erase(entry.path);
       }
-      if (entry.kind == "waiting" || entry.kind == "fired") {
+      if (entry.kind == EntryKind::SignalAwaited || entry.kind == EntryKind::TimerFired) {
         signals_.erase(old);
         slept_.erase(old);
       }

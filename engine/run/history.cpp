@@ -42,20 +42,20 @@ void History::add(const Entry& entry) {
 void History::take(const Entry& entry) {
   note_idle(entry);
   last_at_ = entry.at;
-  if (entry.kind == "start") started(entry);
-  if (entry.kind == "ended") ended(entry);
-  if (entry.kind == "settled") settled(entry);
-  if (entry.kind == "timer") timer(entry);
-  if (entry.kind == "waiting") waiting(entry);
-  if (entry.kind == "child") child(entry);
-  if (entry.kind == "withdrawn") withdrawn(entry.path);
+  if (entry.kind == EntryKind::StartTask) started(entry);
+  if (entry.kind == EntryKind::TaskEnded) ended(entry);
+  if (entry.kind == EntryKind::StepSettled) settled(entry);
+  if (entry.kind == EntryKind::ArmTimer) timer(entry);
+  if (entry.kind == EntryKind::SignalAwaited) waiting(entry);
+  if (entry.kind == EntryKind::ChildStarted) child(entry);
+  if (entry.kind == EntryKind::TaskWithdrawn) withdrawn(entry.path);
   // What waited in line at the crash had not begun.
-  if (entry.kind == "run_resumed") {
+  if (entry.kind == EntryKind::RunResumed) {
     const Json data = data_of(entry);
     if (data.contains("queued"))
       for (const Json& path : data["queued"]) withdrawn(path.get<std::string>());
   }
-  if (entry.kind == "interrupted") {
+  if (entry.kind == EntryKind::TaskInterrupted) {
     StepHistory& one = step(entry.path);
     if (!is_terminal(one.state)) {
       one.state = State::Pending;
@@ -63,12 +63,12 @@ void History::take(const Entry& entry) {
     }
     timing_of(one).counts_from.reset();
   }
-  if (entry.kind == "late") late(entry);
-  if (entry.kind == "stop") {
+  if (entry.kind == EntryKind::LateEnd) late(entry);
+  if (entry.kind == EntryKind::StopTask) {
     bool again = data_of(entry).value("reason", "") == "suspend";
     step(entry.path).state = again ? State::Pending : State::Cancelled;
   }
-  if (entry.kind == "fired") {
+  if (entry.kind == EntryKind::TimerFired) {
     std::string timer = data_of(entry).value("timer", "");
     if (timer == "limit" || entry.path.empty()) return;  // of no step
     StepHistory& one = step(entry.path);
@@ -83,11 +83,11 @@ void History::take(const Entry& entry) {
       timing.counts_from.reset();
     }
   }
-  if (entry.kind == "run_started" || entry.kind == "run_resumed" || entry.kind == "run_reopened" ||
-      entry.kind == "run_undone")
+  if (entry.kind == EntryKind::RunStarted || entry.kind == EntryKind::RunResumed ||
+      entry.kind == EntryKind::RunReopened || entry.kind == EntryKind::UndoRequested)
     run_state_ = "running";
-  if (entry.kind == "run_suspended") run_state_ = "suspended";
-  if (entry.kind == "run_ended") run_state_ = data_of(entry).value("state", "failed");
+  if (entry.kind == EntryKind::RunSuspended) run_state_ = "suspended";
+  if (entry.kind == EntryKind::RunEnded) run_state_ = data_of(entry).value("state", "failed");
 }
 
 const StepHistory* History::find(const std::string& path) const {
@@ -112,9 +112,9 @@ StepHistory& History::step(const std::string& path) {
 }
 
 void History::note_idle(const Entry& entry) {
-  if (entry.kind == "run_resumed") idle_ += Duration(data_of(entry).value("down_ms", std::int64_t{0}));
-  if (entry.kind == "run_frozen") idle_ += Duration(data_of(entry).value("span_ms", std::int64_t{0}));
-  if (entry.kind == "run_reopened" || entry.kind == "run_undone") {
+  if (entry.kind == EntryKind::RunResumed) idle_ += Duration(data_of(entry).value("down_ms", std::int64_t{0}));
+  if (entry.kind == EntryKind::RunFrozen) idle_ += Duration(data_of(entry).value("span_ms", std::int64_t{0}));
+  if (entry.kind == EntryKind::RunReopened || entry.kind == EntryKind::UndoRequested) {
     idle_ += entry.at - last_at_;
     ++session_;
     first_.clear();

@@ -57,7 +57,7 @@ class Tape {
 };
 
 std::string shown(const Entry& entry) {
-  std::string text = entry.kind;
+  std::string text(to_string(entry.kind));
   if (!entry.path.empty()) text += " " + entry.path;
   if (entry.attempt > 0) text += fmt::format(" (attempt {})", entry.attempt);
   return text;
@@ -166,7 +166,7 @@ bool has_ended(const RunRecord& run) {
 
 void check_result(const Journal& journal, const RunRecord& run) {
   const std::vector<Entry> last = journal.read(run.number, run.last_seq, 1);
-  if (last.empty() || last.front().kind != "run_ended" || !(last.front().value == run.output) ||
+  if (last.empty() || last.front().kind != EntryKind::RunEnded || !(last.front().value == run.output) ||
       data_of(last.front()).value("state", Json()) != Json(run.state))
     throw Corruption(fmt::format("run {}: its state and output are not those with which it ended", run.id));
 }

@@ -448,7 +448,7 @@ void Run::wake() {
 std::vector<std::string> Run::unwritten() const {
   std::vector<std::string> paths;
   for (const Entry& entry : batch_)
-    if (entry.kind == "ended") paths.push_back(entry.path);
+    if (entry.kind == EntryKind::TaskEnded) paths.push_back(entry.path);
   for (const Event& event : happened_)
     if (const auto* ended = std::get_if<TaskEnded>(&event.fact)) paths.push_back(ended->path);
   return paths;

@@ -39,7 +39,7 @@ std::vector<std::string> paths_of(const Journal& journal, const RunRecord& run) 
     from = slice.back().seq + 1;
     for (const Entry& entry : slice) {
       // What a retry names is in its entry, whether or not there is such a step.
-      if (entry.kind == "run_reopened" || entry.kind == "signal") continue;
+      if (entry.kind == EntryKind::RunReopened || entry.kind == EntryKind::SignalReceived) continue;
       for (std::string path = entry.path; !path.empty() && paths.insert(path).second;) path = path_above(path);
     }
   }

@@ -122,9 +122,9 @@ RunView::RunView(const Journal& journal, const RunRecord& run, const Loaded& loa
       from = slice.back().seq + 1;
       for (Entry& entry : slice) {
         if (entry.path != step_) continue;
-        if (entry.kind == "start")
+        if (entry.kind == EntryKind::StartTask)
           newest = {std::move(entry), std::nullopt};
-        else if (entry.kind == "ended" && entry.attempt == newest.start.attempt)
+        else if (entry.kind == EntryKind::TaskEnded && entry.attempt == newest.start.attempt)
           newest.end = std::move(entry);
       }
     }

@@ -44,8 +44,8 @@ std::vector<Entry> entries_of(const std::string& journal_file) {
 std::vector<std::string> in_flight(const std::vector<Entry>& entries) {
   std::vector<std::string> open;
   for (const Entry& entry : entries) {
-    if (entry.kind == "start") open.push_back(entry.path);
-    if (entry.kind == "ended" || entry.kind == "late")
+    if (entry.kind == EntryKind::StartTask) open.push_back(entry.path);
+    if (entry.kind == EntryKind::TaskEnded || entry.kind == EntryKind::LateEnd)
       open.erase(std::remove(open.begin(), open.end(), entry.path), open.end());
   }
   return open;
@@ -54,7 +54,7 @@ std::vector<std::string> in_flight(const std::vector<Entry>& entries) {
 std::vector<std::string> completions(const std::vector<Entry>& entries) {
   std::vector<std::string> order;
   for (const Entry& entry : entries)
-    if (entry.kind == "ended" || entry.kind == "settled") order.push_back(entry.path);
+    if (entry.kind == EntryKind::TaskEnded || entry.kind == EntryKind::StepSettled) order.push_back(entry.path);
   return order;
 }
 
@@ -328,7 +328,7 @@ output: ${ $steps.b }
   CHECK(resumed.out == "b\n");
   std::vector<Entry> entries = entries_of(journal);
   CHECK(std::count_if(entries.begin(), entries.end(),
-                      [](const Entry& entry) { return entry.kind == "start" && entry.path == "a"; }) == 1);
+                      [](const Entry& entry) { return entry.kind == EntryKind::StartTask && entry.path == "a"; }) == 1);
   // The second drive replayed `a` and executed `b`.
   std::string shown = flowrun(journal, {"journal", "show", "two"}).out;
   std::size_t border = shown.find("replayed up to here");

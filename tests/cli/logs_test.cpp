@@ -214,7 +214,7 @@ TEST_CASE("the logs of a run of an older version are what they were, and of long
     RunRecord run = from.find("r-1"), copy = run;
     REQUIRE(to.create(copy, from.source(run.source_hash)));
     for (Entry& entry : from.read(run.number, 1)) {
-      if (entry.kind == "run_started") {
+      if (entry.kind == EntryKind::RunStarted) {
         Event event = to_event(entry);
         std::get<RunStarted>(event.fact).output_log = 0;
         entry = to_entry(event);

@@ -112,9 +112,10 @@ void expect_equal(const Entry& one, const Entry& other, const char* how) {
   if (one.at == other.at && one.kind == other.kind && one.path == other.path && one.attempt == other.attempt &&
       one.data == other.data && one.value.text() == other.value.text())
     return;
-  throw std::logic_error(fmt::format("{} {} {} {} {} {}\nis another one {}: {} {} {} {} {}", one.kind, one.path,
-                                     one.attempt, to_millis(one.at), one.data, one.value.text(), how, other.kind,
-                                     other.path, other.attempt, to_millis(other.at), other.data, other.value.text()));
+  throw std::logic_error(fmt::format("{} {} {} {} {} {}\nis another one {}: {} {} {} {} {}", to_string(one.kind),
+                                     one.path, one.attempt, to_millis(one.at), one.data, one.value.text(), how,
+                                     to_string(other.kind), other.path, other.attempt, to_millis(other.at), other.data,
+                                     other.value.text()));
 }
 
 /// What an entry says by itself.
@@ -131,8 +132,8 @@ bool read_alone(const Entry& entry) {
   std::optional<Event> event;
   if (!good([&] { event = to_event(entry); })) return false;
   // Written again it says the same, to the byte from the second time on.
-  const Entry written = to_entry(*event, entry.kind == "late");
-  const Entry again = to_entry(to_event(written), entry.kind == "late");
+  const Entry written = to_entry(*event, entry.kind == EntryKind::LateEnd);
+  const Entry again = to_entry(to_event(written), entry.kind == EntryKind::LateEnd);
   expect_equal(written, again, "when it is written again");
   return all;
 }
@@ -191,12 +192,11 @@ void Place::write_rows(std::string_view bytes) {
     if (mended) {
       Entry entry;
       entry.at = from_millis(std::strtoll(std::string(column(columns, 1)).c_str(), nullptr, 10));
-      entry.kind = column(columns, 2);
       entry.path = column(columns, 3);
       entry.attempt = static_cast<int>(std::strtoll(std::string(column(columns, 4)).c_str(), nullptr, 10));
       entry.data = column(columns, 5);
       entry.value = Value::from_text(std::string(value));
-      sum = entry_sum(sum, id, entry);
+      sum = entry_sum(sum, id, column(columns, 2), entry);
     }
     stranger_.insert(
         "INSERT INTO entries (id, at, kind, path, attempt, data, value, value_ref, sum) VALUES (?,?,?,?,?,?,?,?,?)",

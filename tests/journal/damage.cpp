@@ -157,11 +157,10 @@ void mend(File& file) {
       const auto integer = [&](int column) { return std::strtoll(row[column].c_str(), nullptr, 10); };
       entry.at = from_millis(integer(1));
       entry.attempt = static_cast<int>(integer(2));
-      entry.kind = row[3];
       entry.path = row[4];
       entry.data = row[5];
       entry.value = Value::from_text(row[6]);
-      sum = entry_sum(sum, integer(0), entry);
+      sum = entry_sum(sum, integer(0), row[3], entry);
       file.rows(fmt::format("UPDATE entries SET sum = {} WHERE id = {}", static_cast<std::int64_t>(sum), integer(0)));
       last = integer(7);
     }

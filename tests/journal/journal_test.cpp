@@ -72,7 +72,7 @@ TEST_CASE("every fact and decision goes into the file and comes back") {
   const std::vector<Entry> entries = read_all(journal, 1);
   REQUIRE(entries.size() == written.size());
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    INFO(written[i].kind);
+    INFO(to_string(written[i].kind));
     REQUIRE(entries[i].seq == std::int64_t(i) + 1);
     REQUIRE(entries[i].at == written[i].at);
     REQUIRE(entries[i].kind == written[i].kind);

@@ -52,8 +52,8 @@ class World : public DecisionSink {
     how.unbegun = std::move(unbegun_);
     // Some of the processes still waited in line. In a drain they would have been taken out of it undisturbed, too, and
     // here all of them end.
-    const bool drains =
-        std::any_of(log.begin(), log.end(), [](const Entry& entry) { return entry.kind == "withdraw"; });
+    const bool drains = std::any_of(log.begin(), log.end(),
+                                    [](const Entry& entry) { return entry.kind == EntryKind::WithdrawWaiting; });
     for (const Machine::InFlight& flight : machine_.in_flight())
       if (!drains && flight.attempt > 0 && flight.wanted && !flight.interrupted &&
           std::holds_alternative<Process>(*tasks_.at(flight.path).work) && !tasks_.at(flight.path).strict &&
@@ -88,8 +88,8 @@ class World : public DecisionSink {
     for (const Entry& entry : log) {
       Json data = Json::parse(entry.data);
       for (const char* own : {"at", "took_ms", "attempts", "seq"}) data.erase(own);
-      if (entry.kind == "settled") ends[entry.path] = data.dump() + entry.value.text();
-      if (entry.kind == "run_ended") ends["the run"] = data.dump() + entry.value.text();
+      if (entry.kind == EntryKind::StepSettled) ends[entry.path] = data.dump() + entry.value.text();
+      if (entry.kind == EntryKind::RunEnded) ends["the run"] = data.dump() + entry.value.text();
     }
     return ends;
   }
@@ -211,7 +211,7 @@ class World : public DecisionSink {
 std::string tail(const std::vector<Entry>& log) {
   std::string text;
   for (std::size_t i = log.size() - std::min<std::size_t>(log.size(), 60); i < log.size(); ++i)
-    text += fmt::format("\n  {} {} {} {} {}", i + 1, log[i].kind, log[i].path, log[i].attempt, log[i].data);
+    text += fmt::format("\n  {} {} {} {} {}", i + 1, to_string(log[i].kind), log[i].path, log[i].attempt, log[i].data);
   return text;
 }
 

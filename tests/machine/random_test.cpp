@@ -266,18 +266,18 @@ void check_log(const std::vector<Entry>& log, const std::map<std::string, GroupS
   std::set<std::string> over;
   for (const Entry& entry : log) {
     Json data = Json::parse(entry.data);
-    if (entry.kind == "run_reopened") {
+    if (entry.kind == EntryKind::RunReopened) {
       over.clear();
       states.clear();
       settled_order.clear();
     }
-    if (entry.kind == "child") {
+    if (entry.kind == EntryKind::ChildStarted) {
       // A new try: what is below happens again.
       const std::string below = entry.path + "/";
       std::erase_if(over, [&](const std::string& path) { return path.starts_with(below); });
       std::erase_if(states, [&](const auto& state) { return state.first.starts_with(below); });
     }
-    if (entry.kind == "start") {
+    if (entry.kind == EntryKind::StartTask) {
       ++open[entry.path];
       states.erase(entry.path);
       for (const std::string& group : over)
@@ -286,9 +286,9 @@ void check_log(const std::vector<Entry>& log, const std::map<std::string, GroupS
             (entry.path[group.size()] == '/' || entry.path[group.size()] == '['))
           throw std::runtime_error(entry.path + " starts after its group " + group + " has settled");
     }
-    if (entry.kind == "ended") states[entry.path] = data.value("ok", false) ? "succeeded" : "failed";
-    if (entry.kind == "fired" && data.value("timer", "") == "sleep") states[entry.path] = "succeeded";
-    if (entry.kind != "settled") continue;
+    if (entry.kind == EntryKind::TaskEnded) states[entry.path] = data.value("ok", false) ? "succeeded" : "failed";
+    if (entry.kind == EntryKind::TimerFired && data.value("timer", "") == "sleep") states[entry.path] = "succeeded";
+    if (entry.kind != EntryKind::StepSettled) continue;
     std::string state = data.value("state", ""), reason = data.value("reason", "");
     auto group = groups.find(entry.path);
     bool judged = group != groups.end() && (state == "succeeded" || state == "failed") && reason != "timeout" &&
@@ -296,7 +296,7 @@ void check_log(const std::vector<Entry>& log, const std::map<std::string, GroupS
     bool timed_out = data.contains("failure") && data["failure"].value("type", "") != "group";
     // A reopened group keeps children that the log does not tell of again.
     bool whole = true;
-    for (const Entry& other : log) whole = whole && other.kind != "run_reopened";
+    for (const Entry& other : log) whole = whole && other.kind != EntryKind::RunReopened;
     if (judged && !timed_out && whole && group->second.told && group->second.join != "first_completed") {
       if (model_succeeds(group->second, states, "") != (state == "succeeded"))
         throw std::runtime_error(fmt::format("group {} ({} {}) is {}, the model differs", entry.path,
@@ -311,14 +311,15 @@ void check_log(const std::vector<Entry>& log, const std::map<std::string, GroupS
 std::string sort_of(const Entry& entry) {
   if (entry.data.find("no jq here") != std::string::npos) return "unanswered";
   Json data = Json::parse(entry.data);
-  if (entry.kind == "signal" && data.contains("rejected")) return "rejected";
-  if (entry.kind == "timer") return "timer " + data.value("timer", "");
-  if (entry.kind == "ended" && data.contains("again")) return "ended again";
-  if (entry.kind == "ended" && data.contains("page")) return "ended page";
-  if (entry.kind == "ended" && entry.path.ends_with(".undo")) return "ended undo";
-  if (entry.kind == "start" && (entry.path.starts_with("on_failure/") || entry.path.starts_with("finally/")))
+  if (entry.kind == EntryKind::SignalReceived && data.contains("rejected")) return "rejected";
+  if (entry.kind == EntryKind::ArmTimer) return "timer " + data.value("timer", "");
+  if (entry.kind == EntryKind::TaskEnded && data.contains("again")) return "ended again";
+  if (entry.kind == EntryKind::TaskEnded && data.contains("page")) return "ended page";
+  if (entry.kind == EntryKind::TaskEnded && entry.path.ends_with(".undo")) return "ended undo";
+  if (entry.kind == EntryKind::StartTask &&
+      (entry.path.starts_with("on_failure/") || entry.path.starts_with("finally/")))
     return "start handler";
-  return entry.kind;
+  return std::string(to_string(entry.kind));
 }
 
 }  // namespace
@@ -350,12 +351,12 @@ TEST_CASE("twenty thousand random runs: no contradiction, no hang, every join as
         std::set<std::string> withdrawn;
         for (const Entry& entry : play.log) {
           history.add(entry);
-          if (entry.kind == "withdrawn") withdrawn.insert(entry.path);
-          if (entry.kind == "run_resumed")
+          if (entry.kind == EntryKind::TaskWithdrawn) withdrawn.insert(entry.path);
+          if (entry.kind == EntryKind::RunResumed)
             for (const Json& path : Json::parse(entry.data).value("queued", Json::array()))
               withdrawn.insert(path.get<std::string>());
-          anew = anew || entry.kind == "run_reopened" || entry.kind == "run_undone" ||
-                 (entry.kind == "child" && entry.attempt > 1);
+          anew = anew || entry.kind == EntryKind::RunReopened || entry.kind == EntryKind::UndoRequested ||
+                 (entry.kind == EntryKind::ChildStarted && entry.attempt > 1);
         }
         for (const auto& [path, group] : workflow.groups)
           if (auto settled = play.machine().look(path)) check_status(path, *settled, history, withdrawn, anew);
@@ -367,7 +368,7 @@ TEST_CASE("twenty thousand random runs: no contradiction, no hang, every join as
         std::size_t shown = 0;
         for (const Entry& entry : play.log)
           if (play.log.size() < 80 || ++shown > play.log.size() - 80)
-            trouble += fmt::format("\n  {} {} {} {}", entry.kind, entry.path, entry.attempt, entry.data);
+            trouble += fmt::format("\n  {} {} {} {}", to_string(entry.kind), entry.path, entry.attempt, entry.data);
       }
       INFO("run " << again << ": " << trouble);
       REQUIRE(trouble.empty());

@@ -185,8 +185,10 @@ bool any_below(const std::set<std::string>& above, const std::string& path) {
 std::vector<std::string> targets(const std::vector<Entry>& log) {
   std::set<std::string> paths{"nobody", "s1/nobody"};
   for (const Entry& entry : log) {
-    if (entry.kind == "run_reopened" || entry.kind == "signal" || entry.path.ends_with(".steps")) continue;
-    if (entry.kind == "timer" && entry.data.find("\"limit\"") != std::string::npos) continue;
+    if (entry.kind == EntryKind::RunReopened || entry.kind == EntryKind::SignalReceived ||
+        entry.path.ends_with(".steps"))
+      continue;
+    if (entry.kind == EntryKind::ArmTimer && entry.data.find("\"limit\"") != std::string::npos) continue;
     for (std::string path = entry.path; !path.empty();) {
       if (!of_an_end(path)) paths.insert(path);
       std::size_t at = path.back() == ']' ? path.rfind('[') : path.rfind('/');
@@ -205,8 +207,8 @@ void check_closure(const Loaded& loaded, const std::vector<Entry>& log, std::siz
     // A file that failed in vain, or is polled, is tried anew as a whole.
     const bool anew =
         log[i].data.find("\"retry\"") != std::string::npos || log[i].data.find("\"poll\"") != std::string::npos;
-    if (log[i].kind == "fired" && anew) allowed.insert(log[i].path);
-    if (log[i].kind == "start" && !of_an_end(log[i].path) && !any_below(allowed, log[i].path))
+    if (log[i].kind == EntryKind::TimerFired && anew) allowed.insert(log[i].path);
+    if (log[i].kind == EntryKind::StartTask && !of_an_end(log[i].path) && !any_below(allowed, log[i].path))
       throw std::runtime_error(fmt::format("{} ran again, which does not depend on {}", log[i].path, target));
   }
   // What is named, and what waits for it, comes to something again; whatever that is.
@@ -267,7 +269,7 @@ TEST_CASE("a retry runs the step that is named and what depends on it, at any de
         std::size_t shown = 0;
         for (const Entry& entry : run.log)
           if (run.log.size() < 120 || ++shown > run.log.size() - 120)
-            trouble += fmt::format("\n  {} {} {} {}", entry.kind, entry.path, entry.attempt, entry.data);
+            trouble += fmt::format("\n  {} {} {} {}", to_string(entry.kind), entry.path, entry.attempt, entry.data);
       }
       INFO("run " << again << ": " << trouble);
       REQUIRE(trouble.empty());

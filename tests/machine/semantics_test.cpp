@@ -26,7 +26,7 @@ std::vector<Entry> entries_of(const std::string& name) {
     Entry entry;
     entry.seq = static_cast<std::int64_t>(entries.size()) + 1;
     entry.at = from_millis(json.at("at").get<std::int64_t>());
-    entry.kind = json.at("kind").get<std::string>();
+    entry.kind = entry_kind_from(json.at("kind").get<std::string>()).value();
     entry.path = json.value("path", "");
     entry.attempt = json.value("attempt", 0);
     entry.data = json.value("data", Json::object()).dump();

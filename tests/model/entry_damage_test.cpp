@@ -13,7 +13,7 @@ namespace {
 /// Read by both, or refused as a journal is.
 bool read(const Entry& entry) {
   try {
-    if (is_fact(entry.kind)) to_event(to_entry(to_event(entry), entry.kind == "late"));
+    if (is_fact(entry.kind)) to_event(to_entry(to_event(entry), entry.kind == EntryKind::LateEnd));
     History().add(entry);
     return true;
   } catch (const Corruption&) {
@@ -32,7 +32,7 @@ std::vector<Entry> entries() {
 
 TEST_CASE("any member of an entry may be anything: it is read, or the entry is corrupt") {
   for (Entry entry : entries()) {
-    INFO(entry.kind << ' ' << entry.data);
+    INFO(to_string(entry.kind) << ' ' << entry.data);
     REQUIRE(read(entry));
     const Json data = Json::parse(entry.data);
     for (const auto& [key, was] : data.items())

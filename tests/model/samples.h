@@ -153,6 +153,7 @@ inline std::vector<Decision> decisions() {
   add(start);
 
   add(StopTask{"b", 2, "lost"});
+  add(WithdrawWaiting{"b"});
   add(ArmTimer{"fraud", TimerKind::Retry, 1, at() + Duration(400), Duration(400), "http.503"});
 
   StepSettled settled;

@@ -24,12 +24,12 @@ struct Recorder : FrontEnd {
   }
   bool wants_earlier() const override { return true; }
   void earlier(const Entry& entry) override {
-    if (entry.kind == "run_started") calls.push_back("earlier");
+    if (entry.kind == EntryKind::RunStarted) calls.push_back("earlier");
   }
   void still_waits(const Entry& entry) override { calls.push_back("waits " + entry.path); }
   void notes(const std::vector<std::string>&) override { calls.push_back("notes"); }
   void entry(const Entry& entry) override {
-    if (entry.kind == "run_started" || entry.kind == "run_resumed") calls.push_back("entry");
+    if (entry.kind == EntryKind::RunStarted || entry.kind == EntryKind::RunResumed) calls.push_back("entry");
   }
   void drives(Run* run) override { calls.push_back(run ? "drives" : "rests"); }
   int ends_asked() override { return asked; }

@@ -33,7 +33,7 @@ r:
   s.expect_running();
   s.succeed("r/b", "2");
   s.expect_success();
-  CHECK(s.entries().back().kind == "run_ended");
+  CHECK(s.entries().back().kind == EntryKind::RunEnded);
   CHECK(s.output("r") == Json(1));
 }
 

@@ -18,7 +18,7 @@ std::string file(const std::string& limits, const std::string& steps) {
 std::vector<std::int64_t> starts_of(const Scenario& s) {
   std::vector<std::int64_t> at;
   for (const Entry& entry : s.entries())
-    if (entry.kind == "start") at.push_back(to_millis(entry.at));
+    if (entry.kind == EntryKind::StartTask) at.push_back(to_millis(entry.at));
   return at;
 }
 

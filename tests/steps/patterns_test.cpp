@@ -9,11 +9,11 @@ namespace flowrun::test {
 namespace {
 
 /// The place in the log of the first |kind| of |path|; fails the test when there is none.
-std::size_t place(const Scenario& s, const std::string& kind, const std::string& path) {
+std::size_t place(const Scenario& s, EntryKind kind, const std::string& path) {
   const std::vector<Entry>& log = s.entries();
   auto found = std::find_if(log.begin(), log.end(),
                             [&](const Entry& entry) { return entry.kind == kind && entry.path == path; });
-  INFO(kind << " " << path);
+  INFO(to_string(kind) << " " << path);
   REQUIRE(found != log.end());
   return static_cast<std::size_t>(found - log.begin());
 }
@@ -33,8 +33,8 @@ use: { exec: [use, "${ $steps.slow }"] }
   s.expect_started({"use"});
   s.succeed("use");
   s.expect_success();
-  CHECK(place(s, "start", "other") < place(s, "ended", "slow"));
-  CHECK(place(s, "ended", "slow") < place(s, "start", "use"));
+  CHECK(place(s, EntryKind::StartTask, "other") < place(s, EntryKind::TaskEnded, "slow"));
+  CHECK(place(s, EntryKind::TaskEnded, "slow") < place(s, EntryKind::StartTask, "use"));
 }
 
 // Also: "steps of a map start together, and one that uses another waits for it".
@@ -69,7 +69,7 @@ each:
   items.succeed("each[b]/fetch", "2");
   items.succeed("each[b]/store");
   items.expect_success();
-  CHECK(place(items, "start", "each[a]/store") < place(items, "ended", "each[b]/fetch"));
+  CHECK(place(items, EntryKind::StartTask, "each[a]/store") < place(items, EntryKind::TaskEnded, "each[b]/fetch"));
 
   Scenario sources(R"(
 a: { exec: [a] }
@@ -82,7 +82,7 @@ after_b: { exec: [store, "${ $steps.b }"] }
   sources.succeed("a", "1");
   sources.succeed("after_a");
   sources.expect_success();
-  CHECK(place(sources, "ended", "after_b") < place(sources, "ended", "a"));
+  CHECK(place(sources, EntryKind::TaskEnded, "after_b") < place(sources, EntryKind::TaskEnded, "a"));
 }
 
 // Also: "a race is won by the first success and its losers are stopped", "first_completed takes the first end for
@@ -196,8 +196,9 @@ book:
   s.crash_and_resume();
   s.succeed("book/b.undo");
   s.expect_failure("group", "book");
-  CHECK(place(s, "ended", "book/a.undo") < place(s, "start", "book/b.undo"));  // the last completed is undone first
-  CHECK(place(s, "ended", "book/b.undo") < place(s, "settled", "book"));
+  CHECK(place(s, EntryKind::TaskEnded, "book/a.undo") <
+        place(s, EntryKind::StartTask, "book/b.undo"));  // the last completed is undone first
+  CHECK(place(s, EntryKind::TaskEnded, "book/b.undo") < place(s, EntryKind::StepSettled, "book"));
 }
 
 TEST_CASE("pattern: similar operations in batches") {
@@ -267,8 +268,8 @@ e: { for_each: [x, y], do: { exec: [e] } }
   s.expect_success();
   CHECK(s.output("r") == Json(2));
   CHECK(s.output("e") == Json::parse("[1,2]"));
-  CHECK(place(s, "ended", "e[y]") < place(s, "ended", "r/b"));
-  CHECK(place(s, "ended", "r/b") < place(s, "ended", "e[x]"));
+  CHECK(place(s, EntryKind::TaskEnded, "e[y]") < place(s, EntryKind::TaskEnded, "r/b"));
+  CHECK(place(s, EntryKind::TaskEnded, "r/b") < place(s, EntryKind::TaskEnded, "e[x]"));
 }
 
 // "Blocking right after creating" can not be written in a map, as the first pattern shows; in a list it is found by

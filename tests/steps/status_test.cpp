@@ -164,7 +164,7 @@ r:
     b: { set: 2 }
 )");
   int settled = 0;
-  for (const Entry& entry : s.entries()) settled += entry.kind == "settled" && entry.path == "r/a";
+  for (const Entry& entry : s.entries()) settled += entry.kind == EntryKind::StepSettled && entry.path == "r/a";
   CHECK(settled == 1);
   s.expect_success();
 }

@@ -127,7 +127,7 @@ go:
 )");
   s.signal("go", "true");
   s.expect_success();
-  CHECK(s.entries().back().kind == "run_ended");
+  CHECK(s.entries().back().kind == EntryKind::RunEnded);
 }
 
 TEST_CASE("a wait holds no place, and a run that only waits may be suspended and resumed") {

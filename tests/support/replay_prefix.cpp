@@ -23,7 +23,8 @@ class PrefixChecker : public DecisionSink, public Evaluator {
     if (at >= entries_.size()) throw std::runtime_error("more decisions than were recorded");
     std::string what = difference(entries_[at], to_entry(decision, entries_[at].at));
     if (!what.empty())
-      throw std::runtime_error(fmt::format("entry {} ({} {}): {}", at + 1, entries_[at].kind, entries_[at].path, what));
+      throw std::runtime_error(
+          fmt::format("entry {} ({} {}): {}", at + 1, to_string(entries_[at].kind), entries_[at].path, what));
     ++at;
   }
 
@@ -53,7 +54,7 @@ class PrefixChecker : public DecisionSink, public Evaluator {
 Foresight foresight_of(const std::vector<Entry>& entries) {
   Foresight foresight;
   for (const Entry& entry : entries) {
-    if (entry.kind != "run_reopened") continue;
+    if (entry.kind != EntryKind::RunReopened) continue;
     Event event = to_event(entry);
     foresight.add(std::get<RunReopened>(event.fact));
   }
@@ -68,12 +69,13 @@ void replay_prefix(const Loaded& loaded, const std::vector<Entry>& entries, std:
     const Entry& entry = entries[checker.at];
     if (!is_fact(entry.kind))
       throw std::runtime_error(
-          fmt::format("entry {} was not decided again: {} {}", checker.at + 1, entry.kind, entry.path));
+          fmt::format("entry {} was not decided again: {} {}", checker.at + 1, to_string(entry.kind), entry.path));
     Event event = to_event(entry);
     ++checker.at;
     checker.fact_taken();
     if (!machine.expects(event))
-      throw std::runtime_error(fmt::format("entry {} is not expected: {} {}", checker.at, entry.kind, entry.path));
+      throw std::runtime_error(
+          fmt::format("entry {} is not expected: {} {}", checker.at, to_string(entry.kind), entry.path));
     machine.apply(event, checker);
   }
 }
