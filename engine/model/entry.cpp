@@ -5,8 +5,6 @@
 #include <array>
 
 #include "engine/model/entry_parts.h"
-#include "engine/model/entry_reading.h"
-#include "engine/model/error.h"
 #include "engine/model/json_text.h"
 
 namespace flowrun {
@@ -27,13 +25,6 @@ Slices deciding_slices(const Entry& entry) {
   return slices;
 }
 
-std::string name_of(const Entry& entry) {
-  std::string name = fmt::format("'{}'", to_string(entry.kind));
-  if (!entry.path.empty()) name += fmt::format(" of {}", entry.path);
-  if (entry.attempt != 0) name += fmt::format(", attempt {}", entry.attempt);
-  return name;
-}
-
 std::string both(const Entry& entry, std::string_view member, std::string_view recorded, std::string_view recomputed) {
   const auto shown = [](std::string_view text) { return text.empty() ? std::string_view("none") : text; };
   return fmt::format("{}: {}: recorded {}, recomputed {}", name_of(entry), member, shown(recorded), shown(recomputed));
@@ -42,6 +33,13 @@ std::string both(const Entry& entry, std::string_view member, std::string_view r
 bool is_digest(std::string_view input) { return input.starts_with(R"({"size":)"); }
 
 }  // namespace
+
+std::string name_of(const Entry& entry) {
+  std::string name = fmt::format("'{}'", to_string(entry.kind));
+  if (!entry.path.empty()) name += fmt::format(" of {}", entry.path);
+  if (entry.attempt != 0) name += fmt::format(", attempt {}", entry.attempt);
+  return name;
+}
 
 Entry to_entry(const Event& event, bool late) {
   Entry entry;
@@ -60,15 +58,11 @@ Entry to_entry(const Decision& decision, Instant at) {
 }
 
 Event to_event(const Entry& entry) {
-  try {
+  return reading_members(entry, [&]() -> Event {
     if (!is_fact(entry.kind)) throw Corruption("this is not the name of a fact");
     const EntryKind kind = entry.kind == EntryKind::LateEnd ? EntryKind::TaskEnded : entry.kind;
     return {entry.at, read_fact(entry, static_cast<std::size_t>(kind))};
-  } catch (const Corruption& error) {
-    throw Corruption(fmt::format("entry {}, {}: {}", entry.seq, name_of(entry), error.what()));
-  } catch (const Json::exception& error) {
-    damaged(entry, error.what());
-  }
+  });
 }
 
 std::string difference(const Entry& recorded, const Entry& recomputed) {

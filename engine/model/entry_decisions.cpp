@@ -1,11 +1,7 @@
-// Decisions as entries, and the answers of jq that stand in them.
-#include <fmt/format.h>
-
+// The members of decisions, in the order in which they are written, and the answers of jq that stand behind them.
+#include "engine/model/entry_archive.h"
 #include "engine/model/entry_parts.h"
-#include "engine/model/error.h"
-#include "engine/model/failure_text.h"
 #include "engine/model/hash.h"
-#include "engine/model/json_text.h"
 
 namespace flowrun {
 
@@ -14,85 +10,114 @@ namespace {
 /// A longer input of a start is kept as size and hash: it can be computed again.
 constexpr std::size_t kLongestInput = 4096;
 
-void write(Entry& entry, const ReservePlace& decision, ObjectWriter& data) {
-  entry.path = decision.path;
-  data.true_if("process", decision.process);
-  data.true_if("shares_cpus", decision.shares_cpus);
-}
-
-void write(Entry& entry, const StartTask& decision, ObjectWriter& data) {
-  const Task& task = decision.task;
-  entry.path = task.path;
-  entry.attempt = task.attempt;
+void append_input(std::string& out, const Task& task) {
   const std::string input = to_json_text(task);
   if (input.size() <= kLongestInput) {
-    entry.data.reserve(input.size() + 128);
-    data.member("input") += input;
+    out.reserve(out.size() + input.size() + 128);
+    out += input;
   } else {
-    ObjectWriter digest(data.member("input"));
+    ObjectWriter digest(out);
     digest.number("size", static_cast<std::int64_t>(input.size()));
     digest.text("xxh3", hex16(hash64(input)));
   }
-  data.text_if("key", task.idempotency_key);
-  data.number_if("rerun", task.rerun);
-  data.number_if("page", task.page);
-  if (task.timeout) data.number("timeout_ms", task.timeout->count());
-  data.true_if("strict", task.strict);
-  data.true_if("keep_raw", task.keep_raw);
 }
 
-void write(Entry& entry, const StopTask& decision, ObjectWriter& data) {
-  entry.path = decision.path;
-  entry.attempt = decision.attempt;
-  data.text_if("reason", decision.reason);
+}  // namespace
+
+template <class Archive>
+void members(Archive& data, Of<Archive, ReservePlace>& decision) {
+  data.path(decision.path);
+  data.unless_empty("process", decision.process);
+  data.unless_empty("shares_cpus", decision.shares_cpus);
 }
 
-void write(Entry& entry, const WithdrawWaiting& decision, ObjectWriter&) { entry.path = decision.path; }
-
-void write(Entry& entry, const ArmTimer& decision, ObjectWriter& data) {
-  entry.path = decision.path;
-  entry.attempt = decision.attempt;
-  data.text("timer", to_string(decision.timer));
-  data.number("due", to_millis(decision.due));
-  data.number("for_ms", decision.span.count());
-  data.text_if("reason", decision.reason);
+template <class Archive>
+void members(Archive& data, Of<Archive, StartTask>& decision) {
+  auto& task = decision.task;
+  data.path(task.path);
+  data.attempt(task.attempt);
+  data.written("input", [&](std::string& out) { append_input(out, task); });
+  data.unless_empty("key", task.idempotency_key);
+  data.unless_empty("rerun", task.rerun);
+  data.unless_empty("page", task.page);
+  data.unless_empty("timeout_ms", task.timeout);
+  data.unless_empty("strict", task.strict);
+  data.unless_empty("keep_raw", task.keep_raw);
 }
 
-void write(Entry& entry, const Outcome& outcome, ObjectWriter& data) {
-  entry.value = outcome.output;
-  data.text("state", to_string(outcome.state));
-  if (outcome.failure) append_failure(data.member("failure"), *outcome.failure);
+template <class Archive>
+void members(Archive& data, Of<Archive, StopTask>& decision) {
+  data.path(decision.path);
+  data.attempt(decision.attempt);
+  data.unless_empty("reason", decision.reason);
 }
 
-void write(Entry& entry, const StepSettled& decision, ObjectWriter& data) {
-  entry.path = decision.path;
-  data.text_if("kind", decision.kind);
-  data.text_if("reason", decision.reason);
-  write(entry, decision.outcome, data);
+template <class Archive>
+void members(Archive& data, Of<Archive, WithdrawWaiting>& decision) {
+  data.path(decision.path);
 }
 
-void write(Entry& entry, const ItemsChosen& decision, ObjectWriter& data) {
-  entry.path = decision.path;
-  entry.value = decision.items;
-  data.number("count", static_cast<std::int64_t>(decision.count));
+template <class Archive>
+void members(Archive& data, Of<Archive, ArmTimer>& decision) {
+  data.path(decision.path);
+  data.attempt(decision.attempt);
+  data.required("timer", decision.timer);
+  data.always("due", decision.due);
+  data.always("for_ms", decision.span);
+  data.unless_empty("reason", decision.reason);
 }
 
-void write(Entry& entry, const Evaluated& decision, ObjectWriter&) { entry.path = decision.path; }
-void write(Entry&, const RunSuspended&, ObjectWriter&) {}
-void write(Entry& entry, const RunEnded& decision, ObjectWriter& data) { write(entry, decision.outcome, data); }
-
-void write(Entry& entry, const SignalAwaited& decision, ObjectWriter& data) {
-  entry.path = decision.path;
-  data.text("name", decision.name);
-  data.text_if("prompt", decision.prompt);
+template <class Archive>
+void members(Archive& data, Of<Archive, Outcome>& outcome) {
+  data.value(outcome.output);
+  data.required("state", outcome.state);
+  data.unless_empty("failure", outcome.failure);
 }
 
-void write(Entry& entry, const ChildStarted& decision, ObjectWriter& data) {
-  entry.path = decision.path;
-  entry.attempt = decision.attempt;
-  entry.value = decision.inputs;
-  data.text("file", decision.file);
+template <class Archive>
+void members(Archive& data, Of<Archive, StepSettled>& decision) {
+  data.path(decision.path);
+  data.unless_empty("kind", decision.kind);
+  data.unless_empty("reason", decision.reason);
+  members(data, decision.outcome);
 }
+
+template <class Archive>
+void members(Archive& data, Of<Archive, ItemsChosen>& decision) {
+  data.path(decision.path);
+  data.value(decision.items);
+  data.always("count", decision.count);
+}
+
+template <class Archive>
+void members(Archive& data, Of<Archive, Evaluated>& decision) {
+  data.path(decision.path);
+}
+
+template <class Archive>
+void members(Archive&, Of<Archive, RunSuspended>&) {}
+
+template <class Archive>
+void members(Archive& data, Of<Archive, RunEnded>& decision) {
+  members(data, decision.outcome);
+}
+
+template <class Archive>
+void members(Archive& data, Of<Archive, SignalAwaited>& decision) {
+  data.path(decision.path);
+  data.always("name", decision.name);
+  data.unless_empty("prompt", decision.prompt);
+}
+
+template <class Archive>
+void members(Archive& data, Of<Archive, ChildStarted>& decision) {
+  data.path(decision.path);
+  data.attempt(decision.attempt);
+  data.value(decision.inputs);
+  data.always("file", decision.file);
+}
+
+namespace {
 
 /// `jq`: a list of {"v": value} or {"e": message}. An answer that is the entry's value is not written twice: {"=": 1}.
 void append_answers(std::string& out, const std::vector<Answer>& answers, const Value& value) {
@@ -114,9 +139,10 @@ void append_answers(std::string& out, const std::vector<Answer>& answers, const 
 
 void write_decision(Entry& entry, const Decision& decision) {
   entry.data.clear();
-  ObjectWriter data(entry.data);
-  std::visit([&](const auto& what) { write(entry, what, data); }, decision.what);
-  if (!decision.answers.empty()) append_answers(data.member("jq"), decision.answers, entry.value);
+  MemberWriter data(entry);
+  std::visit([&](const auto& what) { members(data, what); }, decision.what);
+  if (!decision.answers.empty())
+    data.written("jq", [&](std::string& out) { append_answers(out, decision.answers, entry.value); });
 }
 
 std::vector<Answer> answers_of(const Entry& entry) {
@@ -136,5 +162,24 @@ std::vector<Answer> answers_of(const Entry& entry) {
   }
   return answers;
 }
+
+std::string_view input_of(const Entry& start) {
+  return reading_members(start, [&] {
+    for (ObjectReader data(start.data); data.next();)
+      if (data.key() == "input") return data.raw();
+    return std::string_view();
+  });
+}
+
+template <class What>
+What as(const Entry& entry) {
+  return reading_members(entry, [&] {
+    What decision;
+    MemberReader(entry).read(decision);
+    return decision;
+  });
+}
+#define DECISION(type, name, ...) template type as<type>(const Entry&);
+#include "engine/model/entry_kinds.def"
 
 }  // namespace flowrun
