@@ -13,6 +13,7 @@
 #include "cli/render.h"
 #include "cli/runs.h"
 #include "engine/journal/typed_command.h"
+#include "engine/model/entry_reading.h"
 #include "engine/run/drive_loop.h"
 #include "engine/run/step_paths.h"
 #include "engine/steps/outline.h"
@@ -109,21 +110,32 @@ void Drive::opens(const Loaded& loaded, const std::string& run) {
 }
 
 void Tally::add(const Entry& entry) {
-  auto says = [&](std::string_view text) { return entry.data.find(text) != std::string::npos; };
   bool good = false, bad = false;
-  if (entry.kind == EntryKind::TaskEnded) {
-    good = entry.data.starts_with(R"({"ok":true)");
-    bad = !good;
-    if (says(R"("next":)")) good = false;  // a page that another follows
-  } else if (entry.kind == EntryKind::StepSettled) {
-    good = says(R"("state":"succeeded")");
-    bad = says(R"("state":"failed")");
-  } else if (entry.kind == EntryKind::TimerFired) {
-    good = says(R"("timer":"sleep")");
-  } else if (entry.kind == EntryKind::ArmTimer && says(R"("timer":"retry")")) {
-    failed_.erase(entry.path);
-  } else if (entry.kind == EntryKind::RunReopened || entry.kind == EntryKind::UndoRequested) {
-    reopened_ = true;
+  switch (entry.kind) {
+    case EntryKind::TaskEnded: {
+      const Result result = as<TaskEnded>(entry).result;
+      bad = !result.ok() || result.again;
+      good = !bad && result.next.empty();  // else a page that another follows
+      break;
+    }
+    case EntryKind::StepSettled: {
+      const State state = as<StepSettled>(entry).outcome.state;
+      good = state == State::Succeeded;
+      bad = state == State::Failed;
+      break;
+    }
+    case EntryKind::TimerFired:
+      good = as<TimerFired>(entry).timer == TimerKind::Sleep;
+      break;
+    case EntryKind::ArmTimer:
+      if (as<ArmTimer>(entry).timer == TimerKind::Retry) failed_.erase(entry.path);
+      break;
+    case EntryKind::RunReopened:
+    case EntryKind::UndoRequested:
+      reopened_ = true;
+      break;
+    default:
+      break;
   }
   if (bad) failed_.insert(entry.path);
   if (!good) return;
@@ -185,7 +197,7 @@ void Drive::asked_to_end(const RunRecord& run) {
 
 void Drive::entry(const Entry& entry) {
   if (entry.kind == EntryKind::RunStarted) {
-    std::string id = Json::parse(entry.data).value("id", "");
+    const std::string id = as<RunStarted>(entry).id;
     progress_.run(id);
     if (!context_.quiet) std::fprintf(stderr, "run %s\n", id.c_str());
   }

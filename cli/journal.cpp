@@ -1,6 +1,7 @@
 // flowrun journal show and verify: the completion log in order, and the proof that it is whole.
 #include <fmt/format.h>
 
+#include "cli/entry_text.h"
 #include "cli/render.h"
 #include "cli/runs.h"
 #include "engine/model/path.h"

@@ -49,14 +49,14 @@ class Unlogged {
   }
 
   void add(const Entry& entry) {
-    if (entry.kind == EntryKind::RunStarted) all_logged_ = Json::parse(entry.data).value("output_log", 0) > 0;
+    if (entry.kind == EntryKind::RunStarted) all_logged_ = as<RunStarted>(entry).output_log > 0;
     if (entry.kind == EntryKind::StartTask)
-      is_process_[entry.path] = entry.data.find(R"("argv":)") != std::string::npos;
+      is_process_[entry.path] = input_of(entry).starts_with(R"({"argv":)");
     if ((entry.kind != EntryKind::TaskEnded && entry.kind != EntryKind::LateEnd) || !is_process_[entry.path]) return;
-    Json data = Json::parse(entry.data);
-    if (!all_logged_ || data.contains("taken")) from_entry(entry, data);
+    const Result result = as<TaskEnded>(entry).result;
+    if (!all_logged_ || result.taken) from_entry(entry, result);
     std::uint64_t told = logged(entry, false).second + logged(entry, true).second;
-    if (std::uint64_t lost = data.value("unlogged", std::uint64_t{0}); lost > told)
+    if (const auto lost = static_cast<std::uint64_t>(result.unlogged); lost > told)
       lines.push_back({entry.at, entry.path, entry.attempt, false, "", 0, lost - told, ""});
   }
 
@@ -69,8 +69,8 @@ class Unlogged {
   }
 
   /// Its value, and the end of its standard error when it failed.
-  void from_entry(const Entry& entry, const Json& data) {
-    const Json detail = data.contains("failure") ? data["failure"].value("detail", data["failure"]) : Json::object();
+  void from_entry(const Entry& entry, const Result& result) {
+    const Json detail = result.failure ? result.failure->detail.json() : Json();
     if (!entry.value.is_null() && !logged(entry, false).first) {
       const Json& value = entry.value.json();
       bool raw = value.is_object() && value.contains("stdout") && value.contains("exit_code");

@@ -12,8 +12,6 @@
 #include "cli/last_words.h"
 #include "cli/terminal.h"
 #include "engine/journal/typed_command.h"
-#include "engine/model/entry_reading.h"
-#include "engine/model/json_text.h"
 
 namespace flowrun::cli {
 namespace {
@@ -27,21 +25,6 @@ std::string local(Instant at, const char* format) {
   return text;
 }
 
-std::string failure_line(const Json& failure) {
-  return failure.value("type", "error") + ": " + failure.value("message", "");
-}
-
-std::string took(const Json& data) {
-  if (!data.contains("took_ms")) return "";
-  return for_people(Duration(data["took_ms"].get<std::int64_t>()));
-}
-
-void join(std::string& line, const std::string& more) {
-  if (more.empty()) return;
-  if (!line.empty()) line += "  ";
-  line += more;
-}
-
 /// The first five.
 std::string some_of(const std::vector<std::string>& names) {
   constexpr std::size_t kMost = 5;
@@ -49,43 +32,6 @@ std::string some_of(const std::vector<std::string>& names) {
   for (std::size_t i = 0; i < std::min(kMost, names.size()); ++i) text += (i > 0 ? ", " : "") + names[i];
   if (names.size() > kMost) text += fmt::format(" and {} more", names.size() - kMost);
   return text;
-}
-
-EntryLine describe_end(const Entry& entry, const Json& data, std::size_t width, bool full) {
-  EntryLine line{entry.kind == EntryKind::LateEnd ? "late"
-                 : data.value("again", false)     ? "not yet"
-                                                  : "ok",
-                 entry.path, ""};
-  int code = data.value("code", 0);
-  if (data.contains("failure")) {
-    if (entry.kind != EntryKind::LateEnd) line.what = "failed";
-    join(line.detail, one_line(failure_line(data["failure"]), width));
-  } else if (code >= 100) {
-    join(line.detail, std::to_string(code));
-  }
-  join(line.detail, took(data));
-  if (int page = data.value("page", 0); page > 0) {
-    if (data.contains("next")) line.what = "page";
-    join(line.detail, fmt::format("page {}", page));
-    bool list = entry.value.text().front() == '[';
-    if (list) join(line.detail, fmt::format("{} items", list_elements(entry.value.text()).size()));
-    if (list && !full) return line;
-  } else if (entry.attempt > 1) {
-    join(line.detail, fmt::format("try {}", entry.attempt));
-  }
-  if (data.contains("taken")) join(line.detail, "taken over");
-  if (!data.contains("failure") && !entry.value.is_null()) join(line.detail, one_line(entry.value.text(), width));
-  return line;
-}
-
-EntryLine describe_settled(const Entry& entry, const Json& data, std::size_t width) {
-  std::string state = data.value("state", "");
-  EntryLine line{state == "succeeded" ? "ok" : state, entry.path, data.value("kind", "")};
-  std::string reason = data.value("reason", "");
-  if (!reason.empty()) join(line.detail, reason);
-  if (data.contains("failure")) join(line.detail, one_line(failure_line(data["failure"]), width));
-  if (!entry.value.is_null()) join(line.detail, one_line(entry.value.text(), width));
-  return line;
 }
 
 }  // namespace
@@ -124,145 +70,6 @@ std::string what_binds(const Pools::Line& line, std::size_t concurrency) {
   if (line.opens && line.held) return fmt::format("{} (the server said: not before {})", name, clock_text(*line.opens));
   if (line.opens) return fmt::format("{} (rate {})", name, line.limit->rate_text);
   return fmt::format("concurrency ({})", concurrency);
-}
-
-namespace {
-
-EntryLine described(const Entry& entry, bool full) {
-  std::size_t width = full ? std::string::npos - 8 : 100;
-  Json data = data_of(entry);
-  EntryLine line{std::string(to_string(entry.kind)), entry.path, ""};
-  switch (entry.kind) {
-    case EntryKind::TaskEnded:
-    case EntryKind::LateEnd:
-      return describe_end(entry, data, width, full);
-    case EntryKind::StepSettled:
-      return describe_settled(entry, data, width);
-    case EntryKind::StartTask:
-      line.detail = preview_of_input(data.value("input", Json::object()), width);
-      if (data.contains("page")) {
-        join(line.detail, fmt::format("page {}", data["page"].get<int>()));
-      } else if (entry.attempt > 1) {
-        join(line.detail, fmt::format("try {}", entry.attempt));
-      }
-      if (data.contains("rerun"))
-        join(line.detail, fmt::format("again, had begun before ({})", data["rerun"].get<int>()));
-      if (data.contains("input") && data["input"].contains("size"))
-        join(line.detail, fmt::format("input of {} bytes", data["input"]["size"].get<std::int64_t>()));
-      break;
-    case EntryKind::ArmTimer: {
-      std::string timer = data.value("timer", "");
-      std::string span = for_people(Duration(data.value("for_ms", std::int64_t{0})));
-      if (timer == "retry") {
-        line.what = "retry";
-        line.detail = fmt::format("{}, try {} in {}", data.value("reason", ""), entry.attempt + 1, span);
-      } else if (timer == "poll") {
-        line.what = "poll";
-        line.detail = fmt::format("{} not yet, again in {}", entry.attempt, span);
-      } else if (timer == "limit") {
-        line.detail = fmt::format("{}, opens in {}", data.value("reason", ""), span);
-      } else if (timer == "timeout" || timer == "deadline" || timer == "wait") {
-        line.detail = fmt::format("{} in {}", timer, span);
-      } else {
-        line.what = timer;
-        line.detail = "for " + span;
-      }
-      break;
-    }
-    case EntryKind::TimerFired:
-      line.detail = data.value("timer", "");
-      if (line.detail == "sleep" || line.detail == "delay") line.what = "awake";
-      break;
-    case EntryKind::StopTask:
-      line.detail = data.value("reason", "");
-      break;
-    case EntryKind::SignalAwaited:
-      line.what = "waits";
-      line.detail = "for " + data.value("name", "");
-      join(line.detail, one_line(data.value("prompt", ""), width));
-      break;
-    case EntryKind::SignalReceived:
-      line.detail = data.value("name", "") + " by " + data.value("by", "");
-      if (data.contains("rejected"))
-        join(line.detail, one_line("rejected: " + data["rejected"].get<std::string>(), width));
-      if (!entry.value.is_null()) join(line.detail, one_line(entry.value.text(), width));
-      break;
-    case EntryKind::ChildStarted:
-      line.what = "start";
-      line.detail = "workflow " + data.value("file", "");
-      if (entry.attempt > 1) join(line.detail, fmt::format("try {}", entry.attempt));
-      join(line.detail, one_line(entry.value.text(), width));
-      break;
-    case EntryKind::ItemsChosen:
-      line.detail = fmt::format("{} items", data.value("count", 0));
-      break;
-    case EntryKind::WithdrawWaiting:
-      if (entry.path.empty()) line = {"run", "withdraw", ""};
-      line.detail = "what waits for a place is not to begin";
-      break;
-    case EntryKind::TaskWithdrawn:
-      line.detail = "had no place and has not begun";
-      break;
-    case EntryKind::TaskInterrupted:
-      line.detail = "stopped while suspending; will run again";
-      break;
-    case EntryKind::RunStarted:
-      line = {"run", data.value("id", ""), "started"};
-      if (data.contains("forked_of")) line.detail = "forked of " + data["forked_of"].get<std::string>();
-      break;
-    case EntryKind::RunFrozen:
-      line = {"run", "frozen",
-              for_people(Duration(data.value("span_ms", std::int64_t{0}))) +
-                  "; flowrun did not run, and limits of work do not count that"};
-      break;
-    case EntryKind::RunResumed:
-      line = {"run", "resumed", "after " + for_people(Duration(data.value("down_ms", std::int64_t{0})))};
-      if (data.contains("cancel")) line = {"run", "cancel", "by " + data["cancel"].value("by", "")};
-      break;
-    case EntryKind::RunReopened:
-      line = {"run", "reopened", data.value("path", "")};
-      break;
-    case EntryKind::UndoRequested:
-      line = {"run", "undone", "by " + data.value("by", "")};
-      break;
-    case EntryKind::CancelRequested:
-      line = {"run", "cancel", "by " + data.value("by", "")};
-      if (data.contains("undo")) join(line.detail, "undo");
-      if (data.contains("now")) join(line.detail, "now");
-      break;
-    case EntryKind::SuspendRequested: {
-      int signal = data.value("signal", 0);
-      line = {"run", "suspend", signal ? fmt::format("signal {}", signal) : "--no-wait"};
-      break;
-    }
-    case EntryKind::RunSuspended:
-      line = {"run", "suspended", ""};
-      break;
-    case EntryKind::RunEnded:
-      line = {"run", data.value("state", ""), ""};
-      if (data.contains("failure")) line.detail = one_line(failure_line(data["failure"]), width);
-      if (!entry.value.is_null()) join(line.detail, one_line(entry.value.text(), width));
-      break;
-    case EntryKind::TaskReserved:
-    case EntryKind::ReservePlace:
-    case EntryKind::Evaluated:
-      break;
-  }
-  return line;
-}
-
-}  // namespace
-
-EntryLine describe(const Entry& entry, bool full) {
-  return reading(entry, [&] { return described(entry, full); });
-}
-
-Json entry_json(const Entry& entry) {
-  Json json{{"seq", entry.seq}, {"at", timestamp(entry.at)}, {"kind", to_string(entry.kind)}, {"data", data_of(entry)}};
-  if (!entry.path.empty()) json["path"] = entry.path;
-  if (entry.attempt > 0) json["attempt"] = entry.attempt;
-  if (!entry.value.is_null()) json["value"] = entry.value.json();
-  return json;
 }
 
 Json run_json(const RunRecord& run) {

@@ -1,4 +1,4 @@
-// Entries, outcomes, values and times as text for people. Writes results to standard output and checks that it could.
+// Outcomes, values and times as text for people. Writes results to standard output and checks that it could.
 #pragma once
 
 #include <cstdio>
@@ -9,7 +9,6 @@
 
 #include "engine/journal/journal.h"
 #include "engine/machine/limits.h"
-#include "engine/model/entry.h"
 #include "engine/run/history.h"
 #include "engine/steps/outline.h"
 
@@ -34,18 +33,10 @@ std::string clock_text(Instant at, Instant now = {});
 /// `2026-11-23 08:45:12` in local time.
 std::string date_text(Instant at);
 
-/// One line of `journal show` without its number and time: what happened, step, what is known.
-struct EntryLine {
-  std::string what;    ///< `start`, `ok`, `failed`, `retry`, ...
-  std::string step;    ///< path, or `run`
-  std::string detail;  ///< attempt, duration, status, preview, winner
-};
-EntryLine describe(const Entry& entry, bool full);
 /// What keeps a line waiting: `limit api (max 5)`, `limit api (rate 50/s)`, `concurrency (64)`.
 std::string what_binds(const Pools::Line& line, std::size_t concurrency);
 
-/// An entry as a record for `--json`.
-Json entry_json(const Entry& entry);
+// Records for `--json`.
 Json run_json(const RunRecord& run);
 Json step_json(const StepHistory& step);
 

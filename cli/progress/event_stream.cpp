@@ -13,7 +13,7 @@
 #include <string_view>
 #include <thread>
 
-#include "cli/render.h"
+#include "cli/entry_text.h"
 #include "cli/terminal.h"
 #include "engine/model/error.h"
 

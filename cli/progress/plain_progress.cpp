@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "cli/entry_text.h"
+#include "engine/model/entry_reading.h"
+
 namespace flowrun::cli {
 namespace {
 
@@ -14,37 +17,44 @@ Instant wall() { return std::chrono::time_point_cast<Duration>(std::chrono::syst
 
 void PlainProgress::entry(const Entry& entry) {
   if (silent_) return;
-  const EntryKind kind = entry.kind;
-  if (kind == EntryKind::RunStarted) run_ = Json::parse(entry.data).value("id", "");
-  if (kind == EntryKind::StartTask) running_[entry.path] = entry.at;
-  const std::string queued = in_line(entry);
-  if (kind == EntryKind::TaskEnded || kind == EntryKind::LateEnd || kind == EntryKind::TaskInterrupted ||
-      kind == EntryKind::TaskWithdrawn)
-    running_.erase(entry.path);
-  // What only the machine's bookkeeping needs is not news.
-  if (kind == EntryKind::ReservePlace || kind == EntryKind::TaskReserved || kind == EntryKind::Evaluated ||
-      kind == EntryKind::ItemsChosen || kind == EntryKind::RunStarted || kind == EntryKind::RunEnded ||
-      kind == EntryKind::RunSuspended || kind == EntryKind::SuspendRequested || kind == EntryKind::WithdrawWaiting ||
-      kind == EntryKind::TaskWithdrawn)
-    return;
-  EntryLine said = describe(entry, false);
-  said.detail += queued;
-  if (kind == EntryKind::SignalAwaited) {
-    const auto& awaited = *awaited_.insert_or_assign(entry.path, Json::parse(entry.data).value("name", "")).first;
-    said.detail += "  answer: " + answer_to(awaited);
-  } else if (kind == EntryKind::StepSettled) {
-    awaited_.erase(entry.path);
+  std::string waited;
+  switch (entry.kind) {
+    case EntryKind::RunStarted:
+      run_ = as<RunStarted>(entry).id;
+      break;
+    case EntryKind::StartTask:
+      running_[entry.path] = entry.at;
+      break;
+    case EntryKind::TaskEnded:
+      waited = in_line(entry);
+      [[fallthrough]];
+    case EntryKind::LateEnd:
+    case EntryKind::TaskInterrupted:
+    case EntryKind::TaskWithdrawn:
+      running_.erase(entry.path);
+      break;
+    case EntryKind::SignalAwaited:
+      awaited_.insert_or_assign(entry.path, as<SignalAwaited>(entry).name);
+      break;
+    case EntryKind::StepSettled:
+      awaited_.erase(entry.path);
+      break;
+    default:
+      break;
   }
-  if (said.what == "timer" || said.what == "fired") return;
+  EntryLine said = describe(entry, false);
+  if (!said.news) return;
+  said.detail += waited;
+  if (entry.kind == EntryKind::SignalAwaited) said.detail += "  answer: " + answer_to(*awaited_.find(entry.path));
   line(entry.at, said.what, said.step, said.detail);
 }
 
 std::string PlainProgress::in_line(const Entry& entry) const {
-  auto started = entry.kind == EntryKind::TaskEnded ? running_.find(entry.path) : running_.end();
+  const auto started = running_.find(entry.path);
   if (started == running_.end() || entry.at - started->second < kLongInLine) return "";
-  const auto ended = std::get<TaskEnded>(to_event(entry).fact);
-  if (ended.result.began == Instant{}) return "";
-  const Duration waited = ended.result.began - started->second;
+  const Instant began = as<TaskEnded>(entry).result.began;
+  if (began == Instant{}) return "";
+  const Duration waited = began - started->second;
   return waited < kLongInLine ? "" : fmt::format("  after {} in line", for_people(waited));
 }
 

@@ -30,7 +30,7 @@ class PlainProgress {
 
  private:
   std::string answer_to(const std::pair<const std::string, std::string>& awaited) const;
-  /// How long it waited for a place, when that is worth a word.
+  /// How long the attempt that |entry| ends waited for a place, when that is worth a word.
   std::string in_line(const Entry& entry) const;
   void line(Instant at, const std::string& what, const std::string& step, const std::string& detail);
 

@@ -191,20 +191,6 @@ std::optional<RunRecord> ask_driver(Journal& journal, const RunRecord& run, cons
   }
 }
 
-/// Whether an undo of |run| was begun and has not come to its end.
-bool is_being_undone(const Journal& journal, const RunRecord& run) {
-  bool undoing = false;
-  for (std::int64_t from = 1;;) {
-    std::vector<Entry> slice = journal.read(run.number, from);
-    if (slice.empty()) return undoing;
-    for (const Entry& entry : slice) {
-      if (entry.kind == EntryKind::UndoRequested) undoing = true;
-      if (entry.kind == EntryKind::RunEnded) undoing = false;
-    }
-    from = slice.back().seq + 1;
-  }
-}
-
 }  // namespace
 
 std::string ended_as(const std::string& state) { return state == "cancelled" ? "been cancelled" : state; }
@@ -245,7 +231,7 @@ Opened undo(Journal& journal, const std::string& name, FrontEnd& front) {
   RunRecord record = journal.find(name);
   if (!has_ended(record))
     throw Error(Problem::Impossible,
-                is_being_undone(journal, record)
+                history_of(journal, record).being_undone()
                     ? fmt::format("run {} is being undone already; {} goes on with it", record.id,
                                   typed_command({"resume", record.id}, journal.path()))
                     : fmt::format("run {} has not ended; {} ends it and undoes what it has done", record.id,

@@ -5,9 +5,8 @@
 #include <algorithm>
 #include <list>
 
-#include "engine/model/entry.h"
+#include "engine/model/entry_reading.h"
 #include "engine/model/hash.h"
-#include "engine/model/json_text.h"
 #include "engine/model/path.h"
 #include "engine/run/fork_input.h"
 #include "engine/run/replay.h"
@@ -16,15 +15,11 @@
 namespace flowrun {
 namespace {
 
-/// What `input` and `keep_raw` of a start entry say: what was asked for, and in which form the result was kept.
-std::string input_of(const Entry& start) {
-  std::string input;
-  bool raw = false;
-  for (ObjectReader data(start.data); data.next();) {
-    if (data.key() == "input") input = data.raw();
-    if (data.key() == "keep_raw") raw = data.boolean();
-  }
-  return comparable_input(input) + (raw ? "r" : "");
+constexpr std::string_view kUndo = ".undo";
+
+/// What was asked for, and in which form the result was kept.
+std::string asked_by(const Entry& start) {
+  return comparable_input(input_of(start)) + (as<StartTask>(start).task.keep_raw ? "r" : "");
 }
 
 /// The keys that a for_each gives to |items| when it has no `key` of its own; nothing when they are no list.
@@ -154,55 +149,66 @@ void Reuse::read(const Journal& journal, const RunRecord& old) {
     if (slice.empty()) return;
     next = slice.back().seq + 1;
     for (const Entry& entry : slice) {
-      if (entry.kind == EntryKind::RunStarted) {
-        if (!(std::get<RunStarted>(to_event(entry).fact).inputs == old.input))
-          throw Corruption(fmt::format("run {}: its inputs are not those it was started with", old.id));
-      } else if (entry.kind == EntryKind::StartTask) {
-        inputs[entry.path] = input_of(entry);
-      } else if (entry.kind == EntryKind::TaskEnded) {
-        Result result = std::get<TaskEnded>(to_event(entry).fact).result;
-        constexpr std::string_view kUndo = ".undo";
-        // What has been undone has no result any more.
-        if (result.ok() && entry.path.ends_with(kUndo)) forget(entry.path.substr(0, entry.path.size() - kUndo.size()));
-        if (!result.ok()) continue;
-        finished_.insert(entry.path);
-        results_[{entry.path, inputs[entry.path]}] = std::move(result);
-      } else if (entry.kind == EntryKind::StepSettled) {
-        // A result that was not good enough: `expect.if`, `output`, `returns`.
-        if (entry.data.find(R"("state":"failed")") != std::string::npos &&
-            results_.count({entry.path, inputs[entry.path]}))
-          forget(entry.path);
-      } else if (entry.kind == EntryKind::TimerFired) {
-        auto fired = std::get<TimerFired>(to_event(entry).fact);
-        if (fired.timer == TimerKind::Wait) waiting.remove_if([&](const auto& one) { return one.first == entry.path; });
-        if (fired.timer == TimerKind::Sleep) finished_.insert(entry.path);
-      } else if (entry.kind == EntryKind::ItemsChosen) {
-        items_[entry.path] = entry.value;
-      } else if (entry.kind == EntryKind::ArmTimer) {
-        for (ObjectReader data(entry.data); data.next();)
-          if (data.key() == "for_ms") slept_[entry.path] = Duration(data.number());
-      } else if (entry.kind == EntryKind::SignalAwaited) {
-        std::string name;
-        for (ObjectReader data(entry.data); data.next();)
-          if (data.key() == "name") name = data.text();
-        auto sent =
-            std::find_if(early.begin(), early.end(), [&](const auto& one) { return meant(one, entry.path, name); });
-        if (sent == early.end()) {
-          waiting.emplace_back(entry.path, name);
-        } else {
-          deliver(entry.path, *sent);
-          early.erase(sent);
+      switch (entry.kind) {
+        case EntryKind::RunStarted:
+          if (!(as<RunStarted>(entry).inputs == old.input))
+            throw Corruption(fmt::format("run {}: its inputs are not those it was started with", old.id));
+          break;
+        case EntryKind::StartTask:
+          inputs[entry.path] = asked_by(entry);
+          break;
+        case EntryKind::TaskEnded: {
+          Result result = as<TaskEnded>(entry).result;
+          if (!result.ok()) break;
+          // What has been undone has no result any more.
+          if (entry.path.ends_with(kUndo)) forget(entry.path.substr(0, entry.path.size() - kUndo.size()));
+          finished_.insert(entry.path);
+          results_[{entry.path, inputs[entry.path]}] = std::move(result);
+          break;
         }
-      } else if (entry.kind == EntryKind::SignalReceived) {
-        auto signal = std::get<SignalReceived>(to_event(entry).fact);
-        auto wanted = std::find_if(waiting.begin(), waiting.end(),
-                                   [&](const auto& one) { return meant(signal, one.first, one.second); });
-        if (wanted == waiting.end()) {
-          early.push_back(std::move(signal));
-        } else {
-          deliver(wanted->first, signal);
-          waiting.erase(wanted);
+        case EntryKind::StepSettled:
+          // A result that was not good enough: `expect.if`, `output`, `returns`.
+          if (as<StepSettled>(entry).outcome.state == State::Failed && results_.count({entry.path, inputs[entry.path]}))
+            forget(entry.path);
+          break;
+        case EntryKind::TimerFired: {
+          const TimerKind timer = as<TimerFired>(entry).timer;
+          if (timer == TimerKind::Wait) waiting.remove_if([&](const auto& one) { return one.first == entry.path; });
+          if (timer == TimerKind::Sleep) finished_.insert(entry.path);
+          break;
         }
+        case EntryKind::ItemsChosen:
+          items_[entry.path] = entry.value;
+          break;
+        case EntryKind::ArmTimer:
+          slept_[entry.path] = as<ArmTimer>(entry).span;
+          break;
+        case EntryKind::SignalAwaited: {
+          const std::string name = as<SignalAwaited>(entry).name;
+          auto sent =
+              std::find_if(early.begin(), early.end(), [&](const auto& one) { return meant(one, entry.path, name); });
+          if (sent == early.end()) {
+            waiting.emplace_back(entry.path, name);
+          } else {
+            deliver(entry.path, *sent);
+            early.erase(sent);
+          }
+          break;
+        }
+        case EntryKind::SignalReceived: {
+          auto signal = as<SignalReceived>(entry);
+          auto wanted = std::find_if(waiting.begin(), waiting.end(),
+                                     [&](const auto& one) { return meant(signal, one.first, one.second); });
+          if (wanted == waiting.end()) {
+            early.push_back(std::move(signal));
+          } else {
+            deliver(wanted->first, signal);
+            waiting.erase(wanted);
+          }
+          break;
+        }
+        default:
+          break;  // it brings no result
       }
     }
   }
@@ -219,7 +225,7 @@ void Reuse::skip_done(const Journal& journal, const RunRecord& own) {
       if (entry.kind == EntryKind::ItemsChosen) chosen({entry.path, 0, entry.value});
       const std::string old = old_path(entry.path);
       if (entry.kind == EntryKind::StartTask) {
-        inputs[entry.path] = input_of(entry);
+        inputs[entry.path] = asked_by(entry);
         if (!of_the_end(bare(entry.path)) && ran_.insert(entry.path).second) fresh.insert(entry.path);
       }
       if (entry.kind == EntryKind::TaskEnded) {
@@ -383,7 +389,7 @@ std::optional<Result> Reuse::result_of(const Task& task) {
 std::optional<Result> Reuse::find(const Task& task) {
   Decision start;
   start.what = StartTask{task};
-  const std::string input = input_of(to_entry(start, {}));
+  const std::string input = asked_by(to_entry(start, {}));
   const std::string old = place_item(task.path, input);
   if (!same_step(task.path, old)) return std::nullopt;
   // Files belong to the run that made them.

@@ -37,57 +37,79 @@ std::string preview_of_input(const Json& input, std::size_t width) {
 
 void History::add(const Entry& entry) {
   reading(entry, [&] { take(entry); });
+  last_at_ = entry.at;
 }
 
 void History::take(const Entry& entry) {
-  note_idle(entry);
-  last_at_ = entry.at;
-  if (entry.kind == EntryKind::StartTask) started(entry);
-  if (entry.kind == EntryKind::TaskEnded) ended(entry);
-  if (entry.kind == EntryKind::StepSettled) settled(entry);
-  if (entry.kind == EntryKind::ArmTimer) timer(entry);
-  if (entry.kind == EntryKind::SignalAwaited) waiting(entry);
-  if (entry.kind == EntryKind::ChildStarted) child(entry);
-  if (entry.kind == EntryKind::TaskWithdrawn) withdrawn(entry.path);
-  // What waited in line at the crash had not begun.
-  if (entry.kind == EntryKind::RunResumed) {
-    const Json data = data_of(entry);
-    if (data.contains("queued"))
-      for (const Json& path : data["queued"]) withdrawn(path.get<std::string>());
+  switch (entry.kind) {
+    case EntryKind::RunStarted:
+      run_state_ = "running";
+      break;
+    case EntryKind::RunResumed:
+      resumed(as<RunResumed>(entry));
+      break;
+    case EntryKind::RunReopened:
+    case EntryKind::UndoRequested:
+      being_undone_ = entry.kind == EntryKind::UndoRequested;
+      idle_ += entry.at - last_at_;
+      ++session_;
+      first_.clear();
+      run_state_ = "running";
+      break;
+    case EntryKind::RunFrozen:
+      idle_ += as<RunFrozen>(entry).span;
+      break;
+    case EntryKind::RunSuspended:
+      run_state_ = "suspended";
+      break;
+    case EntryKind::RunEnded:
+      run_state_ = to_string(as<RunEnded>(entry).outcome.state);
+      being_undone_ = false;
+      break;
+    case EntryKind::StartTask:
+      started(entry, as<StartTask>(entry).task);
+      break;
+    case EntryKind::TaskEnded:
+      ended(entry, as<TaskEnded>(entry).result);
+      break;
+    case EntryKind::LateEnd:
+      late(entry, as<TaskEnded>(entry).result);
+      break;
+    case EntryKind::TaskInterrupted:
+      interrupted(entry.path);
+      break;
+    case EntryKind::TaskWithdrawn:
+      withdrawn(entry.path);
+      break;
+    case EntryKind::StopTask:
+      step(entry.path).state = as<StopTask>(entry).reason == "suspend" ? State::Pending : State::Cancelled;
+      break;
+    case EntryKind::StepSettled:
+      settled(entry, as<StepSettled>(entry));
+      break;
+    case EntryKind::ArmTimer:
+      armed(entry, as<ArmTimer>(entry));
+      break;
+    case EntryKind::TimerFired:
+      fired(entry, as<TimerFired>(entry).timer);
+      break;
+    case EntryKind::SignalAwaited:
+      waiting(entry, as<SignalAwaited>(entry));
+      break;
+    case EntryKind::ChildStarted:
+      child(entry, as<ChildStarted>(entry).file);
+      break;
+    // Of these a step looks as before.
+    case EntryKind::TaskReserved:
+    case EntryKind::SuspendRequested:
+    case EntryKind::SignalReceived:
+    case EntryKind::CancelRequested:
+    case EntryKind::ReservePlace:
+    case EntryKind::WithdrawWaiting:
+    case EntryKind::ItemsChosen:
+    case EntryKind::Evaluated:
+      break;
   }
-  if (entry.kind == EntryKind::TaskInterrupted) {
-    StepHistory& one = step(entry.path);
-    if (!is_terminal(one.state)) {
-      one.state = State::Pending;
-      one.reason = "interrupted; runs again at resume";
-    }
-    timing_of(one).counts_from.reset();
-  }
-  if (entry.kind == EntryKind::LateEnd) late(entry);
-  if (entry.kind == EntryKind::StopTask) {
-    bool again = data_of(entry).value("reason", "") == "suspend";
-    step(entry.path).state = again ? State::Pending : State::Cancelled;
-  }
-  if (entry.kind == EntryKind::TimerFired) {
-    std::string timer = data_of(entry).value("timer", "");
-    if (timer == "limit" || entry.path.empty()) return;  // of no step
-    StepHistory& one = step(entry.path);
-    Timing& timing = timing_of(one);
-    one.due.reset();
-    if (timer == "sleep") {
-      one.state = State::Succeeded;
-      one.ended_at = entry.at;
-      one.took = worked(entry.at) - timing.begun;
-    } else if ((timer == "retry" || timer == "poll") && timing.counts_from) {
-      one.took += worked(entry.at) - *timing.counts_from;
-      timing.counts_from.reset();
-    }
-  }
-  if (entry.kind == EntryKind::RunStarted || entry.kind == EntryKind::RunResumed ||
-      entry.kind == EntryKind::RunReopened || entry.kind == EntryKind::UndoRequested)
-    run_state_ = "running";
-  if (entry.kind == EntryKind::RunSuspended) run_state_ = "suspended";
-  if (entry.kind == EntryKind::RunEnded) run_state_ = data_of(entry).value("state", "failed");
 }
 
 const StepHistory* History::find(const std::string& path) const {
@@ -111,14 +133,20 @@ StepHistory& History::step(const std::string& path) {
   return steps_[place->second];
 }
 
-void History::note_idle(const Entry& entry) {
-  if (entry.kind == EntryKind::RunResumed) idle_ += Duration(data_of(entry).value("down_ms", std::int64_t{0}));
-  if (entry.kind == EntryKind::RunFrozen) idle_ += Duration(data_of(entry).value("span_ms", std::int64_t{0}));
-  if (entry.kind == EntryKind::RunReopened || entry.kind == EntryKind::UndoRequested) {
-    idle_ += entry.at - last_at_;
-    ++session_;
-    first_.clear();
+void History::resumed(const RunResumed& fact) {
+  idle_ += fact.down;
+  // What waited in line at the crash had not begun.
+  for (const std::string& path : fact.queued) withdrawn(path);
+  run_state_ = "running";
+}
+
+void History::interrupted(const std::string& path) {
+  StepHistory& one = step(path);
+  if (!is_terminal(one.state)) {
+    one.state = State::Pending;
+    one.reason = "interrupted; runs again at resume";
   }
+  timing_of(one).counts_from.reset();
 }
 
 void History::begin(StepHistory& step, Instant at) {
@@ -140,35 +168,34 @@ void History::note_begin(const std::string& path, Instant at) {
     if (!first_.emplace(path.substr(0, end), Begun{at, worked(at)}).second) return;
 }
 
-void History::note_time(const Entry& entry, const Json& data) {
+void History::note_time(const Entry& entry, const Result& result) {
   StepHistory& one = step(entry.path);
   Timing& timing = timing_of(one);
-  const Duration took(data.value("took_ms", std::int64_t{0}));
-  const Instant began = entry.at - Duration(data.value("began_ms", took.count()));
+  const Instant began = result.began != Instant{} ? result.began : entry.at - result.took;
   timing.counts_from.reset();
-  one.took += took;
-  one.ended_at = began + took;
+  one.took += result.took;
+  one.ended_at = began + result.took;
   if (timing.asked != Instant{} && began > timing.asked) one.queued += began - timing.asked;
   if (!std::exchange(timing.measured, true)) one.started_at = began;
 }
 
-void History::late(const Entry& entry) {
+void History::late(const Entry& entry, const Result& result) {
   StepHistory& one = step(entry.path);
   if (!is_terminal(one.state)) return;
   // It was counted up to the moment in which it was given up, its time in line included.
   one.took -= std::exchange(timing_of(one).guessed, Duration{0});
-  if (Json data = data_of(entry); data.contains("began_ms") || data.value("took_ms", 0) > 0) note_time(entry, data);
+  if (result.began != Instant{} || result.took.count() > 0) note_time(entry, result);
 }
 
-void History::started(const Entry& entry) {
-  Json data = data_of(entry);
-  const Json input = data.value("input", Json::object());
+void History::started(const Entry& entry, const Task& task) {
+  const std::string_view text = input_of(entry);
+  const Json input = text.empty() ? Json::object() : Json::parse(text);
   StepHistory& one = step(entry.path);
   one.state = State::Running;
   one.attempts = entry.attempt;
-  one.page = data.value("page", 0);
-  one.rerun = data.contains("rerun");
-  one.raw = data.value("keep_raw", false);
+  one.page = task.page;
+  one.rerun = task.rerun > 0;
+  one.raw = task.keep_raw;
   begin(one, entry.at);
   timing_of(one).counts_from = worked(entry.at);
   timing_of(one).asked = entry.at;
@@ -196,77 +223,95 @@ void History::tell_undone(const std::string& path, bool good) {
     steps_[step->second].undone = good;
 }
 
-void History::ended(const Entry& entry) {
-  Json data = data_of(entry);
+void History::ended(const Entry& entry, Result result) {
   StepHistory& one = step(entry.path);
-  note_time(entry, data);
-  one.code = data.value("code", 0);
-  one.failure.reset();
-  if (data.contains("failure")) {
-    one.failure = failure_from(data["failure"]);
+  note_time(entry, result);
+  one.code = result.code;
+  one.failure = std::move(result.failure);
+  if (one.failure) {
     one.failure->step = entry.path;
     one.failure->attempt = entry.attempt;
   }
   one.state = one.failure ? State::Failed : State::Succeeded;
   if (!one.failure) one.output = one.raw ? default_output(entry.value, one.kind) : entry.value;
-  if (int page = data.value("page", 0); page > 0) {
-    if (page == 1) one.pages.clear();
+  if (result.page > 0) {
+    if (result.page == 1) one.pages.clear();
     one.pages.push_back(entry.value);
-    bool last = !data.contains("next");
+    const bool last = result.next.empty();
     if (!last) one.state = State::Running;
     one.output = last ? joined(std::exchange(one.pages, {})) : Value();
   }
   if (one.state != State::Running) tell_undone(entry.path, !one.failure);
 }
 
-void History::settled(const Entry& entry) {
-  Json data = data_of(entry);
+void History::settled(const Entry& entry, StepSettled decision) {
   StepHistory& one = step(entry.path);
-  if (std::string kind = data.value("kind", ""); !kind.empty() && kind != "item") one.kind = kind;
-  one.state = state_from(data.value("state", "failed"));
-  one.reason = data.value("reason", "");
+  if (!decision.kind.empty() && decision.kind != "item") one.kind = std::move(decision.kind);
+  one.state = decision.outcome.state;
+  one.reason = std::move(decision.reason);
   settle_time(one, entry.at);
   one.due.reset();
-  if (data.contains("failure")) {
-    one.failure = failure_from(data["failure"]);
-  } else if (one.state == State::Succeeded) {
-    one.failure.reset();
-  }
+  if (decision.outcome.failure || one.state == State::Succeeded) one.failure = std::move(decision.outcome.failure);
   if (!entry.value.is_null()) one.output = entry.value;
   tell_undone(entry.path, one.state == State::Succeeded);
 }
 
-void History::timer(const Entry& entry) {
-  Json data = data_of(entry);
-  std::string kind = data.value("timer", "");
-  if (kind == "timeout" || kind == "deadline" || kind == "limit") return;
+void History::armed(const Entry& entry, const ArmTimer& decision) {
+  switch (decision.timer) {
+    case TimerKind::Timeout:
+    case TimerKind::Deadline:
+    case TimerKind::Limit:
+      return;  // the step goes on as it did
+    case TimerKind::Retry:
+    case TimerKind::Poll:
+      step(entry.path).state = State::Retrying;
+      timing_of(step(entry.path)).counts_from = worked(entry.at);
+      break;
+    case TimerKind::Wait:
+      step(entry.path).state = State::Waiting;
+      break;
+    case TimerKind::Delay:
+      step(entry.path).state = State::Sleeping;
+      break;
+    case TimerKind::Sleep:
+      step(entry.path).state = State::Sleeping;
+      step(entry.path).kind = "sleep";
+      begin(step(entry.path), entry.at);
+      break;
+  }
+  step(entry.path).due = decision.due;
+}
+
+void History::fired(const Entry& entry, TimerKind timer) {
+  if (timer == TimerKind::Limit || entry.path.empty()) return;  // of no step
   StepHistory& one = step(entry.path);
-  one.due = from_millis(data.value("due", std::int64_t{0}));
-  one.state = kind == "retry" || kind == "poll" ? State::Retrying : kind == "wait" ? State::Waiting : State::Sleeping;
-  if (kind == "sleep") {
-    one.kind = "sleep";
-    begin(one, entry.at);
-  } else if (kind == "retry" || kind == "poll") {
-    timing_of(one).counts_from = worked(entry.at);
+  Timing& timing = timing_of(one);
+  one.due.reset();
+  if (timer == TimerKind::Sleep) {
+    one.state = State::Succeeded;
+    one.ended_at = entry.at;
+    one.took = worked(entry.at) - timing.begun;
+  } else if ((timer == TimerKind::Retry || timer == TimerKind::Poll) && timing.counts_from) {
+    one.took += worked(entry.at) - *timing.counts_from;
+    timing.counts_from.reset();
   }
 }
 
-void History::waiting(const Entry& entry) {
-  Json data = data_of(entry);
+void History::waiting(const Entry& entry, SignalAwaited decision) {
   StepHistory& one = step(entry.path);
   one.kind = "wait";
   one.state = State::Waiting;
-  one.signal = data.value("name", "");
-  one.what = data.value("prompt", "");
+  one.signal = std::move(decision.name);
+  one.what = std::move(decision.prompt);
   begin(one, entry.at);
 }
 
-void History::child(const Entry& entry) {
+void History::child(const Entry& entry, std::string file) {
   StepHistory& one = step(entry.path);
   one.kind = "workflow";
   one.state = State::Running;
   one.attempts = entry.attempt;
-  one.what = data_of(entry).value("file", "");
+  one.what = std::move(file);
   one.due.reset();
   begin(one, entry.at);
 }

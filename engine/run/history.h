@@ -42,6 +42,8 @@ class History {
   const std::vector<StepHistory>& steps() const { return steps_; }
   const StepHistory* find(const std::string& path) const;
   const std::string& run_state() const { return run_state_; }
+  /// `flowrun undo` was asked for, and the run has not come to its end since.
+  bool being_undone() const { return being_undone_; }
   /// Last word on each leaf and group: {succeeded, failed, skipped, cancelled, blocked, running}.
   std::map<std::string, std::size_t> counts() const;
 
@@ -60,21 +62,23 @@ class History {
   };
 
   StepHistory& step(const std::string& path);
-  void started(const Entry& entry);
+  void resumed(const RunResumed& fact);
+  void started(const Entry& entry, const Task& task);
   /// The newest attempt at |path| has not begun.
   void withdrawn(const std::string& path);
-  void ended(const Entry& entry);
+  void interrupted(const std::string& path);
+  void ended(const Entry& entry, Result result);
   /// |path| is that of a step or an undo, which has ended like this.
   void tell_undone(const std::string& path, bool good);
-  void settled(const Entry& entry);
-  void timer(const Entry& entry);
-  void waiting(const Entry& entry);
-  void child(const Entry& entry);
-  void late(const Entry& entry);
-  void note_idle(const Entry& entry);
+  void settled(const Entry& entry, StepSettled decision);
+  void armed(const Entry& entry, const ArmTimer& decision);
+  void fired(const Entry& entry, TimerKind timer);
+  void waiting(const Entry& entry, SignalAwaited decision);
+  void child(const Entry& entry, std::string file);
+  void late(const Entry& entry, const Result& result);
   void settle_time(StepHistory& step, Instant at);
   /// An attempt at |entry|'s path has ended, seen by its own clock.
-  void note_time(const Entry& entry, const Json& data);
+  void note_time(const Entry& entry, const Result& result);
   /// Something at |path| begins: so do the groups around it, if nothing in them has.
   void note_begin(const std::string& path, Instant at);
   /// The step begins to run, at the earliest; forgets what was before the run was reopened.
@@ -86,6 +90,7 @@ class History {
   std::vector<StepHistory> steps_;
   std::map<std::string, std::size_t> by_path_;
   std::string run_state_ = "running";
+  bool being_undone_ = false;
 
   std::vector<Timing> timings_;         ///< beside steps_
   std::map<std::string, Begun> first_;  ///< by path of a group: its first start since the run was reopened

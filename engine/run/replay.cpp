@@ -167,7 +167,7 @@ bool has_ended(const RunRecord& run) {
 void check_result(const Journal& journal, const RunRecord& run) {
   const std::vector<Entry> last = journal.read(run.number, run.last_seq, 1);
   if (last.empty() || last.front().kind != EntryKind::RunEnded || !(last.front().value == run.output) ||
-      data_of(last.front()).value("state", Json()) != Json(run.state))
+      to_string(as<RunEnded>(last.front()).outcome.state) != run.state)
     throw Corruption(fmt::format("run {}: its state and output are not those with which it ended", run.id));
 }
 

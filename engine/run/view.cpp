@@ -26,15 +26,14 @@ struct Attempt {
 /// A page is kept as its output.
 std::optional<Value> raw_of(const Attempt& attempt) {
   return reading(attempt.start, [&]() -> std::optional<Value> {
-    auto ended = std::get<TaskEnded>(to_event(*attempt.end).fact);
+    const auto ended = as<TaskEnded>(*attempt.end);
     const Result& result = ended.result;
-    Json start = data_of(attempt.start);
     if (result.failure) {
       const Json& detail = result.failure->detail.json();
       return detail.is_object() && detail.contains("http") ? Value(detail.at("http")) : result.failure->detail;
     }
     if (result.page > 0) return std::nullopt;
-    if (start.value("keep_raw", false)) return result.value;
+    if (as<StartTask>(attempt.start).task.keep_raw) return result.value;
     Json raw{{"attempt", ended.attempt}, {"duration_ms", result.took.count()}};
     if (result.code >= 100) {
       raw["status"] = result.code;
