@@ -7,7 +7,7 @@ namespace flowrun::cli {
 namespace {
 
 /// 0 when the run has come to be cancelled, and nothing was left undone that should be.
-int exit_code(const RunRecord& run) { return run.state == "cancelled" && fully_undone(run) ? 0 : 1; }
+int exit_code(const RunRecord& run) { return run.state == RunState::Cancelled && fully_undone(run) ? 0 : 1; }
 
 int run_cancel(const Context& context, const std::string& id, const CancelRequested& request, const DriveFlags& flags) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadWrite);
@@ -20,7 +20,7 @@ int run_cancel(const Context& context, const std::string& id, const CancelReques
   }
   const int stopped = drive.finish(*opened.run);
   const RunRecord run = journal.find(opened.record.id);
-  return has_ended(run) ? exit_code(run) : stopped;
+  return has_ended(run.state) ? exit_code(run) : stopped;
 }
 
 int run_undo(const Context& context, const std::string& id, const DriveFlags& flags) {
@@ -34,7 +34,7 @@ int run_undo(const Context& context, const std::string& id, const DriveFlags& fl
   }
   const int stopped = drive.finish(*opened.run, false);
   const RunRecord run = journal.find(opened.record.id);
-  if (!has_ended(run)) return stopped;
+  if (!has_ended(run.state)) return stopped;
   return fully_undone(run) ? 0 : 1;
 }
 

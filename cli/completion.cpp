@@ -163,9 +163,9 @@ class Offers {
 
 /// Whether |command| can do something with |run|.
 bool fits(const std::string& command, const RunRecord& run) {
-  const bool ended = has_ended(run);
+  const bool ended = has_ended(run.state);
   if (command == "resume") return !ended && run.driver_pid == 0;
-  if (command == "retry") return run.state == "failed" || run.state == "cancelled";
+  if (command == "retry") return can_be_retried(run.state);
   if (command == "undo") return ended;
   if (command == "cancel" || command == "signal" || command == "approve" || command == "reject") return !ended;
   return true;
@@ -179,10 +179,10 @@ void offer_runs(const Context& context, const std::string& command, Offers& offe
   const std::vector<RunRecord> runs = journal.list(filter);
   if (!runs.empty() && fits(command, runs.front())) offers.add("@last", "the newest run");
   const auto failed =
-      std::find_if(runs.begin(), runs.end(), [](const RunRecord& run) { return run.state == "failed"; });
+      std::find_if(runs.begin(), runs.end(), [](const RunRecord& run) { return run.state == RunState::Failed; });
   if (failed != runs.end() && fits(command, *failed)) offers.add("@last-failed", "the newest run that has failed");
   for (const RunRecord& run : runs)
-    if (fits(command, run)) offers.add(run.id, fmt::format("{}, {}", run.state, date_text(run.started_at)));
+    if (fits(command, run)) offers.add(run.id, fmt::format("{}, {}", to_string(run.state), date_text(run.started_at)));
 }
 
 void offer_steps(const Context& context, const std::string& run, Offers& offers) {

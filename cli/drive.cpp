@@ -304,7 +304,7 @@ void Drive::print_json(Run& run) {
   const RunRecord& record = run.record();
   bool ended = run.machine().phase() == Machine::Phase::Ended;
   Json json{{"run", record.id}, {"duration_ms", (wall() - began_).count()}};
-  json["state"] = ended ? std::string(to_string(run.machine().outcome().state)) : "suspended";
+  json["state"] = to_string(ended ? run_state_from(run.machine().outcome().state) : RunState::Suspended);
   json["output"] = ended ? run.machine().outcome().output.json() : Json();
   json["error"] = ended && run.machine().outcome().failure ? to_json(*run.machine().outcome().failure) : Json();
   History history = history_of(run.journal(), record);
@@ -320,7 +320,7 @@ int print_ended(const RunRecord& record, bool json) {
   } else if (!record.output.is_null()) {
     print_result(result_text(record.output));
   }
-  return record.state == "succeeded" ? 0 : 1;
+  return record.state == RunState::Succeeded ? 0 : 1;
 }
 
 }  // namespace flowrun::cli

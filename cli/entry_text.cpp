@@ -63,8 +63,8 @@ class Describer {
         of_run("undone", "by " + as<UndoRequested>(entry_).by);
         break;
       case EntryKind::RunFrozen:
-        of_run("frozen", for_people(as<RunFrozen>(entry_).span) +
-                             "; flowrun did not run, and limits of work do not count that");
+        of_run("frozen",
+               for_people(as<RunFrozen>(entry_).span) + "; flowrun did not run, and limits of work do not count that");
         break;
       case EntryKind::StartTask:
         start(as<StartTask>(entry_).task);
@@ -258,10 +258,7 @@ EntryLine describe(const Entry& entry, bool full) {
 }
 
 Json entry_json(const Entry& entry) {
-  Json json{{"seq", entry.seq},
-            {"at", timestamp(entry.at)},
-            {"kind", to_string(entry.kind)},
-            {"data", data_of(entry)}};
+  Json json{{"seq", entry.seq}, {"at", timestamp(entry.at)}, {"kind", to_string(entry.kind)}, {"data", data_of(entry)}};
   if (!entry.path.empty()) json["path"] = entry.path;
   if (entry.attempt > 0) json["attempt"] = entry.attempt;
   if (!entry.value.is_null()) json["value"] = entry.value.json();

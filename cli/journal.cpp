@@ -25,7 +25,7 @@ int show(const Context& context, const ShowOptions& options) {
   // What stands before it was replayed by that drive; the rest it executed itself.
   std::int64_t drive = journal.newest_drive(run.number);
   bool was_replayed = false;
-  if (!options.json) print_view(fmt::format("{}  {}  {} entries\n", run.id, run.state, run.last_seq));
+  if (!options.json) print_view(fmt::format("{}  {}  {} entries\n", run.id, to_string(run.state), run.last_seq));
   for (std::int64_t from = options.from;;) {
     // A slice at a time: an open read would keep the journal from being tidied while it is written.
     std::vector<Entry> slice = journal.read(run.number, from);

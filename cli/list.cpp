@@ -7,26 +7,24 @@ namespace {
 
 struct ListOptions {
   Journal::Filter filter;
+  std::string state;
   bool json = false;
 };
-
-/// A run whose row says running and that nobody drives was cut off.
-std::string state_of(const RunRecord& run) {
-  return run.state == "running" && run.driver_pid == 0 ? "cut off" : run.state;
-}
 
 int list(const Context& context, const ListOptions& options) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
   std::string text;
   std::vector<std::vector<std::string>> rows{{"RUN", "STATE", "STARTED", "TOOK", "ENTRIES"}};
-  for (const RunRecord& run : journal.list(options.filter)) {
+  Journal::Filter filter = options.filter;
+  filter.state = run_state_from(options.state);
+  for (const RunRecord& run : journal.list(filter)) {
     if (options.json) {
       text += run_json(run).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
       continue;
     }
     Instant until = run.ended_at ? *run.ended_at : run.alive_at;
-    rows.push_back({run.id, state_of(run), date_text(run.started_at), for_people(until - run.started_at),
-                    std::to_string(run.last_seq)});
+    rows.push_back({run.id, std::string(is_cut_off(run) ? "cut off" : to_string(run.state)), date_text(run.started_at),
+                    for_people(until - run.started_at), std::to_string(run.last_seq)});
   }
   if (!options.json) {
     if (rows.size() == 1) {
@@ -45,7 +43,7 @@ void add_list(Command& app, Context& context) {
   auto options = std::make_shared<ListOptions>();
   Command* command = app.add_subcommand("list", "Runs, newest first");
   command->alias("ls");
-  command->add_option("--state", options->filter.state, "Only runs in this state")
+  command->add_option("--state", options->state, "Only runs in this state")
       ->one_of({"running", "suspended", "succeeded", "failed", "cancelled"});
   command->add_option("--name", options->filter.name, "Only runs of this workflow");
   command->add_option("-n", options->filter.limit, "At most so many")->range(1, 1000000)->shows_default();

@@ -75,7 +75,7 @@ std::string what_binds(const Pools::Line& line, std::size_t concurrency) {
 Json run_json(const RunRecord& run) {
   Json json{{"run", run.id},
             {"name", run.name},
-            {"state", run.state},
+            {"state", to_string(run.state)},
             {"file", run.file},
             {"started_at", timestamp(run.started_at)},
             {"ended_at", run.ended_at ? Json(timestamp(*run.ended_at)) : Json()},

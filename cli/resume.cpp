@@ -62,7 +62,7 @@ int run_resume(const Context& context, const ResumeCommand& command) {
   Opened opened = resume(journal, command.run, options, drive);
   if (opened.run) return drive.finish(*opened.run);
   const RunRecord& record = opened.record;
-  if (record.state != "succeeded")
+  if (record.state != RunState::Succeeded)
     std::fprintf(stderr, "run %s has %s; to try again: %s\n", record.id.c_str(), ended_as(record.state).c_str(),
                  typed_command({"retry", record.id}, journal.path()).c_str());
   return print_ended(record, command.drive.json);

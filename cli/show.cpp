@@ -68,14 +68,14 @@ AnswerData answers_of(const Journal& journal, const RunRecord& run) {
 std::string next_steps(const Journal& journal, const RunRecord& run, const History& history) {
   auto command = [&](const char* word) { return typed_command({word, run.id}, journal.path()); };
   for (const StepHistory& step : history.steps())
-    if (step.state == State::Waiting && run.state != "failed" && run.state != "cancelled")
+    if (step.state == State::Waiting && !can_be_retried(run.state))
       return fmt::format("{} waits: {}\n", step.path,
                          answer_command(journal.path(), run.id, step.path, step.signal, answers_of(journal, run)));
   if (run.driver_pid > 0) return fmt::format("driven by process {}\n", run.driver_pid);
   if (run.error.json().is_object() && run.error.json().contains("undo_failed"))
     return fmt::format("undo again: {}\n", command("undo"));
-  if (run.state == "failed" || run.state == "cancelled") return fmt::format("try again: {}\n", command("retry"));
-  if (run.state == "succeeded") return fmt::format("its output: {}\n", command("output"));
+  if (can_be_retried(run.state)) return fmt::format("try again: {}\n", command("retry"));
+  if (run.state == RunState::Succeeded) return fmt::format("its output: {}\n", command("output"));
   return fmt::format("go on: {}\n", command("resume"));
 }
 
@@ -109,8 +109,9 @@ int show(const Context& context, const ShowOptions& options) {
     print_result(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
     return 0;
   }
-  std::string state = options.at > 0 ? history.run_state() : run.state;
-  if (options.at == 0 && run.state == "running" && run.driver_pid == 0) state = "cut off";
+  const std::string_view state = options.at > 0    ? to_string(history.run_state())
+                                 : is_cut_off(run) ? "cut off"
+                                                   : to_string(run.state);
   Instant until = run.ended_at ? *run.ended_at : run.alive_at;
   std::string text = fmt::format("{}  {}  started {}  {}  {} entries\n", run.id, state, date_text(run.started_at),
                                  for_people(until - run.started_at), run.last_seq);

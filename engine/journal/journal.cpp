@@ -99,7 +99,7 @@ bool Journal::create(RunRecord& run, std::string_view source_text) {
                      "INSERT INTO runs (id, name, state, file, source_hash, started_at, alive_at, input, input_ref)"
                      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING");
     auto row = insert.use();
-    row(run.id)(run.name)(run.state)(run.file)(run.source_hash);
+    row(run.id)(run.name)(to_string(run.state))(run.file)(run.source_hash);
     row(to_millis(run.started_at))(to_millis(run.alive_at));
     if (!input_ref.empty())
       row(nullptr)(input_ref);
@@ -192,8 +192,8 @@ std::size_t Journal::pending_bytes() const { return open_->batch_bytes; }
 
 void Journal::commit(const RunUpdate& update, Instant now) {
   Open& open = *open_;
-  const bool updates = !update.state.empty() || update.output || update.error || update.ended_at || update.reopened ||
-                       !update.consumed.empty();
+  const bool updates =
+      update.state || update.output || update.error || update.ended_at || update.reopened || !update.consumed.empty();
   if (open.batch.empty() && !updates) return;
   assert(open.run != 0 && "the run is locked");
 
@@ -240,7 +240,7 @@ void Journal::commit(const RunUpdate& update, Instant now) {
     for (std::int64_t mail : update.consumed) set("DELETE FROM mailbox WHERE id = ? AND run = ?", mail);
     if (update.reopened)
       set("UPDATE runs SET ended_at = ?, output = NULL, output_ref = NULL, error = NULL WHERE number = ?", nullptr);
-    if (!update.state.empty()) set("UPDATE runs SET state = ? WHERE number = ?", std::string_view(update.state));
+    if (update.state) set("UPDATE runs SET state = ? WHERE number = ?", to_string(*update.state));
     if (update.ended_at) set("UPDATE runs SET ended_at = ? WHERE number = ?", to_millis(*update.ended_at));
     if (update.error && !update.error->is_null())
       set("UPDATE runs SET error = ? WHERE number = ?", std::string_view(update.error->text()));

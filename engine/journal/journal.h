@@ -11,6 +11,7 @@
 
 #include "engine/model/entry.h"
 #include "engine/model/error.h"
+#include "engine/model/run_state.h"
 
 namespace flowrun {
 
@@ -18,8 +19,8 @@ namespace flowrun {
 struct RunRecord {
   std::int64_t number = 0;  ///< from 1, never reused
   std::string id, name;
-  std::string state;  ///< running, suspended, succeeded, failed, cancelled
-  std::string file;   ///< path of the workflow when it was started
+  RunState state = RunState::Running;
+  std::string file;  ///< path of the workflow when it was started
   std::string source_hash;
   Instant started_at{}, alive_at{};
   std::optional<Instant> ended_at;
@@ -28,6 +29,9 @@ struct RunRecord {
   /// Filled by find and list when a live process drives it, else 0. -1: one that has no pid here, in another container.
   std::int64_t driver_pid = 0;
 };
+
+/// Its row says that it runs, and nobody drives it. REQUIRES: |run| comes from find or list.
+inline bool is_cut_off(const RunRecord& run) { return run.state == RunState::Running && run.driver_pid == 0; }
 
 /// Where a journal lives by default, flowrun(1) "FILES": |flag|, $FLOWRUN_JOURNAL, .flowrun/journal.db at or above the
 /// working directory, the state directory. Throws Error(Usage) when there is no home to put it.
@@ -52,7 +56,8 @@ class Journal {
   RunRecord find(const std::string& run) const;
   std::optional<RunRecord> find_exact(const std::string& id) const;
   struct Filter {
-    std::string state, name;
+    std::optional<RunState> state;
+    std::string name;
     int limit = 20;
   };
   std::vector<RunRecord> list(const Filter& filter) const;
@@ -73,7 +78,7 @@ class Journal {
   std::size_t pending_bytes() const;
   /// How the row of the run changes with the batch.
   struct RunUpdate {
-    std::string state;  ///< empty: as it is
+    std::optional<RunState> state;  ///< nothing: as it is
     std::optional<Value> output, error;
     std::optional<Instant> ended_at;
     bool reopened = false;               ///< clears ended_at, output and error

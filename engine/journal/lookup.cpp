@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <iterator>
 
 #include "engine/journal/open.h"
 #include "engine/journal/typed_command.h"
@@ -21,8 +20,6 @@ constexpr const char* kSelect =
     "coalesce(input, (SELECT value FROM vals WHERE hash = input_ref)), "
     "coalesce(output, (SELECT value FROM vals WHERE hash = output_ref)), error FROM runs ";
 
-constexpr std::string_view kStates[] = {"running", "suspended", "succeeded", "failed", "cancelled"};
-
 /// Ids name folders, so one of somebody else must not lead out of `runs`.
 bool is_id(std::string_view id) {
   return !id.empty() && id.size() <= 200 && id[0] != '.' && std::all_of(id.begin(), id.end(), [](char c) {
@@ -38,8 +35,8 @@ RunRecord record_of(const Statement::Use& row, const std::string& path) {
   if (!row.is_text(1) || !is_id(row.text(1))) wrong("its id is none");
   for (int text : {2, 3, 4, 5})
     if (!row.is_text(text)) wrong("its row is not as flowrun writes it");
-  if (std::find(std::begin(kStates), std::end(kStates), row.text(3)) == std::end(kStates))
-    wrong("no run can be in its state");
+  const std::optional<RunState> state = run_state_from(row.text(3));
+  if (!state) wrong("no run can be in its state");
   for (int date : {6, 7, 8})
     if (!(row.is_integer(date) && is_date(row.integer(date))) && !(date == 8 && row.null(date)))
       wrong("one of its dates is none");
@@ -54,7 +51,7 @@ RunRecord record_of(const Statement::Use& row, const std::string& path) {
   run.number = row.integer(0);
   run.id = row.text(1);
   run.name = row.text(2);
-  run.state = row.text(3);
+  run.state = *state;
   run.file = row.text(4);
   run.source_hash = row.text(5);
   run.started_at = from_millis(row.integer(6));
@@ -89,7 +86,7 @@ RunRecord Journal::find(const std::string& run) const {
     Filter filter;
     filter.limit = 1;
     if (run == "@last-failed") {
-      filter.state = "failed";
+      filter.state = RunState::Failed;
     } else if (run.rfind("@last:", 0) == 0 && run.size() > 6) {
       filter.name = run.substr(6);
     } else if (run != "@last") {
@@ -138,7 +135,7 @@ std::vector<RunRecord> Journal::list(const Filter& filter) const {
   std::vector<RunRecord> runs;
   {
     auto row = statement.use();
-    row(filter.state)(filter.name)(filter.limit);
+    row(filter.state ? to_string(*filter.state) : std::string_view())(filter.name)(filter.limit);
     while (row.next()) runs.push_back(record_of(row, open_->path));
   }
   for (RunRecord& run : runs) run.driver_pid = open_->driver(run.number);

@@ -148,9 +148,9 @@ std::optional<Opened> same_id(Journal& journal, const StartRequest& request, OnC
   auto record = journal.find_exact(request.options.id);
   if (!record) return std::nullopt;
   const bool same_text = journal.source(record->source_hash) == request.loaded.text;
-  const bool failed = record->state == "failed" || record->state == "cancelled";
+  const bool failed = can_be_retried(record->state);
   if (!same_text || (record->last_seq > 0 && frozen_texts(journal, *record) != request.loaded.sources)) {
-    const char* command = failed ? "retry" : record->state == "succeeded" ? "output" : "resume";
+    const char* command = failed ? "retry" : record->state == RunState::Succeeded ? "output" : "resume";
     throw Error(Problem::Impossible, fmt::format("run {} was started from another text of the workflow; choose another "
                                                  "--id, or go on with the run's own text: {}",
                                                  record->id, typed_command({command, record->id}, journal.path())));
@@ -160,7 +160,7 @@ std::optional<Opened> same_id(Journal& journal, const StartRequest& request, OnC
                 fmt::format("run {} was started with other inputs; choose another --id", record->id));
   if (record->last_seq == 0) return std::nullopt;  // cut off before anything was started
   if (record->ended_at) check_result(journal, *record);
-  if (record->state == "succeeded") return Opened{*record, nullptr};
+  if (record->state == RunState::Succeeded) return Opened{*record, nullptr};
   ResumeOptions options;
   options.on_crash = on_crash;
   RetryOptions retry;
@@ -182,7 +182,7 @@ std::optional<RunRecord> ask_driver(Journal& journal, const RunRecord& run, cons
   const std::int64_t mail = journal.post(run, to_mail(request, wall_clock()));
   for (;;) {
     auto now = journal.find_exact(run.id);
-    const bool ended = now && has_ended(*now);
+    const bool ended = now && has_ended(now->state);
     if (ended || !now || now->driver_pid == 0) {
       journal.withdraw(run, mail);
       return ended ? now : std::nullopt;
@@ -193,7 +193,9 @@ std::optional<RunRecord> ask_driver(Journal& journal, const RunRecord& run, cons
 
 }  // namespace
 
-std::string ended_as(const std::string& state) { return state == "cancelled" ? "been cancelled" : state; }
+std::string ended_as(RunState state) {
+  return state == RunState::Cancelled ? "been cancelled" : std::string(to_string(state));
+}
 
 bool fully_undone(const RunRecord& run) {
   const Json& error = run.error.json();
@@ -208,7 +210,7 @@ Opened start_or_resume(Journal& journal, StartRequest request, OnCrash on_crash,
 Opened resume(Journal& journal, const std::string& name, ResumeOptions options, FrontEnd& front) {
   RunRecord record = journal.find(name);
   if (record.ended_at) check_result(journal, record);
-  if (has_ended(record)) return {std::move(record), nullptr};
+  if (has_ended(record.state)) return {std::move(record), nullptr};
   auto run = take_over(journal, record, Mode::Resume, options, {}, front);
   return {std::move(record), std::move(run)};
 }
@@ -216,10 +218,10 @@ Opened resume(Journal& journal, const std::string& name, ResumeOptions options, 
 Opened retry(Journal& journal, const std::string& name, RetryOptions options, FrontEnd& front) {
   RunRecord record = journal.find(name);
   if (record.ended_at) check_result(journal, record);
-  if (!has_ended(record))
+  if (!has_ended(record.state))
     throw Error(Problem::Impossible, fmt::format("run {} has not ended; go on with it: {}", record.id,
                                                  typed_command({"resume", record.id}, journal.path())));
-  if (record.state == "succeeded" && options.path.empty() && !options.failed && options.marks.empty())
+  if (record.state == RunState::Succeeded && options.path.empty() && !options.failed && options.marks.empty())
     return {std::move(record), nullptr};
   if (!options.path.empty()) options.path = known_step(journal, record, options.path);
   for (Mark& mark : options.marks) mark.path = known_step(journal, record, mark.path);
@@ -229,7 +231,7 @@ Opened retry(Journal& journal, const std::string& name, RetryOptions options, Fr
 
 Opened undo(Journal& journal, const std::string& name, FrontEnd& front) {
   RunRecord record = journal.find(name);
-  if (!has_ended(record))
+  if (!has_ended(record.state))
     throw Error(Problem::Impossible,
                 history_of(journal, record).being_undone()
                     ? fmt::format("run {} is being undone already; {} goes on with it", record.id,
@@ -242,7 +244,7 @@ Opened undo(Journal& journal, const std::string& name, FrontEnd& front) {
 
 Opened cancel(Journal& journal, const std::string& name, CancelRequested request, FrontEnd& front) {
   RunRecord record = journal.find(name);
-  if (has_ended(record))
+  if (has_ended(record.state))
     throw Error(Problem::Impossible, fmt::format("run {} has {} already{}", record.id, ended_as(record.state),
                                                  request.undo ? "; to undo what it has done: " +
                                                                     typed_command({"undo", record.id}, journal.path())
@@ -261,7 +263,7 @@ Opened cancel(Journal& journal, const std::string& name, CancelRequested request
 
 RunRecord find_waiting(const Journal& journal, const std::string& name) {
   RunRecord run = journal.find(name);
-  if (has_ended(run))
+  if (has_ended(run.state))
     throw Error(Problem::Impossible,
                 fmt::format("run {} has {} already; nobody waits there", run.id, ended_as(run.state)));
   return run;

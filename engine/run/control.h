@@ -69,7 +69,7 @@ GivenInputs fork_inputs(const RunRecord& old, const Loaded& loaded, GivenInputs 
 Opened fork(Journal& journal, StartRequest request, FrontEnd& front);
 
 /// What follows `run r has`: succeeded, failed, been cancelled.
-std::string ended_as(const std::string& state);
+std::string ended_as(RunState state);
 /// Whether nothing is left undone that should be, in a run that was undone.
 bool fully_undone(const RunRecord& run);
 

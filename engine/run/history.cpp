@@ -43,7 +43,7 @@ void History::add(const Entry& entry) {
 void History::take(const Entry& entry) {
   switch (entry.kind) {
     case EntryKind::RunStarted:
-      run_state_ = "running";
+      run_state_ = RunState::Running;
       break;
     case EntryKind::RunResumed:
       resumed(as<RunResumed>(entry));
@@ -54,16 +54,16 @@ void History::take(const Entry& entry) {
       idle_ += entry.at - last_at_;
       ++session_;
       first_.clear();
-      run_state_ = "running";
+      run_state_ = RunState::Running;
       break;
     case EntryKind::RunFrozen:
       idle_ += as<RunFrozen>(entry).span;
       break;
     case EntryKind::RunSuspended:
-      run_state_ = "suspended";
+      run_state_ = RunState::Suspended;
       break;
     case EntryKind::RunEnded:
-      run_state_ = to_string(as<RunEnded>(entry).outcome.state);
+      run_state_ = run_state_from(as<RunEnded>(entry).outcome.state);
       being_undone_ = false;
       break;
     case EntryKind::StartTask:
@@ -137,7 +137,7 @@ void History::resumed(const RunResumed& fact) {
   idle_ += fact.down;
   // What waited in line at the crash had not begun.
   for (const std::string& path : fact.queued) withdrawn(path);
-  run_state_ = "running";
+  run_state_ = RunState::Running;
 }
 
 void History::interrupted(const std::string& path) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/model/entry.h"
+#include "engine/model/run_state.h"
 
 namespace flowrun {
 
@@ -41,7 +42,7 @@ class History {
   /// In order of first appearance.
   const std::vector<StepHistory>& steps() const { return steps_; }
   const StepHistory* find(const std::string& path) const;
-  const std::string& run_state() const { return run_state_; }
+  RunState run_state() const { return run_state_; }
   /// `flowrun undo` was asked for, and the run has not come to its end since.
   bool being_undone() const { return being_undone_; }
   /// Last word on each leaf and group: {succeeded, failed, skipped, cancelled, blocked, running}.
@@ -89,7 +90,7 @@ class History {
 
   std::vector<StepHistory> steps_;
   std::map<std::string, std::size_t> by_path_;
-  std::string run_state_ = "running";
+  RunState run_state_ = RunState::Running;
   bool being_undone_ = false;
 
   std::vector<Timing> timings_;         ///< beside steps_

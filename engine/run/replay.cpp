@@ -160,14 +160,10 @@ Loaded own_copy(const Journal& journal, const RunRecord& record, bool for_questi
   return std::move(*loaded);
 }
 
-bool has_ended(const RunRecord& run) {
-  return run.state == "succeeded" || run.state == "failed" || run.state == "cancelled";
-}
-
 void check_result(const Journal& journal, const RunRecord& run) {
   const std::vector<Entry> last = journal.read(run.number, run.last_seq, 1);
   if (last.empty() || last.front().kind != EntryKind::RunEnded || !(last.front().value == run.output) ||
-      to_string(as<RunEnded>(last.front()).outcome.state) != run.state)
+      run_state_from(as<RunEnded>(last.front()).outcome.state) != run.state)
     throw Corruption(fmt::format("run {}: its state and output are not those with which it ended", run.id));
 }
 

@@ -56,9 +56,6 @@ Loaded own_copy(const Journal& journal, const RunRecord& record, bool for_questi
 /// The texts of the sub-workflows that |run| was started with; throws Corruption when one of them is another.
 Texts frozen_texts(const Journal& journal, const RunRecord& run);
 
-/// Whether |run| has come to its end; one that is suspended or was cut off has not.
-bool has_ended(const RunRecord& run);
-
 /// Throws Corruption when the row of |run|, which has ended, does not say what its last entry does.
 void check_result(const Journal& journal, const RunRecord& run);
 

@@ -129,7 +129,7 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
   Instant now = wall_clock();
   RunRecord& record = run->record_;
   record.name = run->loaded_.workflow.name;
-  record.state = "running";
+  record.state = RunState::Running;
   record.file = run->loaded_.file;
   record.started_at = record.alive_at = now;
   record.input = inputs.inputs;
@@ -311,7 +311,7 @@ void Run::resume(const ResumeOptions& options) {
   tokens_.push_back(resumed.token);
   beat_at_ = now;
   update_ = {};
-  update_.state = "running";
+  update_.state = RunState::Running;
   take({now, std::move(resumed)});
   if (options.cancel)
     std::erase_if(commands_, [&](const Decision& decision) {
@@ -349,7 +349,7 @@ void Run::retry(const RetryOptions& options) {
   reopened.run_dir = moved_folder();
   tokens_.push_back(reopened.token);
   beat_at_ = wall_clock();
-  update_.state = "running";
+  update_.state = RunState::Running;
   update_.reopened = true;
   take({wall_clock(), std::move(reopened)});
   commit();
@@ -364,7 +364,7 @@ void Run::undo(const std::string& by) {
   undo.run_dir = moved_folder();
   tokens_.push_back(undo.token);
   beat_at_ = wall_clock();
-  update_.state = "running";
+  update_.state = RunState::Running;
   update_.reopened = true;
   take({wall_clock(), std::move(undo)});
   commit();
@@ -550,9 +550,9 @@ void Run::take_mail(std::optional<Instant> until) {
 
 void Run::accept(Decision decision) {
   write(to_entry(decision, last_at_));
-  if (std::holds_alternative<RunSuspended>(decision.what)) update_.state = "suspended";
+  if (std::holds_alternative<RunSuspended>(decision.what)) update_.state = RunState::Suspended;
   if (const auto* end = std::get_if<RunEnded>(&decision.what)) {
-    update_.state = std::string(to_string(end->outcome.state));
+    update_.state = run_state_from(end->outcome.state);
     update_.output = end->outcome.output;
     if (end->outcome.failure) update_.error = Value(to_json(*end->outcome.failure));
     update_.ended_at = last_at_;

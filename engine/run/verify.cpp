@@ -24,11 +24,12 @@ std::string complaint(const Journal& journal, const RunRecord& run) {
   if (replayed.entries == 0) return "";  // cut off before anything was started
   const Machine& machine = *replayed.machine;
   const bool ended = machine.phase() == Machine::Phase::Ended;
-  if (has_ended(run) && !ended) return fmt::format("the run says {}, but its entries do not lead there", run.state);
+  if (has_ended(run.state) && !ended)
+    return fmt::format("the run says {}, but its entries do not lead there", to_string(run.state));
   if (ended) {
     const Outcome& outcome = machine.outcome();
-    if (run.state != to_string(outcome.state))
-      return fmt::format("the run says {}, but its entries end {}", run.state, to_string(outcome.state));
+    if (run.state != run_state_from(outcome.state))
+      return fmt::format("the run says {}, but its entries end {}", to_string(run.state), to_string(outcome.state));
     if (!(run.output == outcome.output)) return "the run's output is not the one that its entries lead to";
   }
   if (!(run.input == machine.run().inputs)) return "the run's input is not the one it was started with";

@@ -53,7 +53,7 @@ void write_journal(const TempDir& dir, const std::string& path) {
   log.now = from_millis(1'800'000'000'000);
   RunRecord record;
   record.id = record.name = "old";
-  record.state = "running";
+  record.state = RunState::Running;
   record.file = dir.path("old.yaml");
   record.started_at = record.alive_at = log.now;
   record.input = Value(Json::object());

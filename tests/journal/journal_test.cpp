@@ -116,7 +116,7 @@ TEST_CASE("the row of a run follows its state") {
   REQUIRE(journal.create(run, ""));
   RunRecord found = journal.find(run.id);
   REQUIRE(found.name == "order");
-  REQUIRE(found.state == "running");
+  REQUIRE(found.state == RunState::Running);
   REQUIRE(found.file == "/w/order.yaml");
   REQUIRE(found.started_at == at());
   REQUIRE_FALSE(found.ended_at.has_value());
@@ -129,23 +129,23 @@ TEST_CASE("the row of a run follows its state") {
 
   journal.append(ended("a"));
   Journal::RunUpdate update;
-  update.state = "failed";
+  update.state = RunState::Failed;
   update.output = Value::string(std::string(100'000, 'o'));
   update.error = Value::from_text(R"({"type":"timeout"})");
   update.ended_at = at(20);
   journal.commit(update, at(20));
   found = journal.find(run.id);
-  REQUIRE(found.state == "failed");
+  REQUIRE(found.state == RunState::Failed);
   REQUIRE(found.output.text().size() == 100'002);
   REQUIRE(found.error.json()["type"] == "timeout");
   REQUIRE(found.ended_at == at(20));
 
   update = {};
-  update.state = "running";
+  update.state = RunState::Running;
   update.reopened = true;
   journal.commit(update, at(30));
   found = journal.find(run.id);
-  REQUIRE(found.state == "running");
+  REQUIRE(found.state == RunState::Running);
   REQUIRE(found.output.is_null());
   REQUIRE(found.error.is_null());
   REQUIRE_FALSE(found.ended_at.has_value());

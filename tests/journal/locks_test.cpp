@@ -53,7 +53,7 @@ TEST_CASE("the lock is there before anybody can see the run") {
     const Journal journal(path, Journal::Mode::ReadOnly);
     std::size_t seen = 0;
     while (seen < kRuns) {
-      const std::vector<RunRecord> runs = journal.list({"", "", kRuns});
+      const std::vector<RunRecord> runs = journal.list({{}, "", kRuns});
       for (const RunRecord& run : runs)
         if (run.driver_pid != getppid()) return 1;
       seen = runs.size();

@@ -9,14 +9,14 @@ namespace {
 
 struct Runs {
   Runs() : journal(folder / "journal.db", Journal::Mode::Create) {
-    add("order-20261123-084512-x7k2", "succeeded");
-    add("order-20261123-090000-b3b3", "failed");
-    add("order-20261124-100000-m9m9", "running");
-    add("nightly-20261124-110000-q1q1", "running");
-    add("ci-17", "succeeded");
-    add("ci-1", "succeeded");
+    add("order-20261123-084512-x7k2", RunState::Succeeded);
+    add("order-20261123-090000-b3b3", RunState::Failed);
+    add("order-20261124-100000-m9m9", RunState::Running);
+    add("nightly-20261124-110000-q1q1", RunState::Running);
+    add("ci-17", RunState::Succeeded);
+    add("ci-1", RunState::Succeeded);
   }
-  void add(const std::string& id, const std::string& state) {
+  void add(const std::string& id, RunState state) {
     RunRecord run = record(id, state);
     REQUIRE(journal.create(run, ""));
   }
@@ -57,9 +57,9 @@ TEST_CASE("what could be several runs is answered with them, newest first") {
   REQUIRE(runs.not_found("order") ==
           "'order' could be any of 3 runs:\n  order-20261124-100000-m9m9\n  order-20261123-090000-b3b3\n"
           "  order-20261123-084512-x7k2");
-  runs.add("x7k2-1", "running");
+  runs.add("x7k2-1", RunState::Running);
   REQUIRE(contains(runs.not_found("x7k2"), "any of 2 runs"));
-  for (int i = 0; i < 12; ++i) runs.add("many-" + std::to_string(i), "running");
+  for (int i = 0; i < 12; ++i) runs.add("many-" + std::to_string(i), RunState::Running);
   const std::string message = runs.not_found("many");
   REQUIRE(contains(message, "any of 12 runs"));
   REQUIRE(contains(message, "  many-2\n"));
@@ -91,7 +91,7 @@ TEST_CASE("runs are listed newest first, by state and by name") {
   };
   REQUIRE(ids({}).size() == 6);
   REQUIRE(ids({}).front() == "ci-1");
-  REQUIRE(ids({"", "", 2}) == std::vector<std::string>{"ci-1", "ci-17"});
-  REQUIRE(ids({"failed", "", 20}) == std::vector<std::string>{"order-20261123-090000-b3b3"});
-  REQUIRE(ids({"running", "order", 20}) == std::vector<std::string>{"order-20261124-100000-m9m9"});
+  REQUIRE(ids({{}, "", 2}) == std::vector<std::string>{"ci-1", "ci-17"});
+  REQUIRE(ids({RunState::Failed, "", 20}) == std::vector<std::string>{"order-20261123-090000-b3b3"});
+  REQUIRE(ids({RunState::Running, "order", 20}) == std::vector<std::string>{"order-20261124-100000-m9m9"});
 }

@@ -83,7 +83,7 @@ class Child {
 
 inline Instant at(std::int64_t ms = 0) { return from_millis(1'795'423'512'481 + ms); }
 
-inline RunRecord record(const std::string& id, const std::string& state = "running") {
+inline RunRecord record(const std::string& id, RunState state = RunState::Running) {
   RunRecord run;
   run.id = id;
   run.name = id.substr(0, id.find('-'));
