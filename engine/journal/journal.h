@@ -116,6 +116,13 @@ class Journal {
   std::vector<Entry> retries(std::int64_t run_number) const;
   /// Recomputes the sums of all entries of a run; Corruption names the first that does not fit.
   void check_sums(const RunRecord& run) const;
+  /// About how many bytes the entries of |run| take.
+  std::int64_t bytes_of(const RunRecord& run) const;
+  /// Takes |run| out with its entries and its mail, in one transaction. Throws Error(Busy) when somebody drives it.
+  void remove(const RunRecord& run);
+  /// Gives the room of what was removed back to the file system; also that of texts and values which no run names any
+  /// more, when no other process writes. Returns by how many bytes the file is smaller.
+  std::int64_t shrink();
   /// SQLite's own integrity_check of the whole file; empty when sound.
   std::string check_file() const;
 

@@ -1,0 +1,89 @@
+// Takes runs out of the journal, and gives their room back to the file system.
+#include <fmt/format.h>
+
+#include <cassert>
+#include <filesystem>
+
+#include "engine/journal/open.h"
+
+namespace flowrun {
+namespace {
+
+constexpr int kPagesAtOnce = 2000;  // that are given back in one transaction: others wait meanwhile
+
+std::int64_t size_of(const std::string& file) {
+  std::error_code gone;
+  const auto size = std::filesystem::file_size(file, gone);
+  return gone ? 0 : static_cast<std::int64_t>(size);
+}
+
+}  // namespace
+
+std::int64_t Journal::bytes_of(const RunRecord& run) const {
+  Statement select(*open_->database,
+                   "SELECT coalesce(sum(length(kind) + length(path) + length(CAST(data AS BLOB)) + "
+                   "coalesce(length(CAST(value AS BLOB)), 0) + 40), 0) FROM entries WHERE id BETWEEN ? AND ?");
+  auto row = select.use();
+  row(first_id(run.number))(first_id(run.number + 1) - 1);
+  return row.next() ? row.integer(0) : 0;
+}
+
+void Journal::remove(const RunRecord& run) {
+  Open& open = *open_;
+  assert(open.run != run.number && "it is not driven here");
+  open.check_writable();
+  if (!open.locks->lock_run(run.number))
+    throw Error(Problem::Busy, fmt::format("run {} is driven by another process", run.id));
+  const auto unlock = [&] { open.locks->unlock_run(run.number); };
+  open.write(
+      [&] {
+        const auto remove = [&](const char* sql, std::int64_t from, std::int64_t to) {
+          Statement statement(*open.database, sql);
+          statement.use()(from)(to).run();
+        };
+        remove("DELETE FROM entries WHERE id BETWEEN ? AND ?", first_id(run.number), first_id(run.number + 1) - 1);
+        remove("DELETE FROM mailbox WHERE run BETWEEN ? AND ?", run.number, run.number);
+        remove("DELETE FROM runs WHERE number BETWEEN ? AND ?", run.number, run.number);
+      },
+      unlock);
+  unlock();
+}
+
+std::int64_t Journal::shrink() {
+  Open& open = *open_;
+  const std::int64_t before = size_of(open.path);
+  // Whoever is about to start a run may have put its text there already, so that is done alone.
+  if (open.locks->take_alone()) {
+    try {
+      open.write([&] {
+        open.database->execute(
+            "DELETE FROM vals WHERE hash NOT IN (SELECT value_ref FROM entries WHERE value_ref IS NOT NULL UNION "
+            "SELECT input_ref FROM runs WHERE input_ref IS NOT NULL UNION "
+            "SELECT output_ref FROM runs WHERE output_ref IS NOT NULL)");
+        // The texts of sub-workflows are named in the first entry of a run.
+        open.database->execute(
+            "DELETE FROM sources WHERE hash NOT IN (SELECT source_hash FROM runs UNION "
+            "SELECT named.value FROM runs JOIN entries ON entries.id = (runs.number << 40) + 1 "
+            "JOIN json_each(entries.data, '$.sources') AS named)");
+      });
+    } catch (...) {
+      open.locks->share_again();
+      throw;
+    }
+    open.locks->share_again();
+  }
+  for (std::int64_t left = open.database->integer("PRAGMA freelist_count"); left > 0;) {
+    {
+      WriterTurn::Hold hold(*open.turn);
+      open.database->execute(fmt::format("PRAGMA incremental_vacuum({})", kPagesAtOnce).c_str());
+    }
+    const std::int64_t now = open.database->integer("PRAGMA freelist_count");
+    if (now >= left) break;
+    left = now;
+  }
+  // The file gets shorter when the log is taken in; whoever reads meanwhile puts that off.
+  sqlite3_wal_checkpoint_v2(open.database->handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  return before - size_of(open.path);
+}
+
+}  // namespace flowrun
