@@ -32,9 +32,13 @@ void add_signal(Command& app, Context& context);
 void add_cancel(Command& app, Context& context);
 void add_fork(Command& app, Context& context);
 void add_show(Command& app, Context& context);
+void add_watch(Command& app, Context& context);
 void add_output(Command& app, Context& context);
 void add_logs(Command& app, Context& context);
 void add_journal(Command& app, Context& context);
+void add_init(Command& app, Context& context);
+void add_prune(Command& app, Context& context);
+void add_report(Command& app, Context& context);
 void add_completion(Command& app, Context& context);
 void add_version(Command& app, Context& context);
 

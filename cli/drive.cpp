@@ -1,16 +1,19 @@
 #include "cli/drive.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <map>
 
 #include "cli/ask.h"
 #include "cli/render.h"
+#include "cli/report.h"
 #include "cli/runs.h"
 #include "engine/journal/typed_command.h"
 #include "engine/model/entry_reading.h"
@@ -67,13 +70,33 @@ void add_drive_options(Command& command, DriveFlags& options) {
       ->shows_default();
   command.add_flag("--no-wait", options.drive.no_wait,
                    "When only waits, or sleeps over 60 s, remain, suspend and exit 4");
-  command.add_option("--progress", options.progress, "Progress on standard error: auto, plain, none")
-      ->one_of({"auto", "plain", "none"})
-      ->envname("FLOWRUN_PROGRESS");
+  add_progress_option(command, options.progress);
   command.add_flag("--json", options.json, "Print one JSON object at the end");
   command.add_option("--events", options.events, "Write each journal entry as a line of JSON, as it is committed")
       ->type_name("FILE|-");
+  command.add_option("--report", options.reports, "At the end write a report: junit, markdown, mermaid or perfetto")
+      ->repeatable()
+      ->type_name("FORMAT:FILE");
+  command.add_option("--summary", options.summary, "At the end add a summary in Markdown to this file")
+      ->envname("GITHUB_STEP_SUMMARY")
+      ->type_name("FILE");
 }
+
+namespace {
+
+/// The two parts of FORMAT:FILE; throws Error(Usage).
+std::pair<std::string, std::string> report_option(const std::string& text) {
+  const std::size_t colon = text.find(':');
+  const std::string format = text.substr(0, colon);
+  const std::vector<std::string> known = report_formats();
+  if (colon == std::string::npos || colon + 1 == text.size() ||
+      std::find(known.begin(), known.end(), format) == known.end())
+    throw Error(Problem::Usage,
+                fmt::format("--report {}: write {}:FILE", text, fmt::join(report_formats(), ":FILE, ")));
+  return {format, text.substr(colon + 1)};
+}
+
+}  // namespace
 
 Duration duration_option(const std::string& text, const char* option) {
   auto span = parse_duration(text);
@@ -83,20 +106,19 @@ Duration duration_option(const std::string& text, const char* option) {
 }
 
 Drive::Drive(const Context& context, const DriveFlags& flags, const Journal& journal)
-    : context_(context),
-      flags_(flags),
-      options_(flags.drive),
-      journal_(journal.path()),
-      progress_(context.quiet || flags.progress == "none", journal_),
-      began_(wall()) {}
+    : context_(context), flags_(flags), options_(flags.drive), journal_(journal.path()), began_(wall()) {}
 
 void Drive::opens(const Loaded& loaded, const std::string& run) {
   options_.grace = duration_option(flags_.grace, "--grace");
   if (!flags_.events.empty()) events_ = std::make_unique<EventStream>(flags_.events, &Drive::stop_asked);
   if (flags_.json && flags_.events == "-")
     throw Error(Problem::Usage, "--json and --events - both write to standard output; choose one");
-  progress_.answers(answer_data(loaded.workflow.signals));
-  progress_.run(run);
+  for (const std::string& report : flags_.reports) report_option(report);
+  progress_ = make_progress(context_, flags_.progress, journal_);
+  if (progress_) {
+    progress_->plan(outline(loaded.workflow), answer_data(loaded.workflow.signals), loaded.file);
+    progress_->run(run);
+  }
   began_ = wall();
   struct sigaction action {};
   action.sa_handler = on_signal;
@@ -198,12 +220,12 @@ void Drive::asked_to_end(const RunRecord& run) {
 void Drive::entry(const Entry& entry) {
   if (entry.kind == EntryKind::RunStarted) {
     const std::string id = as<RunStarted>(entry).id;
-    progress_.run(id);
+    if (progress_) progress_->run(id);
     if (!context_.quiet) std::fprintf(stderr, "run %s\n", id.c_str());
   }
   if (events_) events_->write(entry);
   tally_.add(entry);
-  progress_.entry(entry);
+  if (progress_) progress_->entry(entry);
 }
 
 void Drive::drives(Run* run) { g_run = run; }
@@ -213,17 +235,33 @@ int Drive::ends_asked() { return g_signals + (reader_gone() ? 1 : 0); }
 int Drive::end_signal() const { return g_signals > 0 ? g_last_signal.load() : SIGPIPE; }
 
 void Drive::stopping(int running, Duration grace) {
-  progress_.note(fmt::format("stopping: {} running {} may finish within {}; once more stops now", running,
-                             running == 1 ? "step" : "steps", spell(grace)));
+  note(fmt::format("stopping: {} running {} may finish within {}; once more stops now", running,
+                   running == 1 ? "step" : "steps", spell(grace)));
 }
 
 void Drive::interrupts(int running, Duration hurry) {
-  progress_.note(fmt::format("stopping: {} {} told to end and {} killed after `kill_grace`; once more: after {}",
-                             running, running == 1 ? "step is" : "steps are", running == 1 ? "is" : "are",
-                             spell(hurry)));
+  note(fmt::format("stopping: {} {} told to end and {} killed after `kill_grace`; once more: after {}", running,
+                   running == 1 ? "step is" : "steps are", running == 1 ? "is" : "are", spell(hurry)));
 }
 
-void Drive::turned(const Run& run) { progress_.heartbeat(wall(), run.machine()); }
+void Drive::note(const std::string& text) {
+  if (progress_) progress_->note(text);
+}
+
+void Drive::earlier(const Entry& entry) {
+  tally_.add(entry);
+  if (progress_) progress_->earlier(entry);
+}
+
+void Drive::still_waits(const Entry& entry) {
+  if (progress_) progress_->still_waits(entry);
+}
+
+void Drive::turned(const Run& run) {
+  if (progress_) progress_->turned(wall(), {tally_.ok(), tally_.failed(), &run.machine()});
+}
+
+Duration Drive::patience() const { return progress_ ? progress_->patience() : FrontEnd::patience(); }
 
 void Drive::disk(bool full) {
   std::fputs(full ? "warning: the disk is full; nothing new is started, results wait in memory; make room and it goes "
@@ -234,7 +272,9 @@ void Drive::disk(bool full) {
 
 int Drive::finish(Run& run, bool printed) {
   drive(run, options_, *this);
-  return report(run, printed && flags_.events != "-");
+  if (progress_) progress_->over();
+  const int code = report(run, printed && flags_.events != "-");
+  return write_reports(run) || code != 0 ? code : kOutputLost;
 }
 
 int Drive::report(Run& run, bool printed) {
@@ -253,6 +293,25 @@ int Drive::report(Run& run, bool printed) {
   return g_signals > 0 ? code_of_signal() : 4;
 }
 
+bool Drive::write_reports(const Run& run) {
+  bool good = true;
+  const auto write = [&](const std::string& format, const std::string& file,
+                         void (*put)(const std::string&, const std::string&)) {
+    try {
+      put(file, report_of(run.journal(), *run.journal().find_exact(run.record().id), format));
+    } catch (const Error& error) {
+      std::fprintf(stderr, "warning: the report is not written: %s\n", error.what());
+      good = false;
+    }
+  };
+  for (const std::string& report : flags_.reports) {
+    const auto [format, file] = report_option(report);
+    write(format, file, write_report);
+  }
+  if (!flags_.summary.empty()) write("markdown", flags_.summary, append_report);
+  return good;
+}
+
 void Drive::tell_left_behind(const Run& run) {
   if (context_.quiet) return;
   std::size_t told = 0;
@@ -268,18 +327,14 @@ void Drive::tell_left_behind(const Run& run) {
 int Drive::report_end(Run& run, bool printed) {
   const Outcome& outcome = run.machine().outcome();
   const RunRecord& record = run.record();
-  if (!context_.quiet && flags_.progress != "none") {
+  if (progress_) {
     std::size_t good = tally_.ok(), bad = tally_.failed();
     if (tally_.reopened()) {
       std::map<std::string, std::size_t> counts = history_of(run.journal(), record).counts();
       good = counts["succeeded"];
       bad = counts["failed"];
     }
-    std::fprintf(stderr, "%s\n",
-                 fmt::format("{} {:<9} {:<24} {}  {}  {} ok, {} failed", clock_text(wall(), began_),
-                             outcome.ok() ? "ok" : to_string(outcome.state), "run", record.id,
-                             for_people(wall() - record.started_at), good, bad)
-                     .c_str());
+    progress_->closed(wall(), {record.id, outcome.state, wall() - record.started_at, good, bad});
   }
   if (flags_.json) {
     print_json(run);

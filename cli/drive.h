@@ -9,7 +9,7 @@
 
 #include "cli/commands.h"
 #include "cli/progress/event_stream.h"
-#include "cli/progress/plain_progress.h"
+#include "cli/progress/progress.h"
 #include "engine/run/front_end.h"
 #include "engine/run/history.h"
 
@@ -22,7 +22,9 @@ struct DriveFlags {
   std::string grace = "5s";
   std::string progress = "auto";
   bool json = false;
-  std::string events;  ///< a file, or `-`; empty: none
+  std::string events;                ///< a file, or `-`; empty: none
+  std::vector<std::string> reports;  ///< FORMAT:FILE
+  std::string summary;               ///< a file that Markdown is added to; empty: none
 };
 
 void add_drive_options(Command& command, DriveFlags& flags);
@@ -62,10 +64,10 @@ class Drive : public FrontEnd {
   void file_changed(const std::string& file, bool gone) override;
   std::vector<Mark> answers(const RunRecord& run, const std::vector<OpenQuestion>& questions) override;
   void resumes(const RunRecord& run, const std::vector<Machine::InFlight>& cut_off) override;
-  bool wants_earlier() const override { return !context_.quiet && flags_.progress != "none"; }
+  bool wants_earlier() const override { return progress_ != nullptr; }
   /// The last line counts the whole run.
-  void earlier(const Entry& entry) override { tally_.add(entry); }
-  void still_waits(const Entry& entry) override { progress_.entry(entry); }
+  void earlier(const Entry& entry) override;
+  void still_waits(const Entry& entry) override;
   void notes(const std::vector<std::string>& notes) override;
   void leftovers(const std::vector<Leftover>& leftovers) override;
   void asked_to_end(const RunRecord& run) override;
@@ -77,21 +79,25 @@ class Drive : public FrontEnd {
   void stopping(int running, Duration grace) override;
   void interrupts(int running, Duration hurry) override;
   void turned(const Run& run) override;
+  Duration patience() const override;
   void disk(bool full) override;
 
  private:
+  void note(const std::string& text);
   /// Whether what reads the entries or the progress has gone away.
   bool reader_gone();
   void tell_left_behind(const Run& run);
   int report(Run& run, bool printed);
   int report_end(Run& run, bool printed);
   void print_json(Run& run);
+  /// Writes the files that were asked for; false when one could not be.
+  bool write_reports(const Run& run);
 
   const Context& context_;
   const DriveFlags& flags_;
   DriveOptions options_;
-  std::string journal_;  ///< its path
-  PlainProgress progress_;
+  std::string journal_;                  ///< its path
+  std::unique_ptr<Progress> progress_;   ///< nothing: none is shown
   std::unique_ptr<EventStream> events_;  ///< nothing: nobody asked
   Tally tally_;
   std::string gone_;  ///< what has no reader any more; empty: nothing

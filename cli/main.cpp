@@ -154,9 +154,13 @@ constexpr Command kCommands[] = {
     {" cancel undo ", flowrun::cli::add_cancel},
     {" fork ", flowrun::cli::add_fork},
     {" show ", flowrun::cli::add_show},
+    {" watch ", flowrun::cli::add_watch},
     {" output ", flowrun::cli::add_output},
     {" logs ", flowrun::cli::add_logs},
     {" journal ", flowrun::cli::add_journal},
+    {" init ", flowrun::cli::add_init},
+    {" prune ", flowrun::cli::add_prune},
+    {" report ", flowrun::cli::add_report},
     {" completion ", flowrun::cli::add_completion},
     {" version ", flowrun::cli::add_version},
 };

@@ -72,6 +72,14 @@ std::string what_binds(const Pools::Line& line, std::size_t concurrency) {
   return fmt::format("concurrency ({})", concurrency);
 }
 
+std::string who_waits(const Machine& machine) {
+  std::string text;
+  for (const Pools::Line& waits : machine.lines())
+    text += fmt::format("; {} {} for {}", waits.waiting, waits.waiting == 1 ? "waits" : "wait",
+                        what_binds(waits, machine.concurrency()));
+  return text;
+}
+
 Json run_json(const RunRecord& run) {
   Json json{{"run", run.id},
             {"name", run.name},

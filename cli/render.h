@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "engine/journal/journal.h"
-#include "engine/machine/limits.h"
+#include "engine/machine/machine.h"
 #include "engine/run/history.h"
 #include "engine/steps/outline.h"
 
@@ -35,6 +35,8 @@ std::string date_text(Instant at);
 
 /// What keeps a line waiting: `limit api (max 5)`, `limit api (rate 50/s)`, `concurrency (64)`.
 std::string what_binds(const Pools::Line& line, std::size_t concurrency);
+/// `; 34 wait for limit api (max 5)` for each line of steps that wait for a slot.
+std::string who_waits(const Machine& machine);
 
 // Records for `--json`.
 Json run_json(const RunRecord& run);

@@ -5,6 +5,8 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
+#include <utility>
 
 namespace flowrun::cli {
 namespace {
@@ -65,20 +67,52 @@ std::string take_shown(std::string_view& text) {
   return out;
 }
 
+std::function<void()>& step_aside() {
+  static std::function<void()> function;
+  return function;
+}
+
+/// |text| without what the runner of GitHub Actions would take for a command. |begins|: at the beginning of a line but
+/// for blanks; kept for what follows.
+std::string without_commands(const std::string& text, bool& begins) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (begins && text.compare(i, 2, "::") == 0) {
+      out += "\\u003a";
+    } else if (text.compare(i, 3, "##[") == 0) {
+      out += "\\u0023";
+    } else {
+      out += text[i];
+    }
+    begins = text[i] == '\n' || (begins && (text[i] == ' ' || text[i] == '\t'));
+  }
+  return out;
+}
+
+/// False: nobody hears it.
+bool write_all(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
 /// Of a stream in this place: writes what it is given to descriptor 2, shown.
 ssize_t write_shown(void*, const char* bytes, std::size_t size) {
   // Stdio may cut a text anywhere; the rest of a character comes with the next call.
   static std::string cut_off;
   const std::string all = cut_off + std::string(bytes, size);
   std::string_view rest = all;
-  const std::string text = take_shown(rest);
+  std::string text = take_shown(rest);
   cut_off = rest;
-  for (std::string_view left = text; !left.empty();) {
-    const ssize_t written = write(STDERR_FILENO, left.data(), left.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return 0;  // nobody hears it
-    left.remove_prefix(static_cast<std::size_t>(written));
-  }
+  static const bool in_job = std::getenv("GITHUB_ACTIONS") != nullptr;
+  static bool begins = true;
+  if (in_job) text = without_commands(text, begins);
+  if (step_aside()) step_aside()();
+  if (!write_all(text)) return 0;  // nobody hears it
   return static_cast<ssize_t>(size);
 }
 
@@ -99,5 +133,9 @@ void guard_stderr() {
   std::setvbuf(guarded, nullptr, _IONBF, 0);
   stderr = guarded;  // glibc: "you can set these variables" (The GNU C Library, 12.2)
 }
+
+void write_command(const std::string& command) { write_all(command); }
+
+void before_stderr(std::function<void()> function) { step_aside() = std::move(function); }
 
 }  // namespace flowrun::cli

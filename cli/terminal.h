@@ -3,6 +3,7 @@
 // says.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -16,5 +17,13 @@ std::string shown(std::string_view text);
 /// From here on all that is written to stderr by way of stdio is shown like that. To be called once, before the first
 /// word.
 void guard_stderr();
+
+/// Writes a command to the runner of GitHub Actions on stderr, as it is. In jobs of that, what else is written there
+/// gives no commands: `::` at the beginning of a line and `##[` become `\u003a:` and `\u0023#[`.
+void write_command(const std::string& command);
+
+/// |step_aside| is called before each such write, so that what is drawn at the bottom of the terminal makes room.
+/// Empty: nothing is called.
+void before_stderr(std::function<void()> step_aside);
 
 }  // namespace flowrun::cli

@@ -10,13 +10,50 @@ namespace {
 
 constexpr Duration kLongInLine{1000};  // for a place, before that is worth a word
 constexpr Duration kSilence{60000};    // without a line, before one says what runs
-
-Instant wall() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
+constexpr std::size_t kLarge = 50;     // items, of which not each has its lines any more
+constexpr Duration kToldAgain{10000};  // a large group, though less than a tenth of it has ended since
 
 }  // namespace
 
+Instant PlainProgress::wall_clock() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
+
+void PlainProgress::plan(std::vector<OutlineRow> rows, AnswerData answers, const std::string& /*file*/) {
+  items_.plan(rows);
+  answers_ = std::move(answers);
+}
+
+bool PlainProgress::folds(const Entry& entry, bool told) {
+  if (every_) return false;
+  if (entry.kind == EntryKind::ItemsChosen && group_of(entry.path).empty()) {
+    const std::size_t count = as<ItemsChosen>(entry).count;
+    if (count > kLarge) {
+      items_.begin(entry.path, entry.at, count);
+      told_[entry.path].at = entry.at;
+    }
+  }
+  if (entry.kind == EntryKind::RunReopened || entry.kind == EntryKind::UndoRequested) items_.reopen();
+  // What waits for a person is told wherever it stands.
+  return items_.take(entry, told) && entry.kind != EntryKind::SignalAwaited && entry.kind != EntryKind::SignalReceived;
+}
+
+void PlainProgress::earlier(const Entry& entry) { folds(entry, false); }
+
+void PlainProgress::tell_failed_items(Instant now) {
+  for (const ItemGroups::Ended& item : items_.ended()) line(now, "failed", item.path, item.text);
+}
+
+void PlainProgress::tell_groups(Instant now) {
+  for (auto& [path, told] : told_) {
+    ItemGroup* group = items_.find(path);
+    if (!group || group->is_over()) continue;
+    const std::size_t tenth = group->done() * 10 / group->total();
+    if (tenth == told.tenth && now - told.at < kToldAgain) continue;
+    told = {tenth, now};
+    line(now, "items", path, group->standing(now));
+  }
+}
+
 void PlainProgress::entry(const Entry& entry) {
-  if (silent_) return;
   std::string waited;
   switch (entry.kind) {
     case EntryKind::RunStarted:
@@ -42,9 +79,14 @@ void PlainProgress::entry(const Entry& entry) {
     default:
       break;
   }
+  if (folds(entry, true)) return;
   EntryLine said = describe(entry, false);
   if (!said.news) return;
   said.detail += waited;
+  if (const ItemGroup* group = items_.find(entry.path); group && entry.kind == EntryKind::StepSettled) {
+    items_.end(entry.path);
+    said.detail += "  " + group->counts();
+  }
   if (entry.kind == EntryKind::SignalAwaited) said.detail += "  answer: " + answer_to(*awaited_.find(entry.path));
   line(entry.at, said.what, said.step, said.detail);
 }
@@ -63,16 +105,17 @@ std::string PlainProgress::answer_to(const std::pair<const std::string, std::str
 }
 
 void PlainProgress::note(const std::string& text) {
-  if (silent_) return;
   std::fprintf(stderr, "%s\n", text.c_str());
-  last_ = wall();
+  last_ = wall_clock();
 }
 
-void PlainProgress::heartbeat(Instant now, const Machine& machine) {
-  if (silent_) return;
+void PlainProgress::turned(Instant now, const Standing& standing) {
+  tell_failed_items(now);
+  tell_groups(now);
   if (last_ == Instant{}) last_ = now;
   if (now - last_ < kSilence) return;
-  std::size_t in_flight = machine.in_flight_count(), awaiting = machine.awaiting();
+  const Machine* machine = standing.machine;
+  const std::size_t in_flight = machine ? machine->in_flight_count() : running_.size(), awaiting = awaited_.size();
   std::string names;
   std::size_t shown = 0;
   for (const auto& [path, yes] : running_) {
@@ -81,12 +124,14 @@ void PlainProgress::heartbeat(Instant now, const Machine& machine) {
   }
   std::string text =
       fmt::format("{} running{}{}", in_flight, names.empty() ? "" : ": " + names, in_flight > 3 ? ", ..." : "");
-  if (awaiting > 0 && !awaited_.empty())
-    text += fmt::format("; {} wait for a signal, first: {}", awaiting, answer_to(*awaited_.begin()));
-  for (const Pools::Line& waits : machine.lines())
-    text += fmt::format("; {} {} for {}", waits.waiting, waits.waiting == 1 ? "waits" : "wait",
-                        what_binds(waits, machine.concurrency()));
+  if (awaiting > 0) text += fmt::format("; {} wait for a signal, first: {}", awaiting, answer_to(*awaited_.begin()));
+  if (machine) text += who_waits(*machine);
   line(now, "alive", "run", text);
+}
+
+void PlainProgress::closed(Instant now, const Closing& closing) {
+  line(now, closing.state == State::Succeeded ? "ok" : std::string(to_string(closing.state)), "run",
+       fmt::format("{}  {}  {} ok, {} failed", closing.run, for_people(closing.took), closing.ok, closing.failed));
 }
 
 void PlainProgress::line(Instant at, const std::string& what, const std::string& step, const std::string& detail) {
@@ -96,7 +141,7 @@ void PlainProgress::line(Instant at, const std::string& what, const std::string&
   text.erase(text.find_last_not_of(' ') + 1);
   text += '\n';
   std::fwrite(text.data(), 1, text.size(), stderr);
-  last_ = wall();
+  last_ = wall_clock();
 }
 
 }  // namespace flowrun::cli

@@ -8,7 +8,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr Duration kPatience{1000};
 constexpr Duration kLongSleep{60000};  // --no-wait: what sleeps longer is not waited for
 constexpr Duration kHurry{1000};       // the most between TERM and KILL when an end is asked for twice
 
@@ -58,7 +57,8 @@ class Stop {
   }
   /// How long a turn may wait before obey() has to look again.
   Duration patience() const {
-    return asked_ > 0 && !interrupted_ ? std::clamp(grace_ - waited(), Duration{1}, kPatience) : kPatience;
+    const Duration most = front_.patience();
+    return asked_ > 0 && !interrupted_ ? std::clamp(grace_ - waited(), Duration{1}, most) : most;
   }
   /// An end was asked for, and what runs has had its time.
   bool overdue() const { return asked_ > 0 && (interrupted_ || waited() >= grace_); }

@@ -55,6 +55,8 @@ class FrontEnd {
   virtual void stopping(int /*running*/, Duration /*grace*/) {}
   /// |running| steps, more than 0, are told to end; asked once more, |hurry| is all that they get.
   virtual void interrupts(int /*running*/, Duration /*hurry*/) {}
+  /// How long a turn may wait for something to happen.
+  virtual Duration patience() const { return Duration{1000}; }
   /// After each turn.
   virtual void turned(const Run& /*run*/) {}
   /// The disk is |full|, and nothing new is started; or there is room again.

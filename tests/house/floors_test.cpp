@@ -43,7 +43,6 @@ const std::set<std::string> kBesidesTheDoor = {
     "engine/jq/jq.h",                     // main: the child that serves jq
     "engine/language/json_schema.h",      // questions: an example of what an answer may be
     "engine/language/language_schema.h",  // schema
-    "engine/machine/limits.h",            // render: what a step in line waits for
     "engine/machine/machine.h",           // progress: what runs; version
     "engine/machine/workflow.h",          // plan: the head line
     "engine/steps/outline.h",             // plan, show: a workflow as rows

@@ -1,0 +1,125 @@
+// flowrun report: a run as a file for other programs, or for people in CI.
+#include "cli/report.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "cli/render.h"
+#include "cli/report/reports.h"
+#include "cli/runs.h"
+
+namespace flowrun::cli {
+namespace {
+
+struct Format {
+  const char* name;
+  std::string (*report)(const PastRun& run);
+};
+
+constexpr std::array kFormats = {
+    Format{"junit", junit_report},
+    Format{"markdown", markdown_report},
+    Format{"mermaid", mermaid_report},
+    Format{"perfetto", perfetto_report},
+};
+
+struct ReportOptions {
+  std::string run, format, file;
+};
+
+[[noreturn]] void can_not_be_written(const std::string& file, int why) {
+  throw Error(Problem::Usage, fmt::format("{} can not be written: {}", file, std::strerror(why)));
+}
+
+/// Closes |out|.
+void write_all(int out, const std::string& file, const std::string& text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const ssize_t written = write(out, text.data() + at, text.size() - at);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) {
+      const int why = errno;
+      close(out);
+      can_not_be_written(file, why);
+    }
+    at += static_cast<std::size_t>(written);
+  }
+  close(out);
+}
+
+int report(const Context& context, const ReportOptions& options) {
+  Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
+  const std::string text = report_of(journal, looked_at(journal, options.run), options.format);
+  if (options.file.empty() || options.file == "-") {
+    print_result(text);
+  } else {
+    write_report(options.file, text);
+    if (!context.quiet) std::fprintf(stderr, "wrote %s\n", options.file.c_str());
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::vector<std::string> report_formats() {
+  std::vector<std::string> names;
+  for (const Format& format : kFormats) names.emplace_back(format.name);
+  return names;
+}
+
+std::string report_of(const Journal& journal, const RunRecord& run, const std::string& format) {
+  for (const Format& one : kFormats)
+    if (format == one.name) return one.report(past_run(journal, run));
+  throw Error(Problem::Usage, fmt::format("{} is no format of a report", format));
+}
+
+void write_report(const std::string& file, const std::string& text) {
+  struct stat there {};
+  if (stat(file.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) {
+    // A pipe, a terminal, /dev/null: nothing that could be replaced.
+    const int out = open(file.c_str(), O_WRONLY | O_CLOEXEC);
+    if (out < 0) can_not_be_written(file, errno);
+    return write_all(out, file, text);
+  }
+  std::error_code ignored;
+  const std::string real = std::filesystem::weakly_canonical(file, ignored).string();
+  std::string draft = (real.empty() ? file : real) + ".XXXXXX";
+  const int out = mkostemp(draft.data(), O_CLOEXEC);
+  if (out < 0) can_not_be_written(file, errno);
+  const mode_t mask = umask(0);
+  umask(mask);
+  try {
+    if (fchmod(out, there.st_mode != 0 ? there.st_mode & 07777 : 0666 & ~mask) != 0) can_not_be_written(file, errno);
+    write_all(out, file, text);
+    if (rename(draft.c_str(), real.c_str()) != 0) can_not_be_written(file, errno);
+  } catch (const Error&) {
+    unlink(draft.c_str());
+    throw;
+  }
+}
+
+void append_report(const std::string& file, const std::string& text) {
+  const int out = open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (out < 0) can_not_be_written(file, errno);
+  write_all(out, file, text);
+}
+
+void add_report(Command& app, Context& context) {
+  auto options = std::make_shared<ReportOptions>();
+  Command* command = app.add_subcommand("report", "A run as a file: for CI, or as a picture of its time");
+  command->add_option("RUN", options->run, "The run; the newest when left out");
+  command->add_option("--format", options->format, "junit, markdown, mermaid or perfetto")
+      ->one_of(report_formats())
+      ->required();
+  command->add_option("-o,--output", options->file, "Where to; standard output when left out")->type_name("FILE");
+  command->callback(
+      [&context, options] { context.chosen = [&context, options] { return report(context, *options); }; });
+}
+
+}  // namespace flowrun::cli

@@ -1,0 +1,125 @@
+#include <fmt/format.h>
+
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "cli/last_words.h"
+#include "cli/report/reports.h"
+
+namespace flowrun::cli {
+namespace {
+
+constexpr std::size_t kMostLines = 20;  // of what a step that failed has said
+
+/// |text| in an attribute or an element. What XML 1.0 can not hold, by a reference neither, becomes U+FFFD.
+std::string xml(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte == '&') {
+      out += "&amp;";
+    } else if (byte == '<') {
+      out += "&lt;";
+    } else if (byte == '>') {
+      out += "&gt;";
+    } else if (byte == '"') {
+      out += "&quot;";
+    } else if (byte == '\n' || byte == '\t' || byte == '\r') {
+      out += fmt::format("&#{};", byte);  // as it is, also in an attribute
+    } else if (byte < 0x20 || byte == 0x7f) {
+      out += "\xEF\xBF\xBD";
+    } else if (text.substr(i, 3) == "\xEF\xBF\xBE" || text.substr(i, 3) == "\xEF\xBF\xBF") {
+      out += "\xEF\xBF\xBD";  // U+FFFE, U+FFFF
+      i += 2;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+std::string seconds(Duration span) { return fmt::format("{:.3f}", static_cast<double>(span.count()) / 1000); }
+
+struct Counts {
+  std::size_t tests = 0, failures = 0, errors = 0, skipped = 0;
+};
+
+/// `deploy.staging` and `app` of `staging/app` in the workflow `deploy`.
+std::pair<std::string, std::string> names_of(const std::string& workflow, const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return {workflow, path};
+  std::string group = path.substr(0, slash);
+  for (char& c : group)
+    if (c == '/') c = '.';
+  return {workflow + "." + group, path.substr(slash + 1)};
+}
+
+std::string case_of(const PastRun& run, const StepHistory& step, const std::vector<const PastAttempt*>& failed,
+                    Counts& counts) {
+  const auto [group, name] = names_of(run.record.name, step.path);
+  const std::string text =
+      fmt::format("    <testcase classname=\"{}\" name=\"{}\" time=\"{}\"", xml(group), xml(name), seconds(step.took));
+  ++counts.tests;
+  std::string inside;
+  switch (step.state) {
+    case State::Succeeded:
+      // Tries that failed before the one that did not.
+      for (const PastAttempt* attempt : failed)
+        inside +=
+            fmt::format("      <flakyFailure type=\"{}\" message=\"try {}\"/>\n", xml(attempt->error), attempt->number);
+      break;
+    case State::Failed: {
+      const Failure failure = step.failure.value_or(Failure{"failed", step.reason, "", 0, {}});
+      const std::string place = run.place_of(step.path);
+      ++counts.failures;
+      inside = fmt::format("      <failure type=\"{}\" message=\"{}\">{}</failure>\n", xml(failure.type),
+                           xml(failure.message),
+                           xml(fmt::format("{}{}{}: {}\n{}", place, place.empty() ? "" : "  ", failure.type,
+                                           failure.message, own_words(failure, kMostLines, ""))));
+      break;
+    }
+    default:
+      ++counts.skipped;
+      inside = fmt::format("      <skipped message=\"{}\"/>\n",
+                           xml(std::string(to_string(step.state)) + (step.reason.empty() ? "" : ": " + step.reason)));
+  }
+  return inside.empty() ? text + "/>\n" : text + ">\n" + inside + "    </testcase>\n";
+}
+
+}  // namespace
+
+std::string junit_report(const PastRun& run) {
+  Counts counts;
+  std::string cases;
+  std::unordered_map<std::string, std::vector<const PastAttempt*>> failed;
+  for (const PastAttempt& attempt : run.attempts)
+    if (!attempt.ok) failed[attempt.path].push_back(&attempt);
+  for (const StepHistory& step : run.history.steps())
+    if (!only_holds_others(step)) cases += case_of(run, step, failed[step.path], counts);
+  // A run may fail without a step that did: out of time, or its output can not be evaluated.
+  if (run.failure && counts.failures == 0) {
+    ++counts.tests;
+    ++counts.errors;
+    cases += fmt::format(
+        "    <testcase classname=\"{}\" name=\"run\" time=\"{}\">\n      <error type=\"{}\" message=\"{}\"/>\n"
+        "    </testcase>\n",
+        xml(run.record.name), seconds(run.until - run.record.started_at), xml(run.failure->type),
+        xml(run.failure->message));
+  }
+  const std::string numbers =
+      fmt::format("tests=\"{}\" failures=\"{}\" errors=\"{}\"", counts.tests, counts.failures, counts.errors);
+  const std::string took = seconds(run.until - run.record.started_at);
+  std::string started = timestamp(run.record.started_at);
+  started.resize(19);  // the schema's date and time know neither fractions nor zones
+  return fmt::format(
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+      "<testsuites name=\"{0}\" {1} time=\"{2}\">\n"
+      "  <testsuite name=\"{0}\" {1} skipped=\"{3}\" time=\"{2}\" timestamp=\"{4}\">\n"
+      "    <properties>\n      <property name=\"run\" value=\"{5}\"/>\n      <property name=\"state\" value=\"{6}\"/>\n"
+      "    </properties>\n{7}  </testsuite>\n</testsuites>\n",
+      xml(run.record.name), numbers, took, counts.skipped, started, xml(run.record.id), to_string(run.record.state),
+      cases);
+}
+
+}  // namespace flowrun::cli

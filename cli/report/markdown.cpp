@@ -1,0 +1,97 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/last_words.h"
+#include "cli/render.h"
+#include "cli/report/reports.h"
+#include "engine/journal/typed_command.h"
+
+namespace flowrun::cli {
+namespace {
+
+constexpr std::size_t kMostFailures = 50;
+constexpr std::size_t kMostSlow = 10;
+constexpr std::size_t kMostLines = 20;   // of what a step that failed has said
+constexpr std::size_t kMostText = 4000;  // bytes of it
+
+/// |text| as it is, in a cell of a table.
+std::string cell(std::string_view text) {
+  std::string out;
+  for (const char c : one_line(text, 200)) {
+    if (c == '|' || c == '\\' || c == '`' || c == '*' || c == '_' || c == '<' || c == '>' || c == '[' || c == ']' ||
+        c == '&' || c == '#' || c == '~')
+      out += fmt::format("&#{};", static_cast<int>(c));
+    else
+      out += c;
+  }
+  return out;
+}
+
+/// |text| in a block that nothing in it can end.
+std::string block(std::string text) {
+  if (text.size() > kMostText) text = "...\n" + text.substr(text.find('\n', text.size() - kMostText) + 1);
+  std::size_t longest = 2, now = 0;
+  for (const char c : text) {
+    now = c == '`' ? now + 1 : 0;
+    longest = std::max(longest, now);
+  }
+  const std::string fence(longest + 1, '`');
+  return fmt::format("{}text\n{}{}{}\n", fence, text, text.ends_with('\n') ? "" : "\n", fence);
+}
+
+const char* sign_of(RunState state) {
+  if (state == RunState::Succeeded) return "✅";
+  return state == RunState::Failed ? "❌" : "⚠️";
+}
+
+}  // namespace
+
+std::string markdown_report(const PastRun& run) {
+  const RunRecord& record = run.record;
+  std::string text = fmt::format("## {} {}: {} in {}\n\n", sign_of(record.state), cell(record.name),
+                                 to_string(record.state), for_people(run.until - record.started_at));
+  std::string counts;
+  for (const auto& [name, count] : run.history.counts())
+    counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count, name);
+  text += fmt::format("Run `{}` of `{}`, started {}. Steps: {}.\n\n", record.id, cell(record.file),
+                      timestamp(record.started_at), counts.empty() ? "none" : counts);
+  if (run.failure)
+    text += fmt::format("**{}**: {}{}\n\n", cell(run.failure->type), cell(run.failure->message),
+                        run.failure->step.empty() ? "" : " (step " + cell(run.failure->step) + ")");
+
+  std::size_t failed = 0;
+  for (const StepHistory& step : run.history.steps()) {
+    if (step.state != State::Failed || !step.failure) continue;
+    // A group is told by what failed in it.
+    if (!step.failure->step.empty() && step.failure->step != step.path && step.attempts == 0) continue;
+    if (++failed > kMostFailures) continue;
+    const std::string place = run.place_of(step.path);
+    text += fmt::format("### {}\n\n{}: {}{}\n\n", cell(step.path), cell(step.failure->type),
+                        cell(step.failure->message), place.empty() ? "" : ", " + cell(place));
+    if (const std::string words = own_words(*step.failure, kMostLines, ""); !words.empty()) text += block(words) + "\n";
+  }
+  if (failed > kMostFailures) text += fmt::format("And {} more that failed.\n\n", failed - kMostFailures);
+
+  std::vector<const StepHistory*> slow;
+  for (const StepHistory& step : run.history.steps())
+    if (!only_holds_others(step) && step.attempts > 0) slow.push_back(&step);
+  const std::size_t shown = std::min(kMostSlow, slow.size());
+  std::partial_sort(slow.begin(), slow.begin() + static_cast<std::ptrdiff_t>(shown), slow.end(),
+                    [](const StepHistory* one, const StepHistory* other) { return one->took > other->took; });
+  if (shown > 0) {
+    text += slow.size() > shown ? fmt::format("The {} of {} steps that took longest:\n\n", shown, slow.size()) : "";
+    text += "| step | state | time | in line | tries | |\n|---|---|---:|---:|---:|---|\n";
+    for (std::size_t i = 0; i < shown; ++i)
+      text +=
+          fmt::format("| {} | {} | {} | {} | {} | {} |\n", cell(slow[i]->path), to_string(slow[i]->state),
+                      for_people(slow[i]->took), for_people(slow[i]->queued), slow[i]->attempts, cell(slow[i]->what));
+    text += "\n";
+  }
+  if (can_be_retried(record.state))
+    text += fmt::format("Try again: `{}`\n", typed_command({"retry", record.id}, run.journal));
+  if (!has_ended(record.state)) text += fmt::format("Go on: `{}`\n", typed_command({"resume", record.id}, run.journal));
+  return text;
+}
+
+}  // namespace flowrun::cli

@@ -1,0 +1,70 @@
+#include "cli/report/past_run.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <unordered_map>
+
+#include "engine/model/entry_reading.h"
+#include "engine/run/load.h"
+#include "engine/run/replay.h"
+
+namespace flowrun::cli {
+
+std::string PastRun::place_of(const std::string& path) const {
+  const OutlineRow* row = row_of(path);
+  if (!row) return {};
+  const std::filesystem::path main(record.file);
+  const std::filesystem::path file = row->file.empty() ? main : main.parent_path() / row->file;
+  // As others find it who read the report in the folder where it is made.
+  std::error_code ignored;
+  const std::filesystem::path here = std::filesystem::current_path(ignored);
+  const std::filesystem::path near = file.lexically_normal().lexically_relative(here);
+  const bool below = !near.empty() && *near.begin() != "..";
+  return fmt::format("{}:{}", below ? near.string() : file.lexically_normal().string(), row->origin.line);
+}
+
+PastRun past_run(const Journal& journal, const RunRecord& run) {
+  PastRun past;
+  past.record = run;
+  past.journal = journal.path();
+  past.until = run.ended_at ? *run.ended_at : run.alive_at;
+  std::unordered_map<std::string, Instant> asked;
+  for (std::int64_t from = 1;;) {
+    const std::vector<Entry> entries = journal.read(run.number, from);
+    if (entries.empty()) break;
+    for (const Entry& entry : entries) {
+      past.history.add(entry);
+      if (entry.kind == EntryKind::StartTask) asked[entry.path] = entry.at;
+      if (entry.kind != EntryKind::TaskEnded && entry.kind != EntryKind::LateEnd) continue;
+      const auto fact = as<TaskEnded>(entry);
+      PastAttempt attempt;
+      attempt.path = fact.path;
+      attempt.number = fact.attempt;
+      attempt.asked = asked[entry.path];
+      attempt.began = fact.result.began == Instant{} ? entry.at - fact.result.took : fact.result.began;
+      attempt.ended = attempt.began + fact.result.took;
+      attempt.ok = fact.result.ok();
+      attempt.given_up = entry.kind == EntryKind::LateEnd;
+      attempt.code = fact.result.code;
+      if (fact.result.failure) attempt.error = fact.result.failure->type;
+      past.attempts.push_back(std::move(attempt));
+    }
+    from = entries.back().seq + 1;
+  }
+  if (run.error.json().is_object()) past.failure = failure_from(run.error.json());
+  try {
+    past.rows = outline(own_copy(journal, run).workflow);
+  } catch (const Error&) {
+    // Without lines it is still worth a report.
+  }
+  return past;
+}
+
+bool only_holds_others(const StepHistory& step) {
+  if (step.state != State::Succeeded) return false;
+  return step.kind == "parallel" || step.kind == "sequence" || step.kind == "switch" || step.kind == "race" ||
+         step.kind == "for_each" || step.kind == "workflow" || step.kind == "item";
+}
+
+}  // namespace flowrun::cli
