@@ -1,0 +1,115 @@
+// The recipes for CI systems: their scripts, run as those systems run them, killed in the middle and started again in
+// another folder.
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "engine/model/diagnostics.h"
+#include "engine/yaml/node.h"
+#include "tests/support/catch.h"
+#include "tests/support/program.h"
+#include "tests/support/temp_dir.h"
+
+namespace flowrun::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string source(const std::string& name) {
+  std::ifstream in(std::string(FLOWRUN_SOURCE_DIR) + "/" + name, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+/// The texts below the keys |key| of the file |name|, in order.
+std::vector<std::string> texts(const std::string& name, const std::string& key) {
+  Diagnostics diagnostics({name, source(name)});
+  const auto root = read_yaml(diagnostics);
+  INFO(name);
+  REQUIRE(root);
+  std::vector<std::string> found;
+  const auto walk = [&](auto&& self, const Node& node) -> void {
+    for (const Member& member : node.members) {
+      if (member.key == key && member.value.is_string()) found.push_back(member.value.text);
+      if (member.key == key)
+        for (const Node& one : member.value.items) found.push_back(one.text);
+      self(self, member.value);
+    }
+    for (const Node& one : node.items) self(self, one);
+  };
+  walk(walk, *root);
+  return found;
+}
+
+struct Recipe {
+  const char* name;
+  std::string script;
+  std::map<std::string, std::string> env;
+};
+
+std::vector<Recipe> recipes() {
+  const std::string shell = std::string(FLOWRUN_SOURCE_DIR) + "/workflows/ci/shell.sh";
+  return {
+      {"shell", "exec '" + shell + "' sync.yaml 42", {}},
+      {"github", texts("workflows/ci/github.yml", "run").at(0),
+       {{"GITHUB_RUN_ID", "42"}, {"FLOWRUN_JOURNAL", ".flowrun/journal.db"}, {"GITHUB_STEP_SUMMARY", "summary.md"}}},
+      {"gitlab", texts("workflows/ci/gitlab.yml", "script").at(0),
+       {{"CI_PIPELINE_ID", "42"}, {"FLOWRUN_JOURNAL", ".flowrun/journal.db"}}},
+      {"action", texts(".github/actions/flowrun/action.yml", "run").at(1),
+       {{"FLOWRUN_JOURNAL", ".flowrun/journal.db"}, {"PROGRAM", "flowrun"}, {"FILE", "sync.yaml"}, {"ID", "ci-42"},
+        {"ARGUMENTS", "-k --grace '1s'"}, {"REPORT", "flowrun.xml"}}},
+  };
+}
+
+}  // namespace
+
+TEST_CASE("a job that was cancelled or killed goes on in another folder, HOME and attempt", "[ci]") {
+  const Recipe recipe = GENERATE(from_range(recipes()));
+  const int signal = GENERATE(SIGKILL, SIGTERM);
+  CAPTURE(recipe.name, signal);
+  TempDir first, second, effects;
+  const std::string workflow = fmt::format(R"(flowrun: 1
+steps:
+  - id: once
+    shell: echo x >> {0}/once
+  - id: hold
+    shell: while ! [ -e {0}/go ]; do sleep 0.02; done; echo x >> {0}/hold
+)",
+                                           effects.path());
+  const auto how = [&](const TempDir& dir) {
+    HowToRun there;
+    there.env = recipe.env;
+    there.env["HOME"] = dir.path();
+    there.env["PATH"] = fs::path(FLOWRUN_BINARY).parent_path().string() + ":/usr/bin:/bin";
+    there.cwd = dir.path();
+    return there;
+  };
+  const std::vector<std::string> argv = {"/bin/bash", "-e", "-c", recipe.script};
+  first.write("sync.yaml", workflow);
+  Background job(argv, how(first));
+  while (job.err().find("start     hold") == std::string::npos && job.running()) usleep(5000);
+  job.signal(signal);
+  const Ran cut = job.wait();
+  CHECK(cut.code == 128 + signal);
+
+  // What the cache of the CI system keeps.
+  fs::copy(first.path(".flowrun"), second.path(".flowrun"), fs::copy_options::recursive);
+  fs::remove_all(first.path(".flowrun"));
+  second.write("sync.yaml", workflow);
+  effects.write("go", "");
+  const Ran again = run(argv, how(second));
+  CHECK(again.code == 0);
+  CHECK(effects.read("once") == "x\n");
+  CHECK(effects.read("hold") == "x\n");
+  CHECK(second.read("flowrun.xml").find("tests=\"2\" failures=\"0\"") != std::string::npos);
+  if (recipe.env.count("GITHUB_STEP_SUMMARY") > 0)
+    CHECK(second.read("summary.md").find("sync: succeeded") != std::string::npos);
+  // A third attempt has nothing left to do.
+  CHECK(run(argv, how(second)).code == 0);
+  CHECK(effects.read("hold") == "x\n");
+}
+
+}  // namespace flowrun::test
