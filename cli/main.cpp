@@ -154,6 +154,7 @@ constexpr Command kCommands[] = {
     {" cancel undo ", flowrun::cli::add_cancel},
     {" fork ", flowrun::cli::add_fork},
     {" show ", flowrun::cli::add_show},
+    {" why ", flowrun::cli::add_why},
     {" watch ", flowrun::cli::add_watch},
     {" output ", flowrun::cli::add_output},
     {" logs ", flowrun::cli::add_logs},
