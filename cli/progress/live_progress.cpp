@@ -17,6 +17,7 @@ namespace flowrun::cli {
 namespace {
 
 constexpr Duration kFrame{100};
+constexpr std::size_t kEcho = 3;  // columns
 
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
@@ -124,9 +125,11 @@ void LiveProgress::turned(Instant now, const Standing& standing) {
   std::vector<ScreenLine> lines = lines_of(tree_.running(now), size.columns);
   // One row is for the status, and one for the line that is cut off at the top when all others are taken.
   cut_to_rows(lines, size);
+  // The terminal writes `^C` behind the last line when that is typed, which must not wrap.
+  const std::size_t columns = size.columns > kEcho ? size.columns - kEcho : size.columns;
   lines.push_back(
       line_of({LiveRow::Mark::Note, "", status(standing), began_ == Instant{} ? "" : for_people(now - began_)}, 0,
-              size.columns, frame_, style_));
+              columns, frame_, style_));
   screen_.draw(std::exchange(scrolled_, {}), lines, tree_.percent());
 }
 
