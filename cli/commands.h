@@ -33,6 +33,7 @@ void add_cancel(Command& app, Context& context);
 void add_fork(Command& app, Context& context);
 void add_show(Command& app, Context& context);
 void add_why(Command& app, Context& context);
+void add_diff(Command& app, Context& context);
 void add_watch(Command& app, Context& context);
 void add_output(Command& app, Context& context);
 void add_logs(Command& app, Context& context);

@@ -155,6 +155,7 @@ constexpr Command kCommands[] = {
     {" fork ", flowrun::cli::add_fork},
     {" show ", flowrun::cli::add_show},
     {" why ", flowrun::cli::add_why},
+    {" diff ", flowrun::cli::add_diff},
     {" watch ", flowrun::cli::add_watch},
     {" output ", flowrun::cli::add_output},
     {" logs ", flowrun::cli::add_logs},
