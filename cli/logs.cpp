@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
+#include <thread>
 #include <tuple>
 
 #include "cli/render.h"
@@ -23,6 +26,7 @@ struct LogsOptions {
   bool failed = false;
   bool only_stderr = false;
   std::size_t tail = 0;
+  bool follow = false;
   bool json = false;
 };
 
@@ -36,6 +40,8 @@ struct LogLine {
   std::uint64_t left_out = 0, lost = 0;
   std::string why;
 };
+
+constexpr std::chrono::milliseconds kLook{200};  // between two looks for more
 
 using Stream = std::tuple<std::string, int, bool>;  // step, attempt, whether it is standard error
 
@@ -132,7 +138,7 @@ class Printer {
 
   void add(const LogLine& line) {
     if (enough_) return;
-    if (options_.tail > 0) {
+    if (options_.tail > 0 && !all_) {
       last_.push_back(printed(line, options_));
       if (last_.size() > options_.tail) last_.pop_front();
       return;
@@ -142,9 +148,17 @@ class Printer {
   }
 
   void finish() {
+    flush();
+    if (enough_ || text_.empty()) return;
+    print();
+  }
+  /// Prints what there is; what comes from here on is printed as it comes.
+  void flush() {
     if (enough_) return;
     for (const std::string& line : last_) text_ += line;
-    print();
+    last_.clear();
+    all_ = true;
+    if (!text_.empty()) print();
   }
 
  private:
@@ -164,9 +178,40 @@ class Printer {
   std::deque<std::string> last_;
   std::string text_;
   bool enough_ = false;
+  bool all_ = false;
 };
 
+/// Prints what is said from here on, until the run has ended or nobody drives it.
+void follow(const Journal& journal, const RunRecord& run, const std::string& folder,
+            std::map<Stream, std::uint64_t>& known, const std::function<bool(const std::string&, bool)>& wanted,
+            Printer& printer) {
+  for (bool over = false; !over && !printer.enough();) {
+    // Who drives is asked before the files are read, so that what was said last is not missed.
+    const auto now = journal.find_exact(run.id);
+    over = !now || now->ended_at || now->driver_pid == 0;
+    const OutputReader reader(folder);
+    OutputReader::Known before;
+    for (const OutputReader::Source& source : reader.sources())
+      before.push_back(known[{source.path, source.attempt, source.is_stderr}]);
+    reader.lines(
+        [&](const OutputReader::Line& line) {
+          const OutputReader::Source& source = reader.sources()[line.source];
+          if (line.open && !over) return true;  // more of it may come
+          known[{source.path, source.attempt, source.is_stderr}] = line.end;
+          if (wanted(source.path, source.is_stderr))
+            printer.add({line.at, source.path, source.attempt, source.is_stderr, std::string(line.text), line.left_out,
+                         line.lost, line.why});
+          return !printer.enough();
+        },
+        before);
+    printer.flush();
+    if (!over) std::this_thread::sleep_for(kLook);
+  }
+}
+
 int logs(const Context& context, const LogsOptions& options) {
+  if (options.follow && options.failed)
+    throw Error(Problem::Usage, "--failed --follow: a step has failed only when it has nothing more to say");
   Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
   RunRecord run = looked_at(journal, options.run);
   const std::string only = options.step.empty() ? "" : known_step(journal, run, options.step);
@@ -198,7 +243,14 @@ int logs(const Context& context, const LogsOptions& options) {
       if (wanted(other->step, other->is_stderr)) printer.add(*other);
   };
   LogLine said;
+  std::map<Stream, std::uint64_t> known;
+  const bool follows = options.follow && !run.ended_at && run.driver_pid != 0;
   reader.lines([&](const OutputReader::Line& line) {
+    if (follows && line.open) return true;  // more of it may come
+    if (follows) {
+      const OutputReader::Source& source = reader.sources()[line.source];
+      known[{source.path, source.attempt, source.is_stderr}] = line.end;
+    }
     if (!shown[line.source]) return true;
     others_until(line.at);
     const OutputReader::Source& source = reader.sources()[line.source];
@@ -209,6 +261,7 @@ int logs(const Context& context, const LogsOptions& options) {
   });
   others_until(std::nullopt);
   printer.finish();
+  if (follows) follow(journal, run, folder, known, wanted, printer);
   if (reader.damaged_at() > 0)
     std::fprintf(stderr, "warning: %s/%s is damaged from byte %llu on\n", folder.c_str(), kOutputLog,
                  static_cast<unsigned long long>(reader.damaged_at()));
@@ -225,6 +278,7 @@ void add_logs(Command& app, Context& context) {
   command->add_flag("--failed", options->failed, "Only of failed steps");
   command->add_flag("--stderr", options->only_stderr, "Only standard error");
   command->add_option("--tail", options->tail, "Only the last lines")->type_name("N");
+  command->add_flag("-f,--follow", options->follow, "Go on with what is said, until the run is over");
   command->add_flag("--json", options->json, "One JSON object a line");
   command->callback([&context, options] { context.chosen = [&context, options] { return logs(context, *options); }; });
 }

@@ -112,13 +112,20 @@ void OutputReader::put_in_order() {
                    [](const Frame& a, const Frame& b) { return std::tie(a.at, a.number) < std::tie(b.at, b.number); });
 }
 
-void OutputReader::pieces(const std::function<bool(const Piece&)>& each) const {
+void OutputReader::pieces(const std::function<bool(const Piece&)>& each, const Known& known) const {
   constexpr std::size_t kAtOnce = 1 << 20;
   std::string buffer;
   for (const Frame& frame : frames_) {
-    Piece piece{frame.source, frame.at, frame.left_out, frame.lost, frame.why, false, {}};
+    const std::uint64_t before = frame.source < known.size() ? known[frame.source] : 0;
+    if (before > 0 && frame.from + frame.bytes <= before) continue;
+    Piece piece{frame.source, frame.at, frame.left_out, frame.lost, frame.why, false, 0, {}};
     std::uint64_t at = frame.skipped;
+    if (frame.from + at < before) {
+      at = before - frame.from;
+      piece.left_out = piece.lost = 0;
+    }
     do {
+      piece.from = frame.from + at;
       buffer.resize(static_cast<std::size_t>(std::min<std::uint64_t>(frame.bytes - at, kAtOnce)));
       std::size_t got = 0;
       while (got < buffer.size()) {
@@ -139,54 +146,66 @@ void OutputReader::pieces(const std::function<bool(const Piece&)>& each) const {
   }
 }
 
-void OutputReader::lines(const std::function<bool(const Line&)>& each) const {
+void OutputReader::lines(const std::function<bool(const Line&)>& each, const Known& known) const {
   struct Begun {
     std::string text;
     Instant at{};
+    std::uint64_t end = 0;
   };
   std::unordered_map<std::size_t, Begun> begun;
-  pieces([&](const Piece& piece) {
-    Line line;
-    line.source = piece.source;
-    auto tell_begun = [&] {
-      auto found = begun.find(piece.source);
-      if (found == begun.end()) return true;
-      Begun last = std::move(found->second);
-      begun.erase(found);
-      line.at = last.at;
-      line.text = last.text;
-      return each(line);
-    };
-    if (piece.left_out > 0 || piece.lost > 0) {
-      if (!tell_begun()) return false;
-      line.at = piece.at;
-      line.text = {};
-      line.left_out = piece.left_out;
-      line.lost = piece.lost;
-      line.why = piece.why;
-      if (!each(line)) return false;
-      line.left_out = line.lost = 0;
-      line.why.clear();
-    }
-    std::string_view bytes = piece.bytes;
-    for (std::size_t end; (end = bytes.find('\n')) != bytes.npos; bytes.remove_prefix(end + 1)) {
-      auto found = begun.find(piece.source);
-      if (found != begun.end()) {
-        found->second.text += bytes.substr(0, end);
-        if (!tell_begun()) return false;
-        continue;
-      }
-      line.at = piece.at;
-      line.text = bytes.substr(0, end);
-      if (!each(line)) return false;
-    }
-    if (!bytes.empty()) {
-      auto [found, fresh] = begun.try_emplace(piece.source);
-      if (fresh) found->second.at = piece.at;
-      found->second.text += bytes;
-    }
-    return !piece.last || tell_begun();
-  });
+  pieces(
+      [&](const Piece& piece) {
+        Line line;
+        line.source = piece.source;
+        auto tell_begun = [&] {
+          auto found = begun.find(piece.source);
+          if (found == begun.end()) return true;
+          Begun last = std::move(found->second);
+          begun.erase(found);
+          line.at = last.at;
+          line.text = last.text;
+          line.end = last.end;
+          const bool more = each(line);
+          line.open = false;
+          return more;
+        };
+        if (piece.left_out > 0 || piece.lost > 0) {
+          if (!tell_begun()) return false;
+          line.at = piece.at;
+          line.text = {};
+          line.end = piece.from;
+          line.left_out = piece.left_out;
+          line.lost = piece.lost;
+          line.why = piece.why;
+          if (!each(line)) return false;
+          line.left_out = line.lost = 0;
+          line.why.clear();
+        }
+        std::string_view bytes = piece.bytes;
+        const auto behind = [&](std::string_view left) { return piece.from + (piece.bytes.size() - left.size()); };
+        for (std::size_t end; (end = bytes.find('\n')) != bytes.npos; bytes.remove_prefix(end + 1)) {
+          auto found = begun.find(piece.source);
+          if (found != begun.end()) {
+            found->second.text += bytes.substr(0, end);
+            found->second.end = behind(bytes) + end + 1;
+            if (!tell_begun()) return false;
+            continue;
+          }
+          line.at = piece.at;
+          line.text = bytes.substr(0, end);
+          line.end = behind(bytes) + end + 1;
+          if (!each(line)) return false;
+        }
+        if (!bytes.empty()) {
+          auto [found, fresh] = begun.try_emplace(piece.source);
+          if (fresh) found->second.at = piece.at;
+          found->second.text += bytes;
+          found->second.end = piece.from + piece.bytes.size();
+        }
+        line.open = piece.last;
+        return !piece.last || tell_begun();
+      },
+      known);
 }
 
 }  // namespace flowrun

@@ -29,6 +29,7 @@ class OutputReader {
     std::uint64_t lost = 0;      ///< likewise: could not be written
     std::string why;             ///< and this is the reason
     bool last = false;           ///< of its source
+    std::uint64_t from = 0;      ///< number of the first of |bytes| in all that its source has said
     std::string_view bytes;
   };
   struct Line {
@@ -37,7 +38,12 @@ class OutputReader {
     std::uint64_t left_out = 0, lost = 0;
     std::string why;
     std::string_view text;  ///< without its line break; empty where something is left out
+    std::uint64_t end = 0;  ///< how much of its source ends with it
+    bool open = false;      ///< no line break has followed yet
   };
+  /// By source: how much of it is known, and not wanted again. What is left out or lost before that is not told again,
+  /// either. Sources behind the end: nothing is known.
+  using Known = std::vector<std::uint64_t>;
 
   /// Takes in where everything is; what is written later is not seen.
   explicit OutputReader(const std::string& run_dir);
@@ -47,9 +53,9 @@ class OutputReader {
 
   const std::vector<Source>& sources() const { return sources_; }
   /// In order of time. |each| returns false when it has enough.
-  void pieces(const std::function<bool(const Piece&)>& each) const;
+  void pieces(const std::function<bool(const Piece&)>& each, const Known& known = {}) const;
   /// The same in whole lines; the last of a source may lack its line break.
-  void lines(const std::function<bool(const Line&)>& each) const;
+  void lines(const std::function<bool(const Line&)>& each, const Known& known = {}) const;
   /// From where on the file of the run makes no sense, although it is not just cut off. 0: it is well.
   std::uint64_t damaged_at() const { return damaged_at_; }
 

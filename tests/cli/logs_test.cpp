@@ -1,6 +1,7 @@
 // What `flowrun logs` shows is what processes have written, however they end.
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -253,6 +254,53 @@ steps:
   INFO(ran.err);
   CHECK(has(ran.err, "| oh\n"));
   CHECK(has(ran.err, "SIGPIPE"));
+}
+
+TEST_CASE("logs -f shows each line once and whole, as it comes, until the run is over") {
+  TempDir dir;
+  const std::string journal = dir.path("j.db");
+  // Lines in pieces, two streams, a second step, and an end without a line break.
+  const std::string file = dir.write("w.yaml", R"(flowrun: 1
+steps:
+  talk:
+    shell: |
+      for i in $(seq 400); do printf 'half '; [ $((i % 40)) != 0 ] || sleep 0.02; echo $i; echo e$i >&2; done
+      printf last
+  also: { shell: "seq 3000; sleep 0.3; seq 3001 3010" }
+)");
+  const bool killed = GENERATE(false, true);
+  CAPTURE(killed);
+  if (killed) dir.write("w.yaml", dir.read("w.yaml") + "  hold: { shell: 'sleep 60', needs: talk }\n");
+  Background driver({FLOWRUN_BINARY, "run", file, "--id", "r", "--journal", journal});
+  while (driver.err().find("start     talk") == std::string::npos && driver.running())
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  Background follower({FLOWRUN_BINARY, "logs", "r", "-f", "--journal", journal});
+  if (killed) {
+    while (follower.out().find("[talk] half 400\n") == std::string::npos && follower.running())
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    driver.signal(SIGKILL);
+  }
+  const Ran followed = follower.wait();
+  driver.wait();
+  CHECK(followed.code == 0);
+  std::map<std::string, std::string> said;  // by the first letters
+  std::istringstream lines(followed.out);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("[talk] half ")) said["out"] += line.substr(12) + "\n";
+    if (line.starts_with("[talk] e")) said["err"] += line.substr(8) + "\n";
+    if (line.starts_with("[also] ")) said["also"] += line.substr(7) + "\n";
+  }
+  CHECK(said["out"] == numbers(400));
+  CHECK(said["err"] == numbers(400));
+  if (!killed) CHECK(said["also"] == numbers(3010));
+  CHECK(has(followed.out, "[talk] last\n"));
+  // The same as what is read afterwards.
+  const Ran after = flowrun(journal, {"logs", "r"});
+  std::size_t one = std::count(after.out.begin(), after.out.end(), '\n');
+  if (!killed) CHECK(one == static_cast<std::size_t>(std::count(followed.out.begin(), followed.out.end(), '\n')));
+  // Of a run that is over -f changes nothing.
+  CHECK(flowrun(journal, {"logs", "r", "-f", "--tail", "3"}).out == flowrun(journal, {"logs", "r", "--tail", "3"}).out);
+  CHECK(flowrun(journal, {"logs", "r", "-f", "--failed"}).code == 2);
 }
 
 }  // namespace flowrun::test
