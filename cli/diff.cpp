@@ -33,18 +33,13 @@ struct Side {
 Side read(const Journal& journal, const std::string& name) {
   Side side;
   side.run = journal.find(name);
-  for (std::int64_t from = 1;;) {
-    std::vector<Entry> entries = journal.read(side.run.number, from);
-    if (entries.empty()) break;
-    from = entries.back().seq + 1;
-    for (Entry& entry : entries) {
-      side.history.add(entry);
-      const StepHistory* step = entry.path.empty() ? nullptr : side.history.find(entry.path);
-      const bool ends = entry.kind == EntryKind::TaskEnded || entry.kind == EntryKind::StepSettled;
-      if (ends && step && is_terminal(step->state) && (side.finished.empty() || side.finished.back() != entry.path))
-        side.finished.push_back(entry.path);
-      if (!is_fact(entry.kind)) side.decisions.push_back(std::move(entry));
-    }
+  for (Entry& entry : entries(journal, side.run)) {
+    side.history.add(entry);
+    const StepHistory* step = entry.path.empty() ? nullptr : side.history.find(entry.path);
+    const bool ends = entry.kind == EntryKind::TaskEnded || entry.kind == EntryKind::StepSettled;
+    if (ends && step && is_terminal(step->state) && (side.finished.empty() || side.finished.back() != entry.path))
+      side.finished.push_back(entry.path);
+    if (!is_fact(entry.kind)) side.decisions.push_back(std::move(entry));
   }
   return side;
 }

@@ -10,6 +10,8 @@
 namespace flowrun::cli {
 namespace {
 
+constexpr std::size_t kAtOnce = 1 << 16;  // bytes that are printed
+
 struct ShowOptions {
   std::string run;
   std::int64_t from = 1;
@@ -26,30 +28,29 @@ int show(const Context& context, const ShowOptions& options) {
   std::int64_t drive = journal.newest_drive(run.number);
   bool was_replayed = false;
   if (!options.json) print_view(fmt::format("{}  {}  {} entries\n", run.id, to_string(run.state), run.last_seq));
-  for (std::int64_t from = options.from;;) {
-    // A slice at a time: an open read would keep the journal from being tidied while it is written.
-    std::vector<Entry> slice = journal.read(run.number, from);
-    if (slice.empty()) break;
-    std::string text;
-    for (const Entry& entry : slice) {
-      if (!step.empty() && !is_below(entry.path, step)) continue;
-      bool replayed = entry.seq < drive;
-      if (options.json) {
-        Json record = entry_json(entry);
-        record["replayed"] = replayed;
-        text += record.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-        continue;
-      }
+  std::string text;
+  const auto print = [&] {
+    options.json ? print_result(text) : print_view(text);
+    text.clear();
+  };
+  for (const Entry& entry : entries(journal, run, options.from)) {
+    if (!step.empty() && !is_below(entry.path, step)) continue;
+    const bool replayed = entry.seq < drive;
+    if (options.json) {
+      Json record = entry_json(entry);
+      record["replayed"] = replayed;
+      text += record.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    } else {
       if (was_replayed && !replayed) text += "------  replayed up to here, executed from here on\n";
       was_replayed = replayed;
-      EntryLine line = describe(entry, options.full);
-      std::string row = fmt::format("{:>6}  {}  {:<10} {:<24} {}", entry.seq, clock_text(entry.at), line.what,
-                                    line.step, line.detail);
+      const EntryLine line = describe(entry, options.full);
+      const std::string row = fmt::format("{:>6}  {}  {:<10} {:<24} {}", entry.seq, clock_text(entry.at), line.what,
+                                          line.step, line.detail);
       text += row.substr(0, row.find_last_not_of(' ') + 1) + "\n";
     }
-    options.json ? print_result(text) : print_view(text);
-    from = slice.back().seq + 1;
+    if (text.size() > kAtOnce) print();
   }
+  print();
   return 0;
 }
 

@@ -219,14 +219,9 @@ int logs(const Context& context, const LogsOptions& options) {
   OutputReader reader(folder);
   Unlogged unlogged(reader);
   History history;
-  for (std::int64_t from = 1;;) {
-    std::vector<Entry> slice = journal.read(run.number, from);
-    if (slice.empty()) break;
-    for (const Entry& entry : slice) {
-      history.add(entry);
-      reading(entry, [&] { unlogged.add(entry); });
-    }
-    from = slice.back().seq + 1;
+  for (const Entry& entry : entries(journal, run)) {
+    history.add(entry);
+    reading(entry, [&] { unlogged.add(entry); });
   }
   auto wanted = [&](const std::string& path, bool is_stderr) {
     if ((!only.empty() && path != only) || (options.only_stderr && !is_stderr)) return false;

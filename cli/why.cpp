@@ -263,16 +263,11 @@ int why(const Context& context, const WhyOptions& options) {
   const std::string path = known_step(journal, run, one ? options.run : options.step);
   Explanation explanation(journal, past_run(journal, run));
   std::vector<std::string> rows;
-  for (std::int64_t from = 1;;) {
-    const std::vector<Entry> slice = journal.read(run.number, from);
-    if (slice.empty()) break;
-    for (const Entry& entry : slice) {
-      explanation.note(entry);
-      if (entry.path != path) continue;
-      const EntryLine line = describe(entry, false);
-      rows.push_back(fmt::format("{:>6}  {}  {:<10} {}", entry.seq, clock_text(entry.at), line.what, line.detail));
-    }
-    from = slice.back().seq + 1;
+  for (const Entry& entry : entries(journal, run)) {
+    explanation.note(entry);
+    if (entry.path != path) continue;
+    const EntryLine line = describe(entry, false);
+    rows.push_back(fmt::format("{:>6}  {}  {:<10} {}", entry.seq, clock_text(entry.at), line.what, line.detail));
   }
   std::string text = fmt::format("{}  {}\n", run.id, to_string(run.state)) + explanation.of(path);
   if (!rows.empty()) text += "entries:\n";

@@ -30,27 +30,22 @@ PastRun past_run(const Journal& journal, const RunRecord& run) {
   past.journal = journal.path();
   past.until = run.ended_at ? *run.ended_at : run.alive_at;
   std::unordered_map<std::string, Instant> asked;
-  for (std::int64_t from = 1;;) {
-    const std::vector<Entry> entries = journal.read(run.number, from);
-    if (entries.empty()) break;
-    for (const Entry& entry : entries) {
-      past.history.add(entry);
-      if (entry.kind == EntryKind::StartTask) asked[entry.path] = entry.at;
-      if (entry.kind != EntryKind::TaskEnded && entry.kind != EntryKind::LateEnd) continue;
-      const auto fact = as<TaskEnded>(entry);
-      PastAttempt attempt;
-      attempt.path = fact.path;
-      attempt.number = fact.attempt;
-      attempt.asked = asked[entry.path];
-      attempt.began = fact.result.began == Instant{} ? entry.at - fact.result.took : fact.result.began;
-      attempt.ended = attempt.began + fact.result.took;
-      attempt.ok = fact.result.ok();
-      attempt.given_up = entry.kind == EntryKind::LateEnd;
-      attempt.code = fact.result.code;
-      if (fact.result.failure) attempt.error = fact.result.failure->type;
-      past.attempts.push_back(std::move(attempt));
-    }
-    from = entries.back().seq + 1;
+  for (const Entry& entry : entries(journal, run)) {
+    past.history.add(entry);
+    if (entry.kind == EntryKind::StartTask) asked[entry.path] = entry.at;
+    if (entry.kind != EntryKind::TaskEnded && entry.kind != EntryKind::LateEnd) continue;
+    const auto fact = as<TaskEnded>(entry);
+    PastAttempt attempt;
+    attempt.path = fact.path;
+    attempt.number = fact.attempt;
+    attempt.asked = asked[entry.path];
+    attempt.began = fact.result.began == Instant{} ? entry.at - fact.result.took : fact.result.began;
+    attempt.ended = attempt.began + fact.result.took;
+    attempt.ok = fact.result.ok();
+    attempt.given_up = entry.kind == EntryKind::LateEnd;
+    attempt.code = fact.result.code;
+    if (fact.result.failure) attempt.error = fact.result.failure->type;
+    past.attempts.push_back(std::move(attempt));
   }
   if (run.error.json().is_object()) past.failure = failure_from(run.error.json());
   try {

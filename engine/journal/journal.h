@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -130,6 +131,46 @@ class Journal {
   struct Open;
   std::unique_ptr<Open> open_;
 };
+
+/// The entries of a run in order, to be gone through once: `for (Entry& entry : entries(journal, run))`. They are read
+/// a slice at a time, because an open read would keep the file from being tidied while others write. Throws as
+/// Journal::read() does.
+class EntryRange {
+ public:
+  EntryRange(const Journal& journal, std::int64_t run_number, std::int64_t from)
+      : journal_(journal), run_(run_number), next_(from) {}
+
+  class Iterator {
+   public:
+    explicit Iterator(EntryRange& range) : range_(range) {}
+    Entry& operator*() const { return range_.slice_[range_.index_]; }
+    Iterator& operator++() {
+      range_.advance();
+      return *this;
+    }
+    bool operator!=(std::default_sentinel_t) const { return range_.index_ < range_.slice_.size(); }
+
+   private:
+    EntryRange& range_;
+  };
+  Iterator begin();
+  std::default_sentinel_t end() const { return {}; }
+
+ private:
+  void advance();
+  void read_slice();
+
+  const Journal& journal_;
+  const std::int64_t run_;
+  std::int64_t next_;
+  std::vector<Entry> slice_;
+  std::size_t index_ = 0;
+};
+
+/// From entry |from| on.
+inline EntryRange entries(const Journal& journal, const RunRecord& run, std::int64_t from = 1) {
+  return {journal, run.number, from};
+}
 
 /// The disk is full; the batch is kept.
 class DiskFull : public Error {

@@ -197,4 +197,19 @@ std::string Journal::source(const std::string& hash) const {
   return std::string(row.text(0));
 }
 
+EntryRange::Iterator EntryRange::begin() {
+  read_slice();
+  return Iterator(*this);
+}
+
+void EntryRange::advance() {
+  if (++index_ == slice_.size()) read_slice();
+}
+
+void EntryRange::read_slice() {
+  index_ = 0;
+  slice_ = journal_.read(run_, next_);
+  if (!slice_.empty()) next_ = slice_.back().seq + 1;
+}
+
 }  // namespace flowrun

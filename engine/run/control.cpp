@@ -56,14 +56,9 @@ void catch_up(const Journal& journal, const RunRecord& record, const Machine* ma
   if (!front.wants_earlier()) return;
   const std::vector<std::string> awaiting = machine ? machine->awaiting_paths() : std::vector<std::string>{};
   std::map<std::string, Entry> questions;
-  for (std::int64_t from = 1;;) {
-    std::vector<Entry> slice = journal.read(record.number, from);
-    if (slice.empty()) break;
-    from = slice.back().seq + 1;
-    for (Entry& entry : slice) {
-      front.earlier(entry);
-      if (!awaiting.empty() && entry.kind == EntryKind::SignalAwaited) questions[entry.path] = std::move(entry);
-    }
+  for (Entry& entry : entries(journal, record)) {
+    front.earlier(entry);
+    if (!awaiting.empty() && entry.kind == EntryKind::SignalAwaited) questions[entry.path] = std::move(entry);
   }
   for (const std::string& path : awaiting)
     if (auto question = questions.find(path); question != questions.end()) front.still_waits(question->second);

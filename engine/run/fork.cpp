@@ -144,72 +144,67 @@ void Reuse::read(const Journal& journal, const RunRecord& old) {
       result = is_below(result->first.first, path) ? results_.erase(result) : std::next(result);
     std::erase_if(signals_, [&](const auto& one) { return is_below(one.first, path); });
   };
-  for (std::int64_t next = 1;;) {
-    std::vector<Entry> slice = journal.read(old.number, next);
-    if (slice.empty()) return;
-    next = slice.back().seq + 1;
-    for (const Entry& entry : slice) {
-      switch (entry.kind) {
-        case EntryKind::RunStarted:
-          if (!(as<RunStarted>(entry).inputs == old.input))
-            throw Corruption(fmt::format("run {}: its inputs are not those it was started with", old.id));
-          break;
-        case EntryKind::StartTask:
-          inputs[entry.path] = asked_by(entry);
-          break;
-        case EntryKind::TaskEnded: {
-          Result result = as<TaskEnded>(entry).result;
-          if (!result.ok()) break;
-          // What has been undone has no result any more.
-          if (entry.path.ends_with(kUndo)) forget(entry.path.substr(0, entry.path.size() - kUndo.size()));
-          finished_.insert(entry.path);
-          results_[{entry.path, inputs[entry.path]}] = std::move(result);
-          break;
-        }
-        case EntryKind::StepSettled:
-          // A result that was not good enough: `expect.if`, `output`, `returns`.
-          if (as<StepSettled>(entry).outcome.state == State::Failed && results_.count({entry.path, inputs[entry.path]}))
-            forget(entry.path);
-          break;
-        case EntryKind::TimerFired: {
-          const TimerKind timer = as<TimerFired>(entry).timer;
-          if (timer == TimerKind::Wait) waiting.remove_if([&](const auto& one) { return one.first == entry.path; });
-          if (timer == TimerKind::Sleep) finished_.insert(entry.path);
-          break;
-        }
-        case EntryKind::ItemsChosen:
-          items_[entry.path] = entry.value;
-          break;
-        case EntryKind::ArmTimer:
-          slept_[entry.path] = as<ArmTimer>(entry).span;
-          break;
-        case EntryKind::SignalAwaited: {
-          const std::string name = as<SignalAwaited>(entry).name;
-          auto sent =
-              std::find_if(early.begin(), early.end(), [&](const auto& one) { return meant(one, entry.path, name); });
-          if (sent == early.end()) {
-            waiting.emplace_back(entry.path, name);
-          } else {
-            deliver(entry.path, *sent);
-            early.erase(sent);
-          }
-          break;
-        }
-        case EntryKind::SignalReceived: {
-          auto signal = as<SignalReceived>(entry);
-          auto wanted = std::find_if(waiting.begin(), waiting.end(),
-                                     [&](const auto& one) { return meant(signal, one.first, one.second); });
-          if (wanted == waiting.end()) {
-            early.push_back(std::move(signal));
-          } else {
-            deliver(wanted->first, signal);
-            waiting.erase(wanted);
-          }
-          break;
-        }
-        default:
-          break;  // it brings no result
+  for (const Entry& entry : entries(journal, old)) {
+    switch (entry.kind) {
+      case EntryKind::RunStarted:
+        if (!(as<RunStarted>(entry).inputs == old.input))
+          throw Corruption(fmt::format("run {}: its inputs are not those it was started with", old.id));
+        break;
+      case EntryKind::StartTask:
+        inputs[entry.path] = asked_by(entry);
+        break;
+      case EntryKind::TaskEnded: {
+        Result result = as<TaskEnded>(entry).result;
+        if (!result.ok()) break;
+        // What has been undone has no result any more.
+        if (entry.path.ends_with(kUndo)) forget(entry.path.substr(0, entry.path.size() - kUndo.size()));
+        finished_.insert(entry.path);
+        results_[{entry.path, inputs[entry.path]}] = std::move(result);
+        break;
       }
+      case EntryKind::StepSettled:
+        // A result that was not good enough: `expect.if`, `output`, `returns`.
+        if (as<StepSettled>(entry).outcome.state == State::Failed && results_.count({entry.path, inputs[entry.path]}))
+          forget(entry.path);
+        break;
+      case EntryKind::TimerFired: {
+        const TimerKind timer = as<TimerFired>(entry).timer;
+        if (timer == TimerKind::Wait) waiting.remove_if([&](const auto& one) { return one.first == entry.path; });
+        if (timer == TimerKind::Sleep) finished_.insert(entry.path);
+        break;
+      }
+      case EntryKind::ItemsChosen:
+        items_[entry.path] = entry.value;
+        break;
+      case EntryKind::ArmTimer:
+        slept_[entry.path] = as<ArmTimer>(entry).span;
+        break;
+      case EntryKind::SignalAwaited: {
+        const std::string name = as<SignalAwaited>(entry).name;
+        auto sent =
+            std::find_if(early.begin(), early.end(), [&](const auto& one) { return meant(one, entry.path, name); });
+        if (sent == early.end()) {
+          waiting.emplace_back(entry.path, name);
+        } else {
+          deliver(entry.path, *sent);
+          early.erase(sent);
+        }
+        break;
+      }
+      case EntryKind::SignalReceived: {
+        auto signal = as<SignalReceived>(entry);
+        auto wanted = std::find_if(waiting.begin(), waiting.end(),
+                                   [&](const auto& one) { return meant(signal, one.first, one.second); });
+        if (wanted == waiting.end()) {
+          early.push_back(std::move(signal));
+        } else {
+          deliver(wanted->first, signal);
+          waiting.erase(wanted);
+        }
+        break;
+      }
+      default:
+        break;  // it brings no result
     }
   }
 }
@@ -217,26 +212,21 @@ void Reuse::read(const Journal& journal, const RunRecord& old) {
 void Reuse::skip_done(const Journal& journal, const RunRecord& own) {
   std::map<std::string, std::string> inputs;
   std::set<std::string> fresh;  // had not run before the attempt that is under way
-  for (std::int64_t next = 1;;) {
-    std::vector<Entry> slice = journal.read(own.number, next);
-    if (slice.empty()) return;
-    next = slice.back().seq + 1;
-    for (const Entry& entry : slice) {
-      if (entry.kind == EntryKind::ItemsChosen) chosen({entry.path, 0, entry.value});
-      const std::string old = old_path(entry.path);
-      if (entry.kind == EntryKind::StartTask) {
-        inputs[entry.path] = asked_by(entry);
-        if (!of_the_end(bare(entry.path)) && ran_.insert(entry.path).second) fresh.insert(entry.path);
-      }
-      if (entry.kind == EntryKind::TaskEnded) {
-        answered_.insert({old, inputs[entry.path]});
-        if (std::get<TaskEnded>(to_event(entry).fact).result.taken && fresh.count(entry.path)) ran_.erase(entry.path);
-        fresh.erase(entry.path);
-      }
-      if (entry.kind == EntryKind::SignalAwaited || entry.kind == EntryKind::TimerFired) {
-        signals_.erase(old);
-        slept_.erase(old);
-      }
+  for (const Entry& entry : entries(journal, own)) {
+    if (entry.kind == EntryKind::ItemsChosen) chosen({entry.path, 0, entry.value});
+    const std::string old = old_path(entry.path);
+    if (entry.kind == EntryKind::StartTask) {
+      inputs[entry.path] = asked_by(entry);
+      if (!of_the_end(bare(entry.path)) && ran_.insert(entry.path).second) fresh.insert(entry.path);
+    }
+    if (entry.kind == EntryKind::TaskEnded) {
+      answered_.insert({old, inputs[entry.path]});
+      if (std::get<TaskEnded>(to_event(entry).fact).result.taken && fresh.count(entry.path)) ran_.erase(entry.path);
+      fresh.erase(entry.path);
+    }
+    if (entry.kind == EntryKind::SignalAwaited || entry.kind == EntryKind::TimerFired) {
+      signals_.erase(old);
+      slept_.erase(old);
     }
   }
 }

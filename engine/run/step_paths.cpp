@@ -14,15 +14,11 @@ namespace flowrun {
 
 History history_of(const Journal& journal, const RunRecord& run, std::int64_t until) {
   History history;
-  for (std::int64_t from = 1;;) {
-    std::vector<Entry> slice = journal.read(run.number, from);
-    if (slice.empty()) return history;
-    for (const Entry& entry : slice) {
-      if (until > 0 && entry.seq > until) return history;
-      history.add(entry);
-    }
-    from = slice.back().seq + 1;
+  for (const Entry& entry : entries(journal, run)) {
+    if (until > 0 && entry.seq > until) return history;
+    history.add(entry);
   }
+  return history;
 }
 
 std::string path_above(const std::string& path) {
@@ -33,15 +29,10 @@ std::string path_above(const std::string& path) {
 
 std::vector<std::string> paths_of(const Journal& journal, const RunRecord& run) {
   std::set<std::string> paths;
-  for (std::int64_t from = 1;;) {
-    std::vector<Entry> slice = journal.read(run.number, from);
-    if (slice.empty()) break;
-    from = slice.back().seq + 1;
-    for (const Entry& entry : slice) {
-      // What a retry names is in its entry, whether or not there is such a step.
-      if (entry.kind == EntryKind::RunReopened || entry.kind == EntryKind::SignalReceived) continue;
-      for (std::string path = entry.path; !path.empty() && paths.insert(path).second;) path = path_above(path);
-    }
+  for (const Entry& entry : entries(journal, run)) {
+    // What a retry names is in its entry, whether or not there is such a step.
+    if (entry.kind == EntryKind::RunReopened || entry.kind == EntryKind::SignalReceived) continue;
+    for (std::string path = entry.path; !path.empty() && paths.insert(path).second;) path = path_above(path);
   }
   return {paths.begin(), paths.end()};
 }

@@ -115,17 +115,12 @@ RunView::RunView(const Journal& journal, const RunRecord& run, const Loaded& loa
     : history_(history), secrets_(concealed_secrets(loaded)), step_(std::move(step)) {
   Attempt newest;
   if (!step_.empty())
-    for (std::int64_t from = 1;;) {
-      std::vector<Entry> slice = journal.read(run.number, from);
-      if (slice.empty()) break;
-      from = slice.back().seq + 1;
-      for (Entry& entry : slice) {
-        if (entry.path != step_) continue;
-        if (entry.kind == EntryKind::StartTask)
-          newest = {std::move(entry), std::nullopt};
-        else if (entry.kind == EntryKind::TaskEnded && entry.attempt == newest.start.attempt)
-          newest.end = std::move(entry);
-      }
+    for (Entry& entry : entries(journal, run)) {
+      if (entry.path != step_) continue;
+      if (entry.kind == EntryKind::StartTask)
+        newest = {std::move(entry), std::nullopt};
+      else if (entry.kind == EntryKind::TaskEnded && entry.attempt == newest.start.attempt)
+        newest.end = std::move(entry);
     }
   ReplayOptions options;
   if (newest.end) {
