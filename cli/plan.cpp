@@ -127,7 +127,7 @@ Json plan_as_json(const Loaded& loaded) {
   for (const InputSpec& input : loaded.inputs)
     inputs.push_back({{"name", input.name},
                       {"schema", input.schema},
-                      {"required", !input.otherwise && input.env.empty()},
+                      {"required", !input.default_value && input.env.empty()},
                       {"description", input.description}});
   return {{"name", workflow.name},
           {"file", loaded.file},

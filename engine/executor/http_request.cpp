@@ -17,9 +17,9 @@ namespace flowrun {
 OutgoingRequest::OutgoingRequest(const Task& task, const Mask& mask) : task_(task), mask_(mask) {
   method_ = asked().method;
   shown_url_ = asked().url;
-  const TaskHoles& holes = asked().holes;
-  for (auto hole = holes.rbegin(); hole != holes.rend(); ++hole)
-    if (hole->in == TaskHole::In::Url) shown_url_.insert(hole->hole.at, "***");
+  const TaskPlaceholders& placeholders = asked().placeholders;
+  for (auto placeholder = placeholders.rbegin(); placeholder != placeholders.rend(); ++placeholder)
+    if (placeholder->in == TaskPlaceholder::In::Url) shown_url_.insert(placeholder->placeholder.at, "***");
 }
 
 OutgoingRequest::~OutgoingRequest() {
@@ -29,10 +29,11 @@ OutgoingRequest::~OutgoingRequest() {
 
 std::string OutgoingRequest::name() const { return method_ + " " + shortened(shown_url_, 1000); }
 
-bool OutgoingRequest::has_secret(TaskHole::In in, std::size_t index) const {
-  const TaskHoles& holes = asked().holes;
-  return std::any_of(holes.begin(), holes.end(),
-                     [&](const TaskHole& hole) { return hole.in == in && hole.index == index; });
+bool OutgoingRequest::has_secret(TaskPlaceholder::In in, std::size_t index) const {
+  const TaskPlaceholders& placeholders = asked().placeholders;
+  return std::any_of(placeholders.begin(), placeholders.end(), [&](const TaskPlaceholder& placeholder) {
+    return placeholder.in == in && placeholder.index == index;
+  });
 }
 
 std::optional<Failure> OutgoingRequest::prepare(CURL* easy) {
@@ -78,7 +79,7 @@ std::string OutgoingRequest::prepare_headers(CURL* easy) {
       libcurl().curl_slist_free_all(list);
       return why;
     }
-    bool secret = has_secret(TaskHole::In::Header, i) || has_secret(TaskHole::In::Basic, i);
+    bool secret = has_secret(TaskPlaceholder::In::Header, i) || has_secret(TaskPlaceholder::In::Basic, i);
     if (elsewhere && (secret || !may_change_hosts(name))) continue;
     accepts = accepts || name == "accept";
     has_agent = has_agent || name == "user-agent";
@@ -156,7 +157,7 @@ std::string OutgoingRequest::redirect(CURL* easy, long status, const std::string
     method_ = "GET";
     with_body_ = false;
   }
-  if (with_body_ && host_of(where) != host_of(asked().url) && has_secret(TaskHole::In::Body))
+  if (with_body_ && host_of(where) != host_of(asked().url) && has_secret(TaskPlaceholder::In::Body))
     return "is sent to another host, which must not get the secret in its body";
   url_ = where;
   shown_url_ = mask_.text(url_);

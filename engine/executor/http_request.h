@@ -43,7 +43,7 @@ class OutgoingRequest {
  private:
   std::string prepare_headers(CURL* easy);
   std::string prepare_body(CURL* easy);
-  bool has_secret(TaskHole::In in, std::size_t index = 0) const;
+  bool has_secret(TaskPlaceholder::In in, std::size_t index = 0) const;
 
   const Task& task_;
   const Mask& mask_;

@@ -17,14 +17,14 @@ namespace {
 constexpr std::size_t kShortestToKnow = 8;  // bytes of a value with a fingerprint
 constexpr int kRounds = 10000;              // of the hash: 3 ms a guess
 
-std::string& text_of(Task& task, const TaskHole& hole) {
-  using In = TaskHole::In;
+std::string& text_of(Task& task, const TaskPlaceholder& placeholder) {
+  using In = TaskPlaceholder::In;
   if (auto* process = std::get_if<Process>(&*task.work))
-    return hole.in == In::Stdin ? process->stdin_text : *process->env.at(hole.index).second;
+    return placeholder.in == In::Stdin ? process->stdin_text : *process->env.at(placeholder.index).second;
   auto& request = std::get<HttpRequest>(*task.work);
-  if (hole.in == In::Url) return request.url;
-  if (hole.in == In::Body) return *request.body;
-  return request.headers.at(hole.index).second;
+  if (placeholder.in == In::Url) return request.url;
+  if (placeholder.in == In::Body) return *request.body;
+  return request.headers.at(placeholder.index).second;
 }
 
 }  // namespace
@@ -69,26 +69,26 @@ bool Secrets::brought_by(std::string_view name) const {
   return std::find(variables_.begin(), variables_.end(), name) != variables_.end();
 }
 
-std::string Secrets::value_at(const Hole& hole) const {
-  auto found = values_.find(hole.secret);
-  if (found == values_.end()) throw std::runtime_error(fmt::format("secret {} is not there", hole.secret));
+std::string Secrets::value_at(const Placeholder& placeholder) const {
+  auto found = values_.find(placeholder.secret);
+  if (found == values_.end()) throw std::runtime_error(fmt::format("secret {} is not there", placeholder.secret));
   const std::string& value = found->second;
-  switch (hole.form) {
-    case Hole::Form::Plain:
+  switch (placeholder.form) {
+    case Placeholder::Form::Plain:
       return value;
-    case Hole::Form::Percent:
+    case Placeholder::Form::Percent:
       if (value == "." || value == "..")
-        throw std::runtime_error(fmt::format("secret {} would change the path of the URL", hole.secret));
+        throw std::runtime_error(fmt::format("secret {} would change the path of the URL", placeholder.secret));
       return percent_encoded(value);
-    case Hole::Form::Json: {
+    case Placeholder::Form::Json: {
       std::string quoted;
       append_json_string(quoted, value);
       return quoted.substr(1, quoted.size() - 2);
     }
-    case Hole::Form::Host:
+    case Placeholder::Form::Host:
       if (!std::all_of(value.begin(), value.end(),
                        [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '.' || c == ':'; }))
-        throw std::runtime_error(fmt::format("secret {} can not be part of a host", hole.secret));
+        throw std::runtime_error(fmt::format("secret {} can not be part of a host", placeholder.secret));
       return value;
   }
   return value;
@@ -96,28 +96,32 @@ std::string Secrets::value_at(const Hole& hole) const {
 
 void Secrets::fill(Task& task) const {
   const auto* process = std::get_if<Process>(&*task.work);
-  const TaskHoles& holes = process ? process->holes : std::get<HttpRequest>(*task.work).holes;
-  // From the last to the first: what stands before a hole keeps its place.
-  for (auto hole = holes.rbegin(); hole != holes.rend(); ++hole) {
-    std::string value = value_at(hole->hole);
-    std::string& text = text_of(task, *hole);
+  const TaskPlaceholders& placeholders =
+      process ? process->placeholders : std::get<HttpRequest>(*task.work).placeholders;
+  // From the last to the first: what stands before a placeholder keeps its place.
+  for (auto placeholder = placeholders.rbegin(); placeholder != placeholders.rend(); ++placeholder) {
+    std::string value = value_at(placeholder->placeholder);
+    std::string& text = text_of(task, *placeholder);
     // Of what is USER:PASSWORD yet, the first colon parts the two: a user that is written has none.
-    if (hole->in == TaskHole::In::Basic && hole->hole.at <= text.find(':') && value.find(':') != value.npos)
-      throw std::runtime_error(fmt::format("secret {} has a `:` in it, and can not be the user", hole->hole.secret));
+    if (placeholder->in == TaskPlaceholder::In::Basic && placeholder->placeholder.at <= text.find(':') &&
+        value.find(':') != value.npos)
+      throw std::runtime_error(
+          fmt::format("secret {} has a `:` in it, and can not be the user", placeholder->placeholder.secret));
     // A secret URL may have a query already, to which that of the step is added.
-    if (hole->in == TaskHole::In::Url && hole->hole.form == Hole::Form::Plain && value.find('?') != value.npos)
-      if (std::size_t mark = text.find('?', hole->hole.at); mark != text.npos) text[mark] = '&';
-    text.insert(hole->hole.at, value);
+    if (placeholder->in == TaskPlaceholder::In::Url && placeholder->placeholder.form == Placeholder::Form::Plain &&
+        value.find('?') != value.npos)
+      if (std::size_t mark = text.find('?', placeholder->placeholder.at); mark != text.npos) text[mark] = '&';
+    text.insert(placeholder->placeholder.at, value);
   }
   if (process) return;
   auto& request = std::get<HttpRequest>(*task.work);
   bool secret_url = false;
   std::size_t last = std::string::npos;
-  for (const TaskHole& hole : holes) {
-    secret_url = secret_url || hole.in == TaskHole::In::Url;
-    if (hole.in != TaskHole::In::Basic || hole.index == last) continue;
-    last = hole.index;
-    std::string& header = request.headers.at(hole.index).second;
+  for (const TaskPlaceholder& placeholder : placeholders) {
+    secret_url = secret_url || placeholder.in == TaskPlaceholder::In::Url;
+    if (placeholder.in != TaskPlaceholder::In::Basic || placeholder.index == last) continue;
+    last = placeholder.index;
+    std::string& header = request.headers.at(placeholder.index).second;
     header = "Basic " + base64(header);
   }
   if (!secret_url) return;

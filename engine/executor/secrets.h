@@ -42,7 +42,7 @@ class Secrets {
   const Mask& mask() const { return mask_; }
 
  private:
-  std::string value_at(const Hole& hole) const;
+  std::string value_at(const Placeholder& placeholder) const;
 
   std::map<std::string, const std::string> values_;  ///< without those that are absent
   std::vector<std::string> names_;                   ///< of all, as declared

@@ -10,7 +10,7 @@ namespace flowrun {
 
 const std::vector<Key>& step_keys() {
   static const std::vector<Key> keys{
-#define KIND(name, constant, traits, type, usual, doc) {#name, constant, type, usual, doc},
+#define KIND(name, constant, traits, type, default_text, doc) {#name, constant, type, default_text, doc},
 #include "engine/language/kinds.def"
 #undef KIND
 
@@ -191,7 +191,7 @@ const Key* find_top_key(std::string_view name) {
 
 const std::vector<std::string>& all_kinds() {
   static const std::vector<std::string> names{
-#define KIND(name, constant, traits, type, usual, doc) #name,
+#define KIND(name, constant, traits, type, default_text, doc) #name,
 #include "engine/language/kinds.def"
 #undef KIND
   };

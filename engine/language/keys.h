@@ -21,7 +21,7 @@ enum KindTrait : std::uint32_t {
 
 /// The kinds in the order of kinds.def.
 enum KindIndex : std::uint32_t {
-#define KIND(name, constant, traits, type, usual, doc) constant##Index,
+#define KIND(name, constant, traits, type, default_text, doc) constant##Index,
 #include "engine/language/kinds.def"
 #undef KIND
   kKinds
@@ -29,7 +29,7 @@ enum KindIndex : std::uint32_t {
 
 /// Kinds of step as a set.
 enum KindSet : std::uint32_t {
-#define KIND(name, constant, traits, type, usual, doc) constant = 1u << constant##Index,
+#define KIND(name, constant, traits, type, default_text, doc) constant = 1u << constant##Index,
 #include "engine/language/kinds.def"
 #undef KIND
   kEvery = (1u << kKinds) - 1
@@ -38,7 +38,7 @@ enum KindSet : std::uint32_t {
 /// The kinds that have |trait|.
 constexpr std::uint32_t kinds_with(KindTrait trait) {
   std::uint32_t kinds = 0;
-#define KIND(name, constant, traits, type, usual, doc) \
+#define KIND(name, constant, traits, type, default_text, doc) \
   if ((traits)&trait) kinds |= constant;
 #include "engine/language/kinds.def"
 #undef KIND
@@ -53,8 +53,8 @@ constexpr std::uint32_t kUndoable = kinds_with(kActs);
 struct Key {
   const char* name;
   std::uint32_t kinds;
-  const char* type;   ///< in words that language_schema.cpp knows: `duration`, `map`, `rerun, ask or fail`, ...
-  const char* usual;  ///< its default, for people
+  const char* type;          ///< in words that language_schema.cpp knows: `duration`, `map`, `rerun, ask or fail`, ...
+  const char* default_text;  ///< its default, for people
   const char* doc;
 };
 
@@ -69,7 +69,7 @@ struct InnerKey {
   const char* within;
   const char* name;
   const char* type;
-  const char* usual;
+  const char* default_text;
   const char* doc;
 };
 const std::vector<InnerKey>& inner_keys();

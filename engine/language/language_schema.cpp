@@ -46,9 +46,9 @@ Json map_of(Json values, const std::vector<std::string>& but = {}) {
           {"additionalProperties", false}};
 }
 
-std::string description(const char* doc, const char* usual) {
+std::string description(const char* doc, const char* default_text) {
   std::string text = doc;
-  if (*usual) text += fmt::format("; default: {}", usual);
+  if (*default_text) text += fmt::format("; default: {}", default_text);
   return text;
 }
 
@@ -82,7 +82,7 @@ Json properties_within(std::string_view key) {
   for (const InnerKey& inner : inner_keys()) {
     if (key != inner.within) continue;
     properties[inner.name] = of_type(inner.type);
-    properties[inner.name]["description"] = description(inner.doc, inner.usual);
+    properties[inner.name]["description"] = description(inner.doc, inner.default_text);
   }
   return properties;
 }
@@ -210,7 +210,7 @@ Json of_key(const Key& key) {
   } else {
     value = of_type(type);
   }
-  value["description"] = description(key.doc, key.usual);
+  value["description"] = description(key.doc, key.default_text);
   return value;
 }
 

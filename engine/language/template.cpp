@@ -46,16 +46,16 @@ std::variant<std::string, Failure> as_text(const Value& value, std::string_view 
   return value.text();
 }
 
-std::variant<HoledText, Failure> as_holed_text(const Value& value, std::string_view code) {
-  if (auto holed = holed_text_from(value.json())) return std::move(*holed);
+std::variant<SecretText, Failure> as_secret_text(const Value& value, std::string_view code) {
+  if (auto text = secret_text_from(value.json())) return std::move(*text);
   auto text = as_text(value, code);
   if (auto* failure = std::get_if<Failure>(&text)) return std::move(*failure);
-  return HoledText{std::get<std::string>(std::move(text))};
+  return SecretText{std::get<std::string>(std::move(text))};
 }
 
 Evaluation TextTemplate::evaluate(const Scope& scope, Evaluator& evaluator) const {
   if (is_one_expression()) return expression().evaluate(scope, evaluator);
-  HoledText text;
+  SecretText text;
   for (const Part& part : parts) {
     if (const auto* literal = std::get_if<std::string>(&part)) {
       text.text += *literal;
@@ -64,11 +64,11 @@ Evaluation TextTemplate::evaluate(const Scope& scope, Evaluator& evaluator) cons
     const Expression& expression = std::get<Expression>(part);
     Evaluation evaluation = expression.evaluate(scope, evaluator);
     if (auto* failure = std::get_if<Failure>(&evaluation)) return std::move(*failure);
-    auto piece = as_holed_text(std::get<Value>(evaluation), expression.code());
+    auto piece = as_secret_text(std::get<Value>(evaluation), expression.code());
     if (auto* failure = std::get_if<Failure>(&piece)) return std::move(*failure);
-    text.append(std::get<HoledText>(piece));
+    text.append(std::get<SecretText>(piece));
   }
-  return text.holes.empty() ? Value::string(text.text) : Value(to_json(text));
+  return text.placeholders.empty() ? Value::string(text.text) : Value(to_json(text));
 }
 
 TextTemplate TextTemplate::compile(const Node& scalar, Diagnostics& diagnostics, std::size_t from) {

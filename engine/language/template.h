@@ -35,7 +35,7 @@ struct TextTemplate {
 /// Failures whose message names |code| and says what to do. So is a secret, where it may not go.
 std::variant<std::string, Failure> as_text(const Value& value, std::string_view code);
 /// The same where secrets may go.
-std::variant<HoledText, Failure> as_holed_text(const Value& value, std::string_view code);
+std::variant<SecretText, Failure> as_secret_text(const Value& value, std::string_view code);
 
 /// Any JSON value with expressions in its strings.
 class ValueTemplate {
@@ -43,7 +43,7 @@ class ValueTemplate {
   ValueTemplate() = default;  ///< null
   static ValueTemplate compile(const Node& node, Diagnostics& diagnostics);
   bool constant() const { return !root_; }
-  /// Whether its value may have holes for secrets in it.
+  /// Whether its value may have placeholders for secrets in it.
   bool names_secrets() const { return names_secrets_; }
   Evaluation evaluate(const Scope& scope, Evaluator& evaluator) const;
   /// All that the expressions in it name.

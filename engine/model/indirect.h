@@ -9,17 +9,17 @@ namespace flowrun {
 
 /// Copied as a T is. Moved from, it may only be assigned to or destroyed.
 template <typename T>
-class Boxed {
+class Indirect {
  public:
-  Boxed() : held_(std::make_unique<T>()) {}
+  Indirect() : held_(std::make_unique<T>()) {}
   template <typename From>
-  requires(!std::same_as<From, Boxed> && std::convertible_to<From, T>) Boxed(From value)
+  requires(!std::same_as<From, Indirect> && std::convertible_to<From, T>) Indirect(From value)
       : held_(std::make_unique<T>(std::move(value))) {}
-  Boxed(const Boxed& other) : held_(std::make_unique<T>(*other)) {}
-  Boxed(Boxed&&) noexcept = default;
-  Boxed& operator=(const Boxed& other) { return *this = Boxed(other); }
-  Boxed& operator=(Boxed&&) noexcept = default;
-  ~Boxed() = default;
+  Indirect(const Indirect& other) : held_(std::make_unique<T>(*other)) {}
+  Indirect(Indirect&&) noexcept = default;
+  Indirect& operator=(const Indirect& other) { return *this = Indirect(other); }
+  Indirect& operator=(Indirect&&) noexcept = default;
+  ~Indirect() = default;
 
   T& operator*() { return *held_; }
   const T& operator*() const { return *held_; }

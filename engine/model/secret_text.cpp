@@ -5,7 +5,7 @@
 namespace flowrun {
 namespace {
 
-constexpr const char* kForms[] = {"", "percent", "json", "host"};  // by the numbers of Hole::Form
+constexpr const char* kForms[] = {"", "percent", "json", "host"};  // by the numbers of Placeholder::Form
 
 void append_inside_string(std::string& out, std::string_view text) {
   std::string quoted;
@@ -13,10 +13,10 @@ void append_inside_string(std::string& out, std::string_view text) {
   out.append(quoted, 1, quoted.size() - 2);
 }
 
-void append_json(HoledText& out, const Json& json) {
-  if (auto text = holed_text_from(json)) {
+void append_json(SecretText& out, const Json& json) {
+  if (auto text = secret_text_from(json)) {
     out.text += '"';
-    out.append(*text, Hole::Form::Json, append_inside_string);
+    out.append(*text, Placeholder::Form::Json, append_inside_string);
     out.text += '"';
   } else if (json.is_array()) {
     out.text += '[';
@@ -41,39 +41,42 @@ void append_json(HoledText& out, const Json& json) {
 
 }  // namespace
 
-Json to_json(const HoledText& text) {
-  Json holes = Json::array();
-  for (const Hole& hole : text.holes) holes.push_back(Json::array({hole.at, hole.secret}));
+Json to_json(const SecretText& text) {
+  Json placeholders = Json::array();
+  for (const Placeholder& placeholder : text.placeholders)
+    placeholders.push_back(Json::array({placeholder.at, placeholder.secret}));
   // The text as bytes: it need not be UTF-8.
   Json bytes = Json::binary(std::vector<std::uint8_t>(text.text.begin(), text.text.end()));
-  return Json::binary(Json::to_cbor(Json::array({std::move(bytes), std::move(holes)})));
+  return Json::binary(Json::to_cbor(Json::array({std::move(bytes), std::move(placeholders)})));
 }
 
-std::optional<HoledText> holed_text_from(const Json& json) {
+std::optional<SecretText> secret_text_from(const Json& json) {
   if (!json.is_binary()) return std::nullopt;
   Json parts = Json::from_cbor(json.get_binary());
-  HoledText text;
+  SecretText text;
   const Json::binary_t& bytes = parts[0].get_binary();
   text.text.assign(bytes.begin(), bytes.end());
-  for (const Json& hole : parts[1])
-    text.holes.push_back({hole[0].get<std::size_t>(), hole[1].get<std::string>(), Hole::Form::Plain});
+  for (const Json& placeholder : parts[1])
+    text.placeholders.push_back(
+        {placeholder[0].get<std::size_t>(), placeholder[1].get<std::string>(), Placeholder::Form::Plain});
   return text;
 }
 
-HoledText json_text_with_holes(const Json& json) {
-  HoledText text;
+SecretText json_text_with_placeholders(const Json& json) {
+  SecretText text;
   append_json(text, json);
   return text;
 }
 
-void append_holed_text(std::string& out, std::string_view text, const std::vector<Hole>& holes, const char* key) {
-  if (holes.empty()) return append_json_string(out, text);
-  auto append_hole = [&](const Hole& hole) {
+void append_secret_text(std::string& out, std::string_view text, const std::vector<Placeholder>& placeholders,
+                        const char* key) {
+  if (placeholders.empty()) return append_json_string(out, text);
+  auto append_placeholder = [&](const Placeholder& placeholder) {
     ObjectWriter object(out);
-    object.text("$secret", hole.secret);
-    object.text_if("as", kForms[static_cast<std::size_t>(hole.form)]);
+    object.text("$secret", placeholder.secret);
+    object.text_if("as", kForms[static_cast<std::size_t>(placeholder.form)]);
   };
-  if (text.empty() && holes.size() == 1) return append_hole(holes.front());
+  if (text.empty() && placeholders.size() == 1) return append_placeholder(placeholders.front());
   ObjectWriter object(out);
   object.member(key) += '[';
   std::size_t from = 0;
@@ -84,23 +87,23 @@ void append_holed_text(std::string& out, std::string_view text, const std::vecto
     append_json_string(out, part);
     first = false;
   };
-  for (const Hole& hole : holes) {
-    append_part(text.substr(from, hole.at - from));
+  for (const Placeholder& placeholder : placeholders) {
+    append_part(text.substr(from, placeholder.at - from));
     if (!first) out += ',';
-    append_hole(hole);
+    append_placeholder(placeholder);
     first = false;
-    from = hole.at;
+    from = placeholder.at;
   }
   append_part(text.substr(from));
   out += ']';
 }
 
-std::string shown_holed_text(const Json& written) {
+std::string shown_secret_text(const Json& written) {
   if (written.is_string()) return written.get<std::string>();
   if (!written.is_object() || written.empty()) return "";
   if (written.contains("$secret")) return "***";
   std::string shown;
-  for (const Json& part : written.front()) shown += shown_holed_text(part);
+  for (const Json& part : written.front()) shown += shown_secret_text(part);
   return shown;
 }
 

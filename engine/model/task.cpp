@@ -9,19 +9,20 @@ namespace flowrun {
 
 namespace {
 
-std::vector<Hole> holes_in(const TaskHoles& holes, TaskHole::In in, std::size_t index = 0) {
-  std::vector<Hole> found;
-  for (const TaskHole& hole : holes)
-    if (hole.in == in && hole.index == index) found.push_back(hole.hole);
+std::vector<Placeholder> placeholders_in(const TaskPlaceholders& placeholders, TaskPlaceholder::In in,
+                                         std::size_t index = 0) {
+  std::vector<Placeholder> found;
+  for (const TaskPlaceholder& placeholder : placeholders)
+    if (placeholder.in == in && placeholder.index == index) found.push_back(placeholder.placeholder);
   return found;
 }
 
 void append_header(std::string& out, const HttpRequest& request, std::size_t index) {
   const std::string& text = request.headers[index].second;
-  if (auto basic = holes_in(request.holes, TaskHole::In::Basic, index); !basic.empty())
-    append_holed_text(out, text, basic, "$basic");
+  if (auto basic = placeholders_in(request.placeholders, TaskPlaceholder::In::Basic, index); !basic.empty())
+    append_secret_text(out, text, basic, "$basic");
   else
-    append_holed_text(out, text, holes_in(request.holes, TaskHole::In::Header, index));
+    append_secret_text(out, text, placeholders_in(request.placeholders, TaskPlaceholder::In::Header, index));
 }
 
 /// An object; a name that is sent more than once has a list of its values.
@@ -53,13 +54,15 @@ void append_headers(std::string& out, const HttpRequest& request, const auto& le
 void append(std::string& out, const HttpRequest& request, const std::string& key) {
   ObjectWriter object(out);
   object.text("method", request.method);
-  append_holed_text(object.member("url"), request.url, holes_in(request.holes, TaskHole::In::Url));
+  append_secret_text(object.member("url"), request.url,
+                     placeholders_in(request.placeholders, TaskPlaceholder::In::Url));
   // The key of the run has its own place beside the input.
   auto is_key = [&](const auto& header) { return !key.empty() && header.second == key; };
   if (!std::all_of(request.headers.begin(), request.headers.end(), is_key))
     append_headers(object.member("headers"), request, is_key);
   if (request.body)
-    append_holed_text(object.member("body"), *request.body, holes_in(request.holes, TaskHole::In::Body));
+    append_secret_text(object.member("body"), *request.body,
+                       placeholders_in(request.placeholders, TaskPlaceholder::In::Body));
   object.text_if("file", request.body_file);
 }
 
@@ -80,14 +83,16 @@ void append(std::string& out, const Process& process, const std::string&) {
       append_json_string(env, process.env[i].first);
       env += ':';
       if (process.env[i].second)
-        append_holed_text(env, *process.env[i].second, holes_in(process.holes, TaskHole::In::Variable, i));
+        append_secret_text(env, *process.env[i].second,
+                           placeholders_in(process.placeholders, TaskPlaceholder::In::Variable, i));
       else
         env += "null";
     }
     env += '}';
   }
-  if (auto holes = holes_in(process.holes, TaskHole::In::Stdin); !holes.empty() || !process.stdin_text.empty())
-    append_holed_text(object.member("stdin"), process.stdin_text, holes);
+  if (auto placeholders = placeholders_in(process.placeholders, TaskPlaceholder::In::Stdin);
+      !placeholders.empty() || !process.stdin_text.empty())
+    append_secret_text(object.member("stdin"), process.stdin_text, placeholders);
 }
 
 }  // namespace

@@ -20,13 +20,13 @@ struct StatusRange {
 };
 
 /// A secret goes into one of the texts of a task.
-struct TaskHole {
+struct TaskPlaceholder {
   enum class In { Url, Header, Basic, Body, Variable, Stdin };  ///< Basic: a header to be, still USER:PASSWORD
   In in;
   std::size_t index = 0;  ///< of the header or variable
-  Hole hole;
+  Placeholder placeholder;
 };
-using TaskHoles = std::vector<TaskHole>;  ///< of one text in order
+using TaskPlaceholders = std::vector<TaskPlaceholder>;  ///< of one text in order
 
 struct HttpRequest {
   enum class Response { Auto, Json, Text, Base64, None, File };
@@ -49,7 +49,7 @@ struct HttpRequest {
   std::string proxy;  ///< empty: from the usual variables
   Duration connect_timeout{5000};
   Duration idle_timeout{30000};  ///< without a byte moving; 0: none
-  TaskHoles holes;
+  TaskPlaceholders placeholders;
 };
 
 struct Process {
@@ -73,7 +73,7 @@ struct Process {
   /// Shares the places that exist by default, one a CPU: inside a for_each that wrote no width. Others are bounded
   /// by -j alone.
   bool shares_cpus = false;
-  TaskHoles holes;
+  TaskPlaceholders placeholders;
 };
 
 /// One attempt at an effect.
@@ -86,11 +86,11 @@ struct Task {
   std::optional<Duration> timeout;  ///< from begun
   bool keep_raw = false;            ///< Result::value is the raw result, not the default output
   bool strict = false;              ///< a place was reserved for it
-  Boxed<std::variant<HttpRequest, Process>> work;
+  Indirect<std::variant<HttpRequest, Process>> work;
 };
 
 /// The resolved input as JSON for the journal and for people: {method, url, headers, body} or {argv, env, stdin}.
-/// Members that say nothing (defaults) are left out; texts with secrets in them are as append_holed_text writes them.
+/// Members that say nothing (defaults) are left out; texts with secrets in them are as append_secret_text writes them.
 std::string to_json_text(const Task& task);
 
 }  // namespace flowrun

@@ -47,10 +47,10 @@ void FileReader::shorthand(InputSpec& spec, const Node& node) {
 void FileReader::default_value(InputSpec& spec, const Node& node, bool usable) {
   {
     Reading::Within before(reading_, [](ReadingContext& context) { context.moment = ReadingContext::Moment::Inputs; });
-    spec.otherwise = reading_.values().value(node);
+    spec.default_value = reading_.values().value(node);
   }
   // Of a schema that is wrong itself nothing can be said.
-  if (!spec.otherwise->constant() || !usable) return;
+  if (!spec.default_value->constant() || !usable) return;
   for (const std::string& error : schema_errors(spec.schema, node.json()))
     reading_.error("E108", node.at, node.text.size(),
                    fmt::format("the default of `{}` does not satisfy its own schema: {}", spec.name, error));

@@ -9,7 +9,7 @@ namespace flowrun {
 std::unique_ptr<LivingStep> read_kind(Reading& reading, const Node& node, const std::string& kind) {
   using Reader = std::unique_ptr<LivingStep> (*)(Reading&, const Node&);
   static const std::unordered_map<std::string, Reader> kReaders{
-#define KIND(name, constant, traits, type, usual, doc) {#name, read_##name},
+#define KIND(name, constant, traits, type, default_text, doc) {#name, read_##name},
 #include "engine/language/kinds.def"
 #undef KIND
   };

@@ -14,7 +14,7 @@ struct Limit;
 std::unique_ptr<LivingStep> read_kind(Reading& reading, const Node& node, const std::string& kind);
 
 // read_http, read_shell and so on, each in a file of its own or with its siblings.
-#define KIND(name, constant, traits, type, usual, doc) \
+#define KIND(name, constant, traits, type, default_text, doc) \
   std::unique_ptr<LivingStep> read_##name(Reading& reading, const Node& node);
 #include "engine/language/kinds.def"
 #undef KIND

@@ -30,8 +30,8 @@ Json opened(const Json& json) {
 
 std::string shown(const Json* json) {
   if (!json) return "absent";
-  const bool holed = json->is_object() && json->size() == 1 && json->begin().key().starts_with("$");
-  return shortened(holed ? shown_holed_text(*json) : Value(*json).text(), kWidest);
+  const bool placed = json->is_object() && json->size() == 1 && json->begin().key().starts_with("$");
+  return shortened(placed ? shown_secret_text(*json) : Value(*json).text(), kWidest);
 }
 
 class Differences {

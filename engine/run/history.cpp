@@ -25,7 +25,7 @@ Value default_output(const Value& raw, const std::string& kind) {
 
 std::string preview_of_input(const Json& input, std::size_t width) {
   if (!input.is_object()) return "";
-  if (input.contains("url")) return cut(input.value("method", "GET") + " " + shown_holed_text(input["url"]), width);
+  if (input.contains("url")) return cut(input.value("method", "GET") + " " + shown_secret_text(input["url"]), width);
   if (!input.contains("argv") || !input["argv"].is_array()) return "";
   const Json& argv = input["argv"];
   // Of a shell step the script is what it does; the interpreter in front of it is the same everywhere.

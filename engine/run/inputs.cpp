@@ -51,7 +51,7 @@ Value inputs_of_children(const Loaded& loaded,
     for (const InputSpec& spec : child->inputs) {
       if (!spec.left_to_env) continue;
       std::optional<std::string> text = environment(spec.env);
-      if (!text && spec.otherwise) continue;
+      if (!text && spec.default_value) continue;
       std::string trouble = "is not given by a step, and the environment variable " + spec.env + " is not set";
       if (text) {
         auto value = coerced(spec.schema, *text);
@@ -114,8 +114,8 @@ ResolvedInputs resolve_inputs(const Loaded& loaded, const GivenInputs& given,
       value = given.values.at(spec.name);
     } else if (from_env) {
       value = from_text(*from_env, " (from the environment variable " + spec.env + ")");
-    } else if (spec.otherwise) {
-      Evaluation evaluation = spec.otherwise->evaluate(scope, evaluator);
+    } else if (spec.default_value) {
+      Evaluation evaluation = spec.default_value->evaluate(scope, evaluator);
       if (auto* failure = std::get_if<Failure>(&evaluation)) {
         errors.push_back(fmt::format("input {}: its default: {}", spec.name, failure->message));
       } else {

@@ -17,13 +17,13 @@ namespace flowrun {
 /// An input as declared.
 struct InputSpec {
   std::string name;
-  Json schema;                             ///< JSON Schema without `default` and `env`; {} takes anything
-  std::optional<ValueTemplate> otherwise;  ///< `default`
-  std::string env;                         ///< environment variable, or empty
+  Json schema;                                 ///< JSON Schema without `default` and `env`; {} takes anything
+  std::optional<ValueTemplate> default_value;  ///< `default`
+  std::string env;                             ///< environment variable, or empty
   std::string description;
   bool secret = false;       ///< its value is a secret of the file that runs this one, see Definition::secret_inputs
   bool left_to_env = false;  ///< of a sub-workflow: some step does not give it, and there is an `env`
-  bool required() const { return !otherwise && env.empty(); }
+  bool required() const { return !default_value && env.empty(); }
 };
 
 struct Var {

@@ -14,19 +14,20 @@ Failure refuse(std::string message) { return {"expression", std::move(message), 
 
 using flowrun::append_encoded;
 
-void append_encoded(HoledText& out, const HoledText& text) {
-  out.append(text, Hole::Form::Percent,
+void append_encoded(SecretText& out, const SecretText& text) {
+  out.append(text, Placeholder::Form::Percent,
              [](std::string& to, std::string_view part) { flowrun::append_encoded(to, part); });
 }
 
 /// Where in a URL a value stands decides how it is written.
 enum class Zone { Start, Host, Path, Query };
 
-Zone zone_after(const HoledText& url) {
+Zone zone_after(const SecretText& url) {
   const std::string& built = url.text;
-  if (built.empty() && url.holes.empty()) return Zone::Start;
+  if (built.empty() && url.placeholders.empty()) return Zone::Start;
   std::size_t scheme = built.find("://");
-  const bool behind_host = scheme == std::string::npos || (!url.holes.empty() && url.holes.front().at == 0) ||
+  const bool behind_host = scheme == std::string::npos ||
+                           (!url.placeholders.empty() && url.placeholders.front().at == 0) ||
                            built.find_first_of("/?#", scheme + 3) != std::string::npos;
   if (!behind_host) return Zone::Host;
   return built.find_first_of("?#") == std::string::npos ? Zone::Path : Zone::Query;
@@ -46,7 +47,7 @@ std::optional<Failure> changed_path(std::string_view url, std::size_t from, std:
   return std::nullopt;
 }
 
-std::optional<Failure> append_value(HoledText& url, const Value& value, std::string_view code) {
+std::optional<Failure> append_value(SecretText& url, const Value& value, std::string_view code) {
   Zone zone = zone_after(url);
   if (zone == Zone::Query && value.json().is_array())
     return refuse(fmt::format("`{}` is a list; `query:` repeats the name of a parameter for each of its values", code));
@@ -61,9 +62,9 @@ std::optional<Failure> append_value(HoledText& url, const Value& value, std::str
     }
     return std::nullopt;
   }
-  auto text = as_holed_text(value, code);
+  auto text = as_secret_text(value, code);
   if (auto* failure = std::get_if<Failure>(&text)) return *failure;
-  const HoledText& piece = std::get<HoledText>(text);
+  const SecretText& piece = std::get<SecretText>(text);
   const std::string& plain = piece.text;
   if (zone == Zone::Start) {
     url.append(piece);
@@ -71,31 +72,32 @@ std::optional<Failure> append_value(HoledText& url, const Value& value, std::str
     bool clean = std::all_of(plain.begin(), plain.end(),
                              [](char c) { return (is_unreserved(c) && c != '_' && c != '~') || c == ':'; });
     if (!clean) return refuse(fmt::format("`{}` gives `{}`, which can not be part of a host", code, plain));
-    url.append(piece, Hole::Form::Host, [](std::string& to, std::string_view part) { to += part; });
+    url.append(piece, Placeholder::Form::Host, [](std::string& to, std::string_view part) { to += part; });
   } else {
     append_encoded(url, piece);
   }
   return std::nullopt;
 }
 
-std::optional<Failure> append_query(HoledText& url, const Json& query) {
+std::optional<Failure> append_query(SecretText& url, const Json& query) {
   for (const auto& [name, value] : query.items()) {
     Json values = value.is_array() ? value : Json::array({value});
     for (const Json& one : values) {
       if (one.is_null()) continue;
-      auto text = as_holed_text(Value(one), "query." + name);
+      auto text = as_secret_text(Value(one), "query." + name);
       if (auto* failure = std::get_if<Failure>(&text)) return *failure;
       url.text += url.text.find('?') == std::string::npos ? '?' : '&';
       append_encoded(url.text, name);
       url.text += '=';
-      append_encoded(url, std::get<HoledText>(text));
+      append_encoded(url, std::get<SecretText>(text));
     }
   }
   return std::nullopt;
 }
 
-void place(TaskHoles& into, TaskHole::In in, std::size_t index, const std::vector<Hole>& holes) {
-  for (const Hole& hole : holes) into.push_back({in, index, hole});
+void place(TaskPlaceholders& into, TaskPlaceholder::In in, std::size_t index,
+           const std::vector<Placeholder>& placeholders) {
+  for (const Placeholder& placeholder : placeholders) into.push_back({in, index, placeholder});
 }
 
 /// Collects headers; the first mistake wins.
@@ -103,23 +105,24 @@ class Headers {
  public:
   void add(const std::string& name, const Value& value) {
     if (failure || value.is_null()) return;
-    auto text = as_holed_text(value, "headers." + name);
+    auto text = as_secret_text(value, "headers." + name);
     if (auto* bad = std::get_if<Failure>(&text)) {
       failure = *bad;
       return;
     }
-    const auto& [plain, holes] = std::get<HoledText>(text);
+    const auto& [plain, placeholders] = std::get<SecretText>(text);
     // What a secret is, only the executor can tell.
     std::string whole = plain;
-    for (auto hole = holes.rbegin(); hole != holes.rend(); ++hole) whole.insert(hole->at, "x");
+    for (auto placeholder = placeholders.rbegin(); placeholder != placeholders.rend(); ++placeholder)
+      whole.insert(placeholder->at, "x");
     if (std::string fault = header_fault(name, whole); !fault.empty()) {
       failure = refuse(std::move(fault));
       return;
     }
-    add(name, plain, TaskHole::In::Header, holes);
+    add(name, plain, TaskPlaceholder::In::Header, placeholders);
   }
-  void add(const std::string& name, std::string text, TaskHole::In in, const std::vector<Hole>& in_it) {
-    place(holes, in, list.size(), in_it);
+  void add(const std::string& name, std::string text, TaskPlaceholder::In in, const std::vector<Placeholder>& in_it) {
+    place(placeholders, in, list.size(), in_it);
     list.emplace_back(name, std::move(text));
   }
   bool has(std::string_view name) const {
@@ -134,36 +137,36 @@ class Headers {
   void add_default(const std::string& name, const char* value) { add_default(name, Value::string(value)); }
 
   std::vector<std::pair<std::string, std::string>> list;
-  TaskHoles holes;
+  TaskPlaceholders placeholders;
   std::optional<Failure> failure;
 };
 
 /// |text| behind |before|, as a value of a header.
-Value behind(const char* before, const HoledText& text) {
-  HoledText whole{before};
+Value behind(const char* before, const SecretText& text) {
+  SecretText whole{before};
   whole.append(text);
-  return whole.holes.empty() ? Value::string(whole.text) : Value(to_json(whole));
+  return whole.placeholders.empty() ? Value::string(whole.text) : Value(to_json(whole));
 }
 
 void add_basic(Headers& headers, const Json& basic) {
-  auto user = as_holed_text(Value(basic.value("user", Json())), "auth.basic.user");
-  auto password = as_holed_text(Value(basic.value("password", Json())), "auth.basic.password");
+  auto user = as_secret_text(Value(basic.value("user", Json())), "auth.basic.user");
+  auto password = as_secret_text(Value(basic.value("password", Json())), "auth.basic.password");
   for (auto* part : {&user, &password})
     if (auto* failure = std::get_if<Failure>(part)) {
       headers.failure = *failure;
       return;
     }
-  HoledText both = std::get<HoledText>(user);
+  SecretText both = std::get<SecretText>(user);
   if (both.text.find(':') != both.text.npos) {
     headers.failure = refuse("`auth.basic.user` has a `:` in it, which ends the user (RFC 7617)");
     return;
   }
   both.text += ':';
-  both.append(std::get<HoledText>(password));
-  if (both.holes.empty())
+  both.append(std::get<SecretText>(password));
+  if (both.placeholders.empty())
     headers.add("Authorization", Value::string("Basic " + base64(both.text)));
   else
-    headers.add("Authorization", both.text, TaskHole::In::Basic, both.holes);
+    headers.add("Authorization", both.text, TaskPlaceholder::In::Basic, both.placeholders);
 }
 
 /// |optional|: an optional secret is what authenticates, and without it nobody does.
@@ -171,11 +174,11 @@ void add_basic(Headers& headers, const Json& basic) {
 void add_auth(Headers& headers, const Json& auth, bool optional) {
   if (!auth.is_object() || headers.has("Authorization")) return;
   if (auth.contains("bearer") && !(optional && auth["bearer"].is_null())) {
-    auto token = as_holed_text(Value(auth["bearer"]), "auth.bearer");
+    auto token = as_secret_text(Value(auth["bearer"]), "auth.bearer");
     if (auto* failure = std::get_if<Failure>(&token)) {
       headers.failure = *failure;
     } else {
-      headers.add("Authorization", behind("Bearer ", std::get<HoledText>(token)));
+      headers.add("Authorization", behind("Bearer ", std::get<SecretText>(token)));
     }
   }
   if (auth.contains("basic") && !(optional && auth["basic"].value("password", Json()).is_null()))
@@ -184,21 +187,21 @@ void add_auth(Headers& headers, const Json& auth, bool optional) {
     for (const auto& [name, value] : auth["header"].items()) headers.add(name, Value(value));
 }
 
-std::variant<HoledText, Failure> form_encoded(const Json& form) {
+std::variant<SecretText, Failure> form_encoded(const Json& form) {
   if (form.is_binary()) return refuse("`form` is a map; a secret can be a value in it");
-  HoledText out{"?"};
+  SecretText out{"?"};
   if (auto failure = append_query(out, form)) return *failure;
   // append_query writes `?` and `&`; the form is what stands behind the first two of them.
   std::size_t before = std::min<std::size_t>(2, out.text.size());
   out.text.erase(0, before);
-  for (Hole& hole : out.holes) hole.at -= before;
+  for (Placeholder& placeholder : out.placeholders) placeholder.at -= before;
   return out;
 }
 
 }  // namespace
 
-std::variant<HoledText, Failure> build_url(const TextTemplate& url, const Scope& scope, Evaluator& evaluator) {
-  HoledText whole;
+std::variant<SecretText, Failure> build_url(const TextTemplate& url, const Scope& scope, Evaluator& evaluator) {
+  SecretText whole;
   std::string& built = whole.text;
   struct Inserted {
     std::size_t from, to;
@@ -209,7 +212,7 @@ std::variant<HoledText, Failure> build_url(const TextTemplate& url, const Scope&
     if (const auto* literal = std::get_if<std::string>(&part)) {
       // Blanks around a URL mean nothing.
       built += *literal;
-      if (whole.holes.empty() && built.find_first_not_of(" \t\n") == std::string::npos) built.clear();
+      if (whole.placeholders.empty() && built.find_first_not_of(" \t\n") == std::string::npos) built.clear();
       continue;
     }
     const Expression& expression = std::get<Expression>(part);
@@ -224,12 +227,12 @@ std::variant<HoledText, Failure> build_url(const TextTemplate& url, const Scope&
     if (auto failure = changed_path(built, value.from, value.to, value.by->code())) return *failure;
   // What stands behind `#` never leaves the client.
   built.resize(without_fragment(built).size());
-  std::erase_if(whole.holes, [&](const Hole& hole) { return hole.at > built.size(); });
-  std::size_t least = whole.holes.empty() ? 0 : whole.holes.back().at;
+  std::erase_if(whole.placeholders, [&](const Placeholder& placeholder) { return placeholder.at > built.size(); });
+  std::size_t least = whole.placeholders.empty() ? 0 : whole.placeholders.back().at;
   while (built.size() > least && std::string_view(" \t\n").find(built.back()) != std::string_view::npos)
     built.pop_back();
   // Of what a secret begins, only the executor can tell.
-  bool known = whole.holes.empty() || whole.holes.front().at > 0;
+  bool known = whole.placeholders.empty() || whole.placeholders.front().at > 0;
   if (known && built.rfind("http://", 0) != 0 && built.rfind("https://", 0) != 0)
     return refuse(fmt::format("`{}` is not an http or https URL", built));
   if (built.find_first_of(std::string("\r\n \t\0", 5)) != std::string::npos)
@@ -243,7 +246,7 @@ std::variant<EffectStep::Work, Failure> HttpStep::resolve(const FrameScope& scop
   request.method = method;
   auto built = build_url(url, scope, evaluator);
   if (auto* failure = std::get_if<Failure>(&built)) return std::move(*failure);
-  HoledText whole_url = std::get<HoledText>(std::move(built));
+  SecretText whole_url = std::get<SecretText>(std::move(built));
 
   std::optional<Failure> failure;
   auto evaluated = [&](const auto& what) -> Value {
@@ -287,8 +290,8 @@ std::variant<EffectStep::Work, Failure> HttpStep::resolve(const FrameScope& scop
     for (const auto& [name, value] : values.json().items()) collected.add(name, Value(value));
   add_auth(collected, evaluated(auth).json(), auth.names_secrets());
 
-  auto set_body = [&](HoledText&& made) {
-    place(request.holes, TaskHole::In::Body, 0, made.holes);
+  auto set_body = [&](SecretText&& made) {
+    place(request.placeholders, TaskPlaceholder::In::Body, 0, made.placeholders);
     request.body = std::move(made.text);
   };
   Value body_value = body == Body::None ? Value() : evaluated(content);
@@ -297,7 +300,7 @@ std::variant<EffectStep::Work, Failure> HttpStep::resolve(const FrameScope& scop
       break;
     case Body::Json:
       if (content.names_secrets())
-        set_body(json_text_with_holes(body_value.json()));
+        set_body(json_text_with_placeholders(body_value.json()));
       else
         request.body = body_value.text();
       collected.add_default("Content-Type", "application/json");
@@ -305,22 +308,22 @@ std::variant<EffectStep::Work, Failure> HttpStep::resolve(const FrameScope& scop
     case Body::Form: {
       auto form = form_encoded(body_value.json());
       if (auto* bad = std::get_if<Failure>(&form)) return std::move(*bad);
-      set_body(std::get<HoledText>(std::move(form)));
+      set_body(std::get<SecretText>(std::move(form)));
       collected.add_default("Content-Type", "application/x-www-form-urlencoded");
       break;
     }
     case Body::Text:
     case Body::File: {
-      auto plain = as_holed_text(body_value, body == Body::Text ? "text" : "file");
+      auto plain = as_secret_text(body_value, body == Body::Text ? "text" : "file");
       if (auto* bad = std::get_if<Failure>(&plain)) {
         if (!failure) failure = std::move(*bad);
         break;
       }
       if (body == Body::Text) {
-        set_body(std::get<HoledText>(std::move(plain)));
+        set_body(std::get<SecretText>(std::move(plain)));
         collected.add_default("Content-Type", "text/plain; charset=utf-8");
       } else {
-        request.body_file = std::get<HoledText>(std::move(plain)).text;
+        request.body_file = std::get<SecretText>(std::move(plain)).text;
         collected.add_default("Content-Type", "application/octet-stream");
       }
       break;
@@ -344,10 +347,10 @@ std::variant<EffectStep::Work, Failure> HttpStep::resolve(const FrameScope& scop
   request.idle_timeout = span(idle_timeout, request.idle_timeout, "idle_timeout");
   if (collected.failure) return *collected.failure;
   if (failure) return *failure;
-  place(request.holes, TaskHole::In::Url, 0, whole_url.holes);
+  place(request.placeholders, TaskPlaceholder::In::Url, 0, whole_url.placeholders);
   request.url = std::move(whole_url.text);
   request.headers = std::move(collected.list);
-  request.holes.insert(request.holes.end(), collected.holes.begin(), collected.holes.end());
+  request.placeholders.insert(request.placeholders.end(), collected.placeholders.begin(), collected.placeholders.end());
   const std::string folder = scope.frame().folder();
   for (std::string* file : {&request.body_file, &request.ca, &request.cert, &request.key})
     if (!file->empty() && file->front() != '/') *file = folder + "/" + *file;

@@ -19,9 +19,10 @@ std::string loose_text(const Value& value) {
 }
 
 /// The same where secrets may go.
-HoledText loose_holed_text(const Value& value) {
-  if (auto text = holed_text_from(value.json())) return std::move(*text);
-  return value.json().is_string() ? HoledText{value.json().get<std::string>()} : json_text_with_holes(value.json());
+SecretText loose_secret_text(const Value& value) {
+  if (auto text = secret_text_from(value.json())) return std::move(*text);
+  return value.json().is_string() ? SecretText{value.json().get<std::string>()}
+                                  : json_text_with_placeholders(value.json());
 }
 
 std::optional<Failure> append_argument(std::vector<std::string>& argv, const Json& json, std::string_view code) {
@@ -66,16 +67,18 @@ std::variant<EffectStep::Work, Failure> ProcessStep::resolve(const FrameScope& s
 
   Evaluation variables = env.evaluate(scope, evaluator);
   if (auto* failure = std::get_if<Failure>(&variables)) return std::move(*failure);
-  auto place = [&](TaskHole::In in, std::size_t index, HoledText text) {
-    for (Hole& hole : text.holes) process.holes.push_back({in, index, std::move(hole)});
+  auto place = [&](TaskPlaceholder::In in, std::size_t index, SecretText text) {
+    for (Placeholder& placeholder : text.placeholders)
+      process.placeholders.push_back({in, index, std::move(placeholder)});
     return std::move(text.text);
   };
   if (const Json& json = std::get<Value>(variables).json(); json.is_object()) {
     for (const auto& [name, value] : json.items()) {
       std::optional<std::string> text;
       if (!value.is_null())
-        text = env.names_secrets() ? place(TaskHole::In::Variable, process.env.size(), loose_holed_text(Value(value)))
-                                   : loose_text(value);
+        text = env.names_secrets()
+                   ? place(TaskPlaceholder::In::Variable, process.env.size(), loose_secret_text(Value(value)))
+                   : loose_text(value);
       process.env.emplace_back(name, std::move(text));
     }
   }
@@ -103,7 +106,7 @@ std::variant<EffectStep::Work, Failure> ProcessStep::resolve(const FrameScope& s
   if (auto* failure = std::get_if<Failure>(&fed)) return std::move(*failure);
   if (const Value& value = std::get<Value>(fed); !value.is_null())
     process.stdin_text =
-        input.names_secrets() ? place(TaskHole::In::Stdin, 0, loose_holed_text(value)) : loose_text(value);
+        input.names_secrets() ? place(TaskPlaceholder::In::Stdin, 0, loose_secret_text(value)) : loose_text(value);
 
   auto grace = flowrun::resolve(kill_grace, scope, evaluator, process.kill_grace, "kill_grace");
   if (auto* failure = std::get_if<Failure>(&grace)) return std::move(*failure);

@@ -221,7 +221,7 @@ class RootFrame : public Frame {
   }
 
  private:
-  /// A hole that the executor fills, or null where there is none to be had.
+  /// A placeholder that the executor fills, or null where there is none to be had.
   Json secret(const std::string& name) const {
     if (file_)
       if (auto given = file_->secret_inputs.find(name); given != file_->secret_inputs.end())
@@ -229,7 +229,7 @@ class RootFrame : public Frame {
     const auto& secrets = machine().run().secrets;
     bool absent = std::any_of(secrets.begin(), secrets.end(),
                               [&](const SecretMark& mark) { return mark.absent && mark.name == name; });
-    return absent ? Json() : to_json(HoledText::secret(name));
+    return absent ? Json() : to_json(SecretText::secret(name));
   }
   /// In this order; what does not apply is passed over.
   enum class Stage { Body, Undo, OnFailure, Finally, Over };

@@ -85,8 +85,8 @@ std::variant<Inputs, Failure> WorkflowFrame::inputs() const {
       value = std::move(values[spec.name]);
     } else if (environment.contains(spec.name)) {
       value = environment[spec.name];
-    } else if (spec.otherwise) {
-      Evaluation usual = spec.otherwise->evaluate(start, evaluator());
+    } else if (spec.default_value) {
+      Evaluation usual = spec.default_value->evaluate(start, evaluator());
       if (auto* failure = std::get_if<Failure>(&usual))
         return broken("child", fmt::format("input {} of {}: its default: {}", spec.name, child.path, failure->message));
       value = std::get<Value>(usual).json();

@@ -116,14 +116,14 @@ std::string resolve_reference(std::string_view base, std::string_view reference)
   return composed(from.scheme, authority, without_dots(merged), to.query);
 }
 
-HoledText with_parameter(const HoledText& url, std::string_view name, std::string_view value) {
+SecretText with_parameter(const SecretText& url, std::string_view name, std::string_view value) {
   const std::string& text = url.text;
-  HoledText out;
-  // A hole between two parts belongs to the one before it: what parts them stands behind the hole.
+  SecretText out;
+  // A placeholder between two parts belongs to the one before it: what parts them stands behind the placeholder.
   auto keep = [&](std::size_t begin, std::size_t end) {
-    for (const Hole& hole : url.holes)
-      if (hole.at >= begin && hole.at <= end)
-        out.holes.push_back({out.text.size() + hole.at - begin, hole.secret, hole.form});
+    for (const Placeholder& placeholder : url.placeholders)
+      if (placeholder.at >= begin && placeholder.at <= end)
+        out.placeholders.push_back({out.text.size() + placeholder.at - begin, placeholder.secret, placeholder.form});
     out.text.append(text, begin, end - begin);
   };
   const std::size_t question = std::min(text.find('?'), text.size());

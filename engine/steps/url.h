@@ -16,6 +16,6 @@ std::string_view without_fragment(std::string_view url);
 /// What |reference| means on the page at |base| (section 5.2), without its fragment. REQUIRES: |base| is absolute.
 std::string resolve_reference(std::string_view base, std::string_view reference);
 /// |url|, which has no fragment, with the one query parameter |name|; those of that name that it had are gone.
-HoledText with_parameter(const HoledText& url, std::string_view name, std::string_view value);
+SecretText with_parameter(const SecretText& url, std::string_view name, std::string_view value);
 
 }  // namespace flowrun

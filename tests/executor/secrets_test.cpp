@@ -46,7 +46,8 @@ class Known {
   Secrets secrets;
 };
 
-TaskHole hole(TaskHole::In in, std::size_t at, Hole::Form form = Hole::Form::Plain, std::size_t index = 0) {
+TaskPlaceholder placeholder(TaskPlaceholder::In in, std::size_t at, Placeholder::Form form = Placeholder::Form::Plain,
+                            std::size_t index = 0) {
   return {in, index, {at, "token", form}};
 }
 
@@ -70,7 +71,7 @@ TEST_CASE("a secret is read from a variable, a file or a command, without its la
   Task task = exec({"true"});
   process_of(task).stdin_text = "|||";
   for (const auto& [at, name] : {std::pair<std::size_t, const char*>{0, "a"}, {1, "b"}, {2, "c"}})
-    process_of(task).holes.push_back({TaskHole::In::Stdin, 0, {at, name, Hole::Form::Plain}});
+    process_of(task).placeholders.push_back({TaskPlaceholder::In::Stdin, 0, {at, name, Placeholder::Form::Plain}});
   secrets.fill(task);
   CHECK(process_of(task).stdin_text == "from env\n|from a file\n|from " + dir.path() + "|");
   CHECK(secrets.brought_by("SECRET_TEST_TOKEN"));
@@ -120,8 +121,10 @@ TEST_CASE("a secret is written as its place wants it", "[secrets]") {
   request.url = "https://h/?q=&r=1";
   request.headers = {{"A", "Bearer "}, {"Authorization", "user:"}};
   request.body = R"({"a":""})";
-  request.holes = {hole(TaskHole::In::Url, 13, Hole::Form::Percent), hole(TaskHole::In::Header, 7),
-                   hole(TaskHole::In::Basic, 5, Hole::Form::Plain, 1), hole(TaskHole::In::Body, 6, Hole::Form::Json)};
+  request.placeholders = {placeholder(TaskPlaceholder::In::Url, 13, Placeholder::Form::Percent),
+                          placeholder(TaskPlaceholder::In::Header, 7),
+                          placeholder(TaskPlaceholder::In::Basic, 5, Placeholder::Form::Plain, 1),
+                          placeholder(TaskPlaceholder::In::Body, 6, Placeholder::Form::Json)};
   known.secrets.fill(task);
   CHECK(request.url == "https://h/?q=s3cr3t%2Ftok%22en&r=1");
   CHECK(request.headers[0].second == "Bearer " + kToken);
@@ -131,11 +134,11 @@ TEST_CASE("a secret is written as its place wants it", "[secrets]") {
 
 TEST_CASE("a secret that can not go where it is wanted is not named with its value", "[secrets]") {
   Known known;
-  for (const auto& [url, form] : {std::pair{"", Hole::Form::Plain}, {"https:///x", Hole::Form::Host}}) {
+  for (const auto& [url, form] : {std::pair{"", Placeholder::Form::Plain}, {"https:///x", Placeholder::Form::Host}}) {
     Task task;
     task.work = HttpRequest();
     request_of(task).url = url;
-    request_of(task).holes = {hole(TaskHole::In::Url, *url ? 8 : 0, form)};
+    request_of(task).placeholders = {placeholder(TaskPlaceholder::In::Url, *url ? 8 : 0, form)};
     std::string told;
     try {
       known.secrets.fill(task);
@@ -154,7 +157,8 @@ TEST_CASE("a process has its secret, not the variable it came from, and what it 
       shell("echo \"${SECRET_TEST_TOKEN:-gone} $T\"; cat; echo \"err $T\" >&2; [ \"$T\" = 's3cr3t/tok\"en' ]; exit 4");
   process_of(task).env = {{"T", ""}};
   process_of(task).stdin_text = "in: ";
-  process_of(task).holes = {hole(TaskHole::In::Variable, 0), hole(TaskHole::In::Stdin, 4)};
+  process_of(task).placeholders = {placeholder(TaskPlaceholder::In::Variable, 0),
+                                   placeholder(TaskPlaceholder::In::Stdin, 4)};
   Result result = pool.run(task);
   REQUIRE(result.failure);
   CHECK(result.failure->type == "exit.4");
@@ -167,7 +171,7 @@ TEST_CASE("a variable that `env` gives by name is given", "[secrets]") {
   Pool pool(known.secrets);
   Task task = exec({"sh", "-c", "[ -n \"$SECRET_TEST_TOKEN\" ] && echo there"});
   process_of(task).env = {{"SECRET_TEST_TOKEN", ""}};
-  process_of(task).holes = {hole(TaskHole::In::Variable, 0)};
+  process_of(task).placeholders = {placeholder(TaskPlaceholder::In::Variable, 0)};
   CHECK(pool.run(task).value.json() == "there");
   Task listed = exec({"sh", "-c", "echo \"${SECRET_TEST_TOKEN:-gone}\""}, "listed");
   process_of(listed).inherit = Process::Inherit::Listed;
@@ -230,8 +234,9 @@ TEST_CASE("a server that sends everything back gives no secret away", "[secrets]
     request.headers = {{"X-Token", ""}};
     request.body = "t=";
     request.expect = {{200, 299}};
-    request.holes = {hole(TaskHole::In::Url, server.url("/echo/").size(), Hole::Form::Percent),
-                     hole(TaskHole::In::Header, 0), hole(TaskHole::In::Body, 2)};
+    request.placeholders = {
+        placeholder(TaskPlaceholder::In::Url, server.url("/echo/").size(), Placeholder::Form::Percent),
+        placeholder(TaskPlaceholder::In::Header, 0), placeholder(TaskPlaceholder::In::Body, 2)};
     task.work = request;
     Result result = pool.run(task);
     INFO(all_of(result));
@@ -250,7 +255,7 @@ TEST_CASE("a short secret in a URL is not shown either", "[secrets]") {
   task.path = "step";
   HttpRequest request;
   request.url = "http://127.0.0.1:1/hook/";
-  request.holes = {hole(TaskHole::In::Url, 24, Hole::Form::Percent)};
+  request.placeholders = {placeholder(TaskPlaceholder::In::Url, 24, Placeholder::Form::Percent)};
   task.work = request;
   Result result = pool.run(task);
   CHECK(has(result.failure->message, "http://127.0.0.1:1/hook/***"));
@@ -275,14 +280,15 @@ TEST_CASE("no secret goes to another host", "[secrets]") {
   HttpRequest request;
   request.url = here.url("/");
   request.headers = {{"User-Agent", "me "}, {"X-Token", ""}};
-  request.holes = {hole(TaskHole::In::Header, 3), hole(TaskHole::In::Header, 0, Hole::Form::Plain, 1)};
+  request.placeholders = {placeholder(TaskPlaceholder::In::Header, 3),
+                          placeholder(TaskPlaceholder::In::Header, 0, Placeholder::Form::Plain, 1)};
   task.work = request;
   CHECK(pool.run(task).ok());
   CHECK_FALSE(has(got, "s3cr3t"));
   request.method = "POST";
   request.body = "";
   request.headers.clear();
-  request.holes = {hole(TaskHole::In::Body, 0)};
+  request.placeholders = {placeholder(TaskPlaceholder::In::Body, 0)};
   task.work = request;
   Result result = pool.run(task);
   REQUIRE(result.failure);

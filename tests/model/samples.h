@@ -148,7 +148,7 @@ inline std::vector<Decision> decisions() {
   Process process;
   process.argv = {"sh", "-c", "true"};
   process.env = {{"T", "a"}};
-  process.holes = {{TaskHole::In::Variable, 0, {1, "token", Hole::Form::Plain}}};
+  process.placeholders = {{TaskPlaceholder::In::Variable, 0, {1, "token", Placeholder::Form::Plain}}};
   start.task.work = process;
   add(start);
 

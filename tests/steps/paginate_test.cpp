@@ -305,9 +305,9 @@ TEST_CASE("a parameter takes the place of those of its name") {
   CHECK(with("http://a/b?c=1&x=2&c=3", "c", "4") == "http://a/b?x=2&c=4");
   CHECK(with("http://a/b?page%5Bafter%5D=1", "page[after]", "2") == "http://a/b?page%5Bafter%5D=2");
   CHECK(with("http://a/b?", "c", "") == "http://a/b?c=");
-  HoledText holed = with_parameter({"http://a/?c=1&k=&x=2", {{16, "s"}}}, "c", "4");
-  CHECK(holed.text == "http://a/?k=&x=2&c=4");
-  CHECK(holed.holes == std::vector<Hole>{{12, "s"}});
+  SecretText placed = with_parameter({"http://a/?c=1&k=&x=2", {{16, "s"}}}, "c", "4");
+  CHECK(placed.text == "http://a/?k=&x=2&c=4");
+  CHECK(placed.placeholders == std::vector<Placeholder>{{12, "s"}});
 }
 
 }  // namespace flowrun::test

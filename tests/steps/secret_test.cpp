@@ -88,7 +88,7 @@ steps:
              R"({"data":{"$secret":"token","t":"${ $secrets.token }"}})");
   const auto& request = std::get<HttpRequest>(*s.task("one").work);
   CHECK(request.body == R"({"mine":"","theirs":{"$secret":"token","t":"${ $secrets.token }"}})");
-  CHECK(request.holes.size() == 2);
+  CHECK(request.placeholders.size() == 2);
   s.succeed("one");
 }
 
