@@ -34,9 +34,9 @@ bool has_word(std::string_view text, const auto& words) {
 constexpr std::array<std::string_view, 5> kOnceWords{"deploy", "publish", "pay", "send", "migrate"};
 
 /// Patterns of `retry.on` with where they stand; none when `on` is not written.
-std::vector<const Node*> retry_on(const Survey& survey, const Spot& spot) {
+std::vector<const Node*> retry_on(const WorkflowIndex& index, const IndexedStep& indexed) {
   std::vector<const Node*> patterns;
-  const Member* retry = survey.option(spot, "retry");
+  const Member* retry = index.option(indexed, "retry");
   const Node* on = retry ? retry->value.find("on") : nullptr;
   if (on && !on->is_list()) patterns.push_back(on);
   if (on)
@@ -45,10 +45,10 @@ std::vector<const Node*> retry_on(const Survey& survey, const Spot& spot) {
 }
 
 /// `retry` for `all` kinds may name errors of each.
-bool written_for_all(const Survey& survey, const Spot& spot) {
-  const Node* defaults = survey.root.find("defaults");
+bool written_for_all(const WorkflowIndex& index, const IndexedStep& indexed) {
+  const Node* defaults = index.root.find("defaults");
   const Node* all = defaults ? defaults->find("all") : nullptr;
-  return all && survey.option(spot, "retry") == all->member("retry");
+  return all && index.option(indexed, "retry") == all->member("retry");
 }
 
 bool tries_again(const RetryPolicy& retry) { return retry.attempts.expression || retry.attempts.value.value_or(1) > 1; }
@@ -68,7 +68,7 @@ void contradiction(Findings& findings, const Node* shorter_in, const char* short
 }
 
 /// Scheme, host and what follows of a URL as far as they are literal; a value that begins it is looked up.
-std::string literal_begin(const Survey& survey, const TextTemplate& url) {
+std::string literal_begin(const WorkflowIndex& index, const TextTemplate& url) {
   std::string begin;
   for (const TextTemplate::Part& part : url.parts) {
     if (const auto* text = std::get_if<std::string>(&part)) {
@@ -77,8 +77,8 @@ std::string literal_begin(const Survey& survey, const TextTemplate& url) {
     }
     const std::vector<Reference>& names = std::get<Expression>(part).references();
     if (!begin.empty() || names.size() != 1) break;
-    const Node* declared = names[0].variable == "input"  ? survey.root.find("input")
-                           : names[0].variable == "vars" ? survey.root.find("vars")
+    const Node* declared = names[0].variable == "input"  ? index.root.find("input")
+                           : names[0].variable == "vars" ? index.root.find("vars")
                                                          : nullptr;
     const Node* value = declared ? declared->find(names[0].member) : nullptr;
     if (value && value->is_map()) value = value->find("default");
@@ -109,13 +109,13 @@ bool is_authorization(const std::string& header) {
 
 }  // namespace
 
-void unprotected_retry(const Survey& survey, Findings& findings) {
-  for (const Spot& spot : survey.spots) {
-    auto* call = dynamic_cast<const HttpStep*>(spot.step);
+void unprotected_retry(const WorkflowIndex& index, Findings& findings) {
+  for (const IndexedStep& indexed : index.steps) {
+    auto* call = dynamic_cast<const HttpStep*>(indexed.step);
     if (!call || (call->method != "POST" && call->method != "PATCH") || call->idempotency != HttpStep::Key::None ||
         !tries_again(call->retry))
       continue;
-    for (const Node* pattern : retry_on(survey, spot)) {
+    for (const Node* pattern : retry_on(index, indexed)) {
       if (pattern->text == "connect" || pattern->text == "dns") continue;
       findings.add(*pattern,
                    fmt::format("a {} that may have arrived is sent again, without a key that shows it", call->method),
@@ -125,13 +125,13 @@ void unprotected_retry(const Survey& survey, Findings& findings) {
   }
 }
 
-void retry_without_key(const Survey& survey, Findings& findings) {
+void retry_without_key(const WorkflowIndex& index, Findings& findings) {
   // Only where something elsewhere is plainly changed: most scripts may simply run again.
   static constexpr std::array<std::string_view, 9> kEffects{"deploy",   "publish", "pay",    "send",  "migrate",
                                                             "sendmail", "charge",  "refund", "notify"};
-  for (const Spot& spot : survey.spots) {
-    auto* process = dynamic_cast<const ProcessStep*>(spot.step);
-    const Member* retry = survey.option(spot, "retry");
+  for (const IndexedStep& indexed : index.steps) {
+    auto* process = dynamic_cast<const ProcessStep*>(indexed.step);
+    const Member* retry = index.option(indexed, "retry");
     if (!process || !retry || !tries_again(process->retry)) continue;
     std::string text = process->script.value_or("");
     for (const TextTemplate& argument : process->arguments)
@@ -139,40 +139,40 @@ void retry_without_key(const Survey& survey, Findings& findings) {
     bool posts = has_word(text, std::array<std::string_view, 1>{"curl"}) &&
                  (text.find(" -X") != std::string::npos || text.find(" --request") != std::string::npos ||
                   text.find(" -d") != std::string::npos || text.find(" --data") != std::string::npos);
-    if (!posts && !has_word(spot.step->name, kOnceWords) && !has_word(text, kEffects)) continue;
+    if (!posts && !has_word(indexed.step->name, kOnceWords) && !has_word(text, kEffects)) continue;
     bool passes = text.find("FLOWRUN_IDEMPOTENCY_KEY") != std::string::npos ||
                   text.find("dempotency") != std::string::npos || text.find("FLOWRUN_ATTEMPT") != std::string::npos;
     if (!passes)
-      findings.add(*retry, fmt::format("{} may do twice what it does elsewhere", spot.said_name),
+      findings.add(*retry, fmt::format("{} may do twice what it does elsewhere", indexed.said_name),
                    "pass \"$FLOWRUN_IDEMPOTENCY_KEY\" on, which is the same in every try");
   }
 }
 
-void effect_after_crash(const Survey& survey, Findings& findings) {
-  for (const Spot& spot : survey.spots) {
-    auto* process = dynamic_cast<const ProcessStep*>(spot.step);
-    if (!process || survey.option(spot, "on_crash")) continue;
+void effect_after_crash(const WorkflowIndex& index, Findings& findings) {
+  for (const IndexedStep& indexed : index.steps) {
+    auto* process = dynamic_cast<const ProcessStep*>(indexed.step);
+    if (!process || index.option(indexed, "on_crash")) continue;
     // A step that stands by itself is called what the step around it is called.
-    const Spot* named = &spot;
+    const IndexedStep* named = &indexed;
     while (named->body && named->body->form == GraphStep::Form::Single && named->around >= 0)
-      named = &survey.spots[static_cast<std::size_t>(named->around)];
+      named = &index.steps[static_cast<std::size_t>(named->around)];
     if (!has_word(named->step->name, kOnceWords)) continue;
     const std::string script = process->script.value_or("");
     if (script.find("FLOWRUN_RERUN") != std::string::npos ||
         script.find("FLOWRUN_IDEMPOTENCY_KEY") != std::string::npos)
       continue;
-    findings.add(*spot.node->member(spot.step->kind),
+    findings.add(*indexed.node->member(indexed.step->kind),
                  fmt::format("{} runs again when a crash has cut it off", named->said_name),
                  "say on_crash: ask when twice is worse than a question, or on_crash: rerun when it is not");
   }
 }
 
-void contradictory_times(const Survey& survey, Findings& findings) {
+void contradictory_times(const WorkflowIndex& index, Findings& findings) {
   // Only what is written in one place: a step may well be shorter than the defaults.
   std::vector<const Node*> places;
-  for (const Spot& spot : survey.spots)
-    if (spot.kind & kWork) places.push_back(spot.node);
-  if (const Node* defaults = survey.root.find("defaults"))
+  for (const IndexedStep& indexed : index.steps)
+    if (indexed.kind & kWork) places.push_back(indexed.node);
+  if (const Node* defaults = index.root.find("defaults"))
     for (const Member& group : defaults->members) places.push_back(&group.value);
   for (const Node* place : places) {
     contradiction(findings, place, "deadline", place, "timeout", "a deadline is for all tries, a timeout for one");
@@ -189,14 +189,14 @@ void contradictory_times(const Survey& survey, Findings& findings) {
   }
 }
 
-void short_group_timeout(const Survey& survey, Findings& findings) {
+void short_group_timeout(const WorkflowIndex& index, Findings& findings) {
   struct Longest {
     Duration time{0};
-    const Spot* step = nullptr;
+    const IndexedStep* step = nullptr;
     const char* key = "";
   };
   // From the inside out: what is inside a step stands behind it.
-  std::vector<Longest> inside(survey.spots.size());
+  std::vector<Longest> inside(index.steps.size());
   Longest top;
   auto judge = [&](const Node& limit, const Longest& longest) {
     auto time = limit.is_string() ? parse_duration(limit.text) : std::nullopt;
@@ -206,55 +206,56 @@ void short_group_timeout(const Survey& survey, Findings& findings) {
                                longest.step->said_name, spell(longest.time), longest.step->at.line),
                    "make one longer or the other shorter");
   };
-  for (std::size_t i = survey.spots.size(); i-- > 0;) {
-    const Spot& spot = survey.spots[i];
-    const Node* own = spot.node->find("timeout");
+  for (std::size_t i = index.steps.size(); i-- > 0;) {
+    const IndexedStep& indexed = index.steps[i];
+    const Node* own = indexed.node->find("timeout");
     if (own && inside[i].step) judge(*own, inside[i]);
-    if (!spot.body) continue;  // a fallback runs only when there is need
+    if (!indexed.body) continue;  // a fallback runs only when there is need
     // Nothing in a group outlives the group.
     Longest longest = own ? Longest{} : inside[i];
     for (const char* key : {"timeout", "deadline", "sleep", "delay"})
-      if (auto time = duration_at(spot.node, key); time && *time > longest.time) longest = {*time, &spot, key};
+      if (auto time = duration_at(indexed.node, key); time && *time > longest.time) longest = {*time, &indexed, key};
     // The timeout of the run is not that of its handlers.
-    bool handler = spot.around < 0 && spot.body != survey.workflow.body.get();
-    Longest& around = spot.around < 0 ? top : inside[static_cast<std::size_t>(spot.around)];
+    bool handler = indexed.around < 0 && indexed.body != index.workflow.body.get();
+    Longest& around = indexed.around < 0 ? top : inside[static_cast<std::size_t>(indexed.around)];
     if (!handler && longest.time > around.time) around = longest;
   }
-  if (const Node* limit = survey.root.find("timeout")) judge(*limit, top);
+  if (const Node* limit = index.root.find("timeout")) judge(*limit, top);
 }
 
-void endless_wait(const Survey& survey, Findings& findings) {
-  if (survey.root.find("timeout")) return;
-  for (const Spot& spot : survey.spots) {
-    auto* work = dynamic_cast<const WorkStep*>(spot.step);
-    const Member* poll = work && work->poll ? survey.option(spot, "poll") : nullptr;
-    if (spot.kind != kWait && !poll) continue;
+void endless_wait(const WorkflowIndex& index, Findings& findings) {
+  if (index.root.find("timeout")) return;
+  for (const IndexedStep& indexed : index.steps) {
+    auto* work = dynamic_cast<const WorkStep*>(indexed.step);
+    const Member* poll = work && work->poll ? index.option(indexed, "poll") : nullptr;
+    if (indexed.kind != kWait && !poll) continue;
     bool ends =
-        poll ? work->deadline.written() || work->poll->attempts.written() : survey.option(spot, "timeout") != nullptr;
-    for (int i = spot.around; i >= 0 && !ends; i = survey.spots[static_cast<std::size_t>(i)].around)
-      ends = survey.spots[static_cast<std::size_t>(i)].step->options.timeout.written();
+        poll ? work->deadline.written() || work->poll->attempts.written() : index.option(indexed, "timeout") != nullptr;
+    for (int i = indexed.around; i >= 0 && !ends; i = index.steps[static_cast<std::size_t>(i)].around)
+      ends = index.steps[static_cast<std::size_t>(i)].step->options.timeout.written();
     if (!ends && poll)
-      findings.add(*poll, fmt::format("{} asks for ever when it never comes to be", spot.said_name),
+      findings.add(*poll, fmt::format("{} asks for ever when it never comes to be", indexed.said_name),
                    "say how long, for example deadline: 1h");
     if (!ends && !poll)
-      findings.add(*spot.node->member("wait"), fmt::format("{} waits for ever when nobody answers", spot.said_name),
+      findings.add(*indexed.node->member("wait"),
+                   fmt::format("{} waits for ever when nobody answers", indexed.said_name),
                    "say how long, for example timeout: 24h");
   }
 }
 
-void hopeless_retry(const Survey& survey, Findings& findings) {
+void hopeless_retry(const WorkflowIndex& index, Findings& findings) {
   static constexpr std::array<std::string_view, 3> kPassing{"http.408", "http.425", "http.429"};
-  for (const Spot& spot : survey.spots) {
-    auto* work = dynamic_cast<const WorkStep*>(spot.step);
+  for (const IndexedStep& indexed : index.steps) {
+    auto* work = dynamic_cast<const WorkStep*>(indexed.step);
     // A condition may pick out what passes.
     if (!work || work->retry.condition || !tries_again(work->retry)) continue;
-    bool http = spot.kind == kHttp;
-    for (const Node* pattern : retry_on(survey, spot)) {
+    bool http = indexed.kind == kHttp;
+    for (const Node* pattern : retry_on(index, indexed)) {
       if (pattern->text == "any") {
         findings.add(*pattern, "`any` also tries again what fails every time",
-                     http                     ? "say [transient], or what passes by itself"
-                     : spot.kind == kWorkflow ? "say [child], or [child, timeout]"
-                                              : "say which: exit.75, killed, timeout");
+                     http                        ? "say [transient], or what passes by itself"
+                     : indexed.kind == kWorkflow ? "say [child], or [child, timeout]"
+                                                 : "say which: exit.75, killed, timeout");
       } else if (http && (pattern->text == "http" || pattern->text == "http.4xx")) {
         findings.add(*pattern, fmt::format("`{}` also tries again what the server refuses every time", pattern->text),
                      "say [transient], which has 408, 425, 429 and what 5xx pass by themselves");
@@ -266,16 +267,16 @@ void hopeless_retry(const Survey& survey, Findings& findings) {
   }
 }
 
-void impossible_retry(const Survey& survey, Findings& findings) {
+void impossible_retry(const WorkflowIndex& index, Findings& findings) {
   static constexpr std::array<std::string_view, 3> kOfProcess{"exit", "killed", "spawn"};
   static constexpr std::array<std::string_view, 5> kOfHttp{"connect", "dns", "tls", "http", "expect"};
-  for (const Spot& spot : survey.spots) {
-    if (!(spot.kind & kWork) || written_for_all(survey, spot)) continue;
-    auto* process = dynamic_cast<const ProcessStep*>(spot.step);
-    for (const Node* pattern : retry_on(survey, spot)) {
+  for (const IndexedStep& indexed : index.steps) {
+    if (!(indexed.kind & kWork) || written_for_all(index, indexed)) continue;
+    auto* process = dynamic_cast<const ProcessStep*>(indexed.step);
+    for (const Node* pattern : retry_on(index, indexed)) {
       const std::string& text = pattern->text;
       std::string_view family = std::string_view(text).substr(0, text.find('.'));
-      const bool sub = spot.kind == kWorkflow;
+      const bool sub = indexed.kind == kWorkflow;
       bool never = (sub && family != "child" && family != "timeout" && family != "returns" && text != "any" &&
                     text != "transient") ||
                    (!sub && family == "child") || family == "fail" || family == "cancelled" ||
@@ -283,7 +284,7 @@ void impossible_retry(const Survey& survey, Findings& findings) {
       if (process)
         for (int code : process->success_codes) never = never || text == fmt::format("exit.{}", code);
       if (never)
-        findings.add(*pattern, fmt::format("`{}` never gives the error `{}`", spot.step->kind, text),
+        findings.add(*pattern, fmt::format("`{}` never gives the error `{}`", indexed.step->kind, text),
                      sub       ? "whatever went wrong in it is `child`; it also gives timeout and returns"
                      : process ? "it gives exit, killed, timeout, parse and spawn"
                                : "it gives connect, dns, tls, timeout, http, expect and parse");
@@ -291,14 +292,14 @@ void impossible_retry(const Survey& survey, Findings& findings) {
   }
 }
 
-void unclear_undo(const Survey& survey, Findings& findings) {
-  for (const Spot& spot : survey.spots) {
-    const Member* undo = spot.node->member("undo");
-    if (!undo || spot.node->find("undo_on")) continue;
+void unclear_undo(const WorkflowIndex& index, Findings& findings) {
+  for (const IndexedStep& indexed : index.steps) {
+    const Member* undo = indexed.node->member("undo");
+    if (!undo || indexed.node->find("undo_on")) continue;
     bool in_race = false;
-    for (int i = spot.around; i >= 0 && !in_race; i = survey.spots[static_cast<std::size_t>(i)].around)
-      in_race = survey.spots[static_cast<std::size_t>(i)].kind == kRace;
-    if (in_race || (spot.kind & kProcess))
+    for (int i = indexed.around; i >= 0 && !in_race; i = index.steps[static_cast<std::size_t>(i)].around)
+      in_race = index.steps[static_cast<std::size_t>(i)].kind == kRace;
+    if (in_race || (indexed.kind & kProcess))
       findings.add(*undo,
                    in_race ? "a loser of the race may have begun and is not undone"
                            : "a process that failed may have done half of it and is not undone",
@@ -306,48 +307,48 @@ void unclear_undo(const Survey& survey, Findings& findings) {
   }
 }
 
-void missing_undo(const Survey& survey, Findings& findings) {
+void missing_undo(const WorkflowIndex& index, Findings& findings) {
   // Whether the step stands in an atomic group, and no undo is written of it or of a step around it in there.
-  auto uncovered = [&](const Spot& step) {
-    const Spot* spot = &step;
+  auto uncovered = [&](const IndexedStep& step) {
+    const IndexedStep* indexed = &step;
     for (;;) {
-      if (spot->node->find("undo") || !spot->body) return false;
-      if (spot->body->options.atomic) return true;  // the body of an item
-      if (spot->around < 0) return false;
-      spot = &survey.spots[static_cast<std::size_t>(spot->around)];
-      if (spot->step->options.atomic) return true;
+      if (indexed->node->find("undo") || !indexed->body) return false;
+      if (indexed->body->options.atomic) return true;  // the body of an item
+      if (indexed->around < 0) return false;
+      indexed = &index.steps[static_cast<std::size_t>(indexed->around)];
+      if (indexed->step->options.atomic) return true;
     }
   };
-  for (const Spot& spot : survey.spots) {
-    auto* call = dynamic_cast<const HttpStep*>(spot.step);
-    bool changes = (spot.kind & kProcess) ||
+  for (const IndexedStep& indexed : index.steps) {
+    auto* call = dynamic_cast<const HttpStep*>(indexed.step);
+    bool changes = (indexed.kind & kProcess) ||
                    (call && call->method != "GET" && call->method != "HEAD" && call->method != "OPTIONS");
-    if (changes && uncovered(spot))
-      findings.add(spot, fmt::format("{} is in an atomic group and nothing undoes it", spot.said_name),
+    if (changes && uncovered(indexed))
+      findings.add(indexed, fmt::format("{} is in an atomic group and nothing undoes it", indexed.said_name),
                    "say with `undo` what does");
   }
 }
 
-void unchecked_tls(const Survey& survey, Findings& findings) {
-  for (const Spot& spot : survey.spots) {
-    auto* call = dynamic_cast<const HttpStep*>(spot.step);
+void unchecked_tls(const WorkflowIndex& index, Findings& findings) {
+  for (const IndexedStep& indexed : index.steps) {
+    auto* call = dynamic_cast<const HttpStep*>(indexed.step);
     if (!call || call->verify) continue;
-    if (const Member* tls = survey.option(spot, "tls"))
+    if (const Member* tls = index.option(indexed, "tls"))
       findings.add(*tls->value.member("verify"),
                    "anybody on the way can answer: the server's certificate is not checked",
                    "name whom to trust instead, tls: { ca: FILE }");
   }
 }
 
-void secret_in_query(const Survey& survey, Findings& findings) {
+void secret_in_query(const WorkflowIndex& index, Findings& findings) {
   auto tell = [&](const Expression& expression) {
     for (const Reference& reference : expression.references())
       if (reference.variable == "secrets")
         findings.add(expression.at(), expression.code().size(),
                      "servers and proxies write the query of a URL into their logs", "send it by `headers` or `auth`");
   };
-  for (const Spot& spot : survey.spots) {
-    auto* call = dynamic_cast<const HttpStep*>(spot.step);
+  for (const IndexedStep& indexed : index.steps) {
+    auto* call = dynamic_cast<const HttpStep*>(indexed.step);
     if (!call) continue;
     for (const Expression& expression : call->query.expressions()) tell(expression);
     bool behind = false;
@@ -360,19 +361,19 @@ void secret_in_query(const Survey& survey, Findings& findings) {
   }
 }
 
-void readable_auth(const Survey& survey, Findings& findings) {
-  for (const Spot& spot : survey.spots) {
-    auto* call = dynamic_cast<const HttpStep*>(spot.step);
+void readable_auth(const WorkflowIndex& index, Findings& findings) {
+  for (const IndexedStep& indexed : index.steps) {
+    auto* call = dynamic_cast<const HttpStep*>(indexed.step);
     if (!call) continue;
-    const Member* auth = survey.option(spot, "auth");
+    const Member* auth = index.option(indexed, "auth");
     bool tells = auth && auth->value.is_map();
-    if (const Member* headers = survey.option(spot, "headers"); headers && !tells)
+    if (const Member* headers = index.option(indexed, "headers"); headers && !tells)
       tells = std::any_of(headers->value.members.begin(), headers->value.members.end(),
                           [](const Member& header) { return is_authorization(header.key); });
     if (!tells) continue;
-    std::string host = exposed_host(literal_begin(survey, call->url));
+    std::string host = exposed_host(literal_begin(index, call->url));
     if (!host.empty())
-      findings.add(*spot.node->find("http"), fmt::format("who listens on the way to {} reads the credentials", host),
+      findings.add(*indexed.node->find("http"), fmt::format("who listens on the way to {} reads the credentials", host),
                    "use https");
   }
 }

@@ -73,14 +73,14 @@ std::set<std::string> ignored_lints(const Node& root, FileDiagnostics& told) {
   return ignored;
 }
 
-void lint(const Node& root, const RootStep& workflow, const FileIndex& index, const std::set<std::string>& ignored,
+void lint(const Node& root, const RootStep& workflow, const FileIndex& file, const std::set<std::string>& ignored,
           Diagnostics& diagnostics) {
-  Survey survey(root, workflow, index);
+  WorkflowIndex index(root, workflow, file);
   Findings findings(diagnostics);
   for (const Rule& rule : kRules) {
     if (!rule.find || ignored.count(rule.code)) continue;
     findings.begin(rule.code);
-    rule.find(survey, findings);
+    rule.find(index, findings);
   }
 }
 

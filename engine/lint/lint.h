@@ -21,7 +21,7 @@ std::vector<std::string> lint_codes();
 std::set<std::string> ignored_lints(const Node& root, FileDiagnostics& told);
 
 /// Adds all findings but those that are |ignored|. REQUIRES: the file was read without an error.
-void lint(const Node& root, const RootStep& workflow, const FileIndex& index, const std::set<std::string>& ignored,
+void lint(const Node& root, const RootStep& workflow, const FileIndex& file, const std::set<std::string>& ignored,
           Diagnostics& diagnostics);
 
 }  // namespace flowrun

@@ -1,11 +1,11 @@
 // What is allowed and yet probably not meant: a function for each code of a warning or hint. lint.cpp has the table.
 #pragma once
 
-#include "engine/lint/survey.h"
+#include "engine/lint/workflow_index.h"
 
 namespace flowrun::lint_rules {
 
-using Find = void(const Survey& survey, Findings& findings);
+using Find = void(const WorkflowIndex& index, Findings& findings);
 
 // shape_rules.cpp: how steps are arranged.
 Find lost_parallelism;    // W110

@@ -46,10 +46,11 @@ Nature nature_of(const Step& step) {
 /// A list, by how its items mention each other.
 class ListUse {
  public:
-  ListUse(const Survey& survey, const GraphStep& list) : survey_(survey), list_(list), items_(list.children.size()) {
+  ListUse(const WorkflowIndex& index, const GraphStep& list)
+      : index_(index), list_(list), items_(list.children.size()) {
     for (std::size_t i = 0; i < items_.size(); ++i) {
-      const Spot& spot = survey.spot_of(*list.children[i].step);
-      for (std::size_t m = spot.from; m < spot.to; ++m) see(i, survey.index.mentions[m].reference);
+      const IndexedStep& indexed = index.at(*list.children[i].step);
+      for (std::size_t m = indexed.from; m < indexed.to; ++m) see(i, index.file.mentions[m].reference);
     }
   }
   struct Item {
@@ -62,11 +63,11 @@ class ListUse {
   /// Whether the place of item |i| in the list means nothing beyond what it mentions.
   bool free(std::size_t i) const {
     const Item& item = items_[i];
-    const Spot& spot = survey_.spot_of(*list_.children[i].step);
+    const IndexedStep& indexed = index_.at(*list_.children[i].step);
     if (item.observes) return false;
-    switch (nature_of(*spot.step)) {
+    switch (nature_of(*indexed.step)) {
       case Nature::Read:
-        return item.used || !guards(spot);
+        return item.used || !guards(indexed);
       case Nature::Query:
         return item.used;
       default:
@@ -86,52 +87,53 @@ class ListUse {
   }
 
   /// A request whose answer nobody uses may be there to see that something is up before the rest goes on.
-  static bool guards(const Spot& spot) {
+  static bool guards(const IndexedStep& indexed) {
     for (const char* key : {"expect", "retry", "deadline", "fallback", "continue_on_error"})
-      if (spot.node->member(key)) return true;
-    const Node* url = spot.node->find("http");
+      if (indexed.node->member(key)) return true;
+    const Node* url = indexed.node->find("http");
     for (const char* word : {"/health", "/ready", "/live", "/ping", "/status"})
       if (url && url->text.find(word) != std::string::npos) return true;
     return false;
   }
 
-  const Survey& survey_;
+  const WorkflowIndex& index_;
   const GraphStep& list_;
   std::vector<Item> items_;
 };
 
-std::string named(const Survey& survey, const GraphStep& list, const std::vector<std::size_t>& items) {
+std::string named(const WorkflowIndex& index, const GraphStep& list, const std::vector<std::size_t>& items) {
   std::string text;
   for (std::size_t n = 0; n < items.size() && n < 4; ++n) {
     bool last = n + 1 == items.size();
     text += n == 0 ? "" : last ? " and " : ", ";
-    text += survey.spot_of(*list.children[items[n]].step).said_name;
+    text += index.at(*list.children[items[n]].step).said_name;
   }
   return items.size() > 4 ? fmt::format("{} and {} more", text, items.size() - 4) : text;
 }
 
-void tell_lost(const Survey& survey, const GraphStep& list, const std::vector<std::size_t>& run, Findings& findings) {
+void tell_lost(const WorkflowIndex& index, const GraphStep& list, const std::vector<std::size_t>& run,
+               Findings& findings) {
   if (run.size() < 2) return;
-  const Spot& second = survey.spot_of(*list.children[run[1]].step);
-  std::string message = run.size() == 2 ? fmt::format("{} waits for {} and uses nothing of it", second.said_name,
-                                                      survey.spot_of(*list.children[run[0]].step).said_name)
-                                        : fmt::format("{} wait one for the other and use nothing of each other",
-                                                      named(survey, list, run));
+  const IndexedStep& second = index.at(*list.children[run[1]].step);
+  std::string message =
+      run.size() == 2 ? fmt::format("{} waits for {} and uses nothing of it", second.said_name,
+                                    index.at(*list.children[run[0]].step).said_name)
+                      : fmt::format("{} wait one for the other and use nothing of each other", named(index, list, run));
   findings.add(second, std::move(message),
                "in a map they start together: the time of the slowest, not the sum; if the order is meant, "
                "lint_ignore: [W110]");
 }
 
-/// How many children can count for the join of |spot|, when that is written.
-std::optional<std::size_t> children_of(const Spot& spot) {
-  if (auto* graph = dynamic_cast<const GraphStep*>(spot.step))
+/// How many children can count for the join of |indexed|, when that is written.
+std::optional<std::size_t> children_of(const IndexedStep& indexed) {
+  if (auto* graph = dynamic_cast<const GraphStep*>(indexed.step))
     return static_cast<std::size_t>(
         std::count_if(graph->children.begin(), graph->children.end(), [](const GraphStep::Child& child) {
           auto* living = dynamic_cast<const LivingStep*>(child.step.get());
           return living && !living->options.continue_on_error.written();
         }));
-  auto* each = dynamic_cast<const ForEachStep*>(spot.step);
-  const Node* items = spot.node->find("for_each");
+  auto* each = dynamic_cast<const ForEachStep*>(indexed.step);
+  const Node* items = indexed.node->find("for_each");
   if (!each || !items || each->batch.written()) return std::nullopt;
   if (items->is_list()) return items->items.size();
   if (items->is_map()) return items->members.size();
@@ -139,13 +141,13 @@ std::optional<std::size_t> children_of(const Spot& spot) {
   return std::nullopt;
 }
 
-void judge_join(const Spot& spot, Findings& findings) {
-  const auto& group = dynamic_cast<const GroupStep&>(*spot.step);
-  const Node* written = spot.node->find("join");
+void judge_join(const IndexedStep& indexed, Findings& findings) {
+  const auto& group = dynamic_cast<const GroupStep&>(*indexed.step);
+  const Node* written = indexed.node->find("join");
   if (!written || !written->is_map()) return;
   const Node& amount = written->members.front().value;
   const Join& join = group.join;
-  std::optional<std::size_t> total = children_of(spot);
+  std::optional<std::size_t> total = children_of(indexed);
   auto of = [&](double all) { return join.percent ? std::ceil(all * join.amount / 100) : join.amount; };
   bool all =
       join.percent ? join.amount >= 100 : total && of(static_cast<double>(*total)) >= static_cast<double>(*total);
@@ -210,15 +212,15 @@ class Reach {
 
 }  // namespace
 
-void lost_parallelism(const Survey& survey, Findings& findings) {
-  for (const BodySpot& body : survey.bodies) {
+void lost_parallelism(const WorkflowIndex& index, Findings& findings) {
+  for (const IndexedBody& body : index.bodies) {
     const GraphStep& list = *body.graph;
     if (list.form != GraphStep::Form::List || list.children.size() < 2) continue;
-    ListUse use(survey, list);
+    ListUse use(index, list);
     // As many in a row as use nothing of each other. What only computes may stand between them.
     std::vector<std::size_t> run;
     auto end = [&] {
-      tell_lost(survey, list, run, findings);
+      tell_lost(index, list, run, findings);
       run.clear();
     };
     for (std::size_t i = 0; i < list.children.size(); ++i) {
@@ -234,25 +236,25 @@ void lost_parallelism(const Survey& survey, Findings& findings) {
   }
 }
 
-void implied_edge(const Survey& survey, Findings& findings) {
+void implied_edge(const WorkflowIndex& index, Findings& findings) {
   std::set<std::pair<int, int>> said;
-  for (const Position& at : survey.index.implied_edges) said.emplace(at.line, at.column);
+  for (const Position& at : index.file.implied_edges) said.emplace(at.line, at.column);
   Reach reach;
-  for (const Spot& spot : survey.spots) {
-    if (!spot.body || spot.body->form != GraphStep::Form::Map) continue;
+  for (const IndexedStep& indexed : index.steps) {
+    if (!indexed.body || indexed.body->form != GraphStep::Form::Map) continue;
     for (const char* key : {"needs", "after"}) {
-      const Node* written = spot.node->find(key);
+      const Node* written = indexed.node->find(key);
       if (!written) continue;
       auto judge = [&](const Node& name) {
-        auto other = spot.body->find(name.text);
+        auto other = indexed.body->find(name.text);
         bool settled = std::string_view(key) == "after";
         if (said.count({name.at.line, name.at.column})) {
-          findings.add(name, fmt::format("{} waits for `{}` already: it is said twice", spot.said_name, name.text),
+          findings.add(name, fmt::format("{} waits for `{}` already: it is said twice", indexed.said_name, name.text),
                        fmt::format("leave it out; `{}` is for what the data does not show", key));
-        } else if (other && reach.implied(*spot.body, spot.place, *other, settled)) {
-          findings.add(name,
-                       fmt::format("{} waits for `{}` already, through what else it needs", spot.said_name, name.text),
-                       "leave it out");
+        } else if (other && reach.implied(*indexed.body, indexed.child_index, *other, settled)) {
+          findings.add(
+              name, fmt::format("{} waits for `{}` already, through what else it needs", indexed.said_name, name.text),
+              "leave it out");
         }
       };
       if (written->is_string()) judge(*written);
@@ -261,46 +263,46 @@ void implied_edge(const Survey& survey, Findings& findings) {
   }
 }
 
-void pointless_join(const Survey& survey, Findings& findings) {
-  for (const Spot& spot : survey.spots) {
-    if (!(spot.kind & kJoining)) continue;
-    judge_join(spot, findings);
-    auto* graph = dynamic_cast<const GraphStep*>(spot.step);
-    if (spot.kind == kRace && graph && graph->children.size() == 1)
-      findings.add(*spot.node->member("race"), "a race with one branch is none",
+void pointless_join(const WorkflowIndex& index, Findings& findings) {
+  for (const IndexedStep& indexed : index.steps) {
+    if (!(indexed.kind & kJoining)) continue;
+    judge_join(indexed, findings);
+    auto* graph = dynamic_cast<const GraphStep*>(indexed.step);
+    if (indexed.kind == kRace && graph && graph->children.size() == 1)
+      findings.add(*indexed.node->member("race"), "a race with one branch is none",
                    "add a branch that can win, or write the step by itself");
   }
 }
 
-void pointless_fallback(const Survey& survey, Findings& findings) {
-  for (const Spot& spot : survey.spots) {
-    const Member* fallback = spot.node->member("fallback");
-    if (!fallback || spot.step->options.timeout.written()) continue;
-    auto* set = dynamic_cast<const SetStep*>(spot.step);
-    auto* sleep = dynamic_cast<const SleepStep*>(spot.step);
-    const Setting<bool>& condition = spot.step->options.condition;
+void pointless_fallback(const WorkflowIndex& index, Findings& findings) {
+  for (const IndexedStep& indexed : index.steps) {
+    const Member* fallback = indexed.node->member("fallback");
+    if (!fallback || indexed.step->options.timeout.written()) continue;
+    auto* set = dynamic_cast<const SetStep*>(indexed.step);
+    auto* sleep = dynamic_cast<const SleepStep*>(indexed.step);
+    const Setting<bool>& condition = indexed.step->options.condition;
     bool sure = (set && is_sure(set->value)) || (sleep && !sleep->span.expression);
-    if (sure && !condition.expression && !spot.step->options.output && !spot.step->options.returns &&
-        !spot.step->options.delay.expression)
-      findings.add(*fallback, fmt::format("this `{}` can not fail, so its fallback never runs", spot.step->kind),
+    if (sure && !condition.expression && !indexed.step->options.output && !indexed.step->options.returns &&
+        !indexed.step->options.delay.expression)
+      findings.add(*fallback, fmt::format("this `{}` can not fail, so its fallback never runs", indexed.step->kind),
                    "leave the fallback out");
   }
 }
 
-void unlimited_calls(const Survey& survey, Findings& findings) {
+void unlimited_calls(const WorkflowIndex& index, Findings& findings) {
   constexpr std::size_t kMany = 100;
-  for (const Spot& spot : survey.spots) {
-    const auto* each = dynamic_cast<const ForEachStep*>(spot.step);
+  for (const IndexedStep& indexed : index.steps) {
+    const auto* each = dynamic_cast<const ForEachStep*>(indexed.step);
     if (!each || each->concurrency.written()) continue;
     const auto* body = dynamic_cast<const GraphStep*>(each->body.get());
     if (!body || body->children.size() != 1) continue;
     const Step& only = *body->children.front().step;
     if (only.limit || !dynamic_cast<const HttpStep*>(&only)) continue;
-    const Node& items = *spot.node->find("for_each");
+    const Node& items = *indexed.node->find("for_each");
     std::size_t count = items.is_list() ? items.items.size() : items.is_map() ? items.members.size() : 0;
     if (items.kind == Node::Kind::Integer) count = items.json().get<std::size_t>();
     if (count > kMany)
-      findings.add(spot, fmt::format("{} requests, and nothing says how many the server may get at once", count),
+      findings.add(indexed, fmt::format("{} requests, and nothing says how many the server may get at once", count),
                    "say `limit: N` in the request, or name a pool with a `rate` in `limits`");
   }
 }

@@ -63,12 +63,12 @@ Position position_of(std::string_view text, std::size_t offset) {
 }
 
 /// A script that a shell reads, and its node; null for anything else.
-const Node* shell_script(const Spot& spot) {
-  auto* process = dynamic_cast<const ProcessStep*>(spot.step);
+const Node* shell_script(const IndexedStep& indexed) {
+  auto* process = dynamic_cast<const ProcessStep*>(indexed.step);
   if (!process || !process->script) return nullptr;
   const std::vector<std::string>& program = process->interpreter;
   bool by_env = program.size() > 1 && program[0].ends_with("env");
-  return is_shell(program[by_env ? 1 : 0]) ? spot.node->find("shell") : nullptr;
+  return is_shell(program[by_env ? 1 : 0]) ? indexed.node->find("shell") : nullptr;
 }
 
 /// Whether |value| of `env` is written out and has nothing in it that would be split.
@@ -126,14 +126,14 @@ class ChangedScalars {
 };
 
 /// `$input.NAME` and its like in plain text, where the name is known; empty when there is none.
-std::string bare_expression(const Survey& survey, std::string_view text) {
+std::string bare_expression(const WorkflowIndex& index, std::string_view text) {
   if (text.find("${") != std::string_view::npos) return "";
   auto known = [&](std::string_view variable, const std::string& name) {
-    if (variable == "input") return survey.index.inputs.count(name) > 0;
-    if (variable == "vars") return survey.index.vars.count(name) > 0;
-    if (variable == "secrets") return survey.index.secrets.count(name) > 0;
-    return std::any_of(survey.spots.begin(), survey.spots.end(),
-                       [&](const Spot& spot) { return spot.step->name == name; });
+    if (variable == "input") return index.file.inputs.count(name) > 0;
+    if (variable == "vars") return index.file.vars.count(name) > 0;
+    if (variable == "secrets") return index.file.secrets.count(name) > 0;
+    return std::any_of(index.steps.begin(), index.steps.end(),
+                       [&](const IndexedStep& indexed) { return indexed.step->name == name; });
   };
   auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
   for (std::string_view variable : {"steps", "status", "input", "vars", "secrets"}) {
@@ -152,18 +152,18 @@ std::string bare_expression(const Survey& survey, std::string_view text) {
   return "";
 }
 
-void look_for_braces(const Survey& survey, Findings& findings, const Node& node) {
-  for (const Node& item : node.items) look_for_braces(survey, findings, item);
-  for (const Member& member : node.members) look_for_braces(survey, findings, member.value);
+void look_for_braces(const WorkflowIndex& index, Findings& findings, const Node& node) {
+  for (const Node& item : node.items) look_for_braces(index, findings, item);
+  for (const Member& member : node.members) look_for_braces(index, findings, member.value);
   if (!node.is_string()) return;
-  if (const std::string bare = bare_expression(survey, node.text); !bare.empty())
+  if (const std::string bare = bare_expression(index, node.text); !bare.empty())
     findings.add(node, fmt::format("`{}` is plain text here", bare),
                  fmt::format("an expression has braces: ${{ {} }}", bare));
 }
 
 }  // namespace
 
-void literal_secret(const Survey&, Findings& findings) {
+void literal_secret(const WorkflowIndex&, Findings& findings) {
   std::string_view text = findings.text();
   for (const SecretForm& form : kSecretForms) {
     for (std::size_t at = text.find(form.begin); at != std::string_view::npos; at = text.find(form.begin, at + 1)) {
@@ -175,9 +175,9 @@ void literal_secret(const Survey&, Findings& findings) {
   }
 }
 
-void interpolated_script(const Survey& survey, Findings& findings) {
-  for (const Spot& spot : survey.spots) {
-    const Node* script = shell_script(spot);
+void interpolated_script(const WorkflowIndex& index, Findings& findings) {
+  for (const IndexedStep& indexed : index.steps) {
+    const Node* script = shell_script(indexed);
     auto has = [&](const char* part) { return script->text.find(part) != std::string::npos; };
     if (!script || !(has("${ $") || has("${{"))) continue;
     for (const Dollar& dollar : dollars_of(script->text)) {
@@ -195,10 +195,10 @@ void interpolated_script(const Survey& survey, Findings& findings) {
   }
 }
 
-void unquoted_variable(const Survey& survey, Findings& findings) {
-  for (const Spot& spot : survey.spots) {
-    const Node* script = shell_script(spot);
-    const Node* env = script ? spot.node->find("env") : nullptr;
+void unquoted_variable(const WorkflowIndex& index, Findings& findings) {
+  for (const IndexedStep& indexed : index.steps) {
+    const Node* script = shell_script(indexed);
+    const Node* env = script ? indexed.node->find("env") : nullptr;
     if (!env || script->text.find("SC2086") != std::string::npos) continue;
     for (const Dollar& dollar : dollars_of(script->text)) {
       if (dollar.where != Dollar::Where::Split || dollar.name.empty()) continue;
@@ -211,10 +211,10 @@ void unquoted_variable(const Survey& survey, Findings& findings) {
   }
 }
 
-void expression_in_command(const Survey& survey, Findings& findings) {
-  for (const Spot& spot : survey.spots) {
-    auto* process = dynamic_cast<const ProcessStep*>(spot.step);
-    const Node* list = process ? spot.node->find("exec") : nullptr;
+void expression_in_command(const WorkflowIndex& index, Findings& findings) {
+  for (const IndexedStep& indexed : index.steps) {
+    auto* process = dynamic_cast<const ProcessStep*>(indexed.step);
+    const Node* list = process ? indexed.node->find("exec") : nullptr;
     if (!list || list->items.size() != process->arguments.size()) continue;
     std::size_t program = !list->items.empty() && list->items[0].text.ends_with("env") ? 1 : 0;
     char letter = program < list->items.size() ? script_option(list->items[program].text) : '\0';
@@ -234,7 +234,7 @@ void expression_in_command(const Survey& survey, Findings& findings) {
   }
 }
 
-void changed_scalar(const Survey& survey, Findings& findings) {
+void changed_scalar(const WorkflowIndex& index, Findings& findings) {
   ChangedScalars changed(findings);
   // Where values are text in the end.
   static constexpr std::array<const char*, 4> kText{"env", "query", "headers", "form"};
@@ -246,12 +246,12 @@ void changed_scalar(const Survey& survey, Findings& findings) {
       if (const Node* value = node.find(key))
         changed.look(*value, std::string_view(key) == "for_each" && value->is_list());
   };
-  for (const Spot& spot : survey.spots) options(*spot.node);
-  if (const Node* defaults = survey.root.find("defaults"))
+  for (const IndexedStep& indexed : index.steps) options(*indexed.node);
+  if (const Node* defaults = index.root.find("defaults"))
     for (const Member& group : defaults->members) options(group.value);
   for (const char* key : {"vars", "output", "env"})
-    if (const Node* value = survey.root.find(key)) changed.look(*value, std::string_view(key) == "env");
-  const Node* inputs = survey.root.find("input");
+    if (const Node* value = index.root.find(key)) changed.look(*value, std::string_view(key) == "env");
+  const Node* inputs = index.root.find("input");
   if (!inputs) return;
   for (const Member& input : inputs->members) {
     const Node* value = input.value.is_map() ? input.value.find("default") : &input.value;
@@ -268,28 +268,28 @@ void changed_scalar(const Survey& survey, Findings& findings) {
   }
 }
 
-void missing_braces(const Survey& survey, Findings& findings) {
+void missing_braces(const WorkflowIndex& index, Findings& findings) {
   // Not in scripts, where `$input` is a variable of the shell.
   static constexpr std::array<const char*, 14> kTexts{"set", "json",  "form",   "text", "query", "headers", "auth",
                                                       "env", "stdin", "output", "cwd",  "fail",  "prompt",  "with"};
-  for (const Spot& spot : survey.spots) {
+  for (const IndexedStep& indexed : index.steps) {
     for (const char* key : kTexts)
-      if (const Node* value = spot.node->find(key)) look_for_braces(survey, findings, *value);
+      if (const Node* value = indexed.node->find(key)) look_for_braces(index, findings, *value);
     for (const char* key : {"http", "for_each", "switch"})
-      if (const Node* value = spot.node->find(key); value && value->is_string())
-        look_for_braces(survey, findings, *value);
-    if (const Node* list = spot.node->find("exec"))
+      if (const Node* value = indexed.node->find(key); value && value->is_string())
+        look_for_braces(index, findings, *value);
+    if (const Node* list = indexed.node->find("exec"))
       for (const Node& argument : list->items)
-        if (argument.text.find_first_of(" \n;") == std::string::npos) look_for_braces(survey, findings, argument);
+        if (argument.text.find_first_of(" \n;") == std::string::npos) look_for_braces(index, findings, argument);
   }
   for (const char* key : {"vars", "output"})
-    if (const Node* value = survey.root.find(key)) look_for_braces(survey, findings, *value);
+    if (const Node* value = index.root.find(key)) look_for_braces(index, findings, *value);
 }
 
-void type_as_default(const Survey& survey, Findings& findings) {
+void type_as_default(const WorkflowIndex& index, Findings& findings) {
   static constexpr std::array<std::string_view, 7> kTypes{"string", "integer", "number", "boolean",
                                                           "object", "array",   "null"};
-  const Node* inputs = survey.root.find("input");
+  const Node* inputs = index.root.find("input");
   if (!inputs) return;
   for (const Member& input : inputs->members) {
     const Node& value = input.value;

@@ -10,8 +10,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "engine/model/diagnostics.h"
 #include "engine/language/keys.h"
+#include "engine/model/diagnostics.h"
 #include "engine/reader/file_index.h"
 #include "engine/steps/root.h"
 #include "engine/yaml/node.h"
@@ -19,50 +19,50 @@
 namespace flowrun {
 
 /// A step where it is written.
-struct Spot {
+struct IndexedStep {
   const Node* node;  ///< as written, without defaults
   const LivingStep* step;
-  std::uint32_t kind;     ///< kind_bit()
-  Position at;            ///< of its name; of its kind where it has none
-  int length;             ///< of what stands there
-  int around;             ///< index of the step that it is inside of; -1: none
-  const GraphStep* body;  ///< that it is a child of; null: a fallback or an undo
-  std::size_t place;      ///< in that body
-  std::size_t from, to;   ///< what is mentioned in it, anywhere inside: indices of FileIndex::mentions
-  std::string said_name;  ///< "`order`", or "step 2" of a list
+  std::uint32_t kind;       ///< kind_bit()
+  Position at;              ///< of its name; of its kind where it has none
+  int length;               ///< of what stands there
+  int around;               ///< index of the step that it is inside of; -1: none
+  const GraphStep* body;    ///< that it is a child of; null: a fallback or an undo
+  std::size_t child_index;  ///< in that body
+  std::size_t from, to;     ///< what is mentioned in it, anywhere inside: indices of FileIndex::mentions
+  std::string said_name;    ///< "`order`", or "step 2" of a list
 };
 
 /// A body or the branches of a group.
-struct BodySpot {
+struct IndexedBody {
   const Node* node;
   const GraphStep* graph;
   int around;
 };
 
 /// REQUIRES: the file was read without an error; then nodes and steps go pair by pair. All arguments outlive it.
-class Survey {
+class WorkflowIndex {
  public:
-  Survey(const Node& root, const RootStep& workflow, const FileIndex& index);
+  WorkflowIndex(const Node& root, const RootStep& workflow, const FileIndex& index);
 
   const Node& root;
   const RootStep& workflow;
-  const FileIndex& index;
-  std::vector<Spot> spots;  ///< a step before those inside it
-  std::vector<BodySpot> bodies;
+  const FileIndex& file;
+  std::vector<IndexedStep> steps;  ///< a step before those inside it
+  std::vector<IndexedBody> bodies;
   std::vector<int> owner;  ///< of each mention: the innermost step that says it; -1: said outside of all steps
 
-  const Spot& spot_of(const Step& step) const { return spots[static_cast<std::size_t>(index_.at(&step))]; }
+  const IndexedStep& at(const Step& step) const { return steps[static_cast<std::size_t>(numbers_.at(&step))]; }
   /// The step's own, else that of `defaults`; null when neither says it.
-  const Member* option(const Spot& spot, std::string_view name) const;
+  const Member* option(const IndexedStep& indexed, std::string_view name) const;
   /// Which step `$steps.NAME` means, said by the step |from| or, for -1, at the top; null when it is none of a file
   /// without errors.
-  const Spot* resolve(int from, const std::string& name) const;
+  const IndexedStep* resolve(int from, const std::string& name) const;
 
  private:
   void body(const Node& node, const GraphStep& graph, int around);
-  void step(const Node& node, const Step& step, Spot spot);
+  void step(const Node& node, const Step& step, IndexedStep indexed);
 
-  std::unordered_map<const Step*, int> index_;
+  std::unordered_map<const Step*, int> numbers_;
   std::unordered_map<const Step*, const MentionSpan*> spans_;
 };
 
@@ -81,7 +81,7 @@ class Findings {
   void add(const Node& value, std::string message, std::string advice) {
     add(value.at, value.is_scalar() && !value.block ? value.text.size() : 1, std::move(message), std::move(advice));
   }
-  void add(const Spot& step, std::string message, std::string advice) {
+  void add(const IndexedStep& step, std::string message, std::string advice) {
     add(step.at, static_cast<std::size_t>(step.length), std::move(message), std::move(advice));
   }
 

@@ -1,4 +1,4 @@
-#include "engine/lint/survey.h"
+#include "engine/lint/workflow_index.h"
 
 #include <fmt/format.h>
 
@@ -10,20 +10,20 @@
 
 namespace flowrun {
 
-Survey::Survey(const Node& file, const RootStep& made, const FileIndex& read)
-    : root(file), workflow(made), index(read) {
-  for (const MentionSpan& span : index.spans) spans_.emplace(span.step, &span);
-  if (const Node* steps = root.find("steps")) body(*steps, *workflow.body, -1);
+WorkflowIndex::WorkflowIndex(const Node& node, const RootStep& made, const FileIndex& read)
+    : root(node), workflow(made), file(read) {
+  for (const MentionSpan& span : file.spans) spans_.emplace(span.step, &span);
+  if (const Node* main = root.find("steps")) body(*main, *workflow.body, -1);
   for (auto [name, handler] : {std::pair{"on_failure", &workflow.on_failure}, {"finally", &workflow.finally}})
     if (const Node* written = root.find(name); written && *handler) body(*written, **handler, -1);
   // Inner steps come later and take over what their outer ones say only through them.
-  owner.assign(index.mentions.size(), -1);
-  for (std::size_t i = 0; i < spots.size(); ++i)
-    std::fill(owner.begin() + static_cast<std::ptrdiff_t>(spots[i].from),
-              owner.begin() + static_cast<std::ptrdiff_t>(spots[i].to), static_cast<int>(i));
+  owner.assign(file.mentions.size(), -1);
+  for (std::size_t i = 0; i < steps.size(); ++i)
+    std::fill(owner.begin() + static_cast<std::ptrdiff_t>(steps[i].from),
+              owner.begin() + static_cast<std::ptrdiff_t>(steps[i].to), static_cast<int>(i));
 }
 
-void Survey::body(const Node& node, const GraphStep& graph, int around) {
+void WorkflowIndex::body(const Node& node, const GraphStep& graph, int around) {
   bodies.push_back({&node, &graph, around});
   std::size_t place = 0;
   auto child = [&](const Node& written, Position at, std::size_t length, std::string said) {
@@ -53,27 +53,27 @@ void Survey::body(const Node& node, const GraphStep& graph, int around) {
   }
 }
 
-void Survey::step(const Node& node, const Step& made, Spot spot) {
-  spot.step = dynamic_cast<const LivingStep*>(&made);
+void WorkflowIndex::step(const Node& node, const Step& made, IndexedStep indexed) {
+  indexed.step = dynamic_cast<const LivingStep*>(&made);
   auto span = spans_.find(&made);
-  if (!spot.step || span == spans_.end()) return;
-  spot.kind = kind_bit(made.kind);
-  spot.from = span->second->from;
-  spot.to = span->second->to;
-  const int index = static_cast<int>(spots.size());
-  const LivingStep& living = *spot.step;
-  index_.emplace(&made, index);
-  spots.push_back(std::move(spot));
+  if (!indexed.step || span == spans_.end()) return;
+  indexed.kind = kind_bit(made.kind);
+  indexed.from = span->second->from;
+  indexed.to = span->second->to;
+  const int number = static_cast<int>(steps.size());
+  const LivingStep& living = *indexed.step;
+  numbers_.emplace(&made, number);
+  steps.push_back(std::move(indexed));
   const Node* main = node.find(made.kind);
   if (auto* group = dynamic_cast<const GraphStep*>(&made)) {
-    body(*main, *group, index);
+    body(*main, *group, number);
   } else if (auto* each = dynamic_cast<const ForEachStep*>(&made)) {
-    body(*node.find("do"), dynamic_cast<const GraphStep&>(*each->body), index);
+    body(*node.find("do"), dynamic_cast<const GraphStep&>(*each->body), number);
   } else if (auto* choice = dynamic_cast<const SwitchStep*>(&made)) {
     for (std::size_t i = 0; i < std::min(choice->ways.size(), main->items.size()); ++i) {
       const Node& way = main->items[i];
       const Node* inner = way.find("else") ? way.find("else") : way.find("do");
-      if (inner) body(*inner, dynamic_cast<const GraphStep&>(*choice->ways[i].body), index);
+      if (inner) body(*inner, dynamic_cast<const GraphStep&>(*choice->ways[i].body), number);
     }
   }
   auto later = [&](const char* key, const Step* other, const char* said) {
@@ -81,37 +81,37 @@ void Survey::step(const Node& node, const Step& made, Spot spot) {
     if (!written || !other) return;
     Position at{other->origin.line, other->origin.column};
     step(*written, *other,
-         {written, nullptr, 0, at, static_cast<int>(other->kind.size()), index, nullptr, 0, 0, 0, said});
+         {written, nullptr, 0, at, static_cast<int>(other->kind.size()), number, nullptr, 0, 0, 0, said});
   };
   later("fallback", living.options.fallback.get(), "the fallback");
   later("undo", living.options.undo ? living.options.undo->step.get() : nullptr, "the undo");
 }
 
-const Member* Survey::option(const Spot& spot, std::string_view name) const {
-  if (const Member* own = spot.node->member(name)) return own;
+const Member* WorkflowIndex::option(const IndexedStep& indexed, std::string_view name) const {
+  if (const Member* own = indexed.node->member(name)) return own;
   const Node* defaults = root.find("defaults");
   const Key* key = find_key(name);
-  if (!defaults || !key || !(key->kinds & spot.kind)) return nullptr;
-  for (std::string_view group : {std::string_view(spot.step->kind), std::string_view("all")})
+  if (!defaults || !key || !(key->kinds & indexed.kind)) return nullptr;
+  for (std::string_view group : {std::string_view(indexed.step->kind), std::string_view("all")})
     if (const Node* options = defaults->find(group))
       if (const Member* member = options->member(name)) return member;
   return nullptr;
 }
 
-const Spot* Survey::resolve(int from, const std::string& name) const {
-  auto in = [&](const GraphStep& graph) -> const Spot* {
+const IndexedStep* WorkflowIndex::resolve(int from, const std::string& name) const {
+  auto in = [&](const GraphStep& graph) -> const IndexedStep* {
     auto found = graph.find(name);
-    return found ? &spot_of(*graph.children[*found].step) : nullptr;
+    return found ? &at(*graph.children[*found].step) : nullptr;
   };
   if (from < 0) return in(*workflow.body);
   // `collect` sees the steps of the body.
-  const Spot* spot = &spots[static_cast<std::size_t>(from)];
-  if (auto* each = dynamic_cast<const ForEachStep*>(spot->step))
-    if (const Spot* found = in(dynamic_cast<const GraphStep&>(*each->body))) return found;
-  for (;; spot = &spots[static_cast<std::size_t>(spot->around)]) {
-    if (spot->body)
-      if (const Spot* found = in(*spot->body)) return found;
-    if (spot->around < 0) return in(*workflow.body);  // which handlers see
+  const IndexedStep* indexed = &steps[static_cast<std::size_t>(from)];
+  if (auto* each = dynamic_cast<const ForEachStep*>(indexed->step))
+    if (const IndexedStep* found = in(dynamic_cast<const GraphStep&>(*each->body))) return found;
+  for (;; indexed = &steps[static_cast<std::size_t>(indexed->around)]) {
+    if (indexed->body)
+      if (const IndexedStep* found = in(*indexed->body)) return found;
+    if (indexed->around < 0) return in(*workflow.body);  // which handlers see
   }
 }
 
