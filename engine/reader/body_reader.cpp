@@ -10,17 +10,17 @@
 namespace flowrun {
 namespace {
 
-/// Whether a map of `do`, `steps`... holds steps by name, although one of the names is that of a kind.
+/// True when a map of `do` or `steps` holds steps by name, although one of the names is that of a kind.
 bool holds_named_steps(const Node& map) {
   bool steps = std::all_of(map.members.begin(), map.members.end(), [](const Member& member) {
     return member.value.is_map() && !kinds_of(member.value).empty();
   });
-  // { set: { set: 1 }, fallback: { set: 2 } } is one step all the same.
+  // One step all the same: { set: { set: 1 }, fallback: { set: 2 } }
   return steps && std::any_of(map.members.begin(), map.members.end(),
                               [](const Member& member) { return find_key(member.key) == nullptr; });
 }
 
-/// That a step which always runs does not need text from one that never does.
+/// E303 for a step that always runs and needs text from one that never runs.
 void check_sources(Reading& reading, const Node& node, const MentionSpan& span) {
   for (const char* key : {"if", "fallback", "continue_on_error"})
     if (node.find(key)) return;

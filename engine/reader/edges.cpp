@@ -84,9 +84,9 @@ void Edges::read(std::size_t i, const Node& node) {
   }
 }
 
-/// |name| is none of a step beside.
+/// Tells that no step beside this one is called |name|.
 void Edges::no_sibling(const Node& name) {
-  // A sibling that could not be read has been complained of.
+  // A sibling that could not be read has its own finding.
   const std::map<std::string, int>& known = names_.levels().back().names;
   if (known.count(name.text)) return;
   std::vector<std::string> siblings;
@@ -107,7 +107,7 @@ void Edges::check_cycles() {
   enum class Seen { Not, Open, Done };
   std::vector<Seen> seen(graph_.children.size(), Seen::Not);
   std::vector<std::size_t> path;
-  // An own stack: ten thousand steps may stand in one line.
+  // The stack is a vector, because ten thousand steps may wait for each other in one line.
   struct Visit {
     std::size_t child, edge;
   };

@@ -20,9 +20,9 @@ class Edges {
   Edges(FileDiagnostics& findings, const NamesInScope& names, FileIndex& index, GraphStep& graph)
       : findings_(findings), names_(names), index_(index), graph_(graph) {}
 
-  /// Those of child |i| by what it mentions; |span| of it, anywhere inside it.
+  /// Adds the edges of child |i| that follow from its mentions, |span|.
   void infer(std::size_t i, const MentionSpan& span);
-  /// Those of child |i| as |node| has them.
+  /// Adds the edges of child |i| that `needs` and `after` of |node| name.
   void read(std::size_t i, const Node& node);
   void check_cycles();
 

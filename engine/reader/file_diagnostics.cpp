@@ -17,7 +17,7 @@ bool is_name(const std::string& text) {
                      [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
 }
 
-/// What is said of |word| in a step, when it leads to one of |known|.
+/// The advice for |word| in a step, when it leads to one of |known|; else empty.
 std::string advice_among(const std::string& word, const std::vector<std::string>& known) {
   const std::string advice = advice_for(word, 0);
   bool leads = std::any_of(known.begin(), known.end(),

@@ -16,7 +16,7 @@ class FileDiagnostics {
   /// |diagnostics| is lent and has what was wrong with the file as YAML. Paths start at |folder|.
   FileDiagnostics(Diagnostics& diagnostics, std::string folder);
 
-  /// Not told of a value that YAML could not read: that was told already.
+  /// Adds an error. A value that YAML could not read gets none: YAML's is enough.
   void error(const char* code, Position at, std::size_t length, std::string message, std::string suggestion = "");
   /// E102 when |node| is of another |kind|; |wanted| is what `|what|` must be.
   bool is(const Node& node, Node::Kind kind, const char* what, const char* wanted);
@@ -24,10 +24,10 @@ class FileDiagnostics {
   void only(const Node& map, const std::vector<std::string>& known, const char* what);
   /// |reserve_kinds|: the words of the language are no names here.
   void check_name(const std::string& name, Position at, const char* what, bool reserve_kinds = true);
-  /// That a file is where the workflow says; |path| is relative to the folder.
+  /// Tells |code| when no file stands at |path|, relative to the folder.
   void must_exist(const Node& node, const std::string& path, const char* code);
 
-  /// YAML has cut or changed what stands here, and has been blamed for it: what is left makes no sense.
+  /// True when YAML has cut or changed the value on this line, and an error says so: the rest of it makes no sense.
   bool broken(const Node& node) const { return broken_lines_.count(node.at.line) > 0; }
   const std::string& folder() const { return folder_; }
   Diagnostics& diagnostics() const { return diagnostics_; }

@@ -20,12 +20,13 @@ namespace flowrun {
 
 /// A reference as it was met while reading.
 struct Mention {
-  /// What a null there would mean: a value like any other, or trouble.
+  /// Where it stands: a null is a value like any other there, or a failure.
   enum class Place { Value, Text, Condition };
   Reference reference;
   Expression expression;
   Place place = Place::Value;
-  /// Said within a fallback, which runs later: no edge among the steps above this many levels. 0: not in a fallback.
+  /// A fallback runs later, so a mention in one makes no edge among the steps of the outermost levels, this many. 0: it
+  /// stands in no fallback.
   std::size_t fallback_level = 0;
 };
 
@@ -57,9 +58,9 @@ struct FileIndex {
   std::vector<std::unique_ptr<const Limit>> limits;        ///< those with names first
 };
 
-/// What holds where something is read. Copied and changed on the way down; see Reading::Within.
+/// What holds where something is read. A copy is changed on the way down; see Reading::Within.
 struct ReadingContext {
-  /// When what is being read will be evaluated: defaults of inputs before there are any, `vars` at the start.
+  /// When the expressions that are read now will be evaluated: defaults before there are inputs, `vars` at the start.
   enum class Moment { Inputs, Vars, Run };
   Moment moment = Moment::Run;
   FailFast nearest_fail_fast = FailFast::Drain;

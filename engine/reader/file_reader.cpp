@@ -166,7 +166,7 @@ void FileReader::defaults() {
   }
 }
 
-/// Merged below the `env` of each process, where its values are read.
+/// Checks the shape only: its values are read with each process, below the `env` of that.
 void FileReader::env() {
   if (const Node* key = root_.find("env")) reading_.is(*key, Node::Kind::Map, "env", "a map of names to values");
 }
@@ -192,7 +192,7 @@ void FileReader::steps() {
   definition_.workflow.root = std::move(root);
 }
 
-/// They see the steps at the top, and what became of the run.
+/// Reads the handlers, which see the steps at the top and what became of the run.
 void FileReader::handlers(RootStep& root) {
   for (auto [name, handler] : {std::pair{"on_failure", &root.on_failure}, {"finally", &root.finally}}) {
     const Node* body = root_.find(name);
@@ -204,7 +204,7 @@ void FileReader::handlers(RootStep& root) {
   }
 }
 
-/// Groups remember for `$status` only what an expression of the file may look at.
+/// Marks what groups have to remember for `$status`: what an expression of the file may look at.
 void FileReader::name_looked_at(bool for_questions) {
   std::set<std::string> looked_at, looked_into, outputs;
   for (const Mention& mention : reading_.index().mentions) {
@@ -218,7 +218,7 @@ void FileReader::name_looked_at(bool for_questions) {
   for (auto& [group, name] : reading_.index().groups) {
     group->children_named = for_questions || looked_into.count(name) > 0;
     group->outputs_named = for_questions || outputs.count(name) > 0;
-    // Who looks into one group may find another in it.
+    // An expression that looks into one group may find another in it.
     group->status_named = for_questions || !outputs.empty() || looked_at.count(name) > 0;
   }
 }

@@ -1,5 +1,5 @@
-// A file becomes a Definition, with every mistake there is. Its text is given; opens no file, and knows jq and lints
-// not.
+// A file becomes a Definition, with every mistake there is. Its text is given: opens no file. Knows neither jq nor
+// lints.
 #pragma once
 
 #include <string>
@@ -20,8 +20,8 @@ class FileReader {
   FileReader(const std::string& file, const Node& root, Definition& definition, bool is_main,
              std::vector<SecretSource>& secrets, Diagnostics& diagnostics, Reading::SubWorkflow sub_workflow);
 
-  /// |for_questions|: groups keep all that `$status` can show, although no expression of the file looks at it.
-  /// False: the file is no map, and nothing was read.
+  /// Returns false when the file is no map, and nothing was read. |for_questions|: groups keep all that `$status` can
+  /// show, although no expression of the file looks at it.
   bool read(bool for_questions);
   Reading& reading() { return reading_; }
 

@@ -12,7 +12,7 @@ namespace {
 
 constexpr double kMostItems = 1e6;  // flowrun-workflow(5), "Limits"
 
-/// A name that is bound by the language, or around here already, can not be bound again.
+/// Refuses a name that the language binds, or a for_each around this one.
 void check_as(Reading& reading, const Node& node, const std::string& as) {
   static const std::vector<std::string> kOwn{"input",  "vars",  "steps", "status", "run", "secrets",
                                              "item",   "index", "key",   "error",  "now", "uuid",

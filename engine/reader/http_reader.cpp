@@ -84,7 +84,7 @@ void read_url(Reading& reading, HttpStep& step, const Node& node) {
   }
 }
 
-/// What is written of headers, and is wrong whatever the expressions in it give.
+/// Tells what is wrong with headers whatever the expressions in them yield.
 void check_headers(Reading& reading, const Node& headers) {
   for (const Member& header : headers.members) {
     const bool written = header.value.is_scalar() && header.value.text.find("${") == std::string::npos;
@@ -133,7 +133,7 @@ void read_body(Reading& reading, HttpStep& step, const Node& node) {
     }
     body = member;
     step.body = kind;
-    // The name of a file is journaled and told.
+    // The name of a file is journaled and shown, so it is no place for a secret.
     const bool secret = kind != HttpStep::Body::File;
     Reading::Within content(reading, [&](ReadingContext& context) { context.secrets_allowed = secret; });
     step.content = reading.values().value(member->value);

@@ -49,7 +49,7 @@ void FileReader::default_value(InputSpec& spec, const Node& node, bool usable) {
     Reading::Within before(reading_, [](ReadingContext& context) { context.moment = ReadingContext::Moment::Inputs; });
     spec.default_value = reading_.values().value(node);
   }
-  // Of a schema that is wrong itself nothing can be said.
+  // A schema that is wrong itself can not judge the default.
   if (!spec.default_value->constant() || !usable) return;
   for (const std::string& error : schema_errors(spec.schema, node.json()))
     reading_.error("E108", node.at, node.text.size(),

@@ -24,7 +24,7 @@ void read_amount(Reading& reading, Join& join, const Node& node) {
   }
 }
 
-/// What a word of `join` stands for, alone or as the key of an amount.
+/// A word of `join`, alone or as the key of an amount, and the policy that it stands for.
 struct Policy {
   const char* word;
   Join join;

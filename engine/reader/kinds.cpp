@@ -1,4 +1,4 @@
-// The table of kinds: who reads which, made of language/kinds.def.
+// The table of kinds with their readers, made of language/kinds.def.
 #include <unordered_map>
 
 #include "engine/language/keys.h"

@@ -76,7 +76,7 @@ class NamesInScope {
   /// |root|: the file, which is lent.
   explicit NamesInScope(const Node& root) : root_(root) {}
 
-  /// Outermost first; no reference to one of them ends with a deeper one.
+  /// Outermost first. References to a level stay good while deeper ones come and go.
   const std::deque<Level>& levels() const { return levels_; }
   const std::vector<std::string>& bound() const { return bound_; }
   bool is_bound(const std::string& name) const;
@@ -84,7 +84,7 @@ class NamesInScope {
   std::vector<std::string> visible_names() const;
   /// The node of the innermost step of this name; null: none is in sight.
   const Node* node_of(const std::string& name) const;
-  /// Whether the group |name| is being read.
+  /// True while the group |name| is being read.
   bool is_around(const std::string& name) const;
   /// The groups around a step of this name, anywhere in the file.
   std::optional<Inside> where_is(const std::string& name) const;

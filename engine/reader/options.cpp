@@ -23,7 +23,7 @@ void append_node(std::string& text, const Node& node) {
   for (const Node& item : node.items) append_node((text += "-"), item);
 }
 
-/// Members of |more| that |node| lacks; maps of headers and variables are merged.
+/// Adds the members of |more| that |node| lacks; merges maps of headers and variables.
 void merge(Node& node, const Node& more, std::uint32_t kind) {
   for (const Member& member : more.members) {
     const Key* key = find_key(member.key);
@@ -44,7 +44,7 @@ void merge(Node& node, const Node& more, std::uint32_t kind) {
   }
 }
 
-/// A step that runs later than the one it belongs to, if at all: it makes no edges.
+/// Reads a fallback or an undo. It runs later than the step that it belongs to, if at all, so it makes no edges.
 std::unique_ptr<Step> later_step(Reading& reading, const Node& node, const std::string& name) {
   NamesInScope::Binding error(reading.names(), {"error"});
   Reading::Within later(reading,
@@ -68,7 +68,7 @@ void read_undo(Reading& reading, LivingStep& step, const Node& node) {
   {
     Reading::Within undo_itself(
         reading, [](ReadingContext& context) { context.no_undo = "what undoes a step is not undone itself"; });
-    // It is the one place where a step may name itself.
+    // An undo is the one place where a step may name itself.
     NamesInScope::SelfInSight self(reading.names());
     policy.step = later_step(reading, undo->value, step.name + ".undo");
   }
@@ -90,7 +90,7 @@ void read_undo(Reading& reading, LivingStep& step, const Node& node) {
   for (std::size_t m = from; m < index.mentions.size(); ++m) {
     const Reference& reference = index.mentions[m].reference;
     bool of_step = reference.variable == "steps" || reference.variable == "status";
-    // The run's own would be seen from a file that is a step of another.
+    // `$run` is left out: a file that is a step of another would see the run's own.
     bool of_file = reference.variable == "input" || reference.variable == "vars" || reference.variable == "secrets";
     if (of_step ? in_scope.visible(reference.member) : of_file || in_scope.is_bound(reference.variable)) add(reference);
   }
@@ -182,7 +182,7 @@ void read_options(Reading& reading, LivingStep& step, const Node& node) {
   }
   if (const Node* key = node.find("atomic"))
     if (std::optional<bool> atomic = reading.values().plain_boolean(*key, "atomic")) {
-      // Of a for_each each item is a scope of its own.
+      // Each item of a for_each is a scope of its own.
       auto* each = dynamic_cast<ForEachStep*>(&step);
       auto* body = each ? dynamic_cast<LivingStep*>(each->body.get()) : &step;
       if (body) body->options.atomic = *atomic;

@@ -8,7 +8,7 @@
 namespace flowrun {
 namespace {
 
-/// What of |node| a paginate can not be with; |step| is read but for its paginate.
+/// Refuses keys of |node| that `paginate` can not stand beside. REQUIRES: the rest of |step| is read.
 void check_paginate(Reading& reading, const HttpStep& step, const Node& node, const Member& paginate) {
   auto against = [&](const std::string& other, const char* why, const char* suggestion) {
     reading.error("E106", paginate.at, paginate.key.size(), fmt::format("`paginate` with `{}`: {}", other, why),

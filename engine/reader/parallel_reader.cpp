@@ -21,8 +21,8 @@ std::unique_ptr<GraphStep> read_branches(Reading& reading, const Node& node, con
   return step;
 }
 
-/// Where the first success ends the group, a branch that waits for the success of another comes too late. Unless that
-/// one does not count: it may be skipped, or have failed.
+/// E303 for a branch that can not win: the first success ends the group, and the branch waits for the success of
+/// another. It can win when that other one does not count, because it may be skipped or fail without harm.
 void check_winners(Reading& reading, const GraphStep& step) {
   const Join& join = step.join;
   bool first = join.policy == Join::Policy::FirstCompleted ||

@@ -11,7 +11,7 @@
 namespace flowrun {
 namespace {
 
-/// `write [ls, -l]` for `ls -l`; quotes and what a shell does with a line are not guessed at.
+/// `write [ls, -l]` for `ls -l`. A line with quotes or other words of a shell gets a general form: no guess.
 std::string as_list(const std::string& line) {
   static const Pattern kWords(R"(\s*[\w./:=@%+-]+(\s+[\w./:=@%+-]+)*\s*)");
   if (!kWords.whole(line)) return "write [PROGRAM, ARG, ...]";
@@ -58,7 +58,7 @@ void read_process(Reading& reading, ProcessStep& step, const Node& node) {
   if (const Node* key = node.find("max_output"))
     if (auto size = reading.values().size(*key, "max_output")) step.max_output = *size;
   read_effect(reading, step, node, {"exit", "killed", "timeout"});
-  // A written limit is a written width.
+  // A limit that is written says how many run at once.
   const bool sized = step.limit && step.limit->max > 0;
   step.shares_cpus = reading.context().in_unsized_for_each && !sized;
   step.follows_file = !reading.context().in_for_each && !sized;

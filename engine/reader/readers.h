@@ -10,7 +10,7 @@ class EffectStep;
 class HttpStep;
 struct Limit;
 
-/// How the own keys of |kind| are read. |node| has the defaults merged in.
+/// Reads the own keys of |kind|. |node| has the defaults merged in. Null when there is no such kind.
 std::unique_ptr<LivingStep> read_kind(Reading& reading, const Node& node, const std::string& kind);
 
 // read_http, read_shell and so on, each in a file of its own or with its siblings.
@@ -19,23 +19,23 @@ std::unique_ptr<LivingStep> read_kind(Reading& reading, const Node& node, const 
 #include "engine/language/kinds.def"
 #undef KIND
 
-/// For Reading::Within: an expression may be a secret alone.
+/// A change for Reading::Within: an expression may be a secret, alone.
 inline void allow_secrets(ReadingContext& context) { context.secrets_allowed = true; }
 
-/// retry, poll, deadline; |retry_on|: the default of `retry.on`.
+/// Reads retry, poll and deadline; |retry_on| is the default of `retry.on`.
 void read_work(Reading& reading, WorkStep& step, const Node& node, std::vector<std::string> retry_on);
-/// The same, limit and on_crash, as http, shell and exec have them.
+/// Reads the same, limit and on_crash, as http, shell and exec have them.
 void read_effect(Reading& reading, EffectStep& step, const Node& node, std::vector<std::string> retry_on);
-/// paginate of |node|; |step| is read but for that.
+/// Reads paginate. REQUIRES: the rest of |step| is read.
 void read_paginate(Reading& reading, HttpStep& step, const Node& node);
-/// join and fail_fast of a group.
+/// Reads join and fail_fast of a group.
 void read_group(Reading& reading, GroupStep& step, const Node& node);
 /// Groups inside inherit what is written on |step| while the result lives.
 [[nodiscard]] Reading::Within inherit_fail_fast(Reading& reading, GroupStep& step);
 
-/// A pool of `limits` with the name |member| has, of the sub-workflow |file|; empty: of the main file.
+/// Reads |member| of `limits`, a pool. |file| is the path of a sub-workflow, empty for the main file.
 void read_pool(Reading& reading, const Member& member, const std::string& file);
-/// What `limit` of a step means, null when it means nothing.
+/// The limit that `limit` of a step means; null after a mistake.
 const Limit* read_limit(Reading& reading, const Node& node);
 
 }  // namespace flowrun

@@ -19,20 +19,20 @@ namespace flowrun {
 
 class Reading : public FileDiagnostics {
  public:
-  /// Reads the file that a `workflow` names; null when nothing good came of it, which has been said then.
+  /// Reads the file that a `workflow` names; null after a mistake, which it has told.
   using SubWorkflow = std::function<Definition*(const Node& path)>;
 
   /// |diagnostics| and |root| are lent.
   Reading(Diagnostics& diagnostics, const Node& root, std::string folder, SubWorkflow sub_workflow);
 
-  /// Null after a mistake, which has been told.
+  /// Reads a step of any kind; null after a mistake, which it has told.
   std::unique_ptr<Step> step(const Node& node, const std::string& name, Position name_at);
-  /// |inside| is called while the steps of the body are still in sight.
+  /// Reads a body: a map of steps, a list of them, or one step. |inside| is called while they are still in sight.
   std::unique_ptr<GraphStep> body(const Node& node, const char* what, const std::function<void()>& inside = nullptr);
-  /// The children of a map, with their edges; those of a list.
+  /// Reads the children of a map, with their edges; those of a list.
   void graph(GraphStep& graph, const Node& map, const std::function<void()>& inside = nullptr);
   void sequence(GraphStep& graph, const Node& list, const std::function<void()>& inside = nullptr);
-  /// Adds to the steps of the file. False: there are too many, which is said once.
+  /// Adds to the steps of the file. Returns false when there are too many, and tells it once.
   bool count_steps(std::size_t more, Position at, std::size_t length);
   Definition* sub_workflow(const Node& path) { return sub_workflow_(path); }
 

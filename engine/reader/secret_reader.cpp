@@ -1,4 +1,4 @@
-// Reads `secrets` of a file: where each is found. Finds none itself.
+// Reads `secrets` of a file: where each is found. Reads no value of one.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,7 +19,7 @@ void FileReader::secrets() {
   }
 }
 
-/// The secrets of all files are one table: a name in it has one source.
+/// Adds to the secrets of all files, where a name has one source.
 void FileReader::keep(SecretSource source, const Member& member) {
   if (!is_main_ && source.from == SecretSource::From::File && !source.place.starts_with('/'))
     source.place = reading_.folder() + "/" + source.place;
@@ -80,7 +80,7 @@ void FileReader::secret(const Member& member) {
   keep(std::move(source), member);
 }
 
-/// A secret of the file that runs this one.
+/// Reads a secret that the file which runs this one gives by an input.
 void FileReader::secret_input(const Member& member, const Node& input) {
   const std::string name = reading_.values().plain_text(input, "input");
   if (name.empty() && !input.is_string()) return;

@@ -26,7 +26,7 @@ const Member* misspelled_kind(const Node& node) {
   return found;
 }
 
-/// What a step does in one line, from the value of its kind's key. Groups say it by their steps.
+/// What a step does in one line, from the value of its kind's key. Empty for groups: their steps show it.
 std::string in_a_line(const Node& value, std::uint32_t kind) {
   constexpr std::size_t kLongest = 200;
   if (kind & kinds_with(kHoldsSteps)) return "";
@@ -135,7 +135,7 @@ std::unique_ptr<Step> Reading::step_without_kind(const Node& node, const std::st
     error("E103", misspelled->at, misspelled->key.size(),
           fmt::format("step `{}` has no kind: there is no `{}`", name, misspelled->key),
           "did you mean `" + meant + "`?");
-    // The rest is read as if it had been written so.
+    // The rest is read as if the kind had been written right.
     Node corrected = node;
     corrected.members[static_cast<std::size_t>(misspelled - node.members.data())].key = meant;
     --index_.steps;
@@ -149,7 +149,7 @@ std::unique_ptr<Step> Reading::step_without_kind(const Node& node, const std::st
     return nullptr;
   }
   std::string suggestion = "one of " + kind_names(kEvery);
-  // A name as in a map, in a list.
+  // In a list a name was put before the step, as in a map.
   if (node.members.size() == 1 && name.starts_with('_') && !kinds_of(node.members.front().value).empty())
     suggestion = fmt::format("write `- id: {}`, and below it what the step does", node.members.front().key);
   for (const Member& member : node.members)

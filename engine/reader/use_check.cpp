@@ -16,7 +16,7 @@ constexpr std::array<const char*, 14> kStatusFields{"state",      "ok",         
                                                     "started_at", "finished_at", "duration_ms", "by",    "winner",
                                                     "counts",     "branches",    "order",       "failed"};
 
-/// Of `$status.x`, as far as it is always the same.
+/// The schema of `$status.x`, as far as it is the same for all steps.
 const Json& status_schema() {
   static const Json schema = Json::parse(R"({"type": "object", "properties": {
     "state": {"type": "string"},
@@ -46,7 +46,7 @@ constexpr RawResult kRawResults[] = {
     {"wait", "data by at", "data", "what came with the signal is `.data`"},
 };
 
-/// Whether |offset| of |code| is within the brackets of a function, which decides itself what `.` is there.
+/// True when |offset| of |code| is within the brackets of a function: there the function decides what `.` is.
 bool within_call(std::string_view code, std::size_t offset) {
   std::vector<bool> calls;
   for (std::size_t i = 0; i < std::min(offset, code.size()); ++i) {
@@ -156,7 +156,7 @@ void UseCheck::check_before_run(const Use& use) {
 
 StaticType UseCheck::type_of(const Use& use) const {
   const Reference& reference = use.reference;
-  // What is cut short by `?` or written by pieces may have no member.
+  // A path that is cut short by `?` or written by pieces may have no member.
   if (use.hops.empty() || use.hops[0].name != reference.member || names_.is_bound(reference.variable)) return {};
   if (reference.variable == "input") {
     auto schema = index_.inputs.find(reference.member);
@@ -166,7 +166,7 @@ StaticType UseCheck::type_of(const Use& use) const {
   if (reference.variable != "steps") return {};
   const Node* step = names_.node_of(reference.member);
   const Node* returns = step ? step->find("returns") : nullptr;
-  // The output of a fallback may stand in, which is another schema's.
+  // The output of a fallback may stand in, and has another schema.
   return returns && !step->find("fallback") ? follow(returns->json(), use.hops, 1) : StaticType();
 }
 
@@ -218,7 +218,7 @@ void UseCheck::check_raw(const Use& use, const Expression& expression) {
 void UseCheck::check_step(const Use& use, const Expression& expression) {
   const Reference& reference = use.reference;
   const std::string& step = reference.member;
-  // Innermost first: a list may be followed by a step of the same name further out.
+  // The innermost comes first: further out, a step of the same name may follow the list.
   bool found = false;
   for (auto level = names_.levels().rbegin(); level != names_.levels().rend() && !found; ++level) {
     found = level->names.count(step) > 0;
@@ -244,7 +244,7 @@ void UseCheck::check_step(const Use& use, const Expression& expression) {
   check_fields(use);
 }
 
-/// |use| names no step that is in sight.
+/// Tells that |use| names no step that is in sight, and where one of that name is.
 void UseCheck::out_of_sight(const Use& use, const Expression& expression) {
   const Reference& reference = use.reference;
   const std::string& step = reference.member;

@@ -1,4 +1,4 @@
-// How a `wait` is written.
+// Reads wait.
 #include "engine/language/json_schema.h"
 #include "engine/reader/readers.h"
 #include "engine/steps/wait.h"

@@ -1,4 +1,4 @@
-// How a `workflow` is written, and whether what it gives is what the file takes.
+// Reads workflow and with, and checks that the file takes what is given.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -29,7 +29,7 @@ void unknown_input(Reading& reading, const Definition& child, const Member& give
                                 : "it has " + known);
 }
 
-/// A secret goes to an input that is one in the file, as it is; nothing else goes there.
+/// E401 unless a secret goes, whole, to an input that is a secret in the file, and nothing else goes there.
 void check_secret(Reading& reading, const Definition& child, const Member& given) {
   Diagnostics none({});
   const ValueTemplate value = ValueTemplate::compile(given.value, none);
@@ -48,7 +48,7 @@ void check_secret(Reading& reading, const Definition& child, const Member& given
                   fmt::format("say in {}: secrets: {{ NAME: {{ input: {} }} }}", child.path, given.key));
 }
 
-/// What is literal is checked now, the rest when the step begins.
+/// Checks literal values against the schema of |input|. Others are checked when the step begins.
 void check_given(Reading& reading, const Definition& child, const InputSpec& input, const Node& value) {
   Diagnostics none({});
   if (!ValueTemplate::compile(value, none).constant() || !none.ok()) return;
