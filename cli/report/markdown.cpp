@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "cli/last_words.h"
+#include "cli/progress/item_groups.h"
 #include "cli/render.h"
+#include "cli/report/critical_path.h"
 #include "cli/report/reports.h"
 #include "engine/journal/typed_command.h"
 
@@ -86,6 +88,30 @@ std::string markdown_report(const PastRun& run) {
       text +=
           fmt::format("| {} | {} | {} | {} | {} | {} |\n", cell(slow[i]->path), to_string(slow[i]->state),
                       for_people(slow[i]->took), for_people(slow[i]->queued), slow[i]->attempts, cell(slow[i]->what));
+    text += "\n";
+  }
+  const std::vector<CriticalStep> chain = critical_path(run);
+  if (chain.size() > 1) {
+    text += fmt::format("What the time was made of, one after the other, {} of {}:\n\n",
+                        for_people(chain.back().ended - record.started_at), for_people(run.until - record.started_at));
+    text += "| step | waited before | time |\n|---|---:|---:|\n";
+    std::size_t rows = 0;
+    for (auto at = chain.begin(); at != chain.end() && rows < kMostSlow; ++rows) {
+      // Items of one group that follow each other are one row.
+      const std::string_view group = group_of(at->path);
+      auto end = at + 1;
+      while (!group.empty() && end != chain.end() && group_of(end->path) == group) ++end;
+      Duration waited{0}, took{0};
+      for (auto one = at; one != end; ++one) {
+        waited += one->waited;
+        took += one->ended - one->began;
+      }
+      const std::string name =
+          end - at == 1 ? cell(at->path) : fmt::format("{}, {} steps of its items", cell(group), end - at);
+      text += fmt::format("| {} | {} | {} |\n", name, for_people(waited), for_people(took));
+      at = end;
+      if (rows + 1 == kMostSlow && at != chain.end()) text += fmt::format("| and {} more | | |\n", chain.end() - at);
+    }
     text += "\n";
   }
   if (can_be_retried(record.state))

@@ -7,6 +7,7 @@
 #include <regex>
 #include <set>
 
+#include "cli/report/critical_path.h"
 #include "engine/model/json_text.h"
 #include "engine/model/value.h"
 #include "tests/support/catch.h"
@@ -238,6 +239,48 @@ TEST_CASE("a report that can not be written is told, and the run has its end all
     const Ran refused = flowrun(dir.path("j.db"), {"run", file, "--report", wrong});
     CHECK(refused.code == 2);
     CHECK(refused.err.find("write junit:FILE") != std::string::npos);
+  }
+}
+
+TEST_CASE("the critical path of a run is the chain that its time was made of", "[report]") {
+  struct Case {
+    const char* steps;
+    std::vector<std::string> chain;
+  };
+  const std::vector<Case> cases = {
+      // By edges, past what was faster, and into groups.
+      {R"({ a: { shell: sleep 0.05 }, b: { shell: sleep 0.3 }, c: { shell: sleep 0.1, needs: [a, b] },
+            d: { exec: ["true"], needs: a } })",
+       {"b", "c"}},
+      {R"({ g: { parallel: { x: { shell: sleep 0.2 }, y: { exec: ["true"] } } }, z: { shell: sleep 0.1, needs: g } })",
+       {"g/x", "z"}},
+      // By slots: with one at a time each item waits for the one before.
+      {R"({ first: { shell: sleep 0.1 },
+            m: { for_each: [1, 2, 3], key: '${ $item }', concurrency: 1, do: { shell: sleep 0.1 }, needs: first } })",
+       {"first", "m[1]", "m[2]", "m[3]"}},
+      // Steps of an item follow each other within it.
+      {R"({ m: { for_each: [1], key: '${ $item }', do: { p: { shell: sleep 0.1 }, q: { shell: sleep 0.1, needs: p } } } })",
+       {"m[1]/p", "m[1]/q"}},
+  };
+  for (const Case& one : cases) {
+    TempDir dir;
+    const std::string journal = dir.path("j.db");
+    REQUIRE(flowrun(journal, {"run", dir.write("w.yaml", std::string("flowrun: 1\nsteps: ") + one.steps), "-j", "8"})
+                .code == 0);
+    const Journal opened(journal, Journal::Mode::ReadOnly);
+    const cli::PastRun run = cli::past_run(opened, opened.find("@last"));
+    std::vector<std::string> chain;
+    Duration sum{0};
+    for (const cli::CriticalStep& step : cli::critical_path(run)) {
+      chain.push_back(step.path);
+      sum += step.waited + (step.ended - step.began);
+    }
+    CAPTURE(one.steps);
+    CHECK(chain == one.chain);
+    // Nothing of the time is left over but what followed the last of them.
+    const Duration all = run.until - run.record.started_at;
+    CHECK(sum <= all + Duration{10});
+    CHECK(sum >= all - Duration{150});
   }
 }
 
