@@ -26,7 +26,7 @@ class Describer {
         resumed(as<RunResumed>(entry_));
         break;
       case EntryKind::RunReopened:
-        of_run("reopened", "");
+        of_run("reopened", entry_.path);
         break;
       case EntryKind::TaskReserved:
       case EntryKind::ReservePlace:
@@ -60,7 +60,7 @@ class Describer {
         cancelled(as<CancelRequested>(entry_));
         break;
       case EntryKind::UndoRequested:
-        of_run("undone", "by " + as<UndoRequested>(entry_).by);
+        of_run("undo", "by " + as<UndoRequested>(entry_).by);
         break;
       case EntryKind::RunFrozen:
         of_run("frozen",

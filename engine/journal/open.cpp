@@ -239,11 +239,6 @@ std::unique_ptr<Database> open_for_reading(const std::string& path) {
     schema = check_schema(*database, path);
   }
   if (schema == Schema::Empty) refuse_unfinished(path);
-  if (schema == Schema::Older)
-    throw Error(Problem::Journal,
-                fmt::format("journal {} is of an older flowrun; any command that writes, such as `flowrun run`, brings "
-                            "it up to date",
-                            path));
   return database;
 }
 

@@ -124,10 +124,10 @@ std::vector<Entry> Journal::read(std::int64_t run_number, std::int64_t from, std
 
 std::int64_t Journal::newest_drive(std::int64_t run_number) const {
   Statement select(*open_->database,
-                   "SELECT coalesce(max(id), ?1) FROM entries WHERE id >= ?1 AND id < ?2 AND kind IN (?3, ?4)");
+                   "SELECT coalesce(max(id), ?1) FROM entries WHERE id >= ?1 AND id < ?2 AND kind IN (?3, ?4, ?5)");
   auto row = select.use();
   row(first_id(run_number))(first_id(run_number + 1));
-  row(to_string(EntryKind::RunResumed))(to_string(EntryKind::RunReopened));
+  row(to_string(EntryKind::RunResumed))(to_string(EntryKind::RunReopened))(to_string(EntryKind::UndoRequested));
   return row.next() ? row.integer(0) - first_id(run_number) : 0;
 }
 

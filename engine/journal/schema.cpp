@@ -7,6 +7,7 @@
 #include <iterator>
 #include <string>
 
+#include "engine/journal/upgrade.h"
 #include "engine/model/hash.h"
 
 namespace flowrun {
@@ -129,10 +130,17 @@ CREATE VIEW steps AS
 INSERT INTO meta VALUES ('needs_flowrun', '0.1.0');
 )sql";
 
-/// From version n to n + 1, at n.
-constexpr const char* kUpgrades[] = {kVersion1};
+// Kinds of entries got other names: rename_kinds().
+constexpr const char* kVersion2 = R"sql(
+UPDATE meta SET value = '0.2.0' WHERE name = 'needs_flowrun';
+)sql";
 
-/// hash_name of the texts that the view `steps` has had in version 1, the one above included. It is for people: this
+/// From version n to n + 1, at n.
+constexpr const char* kUpgrades[] = {kVersion1, kVersion2};
+/// Whose rows have kinds of other names.
+constexpr std::int64_t kFormerKinds = 1;
+
+/// hash_name of the texts that the view `steps` has had, the one above included. It is for people: this
 /// program never asks it. Whoever changes the text adds its hash.
 constexpr const char* kViews[] = {
     "f6494fd9772c4a8e1f2eea6dad68221d", "ace681e65ed7c59a9e1150bd53ea6d69", "fe4b91d7c3873d5f6aa5641caf396351",
@@ -262,8 +270,10 @@ void apply_schema(Database& database) {
   // transaction. Either all of this is there after a crash, or the file has zero bytes again.
   database.execute("BEGIN IMMEDIATE");
   try {
-    for (std::int64_t version = database.integer("PRAGMA user_version"); version < schema_version(); ++version)
+    for (std::int64_t version = database.integer("PRAGMA user_version"); version < schema_version(); ++version) {
       database.execute(kUpgrades[version]);
+      if (version == kFormerKinds) rename_kinds(database);
+    }
     database.execute(fmt::format("PRAGMA application_id = {}", kApplicationId).c_str());
     database.execute(fmt::format("PRAGMA user_version = {}", schema_version()).c_str());
     database.execute("COMMIT");

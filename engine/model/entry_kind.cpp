@@ -23,6 +23,9 @@ constexpr Row kRows[] = {
 #include "engine/model/entry_kinds.def"
 };
 
+constexpr FormerName kFormerNames[] = {{"cancel", EntryKind::CancelRequested},
+                                       {"run_undone", EntryKind::UndoRequested}};
+
 // The order of the rows is that of the alternatives.
 constexpr auto kFirstDecision = static_cast<std::size_t>(EntryKind::LateEnd) + 1;
 using What = decltype(Decision::what);
@@ -42,9 +45,13 @@ std::string_view to_string(EntryKind kind) { return kRows[static_cast<std::size_
 
 std::optional<EntryKind> entry_kind_from(std::string_view name) {
   const Row* row = std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& one) { return one.name == name; });
-  if (row == std::end(kRows)) return std::nullopt;
-  return static_cast<EntryKind>(row - std::begin(kRows));
+  if (row != std::end(kRows)) return static_cast<EntryKind>(row - std::begin(kRows));
+  for (const FormerName& former : kFormerNames)
+    if (former.name == name) return former.kind;
+  return std::nullopt;
 }
+
+std::span<const FormerName> former_names() { return kFormerNames; }
 
 const std::array<std::string_view, kMostDeciding>& deciding_members(EntryKind kind) {
   return kRows[static_cast<std::size_t>(kind)].deciding;

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 namespace flowrun {
@@ -19,8 +20,16 @@ enum class EntryKind : std::uint8_t {
 
 /// Its name in the journal.
 std::string_view to_string(EntryKind kind);
-/// Nothing: no version writes entries of that name.
+/// Also of a name that a kind had before. Nothing: no version writes entries of that name.
 std::optional<EntryKind> entry_kind_from(std::string_view name);
+
+/// A name of schema 1 that said what it was not: a request is no deed. It stands in journals that no flowrun has
+/// written to since.
+struct FormerName {
+  std::string_view name;
+  EntryKind kind;
+};
+std::span<const FormerName> former_names();
 
 /// The others are decisions.
 constexpr bool is_fact(EntryKind kind) { return kind <= EntryKind::LateEnd; }

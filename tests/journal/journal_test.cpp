@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 #include <xxhash.h>
 
+#include "engine/journal/open.h"
 #include "tests/journal/scratch.h"
 #include "tests/model/samples.h"
 #include "tests/support/catch.h"
@@ -233,6 +234,20 @@ TEST_CASE("a byte that changed behind its back is found by the sums, and the fir
   const std::string message = refusal(Problem::Journal, [&] { journal.check_sums(run); });
   REQUIRE(contains(message, "order-1-aaaa"));
   REQUIRE(contains(message, "entry 3"));
+}
+
+TEST_CASE("an entry of a kind that no flowrun writes is corruption, also when its sum fits") {
+  Folder folder;
+  Journal journal(folder / "journal.db", Journal::Mode::Create);
+  RunRecord run = record("order-1-aaaa");
+  REQUIRE(journal.create(run, ""));
+  journal.append(ended("a"));
+  journal.commit({}, at());
+  const std::uint64_t sum = entry_sum(0, first_id(run.number) + 1, "nonsense", ended("a"));
+  Shell(folder / "journal.db")("UPDATE entries SET kind = 'nonsense', sum = " +
+                               std::to_string(static_cast<std::int64_t>(sum)));
+  const std::string message = refusal(Problem::Journal, [&] { journal.read(run.number, 1); });
+  REQUIRE(contains(message, "run order-1-aaaa, entry 1: no flowrun writes entries of the kind 'nonsense'"));
 }
 
 TEST_CASE("sums are those of the manual") {

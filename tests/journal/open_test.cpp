@@ -82,7 +82,7 @@ TEST_CASE("a new journal is set up to be durable and to shrink") {
   REQUIRE(pragma("journal_mode") == "wal");
   REQUIRE(pragma("auto_vacuum") == "2");
   REQUIRE(pragma("application_id") == std::to_string(0x666c6f77));
-  REQUIRE(pragma("user_version") == "1");
+  REQUIRE(pragma("user_version") == "2");
   sqlite3_close(handle);
 }
 

@@ -384,10 +384,11 @@ TEST_CASE("twenty thousand random runs: no contradiction, no hang, every join as
   CHECK(ended_ok > 1000);
   CHECK(ended_ok < 19000);
   for (const char* sort :
-       {"ended again", "ended page",    "ended undo",    "run_undone",   "cancel",         "signal",        "rejected",
-        "waiting",     "late",          "interrupted",   "run_reopened", "reserved",       "reserve",       "stop",
-        "timer poll",  "timer wait",    "timer limit",   "timer retry",  "timer deadline", "timer timeout", "child",
-        "items",       "run_suspended", "start handler", "withdraw",     "withdrawn"}) {
+       {"ended again",    "ended page",    "ended undo", "undo_requested", "cancel_requested", "signal",
+        "rejected",       "waiting",       "late",       "interrupted",    "run_reopened",     "reserved",
+        "reserve",        "stop",          "timer poll", "timer wait",     "timer limit",      "timer retry",
+        "timer deadline", "timer timeout", "child",      "items",          "run_suspended",    "start handler",
+        "withdraw",       "withdrawn"}) {
     INFO(sort);
     CHECK(seen[sort] >= 20);
   }

@@ -124,6 +124,11 @@ TEST_CASE("every kind of entry has a name of its own, and no other name is one")
     REQUIRE(names.insert(to_string(kind)).second);
     REQUIRE(entry_kind_from(to_string(kind)) == kind);
   }
+  for (const FormerName& former : former_names()) {
+    INFO(former.name);
+    REQUIRE(names.insert(former.name).second);
+    REQUIRE(entry_kind_from(former.name) == former.kind);
+  }
   for (const char* none : {"", "nonsense", "Ended", "ended ", "run_"}) REQUIRE_FALSE(entry_kind_from(none));
 }
 
