@@ -46,9 +46,9 @@ class Frame {
   virtual void on_ended(const TaskEnded&) {}
   /// Its attempt has not begun and will not: it waited for a place of the executor.
   virtual void on_withdrawn() {}
-  /// An attempt has ended, and before that becomes an entry: whether it is what a poll waits for, what a page puts out
-  /// and which one follows. Changes nothing but the result, so that its entry is a small one. Not called at replay.
-  virtual void weigh(Result&) const {}
+  /// Its attempt has ended, which is no entry yet. Adds to the result whether it is what a poll waits for, what a page
+  /// puts out and which page follows, so that the entry is a small one. Changes nothing else. A replay does not ask.
+  virtual void complete_result(Result&) const {}
   virtual void on_timer(TimerKind) {}
   /// Whether it can do with this signal; one that nobody accepts waits for who will.
   virtual bool accepts(const SignalReceived&) const { return true; }

@@ -31,7 +31,27 @@ Machine::~Machine() {
   tidying_.clear();  // frames that vanish now are kept by nobody
 }
 
-void Machine::apply(const Event& event, DecisionSink& sink) {
+bool Machine::take(Event event, EventSink& sink) {
+  if (!expects(event)) return false;
+  bool late = false;
+  if (auto* ended = std::get_if<TaskEnded>(&event.fact)) {
+    const Frame* frame = in_flight_.at(ended->path).frame;
+    late = !frame;
+    // A result of another run was completed there.
+    if (frame && !ended->result.taken) frame->complete_result(ended->result);
+  }
+  sink.happened(event, late);
+  conclude_from(event, sink);
+  return true;
+}
+
+bool Machine::apply(const Event& event, DecisionSink& sink) {
+  if (!expects(event)) return false;
+  conclude_from(event, sink);
+  return true;
+}
+
+void Machine::conclude_from(const Event& event, DecisionSink& sink) {
   sink_ = &sink;
   before_ = now_;
   now_ = std::max(now_, event.at);
@@ -79,11 +99,6 @@ bool Machine::expects(const Event& event) const {
 bool Machine::late(const TaskEnded& ended) const {
   auto flight = in_flight_.find(ended.path);
   return flight != in_flight_.end() && flight->second.frame == nullptr;
-}
-
-void Machine::weigh(TaskEnded& ended) const {
-  auto flight = in_flight_.find(ended.path);
-  if (flight != in_flight_.end() && flight->second.frame) flight->second.frame->weigh(ended.result);
 }
 
 Evaluator& Machine::unrecorded() const { return recorder_->bare(); }

@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -28,6 +29,13 @@ class Frame;
 struct Hindrance;
 struct Settled;
 
+/// Where a run goes as it happens, in the order of its journal: each fact, then what is decided on it.
+class EventSink : public DecisionSink {
+ public:
+  /// |late|: the end of an attempt that was given up; it changes nothing.
+  virtual void happened(const Event& event, bool late) = 0;
+};
+
 /// One run's state. Belongs to one thread.
 class Machine {
  public:
@@ -39,6 +47,10 @@ class Machine {
     TimerKind timer;
     Instant due;
     Duration span;
+    /// In the order in which they fire.
+    bool operator<(const PendingTimer& other) const {
+      return std::tie(due, path, timer) < std::tie(other.due, other.path, other.timer);
+    }
   };
   struct InFlight {
     std::string path;
@@ -57,16 +69,15 @@ class Machine {
   /// What later facts of the run reopen; to be told before the first.
   void foresee(Foresight foresight) { foresight_ = std::move(foresight); }
 
-  /// Takes in one fact and streams what follows from it. The first must be RunStarted; facts that expects() refuses
-  /// must not come.
-  void apply(const Event& event, DecisionSink& sink);
+  /// Takes in what has happened. The frame completes the result of an attempt first (Frame::complete_result), then
+  /// |sink| is told the fact, then each decision that follows. False: the fact is not expected, and nothing is told.
+  bool take(Event event, EventSink& sink);
+  /// Takes in a fact as an entry has it: its result is complete, and |sink| is told only the decisions.
+  bool apply(const Event& event, DecisionSink& sink);
 
-  /// Whether the fact still means something: a late end of a task does, a timer nobody waits for does not.
+  /// Whether the fact still means something: a late end of a task does, a timer nobody waits for does not. The first
+  /// fact is RunStarted.
   bool expects(const Event& event) const;
-  /// To be called with every end before it becomes an entry; see Frame::weigh. Asks the evaluator itself: what comes of
-  /// it is part of the fact.
-  void weigh(TaskEnded& ended) const;
-  Evaluator& unrecorded() const;
   /// Whether this end belongs to an attempt that was given up.
   bool late(const TaskEnded& ended) const;
 
@@ -121,6 +132,8 @@ class Machine {
   Instant worked() const { return run_.measured ? now_ - idle_ : now_; }
   const Chance& chance() const { return *chance_; }
   Evaluator& evaluator();
+  /// Keeps no answers: for complete_result(), where what comes of them is part of the fact.
+  Evaluator& unrecorded() const;
   void decide(decltype(Decision::what) what);
   /// start() of |frame| follows, after what is queued already.
   void queue_start(Frame& frame);
@@ -203,6 +216,7 @@ class Machine {
     bool settled;  ///< else: start
   };
 
+  void conclude_from(const Event& event, DecisionSink& sink);
   void take(const RunStarted& started);
   void take(const RunResumed& resumed);
   void take(const RunReopened& reopened);

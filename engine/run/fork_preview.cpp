@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <deque>
 #include <set>
-#include <tuple>
 
 namespace flowrun {
 namespace {
@@ -19,7 +18,7 @@ class Preview : public DecisionSink {
       while (!happened_.empty()) {
         Event event = std::move(happened_.front());
         happened_.pop_front();
-        if (machine_.expects(event)) machine_.apply(event, *this);
+        machine_.apply(event, *this);
       }
     } while (time_passes());
     for (const std::string& path : reuse_.finished())
@@ -72,9 +71,7 @@ class Preview : public DecisionSink {
     std::erase_if(timers, [](const Machine::PendingTimer& one) {
       return one.timer == TimerKind::Timeout || one.timer == TimerKind::Deadline || one.timer == TimerKind::Wait;
     });
-    auto next = std::min_element(timers.begin(), timers.end(), [](const auto& a, const auto& b) {
-      return std::tie(a.due, a.path, a.timer) < std::tie(b.due, b.path, b.timer);
-    });
+    auto next = std::min_element(timers.begin(), timers.end());
     if (next == timers.end()) return false;
     now_ = std::max(now_, next->due);
     happens(TimerFired{next->path, next->timer});

@@ -98,10 +98,14 @@ int cpu_count() {
 
 }  // namespace
 
-/// Lets the machine stream its decisions into the batch.
-class Run::Sink : public DecisionSink {
+/// Lets the machine stream facts and decisions into the batch.
+class Run::Sink : public EventSink {
  public:
   explicit Sink(Run& run) : run_(run) {}
+  void happened(const Event& event, bool late) override {
+    run_.last_at_ = event.at;
+    run_.write(to_entry(event, late));
+  }
   void decide(Decision decision) override { run_.accept(std::move(decision)); }
 
  private:
@@ -423,10 +427,7 @@ void Run::linger() {
 }
 
 void Run::suspend(int signal) {
-  Event event{wall_clock(), SuspendRequested{signal}};
-  if (!machine_->expects(event)) return;
-  take(std::move(event));
-  commit();
+  if (take({{}, SuspendRequested{signal}})) commit();
 }
 
 void Run::interrupt(std::optional<Duration> most) {
@@ -477,22 +478,17 @@ void Run::make_executor() {
   executor_ = make_worker_pool(options);
 }
 
-void Run::take(Event event) {
+bool Run::take(Event event) {
   event.at = std::max(wall_clock(), last_at_);
-  if (auto* ended = std::get_if<TaskEnded>(&event.fact); ended && interrupting_ && ended->result.failure &&
-                                                         ended->result.failure->type == "cancelled" &&
-                                                         !machine_->late(*ended)) {
-    event.fact = TaskInterrupted{ended->path, ended->attempt};
+  if (auto* ended = std::get_if<TaskEnded>(&event.fact)) {
+    Result& result = ended->result;
+    // As a replay will read it: somebody may have set the clock back, and what was taken over did not run now.
+    result.began = result.taken ? Instant{} : std::min(result.began, event.at);
+    if (interrupting_ && result.failure && result.failure->type == "cancelled" && !machine_->late(*ended))
+      event.fact = TaskInterrupted{ended->path, ended->attempt};
   }
-  if (!machine_->expects(event)) return;
-  last_at_ = event.at;
-  auto* ended = std::get_if<TaskEnded>(&event.fact);
-  // As a replay will read it: somebody may have set the clock back, and what was taken over did not run now.
-  if (ended) ended->result.began = ended->result.taken ? Instant{} : std::min(ended->result.began, event.at);
-  if (ended && !ended->result.taken && !machine_->late(*ended)) machine_->weigh(*ended);
-  write(to_entry(event, ended && machine_->late(*ended)));
   Sink sink(*this);
-  machine_->apply(event, sink);
+  return machine_->take(std::move(event), sink);
 }
 
 void Run::take_frozen() {

@@ -153,7 +153,8 @@ class Run {
   void linger();
   /// Throws when the run can never end.
   void check_goes_on() const;
-  void take(Event event);
+  /// False: it means nothing any more.
+  bool take(Event event);
   void take_timers();
   /// Tells time in which flowrun did not run apart from time in which it worked.
   void take_frozen();

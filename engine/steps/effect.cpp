@@ -32,7 +32,7 @@ class EffectFrame : public Work {
   void on_reserved() override { start_attempt(); }
   void on_ended(const TaskEnded& ended) override;
   void on_withdrawn() override;
-  void weigh(Result& result) const override;
+  void complete_result(Result& result) const override;
   void on_crashed(const RunResumed& resumed) override;
   void reopen(std::string_view only) override;
 
@@ -52,7 +52,7 @@ class EffectFrame : public Work {
   bool shares_with_file() const { return effect_.shares_with_file() && shares_cpus(); }
   /// An attempt that began has ended.
   void note_time(const Result& result);
-  void weigh_page(Result& result) const;
+  void complete_page(Result& result) const;
   void take_page(const Result& result);
   /// What `expect.if` has against a raw result.
   std::optional<Failure> unexpected(const FrameScope& raw, Evaluator& evaluator) const;
@@ -192,14 +192,14 @@ std::optional<Failure> EffectFrame::unexpected(const FrameScope& raw, Evaluator&
   return Failure{"expect", "the answer is not what `expect` asks for: " + effect_.expect_condition->code(), "", 0, {}};
 }
 
-void EffectFrame::weigh(Result& result) const {
-  if (effect_.paginate) return weigh_page(result);
-  weigh_poll(result, machine().unrecorded());
+void EffectFrame::complete_result(Result& result) const {
+  if (effect_.paginate) return complete_page(result);
+  complete_poll(result, machine().unrecorded());
 }
 
 /// The entry of a page brings its output and what comes next, so that a replay asks nothing and the pages before need
 /// not be kept as they came.
-void EffectFrame::weigh_page(Result& result) const {
+void EffectFrame::complete_page(Result& result) const {
   if (!result.ok()) return;
   Json tree = result.value.json();
   tree["page"] = pages_.current();

@@ -44,7 +44,7 @@ void Work::renew() {
   refused_ = false;
 }
 
-void Work::weigh_poll(Result& result, Evaluator& evaluator) const {
+void Work::complete_poll(Result& result, Evaluator& evaluator) const {
   if (!work_.poll) return;
   const PollPolicy& poll = *work_.poll;
   if (!result.ok()) {

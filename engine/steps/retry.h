@@ -78,7 +78,7 @@ class Work : public Life {
   /// makes no sense, and the step has failed.
   bool arm_deadline();
   /// Whether a try that has ended is what a poll waits for: sets |again|, or a failure.
-  void weigh_poll(Result& result, Evaluator& evaluator) const;
+  void complete_poll(Result& result, Evaluator& evaluator) const;
   void poll_again();
   /// A try has failed: try again, or fail. |said|: the journal knows the failure from the end of the try.
   /// |shown|: the output of a step that has failed for good; when left out, the value of |result|.

@@ -152,7 +152,7 @@ void WorkflowFrame::on_child(Frame& child) {
   result.value = ended.output;
   if (ended.state == State::Failed)
     result.failure = failure_of(ended.failure ? *ended.failure : broken("internal", "it ended without saying why"));
-  weigh_poll(result, evaluator());
+  complete_poll(result, evaluator());
   if (result.again && !drained_) return poll_again();
   if (result.failure || result.again) {
     Failure failure = result.failure ? *result.failure : broken("child", "drained before it was what `poll` waits for");

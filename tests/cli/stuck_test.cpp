@@ -3,9 +3,9 @@
 #include <chrono>
 
 #include "engine/journal/journal.h"
-#include "engine/machine/machine.h"
 #include "tests/machine/random_workflow.h"
 #include "tests/support/catch.h"
+#include "tests/support/driver.h"
 #include "tests/support/program.h"
 #include "tests/support/scenario.h"
 #include "tests/support/temp_dir.h"
@@ -20,12 +20,10 @@ steps:
     do: { shell: "true" }
 )";
 
-/// Keeps what a machine decides.
-class Log : public DecisionSink {
+class Old : public Driver {
  public:
-  void decide(Decision decision) override { entries.push_back(to_entry(decision, now)); }
-  std::vector<Entry> entries;
-  Instant now{};
+  using Driver::Driver;
+  using Driver::happens;
 };
 
 RunStarted as_an_older_program_did(const TempDir& dir) {
@@ -48,23 +46,19 @@ void write_journal(const TempDir& dir, const std::string& path) {
   Journal journal(path, Journal::Mode::Create);
   const std::unique_ptr<Loaded> loaded = load_text(kText);
   NoJq no_jq;
-  Machine machine(loaded->workflow, no_jq);
-  Log log;
-  log.now = from_millis(1'800'000'000'000);
+  Old old(loaded->workflow, no_jq);
   RunRecord record;
   record.id = record.name = "old";
   record.state = RunState::Running;
   record.file = dir.path("old.yaml");
-  record.started_at = record.alive_at = log.now;
+  record.started_at = record.alive_at = old.now();
   record.input = Value(Json::object());
   REQUIRE(journal.create(record, kText));
   RunStarted started = as_an_older_program_did(dir);
   started.source_hash = record.source_hash;
-  const Event event{log.now, std::move(started)};
-  log.entries.push_back(to_entry(event));
-  machine.apply(event, log);
-  for (const Entry& entry : log.entries) journal.append(entry);
-  journal.commit({}, log.now);
+  old.happens(std::move(started));
+  for (const Entry& entry : old.log) journal.append(entry);
+  journal.commit({}, old.now());
 }
 
 }  // namespace

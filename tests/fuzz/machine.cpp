@@ -1,15 +1,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <stdexcept>
 #include <string>
-#include <tuple>
 
 #include "engine/machine/machine.h"
 #include "engine/model/entry.h"
 #include "tests/fuzz/targets.h"
 #include "tests/machine/random_workflow.h"
+#include "tests/support/driver.h"
 #include "tests/support/replay_prefix.h"
 
 namespace flowrun::test {
@@ -31,9 +30,9 @@ class Bytes {
 };
 
 /// What may happen next is chosen by the bytes; what the machine does not expect does not happen.
-class Happenings : public DecisionSink {
+class Happenings : public Driver {
  public:
-  Happenings(const Loaded& loaded, Bytes& bytes) : bytes_(bytes), machine_(loaded.workflow, no_jq_) {
+  Happenings(const Loaded& loaded, Bytes& bytes) : Driver(loaded.workflow, no_jq_), bytes_(bytes) {
     RunStarted started;
     started.semantics = Machine::kSemantics;
     started.seed = fmt::format("{:032x}", bytes.word());
@@ -46,7 +45,7 @@ class Happenings : public DecisionSink {
   void next() {
     const unsigned what = bytes_.byte();
     if (what < 130) return attempt_ends();
-    if (what < 180) return timer_fires();
+    if (what < 180) return void(fire_timer());
     now_ += Duration(bytes_.byte() * 10);
     if (what < 200) {
       SignalReceived signal{kSignals[what % 2], "", Value(Json(bytes_.byte())), "somebody", {}};
@@ -63,32 +62,24 @@ class Happenings : public DecisionSink {
       reopened.exact = what % 2 == 0;
       return happens(std::move(reopened));
     }
-    if (machine_.phase() == Machine::Phase::Ended && machine_.has_undos()) happens(UndoRequested{"again", "somebody"});
+    if (machine_->phase() == Machine::Phase::Ended && machine_->has_undos())
+      happens(UndoRequested{"again", "somebody"});
   }
 
   void decide(Decision decision) override {
-    log.push_back(to_entry(decision, now_));
-    if (const auto* start = std::get_if<StartTask>(&decision.what)) tasks_[start->task.path] = start->task;
-    if (std::holds_alternative<RunEnded>(decision.what) && machine_.work_in_flight())
+    if (std::holds_alternative<RunEnded>(decision.what) && machine_->work_in_flight())
       throw std::logic_error("the run ended before its steps");
+    Driver::decide(std::move(decision));
   }
-
-  std::vector<Entry> log;
 
  private:
   template <typename Fact>
   void happens(Fact fact) {
-    Event event{now_, std::move(fact)};
-    if (!machine_.expects(event)) return;
-    auto* ended = std::get_if<TaskEnded>(&event.fact);
-    bool late = ended && machine_.late(*ended);
-    if (ended && !late) machine_.weigh(*ended);
-    log.push_back(to_entry(event, late));
-    machine_.apply(event, *this);
+    offer(std::move(fact));
   }
 
   void attempt_ends() {
-    const std::vector<Machine::InFlight> flights = machine_.in_flight();
+    const std::vector<Machine::InFlight> flights = machine_->in_flight();
     if (flights.empty()) return;
     const Machine::InFlight& flight = flights[bytes_.byte() % flights.size()];
     if (flight.attempt == 0) return happens(TaskReserved{flight.path});
@@ -96,27 +87,17 @@ class Happenings : public DecisionSink {
   }
 
   void attempt_is_interrupted() {
-    const std::vector<Machine::InFlight> flights = machine_.in_flight();
+    const std::vector<Machine::InFlight> flights = machine_->in_flight();
     if (flights.empty()) return;
     const Machine::InFlight& flight = flights[bytes_.byte() % flights.size()];
     if (flight.attempt > 0) happens(TaskInterrupted{flight.path, flight.attempt});
   }
 
   void attempt_is_withdrawn() {
-    const std::vector<Machine::InFlight> flights = machine_.in_flight();
+    const std::vector<Machine::InFlight> flights = machine_->in_flight();
     if (flights.empty()) return;
     const Machine::InFlight& flight = flights[bytes_.byte() % flights.size()];
     if (flight.attempt > 0) happens(TaskWithdrawn{flight.path, flight.attempt});
-  }
-
-  void timer_fires() {
-    const std::vector<Machine::PendingTimer> timers = machine_.timers();
-    auto next = std::min_element(timers.begin(), timers.end(), [](const auto& a, const auto& b) {
-      return std::tie(a.due, a.path, a.timer) < std::tie(b.due, b.path, b.timer);
-    });
-    if (next == timers.end()) return;
-    now_ = std::max(now_, next->due);
-    happens(TimerFired{next->path, next->timer});
   }
 
   void resume(unsigned what) {
@@ -125,7 +106,7 @@ class Happenings : public DecisionSink {
     how.down = Duration(bytes_.byte() * 1000);
     now_ += how.down;
     how.on_crash = what % 2 == 0 ? OnCrash::Rerun : OnCrash::Fail;
-    for (const Machine::InFlight& flight : machine_.in_flight())
+    for (const Machine::InFlight& flight : machine_->in_flight())
       if (flight.wanted && flight.attempt > 0 && !tasks_.at(flight.path).strict && bytes_.byte() % 4 == 0)
         how.queued.push_back(flight.path);
     if (what > 241) how.cancel = CancelRequested{what % 2 == 0, bytes_.byte() % 2 == 0, "somebody"};
@@ -135,9 +116,6 @@ class Happenings : public DecisionSink {
 
   Bytes& bytes_;
   NoJq no_jq_;
-  Machine machine_;
-  Instant now_ = from_millis(1'800'000'000'000);
-  std::map<std::string, Task> tasks_;  ///< newest attempts, by path
 };
 
 }  // namespace

@@ -295,8 +295,9 @@ bool Place::look_within(const RunRecord& run, const Loaded& loaded, const std::v
     if (machine.phase() == Machine::Phase::Ended) {
       event.fact = RunReopened{"t", "", {}};
     }
-    if (machine.phase() != Machine::Phase::New && machine.expects(event)) machine.apply(event, sink);
-    if (event.fact = CancelRequested{true, false, "x"}; machine.expects(event)) machine.apply(event, sink);
+    if (machine.phase() != Machine::Phase::New) machine.apply(event, sink);
+    event.fact = CancelRequested{true, false, "x"};
+    machine.apply(event, sink);
   });
   return true;
 }

@@ -8,7 +8,6 @@
 #include <map>
 #include <set>
 #include <stdexcept>
-#include <tuple>
 
 #include "tests/machine/random_workflow.h"
 #include "tests/support/catch.h"
@@ -19,9 +18,9 @@ namespace {
 
 /// A world whose answers depend on nothing but its number and what is asked, and that answers in an order of which the
 /// same holds. While an attempt is on its way no time passes.
-class World : public DecisionSink {
+class World : public Driver {
  public:
-  World(const Loaded& loaded, unsigned number) : number_(number), machine_(loaded.workflow, no_jq_) {}
+  World(const Loaded& loaded, unsigned number) : Driver(loaded.workflow, no_jq_), number_(number) {}
 
   void start() {
     RunStarted started;
@@ -30,7 +29,7 @@ class World : public DecisionSink {
     started.inputs = Value(Json{{"flag", dice("flag") % 2 == 0}});
     started.vars = Value(Json::object());
     started.measured = true;
-    apply(std::move(started));
+    happens(std::move(started));
   }
 
   /// Takes in the first |count| entries of a run that was cut off there, and is asked to go on.
@@ -39,13 +38,14 @@ class World : public DecisionSink {
     for (std::size_t i = 0; i < count; ++i) {
       if (!is_fact(entries[i].kind)) continue;
       Event event = to_event(entries[i]);
+      const auto* ended = std::get_if<TaskEnded>(&event.fact);
       now_ = event.at;
-      note(event);
+      note(event, ended && machine_->late(*ended));
       log.push_back(entries[i]);
-      machine_.apply(event, *this);
+      machine_->apply(event, *this);
     }
     recorded_ = 0;
-    if (machine_.phase() == Machine::Phase::Ended) return;
+    if (machine_->phase() == Machine::Phase::Ended) return;
     RunResumed how;
     how.token = "again";
     how.on_crash = OnCrash::Rerun;
@@ -54,13 +54,13 @@ class World : public DecisionSink {
     // here all of them end.
     const bool drains = std::any_of(log.begin(), log.end(),
                                     [](const Entry& entry) { return entry.kind == EntryKind::WithdrawWaiting; });
-    for (const Machine::InFlight& flight : machine_.in_flight())
+    for (const Machine::InFlight& flight : machine_->in_flight())
       if (!drains && flight.attempt > 0 && flight.wanted && !flight.interrupted &&
           std::holds_alternative<Process>(*tasks_.at(flight.path).work) && !tasks_.at(flight.path).strict &&
           dice("queued " + flight.path) % 3 == 0 &&
           std::find(how.unbegun.begin(), how.unbegun.end(), flight.path) == how.unbegun.end())
         how.queued.push_back(flight.path);
-    apply(std::move(how));
+    happens(std::move(how));
   }
 
   /// At most |most| facts more. False: it has ended before.
@@ -70,15 +70,15 @@ class World : public DecisionSink {
     return true;
   }
 
-  void decide(Decision decision) override {
-    if (const auto* start = std::get_if<StartTask>(&decision.what)) {
-      tasks_[start->task.path] = start->task;
-      if (log.size() >= recorded_ && recorded_ > 0) unbegun_.push_back(start->task.path);
-    }
-    log.push_back(to_entry(decision, now_));
+  void happened(const Event& event, bool late) override {
+    note(event, late);
+    Driver::happened(event, late);
   }
-
-  std::vector<Entry> log;
+  void decide(Decision decision) override {
+    const auto* start = std::get_if<StartTask>(&decision.what);
+    if (start && log.size() >= recorded_ && recorded_ > 0) unbegun_.push_back(start->task.path);
+    Driver::decide(std::move(decision));
+  }
 
   /// What has been done outside, by the key under which it would be done once: never twice, whatever happened.
   const std::multiset<std::string>& effects() const { return effects_; }
@@ -99,21 +99,9 @@ class World : public DecisionSink {
     return static_cast<unsigned>(std::hash<std::string>{}(fmt::format("{} {}", number_, about)) >> 7);
   }
 
-  template <typename Fact>
-  void apply(Fact fact) {
-    Event event{now_, std::move(fact)};
-    if (!machine_.expects(event)) throw std::runtime_error("the machine refuses what it was waiting for");
-    auto* ended = std::get_if<TaskEnded>(&event.fact);
-    bool late = ended && machine_.late(*ended);
-    if (ended && !late) machine_.weigh(*ended);
-    note(event);
-    log.push_back(to_entry(event, late));
-    machine_.apply(event, *this);
-  }
-
-  /// Counts what answers depend on. To be called before the fact is applied.
-  void note(const Event& event) {
-    if (const auto* ended = std::get_if<TaskEnded>(&event.fact); ended && !machine_.late(*ended)) {
+  /// Counts what answers depend on.
+  void note(const Event& event, bool late) {
+    if (const auto* ended = std::get_if<TaskEnded>(&event.fact); ended && !late) {
       effects_.insert(key_of(tasks_.at(ended->path)) + (ended->result.ok() ? "" : " in vain"));
       ++ended_;
     }
@@ -127,21 +115,20 @@ class World : public DecisionSink {
   }
 
   bool step() {
-    if (machine_.phase() == Machine::Phase::Ended) return reopen();
+    if (machine_->phase() == Machine::Phase::Ended) return reopen();
     if (attempt_ends(true)) return true;
-    if (!cancelled_ && dice("cancel") % 4 == 0 && ended_ >= dice("cancel at") % 12 &&
-        machine_.expects({now_, CancelRequested{}})) {
-      apply(CancelRequested{dice("undo") % 2 == 0, dice("now") % 4 == 0, "somebody"});
+    if (!cancelled_ && dice("cancel") % 4 == 0 && ended_ >= dice("cancel at") % 12 && expects(CancelRequested{})) {
+      happens(CancelRequested{dice("undo") % 2 == 0, dice("now") % 4 == 0, "somebody"});
       return true;
     }
-    return attempt_ends(false) || signal_comes() || time_passes() || nothing_left();
+    return attempt_ends(false) || signal_comes() || time_passes();
   }
 
   /// Of all that are on their way one, whatever the order in which they began. |given_up|: one of those that nobody
   /// waits for; they end before anything else happens, because after a crash there are none of them.
   bool attempt_ends(bool given_up) {
     const Machine::InFlight* next = nullptr;
-    const std::vector<Machine::InFlight> flights = machine_.in_flight();
+    const std::vector<Machine::InFlight> flights = machine_->in_flight();
     auto order = [&](const Machine::InFlight& flight) {
       return dice(flight.attempt == 0 ? flight.path : "when " + key_of(tasks_.at(flight.path)));
     };
@@ -149,58 +136,45 @@ class World : public DecisionSink {
       if (flight.wanted != given_up && (!next || order(flight) < order(*next))) next = &flight;
     if (!next) return false;
     if (next->attempt == 0) {
-      apply(TaskReserved{next->path});
+      happens(TaskReserved{next->path});
     } else {
       const Task& task = tasks_.at(next->path);
       Result result = random_result(task, dice("how " + key_of(task)));
       result.retry_after.reset();  // it would hold back an attempt that has to begin again
-      apply(TaskEnded{next->path, next->attempt, std::move(result)});
+      happens(TaskEnded{next->path, next->attempt, std::move(result)});
     }
     return true;
   }
 
   bool signal_comes() {
-    if (machine_.awaiting() == 0) return false;
+    if (machine_->awaiting() == 0) return false;
     std::string about = fmt::format("signal {} {}", signals_, ended_);
-    if (dice(about) % 3 == 0 && !machine_.timers().empty()) return false;
+    if (dice(about) % 3 == 0 && !machine_->timers().empty()) return false;
     SignalReceived signal{
         kSignals[dice(about + "name") % 2], "", Value(Json(dice(about + "data") % 100)), "somebody", {}};
     if (dice(about + "rejected") % 4 == 0) signal.rejected = "no";
-    if (!machine_.expects({now_, signal})) return false;
-    apply(std::move(signal));
-    return true;
+    return offer(std::move(signal));
   }
 
   bool time_passes() {
-    const std::vector<Machine::PendingTimer> timers = machine_.timers();
-    auto next = std::min_element(timers.begin(), timers.end(), [](const auto& a, const auto& b) {
-      return std::tie(a.due, a.path, a.timer) < std::tie(b.due, b.path, b.timer);
-    });
-    if (next == timers.end()) return false;
-    now_ = std::max(now_, next->due);
-    apply(TimerFired{next->path, next->timer});
-    return true;
+    if (fire_timer()) return true;
+    throw std::runtime_error("nothing is in flight, nothing is due, and it has not ended");
   }
-
-  bool nothing_left() const { throw std::runtime_error("nothing is in flight, nothing is due, and it has not ended"); }
 
   bool reopen() {
     if (reopened_ >= 2 || dice(fmt::format("reopen {}", reopened_)) % 3 != 0) return false;
-    if (machine_.has_undos() && dice("undo or retry") % 2 == 0) {
-      apply(UndoRequested{"again", "somebody"});
+    if (machine_->has_undos() && dice("undo or retry") % 2 == 0) {
+      happens(UndoRequested{"again", "somebody"});
     } else {
       RunReopened reopened{"again", ""};
       reopened.exact = dice("exact") % 3 > 0;
-      apply(std::move(reopened));
+      happens(std::move(reopened));
     }
     return true;
   }
 
   unsigned number_;
   NoJq no_jq_;
-  Machine machine_;
-  Instant now_ = from_millis(1'800'000'000'000);
-  std::map<std::string, Task> tasks_;  ///< newest attempts, by path
   std::multiset<std::string> effects_;
   unsigned ended_ = 0, signals_ = 0, reopened_ = 0;
   bool cancelled_ = false;

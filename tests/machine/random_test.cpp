@@ -22,10 +22,9 @@ namespace flowrun::test {
 namespace {
 
 /// Drives one machine at random to its end and keeps the log.
-class Play : public DecisionSink {
+class Play : public Driver {
  public:
-  Play(const Loaded& loaded, Random& random)
-      : loaded_(loaded), random_(random), machine_(loaded.workflow, evaluator_) {}
+  Play(const Loaded& loaded, Random& random) : Driver(loaded.workflow, evaluator_), random_(random) {}
 
   void to_the_end() {
     RunStarted started;
@@ -39,10 +38,10 @@ class Play : public DecisionSink {
     apply(std::move(started));
     for (int turns = 0;; ++turns) {
       if (turns > 5000) throw std::runtime_error("it never ends");
-      if (machine_.phase() == Machine::Phase::Ended) {
+      if (machine_->phase() == Machine::Phase::Ended) {
         if (reopened_ >= 2 || !percent(random_, 25)) return;
         ++reopened_;
-        if (machine_.has_undos() && percent(random_, 50)) {
+        if (machine_->has_undos() && percent(random_, 50)) {
           apply(UndoRequested{"again", "somebody"});
         } else {
           RunReopened reopened{"again", ""};
@@ -51,7 +50,7 @@ class Play : public DecisionSink {
         }
         continue;
       }
-      if (machine_.phase() == Machine::Phase::Suspended) {
+      if (machine_->phase() == Machine::Phase::Suspended) {
         resume();
         continue;
       }
@@ -60,49 +59,39 @@ class Play : public DecisionSink {
   }
 
   void decide(Decision decision) override {
-    log.push_back(to_entry(decision, now_));
-    if (const auto* start = std::get_if<StartTask>(&decision.what)) {
-      tasks_[start->task.path] = start->task;
-      if (!start->task.strict) count_start(start->task.path);
-    }
-    if (std::holds_alternative<RunEnded>(decision.what) && machine_.work_in_flight())
+    const auto* start = std::get_if<StartTask>(&decision.what);
+    if (start && !start->task.strict) count_start(start->task.path);
+    if (std::holds_alternative<RunEnded>(decision.what) && machine_->work_in_flight())
       throw std::runtime_error("the run ended before its steps");
+    Driver::decide(std::move(decision));
   }
 
-  const Machine& machine() const { return machine_; }
-
-  std::vector<Entry> log;
   int reopened_ = 0;
   int resumed = 0;
 
  private:
   template <typename Fact>
   void apply(Fact fact) {
-    Event event{now_, std::move(fact)};
-    if (!machine_.expects(event)) throw std::runtime_error("the machine refuses what it was waiting for");
-    auto* ended = std::get_if<TaskEnded>(&event.fact);
-    if (ended && !machine_.late(*ended)) machine_.weigh(*ended);
-    log.push_back(to_entry(event, ended && machine_.late(*ended)));
-    machine_.apply(event, *this);
+    happens(std::move(fact));
     check_limits();
   }
 
   /// However the dice fall: no limit is ever exceeded.
   void check_limits() {
     std::map<const Limit*, std::size_t> busy;
-    for (const Machine::InFlight& flight : machine_.in_flight())
-      if (const Frame* frame = machine_.in_flight_at(flight.path))
+    for (const Machine::InFlight& flight : machine_->in_flight())
+      if (const Frame* frame = machine_->in_flight_at(flight.path))
         if (const Limit* limit = frame->step().limit; limit && limit->max > 0 && !interrupted(flight))
           if (++busy[limit] > limit->max)
             throw std::runtime_error(fmt::format("{} of at most {} in flight for {}", busy[limit], limit->max,
                                                  limit->name.empty() ? flight.path : limit->name));
   }
   bool interrupted(const Machine::InFlight& flight) const {
-    return flight.attempt > 0 && !machine_.expects({now_, TaskEnded{flight.path, flight.attempt, {}}});
+    return flight.attempt > 0 && !expects(TaskEnded{flight.path, flight.attempt, {}});
   }
   /// The rate as well, by the dates of the attempts. A strict step starts when it has its place, after its turn.
   void count_start(const std::string& path) {
-    const Frame* frame = machine_.in_flight_at(path);
+    const Frame* frame = machine_->in_flight_at(path);
     const Limit* limit = frame ? frame->step().limit : nullptr;
     if (!limit || limit->rate == 0) return;
     std::vector<Instant>& starts = starts_[limit];
@@ -113,9 +102,9 @@ class Play : public DecisionSink {
   }
 
   void step() {
-    std::vector<Machine::InFlight> flights = machine_.in_flight();
-    std::vector<Machine::PendingTimer> timers = machine_.timers();
-    if (percent(random_, 2) && !machine_.suspending()) {
+    std::vector<Machine::InFlight> flights = machine_->in_flight();
+    std::vector<Machine::PendingTimer> timers = machine_->timers();
+    if (percent(random_, 2) && !machine_->suspending()) {
       apply(SuspendRequested{15});
       return;
     }
@@ -129,42 +118,35 @@ class Play : public DecisionSink {
       apply(RunFrozen{span});
       return;
     }
-    if (percent(random_, 1) && machine_.expects({now_, CancelRequested{}})) {
+    if (percent(random_, 1) && expects(CancelRequested{})) {
       apply(CancelRequested{percent(random_, 50), percent(random_, 20), "somebody"});
       return;
     }
     bool nothing_else = flights.empty() && timers.empty();
-    if (machine_.awaiting() > 0 ? nothing_else || percent(random_, 15) : percent(random_, 1)) {
+    if (machine_->awaiting() > 0 ? nothing_else || percent(random_, 15) : percent(random_, 1)) {
       SignalReceived signal{kSignals[below(random_, 2)], "", Value(Json(below(random_, 100))), "somebody", {}};
       if (percent(random_, 25)) signal.rejected = "no";
-      if (machine_.expects({now_, signal})) {
-        apply(std::move(signal));
-        return;
-      }
+      if (expects(signal)) return apply(std::move(signal));
     }
     bool by_time = !timers.empty() && (flights.empty() || percent(random_, 20));
     if (by_time) {
-      auto next = std::min_element(timers.begin(), timers.end(), [](const auto& a, const auto& b) {
-        return std::tie(a.due, a.path, a.timer) < std::tie(b.due, b.path, b.timer);
-      });
-      now_ = std::max(now_, next->due);
-      apply(TimerFired{next->path, next->timer});
-      return;
+      fire_timer();
+      return check_limits();
     }
     if (flights.empty()) throw std::runtime_error("nothing is in flight, nothing is due, and the run has not ended");
     const Machine::InFlight& flight =
         flights[static_cast<std::size_t>(below(random_, static_cast<int>(flights.size())))];
     now_ += Duration(below(random_, 700));
-    if (flight.attempt == 0 && machine_.expects({now_, TaskReserved{flight.path}})) {
+    if (flight.attempt == 0 && expects(TaskReserved{flight.path})) {
       apply(TaskReserved{flight.path});
-    } else if (machine_.suspending() && percent(random_, 40) &&
-               machine_.expects({now_, TaskInterrupted{flight.path, flight.attempt}})) {
+    } else if (machine_->suspending() && percent(random_, 40) &&
+               expects(TaskInterrupted{flight.path, flight.attempt})) {
       apply(TaskInterrupted{flight.path, flight.attempt});
     } else if (flight.attempt > 0 && percent(random_, 5) &&
                std::holds_alternative<Process>(*tasks_.at(flight.path).work) &&
-               machine_.expects({now_, TaskWithdrawn{flight.path, flight.attempt}})) {
+               expects(TaskWithdrawn{flight.path, flight.attempt})) {
       apply(TaskWithdrawn{flight.path, flight.attempt});
-    } else if (machine_.expects({now_, TaskEnded{flight.path, flight.attempt, {}}})) {
+    } else if (expects(TaskEnded{flight.path, flight.attempt, {}})) {
       apply(TaskEnded{flight.path, flight.attempt, random_result(tasks_.at(flight.path), random_())});
     }
   }
@@ -172,7 +154,7 @@ class Play : public DecisionSink {
   void resume() {
     RunResumed how;
     // Some of the processes still waited in line; strict ones have their places.
-    for (const Machine::InFlight& flight : machine_.in_flight())
+    for (const Machine::InFlight& flight : machine_->in_flight())
       if (flight.wanted && flight.attempt > 0 && !flight.interrupted &&
           std::holds_alternative<Process>(*tasks_.at(flight.path).work) && !tasks_.at(flight.path).strict &&
           percent(random_, 30))
@@ -187,13 +169,9 @@ class Play : public DecisionSink {
     apply(std::move(how));
   }
 
-  const Loaded& loaded_;
   Random& random_;
   NoJq evaluator_;
   std::map<const Limit*, std::vector<Instant>> starts_;
-  std::map<std::string, Task> tasks_;  ///< newest attempts, by path
-  Machine machine_;
-  Instant now_ = from_millis(1'800'000'000'000);
 };
 
 /// A join in ten lines: the states of its children as the log has them last.

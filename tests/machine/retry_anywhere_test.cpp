@@ -8,7 +8,6 @@
 #include <map>
 #include <set>
 #include <stdexcept>
-#include <tuple>
 
 #include "engine/machine/frame.h"
 #include "engine/model/path.h"
@@ -21,16 +20,15 @@ namespace flowrun::test {
 namespace {
 
 /// A run that is driven to its end, retried and undone, each time by a machine that was brought back from its log.
-class Retried : public DecisionSink {
+class Retried : public Driver {
  public:
-  Retried(const Loaded& loaded, Random& random) : loaded_(loaded), random_(random) {
-    machine_ = std::make_unique<Machine>(loaded_.workflow, no_jq_);
+  Retried(const Loaded& loaded, Random& random) : Driver(loaded.workflow, no_jq_), random_(random) {
     RunStarted started;
     started.semantics = Machine::kSemantics;
     started.seed = fmt::format("{:032x}", random_());
     started.inputs = Value(Json{{"flag", percent(random_, 70)}});
     started.vars = Value(Json::object());
-    apply(std::move(started));
+    happens(std::move(started));
   }
 
   /// The chance in percent that an attempt fails is as the dice of random_result have it, or none.
@@ -46,70 +44,39 @@ class Retried : public DecisionSink {
     asked.token = "again";
     asked.exact = true;
     foresight_.add(asked);
-    bring_back();
+    play_anew(foresight_);
     if (!asked.path.empty()) {
       auto way = machine_->way_to(asked.path);
       if (const auto* hindrance = std::get_if<Hindrance>(&way)) why = hindrance->why;
       if (std::holds_alternative<Hindrance>(way) || !std::get<bool>(way)) return false;
     }
-    apply(std::move(asked));
+    happens(std::move(asked));
     return true;
   }
   void undo() {
-    bring_back();
-    if (machine_->has_undos()) apply(UndoRequested{"again", "somebody"});
+    play_anew(foresight_);
+    if (machine_->has_undos()) happens(UndoRequested{"again", "somebody"});
   }
   Machine::Phase phase() const { return machine_->phase(); }
 
   void decide(Decision decision) override {
-    if (silent_) return;
-    log.push_back(to_entry(decision, now_));
-    if (auto* start = std::get_if<StartTask>(&decision.what)) {
-      note_key(start->task);
-      tasks_[start->task.path] = start->task;
-    }
+    if (auto* start = std::get_if<StartTask>(&decision.what)) note_key(start->task);
+    Driver::decide(std::move(decision));
   }
-
-  std::vector<Entry> log;
 
  private:
-  void bring_back() {
-    machine_ = std::make_unique<Machine>(loaded_.workflow, no_jq_);
-    machine_->foresee(foresight_);
-    silent_ = true;
-    for (const Entry& entry : log)
-      if (is_fact(entry.kind)) machine_->apply(to_event(entry), *this);
-    silent_ = false;
-  }
-
-  template <typename Fact>
-  void apply(Fact fact) {
-    Event event{now_, std::move(fact)};
-    if (!machine_->expects(event)) throw std::runtime_error("the machine refuses what it was waiting for");
-    auto* ended = std::get_if<TaskEnded>(&event.fact);
-    if (ended && !machine_->late(*ended)) machine_->weigh(*ended);
-    log.push_back(to_entry(event, ended && machine_->late(*ended)));
-    machine_->apply(event, *this);
-  }
-
   void step(bool all_well) {
     std::vector<Machine::InFlight> flights = machine_->in_flight();
-    std::vector<Machine::PendingTimer> timers = machine_->timers();
     if (!flights.empty()) {
       const Machine::InFlight& flight =
           flights[static_cast<std::size_t>(below(random_, static_cast<int>(flights.size())))];
       now_ += Duration(below(random_, 300));
-      if (flight.attempt == 0) return apply(TaskReserved{flight.path});
-      return apply(TaskEnded{flight.path, flight.attempt, result_of(tasks_.at(flight.path), all_well)});
+      if (flight.attempt == 0) return happens(TaskReserved{flight.path});
+      return happens(TaskEnded{flight.path, flight.attempt, result_of(tasks_.at(flight.path), all_well)});
     }
-    if (machine_->awaiting() > 0 && (timers.empty() || percent(random_, 50)))
-      return apply(SignalReceived{kSignals[below(random_, 2)], "", Value(Json(below(random_, 100))), "somebody", {}});
-    auto next = std::min_element(timers.begin(), timers.end(), [](const auto& a, const auto& b) {
-      return std::tie(a.due, a.path, a.timer) < std::tie(b.due, b.path, b.timer);
-    });
-    if (next == timers.end()) throw std::runtime_error("nothing is in flight, nothing is due, and it has not ended");
-    now_ = std::max(now_, next->due);
-    apply(TimerFired{next->path, next->timer});
+    if (machine_->awaiting() > 0 && (machine_->timers().empty() || percent(random_, 50)))
+      return happens(SignalReceived{kSignals[below(random_, 2)], "", Value(Json(below(random_, 100))), "somebody", {}});
+    if (!fire_timer()) throw std::runtime_error("nothing is in flight, nothing is due, and it has not ended");
   }
 
   Result result_of(const Task& task, bool all_well) {
@@ -127,14 +94,9 @@ class Retried : public DecisionSink {
       throw std::runtime_error(fmt::format("one key for two requests:\n{}\n{}", known->second, asked));
   }
 
-  const Loaded& loaded_;
   Random& random_;
   NoJq no_jq_;
   Foresight foresight_;
-  std::unique_ptr<Machine> machine_;
-  bool silent_ = false;
-  Instant now_ = from_millis(1'800'000'000'000);
-  std::map<std::string, Task> tasks_;
   std::map<std::string, std::string> requests_;  ///< by key
 };
 

@@ -49,18 +49,26 @@ RunStarted started_with(const Loaded& loaded, const std::string& inputs) {
   return started;
 }
 
+Played play(const std::string& steps, const std::string& inputs, const Texts& files) {
+  std::string body =
+      steps.substr(steps.find_first_not_of('\n') == std::string::npos ? 0 : steps.find_first_not_of('\n'));
+  Played played;
+  played.loaded = load_text(body.rfind("flowrun:", 0) == 0 ? body : indented(body, inputs), files);
+  played.evaluator = make_jq(played.loaded->programs);
+  return played;
+}
+
 }  // namespace
 
 Scenario::Scenario(const std::string& steps, const std::string& inputs, const Texts& files,
-                   const std::string& sub_inputs) {
-  std::string body =
-      steps.substr(steps.find_first_not_of('\n') == std::string::npos ? 0 : steps.find_first_not_of('\n'));
-  loaded_ = load_text(body.rfind("flowrun:", 0) == 0 ? body : indented(body, inputs), files);
-  evaluator_ = make_jq(loaded_->programs);
-  machine_ = std::make_unique<Machine>(loaded_->workflow, *evaluator_);
-  RunStarted started = started_with(*loaded_, inputs);
+                   const std::string& sub_inputs)
+    : Scenario(play(steps, inputs, files), inputs, sub_inputs) {}
+
+Scenario::Scenario(Played played, const std::string& inputs, const std::string& sub_inputs)
+    : Played(std::move(played)), Driver(loaded->workflow, *evaluator) {
+  RunStarted started = started_with(*loaded, inputs);
   started.sub_inputs = Value::from_text(sub_inputs);
-  apply({now_, std::move(started)});
+  happens(std::move(started));
 }
 
 Scenario::~Scenario() {
@@ -68,39 +76,33 @@ Scenario::~Scenario() {
 }
 
 void Scenario::check_replays() const {
-  for (std::size_t count = 0; count <= entries_.size(); ++count) {
-    INFO("replaying the first " << count << " of " << entries_.size() << " entries");
-    CHECK_NOTHROW(replay_prefix(*loaded_, entries_, count, *evaluator_));
+  for (std::size_t count = 0; count <= log.size(); ++count) {
+    INFO("replaying the first " << count << " of " << log.size() << " entries");
+    CHECK_NOTHROW(replay_prefix(*loaded, log, count, *evaluator));
   }
 }
 
-void Scenario::apply(Event event) {
-  REQUIRE(machine_->expects(event));
-  auto* ended = std::get_if<TaskEnded>(&event.fact);
-  if (ended && !machine_->late(*ended)) machine_->weigh(*ended);
-  entries_.push_back(to_entry(event, ended && machine_->late(*ended)));
-  history_.add(entries_.back());
-  machine_->apply(event, *this);
+void Scenario::happened(const Event& event, bool late) {
+  Driver::happened(event, late);
+  history_.add(log.back());
 }
 
 void Scenario::decide(Decision decision) {
-  if (silent_) return;
-  entries_.push_back(to_entry(decision, now_));
-  history_.add(entries_.back());
   if (auto* start = std::get_if<StartTask>(&decision.what)) {
     started_.push_back(start->task.path);
-    tasks_[start->task.path] = start->task;
     began_[start->task.path] = now_;
   }
   if (auto* stop = std::get_if<StopTask>(&decision.what)) stopped_.push_back(stop->path);
   if (auto* withdraw = std::get_if<WithdrawWaiting>(&decision.what)) withdrawn_.push_back(withdraw->path);
+  Driver::decide(std::move(decision));
+  history_.add(log.back());
 }
 
 void Scenario::end(const std::string& path, Result result) {
   REQUIRE(tasks_.count(path));
   result.began = began_[path];
   if (result.took.count() == 0) result.took = now_ - result.began;
-  apply({now_, TaskEnded{path, tasks_[path].attempt, std::move(result)}});
+  happens(TaskEnded{path, tasks_[path].attempt, std::move(result)});
 }
 
 void Scenario::succeed(const std::string& path, const std::string& value) {
@@ -115,74 +117,56 @@ void Scenario::fail(const std::string& path, const std::string& type, const std:
   end(path, std::move(result));
 }
 
-void Scenario::reserved(const std::string& path) { apply({now_, TaskReserved{path}}); }
+void Scenario::reserved(const std::string& path) { happens(TaskReserved{path}); }
 
 void Scenario::advance(Duration span) {
   Instant until = now_ + span;
-  for (;;) {
-    std::optional<Machine::PendingTimer> next;
-    for (const Machine::PendingTimer& timer : machine_->timers()) {
-      if (timer.due > until) continue;
-      if (!next || std::tie(timer.due, timer.path, timer.timer) < std::tie(next->due, next->path, next->timer))
-        next = timer;
-    }
-    if (!next) break;
-    now_ = std::max(now_, next->due);
-    apply({now_, TimerFired{next->path, next->timer}});
+  while (fire_timer(until)) {
   }
   now_ = until;
 }
 
 void Scenario::signal(const std::string& name, const std::string& data, const std::string& path) {
-  apply({now_, SignalReceived{name, path, Value::from_text(data), "tester", std::nullopt}});
+  happens(SignalReceived{name, path, Value::from_text(data), "tester", std::nullopt});
 }
 
 void Scenario::reject(const std::string& name, const std::string& why) {
-  apply({now_, SignalReceived{name, "", {}, "tester", why}});
+  happens(SignalReceived{name, "", {}, "tester", why});
 }
 
-void Scenario::cancel(bool undo, bool now) { apply({now_, CancelRequested{undo, now, "tester"}}); }
+void Scenario::cancel(bool undo, bool now) { happens(CancelRequested{undo, now, "tester"}); }
 
-void Scenario::undo() { apply({now_, UndoRequested{"again", "tester"}}); }
+void Scenario::undo() { happens(UndoRequested{"again", "tester"}); }
 
-void Scenario::suspend() { apply({now_, SuspendRequested{2}}); }
+void Scenario::suspend() { happens(SuspendRequested{2}); }
 
-void Scenario::interrupt(const std::string& path) { apply({now_, TaskInterrupted{path, tasks_[path].attempt}}); }
+void Scenario::interrupt(const std::string& path) { happens(TaskInterrupted{path, tasks_[path].attempt}); }
 
-void Scenario::withdraw(const std::string& path) { apply({now_, TaskWithdrawn{path, tasks_[path].attempt}}); }
+void Scenario::withdraw(const std::string& path) { happens(TaskWithdrawn{path, tasks_[path].attempt}); }
 
 void Scenario::freeze(Duration span) {
   now_ += span;
-  apply({now_, RunFrozen{span}});
+  happens(RunFrozen{span});
 }
 
 void Scenario::crash_and_resume(RunResumed how, Duration down) {
   now_ += down;
   how.token = "t2";
   how.down = down;
-  apply({now_, std::move(how)});
+  happens(std::move(how));
 }
 
-void Scenario::retry_inexactly(const std::string& path) { apply({now_, RunReopened{"t3", path}}); }
+void Scenario::retry_inexactly(const std::string& path) { happens(RunReopened{"t3", path}); }
 
 void Scenario::retry(const std::string& path) { retry(RunReopened{"", path}); }
 
 void Scenario::retry(RunReopened asked) {
   asked.token = "t3";
   asked.exact = true;
-  Foresight foresight = foresight_of(entries_);
+  Foresight foresight = foresight_of(log);
   foresight.add(asked);
   play_anew(std::move(foresight));
-  apply({now_, std::move(asked)});
-}
-
-void Scenario::play_anew(Foresight foresight) {
-  machine_ = std::make_unique<Machine>(loaded_->workflow, *evaluator_);
-  machine_->foresee(std::move(foresight));
-  silent_ = true;
-  for (const Entry& entry : entries_)
-    if (is_fact(entry.kind)) machine_->apply(to_event(entry), *this);
-  silent_ = false;
+  happens(std::move(asked));
 }
 
 void Scenario::expect_started(const std::vector<std::string>& paths) {
@@ -245,8 +229,6 @@ std::string Scenario::reason(const std::string& path) const {
   const StepHistory* step = history_.find(path);
   return step ? step->reason : "";
 }
-
-const Task& Scenario::task(const std::string& path) const { return tasks_.at(path); }
 
 Duration Scenario::timer(const std::string& path, TimerKind kind) const {
   for (const Machine::PendingTimer& timer : machine_->timers())

@@ -11,13 +11,20 @@
 #include "engine/model/entry.h"
 #include "engine/run/history.h"
 #include "engine/run/load.h"
+#include "tests/support/driver.h"
 #include "tests/support/replay_prefix.h"
 
 namespace flowrun::test {
 
 using namespace std::chrono_literals;
 
-class Scenario : public DecisionSink {
+/// What a scenario plays.
+struct Played {
+  std::unique_ptr<Loaded> loaded;
+  std::unique_ptr<Evaluator> evaluator;
+};
+
+class Scenario : private Played, public Driver {
  public:
   /// |steps| is what stands under `steps:`, or a whole workflow when it begins with `flowrun:`. |files|: the texts of
   /// sub-workflows; |sub_inputs|: what the environment gives to them.
@@ -64,29 +71,19 @@ class Scenario : public DecisionSink {
   State state(const std::string& path) const;
   Json output(const std::string& path) const;
   std::string reason(const std::string& path) const;
-  const Task& task(const std::string& path) const;  ///< of its newest attempt
   Duration timer(const std::string& path, TimerKind kind) const;
-  const Machine& machine() const { return *machine_; }
-  const std::vector<Entry>& entries() const { return entries_; }
-  Instant now() const { return now_; }
+  const std::vector<Entry>& entries() const { return log; }
 
+  void happened(const Event& event, bool late) override;
   void decide(Decision decision) override;
-  void apply(Event event);
 
  private:
+  Scenario(Played played, const std::string& inputs, const std::string& sub_inputs);
   void check_replays() const;
-  void play_anew(Foresight foresight);
 
-  std::unique_ptr<Loaded> loaded_;
-  std::unique_ptr<Evaluator> evaluator_;
-  std::unique_ptr<Machine> machine_;
-  std::vector<Entry> entries_;
   History history_;
   std::vector<std::string> started_, stopped_, withdrawn_;
-  std::map<std::string, Task> tasks_;
-  bool silent_ = false;  ///< what is decided has been taken in already
   std::map<std::string, Instant> began_;
-  Instant now_ = from_millis(1'800'000'000'000);
 };
 
 /// Loads a workflow from text; fails the test with the diagnostics when it is not valid.
