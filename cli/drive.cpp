@@ -46,10 +46,10 @@ extern "C" void on_signal(int signal) {
 
 Instant wall() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
 
-void note_cut_off(const std::vector<Machine::InFlight>& cut_off, bool interrupted, const char* how) {
+void note_cut_off(const std::vector<InFlight>& cut_off, bool interrupted, const char* how) {
   std::size_t again = 0;
   std::string names;
-  for (const Machine::InFlight& flight : cut_off)
+  for (const InFlight& flight : cut_off)
     if (flight.interrupted == interrupted && ++again <= kNamed) names += " " + flight.path;
   if (again > 0)
     std::fprintf(stderr, "note: %zu %s %s:%s%s\n", again, again == 1 ? "step was" : "steps were", how, names.c_str(),
@@ -193,7 +193,7 @@ std::vector<Mark> Drive::answers(const RunRecord& run, const std::vector<OpenQue
   return std::move(*marks);
 }
 
-void Drive::resumes(const RunRecord& run, const std::vector<Machine::InFlight>& cut_off) {
+void Drive::resumes(const RunRecord& run, const std::vector<InFlight>& cut_off) {
   if (context_.quiet) return;
   std::fprintf(stderr, "run %s resumed\n", run.id.c_str());
   note_cut_off(cut_off, false, "in flight when the run was cut off");
@@ -347,7 +347,7 @@ int Drive::report_end(Run& run, bool printed) {
                  typed_command({"output", record.id, "--step", "NAME"}, journal_).c_str());
   }
   if (outcome.ok()) return 0;
-  Failure failure = outcome.failure ? *outcome.failure : Failure{"internal", "it ended without saying why", "", 0, {}};
+  Failure failure = outcome.failure ? *outcome.failure : Failure{"internal", "it ended without saying why"};
   std::vector<OutlineRow> rows = outline(run.loaded().workflow);
   const OutlineRow* row = find_row(rows, failure.step);
   History history = history_of(run.journal(), record);

@@ -63,7 +63,7 @@ class Drive : public FrontEnd {
   void opens(const Loaded& loaded, const std::string& run) override;
   void file_changed(const std::string& file, bool gone) override;
   std::vector<Mark> answers(const RunRecord& run, const std::vector<OpenQuestion>& questions) override;
-  void resumes(const RunRecord& run, const std::vector<Machine::InFlight>& cut_off) override;
+  void resumes(const RunRecord& run, const std::vector<InFlight>& cut_off) override;
   bool wants_earlier() const override { return progress_ != nullptr; }
   /// The last line counts the whole run.
   void earlier(const Entry& entry) override;

@@ -22,17 +22,14 @@ struct EvalOptions {
 /// Neither a run nor a file.
 class Nowhere : public Scope {
  public:
-  std::variant<Value, Failure> lookup(const Reference& reference) const override {
+  Fallible<Value> lookup(const Reference& reference) const override {
     static const std::set<std::string> kGiven{".",     "input",  "vars",  "secrets", "run",   "now",
                                               "steps", "status", "error", "item",    "index", "key"};
     std::string name = reference.variable == "." ? "`.`" : "$" + reference.variable;
     return Failure{"expression",
                    name + (kGiven.count(reference.variable) > 0
                                ? " is not known here; -f FILE or --run RUN give values"
-                               : " is not known; there are $input, $vars, $steps, $status, $run and $now"),
-                   "",
-                   0,
-                   {}};
+                               : " is not known; there are $input, $vars, $steps, $status, $run and $now")};
   }
 };
 

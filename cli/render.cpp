@@ -75,7 +75,7 @@ std::string what_binds(const Pools::Line& line, std::size_t concurrency) {
 std::string who_waits(const Machine& machine) {
   std::string text;
   if (machine.suspending()) return text;  // nobody is to begin
-  for (const Pools::Line& waits : machine.lines())
+  for (const Pools::Line& waits : machine.pools().lines())
     text += fmt::format("; {} {} for {}", waits.waiting, waits.waiting == 1 ? "waits" : "wait",
                         what_binds(waits, machine.concurrency()));
   return text;

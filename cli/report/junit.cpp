@@ -70,7 +70,7 @@ std::string case_of(const PastRun& run, const StepHistory& step, const std::vect
             fmt::format("      <flakyFailure type=\"{}\" message=\"try {}\"/>\n", xml(attempt->error), attempt->number);
       break;
     case State::Failed: {
-      const Failure failure = step.failure.value_or(Failure{"failed", step.reason, "", 0, {}});
+      const Failure failure = step.failure.value_or(Failure{"failed", step.reason});
       const std::string place = run.place_of(step.path);
       ++counts.failures;
       inside = fmt::format("      <failure type=\"{}\" message=\"{}\">{}</failure>\n", xml(failure.type),

@@ -24,7 +24,7 @@ constexpr std::int64_t kMostErrorBody = 64 * 1024;  // of an answer that is an e
 constexpr std::int64_t kMostUnwanted = 8 << 20;
 constexpr std::size_t kMostUrl = 1000;  // of a URL in a message
 
-Failure parse_failure(std::string message) { return {"parse", std::move(message), "", 0, {}}; }
+Failure parse_failure(std::string message) { return {"parse", std::move(message)}; }
 
 std::string named(const HttpAnswer& answer) {
   return fmt::format("the answer to {} {}", answer.method, shortened(answer.url, kMostUrl));
@@ -33,7 +33,7 @@ std::string named(const HttpAnswer& answer) {
 std::string shown_body(const HttpAnswer& answer, const Mask& mask) { return mask.text(answer.body, answer.cut); }
 
 /// The body in UTF-8. Without a charset, and in UTF-8 that is none, it is what it is.
-std::variant<std::string, Failure> text_of(const HttpAnswer& answer) {
+Fallible<std::string> text_of(const HttpAnswer& answer) {
   const std::string charset = charset_of(answer.content_type);
   if (charset.empty() || answer.body.empty()) return answer.body;
   auto text = decoded(answer.body, charset);
@@ -48,7 +48,7 @@ std::variant<std::string, Failure> text_of(const HttpAnswer& answer) {
                                    named(answer), shortened(charset, 40)));
 }
 
-std::variant<Value, Failure> json_of(const HttpAnswer& answer, const Mask& mask) {
+Fallible<Value> json_of(const HttpAnswer& answer, const Mask& mask) {
   // RFC 8259, 8.1: JSON is UTF-8, whatever its type says. Some is not.
   std::string body = answer.body;
   if (!is_utf8(body)) {
@@ -61,7 +61,7 @@ std::variant<Value, Failure> json_of(const HttpAnswer& answer, const Mask& mask)
   return std::holds_alternative<Value>(value) ? value : json_value(mask.text(body, answer.cut), named(answer));
 }
 
-std::variant<Value, Failure> body_value(const HttpAnswer& answer, HttpRequest::Response response, const Mask& mask) {
+Fallible<Value> body_value(const HttpAnswer& answer, HttpRequest::Response response, const Mask& mask) {
   using Response = HttpRequest::Response;
   if (response == Response::File) return answer.file;
   if (response == Response::None) return Value();
@@ -232,7 +232,7 @@ Result result_of(const Task& task, const HttpAnswer& answer, const Mask& mask, I
                                                           result.code, header_json(answer), result.value.text()))};
     return result;
   }
-  std::variant<Value, Failure> value;
+  Fallible<Value> value;
   if (!answer.broken.empty())
     value = parse_failure(named(answer) + " " + answer.broken);
   else

@@ -9,7 +9,7 @@
 namespace flowrun {
 namespace {
 
-Failure parse_failure(std::string message) { return {"parse", std::move(message), "", 0, {}}; }
+Failure parse_failure(std::string message) { return {"parse", std::move(message)}; }
 
 std::string start_of(std::string_view text) {
   return text.size() <= 60 ? std::string(text) : fmt::format("{}...", text.substr(0, whole_characters(text, 60)));
@@ -51,7 +51,7 @@ void for_lines(std::string_view text, Each each) {
 
 }  // namespace
 
-std::variant<Value, Failure> json_value(std::string_view text, std::string_view what) {
+Fallible<Value> json_value(std::string_view text, std::string_view what) {
   text = without_mark(text);
   if (!is_json(text)) {
     if (text.find_first_not_of(" \t\r\n") == text.npos)
@@ -62,8 +62,8 @@ std::variant<Value, Failure> json_value(std::string_view text, std::string_view 
   return Value::from_text(compact(text));
 }
 
-std::variant<Value, Failure> captured(Process::Capture capture, const std::string& output,
-                                      const std::optional<std::string>& written) {
+Fallible<Value> captured(Process::Capture capture, const std::string& output,
+                         const std::optional<std::string>& written) {
   switch (capture) {
     case Process::Capture::None:
       return Value();

@@ -12,12 +12,12 @@
 namespace flowrun {
 
 /// |output| as |capture| wants it; for File, |written| is what $FLOWRUN_OUTPUT holds, if it exists.
-std::variant<Value, Failure> captured(Process::Capture capture, const std::string& output,
-                                      const std::optional<std::string>& written);
+Fallible<Value> captured(Process::Capture capture, const std::string& output,
+                         const std::optional<std::string>& written);
 
 /// |text| as compact JSON: members keep their order and numbers their digits. Failure `parse` when it is no JSON, or
 /// nested so deep that looking into it would not be safe; it calls the text |what|.
-std::variant<Value, Failure> json_value(std::string_view text, std::string_view what);
+Fallible<Value> json_value(std::string_view text, std::string_view what);
 
 /// What is kept of an output that is too long and that nobody reads: {left_out, head, tail}.
 Value cut_value(std::string_view head, std::string_view tail, std::int64_t left_out);

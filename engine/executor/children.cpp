@@ -139,7 +139,7 @@ void Children::begin(Task task) {
 
 void Children::failed_to_begin(const Task& task, std::string message) {
   Result result;
-  result.failure = Failure{"spawn", std::move(message), "", 0, {}};
+  result.failure = Failure{"spawn", std::move(message)};
   result.sent = false;
   shared_.tell_ended(task, std::move(result));
 }

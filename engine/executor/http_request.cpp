@@ -39,7 +39,7 @@ bool OutgoingRequest::has_secret(TaskPlaceholder::In in, std::size_t index) cons
 std::optional<Failure> OutgoingRequest::prepare(CURL* easy) {
   const HttpRequest& request = asked();
   auto set = [easy](CURLoption option, auto value) { set_option(easy, option, value); };
-  auto failure = [](const char* type, std::string message) { return Failure{type, std::move(message), "", 0, {}}; };
+  auto failure = [](const char* type, std::string message) { return Failure{type, std::move(message)}; };
   url_ = request.url;
   set(CURLOPT_URL, sendable_url(url_).c_str());
   // Over TLS the handshake tells whether a connection can be shared; in clear text only the first answer would, and
@@ -69,7 +69,7 @@ std::optional<Failure> OutgoingRequest::prepare(CURL* easy) {
 std::string OutgoingRequest::prepare_headers(CURL* easy) {
   curl_slist* list = nullptr;
   auto add = [&list](const std::string& line) { list = libcurl().curl_slist_append(list, line.c_str()); };
-  const std::string& origin = asked().home.empty() ? asked().url : asked().home;
+  const std::string& origin = asked().origin_url.empty() ? asked().url : asked().origin_url;
   bool elsewhere = url_ != origin && host_of(url_) != host_of(origin);
   bool accepts = false, has_agent = false, has_type = false, has_encoding = false;
   for (std::size_t i = 0; i < asked().headers.size(); ++i) {

@@ -19,7 +19,7 @@ namespace {
 constexpr int kMostHeaders = 1000;
 constexpr std::size_t kMostHeaderBytes = 256 * 1024;  // all headers together
 
-Failure failure_of(const char* type, std::string message) { return {type, std::move(message), "", 0, {}}; }
+Failure failure_of(const char* type, std::string message) { return {type, std::move(message)}; }
 
 /// Why the header |line| leaves open where the body ends. |length| is the Content-Length of earlier lines. libcurl
 /// takes the last of several, none that is too large, and unpacks for the transfer without a look at the end.

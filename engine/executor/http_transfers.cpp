@@ -84,7 +84,7 @@ void Http::begin(Task task) {
   auto transfer = std::make_unique<Transfer>(std::move(task), secrets.mask(), loop_.now());
   auto can_not = [&](const char* type, const char* why) {
     Result result;
-    result.failure = Failure{type, why, "", 0, {}};
+    result.failure = Failure{type, why};
     result.sent = false;
     shared_.tell_ended(transfer->task, std::move(result));
   };
@@ -123,7 +123,7 @@ void Http::start(std::unique_ptr<Transfer> transfer) {
     idle_.pop_back();
   }
   if (!transfer->take_handle(idle, sockets_)) {
-    refuse(*transfer, {"internal", "libcurl is out of memory", "", 0, {}});
+    refuse(*transfer, {"internal", "libcurl is out of memory"});
     return;
   }
   if (auto trouble = transfer->prepare(shared_.folder, running_.size() >= kCrowd)) {
@@ -264,9 +264,7 @@ void Http::stop_all() {
   for (Transfer* transfer : all) cancel(*transfer);
 }
 
-void Http::cancel(Transfer& transfer) {
-  give_up(transfer, transfer.failed({"cancelled", "stopped", "", 0, {}}, loop_.now()));
-}
+void Http::cancel(Transfer& transfer) { give_up(transfer, transfer.failed({"cancelled", "stopped"}, loop_.now())); }
 
 void Http::give_up(Transfer& transfer, Result result) {
   Task task = transfer.task;

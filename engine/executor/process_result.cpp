@@ -46,9 +46,7 @@ std::string stderr_tail(const ProcessEnd& end) {
 std::optional<Failure> failure_of(const Task& task, const Parts& parts) {
   const Process& process = parts.process;
   const ProcessEnd& end = parts.end;
-  auto failure = [](std::string type, std::string message) {
-    return Failure{std::move(type), std::move(message), "", 0, {}};
-  };
+  auto failure = [](std::string type, std::string message) { return Failure{std::move(type), std::move(message)}; };
   if (end.stopped == StopReason::Timeout) return failure("timeout", "timed out after " + spell(*task.timeout));
   if (end.stopped == StopReason::Cancelled) return failure("cancelled", "stopped");
   if (end.status_code != CLD_EXITED)
@@ -66,7 +64,7 @@ std::optional<Failure> failure_of(const Task& task, const Parts& parts) {
 }
 
 /// The output as |capture| wants it, or why it can not be had so. |left_out|: bytes of it that were not kept.
-std::variant<Value, Failure> value_of(Process::Capture capture, const Parts& parts, std::int64_t left_out) {
+Fallible<Value> value_of(Process::Capture capture, const Parts& parts, std::int64_t left_out) {
   using Capture = Process::Capture;
   const Process& process = parts.process;
   const Mask& mask = parts.mask;

@@ -19,7 +19,7 @@ int on_close_socket(void* sockets, curl_socket_t socket) {
   return 0;
 }
 
-Failure named(const char* type, std::string message) { return {type, std::move(message), "", 0, {}}; }
+Failure named(const char* type, std::string message) { return {type, std::move(message)}; }
 
 /// CURLE_TOO_LARGE, which libcurl knows from 8.6 on: of lines and headers.
 constexpr auto kTooLarge = static_cast<CURLcode>(100);

@@ -101,7 +101,7 @@ class WorkerPool : public Executor {
   }
   void tell_cancelled(const Task& task) {
     Result result;
-    result.failure = Failure{"cancelled", "stopped before it began", "", 0, {}};
+    result.failure = Failure{"cancelled", "stopped before it began"};
     result.sent = false;
     shared_.tell_ended(task, std::move(result));
   }

@@ -22,7 +22,7 @@ struct Expression::Compiled {
 
 namespace {
 
-Failure refuse(std::string message) { return {"expression", std::move(message), "", 0, {}}; }
+Failure refuse(std::string message) { return {"expression", std::move(message)}; }
 
 bool is_identifier(std::string_view text) {
   if (text.empty() || !(std::isalpha(static_cast<unsigned char>(text[0])) || text[0] == '_')) return false;

@@ -14,7 +14,7 @@
 
 namespace flowrun {
 
-using Evaluation = std::variant<Value, Failure>;
+using Evaluation = Fallible<Value>;
 
 struct Use;  // language/references.h
 

@@ -29,6 +29,6 @@ struct NativeNode {
 std::unique_ptr<NativeNode> parse_native(const std::vector<Token>& tokens);
 
 /// |strict|: comparing values of different types is a Failure.
-std::variant<Value, Failure> evaluate_native(const NativeNode& node, const Scope& scope, bool strict);
+Fallible<Value> evaluate_native(const NativeNode& node, const Scope& scope, bool strict);
 
 }  // namespace flowrun

@@ -106,12 +106,8 @@ class Evaluation {
     if (how == "==") return compare(a, b) == 0;
     if (how == "!=") return compare(a, b) != 0;
     if (strict_ && std::string_view(type_name(a)) != type_name(b))
-      throw Failure{
-          "expression",
-          fmt::format("`{}` compares {} with {}: different types have no order here", how, described(a), described(b)),
-          "",
-          0,
-          {}};
+      throw Failure{"expression", fmt::format("`{}` compares {} with {}: different types have no order here", how,
+                                              described(a), described(b))};
     int order = compare(a, b);
     if (how == "<") return order < 0;
     if (how == "<=") return order <= 0;
@@ -141,13 +137,13 @@ class Evaluation {
 
 }  // namespace
 
-std::variant<Value, Failure> evaluate_native(const NativeNode& node, const Scope& scope, bool strict) {
+Fallible<Value> evaluate_native(const NativeNode& node, const Scope& scope, bool strict) {
   try {
     return Evaluation(scope, strict).value(node);
   } catch (Failure& failure) {
     return std::move(failure);
   } catch (JqError& error) {
-    return Failure{"expression", std::move(error.message), "", 0, {}};
+    return Failure{"expression", std::move(error.message)};
   }
 }
 

@@ -11,7 +11,7 @@
 namespace flowrun {
 namespace {
 
-Failure refuse(std::string message) { return {"expression", std::move(message), "", 0, {}}; }
+Failure refuse(std::string message) { return {"expression", std::move(message)}; }
 
 void refuse_other_tools(const std::string& literal, ScalarWalk& walk, std::size_t from, Diagnostics& diagnostics) {
   static const Pattern kBraces(R"(\{\{-?\s*[A-Za-z_.$][^{}]*?\s*-?\}\})");
@@ -35,7 +35,7 @@ bool TextTemplate::constant() const {
                      [](const Part& part) { return std::holds_alternative<std::string>(part); });
 }
 
-std::variant<std::string, Failure> as_text(const Value& value, std::string_view code) {
+Fallible<std::string> as_text(const Value& value, std::string_view code) {
   const Json& json = value.json();
   if (json.is_string()) return json.get<std::string>();
   if (json.is_null()) return refuse(fmt::format("`{}` is null inside text; use `// \"default\"`", code));
@@ -46,8 +46,8 @@ std::variant<std::string, Failure> as_text(const Value& value, std::string_view 
   return value.text();
 }
 
-std::variant<SecretText, Failure> as_secret_text(const Value& value, std::string_view code) {
-  if (auto text = secret_text_from(value.json())) return std::move(*text);
+Fallible<SecretText> as_secret_text(const Value& value, std::string_view code) {
+  if (auto holed = secret_text_from(value.json())) return std::move(*holed);
   auto text = as_text(value, code);
   if (auto* failure = std::get_if<Failure>(&text)) return std::move(*failure);
   return SecretText{std::get<std::string>(std::move(text))};
@@ -173,7 +173,7 @@ struct ValueTemplate::Part {
     return part;
   }
 
-  std::variant<Json, Failure> evaluate(const Scope& scope, Evaluator& evaluator) const {
+  Fallible<Json> evaluate(const Scope& scope, Evaluator& evaluator) const {
     if (kind == Kind::Constant) return constant;
     if (kind == Kind::Text) {
       Evaluation evaluation = text.evaluate(scope, evaluator);

@@ -33,9 +33,9 @@ struct TextTemplate {
 
 /// How a value reads inside text: strings as they are, numbers and booleans as JSON; null, lists and objects are
 /// Failures whose message names |code| and says what to do. So is a secret, where it may not go.
-std::variant<std::string, Failure> as_text(const Value& value, std::string_view code);
+Fallible<std::string> as_text(const Value& value, std::string_view code);
 /// The same where secrets may go.
-std::variant<SecretText, Failure> as_secret_text(const Value& value, std::string_view code);
+Fallible<SecretText> as_secret_text(const Value& value, std::string_view code);
 
 /// Any JSON value with expressions in its strings.
 class ValueTemplate {

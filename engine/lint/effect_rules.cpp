@@ -9,7 +9,6 @@
 #include "engine/language/template.h"
 #include "engine/lint/rules.h"
 #include "engine/steps/http.h"
-#include "engine/steps/plain.h"
 #include "engine/steps/process.h"
 
 namespace flowrun::lint_rules {

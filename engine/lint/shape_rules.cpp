@@ -9,7 +9,8 @@
 #include "engine/lint/rules.h"
 #include "engine/steps/for_each.h"
 #include "engine/steps/http.h"
-#include "engine/steps/plain.h"
+#include "engine/steps/set.h"
+#include "engine/steps/sleep.h"
 #include "engine/steps/switch.h"
 
 namespace flowrun::lint_rules {

@@ -26,7 +26,7 @@ Pools::Pools(const std::vector<std::unique_ptr<const Limit>>& limits) {
   }
 }
 
-Pools::Ticket Pools::line_up(Frame& frame, const Limit* limit, bool again) {
+Pools::Ticket Pools::line_up(TaskFrame& frame, const Limit* limit, bool again) {
   Ticket ticket = again ? again_++ : fresh_++;
   Pool& own = pool(limit);
   own.line.emplace(ticket, &frame);
@@ -42,12 +42,12 @@ void Pools::leave(Ticket ticket, const Limit* limit) {
   refresh(own);
 }
 
-Frame* Pools::admit(Instant now) {
+TaskFrame* Pools::admit(Instant now) {
   now_ = now;
   for (Pool* dated : dated_) refresh(*dated);
   if (next_.empty()) return nullptr;
   Pool& first = *next_.begin()->second;
-  Frame* frame = first.line.begin()->second;
+  TaskFrame* frame = first.line.begin()->second;
   if (first.limit && first.limit->rate > 0) count_start(first, now);
   leave(first.line.begin()->first, first.limit);
   return frame;
@@ -73,8 +73,8 @@ void Pools::hold(const Limit& limit, Instant until) {
   refresh(own);
 }
 
-std::vector<Frame*> Pools::waiting_in(const Limit& limit) const {
-  std::vector<Frame*> frames;
+std::vector<TaskFrame*> Pools::waiting_in(const Limit& limit) const {
+  std::vector<TaskFrame*> frames;
   for (const auto& [ticket, frame] : pool(&limit).line) frames.push_back(frame);
   return frames;
 }

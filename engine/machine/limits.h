@@ -1,4 +1,4 @@
-// Who waits for a place, and whose turn it is: a line for each limit, and one for steps without. Knows no clock, and
+// Who waits for a slot, and whose turn it is: a line for each limit, and one for steps without. Knows no clock, and
 // nothing of what frames do.
 #pragma once
 
@@ -13,7 +13,7 @@
 
 namespace flowrun {
 
-class Frame;
+class TaskFrame;
 
 /// Frames are served in the order of their tickets, those of a pool that has no room left out: a full pool never holds
 /// up another, and within a pool nobody overtakes. A step costs O(log pools + log line), whatever else waits.
@@ -24,11 +24,11 @@ class Pools {
   /// |limits| are lent.
   explicit Pools(const std::vector<std::unique_ptr<const Limit>>& limits);
 
-  /// |again|: it had its place already and lost it to a crash; it goes before everybody who never had one.
-  Ticket line_up(Frame& frame, const Limit* limit, bool again);
+  /// |again|: it had its slot already and lost it to a crash; it goes before everybody who never had one.
+  Ticket line_up(TaskFrame& frame, const Limit* limit, bool again);
   void leave(Ticket ticket, const Limit* limit);
   /// Takes out of its line whose turn it is at |now|; null: nobody may start.
-  Frame* admit(Instant now);
+  TaskFrame* admit(Instant now);
 
   /// An attempt is in flight; and no longer.
   void occupy(const Limit* limit);
@@ -37,7 +37,7 @@ class Pools {
   void hold(const Limit& limit, Instant until);
   bool holds(const Limit& limit, Instant now) const { return pool(&limit).held > now; }
   /// Who waits there, in order.
-  std::vector<Frame*> waiting_in(const Limit& limit) const;
+  std::vector<TaskFrame*> waiting_in(const Limit& limit) const;
 
   /// A line and what it waits for.
   struct Line {
@@ -57,7 +57,7 @@ class Pools {
  private:
   struct Pool {
     const Limit* limit = nullptr;
-    std::map<Ticket, Frame*> line;
+    std::map<Ticket, TaskFrame*> line;
     std::size_t busy = 0;
     std::optional<Ticket> next;  ///< as it stands in |next_|
     Instant held{};

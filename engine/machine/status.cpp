@@ -88,14 +88,11 @@ Json status_json(const Settled& settled, std::string_view field) {
   return status;
 }
 
-std::variant<Value, Failure> output_of(const Settled& settled, const std::string& name) {
+Fallible<Value> output_of(const Settled& settled, const std::string& name) {
   if (settled.state == State::Succeeded) return settled.output;
   if (settled.lets_through()) return Value();
   return Failure{"expression",
-                 "$steps." + name + " has no output: the step is " + std::string(to_string(settled.state)),
-                 "",
-                 0,
-                 {}};
+                 "$steps." + name + " has no output: the step is " + std::string(to_string(settled.state))};
 }
 
 }  // namespace flowrun

@@ -60,6 +60,6 @@ struct GroupStatus {
 Json status_json(const Settled& settled, std::string_view field);
 
 /// `$steps.NAME` of a step that stands like this.
-std::variant<Value, Failure> output_of(const Settled& settled, const std::string& name);
+Fallible<Value> output_of(const Settled& settled, const std::string& name);
 
 }  // namespace flowrun

@@ -6,8 +6,8 @@
 
 namespace flowrun {
 
+class Context;
 class Frame;
-class Machine;
 struct Limit;
 
 /// Where a step stands in its file, from 1.
@@ -21,12 +21,12 @@ class Step {
  public:
   virtual ~Step() = default;
   /// Makes the frame of one execution. |parent| owns it and outlives it.
-  virtual std::unique_ptr<Frame> frame(Machine& machine, Frame* parent, std::string path) const = 0;
+  virtual std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const = 0;
 
   std::string name;  ///< as written, `_1` for the unnamed
   std::string kind;  ///< `http`, `parallel`, ...
   Origin origin;
-  const Limit* limit = nullptr;  ///< the pool that its attempts take places of; the workflow owns it
+  const Limit* limit = nullptr;  ///< the pool that its attempts take slots of; the workflow owns it
 };
 
 }  // namespace flowrun

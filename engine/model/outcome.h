@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "engine/model/time.h"
@@ -21,10 +23,27 @@ constexpr bool is_terminal(State state) { return state >= State::Succeeded; }
 struct Failure {
   std::string type;     ///< `timeout`, `http.503`, `exit.2`, ...
   std::string message;  ///< one line for people
-  std::string step;     ///< path of the step where it arose; empty until a frame has seen it
+  std::string step{};   ///< path of the step where it arose; empty until a frame has seen it
   int attempt = 0;      ///< counted from 1; 0: none
   /// Object with what else is known: `http` {status, headers, body}, `exit_code`, `stderr_tail`, `causes`, `more`.
-  Value detail;
+  Value detail{};
+};
+
+/// A value, or why there is none.
+template <typename T>
+class Fallible : public std::variant<T, Failure> {
+ public:
+  using std::variant<T, Failure>::variant;
+
+  explicit operator bool() const { return this->index() == 0; }
+  T& operator*() & { return std::get<0>(*this); }
+  const T& operator*() const& { return std::get<0>(*this); }
+  T&& operator*() && { return std::get<0>(std::move(*this)); }
+  T* operator->() { return &std::get<0>(*this); }
+  const T* operator->() const { return &std::get<0>(*this); }
+  /// REQUIRES: there is no value.
+  Failure& failure() { return std::get<1>(*this); }
+  const Failure& failure() const { return std::get<1>(*this); }
 };
 
 /// `$error`: {type, message, step, attempt, ...detail}.

@@ -26,7 +26,7 @@ class Scope {
   /// Value of `$variable`, or for `steps`, `status` and `secrets` of `$variable.member`. Of `$status.x` it may hold
   /// just |field|. A Failure of type `expression` when it is not there, such as the output of a step that has not
   /// succeeded.
-  virtual std::variant<Value, Failure> lookup(const Reference& reference) const = 0;
+  virtual Fallible<Value> lookup(const Reference& reference) const = 0;
 };
 
 /// An expression as jq compiles it.

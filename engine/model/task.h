@@ -34,7 +34,7 @@ struct HttpRequest {
   std::string url;
   /// Where the workflow sends its headers: when |url| came from an answer and is on another host than this, only those
   /// go along that a redirect would take along. Empty: |url|.
-  std::string home;
+  std::string origin_url;
   /// As the workflow wrote them plus what follows from `json`, `form`, `auth` and the idempotency key. Defaults
   /// (Accept, User-Agent) are the executor's.
   std::vector<std::pair<std::string, std::string>> headers;

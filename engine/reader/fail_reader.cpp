@@ -1,6 +1,6 @@
 // Reads fail.
 #include "engine/reader/readers.h"
-#include "engine/steps/plain.h"
+#include "engine/steps/fail.h"
 
 namespace flowrun {
 

@@ -1,6 +1,6 @@
 // Reads set.
 #include "engine/reader/readers.h"
-#include "engine/steps/plain.h"
+#include "engine/steps/set.h"
 
 namespace flowrun {
 

@@ -1,6 +1,6 @@
 // Reads sleep.
 #include "engine/reader/readers.h"
-#include "engine/steps/plain.h"
+#include "engine/steps/sleep.h"
 
 namespace flowrun {
 

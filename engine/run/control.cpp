@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "engine/journal/typed_command.h"
+#include "engine/machine/machine_view.h"
 #include "engine/model/diagnostics.h"
 #include "engine/run/step_paths.h"
 
@@ -54,7 +55,7 @@ void compare_file(const std::string& file, const std::string& text, FrontEnd& fr
 /// Shows earlier entries to |front|, and then, unless |machine| is null, for what the run still waits.
 void catch_up(const Journal& journal, const RunRecord& record, const Machine* machine, FrontEnd& front) {
   if (!front.wants_earlier()) return;
-  const std::vector<std::string> awaiting = machine ? machine->awaiting_paths() : std::vector<std::string>{};
+  const std::vector<std::string> awaiting = machine ? machine->signals().awaiting_paths() : std::vector<std::string>{};
   std::map<std::string, Entry> questions;
   for (Entry& entry : entries(journal, record)) {
     front.earlier(entry);
@@ -65,9 +66,9 @@ void catch_up(const Journal& journal, const RunRecord& record, const Machine* ma
 }
 
 /// Gives marks the paths that the run has for what they name. Only of what was cut off there is something to tell.
-void place(std::vector<Mark>& marks, const std::vector<Machine::InFlight>& cut_off, const RunRecord& record) {
+void place(std::vector<Mark>& marks, const std::vector<InFlight>& cut_off, const RunRecord& record) {
   for (Mark& mark : marks) {
-    auto meant = std::find_if(cut_off.begin(), cut_off.end(), [&](const Machine::InFlight& flight) {
+    auto meant = std::find_if(cut_off.begin(), cut_off.end(), [&](const InFlight& flight) {
       return flight.path == mark.path || slashed(flight.path) == mark.path;
     });
     if (meant != cut_off.end()) {
@@ -76,7 +77,7 @@ void place(std::vector<Mark>& marks, const std::vector<Machine::InFlight>& cut_o
     }
     std::vector<std::string> paths;
     std::string all;
-    for (const Machine::InFlight& flight : cut_off) {
+    for (const InFlight& flight : cut_off) {
       paths.push_back(flight.path);
       if (paths.size() <= kNamed) all += (all.empty() ? "" : ", ") + flight.path;
     }
@@ -92,7 +93,7 @@ void place(std::vector<Mark>& marks, const std::vector<Machine::InFlight>& cut_o
 
 /// Goes on with a run that is not over, or only ends it.
 void resume_open(Run& run, const Journal& journal, ResumeOptions options, FrontEnd& front) {
-  const std::vector<Machine::InFlight> cut_off = run.cut_off();
+  const std::vector<InFlight> cut_off = run.cut_off();
   place(options.marks, cut_off, run.record());
   if (const std::vector<OpenQuestion> questions = run.questions(options); !questions.empty())
     for (Mark& mark : front.answers(run.record(), questions)) options.marks.push_back(std::move(mark));
@@ -130,7 +131,7 @@ std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Mode m
   } else if (mode == Mode::Retry) {
     run->retry(retry);
   } else {
-    if (!run->machine().has_undos()) return nullptr;
+    if (!MachineView(run->machine()).has_undos()) return nullptr;
     run->undo(sender());
   }
   front.notes(run->notes());

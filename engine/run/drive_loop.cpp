@@ -12,8 +12,8 @@ constexpr Duration kLongSleep{60000};  // --no-wait: what sleeps longer is not w
 constexpr Duration kHurry{1000};       // the most between TERM and KILL when an end is asked for twice
 
 int running_in(const Machine& machine) {
-  const std::vector<Machine::InFlight> flights = machine.in_flight();
-  return static_cast<int>(std::count_if(flights.begin(), flights.end(), [](const Machine::InFlight& flight) {
+  const std::vector<InFlight> flights = machine.in_flight();
+  return static_cast<int>(std::count_if(flights.begin(), flights.end(), [](const InFlight& flight) {
     return flight.wanted && !flight.interrupted && flight.attempt > 0;
   }));
 }
@@ -78,10 +78,10 @@ class Stop {
 /// Whether nothing is left that is worth waiting for: no attempt, and no timer that is due soon.
 bool only_waits(const Run& run) {
   // A step that waits for a slot while nothing is in flight waits for the date of a limit.
-  if (run.machine().work_in_flight() || run.machine().suspending()) return false;
+  if (run.machine().in_flight_count() > 0 || run.machine().suspending()) return false;
   const auto next = run.next_timer();
   const Instant now = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
-  return next ? *next - now > kLongSleep : run.machine().awaiting() > 0;
+  return next ? *next - now > kLongSleep : run.machine().signals().awaiting() > 0;
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ class Preview : public DecisionSink {
     if (const auto* items = std::get_if<ItemsChosen>(&decision.what)) return reuse_.chosen(*items);
     if (const auto* stop = std::get_if<StopTask>(&decision.what); stop && stop->attempt > 0) {
       Result stopped;
-      stopped.failure = Failure{"cancelled", "cancelled: " + stop->reason, "", 0, {}};
+      stopped.failure = Failure{"cancelled", "cancelled: " + stop->reason};
       return happens(TaskEnded{stop->path, stop->attempt, std::move(stopped)});
     }
     if (const auto* awaited = std::get_if<SignalAwaited>(&decision.what)) {
@@ -67,8 +67,8 @@ class Preview : public DecisionSink {
 
   /// Sleeps and delays take no time here; what a limit or a timeout would do is not foreseen.
   bool time_passes() {
-    std::vector<Machine::PendingTimer> timers = machine_.timers();
-    std::erase_if(timers, [](const Machine::PendingTimer& one) {
+    std::vector<PendingTimer> timers = machine_.timers().pending();
+    std::erase_if(timers, [](const PendingTimer& one) {
       return one.timer == TimerKind::Timeout || one.timer == TimerKind::Deadline || one.timer == TimerKind::Wait;
     });
     auto next = std::min_element(timers.begin(), timers.end());

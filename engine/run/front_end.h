@@ -29,7 +29,7 @@ class FrontEnd {
     throw Error(Problem::NeedsDecision, "run " + run.id + " has to be told what became of its steps");
   }
   /// The run goes on; |cut_off| was in flight when it was last driven.
-  virtual void resumes(const RunRecord& /*run*/, const std::vector<Machine::InFlight>& /*cut_off*/) {}
+  virtual void resumes(const RunRecord& /*run*/, const std::vector<InFlight>& /*cut_off*/) {}
   /// Whether earlier() is to be called: it costs a pass over the journal.
   virtual bool wants_earlier() const { return false; }
   /// An entry of an earlier drive.

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "engine/journal/typed_command.h"
-#include "engine/machine/frame.h"
+#include "engine/machine/machine_view.h"
 #include "engine/model/error.h"
 #include "engine/model/path.h"
 #include "engine/run/step_paths.h"
@@ -48,7 +48,7 @@ void refuse_ends(const std::string& path, const Asked& run) {
 void check(const Machine& machine, const std::vector<OutlineRow>& rows, const Asked& run, const std::string& path,
            const std::function<std::vector<std::string>()>& known) {
   refuse_ends(path, run);
-  auto way = machine.way_to(path);
+  auto way = MachineView(machine).way_to(path);
   if (const auto* hindrance = std::get_if<Hindrance>(&way))
     refuse(fmt::format("{} of run {} can not be retried by itself: {}; {}", path, run.id, hindrance->why,
                        run.command("retry", hindrance->instead)));
@@ -56,7 +56,7 @@ void check(const Machine& machine, const std::vector<OutlineRow>& rows, const As
   if (find_row(rows, path)) {
     // The file has it, the run has not come to it; of items the file knows nothing.
     for (std::string up = path_above(path); !up.empty(); up = path_above(up))
-      if (auto there = machine.way_to(up); std::holds_alternative<bool>(there) && std::get<bool>(there)) {
+      if (auto there = MachineView(machine).way_to(up); std::holds_alternative<bool>(there) && std::get<bool>(there)) {
         if (path[up.size()] == '[') break;
         refuse(fmt::format("{} has not run in run {}: {} decides anew what runs in it: {}", path, run.id, up,
                            run.command("retry", up)));
@@ -73,7 +73,7 @@ void check_retry(const Machine& machine, const Workflow& workflow, const std::st
                  const RunReopened& asked, const std::function<std::vector<std::string>()>& known) {
   const Asked run{id, journal};
   const std::vector<OutlineRow> rows = outline(workflow);
-  if (asked.failed && machine.outcome().ok() && !machine.has_failed())
+  if (asked.failed && machine.outcome().ok() && !MachineView(machine).has_failed())
     refuse(fmt::format("nothing has failed in run {}; a step that is named runs again: {}", id,
                        run.command("retry", "STEP")));
   if (!asked.path.empty()) check(machine, rows, run, asked.path, known);

@@ -15,6 +15,7 @@
 #include "engine/executor/line_file.h"
 #include "engine/executor/run_folder.h"
 #include "engine/journal/typed_command.h"
+#include "engine/machine/machine_view.h"
 #include "engine/model/fault.h"
 #include "engine/run/mailbox.h"
 #include "engine/run/reopen.h"
@@ -212,7 +213,7 @@ std::unique_ptr<Run> Run::take_over(Journal& journal, const RunRecord& record, L
   run->tokens_ = std::move(replayed.tokens);
   run->last_at_ = replayed.last_at;
   const LeftInLine line(journal.run_dir(record.id), run->tokens_.back());
-  for (const Machine::InFlight& flight : run->machine_->in_flight())
+  for (const InFlight& flight : run->machine_->in_flight())
     if (flight.wanted && flight.attempt > 0 && line.holds(flight.path, flight.attempt))
       run->queued_.insert(flight.path);
   run->reuse_ = reuse_for(journal, run->machine_->run(), run->loaded_.workflow);
@@ -220,9 +221,9 @@ std::unique_ptr<Run> Run::take_over(Journal& journal, const RunRecord& record, L
   return run;
 }
 
-std::vector<Machine::InFlight> Run::cut_off() const {
-  std::vector<Machine::InFlight> flights = machine_->in_flight();
-  std::erase_if(flights, [&](const Machine::InFlight& flight) {
+std::vector<InFlight> Run::cut_off() const {
+  std::vector<InFlight> flights = machine_->in_flight();
+  std::erase_if(flights, [&](const InFlight& flight) {
     bool unbegun = std::any_of(missing_.begin(), missing_.end(), [&](const Decision& decision) {
       const auto* start = std::get_if<StartTask>(&decision.what);
       return start && start->task.path == flight.path;
@@ -235,7 +236,7 @@ std::vector<Machine::InFlight> Run::cut_off() const {
 std::vector<OpenQuestion> Run::questions(const ResumeOptions& options) const {
   std::vector<OpenQuestion> open;
   if (options.on_crash != OnCrash::Default) return open;
-  for (const Machine::InFlight& flight : cut_off()) {
+  for (const InFlight& flight : cut_off()) {
     bool marked = std::any_of(options.marks.begin(), options.marks.end(),
                               [&](const Mark& mark) { return mark.path == flight.path; });
     if (flight.on_crash == OnCrash::Ask && !marked)
@@ -278,7 +279,7 @@ void Run::resume(const ResumeOptions& options) {
   if (acts) read_secrets(options.workdir.empty() ? machine_->run().folder : options.workdir);
   std::vector<std::string> in_flight;
   Duration grace{5000};
-  for (const Machine::InFlight& flight : machine_->in_flight()) in_flight.push_back(flight.path);
+  for (const InFlight& flight : machine_->in_flight()) in_flight.push_back(flight.path);
   // Whatever the dead drive left running must be gone before anything is repeated.
   leftovers_ = end_leftovers(tokens_, in_flight, grace);
   for (Leftover& leftover : leftovers_) leftover.command = secrets_.mask().text(leftover.command);
@@ -320,13 +321,13 @@ void Run::resume(const ResumeOptions& options) {
   if (options.cancel)
     std::erase_if(commands_, [&](const Decision& decision) {
       const auto* start = std::get_if<StartTask>(&decision.what);
-      return start && !machine_->in_flight_at(start->task.path);
+      return start && !MachineView(*machine_).in_flight_at(start->task.path);
     });
   // Timers are armed here, by their dates: what is left of each is measured once against the wall clock, and is never
   // more than it was.
   std::erase_if(commands_, [](const Decision& decision) { return std::holds_alternative<ArmTimer>(decision.what); });
   timers_ = {};
-  for (const Machine::PendingTimer& timer : machine_->timers()) {
+  for (const PendingTimer& timer : machine_->timers().pending()) {
     Duration rest = std::clamp(timer.due - now, Duration{0}, timer.span);
     timers_.push({boot_clock() + rest.count(), timer.due, timer.path, timer.timer});
   }
@@ -402,7 +403,7 @@ bool Run::turn(Duration patience) {
 }
 
 void Run::check_goes_on() const {
-  const std::vector<std::string> open = machine_->stuck();
+  const std::vector<std::string> open = MachineView(*machine_).stuck();
   if (open.empty()) return;
   std::string paths;
   for (std::size_t i = 0; i < std::min<std::size_t>(open.size(), 10); ++i) paths += (i > 0 ? ", " : "") + open[i];
@@ -457,7 +458,7 @@ std::vector<std::string> Run::unwritten() const {
 
 std::optional<Instant> Run::next_timer() const {
   std::optional<Instant> next;
-  for (const Machine::PendingTimer& timer : machine_->timers()) {
+  for (const PendingTimer& timer : machine_->timers().pending()) {
     bool bounds =
         timer.timer == TimerKind::Wait || timer.timer == TimerKind::Timeout || timer.timer == TimerKind::Deadline;
     if (!bounds && (!next || timer.due < *next)) next = timer.due;
@@ -498,7 +499,7 @@ void Run::take_frozen() {
   // What has ended meanwhile is older than any timer that is due now.
   executor_->catch_up();
   executor_->wait(happened_, Duration{0});
-  if (machine_->limits_work() || span >= kTold) take({{}, RunFrozen{span}});
+  if (machine_->timers().limit_work() || span >= kTold) take({{}, RunFrozen{span}});
   std::vector<Due> all;
   for (; !timers_.empty(); timers_.pop()) all.push_back(timers_.top());
   for (Due& due : all) {
@@ -518,12 +519,12 @@ void Run::take_timers() {
     Due due = timers_.top();
     timers_.pop();
     // An older timer of the same name may have been given up.
-    if (machine_->due(due.path, due.timer) != due.due) continue;
+    if (machine_->timers().due(due.path, due.timer) != due.due) continue;
     if (due.timer == TimerKind::Wait) {
       // Whoever answered in time is heard first; while the run is being suspended, by the next drive.
       if (machine_->suspending()) continue;
       take_mail(due.due);
-      if (machine_->due(due.path, due.timer) != due.due) continue;
+      if (machine_->timers().due(due.path, due.timer) != due.due) continue;
     }
     take({{}, TimerFired{due.path, due.timer}});
   }

@@ -87,7 +87,7 @@ class Run {
   ~Run();
 
   /// After take_over: attempts that had begun and whose end nobody has seen, in order of start.
-  std::vector<Machine::InFlight> cut_off() const;
+  std::vector<InFlight> cut_off() const;
   /// After take_over: what has to be answered before it can go on.
   std::vector<OpenQuestion> questions(const ResumeOptions& options) const;
   /// After take_over of an unfinished run: ends leftovers of the crash, then goes on.
@@ -95,7 +95,7 @@ class Run {
   /// After take_over of a run that has ended: reopens what did not succeed, or just what is named and what depends on
   /// it. Throws Error(Impossible) when that can not be, and has written nothing then.
   void retry(const RetryOptions& options);
-  /// After take_over of a run that has ended: undoes what is left to be undone. REQUIRES: machine().has_undos().
+  /// After take_over of a run that has ended: undoes what is left to be undone. REQUIRES: MachineView::has_undos().
   void undo(const std::string& by);
   /// After resume() or retry(): what the last drive had left running.
   const std::vector<Leftover>& leftovers() const { return leftovers_; }

@@ -6,7 +6,7 @@
 
 #include "engine/journal/typed_command.h"
 #include "engine/jq/jq.h"
-#include "engine/machine/frame.h"
+#include "engine/machine/machine_view.h"
 #include "engine/model/entry_reading.h"
 #include "engine/model/path.h"
 #include "engine/run/step_paths.h"
@@ -14,7 +14,7 @@
 namespace flowrun {
 namespace {
 
-Failure unknown(std::string message) { return {"expression", std::move(message), "", 0, {}}; }
+Failure unknown(std::string message) { return {"expression", std::move(message)}; }
 
 /// The newest attempt of a step that has ended.
 struct Attempt {
@@ -69,7 +69,7 @@ Json concealed_secrets(const Loaded& loaded) {
   return secrets;
 }
 
-std::variant<Value, Failure> secret_from(const Json& secrets, const std::string& name) {
+Fallible<Value> secret_from(const Json& secrets, const std::string& name) {
   if (name.empty()) return Value(secrets);
   if (!secrets.contains(name)) return unknown("there is no $secrets." + name);
   return Value(secrets[name]);
@@ -89,7 +89,7 @@ Evaluation evaluate(const Expression& expression, const Scope& view, Evaluator& 
   return expression.evaluate(view, evaluator);
 }
 
-std::variant<Value, Failure> FileView::lookup(const Reference& reference) const {
+Fallible<Value> FileView::lookup(const Reference& reference) const {
   const std::string& variable = reference.variable;
   if (variable == "secrets") return secret_from(concealed_secrets(loaded_), reference.member);
   if (variable == "input") {
@@ -128,19 +128,19 @@ RunView::RunView(const Journal& journal, const RunRecord& run, const Loaded& loa
     options.until = newest.end->seq - 1;
   }
   replayed_ = replay(journal, run, loaded.workflow, evaluator, options);
-  if (newest.end) frame_ = replayed_.machine->in_flight_at(step_);
+  if (newest.end) frame_ = MachineView(*replayed_.machine).in_flight_at(step_);
   if (!raw_ && !step_.empty())
     if (auto known = settled(step_); known && known->state == State::Succeeded) raw_ = known->output;
 }
 
 std::optional<Settled> RunView::settled(const std::string& path) const {
-  if (auto known = replayed_.machine->look(path)) return known;
+  if (auto known = MachineView(*replayed_.machine).look(path)) return known;
   // What a group that has ended held is not kept by the machine, but in the journal.
   if (const StepHistory* step = history_.find(path)) return settled_from(*step);
   return std::nullopt;
 }
 
-std::variant<Value, Failure> RunView::lookup_step(const Reference& reference) const {
+Fallible<Value> RunView::lookup_step(const Reference& reference) const {
   for (std::string around = step_;;) {
     std::size_t slash = around.rfind('/');
     around = slash == std::string::npos ? "" : around.substr(0, slash);
@@ -153,7 +153,7 @@ std::variant<Value, Failure> RunView::lookup_step(const Reference& reference) co
                              step_.empty() ? "at the top; --step PATH looks from within a group" : "from " + step_));
 }
 
-std::variant<Value, Failure> RunView::lookup(const Reference& reference) const {
+Fallible<Value> RunView::lookup(const Reference& reference) const {
   if (reference.variable == ".") {
     if (raw_) return *raw_;
     return unknown(step_.empty() ? "`.` is the raw result of a step; --step PATH names one"
@@ -162,7 +162,7 @@ std::variant<Value, Failure> RunView::lookup(const Reference& reference) const {
   if (reference.variable == "secrets") return secret_from(secrets_, reference.member);
   if (frame_) return FrameScope(*frame_).lookup(reference);
   if (reference.variable == "steps" || reference.variable == "status") return lookup_step(reference);
-  if (auto bound = replayed_.machine->bind(reference)) return *std::move(bound);
+  if (auto bound = MachineView(*replayed_.machine).bind(reference)) return *std::move(bound);
   return unknown("$" + reference.variable + " is not bound here");
 }
 
@@ -176,7 +176,7 @@ Value step_output(const Journal& journal, const RunRecord& run, const std::strin
   ReplayOptions options;
   options.foresight.paths.insert(path);
   Replayed replayed = replay(journal, run, loaded.workflow, *evaluator, options);
-  if (auto settled = replayed.machine->look(path); settled && settled->state == State::Succeeded)
+  if (auto settled = MachineView(*replayed.machine).look(path); settled && settled->state == State::Succeeded)
     return settled->output;
   const StepHistory* step = history.find(path);
   if (!step)

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "engine/machine/status.h"
 #include "engine/run/history.h"
 #include "engine/run/load.h"
 #include "engine/run/replay.h"
@@ -18,7 +19,7 @@ Evaluation evaluate(const Expression& expression, const Scope& view, Evaluator& 
 class FileView : public Scope {
  public:
   FileView(const Loaded& loaded, ResolvedInputs inputs) : loaded_(loaded), inputs_(std::move(inputs)) {}
-  std::variant<Value, Failure> lookup(const Reference& reference) const override;
+  Fallible<Value> lookup(const Reference& reference) const override;
 
  private:
   const Loaded& loaded_;
@@ -32,11 +33,11 @@ class RunView : public Scope {
   /// |loaded| was loaded for questions. |step|: a path as in the journal, or empty. All are lent and outlive this.
   RunView(const Journal& journal, const RunRecord& run, const Loaded& loaded, const History& history,
           Evaluator& evaluator, std::string step);
-  std::variant<Value, Failure> lookup(const Reference& reference) const override;
+  Fallible<Value> lookup(const Reference& reference) const override;
 
  private:
   std::optional<Settled> settled(const std::string& path) const;
-  std::variant<Value, Failure> lookup_step(const Reference& reference) const;
+  Fallible<Value> lookup_step(const Reference& reference) const;
 
   const History& history_;
   const Json secrets_;  ///< by name, as people may see them

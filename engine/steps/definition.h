@@ -49,7 +49,7 @@ struct Definition {
 class StartScope : public Scope {
  public:
   StartScope(std::string run_name, Instant now) : run_name_(std::move(run_name)), now_(now) {}
-  std::variant<Value, Failure> lookup(const Reference& reference) const override;
+  Fallible<Value> lookup(const Reference& reference) const override;
   Json inputs = Json::object(), vars = Json::object();
 
  private:

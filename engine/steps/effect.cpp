@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/machine/task_frame.h"
 #include "engine/model/hash.h"
 #include "engine/model/json_text.h"
 
@@ -20,14 +21,14 @@ void set_key(Task& task, std::string key) {
   task.idempotency_key = std::move(key);
 }
 
-class EffectFrame : public Work {
+class EffectFrame final : public RetryingFrame, public TaskFrame {
  public:
-  EffectFrame(Machine& machine, Frame* parent, const EffectStep& step, std::string path)
-      : Work(machine, parent, step, std::move(path)), effect_(step) {}
+  EffectFrame(Context& context, Frame* parent, const EffectStep& step, std::string path)
+      : RetryingFrame(context, parent, step, std::move(path)), TaskFrame(static_cast<Frame&>(*this)), effect_(step) {}
 
   void on_admitted() override;
   void on_held() override {
-    if (machine().rules().deadlines_count_holds()) arm_deadline();
+    if (context().rules().deadlines_count_holds()) arm_deadline();
   }
   void on_reserved() override { start_attempt(); }
   void on_ended(const TaskEnded& ended) override;
@@ -38,13 +39,13 @@ class EffectFrame : public Work {
 
  protected:
   void try_now() override {
-    if (auto mark = machine().retrying().take_mark(path()); !mark || !obey(*mark)) machine().request_place(*this);
+    if (auto mark = context().retrying().take_mark(path()); !mark || !obey(*mark)) context().slots().request(*this);
   }
   void stop_try(const std::string& reason) override;
   void drain_work() override;
   Duration lived() const override;
   Instant over_at() const override;
-  bool keeps_raw() const override { return Work::keeps_raw() || effect_.expect_condition || effect_.paginate; }
+  bool keeps_raw() const override { return RetryingFrame::keeps_raw() || effect_.expect_condition || effect_.paginate; }
 
  private:
   /// What a person says of the step is what becomes of it. False: it is to run.
@@ -82,21 +83,21 @@ void EffectFrame::reserve() {
   ReservePlace place = effect_.reservation();
   place.path = path();
   place.shares_cpus = place.shares_cpus || shares_with_file();
-  machine().reserve(*this, std::move(place));
+  context().attempts().reserve(*this, std::move(place));
 }
 
 void EffectFrame::start_attempt() {
   settled_.state = State::Running;
   std::string name = path();
-  if (int generation = generation_ + this->generation() + machine().times_undone(path()); generation > 0)
+  if (int generation = generation_ + this->generation() + context().undone().times(path()); generation > 0)
     name += fmt::format("\ngeneration {}", generation);
   if (polls_ > 0) name += fmt::format("\npoll {}", polls_);
   if (pages_.current() > 1) name += fmt::format("\npage {}", pages_.current());
-  std::string key = effect_.keyed() ? machine().chance().uuid(name) : "";
+  std::string key = effect_.keyed() ? context().chance().uuid(name) : "";
   auto work = effect_.resolve(scope(), evaluator(), *this, key, pages_.next);
-  if (auto* failure = std::get_if<Failure>(&work)) return give_up(std::move(*failure), {}, Said::Nothing);
+  if (auto* failure = std::get_if<Failure>(&work)) return give_up(std::move(*failure), {}, Journaled::No);
   auto timeout = resolve(options().timeout, scope(), evaluator(), Duration{0}, "timeout");
-  if (auto* failure = std::get_if<Failure>(&timeout)) return give_up(std::move(*failure), {}, Said::Nothing);
+  if (auto* failure = std::get_if<Failure>(&timeout)) return give_up(std::move(*failure), {}, Journaled::No);
 
   if (rerun_ == 0) ++settled_.attempts;
   Task task;
@@ -108,30 +109,30 @@ void EffectFrame::start_attempt() {
   if (options().timeout.written()) task.timeout = std::get<Duration>(timeout);
   task.keep_raw = keeps_raw();
   task.strict = effect_.strict();
-  *task.work = std::move(std::get<EffectStep::Work>(work));
-  if (!task.idempotency_key.empty()) set_key(task, machine().key_for(std::move(name), hash64(to_json_text(task))));
+  *task.work = std::move(std::get<EffectStep::Request>(work));
+  if (!task.idempotency_key.empty()) set_key(task, context().key_for(std::move(name), hash64(to_json_text(task))));
   if (auto* process = std::get_if<Process>(&*task.work)) process->shares_cpus |= shares_with_file();
-  counts_from_ = machine().worked();
-  machine().start_task(*this, std::move(task), effect_.on_crash);
+  counts_from_ = context().worked();
+  context().attempts().start(*this, std::move(task), effect_.on_crash);
   arm_deadline();
 }
 
 void EffectFrame::note_time(const Result& result) {
   counts_from_.reset();
   tried_for_ += result.took;
-  if (!machine().run().measured || result.began == Instant{}) return;
+  if (!context().run().measured || result.began == Instant{}) return;
   if (!std::exchange(begun_, true)) settled_.started_at = result.began;
   over_at_ = result.began + result.took;
-  told_at_ = machine().now();
+  told_at_ = context().now();
 }
 
 Duration EffectFrame::lived() const {
-  if (!machine().run().measured) return Work::lived();
-  return tried_for_ + fallback_took() + (counts_from_ ? machine().worked() - *counts_from_ : Duration{0});
+  if (!context().run().measured) return RetryingFrame::lived();
+  return tried_for_ + fallback_took() + (counts_from_ ? context().worked() - *counts_from_ : Duration{0});
 }
 
 Instant EffectFrame::over_at() const {
-  return told_at_ != Instant{} && told_at_ == machine().now() ? over_at_ : machine().now();
+  return told_at_ != Instant{} && told_at_ == context().now() ? over_at_ : context().now();
 }
 
 void EffectFrame::on_ended(const TaskEnded& ended) {
@@ -146,7 +147,7 @@ void EffectFrame::on_ended(const TaskEnded& ended) {
     succeed(ended.result);
   } else {
     Failure failure = *ended.result.failure;
-    attempt_failed(std::move(failure), ended.result, Said::All);
+    attempt_failed(std::move(failure), ended.result, Journaled::Yes);
   }
 }
 
@@ -154,34 +155,34 @@ void EffectFrame::on_withdrawn() {
   // The number goes to the attempt that does begin. One that began before a crash has its number already.
   if (rerun_ == 0) --settled_.attempts;
   counts_from_.reset();
-  // Who has been tried may finish with all its tries, and who has no part in a drain waits for a place again.
-  if (!drained_ || tried_) return machine().request_place(*this, true);
+  // A step that was tried before keeps its remaining tries even in a drain; a step outside of a drain queues again.
+  if (!drained_ || tried_) return context().slots().request(*this, true);
   settle_drained();
 }
 
 void EffectFrame::settle_drained() {
-  machine().disarm(*this, TimerKind::Deadline);
+  context().timers().disarm(*this, TimerKind::Deadline);
   // It waited for its first attempt: it has not started.
-  if (settled_.attempts == 0 && machine().rules().items_are_their_steps()) settled_.started_at = {};
+  if (settled_.attempts == 0 && context().rules().items_are_their_steps()) settled_.started_at = {};
   finish({State::Cancelled, {}, Failure{"cancelled", "cancelled: drain", path(), 0, {}}}, "drain");
 }
 
 void EffectFrame::succeed(const Result& result) {
-  auto good = [&](Value output, Said said) {
-    if (auto failure = against_returns(output)) return attempt_failed(std::move(*failure), result, Said::Nothing);
-    machine().disarm(*this, TimerKind::Deadline);
-    finish({State::Succeeded, std::move(output), {}}, "", said);
+  auto good = [&](Value output, Journaled journaled) {
+    if (auto failure = against_returns(output)) return attempt_failed(std::move(*failure), result, Journaled::No);
+    context().timers().disarm(*this, TimerKind::Deadline);
+    finish({State::Succeeded, std::move(output), {}}, "", journaled);
   };
-  if (!keeps_raw()) return good(result.value, Said::All);
+  if (!keeps_raw()) return good(result.value, Journaled::Yes);
   FrameScope raw(*this, &result.value);
   const Value part(result.value.json().at(effect_.default_output()));
   if (auto failure = unexpected(raw, evaluator()))
-    return attempt_failed(std::move(*failure), result, Said::Nothing, part);
-  if (!options().output) return good(part, Said::All);
+    return attempt_failed(std::move(*failure), result, Journaled::No, part);
+  if (!options().output) return good(part, Journaled::Yes);
   Evaluation mapped = options().output->evaluate(raw, evaluator());
   if (auto* failure = std::get_if<Failure>(&mapped))
-    return attempt_failed(std::move(*failure), result, Said::Nothing, part);
-  good(std::get<Value>(std::move(mapped)), Said::Nothing);
+    return attempt_failed(std::move(*failure), result, Journaled::No, part);
+  good(std::get<Value>(std::move(mapped)), Journaled::No);
 }
 
 std::optional<Failure> EffectFrame::unexpected(const FrameScope& raw, Evaluator& evaluator) const {
@@ -189,12 +190,12 @@ std::optional<Failure> EffectFrame::unexpected(const FrameScope& raw, Evaluator&
   Evaluation expected = effect_.expect_condition->condition(raw, evaluator);
   if (auto* failure = std::get_if<Failure>(&expected)) return std::move(*failure);
   if (std::get<Value>(expected).json().get<bool>()) return std::nullopt;
-  return Failure{"expect", "the answer is not what `expect` asks for: " + effect_.expect_condition->code(), "", 0, {}};
+  return Failure{"expect", "the answer is not what `expect` asks for: " + effect_.expect_condition->code()};
 }
 
 void EffectFrame::complete_result(Result& result) const {
   if (effect_.paginate) return complete_page(result);
-  complete_poll(result, machine().unrecorded());
+  complete_poll(result, context().evaluator().unrecorded());
 }
 
 /// The entry of a page brings its output and what comes next, so that a replay asks nothing and the pages before need
@@ -205,7 +206,7 @@ void EffectFrame::complete_page(Result& result) const {
   tree["page"] = pages_.current();
   Value raw(std::move(tree));
   FrameScope scope(*this, &raw);
-  Evaluator& evaluator = machine().unrecorded();
+  Evaluator& evaluator = context().evaluator().unrecorded();
   if ((result.failure = unexpected(scope, evaluator))) return;
   Evaluation output = options().output ? options().output->evaluate(scope, evaluator)
                                        : Evaluation(Value(raw.json().at(effect_.default_output())));
@@ -227,22 +228,19 @@ void EffectFrame::take_page(const Result& result) {
   if (pages_.next.empty()) {
     // Whatever is wrong with the whole: who tries again begins at the first page.
     Value whole = joined(std::exchange(pages_, Pages()).outputs);
-    if (auto failure = against_returns(whole)) return give_up(std::move(*failure), std::move(whole), Said::Nothing);
-    machine().disarm(*this, TimerKind::Deadline);
-    return finish({State::Succeeded, std::move(whole), {}}, "", Said::All);
+    if (auto failure = against_returns(whole)) return give_up(std::move(*failure), std::move(whole), Journaled::No);
+    context().timers().disarm(*this, TimerKind::Deadline);
+    return finish({State::Succeeded, std::move(whole), {}}, "", Journaled::Yes);
   }
   auto most = resolve<std::int64_t>(effect_.paginate->max_pages, scope(), evaluator(), 500, "paginate.max_pages");
-  if (auto* failure = std::get_if<Failure>(&most)) return give_up(*failure, {}, Said::Nothing);
+  if (auto* failure = std::get_if<Failure>(&most)) return give_up(*failure, {}, Journaled::No);
   auto counted = static_cast<std::int64_t>(pages_.outputs.size() - pages_.counted_from);
   if (counted >= std::get<std::int64_t>(most))
-    return give_up({"expect",
-                    fmt::format("there are more pages than `max_pages` allows, {}; what has come is kept, and "
-                                "`flowrun retry` goes on with as many more",
-                                std::get<std::int64_t>(most)),
-                    "",
-                    0,
-                    {}},
-                   {}, Said::Nothing);
+    return give_up(
+        {"expect", fmt::format("there are more pages than `max_pages` allows, {}; what has come is kept, and "
+                               "`flowrun retry` goes on with as many more",
+                               std::get<std::int64_t>(most))},
+        {}, Journaled::No);
   try_now();
 }
 
@@ -258,7 +256,7 @@ void EffectFrame::on_crashed(const RunResumed& resumed) {
     tried_ = true;
     // A pool may have a rate, or be held back by a server: that goes for what is begun again as well.
     if (effect_.limit && !effect_.limit->name.empty()) {
-      machine().request_place(*this, true);
+      context().slots().request(*this, true);
     } else if (effect_.strict()) {
       reserve();
     } else {
@@ -267,24 +265,24 @@ void EffectFrame::on_crashed(const RunResumed& resumed) {
     return;
   }
   rerun_ = 0;
-  give_up({"crash", "was running when the run was cut off", "", 0, {}}, {}, Said::Nothing);
+  give_up({"crash", "was running when the run was cut off"}, {}, Journaled::No);
 }
 
 bool EffectFrame::obey(const Mark& mark) {
   if (mark.rerun) return false;
   rerun_ = 0;
   if (mark.done) {
-    machine().disarm(*this, TimerKind::Deadline);
+    context().timers().disarm(*this, TimerKind::Deadline);
     finish({State::Succeeded, mark.output, {}}, "marked done");
   } else {
-    give_up({"crash", "marked as failed after the run was cut off", "", 0, {}}, {}, Said::Nothing);
+    give_up({"crash", "marked as failed after the run was cut off"}, {}, Journaled::No);
   }
   return true;
 }
 
 void EffectFrame::stop_try(const std::string& reason) {
-  machine().withdraw(*this);
-  machine().stop_task(*this, reason);
+  context().slots().withdraw(*this);
+  context().attempts().stop(*this, reason);
 }
 
 void EffectFrame::drain_work() {
@@ -292,10 +290,10 @@ void EffectFrame::drain_work() {
   // flight the executor knows which it is.
   drained_ = true;
   if (tried_) return;
-  if (machine().waits_for_place(*this)) {
-    machine().withdraw(*this);
-  } else if (machine().waits_for_reservation(*this)) {
-    machine().stop_task(*this, "drain");
+  if (context().slots().waits(*this)) {
+    context().slots().withdraw(*this);
+  } else if (context().attempts().is_reserving(*this)) {
+    context().attempts().stop(*this, "drain");
   } else {
     return;
   }
@@ -303,11 +301,11 @@ void EffectFrame::drain_work() {
 }
 
 void EffectFrame::reopen(std::string_view only) {
-  Life::reopen(only);
+  StepFrame::reopen(only);
   rerun_ = 0;
   tried_ = drained_ = begun_ = false;
   // What has been undone with the step has to come again.
-  if (int undone = machine().times_undone(path()); undone != std::exchange(undone_, undone)) pages_ = {};
+  if (int undone = context().undone().times(path()); undone != std::exchange(undone_, undone)) pages_ = {};
   pages_.counted_from = pages_.outputs.size();
   if (refused_) ++generation_;
   renew();
@@ -316,8 +314,8 @@ void EffectFrame::reopen(std::string_view only) {
 
 }  // namespace
 
-std::unique_ptr<Frame> EffectStep::frame(Machine& machine, Frame* parent, std::string path) const {
-  return std::make_unique<EffectFrame>(machine, parent, *this, std::move(path));
+std::unique_ptr<Frame> EffectStep::frame(Context& context, Frame* parent, std::string path) const {
+  return std::make_unique<EffectFrame>(context, parent, *this, std::move(path));
 }
 
 }  // namespace flowrun

@@ -1,4 +1,4 @@
-// What http, shell and exec share: a place, a task for the executor, and what becomes of an attempt that a crash cut
+// What http, shell and exec share: a slot, a task for the executor, and what becomes of an attempt that a crash cut
 // off. Knows neither transfers nor processes.
 #pragma once
 
@@ -13,13 +13,13 @@ namespace flowrun {
 
 class EffectStep : public WorkStep {
  public:
-  using Work = std::variant<HttpRequest, Process>;
+  using Request = std::variant<HttpRequest, Process>;
 
-  std::unique_ptr<Frame> frame(Machine& machine, Frame* parent, std::string path) const override;
+  std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
   /// The request or process with every expression evaluated. |key| is the idempotency key, |next| what the page before
   /// said of this one (Pages::next), empty for the first.
-  virtual std::variant<Work, Failure> resolve(const FrameScope& scope, Evaluator& evaluator, const Frame& frame,
-                                              const std::string& key, const std::string& next) const = 0;
+  virtual Fallible<Request> resolve(const FrameScope& scope, Evaluator& evaluator, const Frame& frame,
+                                    const std::string& key, const std::string& next) const = 0;
   /// Whether the idempotency key goes anywhere.
   virtual bool keyed() const { return true; }
   /// The place that a strict start waits for; |path| is filled by the frame.

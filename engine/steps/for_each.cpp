@@ -33,34 +33,34 @@ Frame::Bound bind_item(const ForEachStep& step, const Reference& reference, std:
 /// One item in flight: owns the frame of its body.
 class ItemFrame : public Frame {
  public:
-  ItemFrame(Machine& machine, Frame* parent, const ForEachStep& step, std::string path, std::size_t position,
+  ItemFrame(Context& context, Frame* parent, const ForEachStep& step, std::string path, std::size_t position,
             Value value, std::string key)
-      : Frame(machine, parent, step, std::move(path)), for_each_(step), value_(std::move(value)), key_(std::move(key)) {
+      : Frame(context, parent, step, std::move(path)), for_each_(step), value_(std::move(value)), key_(std::move(key)) {
     index = position;
   }
 
   void start() override {
     settled_.state = State::Running;
-    settled_.started_at = machine().now();
-    body_ = for_each_.body->frame(machine(), this, path());
-    machine().queue_start(*body_);
+    settled_.started_at = context().now();
+    body_ = for_each_.body->frame(context(), this, path());
+    context().queue().start(*body_);
   }
 
   void on_child(Frame& child) override {
     take_over(child);
     if (!is_kept()) body_.reset();
-    machine().queue_settled(*this);
+    context().queue().settled(*this);
   }
 
   void cancel(const std::string& reason) override {
     if (body_) body_->cancel(reason);
     // What it came to in the turn in which it was given up counts, as that of a branch does.
-    if (body_ && machine().rules().items_are_their_steps()) return take_over(*body_);
-    if (is_settled() && machine().rules().items_are_their_steps()) return;
+    if (body_ && context().rules().items_are_their_steps()) return take_over(*body_);
+    if (is_settled() && context().rules().items_are_their_steps()) return;
     if (body_) settled_.took = body_->settled().took;
     settled_ = stopped(std::move(settled_), reason, path());
-    settled_.ended_at = machine().now();
-    if (!machine().run().measured) settled_.took = settled_.ended_at - settled_.started_at;
+    settled_.ended_at = context().now();
+    if (!context().run().measured) settled_.took = settled_.ended_at - settled_.started_at;
   }
 
   void name_open(std::vector<std::string>& paths) const override {
@@ -70,10 +70,10 @@ class ItemFrame : public Frame {
   }
 
   void drain() override {
-    if (is_settled() && machine().rules().items_are_their_steps()) return;
+    if (is_settled() && context().rules().items_are_their_steps()) return;
     if (body_) return body_->drain();
     settled_ = stopped(std::move(settled_), "drain", path());
-    machine().queue_settled(*this);
+    context().queue().settled(*this);
   }
 
   bool keeps_frame() const override {
@@ -84,7 +84,7 @@ class ItemFrame : public Frame {
   bool has_failed() const override { return settled_.state == State::Failed || (body_ && body_->has_failed()); }
 
   void reopen(std::string_view only) override {
-    if (machine().retrying().exact()) return reopen_exactly();
+    if (context().retrying().exact()) return reopen_exactly();
     settled_ = Settled{};
     if (!body_ || !body_->keeps_frame()) return start();
     settled_.state = State::Running;
@@ -108,9 +108,9 @@ class ItemFrame : public Frame {
  private:
   /// Begins anew when the item is meant, or when nothing in it is left to be done.
   void reopen_exactly() {
-    const Retrying& retrying = machine().retrying();
+    const Retrying& retrying = context().retrying();
     const bool whole = retrying.names(path()) && is_finished(settled_.state);
-    const bool left = body_ && (!is_finished(body_->settled().state) || machine().undone_below(path()) ||
+    const bool left = body_ && (!is_finished(body_->settled().state) || context().undone().any_below(path()) ||
                                 (retrying.failed() && body_->has_failed()));
     const bool deeper = retrying.leads_to(path()) && !retrying.names(path());
     settled_ = Settled{};
@@ -130,7 +130,7 @@ class ItemFrame : public Frame {
   }
 
   void collect(Frame& body) {
-    Evaluation collected = for_each_.collect->evaluate(FrameScope(body, &settled_.output), machine().evaluator());
+    Evaluation collected = for_each_.collect->evaluate(FrameScope(body, &settled_.output), context().evaluator());
     if (auto* failure = std::get_if<Failure>(&collected)) {
       failure->step = path();
       settled_.state = State::Failed;
@@ -139,7 +139,7 @@ class ItemFrame : public Frame {
     } else {
       settled_.output = std::get<Value>(std::move(collected));
     }
-    machine().decide(StepSettled{
+    context().decide(StepSettled{
         path(),
         "item",
         {settled_.state, settled_.output, settled_.failure ? std::optional<Failure>(*settled_.failure) : std::nullopt},
@@ -154,8 +154,8 @@ class ItemFrame : public Frame {
 
 class ForEachFrame : public Group {
  public:
-  ForEachFrame(Machine& machine, Frame* parent, const ForEachStep& step, std::string path)
-      : Group(machine, parent, step, std::move(path)), for_each_(step) {}
+  ForEachFrame(Context& context, Frame* parent, const ForEachStep& step, std::string path)
+      : Group(context, parent, step, std::move(path)), for_each_(step) {}
 
   void on_child(Frame& child) override;
   void reopen(std::string_view only) override;
@@ -214,11 +214,7 @@ void ForEachFrame::begin() {
   auto width = resolve<std::int64_t>(for_each_.concurrency, scope(), evaluator(), kWidth, "concurrency");
   if (auto* failure = std::get_if<Failure>(&width)) return fail(std::move(*failure));
   if (std::get<std::int64_t>(width) < 1)
-    return fail({"expression",
-                 fmt::format("concurrency is {}; at least 1 is needed", std::get<std::int64_t>(width)),
-                 "",
-                 0,
-                 {}});
+    return fail({"expression", fmt::format("concurrency is {}; at least 1 is needed", std::get<std::int64_t>(width))});
   width_ = static_cast<std::size_t>(std::get<std::int64_t>(width));
   open(slots_.size());
   launch_ready();
@@ -226,7 +222,7 @@ void ForEachFrame::begin() {
 }
 
 std::optional<Failure> ForEachFrame::choose_items() {
-  auto refuse = [](std::string message) { return Failure{"expression", std::move(message), "", 0, {}}; };
+  auto refuse = [](std::string message) { return Failure{"expression", std::move(message)}; };
   Evaluation evaluation = for_each_.items.evaluate(scope(), evaluator());
   if (auto* failure = std::get_if<Failure>(&evaluation)) return std::move(*failure);
   Value chosen = std::get<Value>(evaluation);
@@ -252,7 +248,7 @@ std::optional<Failure> ForEachFrame::choose_items() {
     for (const auto& [key, value] : items.items()) {
       all.push_back({Value(Json{{"key", key}, {"value", value}}), {}});
       // To older programs an empty key was none.
-      if (!key.empty() || machine().rules().paths_differ()) all.back().key = key;
+      if (!key.empty() || context().rules().paths_differ()) all.back().key = key;
     }
   }
   if (std::int64_t size = std::get<std::int64_t>(batch); size > 0) {
@@ -270,7 +266,7 @@ std::optional<Failure> ForEachFrame::choose_items() {
   }
   slots_.resize(all.size());
   for (std::size_t i = 0; i < all.size(); ++i) slots_[i].item = std::move(all[i]);
-  machine().decide(ItemsChosen{path(), slots_.size(), chosen});
+  context().decide(ItemsChosen{path(), slots_.size(), chosen});
   return std::nullopt;
 }
 
@@ -280,7 +276,7 @@ std::optional<Failure> ForEachFrame::choose_keys() {
   if (for_each_.key) {
     // The body's names are bound to one item after the other; nothing else of an ItemFrame is needed here.
     for (std::size_t i = 0; i < slots_.size(); ++i) {
-      ItemFrame item(machine(), this, for_each_, std::string(), i, slots_[i].item.value, std::to_string(i));
+      ItemFrame item(context(), this, for_each_, std::string(), i, slots_[i].item.value, std::to_string(i));
       Evaluation evaluation = for_each_.key->evaluate(FrameScope(item), evaluator());
       if (auto* failure = std::get_if<Failure>(&evaluation)) return std::move(*failure);
       auto text = as_text(std::get<Value>(evaluation), "key");
@@ -288,9 +284,8 @@ std::optional<Failure> ForEachFrame::choose_keys() {
       std::string& key = std::get<std::string>(text);
       auto [first, fresh] = seen.emplace(key, i);
       if (!fresh)
-        return Failure{
-            "expression", fmt::format("key `{}` stands for two items: {} and {}", key, first->second, i), "", 0, {}};
-      if (!key.empty() || machine().rules().paths_differ()) slots_[i].item.key = std::move(key);
+        return Failure{"expression", fmt::format("key `{}` stands for two items: {} and {}", key, first->second, i)};
+      if (!key.empty() || context().rules().paths_differ()) slots_[i].item.key = std::move(key);
     }
     return std::nullopt;
   }
@@ -300,7 +295,7 @@ std::optional<Failure> ForEachFrame::choose_keys() {
     const Json& json = slots_[i].item.value.json();
     bool scalar = json.is_string() || json.is_number() || json.is_boolean();
     std::string text = json.is_string() ? json.get<std::string>() : slots_[i].item.value.text();
-    const bool nameless = text.empty() && !machine().rules().paths_differ();
+    const bool nameless = text.empty() && !context().rules().paths_differ();
     if (!scalar || nameless || !seen.emplace(std::move(text), i).second) return std::nullopt;
   }
   for (const auto& [text, i] : seen) slots_[i].item.key = text;
@@ -322,9 +317,9 @@ void ForEachFrame::launch_ready(std::string_view within) {
     }
     std::string key = key_of(next_);
     std::string item_at = item_path(path(), key);
-    auto item = std::make_unique<ItemFrame>(machine(), this, for_each_, std::move(item_at), next_,
+    auto item = std::make_unique<ItemFrame>(context(), this, for_each_, std::move(item_at), next_,
                                             slots_[next_].item.value, std::move(key));
-    machine().queue_start(*item);
+    context().queue().start(*item);
     live_[next_] = std::move(item);
   }
 }
@@ -338,7 +333,7 @@ void ForEachFrame::settle_slot(std::size_t i, const Settled& settled) {
 
 void ForEachFrame::on_child(Frame& child) {
   auto item = live_.find(child.index);
-  if (item == live_.end() || item->second.get() != &child) return Life::on_child(child);
+  if (item == live_.end() || item->second.get() != &child) return StepFrame::on_child(child);
   std::size_t i = child.index;
   if (!slots_[i].open()) return;  // it ended in the turn in which it was given up
   --running_;
@@ -425,10 +420,10 @@ std::vector<Failure> ForEachFrame::failures(std::size_t most) const {
 }
 
 void ForEachFrame::reopen_exactly() {
-  const Retrying& retrying = machine().retrying();
+  const Retrying& retrying = context().retrying();
   const bool covered = retrying.covers(path());
   const State was = settled_.state;
-  Life::reopen({});
+  StepFrame::reopen({});
   if (slots_.empty()) return begin();  // it failed before it had items
   running_ = 0;
   next_ = 0;
@@ -440,7 +435,7 @@ void ForEachFrame::reopen_exactly() {
     auto live = live_.find(i);
     const bool failed = slot.settled.state == State::Failed || (live != live_.end() && live->second->has_failed());
     if (!retrying.leads_to(at) &&
-        !(covered && unfinished(was, slot.settled.state, failed, machine().undone_below(at)))) {
+        !(covered && unfinished(was, slot.settled.state, failed, context().undone().any_below(at)))) {
       kept.push_back(i);
       continue;
     }
@@ -477,8 +472,8 @@ Frame::Way ForEachFrame::way_to(const std::string& target) const {
 }
 
 void ForEachFrame::reopen(std::string_view only) {
-  if (machine().retrying().exact()) return reopen_exactly();
-  Life::reopen(only);
+  if (context().retrying().exact()) return reopen_exactly();
+  StepFrame::reopen(only);
   // As it was when nobody foresaw anything.
   std::erase_if(live_, [](const auto& item) { return !item.second->keeps_frame(); });
   if (slots_.empty()) return begin();  // it failed before it had items
@@ -490,8 +485,8 @@ void ForEachFrame::reopen(std::string_view only) {
     std::string bracketed = item_path("", key_of(i));
     bool named = only.substr(0, bracketed.size()) == bracketed;
     const State state = slots_[i].settled.state;
-    bool unfinished =
-        (state != State::Succeeded && state != State::Skipped) || machine().undone_below(item_path(path(), key_of(i)));
+    bool unfinished = (state != State::Succeeded && state != State::Skipped) ||
+                      context().undone().any_below(item_path(path(), key_of(i)));
     if (only.empty() ? !unfinished : !named) {
       tally_up(slots_[i].settled);
       continue;
@@ -518,8 +513,8 @@ std::optional<Settled> ForEachFrame::look(std::string_view rest) const {
 
 }  // namespace
 
-std::unique_ptr<Frame> ForEachStep::frame(Machine& machine, Frame* parent, std::string path) const {
-  return std::make_unique<ForEachFrame>(machine, parent, *this, std::move(path));
+std::unique_ptr<Frame> ForEachStep::frame(Context& context, Frame* parent, std::string path) const {
+  return std::make_unique<ForEachFrame>(context, parent, *this, std::move(path));
 }
 
 }  // namespace flowrun

@@ -14,7 +14,7 @@ namespace flowrun {
 
 class ForEachStep : public GroupStep {
  public:
-  std::unique_ptr<Frame> frame(Machine& machine, Frame* parent, std::string path) const override;
+  std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
 
   ValueTemplate items;         ///< list, map or integer
   std::unique_ptr<Step> body;  ///< a GraphStep without a name

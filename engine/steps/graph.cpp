@@ -12,8 +12,8 @@ namespace {
 
 class GraphFrame : public Group {
  public:
-  GraphFrame(Machine& machine, Frame* parent, const GraphStep& step, std::string path)
-      : Group(machine, parent, step, std::move(path)), graph_(step), slots_(step.children.size()) {}
+  GraphFrame(Context& context, Frame* parent, const GraphStep& step, std::string path)
+      : Group(context, parent, step, std::move(path)), graph_(step), slots_(step.children.size()) {}
 
   void on_child(Frame& child) override;
   void reopen(std::string_view only) override;
@@ -104,7 +104,7 @@ const std::string& GraphFrame::broken_by(std::size_t i) const {
 std::string GraphFrame::path_of(std::size_t i) const {
   // The one step of a bare body has no name of its own: `enrich[C-1042]`, not `enrich[C-1042]/_1`.
   const bool bare =
-      machine().rules().paths_differ() ? graph_.of_item : !graph_.whole_file && !path().empty() && path().back() == ']';
+      context().rules().paths_differ() ? graph_.of_item : !graph_.whole_file && !path().empty() && path().back() == ']';
   if (graph_.form == GraphStep::Form::Single && bare) return path();
   return child_path(path(), graph_.children[i].step->name);
 }
@@ -113,10 +113,10 @@ void GraphFrame::launch(std::size_t i) {
   Slot& slot = slots_[i];
   slot.started = true;
   slot.settled.state = State::Running;
-  slot.frame = graph_.children[i].step->frame(machine(), this, path_of(i));
+  slot.frame = graph_.children[i].step->frame(context(), this, path_of(i));
   slot.frame->index = i;
   ++running_;
-  machine().queue_start(*slot.frame);
+  context().queue().start(*slot.frame);
 }
 
 void GraphFrame::settle_slot(std::size_t i, Settled settled) {
@@ -137,13 +137,13 @@ void GraphFrame::settle_unstarted(std::size_t i, State state, const std::string&
     settled = stopped({}, reason, path_of(i));
   }
   const Step& child = *graph_.children[i].step;
-  machine().decide(StepSettled{path_of(i), child.kind, {settled.state, {}, {}}, reason});
+  context().decide(StepSettled{path_of(i), child.kind, {settled.state, {}, {}}, reason});
   settle_slot(i, std::move(settled));
 }
 
 void GraphFrame::on_child(Frame& child) {
   std::size_t i = child.index;
-  if (i >= slots_.size() || slots_[i].frame.get() != &child) return Life::on_child(child);
+  if (i >= slots_.size() || slots_[i].frame.get() != &child) return StepFrame::on_child(child);
   if (!slots_[i].open()) return;  // it ended in the turn in which it was given up
   --running_;
   settle_slot(i, child.settled());
@@ -260,11 +260,11 @@ std::vector<ChildStatus> GraphFrame::children(bool outputs) const {
 /// An item of one step comes out as its step does.
 void GraphFrame::amend() {
   Group::amend();
-  if (!graph_.of_item || graph_.form != GraphStep::Form::Single || !machine().rules().items_are_their_steps()) return;
+  if (!graph_.of_item || graph_.form != GraphStep::Form::Single || !context().rules().items_are_their_steps()) return;
   const Settled& only = slots_.front().settled;
   if (slots_.front().open()) return;
   settled_.started_at = only.started_at;
-  if (machine().run().measured) {
+  if (context().run().measured) {
     settled_.ended_at = only.ended_at;
     settled_.took = only.took;
   }
@@ -293,7 +293,7 @@ std::vector<bool> GraphFrame::to_reopen(std::string_view only) const {
         only.substr(0, name.size()) == name &&
         (only.size() == name.size() || std::string_view("/[.").find(only[name.size()]) != std::string_view::npos);
     bool unfinished = (slots_[i].settled.state != State::Succeeded && slots_[i].settled.state != State::Skipped) ||
-                      machine().undone_below(path_of(i));
+                      context().undone().any_below(path_of(i));
     again[i] = only.empty() ? unfinished : named;
   }
   add_dependents(again);
@@ -311,8 +311,8 @@ void GraphFrame::add_dependents(std::vector<bool>& again) const {
 }
 
 void GraphFrame::reopen(std::string_view only) {
-  if (machine().retrying().exact()) return reopen_exactly();
-  Life::reopen(only);
+  if (context().retrying().exact()) return reopen_exactly();
+  StepFrame::reopen(only);
   // As it was when nobody foresaw anything.
   for (Slot& slot : slots_)
     if (slot.frame && !slot.frame->keeps_frame()) slot.frame.reset();
@@ -328,7 +328,7 @@ void GraphFrame::reopen(std::string_view only) {
       continue;
     }
     // What has been undone as a whole starts from new.
-    slot.started = slot.frame && slot.settled.state != State::Blocked && !machine().is_undone(path_of(i));
+    slot.started = slot.frame && slot.settled.state != State::Blocked && !context().undone().contains(path_of(i));
     slot.settled = Settled{};
     if (slot.started) {
       kept.push_back(i);
@@ -356,22 +356,22 @@ void GraphFrame::reopen(std::string_view only) {
 
 /// What is named or unfinished goes on where it stood, what depends on it starts from new, and the rest is kept.
 void GraphFrame::reopen_exactly() {
-  const Retrying& retrying = machine().retrying();
+  const Retrying& retrying = context().retrying();
   const bool covered = retrying.covers(path());
   const State was = settled_.state;
-  Life::reopen({});
+  StepFrame::reopen({});
   std::vector<bool> again(slots_.size()), goes_on(slots_.size());
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const Slot& slot = slots_[i];
     const std::string at = path_of(i);
     const bool failed = slot.settled.state == State::Failed || (slot.frame && slot.frame->has_failed());
-    const bool left = covered && unfinished(was, slot.settled.state, failed, machine().undone_below(at));
+    const bool left = covered && unfinished(was, slot.settled.state, failed, context().undone().any_below(at));
     const bool named = retrying.leads_to(at);
     // Of what is named and has succeeded all runs.
     const bool whole = retrying.names(at) && is_finished(slot.settled.state);
     again[i] = named || left;
     goes_on[i] = again[i] && !whole && slot.frame && slot.frame->reopens() && slot.settled.state != State::Blocked &&
-                 !machine().is_undone(at);
+                 !context().undone().contains(at);
   }
   add_dependents(again);
   running_ = 0;
@@ -427,7 +427,7 @@ std::optional<Hindrance> GraphFrame::before(std::size_t i) const {
                                    slots_[needed].settled.state == State::Failed ? "has" : "is",
                                    to_string(slots_[needed].settled.state)),
                        path_of(needed)};
-    if (machine().undone_below(path_of(needed)))
+    if (context().undone().any_below(path_of(needed)))
       return Hindrance{fmt::format("{} builds on {}, which has been undone", name, graph_.children[needed].step->name),
                        path_of(needed)};
     for (std::size_t further : graph_.children[needed].needs)
@@ -447,7 +447,7 @@ Frame::Way GraphFrame::way_to(const std::string& target) const {
     const State state = slots_[i].settled.state;
     if (!slots_[i].frame || !slots_[i].frame->reopens() || state == State::Skipped || state == State::Blocked)
       return Hindrance{fmt::format("nothing below {} has run: it is {}", at, to_string(state)), at};
-    if (machine().is_undone(at)) return Hindrance{fmt::format("{} has been undone as a whole", at), at};
+    if (context().undone().contains(at)) return Hindrance{fmt::format("{} has been undone as a whole", at), at};
     return slots_[i].frame->way_to(target);
   }
   return false;
@@ -455,7 +455,7 @@ Frame::Way GraphFrame::way_to(const std::string& target) const {
 
 Frame::Bound GraphFrame::bind(const Reference& reference) const {
   bool steps = reference.variable == "steps";
-  if (!steps && reference.variable != "status") return Life::bind(reference);
+  if (!steps && reference.variable != "status") return StepFrame::bind(reference);
   std::optional<std::size_t> found = graph_.find(reference.member);
   if (!found) return std::nullopt;
   const Settled& settled = slots_[*found].settled;
@@ -480,8 +480,8 @@ std::optional<Settled> GraphFrame::look(std::string_view rest) const {
 
 }  // namespace
 
-std::unique_ptr<Frame> GraphStep::frame(Machine& machine, Frame* parent, std::string path) const {
-  return std::make_unique<GraphFrame>(machine, parent, *this, std::move(path));
+std::unique_ptr<Frame> GraphStep::frame(Context& context, Frame* parent, std::string path) const {
+  return std::make_unique<GraphFrame>(context, parent, *this, std::move(path));
 }
 
 void GraphStep::link() {

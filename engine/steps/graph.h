@@ -29,7 +29,7 @@ class GraphStep : public GroupStep {
     std::vector<Reason> reasons;     ///< of its edges; in a list only of those that are not its place
   };
 
-  std::unique_ptr<Frame> frame(Machine& machine, Frame* parent, std::string path) const override;
+  std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
   /// To be called once, when all children and edges are there.
   void link();
   /// Position of the child with this name.

@@ -11,7 +11,7 @@ constexpr std::size_t kCauses = 20;  // flowrun-workflow(5), "Join": the first 2
 
 FailFast Group::fail_fast() const {
   if (group_.fail_fast != FailFast::Inherit) return group_.fail_fast;
-  if (machine().run().fail_fast != FailFast::Inherit) return machine().run().fail_fast;
+  if (context().run().fail_fast != FailFast::Inherit) return context().run().fail_fast;
   return group_.inherited;
 }
 
@@ -43,9 +43,9 @@ void Group::keep_verdict() { verdict_ = judge(group_.join, tally_); }
 
 bool Group::unfinished(State was, State child, bool failed, bool undone) const {
   if (undone) return true;
-  if (was != State::Succeeded) return !is_finished(child) || (failed && machine().retrying().failed());
+  if (was != State::Succeeded) return !is_finished(child) || (failed && context().retrying().failed());
   // Whoever lost a race that was won is not missed.
-  if (!machine().retrying().failed() || ends_early(group_.join)) return false;
+  if (!context().retrying().failed() || ends_early(group_.join)) return false;
   return failed || !is_finished(child);
 }
 
@@ -64,7 +64,7 @@ bool Group::act() {
   draining_ = true;
   if (fail_fast() == FailFast::Cancel) stop_children("fail_fast", false);
   prevent_children();
-  machine().withdraw_waiting(path());
+  context().attempts().withdraw_waiting(path());
   return true;
 }
 
@@ -106,7 +106,7 @@ void Group::finish_as(Verdict verdict) {
 std::string Group::failure_text() const {
   const std::size_t of = tally_.total - tally_.excluded;
   if (of == 0) return "nothing to choose from: none of its children counts";
-  if (!machine().rules().groups_tell_order())
+  if (!context().rules().groups_tell_order())
     return fmt::format("{} of {} {}", tally_.failed, of,
                        tally_.failed == tally_.succeeded + tally_.failed ? "failed" : "did not succeed");
   const std::size_t failed = tally_.failed - cancelled_ - blocked_, cancelled = cancelled_ - unstarted_;
@@ -134,13 +134,13 @@ void Group::remember_status() {
   if (group_.children_named) {
     status.of = children_are();
     status.children = children(group_.outputs_named);
-    status.tells_order = machine().rules().groups_tell_order();
+    status.tells_order = context().rules().groups_tell_order();
   }
   settled_.group = std::make_shared<const GroupStatus>(std::move(status));
 }
 
 void Group::amend() {
-  if (!machine().rules().items_are_their_steps() || !opened_) return;
+  if (!context().rules().items_are_their_steps() || !opened_) return;
   if (!settled_.group) remember_status();  // it was cancelled
   settled_.within = attempts_;
   if (settled_.state == State::Cancelled && tally_.total > 0 && unstarted_ == tally_.total) settled_.started_at = {};

@@ -19,10 +19,10 @@ class GroupStep : public LivingStep {
   bool outputs_named = true;               ///< and at what they put out
 };
 
-class Group : public Life {
+class Group : public StepFrame {
  public:
-  Group(Machine& machine, Frame* parent, const GroupStep& step, std::string path)
-      : Life(machine, parent, step, std::move(path)), group_(step) {}
+  Group(Context& context, Frame* parent, const GroupStep& step, std::string path)
+      : StepFrame(context, parent, step, std::move(path)), group_(step) {}
 
   bool keeps_frame() const override { return settled_.state != State::Succeeded || Frame::keeps_frame(); }
   bool reopens() const override { return true; }

@@ -10,7 +10,7 @@
 namespace flowrun {
 namespace {
 
-Failure refuse(std::string message) { return {"expression", std::move(message), "", 0, {}}; }
+Failure refuse(std::string message) { return {"expression", std::move(message)}; }
 
 using flowrun::append_encoded;
 
@@ -187,7 +187,7 @@ void add_auth(Headers& headers, const Json& auth, bool optional) {
     for (const auto& [name, value] : auth["header"].items()) headers.add(name, Value(value));
 }
 
-std::variant<SecretText, Failure> form_encoded(const Json& form) {
+Fallible<SecretText> form_encoded(const Json& form) {
   if (form.is_binary()) return refuse("`form` is a map; a secret can be a value in it");
   SecretText out{"?"};
   if (auto failure = append_query(out, form)) return *failure;
@@ -200,7 +200,7 @@ std::variant<SecretText, Failure> form_encoded(const Json& form) {
 
 }  // namespace
 
-std::variant<SecretText, Failure> build_url(const TextTemplate& url, const Scope& scope, Evaluator& evaluator) {
+Fallible<SecretText> build_url(const TextTemplate& url, const Scope& scope, Evaluator& evaluator) {
   SecretText whole;
   std::string& built = whole.text;
   struct Inserted {
@@ -240,8 +240,8 @@ std::variant<SecretText, Failure> build_url(const TextTemplate& url, const Scope
   return whole;
 }
 
-std::variant<EffectStep::Work, Failure> HttpStep::resolve(const FrameScope& scope, Evaluator& evaluator, const Frame&,
-                                                          const std::string& key, const std::string& next) const {
+Fallible<EffectStep::Request> HttpStep::resolve(const FrameScope& scope, Evaluator& evaluator, const Frame&,
+                                                const std::string& key, const std::string& next) const {
   HttpRequest request;
   request.method = method;
   auto built = build_url(url, scope, evaluator);
@@ -278,7 +278,7 @@ std::variant<EffectStep::Work, Failure> HttpStep::resolve(const FrameScope& scop
 
   if (!next.empty() && paginate->query.empty()) {
     // The server's own URL is complete: what `query` says is in it, or has become something else.
-    request.home = std::move(whole_url.text);
+    request.origin_url = std::move(whole_url.text);
     whole_url = {next, {}};
   } else if (Value values = evaluated(query); values.json().is_object()) {
     if (auto bad = append_query(whole_url, values.json())) return *bad;
@@ -351,10 +351,10 @@ std::variant<EffectStep::Work, Failure> HttpStep::resolve(const FrameScope& scop
   request.url = std::move(whole_url.text);
   request.headers = std::move(collected.list);
   request.placeholders.insert(request.placeholders.end(), collected.placeholders.begin(), collected.placeholders.end());
-  const std::string folder = scope.frame().folder();
+  const std::string folder = folder_of(scope.frame());
   for (std::string* file : {&request.body_file, &request.ca, &request.cert, &request.key})
     if (!file->empty() && file->front() != '/') *file = folder + "/" + *file;
-  return Work(std::move(request));
+  return Request(std::move(request));
 }
 
 }  // namespace flowrun

@@ -15,8 +15,8 @@ class HttpStep : public EffectStep {
   enum class Body { None, Json, Form, Text, File };
   enum class Key { Auto, None, Own };
 
-  std::variant<Work, Failure> resolve(const FrameScope& scope, Evaluator& evaluator, const Frame& frame,
-                                      const std::string& key, const std::string& next) const override;
+  Fallible<Request> resolve(const FrameScope& scope, Evaluator& evaluator, const Frame& frame, const std::string& key,
+                            const std::string& next) const override;
   const char* default_output() const override { return "body"; }
   bool keyed() const override { return idempotency == Key::Auto && (method == "POST" || method == "PATCH"); }
 
@@ -40,6 +40,6 @@ class HttpStep : public EffectStep {
 
 /// The URL with every value in its place: the first one as it is when it begins the URL, in the host only
 /// `[A-Za-z0-9.:-]`, later ones percent-encoded as one segment or query value, lists as several segments.
-std::variant<SecretText, Failure> build_url(const TextTemplate& url, const Scope& scope, Evaluator& evaluator);
+Fallible<SecretText> build_url(const TextTemplate& url, const Scope& scope, Evaluator& evaluator);
 
 }  // namespace flowrun

@@ -104,13 +104,13 @@ bool read_link(Reader& reader, Link& link) {
 
 }  // namespace
 
-std::variant<std::optional<std::string>, Failure> next_link(std::string_view header) {
+Fallible<std::optional<std::string>> next_link(std::string_view header) {
   Reader reader(header);
   while (!reader.over()) {
     if (reader.take(',')) continue;
     Link link;
     if (!read_link(reader, link) || !(reader.over() || reader.take(',')))
-      return Failure{"parse", fmt::format("the header Link can not be read: {}", header), "", 0, {}};
+      return Failure{"parse", fmt::format("the header Link can not be read: {}", header)};
     if (!link.of_another && says_next(link.relations)) return std::optional<std::string>(std::move(link.reference));
   }
   return std::optional<std::string>();

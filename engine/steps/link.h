@@ -12,6 +12,6 @@ namespace flowrun {
 
 /// The reference of the first link in |header| whose relation is `next`; nothing when there is none. Several headers
 /// come as one with commas. A Failure of type `parse` when it can not be read: what it hides may be the next page.
-std::variant<std::optional<std::string>, Failure> next_link(std::string_view header);
+Fallible<std::optional<std::string>> next_link(std::string_view header);
 
 }  // namespace flowrun

@@ -8,11 +8,11 @@
 namespace flowrun {
 namespace {
 
-Failure refuse(std::string message) { return {"expect", std::move(message), "", 0, {}}; }
+Failure refuse(std::string message) { return {"expect", std::move(message)}; }
 
 /// What stands in the page, not made a URL yet; empty: nothing.
-std::variant<std::string, Failure> said_next(const PagePolicy& policy, const Json& raw, const FrameScope& scope,
-                                             Evaluator& evaluator) {
+Fallible<std::string> said_next(const PagePolicy& policy, const Json& raw, const FrameScope& scope,
+                                Evaluator& evaluator) {
   if (!policy.next) {
     const Json& headers = raw.at("headers");
     auto found = next_link(headers.contains("link") ? headers.at("link").get<std::string>() : "");
@@ -25,17 +25,14 @@ std::variant<std::string, Failure> said_next(const PagePolicy& policy, const Jso
   if (value.is_null()) return std::string();
   if (!value.json().is_string() && !value.json().is_number())
     return Failure{"expression",
-                   fmt::format("`next` is {}; it is a text, or null behind the last page", value.json().type_name()),
-                   "",
-                   0,
-                   {}};
+                   fmt::format("`next` is {}; it is a text, or null behind the last page", value.json().type_name())};
   return as_text(value, "paginate.next");
 }
 
 }  // namespace
 
-std::variant<std::string, Failure> next_page(const PagePolicy& policy, const Value& raw, const std::string& asked,
-                                             const FrameScope& scope, Evaluator& evaluator) {
+Fallible<std::string> next_page(const PagePolicy& policy, const Value& raw, const std::string& asked,
+                                const FrameScope& scope, Evaluator& evaluator) {
   auto said = said_next(policy, raw.json(), scope, evaluator);
   auto* next = std::get_if<std::string>(&said);
   if (!next || next->empty()) return said;

@@ -30,7 +30,7 @@ struct Pages {
 
 /// What the page with the raw result |raw| says comes next, as Pages::next; empty: it is the last. |asked| is where
 /// this page was found. A Failure when that is no place for a page, or the page itself.
-std::variant<std::string, Failure> next_page(const PagePolicy& policy, const Value& raw, const std::string& asked,
-                                             const FrameScope& scope, Evaluator& evaluator);
+Fallible<std::string> next_page(const PagePolicy& policy, const Value& raw, const std::string& asked,
+                                const FrameScope& scope, Evaluator& evaluator);
 
 }  // namespace flowrun

@@ -30,16 +30,15 @@ std::optional<Failure> append_argument(std::vector<std::string>& argv, const Jso
   if (auto* failure = std::get_if<Failure>(&text)) return std::move(*failure);
   std::string argument = std::get<std::string>(std::move(text));
   if (argument.find('\0') != std::string::npos)
-    return Failure{"expression", fmt::format("`{}` has a zero byte in it; no argument can", code), "", 0, {}};
+    return Failure{"expression", fmt::format("`{}` has a zero byte in it; no argument can", code)};
   argv.push_back(std::move(argument));
   return std::nullopt;
 }
 
 }  // namespace
 
-std::variant<EffectStep::Work, Failure> ProcessStep::resolve(const FrameScope& scope, Evaluator& evaluator,
-                                                             const Frame&, const std::string&,
-                                                             const std::string&) const {
+Fallible<EffectStep::Request> ProcessStep::resolve(const FrameScope& scope, Evaluator& evaluator, const Frame&,
+                                                   const std::string&, const std::string&) const {
   Process process;
   if (script) {
     process.argv = interpreter;
@@ -63,7 +62,7 @@ std::variant<EffectStep::Work, Failure> ProcessStep::resolve(const FrameScope& s
       return *failure;
     }
   }
-  if (process.argv.empty()) return Failure{"expression", "exec has no program: its list came out empty", "", 0, {}};
+  if (process.argv.empty()) return Failure{"expression", "exec has no program: its list came out empty"};
 
   Evaluation variables = env.evaluate(scope, evaluator);
   if (auto* failure = std::get_if<Failure>(&variables)) return std::move(*failure);
@@ -92,7 +91,7 @@ std::variant<EffectStep::Work, Failure> ProcessStep::resolve(const FrameScope& s
     process.env.emplace_back("FLOWRUN_INDEX", text("index"));
   }
 
-  const std::string folder = scope.frame().folder();
+  const std::string folder = folder_of(scope.frame());
   process.cwd = folder;
   if (cwd) {
     Evaluation where = cwd->evaluate(scope, evaluator);
@@ -119,7 +118,7 @@ std::variant<EffectStep::Work, Failure> ProcessStep::resolve(const FrameScope& s
   process.leave = leave;
   process.unread = unread;
   process.shares_cpus = shares_cpus;
-  return Work(std::move(process));
+  return Request(std::move(process));
 }
 
 }  // namespace flowrun

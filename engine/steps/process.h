@@ -11,8 +11,8 @@ namespace flowrun {
 
 class ProcessStep : public EffectStep {
  public:
-  std::variant<Work, Failure> resolve(const FrameScope& scope, Evaluator& evaluator, const Frame& frame,
-                                      const std::string& key, const std::string& next) const override;
+  Fallible<Request> resolve(const FrameScope& scope, Evaluator& evaluator, const Frame& frame, const std::string& key,
+                            const std::string& next) const override;
   ReservePlace reservation() const override { return {"", true, shares_cpus}; }
   const char* default_output() const override { return "value"; }
   bool shares_with_file() const override { return follows_file; }

@@ -15,27 +15,27 @@ constexpr std::array<std::string_view, 17> kTransient{
 
 }  // namespace
 
-void Work::stop(const std::string& reason) {
+void RetryingFrame::stop(const std::string& reason) {
   stop_try(reason);
-  machine().disarm(*this, TimerKind::Retry);
-  machine().disarm(*this, TimerKind::Poll);
-  machine().disarm(*this, TimerKind::Deadline);
+  context().timers().disarm(*this, TimerKind::Retry);
+  context().timers().disarm(*this, TimerKind::Poll);
+  context().timers().disarm(*this, TimerKind::Deadline);
 }
 
-bool Work::arm_deadline() {
+bool RetryingFrame::arm_deadline() {
   if (deadline_at_ || !work_.deadline.written()) return true;
   auto deadline = resolve(work_.deadline, scope(), evaluator(), Duration{0}, "deadline");
   if (auto* failure = std::get_if<Failure>(&deadline)) {
     stop_try("deadline");
-    give_up(*failure, {}, Said::Nothing);
+    give_up(*failure, {}, Journaled::No);
     return false;
   }
-  deadline_at_ = machine().worked() + std::get<Duration>(deadline);
-  machine().arm(*this, TimerKind::Deadline, std::get<Duration>(deadline));
+  deadline_at_ = context().worked() + std::get<Duration>(deadline);
+  context().timers().arm(*this, TimerKind::Deadline, std::get<Duration>(deadline));
   return true;
 }
 
-void Work::renew() {
+void RetryingFrame::renew() {
   budget_from_ = settled_.attempts;
   polls_ = 0;
   deadline_at_.reset();
@@ -44,7 +44,7 @@ void Work::renew() {
   refused_ = false;
 }
 
-void Work::complete_poll(Result& result, Evaluator& evaluator) const {
+void RetryingFrame::complete_poll(Result& result, Evaluator& evaluator) const {
   if (!work_.poll) return;
   const PollPolicy& poll = *work_.poll;
   if (!result.ok()) {
@@ -67,14 +67,13 @@ void Work::complete_poll(Result& result, Evaluator& evaluator) const {
       }
       return std::get<Value>(evaluation).json().get<bool>();
     };
-    if (holds(poll.fail_if, false))
-      result.failure = Failure{"expect", "`fail_if` holds: " + poll.fail_if->code(), "", 0, {}};
+    if (holds(poll.fail_if, false)) result.failure = Failure{"expect", "`fail_if` holds: " + poll.fail_if->code()};
     result.again = !holds(poll.until, true) && !result.failure;
   }
   if (result.again) result.value = Value();
 }
 
-void Work::poll_again() {
+void RetryingFrame::poll_again() {
   const PollPolicy& poll = *work_.poll;
   ++polls_;
   // Each poll has its own tries.
@@ -85,17 +84,17 @@ void Work::poll_again() {
   auto most = resolve(poll.max_every, scope(), evaluator(), Duration::max(), "poll.max_every");
   for (const Failure* bad : {std::get_if<Failure>(&attempts), std::get_if<Failure>(&every),
                              std::get_if<Failure>(&factor), std::get_if<Failure>(&most)})
-    if (bad) return give_up(*bad, {}, Said::Nothing);
+    if (bad) return give_up(*bad, {}, Journaled::No);
   if (std::int64_t limit = std::get<std::int64_t>(attempts); limit > 0 && polls_ >= limit)
-    return give_up({"timeout", fmt::format("not yet after {} {}", polls_, polls_ == 1 ? "poll" : "polls"), "", 0, {}},
-                   {}, Said::Nothing);
+    return give_up({"timeout", fmt::format("not yet after {} {}", polls_, polls_ == 1 ? "poll" : "polls")}, {},
+                   Journaled::No);
   Backoff backoff{std::get<Duration>(every), std::get<double>(factor), std::get<Duration>(most), false};
   settled_.state = State::Retrying;
-  counts_from_ = machine().worked();
-  machine().arm(*this, TimerKind::Poll, wait_after(backoff, polls_, 0), polls_, "not yet");
+  counts_from_ = context().worked();
+  context().timers().arm(*this, TimerKind::Poll, wait_after(backoff, polls_, 0), polls_, "not yet");
 }
 
-Value Work::raw_of(const Failure& failure, const Result& result) const {
+Value RetryingFrame::raw_of(const Failure& failure, const Result& result) const {
   // What `expect` or `fail_if` refused is there as it came, whether or not it was refused before it became an entry.
   if (result.ok() || failure.type == "expect") return result.value;
   const Json& detail = failure.detail.json();
@@ -103,7 +102,7 @@ Value Work::raw_of(const Failure& failure, const Result& result) const {
   return failure.detail;
 }
 
-bool Work::wants_retry(const Failure& failure, const Result& result) {
+bool RetryingFrame::wants_retry(const Failure& failure, const Result& result) {
   const RetryPolicy& policy = work_.retry;
   if (policy.only_unsent && result.sent) return false;
   bool listed = std::any_of(policy.on.begin(), policy.on.end(),
@@ -114,7 +113,8 @@ bool Work::wants_retry(const Failure& failure, const Result& result) {
   return std::holds_alternative<Value>(wanted) && std::get<Value>(wanted).json().get<bool>();
 }
 
-void Work::attempt_failed(Failure failure, const Result& result, Said said, std::optional<Value> shown) {
+void RetryingFrame::attempt_failed(Failure failure, const Result& result, Journaled journaled,
+                                   std::optional<Value> shown) {
   const Value& output = shown ? *shown : result.value;
   failure.step = path();
   failure.attempt = settled_.attempts;
@@ -127,35 +127,35 @@ void Work::attempt_failed(Failure failure, const Result& result, Said said, std:
   auto most = resolve(policy.max_delay, scope(), evaluator(), Duration{30000}, "retry.max_delay");
   for (const Failure* bad : {std::get_if<Failure>(&attempts), std::get_if<Failure>(&delay),
                              std::get_if<Failure>(&factor), std::get_if<Failure>(&most)})
-    if (bad) return give_up(*bad, output, Said::Nothing);
+    if (bad) return give_up(*bad, output, Journaled::No);
   if (failed >= std::get<std::int64_t>(attempts) || !wants_retry(failure, result))
-    return give_up(std::move(failure), output, said);
+    return give_up(std::move(failure), output, journaled);
 
   Backoff backoff{std::get<Duration>(delay), std::get<double>(factor), std::get<Duration>(most), policy.jitter};
-  double chance = machine().chance().uniform(fmt::format("{}\nattempt {}", path(), settled_.attempts));
+  double chance = context().chance().uniform(fmt::format("{}\nattempt {}", path(), settled_.attempts));
   Duration wait = wait_after(backoff, failed, chance);
   if (result.retry_after) wait = std::max(wait, *result.retry_after);
-  if (deadline_at_ && machine().worked() + wait > *deadline_at_ && result.retry_after && wait == *result.retry_after) {
+  if (deadline_at_ && context().worked() + wait > *deadline_at_ && result.retry_after && wait == *result.retry_after) {
     failure.message += fmt::format("; the server asks to wait {}, longer than the deadline leaves", spell(wait));
-    return give_up(std::move(failure), output, Said::Nothing);
+    return give_up(std::move(failure), output, Journaled::No);
   }
   settled_.state = State::Retrying;
-  counts_from_ = machine().worked();
-  machine().arm(*this, TimerKind::Retry, wait, settled_.attempts, failure.type);
+  counts_from_ = context().worked();
+  context().timers().arm(*this, TimerKind::Retry, wait, settled_.attempts, failure.type);
 }
 
-void Work::give_up(Failure failure, Value output, Said said) {
-  machine().disarm(*this, TimerKind::Deadline);
-  machine().disarm(*this, TimerKind::Retry);
-  machine().disarm(*this, TimerKind::Poll);
+void RetryingFrame::give_up(Failure failure, Value output, Journaled journaled) {
+  context().timers().disarm(*this, TimerKind::Deadline);
+  context().timers().disarm(*this, TimerKind::Retry);
+  context().timers().disarm(*this, TimerKind::Poll);
   failure.step = path();
   failure.attempt = settled_.attempts;
-  finish({State::Failed, std::move(output), std::move(failure)}, "", said);
+  finish({State::Failed, std::move(output), std::move(failure)}, "", journaled);
 }
 
-void Work::on_timer(TimerKind timer) {
+void RetryingFrame::on_timer(TimerKind timer) {
   if (timer == TimerKind::Retry || timer == TimerKind::Poll) {
-    if (counts_from_) tried_for_ += machine().worked() - *counts_from_;
+    if (counts_from_) tried_for_ += context().worked() - *counts_from_;
     counts_from_.reset();
     try_now();
   } else if (timer == TimerKind::Deadline) {
@@ -167,9 +167,9 @@ void Work::on_timer(TimerKind timer) {
     if (settled_.attempts == 0)
       what = fmt::format("deadline of {} reached before the first try: Retry-After holds `limit: {}` back", span,
                          step().limit ? step().limit->name : "");
-    give_up({"deadline", std::move(what), "", 0, {}}, {}, Said::Nothing);
+    give_up({"deadline", std::move(what)}, {}, Journaled::No);
   } else {
-    Life::on_timer(timer);
+    StepFrame::on_timer(timer);
   }
 }
 

@@ -45,11 +45,11 @@ class WorkStep : public LivingStep {
   Setting<Duration> deadline;
 };
 
-/// Tries and tries again. Kinds say how a try begins and is stopped, and tell of its end.
-class Work : public Life {
+/// A step that tries and tries again. Kinds say how a try begins and is stopped, and tell of its end.
+class RetryingFrame : public StepFrame {
  public:
-  Work(Machine& machine, Frame* parent, const WorkStep& step, std::string path)
-      : Life(machine, parent, step, std::move(path)), work_(step) {}
+  RetryingFrame(Context& context, Frame* parent, const WorkStep& step, std::string path)
+      : StepFrame(context, parent, step, std::move(path)), work_(step) {}
 
   void on_timer(TimerKind timer) override;
   bool keeps_frame() const override {
@@ -59,7 +59,7 @@ class Work : public Life {
   bool reopens() const override { return true; }
 
  protected:
-  /// A try may begin: at once, or when there is a place.
+  /// A try may begin: at once, or when there is a slot.
   virtual void try_now() = 0;
   /// Ends the try that runs, or waits to begin. What comes of it changes nothing any more.
   virtual void stop_try(const std::string& reason) = 0;
@@ -80,16 +80,16 @@ class Work : public Life {
   /// Whether a try that has ended is what a poll waits for: sets |again|, or a failure.
   void complete_poll(Result& result, Evaluator& evaluator) const;
   void poll_again();
-  /// A try has failed: try again, or fail. |said|: the journal knows the failure from the end of the try.
+  /// A try has failed: try again, or fail. |journaled|: the journal knows the failure from the end of the try.
   /// |shown|: the output of a step that has failed for good; when left out, the value of |result|.
-  void attempt_failed(Failure failure, const Result& result, Said said, std::optional<Value> shown = {});
-  void give_up(Failure failure, Value output, Said said);
+  void attempt_failed(Failure failure, const Result& result, Journaled journaled, std::optional<Value> shown = {});
+  void give_up(Failure failure, Value output, Journaled journaled);
   /// The step is asked to try again after its end: it has all its tries anew.
   void renew();
 
   /// Of Settled::took: what tries and the waits between them took, but for time in line.
   Duration tried_for_{0};
-  std::optional<Instant> counts_from_;  ///< Machine::worked() when the try or wait that is under way began
+  std::optional<Instant> counts_from_;  ///< Context::worked() when the try or wait that is under way began
 
   int budget_from_ = 0;   ///< tries that were used up before the step was reopened, or polled again
   int polls_ = 0;         ///< that said: not yet
@@ -100,7 +100,7 @@ class Work : public Life {
   Value raw_of(const Failure& failure, const Result& result) const;
 
   const WorkStep& work_;
-  std::optional<Instant> deadline_at_;  ///< by Machine::worked()
+  std::optional<Instant> deadline_at_;  ///< by Context::worked()
 };
 
 }  // namespace flowrun

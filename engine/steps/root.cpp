@@ -1,5 +1,6 @@
 #include "engine/steps/root.h"
 
+#include "engine/machine/run_frame.h"
 #include "engine/model/path.h"
 
 namespace flowrun {
@@ -9,7 +10,7 @@ namespace {
 class FinalScope : public Scope {
  public:
   explicit FinalScope(const Frame& body) : scope_(body) {}
-  std::variant<Value, Failure> lookup(const Reference& reference) const override {
+  Fallible<Value> lookup(const Reference& reference) const override {
     auto found = scope_.lookup(reference);
     if (reference.variable == "steps" && std::holds_alternative<Failure>(found)) return Value();
     return found;
@@ -23,14 +24,14 @@ class FinalScope : public Scope {
 class HandlerFrame : public Frame {
  public:
   /// It begins when all has ended at |base| and below.
-  HandlerFrame(Machine& machine, Frame* parent, const GraphStep& body, const std::string& path, std::string base)
-      : Frame(machine, parent, body, path), base_(std::move(base)), body_(body.frame(machine, this, path)) {}
+  HandlerFrame(Context& context, Frame* parent, const GraphStep& body, const std::string& path, std::string base)
+      : Frame(context, parent, body, path), base_(std::move(base)), body_(body.frame(context, this, path)) {}
 
-  void start() override { machine().await_quiet(*this, base_); }
-  void on_quiet() override { machine().queue_start(*body_); }
+  void start() override { context().abandoned().await(*this, base_); }
+  void on_abandoned_done() override { context().queue().start(*body_); }
   void on_child(Frame&) override {
     settled_ = body_->settled();
-    machine().queue_settled(*this);
+    context().queue().settled(*this);
   }
   void cancel(const std::string& reason) override { body_->cancel(reason); }
   void drain() override { body_->drain(); }
@@ -44,11 +45,11 @@ class HandlerFrame : public Frame {
 
 /// With a parent it is that of a sub-workflow. A frame has a path of its own, `pay.steps`, for its timer; its steps
 /// stand below |base|, `pay`.
-class RootFrame : public Frame {
+class RootFrame final : public Frame, public RunFrame {
  public:
-  RootFrame(Machine& machine, Frame* parent, const RootStep& step, std::string path, std::string base,
+  RootFrame(Context& context, Frame* parent, const RootStep& step, std::string path, std::string base,
             const Definition* file, Inputs inputs)
-      : Frame(machine, parent, step, std::move(path)),
+      : Frame(context, parent, step, std::move(path)),
         root_(step),
         base_(std::move(base)),
         file_(file),
@@ -56,10 +57,10 @@ class RootFrame : public Frame {
 
   void start() override {
     settled_.state = State::Running;
-    settled_.started_at = machine().now();
+    settled_.started_at = context().now();
     arm_timeout();
-    body_ = root_.body->frame(machine(), this, base_);
-    machine().queue_start(*body_);
+    body_ = root_.body->frame(context(), this, base_);
+    context().queue().start(*body_);
   }
 
   void on_child(Frame& child) override {
@@ -80,12 +81,8 @@ class RootFrame : public Frame {
     body_->cancel("timeout");
     Settled ended = body_->settled();
     ended.state = State::Failed;
-    ended.failure = std::make_shared<const Failure>(
-        Failure{"timeout",
-                (parent() ? "the sub-workflow timed out after " : "the run timed out after ") + spell(span_),
-                "",
-                0,
-                {}});
+    ended.failure = std::make_shared<const Failure>(Failure{
+        "timeout", (parent() ? "the sub-workflow timed out after " : "the run timed out after ") + spell(span_)});
     body_ended(ended);
   }
 
@@ -128,7 +125,7 @@ class RootFrame : public Frame {
   void cancel(const std::string& reason) override {
     if (tidying_) {
       // The step that was to have another try is given up as well: that is no matter of the try before.
-      if (machine().may_tidy()) return;
+      if (context().abandoned().may_tidy()) return;
       tidying_ = false;
       if (handler_) handler_->cancel(reason);
       return;
@@ -136,9 +133,9 @@ class RootFrame : public Frame {
     if (is_settled()) return;
     if (tidies(reason)) return give_up(reason);
     if (Frame* running = handler_ ? handler_.get() : body_.get()) running->cancel(reason);
-    machine().disarm(*this, TimerKind::Timeout);
+    context().timers().disarm(*this, TimerKind::Timeout);
     settled_ = stopped(std::move(settled_), reason, base_);
-    settled_.ended_at = machine().now();
+    settled_.ended_at = context().now();
   }
   void name_open(std::vector<std::string>& paths) const override {
     const std::size_t before = paths.size();
@@ -163,13 +160,13 @@ class RootFrame : public Frame {
     settled_ = Settled{};
     if (!body_) return start();  // given up before it had begun
     settled_.state = State::Running;
-    settled_.started_at = machine().now();
+    settled_.started_at = context().now();
     stage_ = Stage::Body;
     cancel_.reset();
     handler_.reset();
     handlers_.clear();
     tidying_ = false;
-    generation_ = machine().next_generation();
+    generation_ = context().next_generation();
     arm_timeout();
     body_->reopen(only);
   }
@@ -179,7 +176,7 @@ class RootFrame : public Frame {
     return handler_ && generation_ > 0 ? generation_ : Frame::generation();
   }
 
-  const std::string& place() const override { return file_ ? file_->folder : Frame::place(); }
+  const std::string& file_folder() const override { return file_ ? file_->folder : Frame::file_folder(); }
 
   Bound bind(const Reference& reference) const override {
     if (reference.variable == "input") return inputs_.inputs;
@@ -187,9 +184,9 @@ class RootFrame : public Frame {
     if (reference.variable == "run" && shows_run()) return Value(run_json());
     if (reference.variable == "secrets") return Value(secret(reference.member));
     if (reference.variable == "now")
-      return Value(Json(std::chrono::duration_cast<std::chrono::seconds>(machine().now().time_since_epoch()).count()));
-    if (reference.variable == "uuid") return Value::string(machine().chance().uuid(base_ + "\nuuid"));
-    if (reference.variable == "random") return Value(Json(machine().chance().uniform(base_ + "\nrandom")));
+      return Value(Json(std::chrono::duration_cast<std::chrono::seconds>(context().now().time_since_epoch()).count()));
+    if (reference.variable == "uuid") return Value::string(context().chance().uuid(base_ + "\nuuid"));
+    if (reference.variable == "random") return Value(Json(context().chance().uniform(base_ + "\nrandom")));
     if (stage_ == Stage::Body) return outside(reference);
     // Handlers see the steps; of one without success the output is null.
     if (reference.variable == "error") {
@@ -226,7 +223,7 @@ class RootFrame : public Frame {
     if (file_)
       if (auto given = file_->secret_inputs.find(name); given != file_->secret_inputs.end())
         return inputs_.secrets.at(given->second);
-    const auto& secrets = machine().run().secrets;
+    const auto& secrets = context().run().secrets;
     bool absent = std::any_of(secrets.begin(), secrets.end(),
                               [&](const SecretMark& mark) { return mark.absent && mark.name == name; });
     return absent ? Json() : to_json(SecretText::secret(name));
@@ -238,13 +235,13 @@ class RootFrame : public Frame {
 
   /// Whether something is to run yet when the file is given up for |reason|.
   bool tidies(const std::string& reason) const {
-    if (!parent() || !body_ || !machine().may_tidy()) return false;
+    if (!parent() || !body_ || !context().abandoned().may_tidy()) return false;
     if (stage_ == Stage::Finally) return true;
     return root_.finally || (out_of_time(reason) && root_.on_failure);
   }
 
   void give_up(const std::string& reason) {
-    machine().disarm(*this, TimerKind::Timeout);
+    context().timers().disarm(*this, TimerKind::Timeout);
     // What runs now has the keys of this try, whatever becomes of the step.
     if (generation_ == 0) generation_ = Frame::generation();
     if (stage_ == Stage::Body) {
@@ -257,9 +254,9 @@ class RootFrame : public Frame {
       }
     }
     settled_ = stopped(std::move(settled_), reason, base_);
-    settled_.ended_at = machine().now();
+    settled_.ended_at = context().now();
     tidying_ = true;
-    machine().tidy(*this);
+    context().abandoned().tidy(*this);
     if (stage_ == Stage::Body) return next();
     // Who is cancelled has not failed: `on_failure` is not for that.
     if (stage_ != Stage::OnFailure || out_of_time(reason)) return;
@@ -269,7 +266,7 @@ class RootFrame : public Frame {
   }
 
   bool settled() const { return is_settled(); }
-  static Failure cancelled(std::string message) { return {"cancelled", std::move(message), "", 0, {}}; }
+  static Failure cancelled(std::string message) { return {"cancelled", std::move(message)}; }
 
   /// The steps of a sub-workflow see the run that it is part of, its handlers see how it stands itself.
   bool shows_run() const { return !parent() || stage_ != Stage::Body; }
@@ -277,21 +274,21 @@ class RootFrame : public Frame {
   /// A file sees nothing else of what is around the step that runs it.
   Bound outside(const Reference& reference) const {
     if (!parent() || reference.variable == "run") return std::nullopt;
-    return Failure{"expression", "$" + reference.variable + " is not bound in a sub-workflow", "", 0, {}};
+    return Failure{"expression", "$" + reference.variable + " is not bound in a sub-workflow"};
   }
 
   void arm_timeout() {
-    if (!parent() && machine().run().timeout) {
-      span_ = *machine().run().timeout;
+    if (!parent() && context().run().timeout) {
+      span_ = *context().run().timeout;
     } else if (root_.timeout.written()) {
-      auto timeout = resolve(root_.timeout, FrameScope(*this), machine().evaluator(), Duration{0}, "timeout");
+      auto timeout = resolve(root_.timeout, FrameScope(*this), context().evaluator(), Duration{0}, "timeout");
       if (auto* span = std::get_if<Duration>(&timeout)) span_ = *span;
     }
-    if (span_ > Duration{0}) machine().arm(*this, TimerKind::Timeout, span_);
+    if (span_ > Duration{0}) context().timers().arm(*this, TimerKind::Timeout, span_);
   }
 
   void body_ended(const Settled& body) {
-    machine().disarm(*this, TimerKind::Timeout);
+    context().timers().disarm(*this, TimerKind::Timeout);
     verdict_ = body;
     next();
   }
@@ -312,8 +309,8 @@ class RootFrame : public Frame {
     if ((cancel_ && !cancel_->undo) || !scope_.waits(!all)) return false;
     std::optional<Failure> error;
     if (verdict_.failure) error = *verdict_.failure;
-    compensation_ = std::make_unique<Compensation>(machine(), *this, scope_.take(!all), std::move(error));
-    machine().queue_start(*compensation_);
+    compensation_ = std::make_unique<Compensation>(context(), *this, scope_.take(!all), std::move(error));
+    context().queue().start(*compensation_);
     return true;
   }
 
@@ -328,9 +325,9 @@ class RootFrame : public Frame {
     bool wanted = finally ? !cancel_ || !cancel_->now : state() == State::Failed && !cancel_;
     const GraphStep* body = finally ? root_.finally.get() : root_.on_failure.get();
     if (!wanted || !body) return false;
-    handler_ = std::make_unique<HandlerFrame>(machine(), this, *body,
+    handler_ = std::make_unique<HandlerFrame>(context(), this, *body,
                                               child_path(base_, finally ? "finally" : "on_failure"), base_);
-    machine().queue_start(*handler_);
+    context().queue().start(*handler_);
     return true;
   }
 
@@ -343,8 +340,7 @@ class RootFrame : public Frame {
   std::shared_ptr<const Failure> failure() const {
     std::vector<std::string> failed = scope_.failed();
     if (failed.empty()) return verdict_.failure;
-    Failure failure =
-        verdict_.failure ? *verdict_.failure : Failure{"group", "not everything could be undone", "", 0, {}};
+    Failure failure = verdict_.failure ? *verdict_.failure : Failure{"group", "not everything could be undone"};
     Json detail = failure.detail.json().is_object() ? failure.detail.json() : Json::object();
     detail["undo_failed"] = failed;
     failure.detail = Value(std::move(detail));
@@ -354,14 +350,14 @@ class RootFrame : public Frame {
   void settle() {
     if (tidying_) {
       tidying_ = false;
-      return machine().tidied(*this);
+      return context().abandoned().tidied(*this);
     }
     settled_.failure = failure();
     settled_.state = state();
-    settled_.ended_at = machine().now();
+    settled_.ended_at = context().now();
     settled_.output = Value();
     if (root_.output) {
-      Evaluation output = root_.output->evaluate(FinalScope(*body_), machine().evaluator());
+      Evaluation output = root_.output->evaluate(FinalScope(*body_), context().evaluator());
       if (auto* value = std::get_if<Value>(&output)) {
         settled_.output = *value;
       } else if (settled_.state == State::Succeeded) {
@@ -372,20 +368,20 @@ class RootFrame : public Frame {
         settled_.failure = std::make_shared<const Failure>(std::move(failure));
       }
     }
-    machine().queue_settled(*this);
+    context().queue().settled(*this);
   }
 
   Json run_json() const {
-    const RunStarted& run = machine().run();
+    const RunStarted& run = context().run();
     return {{"id", run.id},
             {"name", run.name},
             {"dir", run.run_dir},
             {"host", run.host},
             {"state", to_string(stage_ == Stage::Body ? settled_.state : state())},
             {"started_at", timestamp(settled_.started_at)},
-            {"elapsed_ms", (machine().now() - settled_.started_at).count()},
+            {"elapsed_ms", (context().now() - settled_.started_at).count()},
             {"cpus", run.cpus},
-            {"undone", machine().undone(base_)},
+            {"undone", context().undone().below(base_)},
             {"failed", verdict_.failure ? Json::array({verdict_.failure->step}) : Json::array()}};
   }
 
@@ -408,14 +404,14 @@ class RootFrame : public Frame {
 
 }  // namespace
 
-std::unique_ptr<Frame> RootStep::frame(Machine& machine, Frame* parent, std::string path) const {
-  const RunStarted& run = machine.run();
-  return std::make_unique<RootFrame>(machine, parent, *this, path, path, nullptr, Inputs{run.inputs, run.vars});
+std::unique_ptr<Frame> RootStep::frame(Context& context, Frame* parent, std::string path) const {
+  const RunStarted& run = context.run();
+  return std::make_unique<RootFrame>(context, parent, *this, path, path, nullptr, Inputs{run.inputs, run.vars});
 }
 
-std::unique_ptr<Frame> RootStep::frame_below(Machine& machine, Frame* parent, const Definition& definition,
+std::unique_ptr<Frame> RootStep::frame_below(Context& context, Frame* parent, const Definition& definition,
                                              Inputs inputs) const {
-  return std::make_unique<RootFrame>(machine, parent, *this, parent->path() + ".steps", parent->path(), &definition,
+  return std::make_unique<RootFrame>(context, parent, *this, parent->path() + ".steps", parent->path(), &definition,
                                      std::move(inputs));
 }
 

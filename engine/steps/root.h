@@ -17,9 +17,9 @@ struct Inputs {
 
 class RootStep : public Step {
  public:
-  std::unique_ptr<Frame> frame(Machine& machine, Frame* parent, std::string path) const override;
+  std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
   /// Of the file |definition|, as the step |parent|: all paths stand below that one's.
-  std::unique_ptr<Frame> frame_below(Machine& machine, Frame* parent, const Definition& definition,
+  std::unique_ptr<Frame> frame_below(Context& context, Frame* parent, const Definition& definition,
                                      Inputs inputs) const;
 
   std::unique_ptr<GraphStep> body;

@@ -33,28 +33,24 @@ const char* wanted(Duration) { return "a duration such as 30s"; }
 }  // namespace
 
 template <typename T>
-std::variant<T, Failure> resolve(const Setting<T>& setting, const FrameScope& scope, Evaluator& evaluator, T otherwise,
-                                 const char* what) {
+Fallible<T> resolve(const Setting<T>& setting, const FrameScope& scope, Evaluator& evaluator, T otherwise,
+                    const char* what) {
   if (setting.value) return *setting.value;
   if (!setting.expression) return otherwise;
   Evaluation evaluation = setting.expression->evaluate(scope, evaluator);
   if (auto* failure = std::get_if<Failure>(&evaluation)) return std::move(*failure);
   const Value& value = std::get<Value>(evaluation);
   if (auto typed = read(value.json(), T{})) return *typed;
-  return Failure{
-      "expression", fmt::format("{} is {}, but must be {}", what, shortened(value.text(), 80), wanted(T{})), "", 0, {}};
+  return Failure{"expression", fmt::format("{} is {}, but must be {}", what, shortened(value.text(), 80), wanted(T{}))};
 }
 
-template std::variant<bool, Failure> resolve(const Setting<bool>&, const FrameScope&, Evaluator&, bool, const char*);
-template std::variant<std::int64_t, Failure> resolve(const Setting<std::int64_t>&, const FrameScope&, Evaluator&,
-                                                     std::int64_t, const char*);
-template std::variant<double, Failure> resolve(const Setting<double>&, const FrameScope&, Evaluator&, double,
-                                               const char*);
-template std::variant<Duration, Failure> resolve(const Setting<Duration>&, const FrameScope&, Evaluator&, Duration,
-                                                 const char*);
+template Fallible<bool> resolve(const Setting<bool>&, const FrameScope&, Evaluator&, bool, const char*);
+template Fallible<std::int64_t> resolve(const Setting<std::int64_t>&, const FrameScope&, Evaluator&, std::int64_t,
+                                        const char*);
+template Fallible<double> resolve(const Setting<double>&, const FrameScope&, Evaluator&, double, const char*);
+template Fallible<Duration> resolve(const Setting<Duration>&, const FrameScope&, Evaluator&, Duration, const char*);
 
-std::variant<bool, Failure> resolve_condition(const Setting<bool>& setting, const FrameScope& scope,
-                                              Evaluator& evaluator) {
+Fallible<bool> resolve_condition(const Setting<bool>& setting, const FrameScope& scope, Evaluator& evaluator) {
   if (setting.value) return *setting.value;
   if (!setting.expression) return true;
   Evaluation evaluation = setting.expression->condition(scope, evaluator);

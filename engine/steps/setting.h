@@ -25,11 +25,10 @@ struct Setting {
 
 /// The value of |setting|, or |otherwise| when it is not written. A Failure of type `expression` names |what|.
 template <typename T>
-std::variant<T, Failure> resolve(const Setting<T>& setting, const FrameScope& scope, Evaluator& evaluator, T otherwise,
-                                 const char* what);
+Fallible<T> resolve(const Setting<T>& setting, const FrameScope& scope, Evaluator& evaluator, T otherwise,
+                    const char* what);
 
 /// As resolve, by the stricter rules of conditions (flowrun-workflow(5), "Conditions").
-std::variant<bool, Failure> resolve_condition(const Setting<bool>& setting, const FrameScope& scope,
-                                              Evaluator& evaluator);
+Fallible<bool> resolve_condition(const Setting<bool>& setting, const FrameScope& scope, Evaluator& evaluator);
 
 }  // namespace flowrun

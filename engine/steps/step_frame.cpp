@@ -16,68 +16,68 @@ Settled stopped(Settled settled, const std::string& reason, const std::string& p
   return settled;
 }
 
-void Life::start() {
-  ready_at_ = machine().now();
+void StepFrame::start() {
+  ready_at_ = context().now();
   settled_.state = State::Running;
   auto holds = resolve_condition(options_.condition, scope(), evaluator());
-  if (auto* failure = std::get_if<Failure>(&holds)) return settle({State::Failed, {}, *failure}, "if", Said::Nothing);
-  if (!std::get<bool>(holds)) return settle({State::Skipped, {}, {}}, "if", Said::Nothing);
+  if (auto* failure = std::get_if<Failure>(&holds)) return settle({State::Failed, {}, *failure}, "if", Journaled::No);
+  if (!std::get<bool>(holds)) return settle({State::Skipped, {}, {}}, "if", Journaled::No);
   auto delay = resolve(options_.delay, scope(), evaluator(), Duration{0}, "delay");
   if (auto* failure = std::get_if<Failure>(&delay)) return fail(*failure);
   if (std::get<Duration>(delay) > Duration{0}) {
     stage_ = Stage::Delayed;
     settled_.state = State::Sleeping;
-    machine().arm(*this, TimerKind::Delay, std::get<Duration>(delay));
+    context().timers().arm(*this, TimerKind::Delay, std::get<Duration>(delay));
   } else {
     enter();
   }
 }
 
-void Life::enter() {
+void StepFrame::enter() {
   stage_ = Stage::Begun;
   settled_.state = State::Running;
   if (settled_.started_at == Instant{}) {
-    settled_.started_at = machine().now();
-    worked_from_ = machine().worked();
+    settled_.started_at = context().now();
+    worked_from_ = context().worked();
   }
   prepare();
   if (arms_timeout() && options_.timeout.written()) {
     auto timeout = resolve(options_.timeout, scope(), evaluator(), Duration{0}, "timeout");
     if (auto* failure = std::get_if<Failure>(&timeout)) return fail(*failure);
     timeout_text_ = spell(std::get<Duration>(timeout));
-    machine().arm(*this, TimerKind::Timeout, std::get<Duration>(timeout));
+    context().timers().arm(*this, TimerKind::Timeout, std::get<Duration>(timeout));
   }
   begin();
 }
 
-void Life::on_timer(TimerKind timer) {
+void StepFrame::on_timer(TimerKind timer) {
   if (timer == TimerKind::Delay) return enter();
   if (timer == TimerKind::Timeout) timed_out();
 }
 
-void Life::timed_out() {
+void StepFrame::timed_out() {
   stop("timeout");
-  fail({"timeout", "timed out after " + timeout_text_, "", 0, {}});
+  fail({"timeout", "timed out after " + timeout_text_});
 }
 
-void Life::on_child(Frame& child) {
+void StepFrame::on_child(Frame& child) {
   if (saga_ && &child == saga_->compensation.get()) return undone();
   if (&child != fallback_.get()) return;
   Settled stand_in = child.settled();
   fallback_.reset();
   fallback_took_ = stand_in.took;
   stood_in_ = stand_in.state == State::Succeeded;
-  if (stood_in_) return settle({State::Succeeded, stand_in.output, {}}, "fallback", Said::Nothing);
+  if (stood_in_) return settle({State::Succeeded, stand_in.output, {}}, "fallback", Journaled::No);
   Failure failure = stand_in.state == State::Failed && stand_in.failure ? *stand_in.failure : *error_;
-  settle({State::Failed, settled_.output, std::move(failure)}, "fallback", Said::Nothing);
+  settle({State::Failed, settled_.output, std::move(failure)}, "fallback", Journaled::No);
 }
 
-Duration Life::lived() const {
-  return settled_.started_at == Instant{} ? Duration{0} : machine().worked() - worked_from_;
+Duration StepFrame::lived() const {
+  return settled_.started_at == Instant{} ? Duration{0} : context().worked() - worked_from_;
 }
 
-void Life::finish(Outcome outcome, std::string reason, Said said) {
-  machine().disarm(*this, TimerKind::Timeout);
+void StepFrame::finish(Outcome outcome, std::string reason, Journaled journaled) {
+  context().timers().disarm(*this, TimerKind::Timeout);
   if (outcome.state == State::Succeeded && options_.output && maps_output()) {
     Evaluation mapped = options_.output->evaluate(FrameScope(*this, &outcome.output), evaluator());
     if (auto* failure = std::get_if<Failure>(&mapped)) {
@@ -85,58 +85,58 @@ void Life::finish(Outcome outcome, std::string reason, Said said) {
     } else {
       outcome.output = std::get<Value>(std::move(mapped));
     }
-    said = Said::Nothing;
+    journaled = Journaled::No;
   }
   if (outcome.state == State::Succeeded && maps_output())
     if (auto failure = against_returns(outcome.output)) {
       outcome = {State::Failed, std::move(outcome.output), std::move(failure)};
-      said = Said::Nothing;
+      journaled = Journaled::No;
     }
   if (outcome.failure && outcome.failure->step.empty()) outcome.failure->step = path();
   bool good = outcome.state == State::Succeeded || outcome.state == State::Skipped;
-  if (saga_ && !good && saga_->scope.waits() && machine().phase() == Machine::Phase::Running) {
+  if (saga_ && !good && saga_->scope.waits() && context().running()) {
     stage_ = Stage::Undo;
-    saga_->compensation = std::make_unique<Compensation>(machine(), *this, saga_->scope.take(), outcome.failure);
+    saga_->compensation = std::make_unique<Compensation>(context(), *this, saga_->scope.take(), outcome.failure);
     saga_->outcome = std::move(outcome);
     saga_->reason = std::move(reason);
-    machine().queue_start(*saga_->compensation);
+    context().queue().start(*saga_->compensation);
     return;
   }
-  close(std::move(outcome), std::move(reason), said);
+  close(std::move(outcome), std::move(reason), journaled);
 }
 
-void Life::undone() {
+void StepFrame::undone() {
   // What could not be undone is tried again with the next scope, and makes the run fail.
   for (Undoable& rest : saga_->compensation->take_rest()) {
     rest.due = true;
     saga_->scope.add(std::move(rest));
   }
   saga_->compensation.reset();
-  close(std::move(saga_->outcome), std::move(saga_->reason), Said::Nothing);
+  close(std::move(saga_->outcome), std::move(saga_->reason), Journaled::No);
 }
 
-void Life::close(Outcome outcome, std::string reason, Said said) {
-  if (outcome.state == State::Failed && options_.fallback && machine().phase() == Machine::Phase::Running) {
+void StepFrame::close(Outcome outcome, std::string reason, Journaled journaled) {
+  if (outcome.state == State::Failed && options_.fallback && context().running()) {
     stage_ = Stage::Fallback;
     settled_.output = outcome.output;
     error_ = std::make_unique<Failure>(std::move(*outcome.failure));
-    fallback_ = options_.fallback->frame(machine(), this, path() + ".fallback");
-    machine().queue_start(*fallback_);
+    fallback_ = options_.fallback->frame(context(), this, path() + ".fallback");
+    context().queue().start(*fallback_);
     return;
   }
-  settle(std::move(outcome), std::move(reason), said);
+  settle(std::move(outcome), std::move(reason), journaled);
 }
 
-std::optional<Failure> Life::against_returns(const Value& output) const {
+std::optional<Failure> StepFrame::against_returns(const Value& output) const {
   if (!options_.returns) return std::nullopt;
   std::vector<std::string> errors = schema_errors(*options_.returns, output.json());
   if (errors.empty()) return std::nullopt;
   std::string text = "the output is not what `returns` says: " + errors.front();
   if (errors.size() > 1) text += fmt::format(" (and {} more)", errors.size() - 1);
-  return Failure{"returns", std::move(text), "", 0, {}};
+  return Failure{"returns", std::move(text)};
 }
 
-void Life::settle(Outcome outcome, std::string reason, Said said) {
+void StepFrame::settle(Outcome outcome, std::string reason, Journaled journaled) {
   if (outcome.failure && outcome.failure->step.empty()) outcome.failure->step = path();
   if (outcome.state == State::Failed) {
     auto tolerated = resolve(options_.continue_on_error, scope(), evaluator(), false, "continue_on_error");
@@ -151,28 +151,28 @@ void Life::settle(Outcome outcome, std::string reason, Said said) {
   hand_over(false);
   remember();
   hold_foreseen();
-  if (said == Said::Nothing && !step().kind.empty()) {
+  if (journaled == Journaled::No && !step().kind.empty()) {
     bool shown = shows_output() || (options_.output && outcome.state == State::Succeeded);
     if (!shown) outcome.output = Value();
-    machine().decide(StepSettled{path(), step().kind, std::move(outcome), std::move(reason)});
+    context().decide(StepSettled{path(), step().kind, std::move(outcome), std::move(reason)});
   }
-  machine().queue_settled(*this);
+  context().queue().settled(*this);
 }
 
-void Life::hand_over(bool due) {
+void StepFrame::hand_over(bool due) {
   if (!saga_ || !saga_->scope.waits()) return;
   for (Frame* around = parent(); around; around = around->parent())
     if (UndoScope* outer = around->undo_scope()) return saga_->scope.pass_to(*outer, due);
 }
 
-void Life::remember() {
+void StepFrame::remember() {
   if (!options_.undo || settled_.state == State::Skipped) return;
   if (settled_.state != State::Succeeded && !(options_.undo->on_started && has_acted())) return;
   hold_undo();
   remember_undo(*this, *options_.undo, settled_);
 }
 
-void Life::cancel(const std::string& reason) {
+void StepFrame::cancel(const std::string& reason) {
   if (is_settled()) return;
   if (stage_ == Stage::Begun) stop(reason);
   if (stage_ == Stage::Undo) {
@@ -184,37 +184,37 @@ void Life::cancel(const std::string& reason) {
     fallback_->cancel(reason);
     fallback_.reset();
   }
-  machine().disarm(*this, TimerKind::Delay);
-  machine().disarm(*this, TimerKind::Timeout);
+  context().timers().disarm(*this, TimerKind::Delay);
+  context().timers().disarm(*this, TimerKind::Timeout);
   settled_.took = lived();
   settled_ = stopped(std::move(settled_), reason, path());
-  settled_.ended_at = machine().now();
+  settled_.ended_at = context().now();
   amend();
   hand_over(true);
   remember();
   hold_foreseen();
-  if (!step().kind.empty()) machine().decide(StepSettled{path(), step().kind, {settled_.state, {}, {}}, reason});
+  if (!step().kind.empty()) context().decide(StepSettled{path(), step().kind, {settled_.state, {}, {}}, reason});
 }
 
-void Life::drain() {
+void StepFrame::drain() {
   if (is_settled()) return;
   if (stage_ == Stage::Begun) return drain_work();
   if (stage_ == Stage::Fallback || stage_ == Stage::Undo) return;
   // Not begun: it never will.
-  machine().disarm(*this, TimerKind::Delay);
-  settle({State::Cancelled, {}, Failure{"cancelled", "cancelled: drain", path(), 0, {}}}, "drain", Said::Nothing);
+  context().timers().disarm(*this, TimerKind::Delay);
+  settle({State::Cancelled, {}, Failure{"cancelled", "cancelled: drain", path(), 0, {}}}, "drain", Journaled::No);
 }
 
-void Life::prepare() {
-  if (options_.undo) machine().note_run(path());
+void StepFrame::prepare() {
+  if (options_.undo) context().undone().note_run(path());
   if (options_.atomic && !saga_) saga_ = std::make_unique<Saga>();
 }
 
-void Life::reopen(std::string_view) {
+void StepFrame::reopen(std::string_view) {
   prepare();
   settled_.state = State::Running;
-  settled_.started_at = machine().now();
-  worked_from_ = machine().worked();
+  settled_.started_at = context().now();
+  worked_from_ = context().worked();
   fallback_took_ = Duration{0};
   settled_.tolerated = false;
   settled_.failure.reset();
@@ -225,7 +225,7 @@ void Life::reopen(std::string_view) {
   stage_ = Stage::Begun;
 }
 
-void Life::name_open(std::vector<std::string>& paths) const {
+void StepFrame::name_open(std::vector<std::string>& paths) const {
   if (is_settled()) return;
   const std::size_t before = paths.size();
   if (stage_ == Stage::Begun) name_open_within(paths);
@@ -234,13 +234,13 @@ void Life::name_open(std::vector<std::string>& paths) const {
   if (paths.size() == before) paths.push_back(path());
 }
 
-Frame::Bound Life::bind(const Reference& reference) const {
+Frame::Bound StepFrame::bind(const Reference& reference) const {
   if (reference.variable == "error" && error_) return Value(to_json(*error_));
   if (step().kind.empty()) return std::nullopt;  // a bare body: its step's own answers are meant
   if (reference.variable == "now")
     return Value(Json(std::chrono::duration_cast<std::chrono::seconds>(ready_at_.time_since_epoch()).count()));
-  if (reference.variable == "uuid") return Value::string(machine().chance().uuid(path() + "\nuuid"));
-  if (reference.variable == "random") return Value(Json(machine().chance().uniform(path() + "\nrandom")));
+  if (reference.variable == "uuid") return Value::string(context().chance().uuid(path() + "\nuuid"));
+  if (reference.variable == "random") return Value(Json(context().chance().uniform(path() + "\nrandom")));
   return std::nullopt;
 }
 

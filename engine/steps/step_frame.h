@@ -41,10 +41,10 @@ class LivingStep : public Step {
 };
 
 /// A frame that goes through that life. Kinds implement begin() and whatever must be stopped.
-class Life : public Frame {
+class StepFrame : public Frame {
  public:
-  Life(Machine& machine, Frame* parent, const LivingStep& step, std::string path)
-      : Frame(machine, parent, step, std::move(path)), options_(step.options) {}
+  StepFrame(Context& context, Frame* parent, const LivingStep& step, std::string path)
+      : Frame(context, parent, step, std::move(path)), options_(step.options) {}
 
   void start() final;
   void on_child(Frame& child) override;
@@ -58,8 +58,8 @@ class Life : public Frame {
   bool has_failed() const final { return settled_.state == State::Failed || (!stood_in_ && failed_inside()); }
 
  protected:
-  /// How much of a settling the journal knows already.
-  enum class Said { Nothing, All };
+  /// Whether the journal knows a settling already, from a fact.
+  enum class Journaled { No, Yes };
 
   /// name_open() of the steps within that have begun and are open.
   virtual void name_open_within(std::vector<std::string>& paths) const { (void)paths; }
@@ -71,7 +71,7 @@ class Life : public Frame {
   virtual void drain_work() {}
   /// Its `timeout` is over; a leaf just fails.
   virtual void timed_out();
-  /// Work measures `timeout` by itself, in each attempt.
+  /// What is retried measures `timeout` by itself, in each attempt.
   virtual bool arms_timeout() const { return true; }
   /// Whether |output| was mapped already, attempt by attempt.
   virtual bool maps_output() const { return true; }
@@ -89,16 +89,16 @@ class Life : public Frame {
   /// Settled::took, as it is now.
   virtual Duration lived() const;
   /// When what the machine is told of now has happened: `finished_at` of a step that settles by it.
-  virtual Instant over_at() const { return machine().now(); }
+  virtual Instant over_at() const { return context().now(); }
   Duration fallback_took() const { return fallback_took_; }
 
-  void finish(Outcome outcome, std::string reason = "", Said said = Said::Nothing);
+  void finish(Outcome outcome, std::string reason = "", Journaled journaled = Journaled::No);
   /// What the output has against `returns`, as a failure; nothing when it is as it should be.
   std::optional<Failure> against_returns(const Value& output) const;
   void fail(Failure failure) { finish({State::Failed, {}, std::move(failure)}); }
 
   FrameScope scope() const { return FrameScope(*this); }
-  Evaluator& evaluator() const { return machine().evaluator(); }
+  Evaluator& evaluator() const { return context().evaluator(); }
   bool begun() const { return stage_ == Stage::Begun; }
   const Options& options() const { return options_; }
   std::string timeout_text() const { return timeout_text_; }
@@ -116,15 +116,15 @@ class Life : public Frame {
   void prepare();
   void undone();
   /// After the undos: the fallback, or the end.
-  void close(Outcome outcome, std::string reason, Said said);
+  void close(Outcome outcome, std::string reason, Journaled journaled);
   void hand_over(bool due);
   void remember();
-  void settle(Outcome outcome, std::string reason, Said said);
+  void settle(Outcome outcome, std::string reason, Journaled journaled);
 
   const Options& options_;
   Stage stage_ = Stage::New;
   Instant ready_at_{};
-  Instant worked_from_{};  ///< Machine::worked() when it began
+  Instant worked_from_{};  ///< Context::worked() when it began
   Duration fallback_took_{0};
   std::string timeout_text_;
   bool stood_in_ = false;           ///< its fallback has succeeded

@@ -11,32 +11,32 @@
 namespace flowrun {
 namespace {
 
-Failure broken(const char* type, std::string message) { return {type, std::move(message), "", 0, {}}; }
+Failure broken(const char* type, std::string message) { return {type, std::move(message)}; }
 
-class WorkflowFrame : public Work {
+class WorkflowFrame : public RetryingFrame {
  public:
-  WorkflowFrame(Machine& machine, Frame* parent, const WorkflowStep& step, std::string path)
-      : Work(machine, parent, step, std::move(path)), sub_(step) {}
+  WorkflowFrame(Context& context, Frame* parent, const WorkflowStep& step, std::string path)
+      : RetryingFrame(context, parent, step, std::move(path)), sub_(step) {}
 
   /// What is still to be tidied up of its file goes on without it.
   ~WorkflowFrame() override {
-    if (root_ && this->machine().is_tidying(*root_)) this->machine().keep(std::move(root_));
+    if (root_ && context().abandoned().is_tidying(*root_)) context().abandoned().keep(std::move(root_));
   }
 
-  void on_quiet() override;
+  void on_abandoned_done() override;
   void on_child(Frame& child) override;
   void on_timer(TimerKind timer) override;
   void reopen(std::string_view only) override;
-  int generation() const override { return generation_ > 0 ? generation_ : Work::generation(); }
+  int generation() const override { return generation_ > 0 ? generation_ : RetryingFrame::generation(); }
   std::optional<Settled> look(std::string_view rest) const override;
   Way way_to(const std::string& target) const override;
-  bool shares_cpus() const override { return sub_.shares_cpus || (sub_.follows_file && Work::shares_cpus()); }
+  bool shares_cpus() const override { return sub_.shares_cpus || (sub_.follows_file && RetryingFrame::shares_cpus()); }
 
  protected:
-  /// A try takes no place: its steps do. What an earlier try has given up must have ended, the paths are the same.
+  /// A try takes no slot: its steps do. What an earlier try has given up must have ended, the paths are the same.
   void try_now() override {
     waits_ = true;
-    machine().await_quiet(*this, path());
+    context().abandoned().await(*this, path());
   }
   void stop_try(const std::string& reason) override;
   void drain_work() override;
@@ -49,9 +49,9 @@ class WorkflowFrame : public Work {
 
  private:
   bool arm_limits();
-  std::variant<Json, Failure> given() const;
+  Fallible<Json> given() const;
   /// What `$input` and `$vars` of the file will be, or why they can not be.
-  std::variant<Inputs, Failure> inputs() const;
+  Fallible<Inputs> inputs() const;
   /// A step of it has failed, or something around its steps.
   Failure failure_of(const Failure& inner) const;
   void succeed(Value output);
@@ -63,22 +63,22 @@ class WorkflowFrame : public Work {
   bool drained_ = false;
 };
 
-std::variant<Json, Failure> WorkflowFrame::given() const {
+Fallible<Json> WorkflowFrame::given() const {
   Evaluation with = sub_.with.evaluate(scope(), evaluator());
   if (auto* failure = std::get_if<Failure>(&with)) return std::move(*failure);
   const Json& json = std::get<Value>(with).json();
   return json.is_object() ? json : Json::object();
 }
 
-std::variant<Inputs, Failure> WorkflowFrame::inputs() const {
+Fallible<Inputs> WorkflowFrame::inputs() const {
   auto with = given();
   if (auto* failure = std::get_if<Failure>(&with)) return std::move(*failure);
   Json& values = std::get<Json>(with);
   const Definition& child = *sub_.child;
-  const Json& of_files = machine().run().sub_inputs.json();
+  const Json& of_files = context().run().sub_inputs.json();
   const Json environment = of_files.is_object() ? of_files.value(child.path, Json::object()) : Json::object();
   Json secrets = Json::object();
-  StartScope start(machine().run().name, machine().now());
+  StartScope start(context().run().name, context().now());
   for (const InputSpec& spec : child.inputs) {
     Json value;
     if (values.contains(spec.name)) {
@@ -109,43 +109,43 @@ std::variant<Inputs, Failure> WorkflowFrame::inputs() const {
   return Inputs{Value(std::move(start.inputs)), Value(std::move(start.vars)), std::move(secrets)};
 }
 
-void WorkflowFrame::on_quiet() {
+void WorkflowFrame::on_abandoned_done() {
   if (!std::exchange(waits_, false)) return;
   settled_.state = State::Running;
-  if (root_) generation_ = machine().next_generation();
+  if (root_) generation_ = context().next_generation();
   root_.reset();
   ++settled_.attempts;
   auto inputs = this->inputs();
   if (auto* failure = std::get_if<Failure>(&inputs)) {
-    if (failure->type == "child") return attempt_failed(std::move(*failure), {}, Said::Nothing);
-    return give_up(std::move(*failure), {}, Said::Nothing);
+    if (failure->type == "child") return attempt_failed(std::move(*failure), {}, Journaled::No);
+    return give_up(std::move(*failure), {}, Journaled::No);
   }
   Inputs& bound = std::get<Inputs>(inputs);
-  machine().decide(ChildStarted{path(), settled_.attempts, sub_.child->path, bound.inputs});
+  context().decide(ChildStarted{path(), settled_.attempts, sub_.child->path, bound.inputs});
   const auto& root = dynamic_cast<const RootStep&>(*sub_.child->workflow.root);
-  root_ = root.frame_below(machine(), this, *sub_.child, std::move(bound));
-  if (arm_limits()) machine().queue_start(*root_);
+  root_ = root.frame_below(context(), this, *sub_.child, std::move(bound));
+  if (arm_limits()) context().queue().start(*root_);
 }
 
 bool WorkflowFrame::arm_limits() {
   if (options().timeout.written()) {
     auto timeout = resolve(options().timeout, scope(), evaluator(), Duration{0}, "timeout");
     if (auto* failure = std::get_if<Failure>(&timeout)) {
-      give_up(std::move(*failure), {}, Said::Nothing);
+      give_up(std::move(*failure), {}, Journaled::No);
       return false;
     }
-    machine().arm(*this, TimerKind::Timeout, std::get<Duration>(timeout));
+    context().timers().arm(*this, TimerKind::Timeout, std::get<Duration>(timeout));
   }
   return arm_deadline();
 }
 
 void WorkflowFrame::on_child(Frame& child) {
-  if (&child != root_.get()) return Work::on_child(child);
+  if (&child != root_.get()) return RetryingFrame::on_child(child);
   if (is_settled()) return;  // it ended in the turn in which it was given up
-  machine().disarm(*this, TimerKind::Timeout);
+  context().timers().disarm(*this, TimerKind::Timeout);
   const Settled& ended = child.settled();
   if (ended.state == State::Cancelled) {
-    machine().disarm(*this, TimerKind::Deadline);
+    context().timers().disarm(*this, TimerKind::Deadline);
     return finish({State::Cancelled, {}, Failure{"cancelled", "cancelled: drain", path(), 0, {}}}, "drain");
   }
   Result result;
@@ -156,8 +156,8 @@ void WorkflowFrame::on_child(Frame& child) {
   if (result.again && !drained_) return poll_again();
   if (result.failure || result.again) {
     Failure failure = result.failure ? *result.failure : broken("child", "drained before it was what `poll` waits for");
-    if (drained_) return give_up(std::move(failure), ended.output, Said::Nothing);
-    return attempt_failed(std::move(failure), result, Said::Nothing);
+    if (drained_) return give_up(std::move(failure), ended.output, Journaled::No);
+    return attempt_failed(std::move(failure), result, Journaled::No);
   }
   succeed(ended.output);
 }
@@ -166,8 +166,8 @@ void WorkflowFrame::succeed(Value output) {
   Result result;
   result.value = output;
   auto refuse = [&](Failure failure) {
-    if (drained_) return give_up(std::move(failure), result.value, Said::Nothing);
-    attempt_failed(std::move(failure), result, Said::Nothing);
+    if (drained_) return give_up(std::move(failure), result.value, Journaled::No);
+    attempt_failed(std::move(failure), result, Journaled::No);
   };
   if (options().output) {
     Evaluation mapped = options().output->evaluate(FrameScope(*this, &output), evaluator());
@@ -175,7 +175,7 @@ void WorkflowFrame::succeed(Value output) {
     output = std::get<Value>(std::move(mapped));
   }
   if (auto failure = against_returns(output)) return refuse(std::move(*failure));
-  machine().disarm(*this, TimerKind::Deadline);
+  context().timers().disarm(*this, TimerKind::Deadline);
   finish({State::Succeeded, std::move(output), {}});
 }
 
@@ -197,15 +197,15 @@ Failure WorkflowFrame::failure_of(const Failure& inner) const {
 }
 
 void WorkflowFrame::on_timer(TimerKind timer) {
-  if (timer != TimerKind::Timeout) return Work::on_timer(timer);
+  if (timer != TimerKind::Timeout) return RetryingFrame::on_timer(timer);
   auto timeout = resolve(options().timeout, scope(), evaluator(), Duration{0}, "timeout");
   std::string span = std::holds_alternative<Duration>(timeout) ? spell(std::get<Duration>(timeout)) : "";
   stop_try("timeout");
-  attempt_failed(broken("timeout", "timed out after " + span), {}, Said::Nothing);
+  attempt_failed(broken("timeout", "timed out after " + span), {}, Journaled::No);
 }
 
 void WorkflowFrame::stop_try(const std::string& reason) {
-  machine().disarm(*this, TimerKind::Timeout);
+  context().timers().disarm(*this, TimerKind::Timeout);
   waits_ = false;
   if (root_) root_->cancel(reason);
 }
@@ -219,19 +219,19 @@ void WorkflowFrame::drain_work() {
 }
 
 void WorkflowFrame::reopen(std::string_view only) {
-  Life::reopen(only);
+  StepFrame::reopen(only);
   renew();
   drained_ = false;
   bool succeeded = root_ && root_->settled().state == State::Succeeded;
-  const Retrying& retrying = machine().retrying();
+  const Retrying& retrying = context().retrying();
   // Something in it is asked for, though it had succeeded.
   bool inside = retrying.exact() && root_ &&
                 ((retrying.leads_to(path()) && !retrying.names(path())) || (retrying.failed() && root_->has_failed()));
-  if (!root_ || (succeeded && !inside && !machine().undone_below(path()))) return try_now();
+  if (!root_ || (succeeded && !inside && !context().undone().any_below(path()))) return try_now();
   // It goes on where it stood, in the try that it was in.
   --budget_from_;
   if (!arm_limits()) return;
-  machine().give_back(*root_, *this);
+  context().abandoned().give_back(*root_, *this);
   root_->reopen(only);
 }
 
@@ -241,15 +241,15 @@ Frame::Way WorkflowFrame::way_to(const std::string& target) const {
 }
 
 std::optional<Settled> WorkflowFrame::look(std::string_view rest) const {
-  if (rest.empty() || !root_) return Work::look(rest);
+  if (rest.empty() || !root_) return RetryingFrame::look(rest);
   if (rest.front() == '/') rest.remove_prefix(1);
   return root_->look(rest);
 }
 
 }  // namespace
 
-std::unique_ptr<Frame> WorkflowStep::frame(Machine& machine, Frame* parent, std::string path) const {
-  return std::make_unique<WorkflowFrame>(machine, parent, *this, std::move(path));
+std::unique_ptr<Frame> WorkflowStep::frame(Context& context, Frame* parent, std::string path) const {
+  return std::make_unique<WorkflowFrame>(context, parent, *this, std::move(path));
 }
 
 }  // namespace flowrun

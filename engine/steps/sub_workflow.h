@@ -14,7 +14,7 @@ namespace flowrun {
 
 class WorkflowStep : public WorkStep {
  public:
-  std::unique_ptr<Frame> frame(Machine& machine, Frame* parent, std::string path) const override;
+  std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
 
   const Definition* child = nullptr;  ///< lent by who has loaded the files
   ValueTemplate with;                 ///< a map; null: nothing is given

@@ -5,15 +5,15 @@
 namespace flowrun {
 namespace {
 
-class SwitchFrame : public Life {
+class SwitchFrame : public StepFrame {
  public:
-  SwitchFrame(Machine& machine, Frame* parent, const SwitchStep& step, std::string path)
-      : Life(machine, parent, step, std::move(path)), switch_(step) {}
+  SwitchFrame(Context& context, Frame* parent, const SwitchStep& step, std::string path)
+      : StepFrame(context, parent, step, std::move(path)), switch_(step) {}
 
   void on_child(Frame& child) override {
-    if (&child != body_.get()) return Life::on_child(child);
+    if (&child != body_.get()) return StepFrame::on_child(child);
     // It ended in the turn in which all was given up.
-    if (is_settled() && machine().rules().switches_settle_once()) return;
+    if (is_settled() && context().rules().switches_settle_once()) return;
     const Settled& way = body_->settled();
     finish({way.state, way.output, way.failure ? std::optional<Failure>(*way.failure) : std::nullopt});
     if (!body_->is_kept()) body_.reset();
@@ -24,9 +24,9 @@ class SwitchFrame : public Life {
   bool reopens() const override { return true; }
 
   void reopen(std::string_view only) override {
-    Life::reopen(only);
-    if (const Retrying& retrying = machine().retrying(); retrying.exact()) {
-      const bool left = body_ && (!is_finished(body_->settled().state) || machine().undone_below(path()) ||
+    StepFrame::reopen(only);
+    if (const Retrying& retrying = context().retrying(); retrying.exact()) {
+      const bool left = body_ && (!is_finished(body_->settled().state) || context().undone().any_below(path()) ||
                                   (retrying.failed() && body_->has_failed()));
       if (left || (body_ && retrying.leads_to(path()) && !retrying.names(path()))) return body_->reopen({});
       body_.reset();
@@ -54,8 +54,8 @@ class SwitchFrame : public Life {
       auto holds = resolve_condition(way.condition, scope(), evaluator());
       if (auto* failure = std::get_if<Failure>(&holds)) return fail(std::move(*failure));
       if (!std::get<bool>(holds)) continue;
-      body_ = way.body->frame(machine(), this, path());
-      machine().queue_start(*body_);
+      body_ = way.body->frame(context(), this, path());
+      context().queue().start(*body_);
       return;
     }
     finish({State::Succeeded, {}, {}}, "no way matched");
@@ -77,8 +77,8 @@ class SwitchFrame : public Life {
 
 }  // namespace
 
-std::unique_ptr<Frame> SwitchStep::frame(Machine& machine, Frame* parent, std::string path) const {
-  return std::make_unique<SwitchFrame>(machine, parent, *this, std::move(path));
+std::unique_ptr<Frame> SwitchStep::frame(Context& context, Frame* parent, std::string path) const {
+  return std::make_unique<SwitchFrame>(context, parent, *this, std::move(path));
 }
 
 }  // namespace flowrun

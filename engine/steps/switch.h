@@ -17,7 +17,7 @@ class SwitchStep : public LivingStep {
     Setting<bool> condition;     ///< not written: `else`
     std::unique_ptr<Step> body;  ///< a GraphStep without a name
   };
-  std::unique_ptr<Frame> frame(Machine& machine, Frame* parent, std::string path) const override;
+  std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
   std::vector<Way> ways;
 };
 

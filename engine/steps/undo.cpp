@@ -11,23 +11,23 @@ namespace {
 /// The undo of one step as it runs: sees what that step saw.
 class UndoFrame : public Frame {
  public:
-  UndoFrame(Machine& machine, Frame* parent, const Undoable& undoable)
-      : Frame(machine, parent, *undoable.undo, undoable.path + ".undo"),
+  UndoFrame(Context& context, Frame* parent, const Undoable& undoable)
+      : Frame(context, parent, *undoable.undo, undoable.path + ".undo"),
         seen_(undoable.seen),
-        place_(undoable.place),
+        file_folder_(undoable.file_folder),
         generation_(undoable.key),
-        step_(undoable.undo->frame(machine, this, path())) {}
+        step_(undoable.undo->frame(context, this, path())) {}
 
-  void start() override { machine().queue_start(*step_); }
+  void start() override { context().queue().start(*step_); }
   void on_child(Frame&) override {
     settled_ = step_->settled();
-    machine().queue_settled(*this);
+    context().queue().settled(*this);
   }
   void cancel(const std::string& reason) override { step_->cancel(reason); }
   void drain() override {}
   void name_open(std::vector<std::string>& paths) const override { step_->name_open(paths); }
   int generation() const override { return generation_; }
-  const std::string& place() const override { return place_; }
+  const std::string& file_folder() const override { return file_folder_; }
   Bound bind(const Reference& reference) const override {
     // Of an output all was kept, of a status what was named of it, of anything else there is one.
     for (const auto& [known, value] : seen_) {
@@ -43,7 +43,7 @@ class UndoFrame : public Frame {
 
  private:
   const Seen seen_;
-  const std::string place_;
+  const std::string file_folder_;
   const int generation_;  ///< servers must not replay what they said of another effect, or of a try that they refused
   std::unique_ptr<Frame> step_;
 };
@@ -95,10 +95,10 @@ void remember_undo(Frame& frame, const UndoPolicy& policy, const Settled& settle
   for (Frame* around = frame.parent(); around && !scope; around = around->parent()) scope = around->undo_scope();
   if (!scope) return;
   Undoable undoable;
-  undoable.order = frame.machine().next_settling();
+  undoable.order = frame.context().undone().next_order();
   undoable.path = frame.path();
   undoable.undo = policy.step.get();
-  undoable.place = frame.place();
+  undoable.file_folder = frame.file_folder();
   undoable.generation = frame.generation();
   FrameScope sees(frame);
   for (const Reference& reference : policy.references) {
@@ -113,36 +113,36 @@ void remember_undo(Frame& frame, const UndoPolicy& policy, const Settled& settle
   scope->add(std::move(undoable));
 }
 
-Compensation::Compensation(Machine& machine, Frame& parent, std::vector<Undoable> undoables,
+Compensation::Compensation(Context& context, Frame& parent, std::vector<Undoable> undoables,
                            std::optional<Failure> error)
-    : Frame(machine, &parent, parent.step(), parent.path()),
+    : Frame(context, &parent, parent.step(), parent.path()),
       undoables_(std::move(undoables)),
       error_(std::move(error)) {}
 
 void Compensation::start() {
   settled_.state = State::Running;
-  machine().await_quiet(*this, path());
+  context().abandoned().await(*this, path());
 }
 
 void Compensation::next() {
   if (undoables_.empty()) {
     settled_.state = failed_.empty() ? State::Succeeded : State::Failed;
-    machine().queue_settled(*this);
+    context().queue().settled(*this);
     return;
   }
   running_ = std::move(undoables_.back());
   undoables_.pop_back();
   // Of an undo that may have been done, though we were not told so, a second try must not be a second request.
-  int fresh = machine().next_generation();
+  int fresh = context().next_generation();
   if (running_->key == 0) running_->key = fresh;
-  current_ = std::make_unique<UndoFrame>(machine(), this, *running_);
-  machine().queue_start(*current_);
+  current_ = std::make_unique<UndoFrame>(context(), this, *running_);
+  context().queue().start(*current_);
 }
 
 void Compensation::on_child(Frame& child) {
   if (&child != current_.get()) return;
   if (State state = child.settled().state; state == State::Succeeded || state == State::Skipped) {
-    machine().note_undone(running_->path);
+    context().undone().note(running_->path);
   } else {
     ++running_->tries;
     const auto& failure = child.settled().failure;

@@ -29,11 +29,11 @@ struct Undoable {
   std::string path;
   const Step* undo = nullptr;
   Seen seen;
-  std::string place;   ///< Frame::place of the step
-  int generation = 0;  ///< Frame::generation of the step: another try of a sub-workflow is another effect
-  bool due = false;    ///< its own scope is over without success: to be undone however the next one ends
-  int tries = 0;       ///< in vain
-  int key = 0;         ///< Frame::generation of the undo; 0: the next try has a new one
+  std::string file_folder;  ///< of the step
+  int generation = 0;       ///< Frame::generation of the step: another try of a sub-workflow is another effect
+  bool due = false;         ///< its own scope is over without success: to be undone however the next one ends
+  int tries = 0;            ///< in vain
+  int key = 0;              ///< Frame::generation of the undo; 0: the next try has a new one
 };
 
 /// The undos that wait in a group with `atomic: true`, the body of an item of such a for_each, or the run.
@@ -60,10 +60,10 @@ void remember_undo(Frame& frame, const UndoPolicy& policy, const Settled& settle
 /// were tried; those that are left are for the parent to take back.
 class Compensation : public Frame {
  public:
-  Compensation(Machine& machine, Frame& parent, std::vector<Undoable> undoables, std::optional<Failure> error);
+  Compensation(Context& context, Frame& parent, std::vector<Undoable> undoables, std::optional<Failure> error);
 
   void start() override;
-  void on_quiet() override { next(); }
+  void on_abandoned_done() override { next(); }
   void on_child(Frame& child) override;
   /// What runs is stopped; it is among the rest.
   void cancel(const std::string& reason) override;

@@ -3,37 +3,38 @@
 #include <fmt/format.h>
 
 #include "engine/language/json_schema.h"
+#include "engine/machine/signals.h"
 
 namespace flowrun {
 namespace {
 
-class WaitFrame : public Life {
+class WaitFrame final : public StepFrame, public SignalFrame {
  public:
-  WaitFrame(Machine& machine, Frame* parent, const WaitStep& step, std::string path)
-      : Life(machine, parent, step, std::move(path)), wait_(step) {}
+  WaitFrame(Context& context, Frame* parent, const WaitStep& step, std::string path)
+      : StepFrame(context, parent, step, std::move(path)), SignalFrame(static_cast<Frame&>(*this)), wait_(step) {}
 
   bool accepts(const SignalReceived& signal) const override {
     return signal.rejected || schema_errors(wait_.accept, signal.data.json()).empty();
   }
   void on_signal(const SignalReceived& signal) override {
-    machine().disarm(*this, TimerKind::Wait);
+    context().timers().disarm(*this, TimerKind::Wait);
     settled_.more = std::make_shared<const Json>(Json{{"by", signal.by}});
-    if (signal.rejected) return fail({"rejected", *signal.rejected, "", 0, {}});
+    if (signal.rejected) return fail({"rejected", *signal.rejected});
     if (!options().output) return good(signal.data);
-    Value raw(Json{{"data", signal.data.json()}, {"by", signal.by}, {"at", timestamp(machine().now())}});
+    Value raw(Json{{"data", signal.data.json()}, {"by", signal.by}, {"at", timestamp(context().now())}});
     Evaluation mapped = options().output->evaluate(FrameScope(*this, &raw), evaluator());
     if (auto* failure = std::get_if<Failure>(&mapped)) return fail(std::move(*failure));
     good(std::get<Value>(std::move(mapped)));
   }
 
   void on_timer(TimerKind timer) override {
-    if (timer != TimerKind::Wait) return Life::on_timer(timer);
-    machine().ignore_signals(*this);
-    fail({"timeout", fmt::format("nobody sent `{}` within {}", wait_.signal, spell(patience_)), "", 0, {}});
+    if (timer != TimerKind::Wait) return StepFrame::on_timer(timer);
+    context().signals().ignore(*this);
+    fail({"timeout", fmt::format("nobody sent `{}` within {}", wait_.signal, spell(patience_))});
   }
 
   void reopen(std::string_view only) override {
-    Life::reopen(only);
+    StepFrame::reopen(only);
     begin();
   }
   bool reopens() const override { return true; }
@@ -55,12 +56,12 @@ class WaitFrame : public Life {
     settled_.state = State::Waiting;
     patience_ = std::get<Duration>(patience);
     // A date, unlike the timeouts of work: it passes while nobody drives the run, too.
-    if (options().timeout.written()) machine().arm(*this, TimerKind::Wait, patience_);
-    machine().await_signal(*this, wait_.signal, std::move(prompt));
+    if (options().timeout.written()) context().timers().arm(*this, TimerKind::Wait, patience_);
+    context().signals().await(*this, wait_.signal, std::move(prompt));
   }
   void stop(const std::string&) override {
-    machine().ignore_signals(*this);
-    machine().disarm(*this, TimerKind::Wait);
+    context().signals().ignore(*this);
+    context().timers().disarm(*this, TimerKind::Wait);
   }
   bool arms_timeout() const override { return false; }
   bool maps_output() const override { return false; }
@@ -78,8 +79,8 @@ class WaitFrame : public Life {
 
 }  // namespace
 
-std::unique_ptr<Frame> WaitStep::frame(Machine& machine, Frame* parent, std::string path) const {
-  return std::make_unique<WaitFrame>(machine, parent, *this, std::move(path));
+std::unique_ptr<Frame> WaitStep::frame(Context& context, Frame* parent, std::string path) const {
+  return std::make_unique<WaitFrame>(context, parent, *this, std::move(path));
 }
 
 }  // namespace flowrun

@@ -16,7 +16,7 @@ namespace flowrun {
 
 class WaitStep : public LivingStep {
  public:
-  std::unique_ptr<Frame> frame(Machine& machine, Frame* parent, std::string path) const override;
+  std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
   std::string signal;  ///< its name
   std::optional<TextTemplate> prompt;
   Json accept = Json::object();  ///< JSON Schema of its data

@@ -92,7 +92,7 @@ class Dice {
 class InputScope : public Scope {
  public:
   explicit InputScope(Json input) : input_(std::move(input)) {}
-  std::variant<Value, Failure> lookup(const Reference&) const override { return input_; }
+  Fallible<Value> lookup(const Reference&) const override { return input_; }
 
  private:
   Value input_;

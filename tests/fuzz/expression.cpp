@@ -11,13 +11,13 @@ namespace {
 /// Binds everything to the same data.
 class Anything : public Scope {
  public:
-  std::variant<Value, Failure> lookup(const Reference& reference) const override {
+  Fallible<Value> lookup(const Reference& reference) const override {
     static const Value kData = Value::from_text(
         R"({"a":{"b":[1,2.5,-3,"x",null,true]},"x":"text","n":7,"big":9007199254740993,"list":[[],{},[{"a":1}]],"e":""})");
     if (reference.member.empty()) return kData;
     const Json& data = kData.json();
     if (data.contains(reference.member)) return Value(data[reference.member]);
-    return Failure{"expression", "there is no such thing", "", 0, {}};
+    return Failure{"expression", "there is no such thing"};
   }
 };
 

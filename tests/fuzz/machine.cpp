@@ -62,12 +62,11 @@ class Happenings : public Driver {
       reopened.exact = what % 2 == 0;
       return happens(std::move(reopened));
     }
-    if (machine_->phase() == Machine::Phase::Ended && machine_->has_undos())
-      happens(UndoRequested{"again", "somebody"});
+    if (machine_->phase() == Machine::Phase::Ended && view().has_undos()) happens(UndoRequested{"again", "somebody"});
   }
 
   void decide(Decision decision) override {
-    if (std::holds_alternative<RunEnded>(decision.what) && machine_->work_in_flight())
+    if (std::holds_alternative<RunEnded>(decision.what) && machine_->in_flight_count() > 0)
       throw std::logic_error("the run ended before its steps");
     Driver::decide(std::move(decision));
   }
@@ -79,24 +78,24 @@ class Happenings : public Driver {
   }
 
   void attempt_ends() {
-    const std::vector<Machine::InFlight> flights = machine_->in_flight();
+    const std::vector<InFlight> flights = machine_->in_flight();
     if (flights.empty()) return;
-    const Machine::InFlight& flight = flights[bytes_.byte() % flights.size()];
+    const InFlight& flight = flights[bytes_.byte() % flights.size()];
     if (flight.attempt == 0) return happens(TaskReserved{flight.path});
     happens(TaskEnded{flight.path, flight.attempt, random_result(tasks_.at(flight.path), bytes_.word())});
   }
 
   void attempt_is_interrupted() {
-    const std::vector<Machine::InFlight> flights = machine_->in_flight();
+    const std::vector<InFlight> flights = machine_->in_flight();
     if (flights.empty()) return;
-    const Machine::InFlight& flight = flights[bytes_.byte() % flights.size()];
+    const InFlight& flight = flights[bytes_.byte() % flights.size()];
     if (flight.attempt > 0) happens(TaskInterrupted{flight.path, flight.attempt});
   }
 
   void attempt_is_withdrawn() {
-    const std::vector<Machine::InFlight> flights = machine_->in_flight();
+    const std::vector<InFlight> flights = machine_->in_flight();
     if (flights.empty()) return;
-    const Machine::InFlight& flight = flights[bytes_.byte() % flights.size()];
+    const InFlight& flight = flights[bytes_.byte() % flights.size()];
     if (flight.attempt > 0) happens(TaskWithdrawn{flight.path, flight.attempt});
   }
 
@@ -106,7 +105,7 @@ class Happenings : public Driver {
     how.down = Duration(bytes_.byte() * 1000);
     now_ += how.down;
     how.on_crash = what % 2 == 0 ? OnCrash::Rerun : OnCrash::Fail;
-    for (const Machine::InFlight& flight : machine_->in_flight())
+    for (const InFlight& flight : machine_->in_flight())
       if (flight.wanted && flight.attempt > 0 && !tasks_.at(flight.path).strict && bytes_.byte() % 4 == 0)
         how.queued.push_back(flight.path);
     if (what > 241) how.cancel = CancelRequested{what % 2 == 0, bytes_.byte() % 2 == 0, "somebody"};

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "engine/journal/open.h"
+#include "engine/machine/machine_view.h"
 #include "engine/model/hash.h"
 #include "engine/run/fork.h"
 #include "engine/run/history.h"
@@ -270,12 +271,13 @@ bool Place::look_within(const RunRecord& run, const Loaded& loaded, const std::v
   Machine& machine = *replayed->machine;
   if (replay(journal_, run, loaded.workflow, nobody).missing.size() != replayed->missing.size())
     throw std::logic_error("a second replay leaves something else to do");
-  machine.timers();
-  machine.lines();
+  machine.timers().pending();
+  machine.pools().lines();
   if (machine.phase() == Machine::Phase::Ended) {
     (void)machine.outcome().output.json();
-    machine.has_undos();
-  } else if (machine.phase() != Machine::Phase::New && !machine.stuck().empty() && replayed->missing.empty()) {
+    MachineView(machine).has_undos();
+  } else if (machine.phase() != Machine::Phase::New && !MachineView(machine).stuck().empty() &&
+             replayed->missing.empty()) {
     throw std::logic_error("it can not go on, and nothing says so");
   }
   good([&] { Reuse(journal_, run, loaded.workflow, loaded.workflow, ""); });

@@ -14,7 +14,7 @@ namespace {
 class Raw : public Scope {
  public:
   explicit Raw(Value value) : value_(std::move(value)) {}
-  std::variant<Value, Failure> lookup(const Reference&) const override { return value_; }
+  Fallible<Value> lookup(const Reference&) const override { return value_; }
 
  private:
   Value value_;

@@ -15,10 +15,10 @@ constexpr const char* kInput = R"({"a": {"a": 7}, "b": 2})";
 
 class Given : public Scope {
  public:
-  std::variant<Value, Failure> lookup(const Reference& reference) const override {
+  Fallible<Value> lookup(const Reference& reference) const override {
     if (reference.variable == ".") return Value::from_text(kDot);
     if (reference.variable == "input") return Value::from_text(kInput);
-    return Failure{"expression", "$" + reference.variable + " is not known", "", 0, {}};
+    return Failure{"expression", "$" + reference.variable + " is not known"};
   }
 };
 

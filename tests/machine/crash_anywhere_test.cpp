@@ -54,7 +54,7 @@ class World : public Driver {
     // here all of them end.
     const bool drains = std::any_of(log.begin(), log.end(),
                                     [](const Entry& entry) { return entry.kind == EntryKind::WithdrawWaiting; });
-    for (const Machine::InFlight& flight : machine_->in_flight())
+    for (const InFlight& flight : machine_->in_flight())
       if (!drains && flight.attempt > 0 && flight.wanted && !flight.interrupted &&
           std::holds_alternative<Process>(*tasks_.at(flight.path).work) && !tasks_.at(flight.path).strict &&
           dice("queued " + flight.path) % 3 == 0 &&
@@ -127,12 +127,12 @@ class World : public Driver {
   /// Of all that are on their way one, whatever the order in which they began. |given_up|: one of those that nobody
   /// waits for; they end before anything else happens, because after a crash there are none of them.
   bool attempt_ends(bool given_up) {
-    const Machine::InFlight* next = nullptr;
-    const std::vector<Machine::InFlight> flights = machine_->in_flight();
-    auto order = [&](const Machine::InFlight& flight) {
+    const InFlight* next = nullptr;
+    const std::vector<InFlight> flights = machine_->in_flight();
+    auto order = [&](const InFlight& flight) {
       return dice(flight.attempt == 0 ? flight.path : "when " + key_of(tasks_.at(flight.path)));
     };
-    for (const Machine::InFlight& flight : flights)
+    for (const InFlight& flight : flights)
       if (flight.wanted != given_up && (!next || order(flight) < order(*next))) next = &flight;
     if (!next) return false;
     if (next->attempt == 0) {
@@ -147,7 +147,7 @@ class World : public Driver {
   }
 
   bool signal_comes() {
-    if (machine_->awaiting() == 0) return false;
+    if (machine_->signals().awaiting() == 0) return false;
     std::string about = fmt::format("signal {} {}", signals_, ended_);
     if (dice(about) % 3 == 0 && !machine_->timers().empty()) return false;
     SignalReceived signal{
@@ -163,7 +163,7 @@ class World : public Driver {
 
   bool reopen() {
     if (reopened_ >= 2 || dice(fmt::format("reopen {}", reopened_)) % 3 != 0) return false;
-    if (machine_->has_undos() && dice("undo or retry") % 2 == 0) {
+    if (view().has_undos() && dice("undo or retry") % 2 == 0) {
       happens(UndoRequested{"again", "somebody"});
     } else {
       RunReopened reopened{"again", ""};

@@ -41,7 +41,7 @@ class Play : public Driver {
       if (machine_->phase() == Machine::Phase::Ended) {
         if (reopened_ >= 2 || !percent(random_, 25)) return;
         ++reopened_;
-        if (machine_->has_undos() && percent(random_, 50)) {
+        if (view().has_undos() && percent(random_, 50)) {
           apply(UndoRequested{"again", "somebody"});
         } else {
           RunReopened reopened{"again", ""};
@@ -61,7 +61,7 @@ class Play : public Driver {
   void decide(Decision decision) override {
     const auto* start = std::get_if<StartTask>(&decision.what);
     if (start && !start->task.strict) count_start(start->task.path);
-    if (std::holds_alternative<RunEnded>(decision.what) && machine_->work_in_flight())
+    if (std::holds_alternative<RunEnded>(decision.what) && machine_->in_flight_count() > 0)
       throw std::runtime_error("the run ended before its steps");
     Driver::decide(std::move(decision));
   }
@@ -79,19 +79,19 @@ class Play : public Driver {
   /// However the dice fall: no limit is ever exceeded.
   void check_limits() {
     std::map<const Limit*, std::size_t> busy;
-    for (const Machine::InFlight& flight : machine_->in_flight())
-      if (const Frame* frame = machine_->in_flight_at(flight.path))
+    for (const InFlight& flight : machine_->in_flight())
+      if (const Frame* frame = view().in_flight_at(flight.path))
         if (const Limit* limit = frame->step().limit; limit && limit->max > 0 && !interrupted(flight))
           if (++busy[limit] > limit->max)
             throw std::runtime_error(fmt::format("{} of at most {} in flight for {}", busy[limit], limit->max,
                                                  limit->name.empty() ? flight.path : limit->name));
   }
-  bool interrupted(const Machine::InFlight& flight) const {
+  bool interrupted(const InFlight& flight) const {
     return flight.attempt > 0 && !expects(TaskEnded{flight.path, flight.attempt, {}});
   }
   /// The rate as well, by the dates of the attempts. A strict step starts when it has its place, after its turn.
   void count_start(const std::string& path) {
-    const Frame* frame = machine_->in_flight_at(path);
+    const Frame* frame = view().in_flight_at(path);
     const Limit* limit = frame ? frame->step().limit : nullptr;
     if (!limit || limit->rate == 0) return;
     std::vector<Instant>& starts = starts_[limit];
@@ -102,8 +102,8 @@ class Play : public Driver {
   }
 
   void step() {
-    std::vector<Machine::InFlight> flights = machine_->in_flight();
-    std::vector<Machine::PendingTimer> timers = machine_->timers();
+    std::vector<InFlight> flights = machine_->in_flight();
+    std::vector<PendingTimer> timers = machine_->timers().pending();
     if (percent(random_, 2) && !machine_->suspending()) {
       apply(SuspendRequested{15});
       return;
@@ -123,7 +123,7 @@ class Play : public Driver {
       return;
     }
     bool nothing_else = flights.empty() && timers.empty();
-    if (machine_->awaiting() > 0 ? nothing_else || percent(random_, 15) : percent(random_, 1)) {
+    if (machine_->signals().awaiting() > 0 ? nothing_else || percent(random_, 15) : percent(random_, 1)) {
       SignalReceived signal{kSignals[below(random_, 2)], "", Value(Json(below(random_, 100))), "somebody", {}};
       if (percent(random_, 25)) signal.rejected = "no";
       if (expects(signal)) return apply(std::move(signal));
@@ -134,8 +134,7 @@ class Play : public Driver {
       return check_limits();
     }
     if (flights.empty()) throw std::runtime_error("nothing is in flight, nothing is due, and the run has not ended");
-    const Machine::InFlight& flight =
-        flights[static_cast<std::size_t>(below(random_, static_cast<int>(flights.size())))];
+    const InFlight& flight = flights[static_cast<std::size_t>(below(random_, static_cast<int>(flights.size())))];
     now_ += Duration(below(random_, 700));
     if (flight.attempt == 0 && expects(TaskReserved{flight.path})) {
       apply(TaskReserved{flight.path});
@@ -154,7 +153,7 @@ class Play : public Driver {
   void resume() {
     RunResumed how;
     // Some of the processes still waited in line; strict ones have their places.
-    for (const Machine::InFlight& flight : machine_->in_flight())
+    for (const InFlight& flight : machine_->in_flight())
       if (flight.wanted && flight.attempt > 0 && !flight.interrupted &&
           std::holds_alternative<Process>(*tasks_.at(flight.path).work) && !tasks_.at(flight.path).strict &&
           percent(random_, 30))
@@ -337,7 +336,7 @@ TEST_CASE("twenty thousand random runs: no contradiction, no hang, every join as
                  (entry.kind == EntryKind::ChildStarted && entry.attempt > 1);
         }
         for (const auto& [path, group] : workflow.groups)
-          if (auto settled = play.machine().look(path)) check_status(path, *settled, history, withdrawn, anew);
+          if (auto settled = play.view().look(path)) check_status(path, *settled, history, withdrawn, anew);
         std::size_t prefix = play.log.empty() ? 0 : random() % (play.log.size() + 1);
         replay_prefix(*loaded, play.log, prefix, no_jq);
         replay_prefix(*loaded, play.log, play.log.size(), no_jq);

@@ -261,7 +261,7 @@ Result random_result(const Task& task, unsigned dice) {
   if (dice / 100 % 100 < 3) result.retry_after = Duration(dice % 9000);
   const bool undo = task.path.ends_with(".undo");
   if (dice / 10000 % 100 < (undo ? 15U : 30U)) {
-    result.failure = Failure{dice % 10 < 7 ? "exit.1" : "killed", "random", "", 0, {}};
+    result.failure = Failure{dice % 10 < 7 ? "exit.1" : "killed", "random"};
   } else if (std::holds_alternative<HttpRequest>(*task.work)) {
     Json body = {{"rows", {value}}, {"next", value < 70 ? Json(fmt::format("page {}", task.page + 1)) : Json()}};
     result.value = Value(Json{{"status", 200},

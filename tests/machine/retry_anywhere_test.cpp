@@ -46,7 +46,7 @@ class Retried : public Driver {
     foresight_.add(asked);
     play_anew(foresight_);
     if (!asked.path.empty()) {
-      auto way = machine_->way_to(asked.path);
+      auto way = view().way_to(asked.path);
       if (const auto* hindrance = std::get_if<Hindrance>(&way)) why = hindrance->why;
       if (std::holds_alternative<Hindrance>(way) || !std::get<bool>(way)) return false;
     }
@@ -55,7 +55,7 @@ class Retried : public Driver {
   }
   void undo() {
     play_anew(foresight_);
-    if (machine_->has_undos()) happens(UndoRequested{"again", "somebody"});
+    if (view().has_undos()) happens(UndoRequested{"again", "somebody"});
   }
   Machine::Phase phase() const { return machine_->phase(); }
 
@@ -66,15 +66,14 @@ class Retried : public Driver {
 
  private:
   void step(bool all_well) {
-    std::vector<Machine::InFlight> flights = machine_->in_flight();
+    std::vector<InFlight> flights = machine_->in_flight();
     if (!flights.empty()) {
-      const Machine::InFlight& flight =
-          flights[static_cast<std::size_t>(below(random_, static_cast<int>(flights.size())))];
+      const InFlight& flight = flights[static_cast<std::size_t>(below(random_, static_cast<int>(flights.size())))];
       now_ += Duration(below(random_, 300));
       if (flight.attempt == 0) return happens(TaskReserved{flight.path});
       return happens(TaskEnded{flight.path, flight.attempt, result_of(tasks_.at(flight.path), all_well)});
     }
-    if (machine_->awaiting() > 0 && (machine_->timers().empty() || percent(random_, 50)))
+    if (machine_->signals().awaiting() > 0 && (machine_->timers().empty() || percent(random_, 50)))
       return happens(SignalReceived{kSignals[below(random_, 2)], "", Value(Json(below(random_, 100))), "somebody", {}});
     if (!fire_timer()) throw std::runtime_error("nothing is in flight, nothing is due, and it has not ended");
   }

@@ -19,7 +19,7 @@ struct Recorder : FrontEnd {
 
   void file_changed(const std::string&, bool gone) override { calls.push_back(gone ? "gone" : "changed"); }
   void opens(const Loaded&, const std::string& run) override { calls.push_back("opens " + run); }
-  void resumes(const RunRecord& run, const std::vector<Machine::InFlight>& cut_off) override {
+  void resumes(const RunRecord& run, const std::vector<InFlight>& cut_off) override {
     calls.push_back("resumes " + run.id + " " + std::to_string(cut_off.size()));
   }
   bool wants_earlier() const override { return true; }

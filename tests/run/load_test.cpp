@@ -6,9 +6,9 @@
 
 #include "engine/language/template.h"
 #include "engine/model/error.h"
+#include "engine/steps/fail.h"
 #include "engine/steps/for_each.h"
 #include "engine/steps/http.h"
-#include "engine/steps/plain.h"
 #include "engine/steps/process.h"
 #include "engine/steps/root.h"
 #include "engine/steps/switch.h"
@@ -133,7 +133,7 @@ steps:
   CHECK(call.options.timeout.value == Duration{5000});
   CHECK(call.options.continue_on_error.value == true);
   struct Nothing : Scope, Evaluator {
-    std::variant<Value, Failure> lookup(const Reference&) const override { return Value(); }
+    Fallible<Value> lookup(const Reference&) const override { return Value(); }
     Answer evaluate(const Question&) override { return {}; }
   } nothing;
   auto json = [&](const ValueTemplate& value) { return std::get<Value>(value.evaluate(nothing, nothing)).json(); };

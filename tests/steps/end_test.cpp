@@ -71,7 +71,7 @@ finally: { shell: clean }
   s.expect_stopped({"a"});
   s.expect_started({"a"});  // its end is awaited: it may still be at work
   Result stopped;
-  stopped.failure = Failure{"cancelled", "stopped", "", 0, {}};
+  stopped.failure = Failure{"cancelled", "stopped"};
   s.end("a", stopped);
   s.expect_started({"finally/_1"});
   s.advance(10s);

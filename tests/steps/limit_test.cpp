@@ -33,7 +33,7 @@ std::ptrdiff_t most_in(const std::vector<std::int64_t>& at, Duration span) {
 Result busy(Duration retry_after) {
   Result result;
   result.code = 503;
-  result.failure = Failure{"http.503", "busy", "", 0, {}};
+  result.failure = Failure{"http.503", "busy"};
   result.retry_after = retry_after;
   return result;
 }
@@ -88,10 +88,10 @@ TEST_CASE("a full pool holds up nobody else") {
   d: { shell: d }
 )"));
   s.expect_started({"a", "c", "d"});
-  CHECK(s.machine().waiting() == 1);
-  REQUIRE(s.machine().lines().size() == 1);
-  CHECK(s.machine().lines()[0].limit->name == "api");
-  CHECK(s.machine().lines()[0].full);
+  CHECK(s.machine().pools().waiting() == 1);
+  REQUIRE(s.machine().pools().lines().size() == 1);
+  CHECK(s.machine().pools().lines()[0].limit->name == "api");
+  CHECK(s.machine().pools().lines()[0].full);
   s.succeed("a");
   for (const char* path : {"b", "c", "d"}) s.succeed(path);
   s.expect_success();
@@ -169,7 +169,8 @@ TEST_CASE("rates beyond one a millisecond, with timers that come late") {
   for (int i = 0; i < 1500; ++i) {
     starts.now += i % 7 == 0 ? 3ms : 1ms;
     Event due{starts.now, TimerFired{"limits.api", TimerKind::Limit}};
-    if (auto at = machine.due("limits.api", TimerKind::Limit); at && *at <= starts.now) machine.apply(due, starts);
+    if (auto at = machine.timers().due("limits.api", TimerKind::Limit); at && *at <= starts.now)
+      machine.apply(due, starts);
   }
   CHECK(most_in(starts.at, 1s) == 2500);
   CHECK(starts.at.size() > 4500);  // in 1.93 s, at most 4825 of the rate and some of the slack
@@ -186,8 +187,8 @@ TEST_CASE("a server that sends one away keeps the whole pool waiting") {
   s.end("a", busy(7s));
   s.expect_started({});
   CHECK(s.timer("limits.api", TimerKind::Limit) == 7s);
-  REQUIRE(s.machine().lines().size() == 1);
-  CHECK(s.machine().lines()[0].held);
+  REQUIRE(s.machine().pools().lines().size() == 1);
+  CHECK(s.machine().pools().lines()[0].held);
   s.advance(5s);
   s.end("b", busy(10s));  // it knows better now
   s.crash_and_resume({}, 2s);
@@ -260,7 +261,7 @@ TEST_CASE("who waits for a limit and is given up leaves no timer behind") {
   s.expect_started({"both/a"});
   CHECK(s.timer("limits.api", TimerKind::Limit) == 1h);
   s.succeed("both/a");
-  CHECK(s.machine().timers().empty());
+  CHECK(s.machine().timers().pending().empty());
   s.expect_success();
 }
 

@@ -60,11 +60,11 @@ TEST_CASE("a cursor goes into its parameter until it is null, and the lists of t
 TEST_CASE("a link to the next page is followed from where the page was, and values that are no lists are collected") {
   Scenario s("rows: { http: http://x/list, query: { per: 9 }, paginate: { next: link } }");
   CHECK(request(s).url == "http://x/list?per=9");
-  CHECK(request(s).home.empty());
+  CHECK(request(s).origin_url.empty());
   s.succeed("rows",
             page("{\"n\":1}", "</first>; rel=first, <list?page=2>; rel=\"prefetch NEXT\"", "http://y/deep/list"));
   CHECK(request(s).url == "http://y/deep/list?page=2");
-  CHECK(request(s).home == "http://x/list");  // whose headers these are
+  CHECK(request(s).origin_url == "http://x/list");  // whose headers these are
   s.succeed("rows", page("null", "<http://x/list?page=3>; rel=next"));
   s.succeed("rows", page("[2,[3]]", "<http://x/list?page=1>; rel=first"));
   CHECK(s.output("rows") == Json::parse(R"([{"n":1},2,[3]])"));
@@ -225,7 +225,7 @@ TEST_CASE("a deadline bounds all pages, and a group that drains lets them all co
   s.advance(10s);
   s.expect_stopped({"rows"});
   Result stopped;
-  stopped.failure = Failure{"cancelled", "stopped", "", 0, {}};
+  stopped.failure = Failure{"cancelled", "stopped"};
   s.end("rows", stopped);
   s.expect_failure("deadline", "rows");
 

@@ -75,7 +75,7 @@ TEST_CASE("a poll has a key for each, and a deadline for all") {
   s.expect_stopped({"job"});
   s.expect_state("job", State::Failed);
   Result stopped;
-  stopped.failure = Failure{"cancelled", "stopped", "", 0, {}};
+  stopped.failure = Failure{"cancelled", "stopped"};
   s.end("job", stopped);
   s.expect_failure("deadline", "job");
 }

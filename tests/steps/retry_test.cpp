@@ -121,15 +121,15 @@ g: { if: false, parallel: { c: { shell: c } } }
   s.expect_started({"a"});
   s.fail("a");
   s.expect_failure("exit.1");
-  auto way = s.machine().way_to("b");
+  auto way = s.view().way_to("b");
   REQUIRE(std::holds_alternative<Hindrance>(way));
   CHECK(std::get<Hindrance>(way).why == "b needs a, which has failed");
   CHECK(std::get<Hindrance>(way).instead == "a");
-  auto inside = s.machine().way_to("g/c");
+  auto inside = s.view().way_to("g/c");
   REQUIRE(std::holds_alternative<Hindrance>(inside));
   CHECK(std::get<Hindrance>(inside).instead == "g");
-  CHECK(std::get<bool>(s.machine().way_to("a")));
-  CHECK_FALSE(std::get<bool>(s.machine().way_to("nobody")));
+  CHECK(std::get<bool>(s.view().way_to("a")));
+  CHECK_FALSE(std::get<bool>(s.view().way_to("nobody")));
 }
 
 TEST_CASE("what was undone below a step has to run before it") {
@@ -141,7 +141,7 @@ ship: { shell: s, env: { ID: "${ $steps.pay }" } }
   s.fail("ship");
   s.succeed("pay.undo");
   s.expect_failure("exit.1");
-  auto way = s.machine().way_to("ship");
+  auto way = s.view().way_to("ship");
   REQUIRE(std::holds_alternative<Hindrance>(way));
   CHECK(std::get<Hindrance>(way).why == "ship builds on pay, which has been undone");
 }

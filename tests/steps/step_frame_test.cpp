@@ -105,7 +105,7 @@ TEST_CASE("an error that is not listed is not retried") {
 TEST_CASE("a server that asks to wait is waited for") {
   Scenario s("a: { http: https://x.example, retry: { attempts: 2, jitter: none } }");
   Result result;
-  result.failure = Failure{"http.503", "busy", "", 0, {}};
+  result.failure = Failure{"http.503", "busy"};
   result.code = 503;
   result.retry_after = 7s;
   s.end("a", result);
@@ -118,7 +118,7 @@ TEST_CASE("a server that asks to wait is waited for") {
 TEST_CASE("a server that asks to wait longer than the deadline leaves fails the step now") {
   Scenario s("a: { http: https://x.example, retry: { attempts: 2 }, deadline: 5s }");
   Result result;
-  result.failure = Failure{"http.429", "slow down", "", 0, {}};
+  result.failure = Failure{"http.429", "slow down"};
   result.code = 429;
   result.retry_after = 60s;
   s.end("a", result);
@@ -130,7 +130,7 @@ TEST_CASE("a POST is retried only when nothing was sent") {
 a: { http: POST https://x.example }
 )");
   Result unsent;
-  unsent.failure = Failure{"connect", "refused", "", 0, {}};
+  unsent.failure = Failure{"connect", "refused"};
   unsent.sent = false;
   s.end("a", unsent);
   s.expect_state("a", State::Retrying);

@@ -43,13 +43,13 @@ TEST_CASE("a run that succeeds undoes nothing, until it is asked to") {
   s.succeed("pay");
   s.expect_success();
   s.expect_started({"flight", "hotel", "pay"});
-  REQUIRE(s.machine().has_undos());
+  REQUIRE(s.view().has_undos());
   s.undo();
   s.expect_started({"hotel.undo"});
   s.succeed("hotel.undo");
   s.succeed("flight.undo");
   s.expect_cancelled();
-  CHECK_FALSE(s.machine().has_undos());
+  CHECK_FALSE(s.view().has_undos());
 }
 
 TEST_CASE("an undo that fails does not keep the others from running, and is told") {
@@ -209,7 +209,7 @@ TEST_CASE("a refund that may have been made is asked for under one key, until it
   auto answers = [&](int code) {
     Result result;
     result.code = code;
-    result.failure = Failure{"http." + std::to_string(code), "no", "", 0, {}};
+    result.failure = Failure{"http." + std::to_string(code), "no"};
     s.end("g/pay.undo", result);
   };
   s.succeed("g/pay");
@@ -375,7 +375,7 @@ finally: { exec: [clean, "${ $run.state }"] }
   CHECK(argv(plain, "finally/_1") == std::vector<std::string>{"clean", "cancelled"});
   plain.succeed("finally/_1");
   plain.expect_cancelled();
-  CHECK(plain.machine().has_undos());
+  CHECK(plain.view().has_undos());
 
   Scenario undo(text);
   undo.succeed("a");

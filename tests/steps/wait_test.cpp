@@ -132,7 +132,7 @@ go:
 
 TEST_CASE("a wait holds no place, and a run that only waits may be suspended and resumed") {
   Scenario s("go: { wait: word }");
-  CHECK(s.machine().awaiting() == 1);
+  CHECK(s.machine().signals().awaiting() == 1);
   s.suspend();
   s.expect_suspended();
   s.crash_and_resume();

@@ -19,7 +19,7 @@ void Driver::decide(Decision decision) {
 }
 
 bool Driver::fire_timer(std::optional<Instant> until) {
-  const std::vector<Machine::PendingTimer> timers = machine_->timers();
+  const std::vector<PendingTimer> timers = machine_->timers().pending();
   auto next = std::min_element(timers.begin(), timers.end());
   if (next == timers.end() || (until && next->due > *until)) return false;
   now_ = std::max(now_, next->due);

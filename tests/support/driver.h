@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/machine/machine.h"
+#include "engine/machine/machine_view.h"
 #include "engine/model/entry.h"
 
 namespace flowrun::test {
@@ -21,6 +21,7 @@ class Driver : public EventSink {
   std::vector<Entry> log;
 
   const Machine& machine() const { return *machine_; }
+  MachineView view() const { return MachineView(*machine_); }
   const Task& task(const std::string& path) const { return tasks_.at(path); }  ///< of its newest attempt
   Instant now() const { return now_; }
 

@@ -113,7 +113,7 @@ void Scenario::succeed(const std::string& path, const std::string& value) {
 
 void Scenario::fail(const std::string& path, const std::string& type, const std::string& message) {
   Result result;
-  result.failure = Failure{type, message, "", 0, {}};
+  result.failure = Failure{type, message};
   end(path, std::move(result));
 }
 
@@ -215,13 +215,13 @@ void Scenario::expect_cancelled() {
 void Scenario::expect_suspended() { CHECK(machine_->phase() == Machine::Phase::Suspended); }
 
 State Scenario::state(const std::string& path) const {
-  if (auto settled = machine_->look(path)) return settled->state;
+  if (auto settled = view().look(path)) return settled->state;
   const StepHistory* step = history_.find(path);
   return step ? step->state : State::Pending;
 }
 
 Json Scenario::output(const std::string& path) const {
-  auto settled = machine_->look(path);
+  auto settled = view().look(path);
   return settled ? settled->output.json() : Json();
 }
 
@@ -231,7 +231,7 @@ std::string Scenario::reason(const std::string& path) const {
 }
 
 Duration Scenario::timer(const std::string& path, TimerKind kind) const {
-  for (const Machine::PendingTimer& timer : machine_->timers())
+  for (const PendingTimer& timer : machine_->timers().pending())
     if (timer.path == path && timer.timer == kind) return timer.due - now_;
   return Duration{-1};
 }

@@ -1,0 +1,24 @@
+#include "engine/machine/context.h"
+
+#include "engine/machine/frame.h"
+#include "engine/model/hash.h"
+
+namespace flowrun {
+
+Context::Context(const std::vector<std::unique_ptr<const Limit>>& limits, Evaluator& evaluator)
+    : recorder_(evaluator),
+      timers_(recorder_, time_),
+      slots_(limits, timers_, time_),
+      attempts_(slots_.pools(), recorder_, time_),
+      signals_(recorder_),
+      abandoned_(attempts_) {}
+
+std::string Context::key_for(std::string name, std::uint64_t request) {
+  auto [first, fresh] = first_requests_.emplace(hash64(name), request);
+  // A flowrun that did not tell requests apart sent what a retry had changed with the old key.
+  if (was_reopened_ && !retrying_.exact()) first->second = request;
+  if (first->second != request) name += "\nrequest " + hex16(request);
+  return chance_->uuid(name);
+}
+
+}  // namespace flowrun

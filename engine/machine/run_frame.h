@@ -1,0 +1,19 @@
+// What only the root of a run is: it is told of what people want of the run as a whole.
+#pragma once
+
+#include "engine/model/event.h"
+
+namespace flowrun {
+
+class RunFrame {
+ public:
+  virtual ~RunFrame() = default;
+  /// The run is to end.
+  virtual void on_cancel(const CancelRequested& cancel) = 0;
+  /// The run has ended, and what can be undone is to be.
+  virtual void on_undo(const UndoRequested& undo) = 0;
+  /// Whether there is something to be undone.
+  virtual bool has_undos() const = 0;
+};
+
+}  // namespace flowrun

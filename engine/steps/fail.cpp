@@ -1,0 +1,30 @@
+#include "engine/steps/fail.h"
+
+namespace flowrun {
+namespace {
+
+class FailFrame : public StepFrame {
+ public:
+  FailFrame(Context& context, Frame* parent, const FailStep& step, std::string path)
+      : StepFrame(context, parent, step, std::move(path)), fail_(step) {}
+
+ protected:
+  void begin() override {
+    Evaluation message = fail_.message.evaluate(scope(), evaluator());
+    if (auto* failure = std::get_if<Failure>(&message)) return fail(std::move(*failure));
+    auto text = as_text(std::get<Value>(message), "fail");
+    if (auto* failure = std::get_if<Failure>(&text)) return fail(std::move(*failure));
+    fail({"fail", std::get<std::string>(text)});
+  }
+
+ private:
+  const FailStep& fail_;
+};
+
+}  // namespace
+
+std::unique_ptr<Frame> FailStep::frame(Context& context, Frame* parent, std::string path) const {
+  return std::make_unique<FailFrame>(context, parent, *this, std::move(path));
+}
+
+}  // namespace flowrun

@@ -1,0 +1,29 @@
+#include "engine/steps/set.h"
+
+namespace flowrun {
+namespace {
+
+class SetFrame : public StepFrame {
+ public:
+  SetFrame(Context& context, Frame* parent, const SetStep& step, std::string path)
+      : StepFrame(context, parent, step, std::move(path)), set_(step) {}
+
+ protected:
+  void begin() override {
+    Evaluation value = set_.value.evaluate(scope(), evaluator());
+    if (auto* failure = std::get_if<Failure>(&value)) return fail(std::move(*failure));
+    finish({State::Succeeded, std::get<Value>(std::move(value)), {}});
+  }
+  bool shows_output() const override { return true; }
+
+ private:
+  const SetStep& set_;
+};
+
+}  // namespace
+
+std::unique_ptr<Frame> SetStep::frame(Context& context, Frame* parent, std::string path) const {
+  return std::make_unique<SetFrame>(context, parent, *this, std::move(path));
+}
+
+}  // namespace flowrun

@@ -1,0 +1,17 @@
+// Computes a value, and does nothing else.
+//
+//     set: { total: "${ $steps.order.total }" }
+#pragma once
+
+#include "engine/language/template.h"
+#include "engine/steps/step_frame.h"
+
+namespace flowrun {
+
+class SetStep : public LivingStep {
+ public:
+  std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
+  ValueTemplate value;
+};
+
+}  // namespace flowrun
