@@ -53,8 +53,8 @@ Fallible<Value> json_of(const HttpAnswer& answer, const Mask& mask) {
   std::string body = answer.body;
   if (!is_utf8(body)) {
     auto text = text_of(answer);
-    if (auto* failure = std::get_if<Failure>(&text)) return std::move(*failure);
-    body = std::get<std::string>(std::move(text));
+    if (!text) return std::move(text.failure());
+    body = *std::move(text);
   }
   auto value = json_value(body, "");
   // The message shows how it begins.
@@ -73,7 +73,7 @@ Fallible<Value> body_value(const HttpAnswer& answer, HttpRequest::Response respo
     if (response == Response::Text || answer.content_type.starts_with("text/")) return std::move(*failure);
     text = answer.body;
   }
-  const std::string& plain = std::get<std::string>(text);
+  const std::string& plain = *text;
   if (response == Response::Auto && !is_utf8(plain)) return Value::string(base64(answer.body));
   return Value::string(mask.text(plain, answer.cut));
 }

@@ -49,8 +49,8 @@ Fallible<std::string> as_text(const Value& value, std::string_view code) {
 Fallible<SecretText> as_secret_text(const Value& value, std::string_view code) {
   if (auto holed = secret_text_from(value.json())) return std::move(*holed);
   auto text = as_text(value, code);
-  if (auto* failure = std::get_if<Failure>(&text)) return std::move(*failure);
-  return SecretText{std::get<std::string>(std::move(text))};
+  if (!text) return std::move(text.failure());
+  return SecretText{*std::move(text)};
 }
 
 Evaluation TextTemplate::evaluate(const Scope& scope, Evaluator& evaluator) const {
@@ -63,10 +63,10 @@ Evaluation TextTemplate::evaluate(const Scope& scope, Evaluator& evaluator) cons
     }
     const Expression& expression = std::get<Expression>(part);
     Evaluation evaluation = expression.evaluate(scope, evaluator);
-    if (auto* failure = std::get_if<Failure>(&evaluation)) return std::move(*failure);
-    auto piece = as_secret_text(std::get<Value>(evaluation), expression.code());
-    if (auto* failure = std::get_if<Failure>(&piece)) return std::move(*failure);
-    text.append(std::get<SecretText>(piece));
+    if (!evaluation) return std::move(evaluation.failure());
+    auto piece = as_secret_text(*evaluation, expression.code());
+    if (!piece) return std::move(piece.failure());
+    text.append(*piece);
   }
   return text.placeholders.empty() ? Value::string(text.text) : Value(to_json(text));
 }
@@ -177,14 +177,14 @@ struct ValueTemplate::Part {
     if (kind == Kind::Constant) return constant;
     if (kind == Kind::Text) {
       Evaluation evaluation = text.evaluate(scope, evaluator);
-      if (auto* failure = std::get_if<Failure>(&evaluation)) return std::move(*failure);
-      return std::get<Value>(evaluation).json();
+      if (!evaluation) return std::move(evaluation.failure());
+      return evaluation->json();
     }
     Json json = kind == Kind::List ? Json::array() : Json::object();
     for (std::size_t i = 0; i < parts.size(); ++i) {
       auto value = parts[i].evaluate(scope, evaluator);
-      if (auto* failure = std::get_if<Failure>(&value)) return std::move(*failure);
-      put(json, i, std::get<Json>(std::move(value)));
+      if (!value) return std::move(value.failure());
+      put(json, i, *std::move(value));
     }
     return json;
   }
@@ -222,8 +222,8 @@ Evaluation ValueTemplate::evaluate(const Scope& scope, Evaluator& evaluator) con
   if (!root_) return constant_;
   if (root_->kind == Part::Kind::Text) return root_->text.evaluate(scope, evaluator);
   auto value = root_->evaluate(scope, evaluator);
-  if (auto* failure = std::get_if<Failure>(&value)) return std::move(*failure);
-  return Value(std::get<Json>(std::move(value)));
+  if (!value) return std::move(value.failure());
+  return Value(*std::move(value));
 }
 
 std::vector<Expression> ValueTemplate::expressions() const {

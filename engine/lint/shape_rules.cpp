@@ -130,8 +130,8 @@ std::optional<std::size_t> children_of(const IndexedStep& indexed) {
   if (auto* graph = dynamic_cast<const GraphStep*>(indexed.step))
     return static_cast<std::size_t>(
         std::count_if(graph->children.begin(), graph->children.end(), [](const GraphStep::Child& child) {
-          auto* living = dynamic_cast<const LivingStep*>(child.step.get());
-          return living && !living->options.continue_on_error.written();
+          auto* common = dynamic_cast<const CommonStep*>(child.step.get());
+          return common && !common->options.continue_on_error.written();
         }));
   auto* each = dynamic_cast<const ForEachStep*>(indexed.step);
   const Node* items = indexed.node->find("for_each");

@@ -54,14 +54,14 @@ void WorkflowIndex::body(const Node& node, const GraphStep& graph, int around) {
 }
 
 void WorkflowIndex::step(const Node& node, const Step& made, IndexedStep indexed) {
-  indexed.step = dynamic_cast<const LivingStep*>(&made);
+  indexed.step = dynamic_cast<const CommonStep*>(&made);
   auto span = spans_.find(&made);
   if (!indexed.step || span == spans_.end()) return;
   indexed.kind = kind_bit(made.kind);
   indexed.from = span->second->from;
   indexed.to = span->second->to;
   const int number = static_cast<int>(steps.size());
-  const LivingStep& living = *indexed.step;
+  const CommonStep& common = *indexed.step;
   numbers_.emplace(&made, number);
   steps.push_back(std::move(indexed));
   const Node* main = node.find(made.kind);
@@ -83,8 +83,8 @@ void WorkflowIndex::step(const Node& node, const Step& made, IndexedStep indexed
     step(*written, *other,
          {written, nullptr, 0, at, static_cast<int>(other->kind.size()), number, nullptr, 0, 0, 0, said});
   };
-  later("fallback", living.options.fallback.get(), "the fallback");
-  later("undo", living.options.undo ? living.options.undo->step.get() : nullptr, "the undo");
+  later("fallback", common.options.fallback.get(), "the fallback");
+  later("undo", common.options.undo ? common.options.undo->step.get() : nullptr, "the undo");
 }
 
 const Member* WorkflowIndex::option(const IndexedStep& indexed, std::string_view name) const {

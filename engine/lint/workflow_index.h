@@ -21,7 +21,7 @@ namespace flowrun {
 /// A step where it is written.
 struct IndexedStep {
   const Node* node;  ///< as written, without defaults
-  const LivingStep* step;
+  const CommonStep* step;
   std::uint32_t kind;       ///< kind_bit()
   Position at;              ///< of its name; of its kind where it has none
   int length;               ///< of what stands there

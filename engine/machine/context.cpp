@@ -16,7 +16,7 @@ Context::Context(const std::vector<std::unique_ptr<const Limit>>& limits, Evalua
 std::string Context::key_for(std::string name, std::uint64_t request) {
   auto [first, fresh] = first_requests_.emplace(hash64(name), request);
   // A flowrun that did not tell requests apart sent what a retry had changed with the old key.
-  if (was_reopened_ && !retrying_.exact()) first->second = request;
+  if (was_reopened_ && !retry_request_.exact()) first->second = request;
   if (first->second != request) name += "\nrequest " + hex16(request);
   return chance_->uuid(name);
 }

@@ -10,7 +10,7 @@
 #include "engine/machine/answer_recorder.h"
 #include "engine/machine/attempts.h"
 #include "engine/machine/chance.h"
-#include "engine/machine/retrying.h"
+#include "engine/machine/retry_request.h"
 #include "engine/machine/run_queue.h"
 #include "engine/machine/semantics.h"
 #include "engine/machine/signals.h"
@@ -37,7 +37,7 @@ class Context {
   Instant now() const { return time_.now(); }
   Instant worked() const { return time_.worked(); }
   const Foresight& foresight() const { return foresight_; }
-  Retrying& retrying() { return retrying_; }
+  RetryRequest& retry_request() { return retry_request_; }
   const Chance& chance() const { return *chance_; }
   /// The idempotency key of what |name| stands for: the same for the same |request|, another for another one.
   std::string key_for(std::string name, std::uint64_t request);
@@ -63,7 +63,7 @@ class Context {
   bool running_ = false;
   Timeline time_;
   Foresight foresight_;
-  Retrying retrying_;
+  RetryRequest retry_request_;
   bool was_reopened_ = false;
   std::optional<Chance> chance_;
   /// Hashes of names of keys, and of the requests that were sent with those first.

@@ -53,7 +53,7 @@ class Frame {
 
   /// Not succeeded, and asked to try again: settles anew later. With |only| (the rest of a path) just that step below
   /// and what depends on it. REQUIRES: settled() and keeps_frame().
-  /// What an exact retry asks for is in Context::retrying(), and |only| is empty.
+  /// What an exact retry asks for is in Context::retry_request(), and |only| is empty.
   virtual void reopen(std::string_view) {}
   /// Whether it can be reopened as it stands; else an exact retry makes a new one.
   virtual bool reopens() const { return false; }

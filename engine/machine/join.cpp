@@ -1,5 +1,7 @@
 #include "engine/machine/join.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cmath>
 
@@ -55,24 +57,50 @@ Verdict first_completed(const Join&, const Tally& tally) {
 struct Row {
   Verdict (*judge)(const Join&, const Tally&);
   bool ends_early;
+  const char* word;
+  bool takes_amount;
 };
 
 // In the order of Join::Policy.
 constexpr std::array<Row, 6> kPolicies{{
-    {all, false},
-    {best_effort, false},
-    {at_least, false},
-    {tolerate, false},
-    {quorum, true},
-    {first_completed, true},
+    {all, false, "all", false},
+    {best_effort, false, "best_effort", false},
+    {at_least, false, "at_least", true},
+    {tolerate, false, "tolerate", true},
+    {quorum, true, "quorum", true},
+    {first_completed, true, "first_completed", false},
 }};
+
+// A quorum of one has a word of its own.
+constexpr Join kFirstSuccess{Join::Policy::Quorum, 1, false};
+constexpr const char* kFirstSuccessWord = "first_success";
+
+const Row& row_of(const Join& join) { return kPolicies.at(static_cast<std::size_t>(join.policy)); }
 
 }  // namespace
 
-Verdict judge(const Join& join, const Tally& tally) {
-  return kPolicies.at(static_cast<std::size_t>(join.policy)).judge(join, tally);
+Verdict judge(const Join& join, const Tally& tally) { return row_of(join).judge(join, tally); }
+
+bool ends_early(const Join& join) { return row_of(join).ends_early; }
+
+std::optional<Join> join_named(std::string_view word) {
+  if (word == kFirstSuccessWord) return kFirstSuccess;
+  for (std::size_t i = 0; i < kPolicies.size(); ++i)
+    if (word == kPolicies.at(i).word) return Join{static_cast<Join::Policy>(i)};
+  return std::nullopt;
 }
 
-bool ends_early(const Join& join) { return kPolicies.at(static_cast<std::size_t>(join.policy)).ends_early; }
+std::string to_string(const Join& join) {
+  const Row& row = row_of(join);
+  if (!row.takes_amount) return row.word;
+  const std::string amount = fmt::format("{}{}", join.amount, join.percent ? "%" : "");
+  if (join.policy == kFirstSuccess.policy && amount == "1") return kFirstSuccessWord;
+  return fmt::format("{} {}", row.word, amount);
+}
+
+bool single_winner(const Join& join) {
+  if (join.policy == Join::Policy::FirstCompleted) return true;
+  return join.policy == Join::Policy::Quorum && join.amount <= 1 && !join.percent;
+}
 
 }  // namespace flowrun

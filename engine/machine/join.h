@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "engine/model/outcome.h"
 
@@ -33,5 +35,13 @@ Verdict judge(const Join& join, const Tally& tally);
 
 /// Whether success is final while children still run: they are cancelled then.
 bool ends_early(const Join& join);
+
+/// The policy that the language calls |word|; its amount is still to be set where there is one. Nothing: no such word.
+std::optional<Join> join_named(std::string_view word);
+/// As the language writes it: `all`, `quorum 2`, `tolerate 5%`.
+std::string to_string(const Join& join);
+
+/// Whether it is the first success, or the first end, that settles the group: then one child wins, else several do.
+bool single_winner(const Join& join);
 
 }  // namespace flowrun

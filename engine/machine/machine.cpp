@@ -144,7 +144,7 @@ void Machine::on(const RunReopened& reopened) {
   run_again(reopened.token, reopened.run_dir);
   context_.run_.jobs = reopened.jobs > 0 ? reopened.jobs : jobs_;
   if (!reopened.secrets.empty()) context_.run_.secrets = reopened.secrets;
-  context_.retrying_ = Retrying(reopened);
+  context_.retry_request_ = RetryRequest(reopened);
   context_.was_reopened_ = true;
   root_->reopen(reopened.exact ? std::string_view() : reopened.path);
 }

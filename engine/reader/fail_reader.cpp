@@ -4,7 +4,7 @@
 
 namespace flowrun {
 
-std::unique_ptr<LivingStep> read_fail(Reading& reading, const Node& node) {
+std::unique_ptr<CommonStep> read_fail(Reading& reading, const Node& node) {
   auto step = std::make_unique<FailStep>();
   step->message = reading.values().text(*node.find("fail"));
   return step;

@@ -43,7 +43,7 @@ void check_items(Reading& reading, const Node& items) {
 
 }  // namespace
 
-std::unique_ptr<LivingStep> read_for_each(Reading& reading, const Node& node) {
+std::unique_ptr<CommonStep> read_for_each(Reading& reading, const Node& node) {
   auto step = std::make_unique<ForEachStep>();
   read_group(reading, *step, node);
   Reading::Within inherited = inherit_fail_fast(reading, *step);

@@ -175,7 +175,7 @@ void read_tls(Reading& reading, HttpStep& step, const Node& node) {
 
 }  // namespace
 
-std::unique_ptr<LivingStep> read_http(Reading& reading, const Node& node) {
+std::unique_ptr<CommonStep> read_http(Reading& reading, const Node& node) {
   auto step = std::make_unique<HttpStep>();
   reading.index().http = true;
   read_url(reading, *step, *node.find("http"));

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
-#include <string_view>
 
 #include "engine/expression/pattern.h"
 #include "engine/language/keys.h"
@@ -24,27 +23,6 @@ void read_amount(Reading& reading, Join& join, const Node& node) {
   }
 }
 
-/// A word of `join`, alone or as the key of an amount, and the policy that it stands for.
-struct Policy {
-  const char* word;
-  Join join;
-};
-const Policy kPolicies[] = {
-    {"all", {}},
-    {"best_effort", {Join::Policy::BestEffort}},
-    {"first_success", {Join::Policy::Quorum, 1, false}},
-    {"first_completed", {Join::Policy::FirstCompleted}},
-    {"at_least", {Join::Policy::AtLeast}},
-    {"tolerate", {Join::Policy::Tolerate}},
-    {"quorum", {Join::Policy::Quorum}},
-};
-
-Join policy_of(std::string_view word) {
-  for (const Policy& policy : kPolicies)
-    if (word == policy.word) return policy.join;
-  return {};
-}
-
 /// |words| as `a, b or c`, each put into |form|.
 std::string listed(const std::vector<std::string>& words, fmt::format_string<const std::string&> form) {
   std::string text;
@@ -58,7 +36,7 @@ std::string listed(const std::vector<std::string>& words, fmt::format_string<con
 void read_join(Reading& reading, Join& join, const Node& node) {
   const std::vector<std::string> with_amount = names_within("join");
   if (node.is_string()) {
-    join = policy_of(reading.values().word(node, "join", join_words()));
+    join = join_named(reading.values().word(node, "join", join_words())).value_or(Join{});
     return;
   }
   if (!node.is_map()) {
@@ -74,7 +52,7 @@ void read_join(Reading& reading, Join& join, const Node& node) {
     return;
   }
   const Member& policy = node.members.front();
-  join = policy_of(policy.key);
+  join = join_named(policy.key).value_or(Join{});
   read_amount(reading, join, policy.value);
   if (join.policy == Join::Policy::Quorum && join.amount < 1)
     reading.error("E107", policy.value.at, policy.value.text.size(), "a quorum is at least 1");

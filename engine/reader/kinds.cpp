@@ -6,8 +6,8 @@
 
 namespace flowrun {
 
-std::unique_ptr<LivingStep> read_kind(Reading& reading, const Node& node, const std::string& kind) {
-  using Reader = std::unique_ptr<LivingStep> (*)(Reading&, const Node&);
+std::unique_ptr<CommonStep> read_kind(Reading& reading, const Node& node, const std::string& kind) {
+  using Reader = std::unique_ptr<CommonStep> (*)(Reading&, const Node&);
   static const std::unordered_map<std::string, Reader> kReaders{
 #define KIND(name, constant, traits, type, default_text, doc) {#name, read_##name},
 #include "engine/language/kinds.def"

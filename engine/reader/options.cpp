@@ -52,7 +52,7 @@ std::unique_ptr<Step> later_step(Reading& reading, const Node& node, const std::
   return reading.step(node, name, node.at);
 }
 
-void read_undo(Reading& reading, LivingStep& step, const Node& node) {
+void read_undo(Reading& reading, CommonStep& step, const Node& node) {
   const Member* undo = node.member("undo");
   if (const Member* when = node.member("undo_on"); when && !undo)
     reading.error("E110", when->at, when->key.size(), "`undo_on` without `undo`",
@@ -158,7 +158,7 @@ void check_keys(FileDiagnostics& findings, const Node& node, const std::string& 
   }
 }
 
-void read_options(Reading& reading, LivingStep& step, const Node& node) {
+void read_options(Reading& reading, CommonStep& step, const Node& node) {
   Options& options = step.options;
   if (const Node* key = node.find("if")) options.condition = reading.values().condition(*key);
   if (const Node* key = node.find("delay")) options.delay = reading.values().duration(*key, "delay");
@@ -184,7 +184,7 @@ void read_options(Reading& reading, LivingStep& step, const Node& node) {
     if (std::optional<bool> atomic = reading.values().plain_boolean(*key, "atomic")) {
       // Each item of a for_each is a scope of its own.
       auto* each = dynamic_cast<ForEachStep*>(&step);
-      auto* body = each ? dynamic_cast<LivingStep*>(each->body.get()) : &step;
+      auto* body = each ? dynamic_cast<CommonStep*>(each->body.get()) : &step;
       if (body) body->options.atomic = *atomic;
     }
   read_undo(reading, step, node);

@@ -24,13 +24,10 @@ std::unique_ptr<GraphStep> read_branches(Reading& reading, const Node& node, con
 /// E303 for a branch that can not win: the first success ends the group, and the branch waits for the success of
 /// another. It can win when that other one does not count, because it may be skipped or fail without harm.
 void check_winners(Reading& reading, const GraphStep& step) {
-  const Join& join = step.join;
-  bool first = join.policy == Join::Policy::FirstCompleted ||
-               (join.policy == Join::Policy::Quorum && !join.percent && join.amount <= 1);
-  if (!first) return;
+  if (!single_winner(step.join)) return;
   for (const GraphStep::Child& child : step.children)
     for (std::size_t needed : child.needs) {
-      auto* other = dynamic_cast<const LivingStep*>(step.children[needed].step.get());
+      auto* other = dynamic_cast<const CommonStep*>(step.children[needed].step.get());
       if (!other || other->options.condition.written() || other->options.continue_on_error.written()) continue;
       const Step& branch = *child.step;
       reading.error("E303", {branch.origin.line, branch.origin.column}, branch.kind.size(),
@@ -42,13 +39,13 @@ void check_winners(Reading& reading, const GraphStep& step) {
 
 }  // namespace
 
-std::unique_ptr<LivingStep> read_parallel(Reading& reading, const Node& node) {
+std::unique_ptr<CommonStep> read_parallel(Reading& reading, const Node& node) {
   auto step = read_branches(reading, node, "parallel");
   check_winners(reading, *step);
   return step;
 }
 
-std::unique_ptr<LivingStep> read_race(Reading& reading, const Node& node) {
+std::unique_ptr<CommonStep> read_race(Reading& reading, const Node& node) {
   auto step = read_branches(reading, node, "race");
   step->race = true;
   if (!node.find("join")) step->join = {Join::Policy::Quorum, 1, false};
@@ -56,7 +53,7 @@ std::unique_ptr<LivingStep> read_race(Reading& reading, const Node& node) {
   return step;
 }
 
-std::unique_ptr<LivingStep> read_sequence(Reading& reading, const Node& node) {
+std::unique_ptr<CommonStep> read_sequence(Reading& reading, const Node& node) {
   auto step = std::make_unique<GraphStep>();
   read_group(reading, *step, node);
   Reading::Within inherited = inherit_fail_fast(reading, *step);

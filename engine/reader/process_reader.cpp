@@ -66,7 +66,7 @@ void read_process(Reading& reading, ProcessStep& step, const Node& node) {
 
 }  // namespace
 
-std::unique_ptr<LivingStep> read_shell(Reading& reading, const Node& node) {
+std::unique_ptr<CommonStep> read_shell(Reading& reading, const Node& node) {
   auto step = std::make_unique<ProcessStep>();
   const Node& script = *node.find("shell");
   if (reading.is(script, Node::Kind::String, "shell", "a script")) step->script = script.text;
@@ -80,7 +80,7 @@ std::unique_ptr<LivingStep> read_shell(Reading& reading, const Node& node) {
   return step;
 }
 
-std::unique_ptr<LivingStep> read_exec(Reading& reading, const Node& node) {
+std::unique_ptr<CommonStep> read_exec(Reading& reading, const Node& node) {
   auto step = std::make_unique<ProcessStep>();
   const Node& list = *node.find("exec");
   if (list.is_string()) {

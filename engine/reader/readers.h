@@ -5,17 +5,17 @@
 
 namespace flowrun {
 
-class WorkStep;
+class RetryingStep;
 class EffectStep;
 class HttpStep;
 struct Limit;
 
 /// Reads the own keys of |kind|. |node| has the defaults merged in. Null when there is no such kind.
-std::unique_ptr<LivingStep> read_kind(Reading& reading, const Node& node, const std::string& kind);
+std::unique_ptr<CommonStep> read_kind(Reading& reading, const Node& node, const std::string& kind);
 
 // read_http, read_shell and so on, each in a file of its own or with its siblings.
 #define KIND(name, constant, traits, type, default_text, doc) \
-  std::unique_ptr<LivingStep> read_##name(Reading& reading, const Node& node);
+  std::unique_ptr<CommonStep> read_##name(Reading& reading, const Node& node);
 #include "engine/language/kinds.def"
 #undef KIND
 
@@ -23,7 +23,7 @@ std::unique_ptr<LivingStep> read_kind(Reading& reading, const Node& node, const 
 inline void allow_secrets(ReadingContext& context) { context.secrets_allowed = true; }
 
 /// Reads retry, poll and deadline; |retry_on| is the default of `retry.on`.
-void read_work(Reading& reading, WorkStep& step, const Node& node, std::vector<std::string> retry_on);
+void read_work(Reading& reading, RetryingStep& step, const Node& node, std::vector<std::string> retry_on);
 /// Reads the same, limit and on_crash, as http, shell and exec have them.
 void read_effect(Reading& reading, EffectStep& step, const Node& node, std::vector<std::string> retry_on);
 /// Reads paginate. REQUIRES: the rest of |step| is read.

@@ -56,7 +56,7 @@ void read_retry(Reading& reading, RetryPolicy& retry, const Node& node) {
   }
 }
 
-void read_poll(Reading& reading, WorkStep& work, const Node& step, const Node& node) {
+void read_poll(Reading& reading, RetryingStep& work, const Node& step, const Node& node) {
   if (!reading.is(node, Node::Kind::Map, "poll", "a map such as { until: ${ .body.done }, every: 10s }")) return;
   reading.only(node, names_within("poll"), "`poll`");
   PollPolicy& poll = work.poll.emplace();
@@ -75,7 +75,7 @@ void read_poll(Reading& reading, WorkStep& work, const Node& step, const Node& n
 
 }  // namespace
 
-void read_work(Reading& reading, WorkStep& step, const Node& node, std::vector<std::string> retry_on) {
+void read_work(Reading& reading, RetryingStep& step, const Node& node, std::vector<std::string> retry_on) {
   step.retry.on = std::move(retry_on);
   if (const Node* key = node.find("retry")) read_retry(reading, step.retry, *key);
   if (const Node* key = node.find("poll")) read_poll(reading, step, node, *key);

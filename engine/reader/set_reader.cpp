@@ -4,7 +4,7 @@
 
 namespace flowrun {
 
-std::unique_ptr<LivingStep> read_set(Reading& reading, const Node& node) {
+std::unique_ptr<CommonStep> read_set(Reading& reading, const Node& node) {
   auto step = std::make_unique<SetStep>();
   step->value = reading.values().value(*node.find("set"));
   return step;

@@ -4,7 +4,7 @@
 
 namespace flowrun {
 
-std::unique_ptr<LivingStep> read_sleep(Reading& reading, const Node& node) {
+std::unique_ptr<CommonStep> read_sleep(Reading& reading, const Node& node) {
   auto step = std::make_unique<SleepStep>();
   step->span = reading.values().duration(*node.find("sleep"), "sleep");
   return step;

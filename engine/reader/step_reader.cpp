@@ -112,7 +112,7 @@ std::unique_ptr<Step> Reading::step(const Node& node, const std::string& name, P
   check_keys(*this, node, kind, in_list);
   Node merged = with_defaults(root_, node, kind);
   std::size_t from = index_.mentions.size();
-  std::unique_ptr<LivingStep> read = read_kind(*this, merged, kind);
+  std::unique_ptr<CommonStep> read = read_kind(*this, merged, kind);
   if (read) {
     read->name = name;
     read->kind = kind;

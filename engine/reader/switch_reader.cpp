@@ -5,7 +5,7 @@
 
 namespace flowrun {
 
-std::unique_ptr<LivingStep> read_switch(Reading& reading, const Node& node) {
+std::unique_ptr<CommonStep> read_switch(Reading& reading, const Node& node) {
   auto step = std::make_unique<SwitchStep>();
   const Node& ways = *node.find("switch");
   if (!reading.is(ways, Node::Kind::List, "switch", "a list of ways")) return step;

@@ -35,9 +35,9 @@ class Listeners {
 
   /// |heard|: what |step| brings becomes part of something that is seen.
   void visit(Step& step, bool heard) {
-    auto* living = dynamic_cast<LivingStep*>(&step);
-    if (!living) return;
-    Options& options = living->options;
+    auto* common = dynamic_cast<CommonStep*>(&step);
+    if (!common) return;
+    Options& options = common->options;
     heard = heard || all_ || named_.count(step.name) > 0 || options.output || options.returns;
     if (options.fallback) visit(*options.fallback, heard);
     if (options.undo && options.undo->step) visit(*options.undo->step, false);

@@ -5,7 +5,7 @@
 
 namespace flowrun {
 
-std::unique_ptr<LivingStep> read_wait(Reading& reading, const Node& node) {
+std::unique_ptr<CommonStep> read_wait(Reading& reading, const Node& node) {
   auto step = std::make_unique<WaitStep>();
   step->signal = reading.values().name(*node.find("wait"), "wait");
   if (const Node* key = node.find("prompt")) step->prompt = reading.values().text(*key);

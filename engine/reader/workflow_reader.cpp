@@ -82,7 +82,7 @@ void check_inputs(Reading& reading, Definition& child, const Node& path, const N
 
 }  // namespace
 
-std::unique_ptr<LivingStep> read_workflow(Reading& reading, const Node& node) {
+std::unique_ptr<CommonStep> read_workflow(Reading& reading, const Node& node) {
   auto step = std::make_unique<WorkflowStep>();
   const Node& path = *node.find("workflow");
   std::string text = reading.values().plain_text(path, "workflow");

@@ -13,9 +13,9 @@ namespace flowrun {
 namespace {
 
 /// The entries of a run in order, fetched in slices so that no read stays open.
-class Tape {
+class EntryCursor {
  public:
-  Tape(const Journal& journal, const RunRecord& run, const ReplayOptions& options)
+  EntryCursor(const Journal& journal, const RunRecord& run, const ReplayOptions& options)
       : journal_(journal), run_(run), options_(options) {}
 
   const Journal& journal() const { return journal_; }
@@ -66,14 +66,14 @@ std::string shown(const Entry& entry) {
 /// Takes the machine's decisions and holds them against the recorded ones; answers jq from the recorded ones.
 class Checker : public DecisionSink, public Evaluator {
  public:
-  Checker(Tape& tape, const RunRecord& run, Evaluator& live, const ReplayOptions& options)
-      : tape_(tape), run_(run), live_(live), options_(options) {}
+  Checker(EntryCursor& cursor, const RunRecord& run, Evaluator& live, const ReplayOptions& options)
+      : entries_(cursor), run_(run), live_(live), options_(options) {}
 
   void decide(Decision decision) override {
     if (!load_next()) {
-      if (tape_.peek()) {  // a fact stands where a decision should
+      if (entries_.peek()) {  // a fact stands where a decision should
         Entry wanted = to_entry(decision, at_);
-        diverged(tape_.peek()->seq, shown(*tape_.peek()), shown(wanted));
+        diverged(entries_.peek()->seq, shown(*entries_.peek()), shown(wanted));
       }
       missing.push_back(std::move(decision));
       return;
@@ -89,9 +89,9 @@ class Checker : public DecisionSink, public Evaluator {
     while (answers_.empty() && load_ahead()) {
     }
     if (answers_.empty()) {
-      if (tape_.peek())
+      if (entries_.peek())
         throw Corruption(fmt::format("run {}: an answer to `{}` is missing before entry {}", run_.id,
-                                     question.program.code, tape_.peek()->seq));
+                                     question.program.code, entries_.peek()->seq));
       return live_.evaluate(question);
     }
     Answer answer = std::move(answers_.front());
@@ -120,9 +120,9 @@ class Checker : public DecisionSink, public Evaluator {
 
   /// Reads one more recorded decision, if the next entry is one.
   bool load_ahead() {
-    const Entry* next = tape_.peek();
+    const Entry* next = entries_.peek();
     if (!next || is_fact(next->kind)) return false;
-    loaded_.push_back(tape_.take());
+    loaded_.push_back(entries_.take());
     for (Answer& answer : answers_of(loaded_.back())) answers_.push_back(std::move(answer));
     return true;
   }
@@ -131,10 +131,10 @@ class Checker : public DecisionSink, public Evaluator {
     throw Corruption(fmt::format(
         "run {} diverges at entry {}: recorded is `{}`, but this flowrun decides `{}`; the journal is left as it is. "
         "`{}` starts a new run that takes its results over",
-        run_.id, seq, recorded, recomputed, typed_command({"fork", run_.id}, tape_.journal().path())));
+        run_.id, seq, recorded, recomputed, typed_command({"fork", run_.id}, entries_.journal().path())));
   }
 
-  Tape& tape_;
+  EntryCursor& entries_;
   const RunRecord& run_;
   Evaluator& live_;
   const ReplayOptions& options_;
@@ -184,9 +184,9 @@ Texts frozen_texts(const Journal& journal, const RunRecord& run) {
 Replayed replay(const Journal& journal, const RunRecord& run, const Workflow& workflow, Evaluator& live,
                 const ReplayOptions& options) {
   Replayed replayed;
-  Tape tape(journal, run, options);
-  Checker checker(tape, run, live, options);
-  replayed.evaluator = std::make_unique<Handover>(checker, live);
+  EntryCursor cursor(journal, run, options);
+  Checker checker(cursor, run, live, options);
+  replayed.evaluator = std::make_unique<ReplayThenLive>(checker, live);
   replayed.machine = std::make_unique<Machine>(workflow, *replayed.evaluator);
   Foresight foresight = options.foresight;
   for (const Entry& entry : journal.retries(run.number)) {
@@ -194,9 +194,9 @@ Replayed replay(const Journal& journal, const RunRecord& run, const Workflow& wo
     if (const auto* reopened = std::get_if<RunReopened>(&retry.fact)) foresight.add(*reopened);
   }
   replayed.machine->foresee(std::move(foresight));
-  while (const Entry* next = tape.peek()) {
+  while (const Entry* next = cursor.peek()) {
     if (!is_fact(next->kind)) throw Corruption(fmt::format("run {}: entry {} follows from nothing", run.id, next->seq));
-    Entry entry = tape.take();
+    Entry entry = cursor.take();
     Event event = to_event(entry);
     auto drive = [&](const auto& fact) {
       replayed.tokens.push_back(fact.token);
@@ -231,7 +231,7 @@ Replayed replay(const Journal& journal, const RunRecord& run, const Workflow& wo
     replayed.entries = entry.seq;
   }
   replayed.missing = std::move(checker.missing);
-  replayed.evaluator->hand_over();
+  replayed.evaluator->go_live();
   return replayed;
 }
 

@@ -25,13 +25,13 @@ struct ReplayOptions {
 };
 
 /// Answers from the journal during the replay, and from a live evaluator afterwards: a machine keeps one for life.
-class Handover : public Evaluator {
+class ReplayThenLive : public Evaluator {
  public:
-  Handover(Evaluator& first, Evaluator& then) : first_(&first), then_(then) {}
+  ReplayThenLive(Evaluator& first, Evaluator& then) : first_(&first), then_(then) {}
   Answer evaluate(const Question& question) override {
     return first_ ? first_->evaluate(question) : then_.evaluate(question);
   }
-  void hand_over() { first_ = nullptr; }
+  void go_live() { first_ = nullptr; }
 
  private:
   Evaluator* first_;
@@ -40,7 +40,7 @@ class Handover : public Evaluator {
 
 /// What a replay leaves behind.
 struct Replayed {
-  std::unique_ptr<Handover> evaluator;
+  std::unique_ptr<ReplayThenLive> evaluator;
   std::unique_ptr<Machine> machine;  ///< asks the above
   /// Decisions that follow from the last fact and that the crash kept out of the journal.
   std::vector<Decision> missing;

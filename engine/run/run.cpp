@@ -29,7 +29,7 @@ namespace {
 constexpr std::size_t kMostEntries = 1000;
 constexpr std::size_t kMostBytes = 4 << 20;
 constexpr std::chrono::milliseconds kMostTime{100};  // expressions may take seconds each
-constexpr Duration kBeat{10000};                     // how exact the time of a crash is known
+constexpr Duration kHeartbeat{10000};                // how exact the time of a crash is known
 // More may follow at once, and one commit for all of them costs less than one for each.
 constexpr std::chrono::microseconds kLinger{300};
 constexpr int kLingers = 10;          // in a row, each longer than the one before: 16 ms in all
@@ -80,11 +80,11 @@ std::string first_line(const char* file) {
   return line;
 }
 
-struct Here {
+struct HostIdentity {
   std::string host, boot_id, pid_namespace;
 };
 
-Here here() {
+HostIdentity host_identity() {
   char host[HOST_NAME_MAX + 1]{};
   gethostname(host, sizeof host - 1);
   char space[64]{};
@@ -155,7 +155,7 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
                   fmt::format("there is a run `{}` already; resume it or choose another --id", record.id));
   }
 
-  Here place = here();
+  const HostIdentity self = host_identity();
   started.semantics = Machine::kSemantics;
   started.id = record.id;
   started.name = record.name;
@@ -169,9 +169,9 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
   started.file = run->loaded_.file;
   started.folder = run->loaded_.folder;
   started.run_dir = journal.run_dir(record.id);
-  started.host = place.host;
-  started.boot_id = place.boot_id;
-  started.pid_namespace = place.pid_namespace;
+  started.host = self.host;
+  started.boot_id = self.boot_id;
+  started.pid_namespace = self.pid_namespace;
   started.cpus = cpu_count();
   started.concurrency = options.concurrency;
   started.jobs = options.jobs;
@@ -182,7 +182,7 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
   started.measured = true;
 
   run->machine_ = std::make_unique<Machine>(run->loaded_.workflow, *run->evaluator_);
-  run->beat_at_ = now;
+  run->heartbeat_at_ = now;
   run->tokens_.push_back(started.token);
   run->take({now, std::move(started)});
   if (!run->commit()) throw Error(Problem::Journal, "the disk is full; nothing was started");
@@ -207,7 +207,7 @@ std::unique_ptr<Run> Run::take_over(Journal& journal, const RunRecord& record, L
     throw Error(Problem::Impossible,
                 fmt::format("run {} was cut off before its first entry: nothing was started; run the workflow again",
                             record.id));
-  run->handover_ = std::move(replayed.evaluator);
+  run->replay_then_live_ = std::move(replayed.evaluator);
   run->machine_ = std::move(replayed.machine);
   run->missing_ = std::move(replayed.missing);
   run->tokens_ = std::move(replayed.tokens);
@@ -297,7 +297,7 @@ void Run::resume(const ResumeOptions& options) {
     commit();
     return;
   }
-  Here place = here();
+  const HostIdentity self = host_identity();
   Instant now = std::max(wall_clock(), last_at_);
   resumed.token = random_hex(16);
   resumed.down = std::max(Duration{0}, now - std::max(record_.alive_at, last_at_));
@@ -309,12 +309,12 @@ void Run::resume(const ResumeOptions& options) {
   resumed.jobs = options.jobs;
   resumed.folder = options.workdir;
   resumed.run_dir = moved_folder();
-  resumed.host = place.host;
-  resumed.boot_id = place.boot_id;
-  resumed.pid_namespace = place.pid_namespace;
+  resumed.host = self.host;
+  resumed.boot_id = self.boot_id;
+  resumed.pid_namespace = self.pid_namespace;
   if (acts) resumed.secrets = mark_secrets();
   tokens_.push_back(resumed.token);
-  beat_at_ = now;
+  heartbeat_at_ = now;
   update_ = {};
   update_.state = RunState::Running;
   take({now, std::move(resumed)});
@@ -353,7 +353,7 @@ void Run::retry(const RetryOptions& options) {
   reopened.token = random_hex(16);
   reopened.run_dir = moved_folder();
   tokens_.push_back(reopened.token);
-  beat_at_ = wall_clock();
+  heartbeat_at_ = wall_clock();
   update_.state = RunState::Running;
   update_.reopened = true;
   take({wall_clock(), std::move(reopened)});
@@ -368,7 +368,7 @@ void Run::undo(const std::string& by) {
   undo.by = by;
   undo.run_dir = moved_folder();
   tokens_.push_back(undo.token);
-  beat_at_ = wall_clock();
+  heartbeat_at_ = wall_clock();
   update_.state = RunState::Running;
   update_.reopened = true;
   take({wall_clock(), std::move(undo)});
@@ -394,9 +394,9 @@ bool Run::turn(Duration patience) {
   take_mail();
   if (commit()) executor_->acted();
   if (happened_.empty()) check_goes_on();
-  if (!disk_full_ && wall_clock() - beat_at_ > kBeat) {
-    beat_at_ = wall_clock();
-    journal_.beat(beat_at_);
+  if (!disk_full_ && wall_clock() - heartbeat_at_ > kHeartbeat) {
+    heartbeat_at_ = wall_clock();
+    journal_.beat(heartbeat_at_);
   }
   return (machine_->phase() != Machine::Phase::Ended && machine_->phase() != Machine::Phase::Suspended) ||
          !batch_.empty();
@@ -594,7 +594,7 @@ bool Run::commit() {
   return true;
 }
 
-bool Run::take_over(const Decision& decision) {
+bool Run::reuse_result(const Decision& decision) {
   if (!reuse_) return false;
   if (const auto* items = std::get_if<ItemsChosen>(&decision.what)) reuse_->chosen(*items);
   if (const auto* start = std::get_if<StartTask>(&decision.what)) {
@@ -612,7 +612,7 @@ bool Run::take_over(const Decision& decision) {
 }
 
 void Run::release(Decision& decision) {
-  if (take_over(decision)) return;
+  if (reuse_result(decision)) return;
   if (auto* start = std::get_if<StartTask>(&decision.what)) {
     make_executor();
     executor_->begin(std::move(start->task));

@@ -166,7 +166,7 @@ class Run {
   bool commit();
   void release(Decision& decision);
   /// Whether the old run has done already what |decision| asks for.
-  bool take_over(const Decision& decision);
+  bool reuse_result(const Decision& decision);
   Duration until_due(Duration most) const;
 
   Journal& journal_;
@@ -175,7 +175,7 @@ class Run {
   Stop stop_;
   RunRecord record_;
   std::unique_ptr<Evaluator> evaluator_;
-  std::unique_ptr<Handover> handover_;
+  std::unique_ptr<ReplayThenLive> replay_then_live_;
   std::unique_ptr<Machine> machine_;
   Secrets secrets_;
   std::unique_ptr<Executor> executor_;
@@ -188,7 +188,7 @@ class Run {
   std::set<std::string> queued_;  ///< paths of what waited in line when the last drive was cut off
   Duration lost_{0};              ///< of the executor's time, as far as it is taken in
   Instant last_at_{};
-  Instant beat_at_{};
+  Instant heartbeat_at_{};
   std::vector<Entry> batch_;        ///< appended, not durable yet
   std::vector<Decision> commands_;  ///< to be released when they are
   Journal::RunUpdate update_;

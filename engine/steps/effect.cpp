@@ -39,7 +39,8 @@ class EffectFrame final : public RetryingFrame, public TaskFrame {
 
  protected:
   void try_now() override {
-    if (auto mark = context().retrying().take_mark(path()); !mark || !obey(*mark)) context().slots().request(*this);
+    if (auto mark = context().retry_request().take_mark(path()); !mark || !obey(*mark))
+      context().slots().request(*this);
   }
   void stop_try(const std::string& reason) override;
   void drain_work() override;
@@ -95,9 +96,9 @@ void EffectFrame::start_attempt() {
   if (pages_.current() > 1) name += fmt::format("\npage {}", pages_.current());
   std::string key = effect_.keyed() ? context().chance().uuid(name) : "";
   auto work = effect_.resolve(scope(), evaluator(), *this, key, pages_.next);
-  if (auto* failure = std::get_if<Failure>(&work)) return give_up(std::move(*failure), {}, Journaled::No);
+  if (!work) return give_up(std::move(work.failure()), {}, Journaled::No);
   auto timeout = resolve(options().timeout, scope(), evaluator(), Duration{0}, "timeout");
-  if (auto* failure = std::get_if<Failure>(&timeout)) return give_up(std::move(*failure), {}, Journaled::No);
+  if (!timeout) return give_up(std::move(timeout.failure()), {}, Journaled::No);
 
   if (rerun_ == 0) ++settled_.attempts;
   Task task;
@@ -106,10 +107,10 @@ void EffectFrame::start_attempt() {
   task.rerun = rerun_;
   if (effect_.paginate) task.page = static_cast<int>(pages_.current());
   task.idempotency_key = std::move(key);
-  if (options().timeout.written()) task.timeout = std::get<Duration>(timeout);
+  if (options().timeout.written()) task.timeout = *timeout;
   task.keep_raw = keeps_raw();
   task.strict = effect_.strict();
-  *task.work = std::move(std::get<EffectStep::Request>(work));
+  *task.work = std::move(*work);
   if (!task.idempotency_key.empty()) set_key(task, context().key_for(std::move(name), hash64(to_json_text(task))));
   if (auto* process = std::get_if<Process>(&*task.work)) process->shares_cpus |= shares_with_file();
   counts_from_ = context().worked();
@@ -180,16 +181,15 @@ void EffectFrame::succeed(const Result& result) {
     return attempt_failed(std::move(*failure), result, Journaled::No, part);
   if (!options().output) return good(part, Journaled::Yes);
   Evaluation mapped = options().output->evaluate(raw, evaluator());
-  if (auto* failure = std::get_if<Failure>(&mapped))
-    return attempt_failed(std::move(*failure), result, Journaled::No, part);
-  good(std::get<Value>(std::move(mapped)), Journaled::No);
+  if (!mapped) return attempt_failed(std::move(mapped.failure()), result, Journaled::No, part);
+  good(*std::move(mapped), Journaled::No);
 }
 
 std::optional<Failure> EffectFrame::unexpected(const FrameScope& raw, Evaluator& evaluator) const {
   if (!effect_.expect_condition) return std::nullopt;
   Evaluation expected = effect_.expect_condition->condition(raw, evaluator);
-  if (auto* failure = std::get_if<Failure>(&expected)) return std::move(*failure);
-  if (std::get<Value>(expected).json().get<bool>()) return std::nullopt;
+  if (!expected) return std::move(expected.failure());
+  if (expected->json().get<bool>()) return std::nullopt;
   return Failure{"expect", "the answer is not what `expect` asks for: " + effect_.expect_condition->code()};
 }
 
@@ -211,13 +211,14 @@ void EffectFrame::complete_page(Result& result) const {
   Evaluation output = options().output ? options().output->evaluate(scope, evaluator)
                                        : Evaluation(Value(raw.json().at(effect_.default_output())));
   auto next = next_page(*effect_.paginate, raw, pages_.next, scope, evaluator);
-  for (const Failure* failure : {std::get_if<Failure>(&output), std::get_if<Failure>(&next)})
-    if (failure && result.ok()) result.failure = *failure;
-  if (!result.ok()) return;
+  if (!output || !next) {
+    result.failure = std::move(output ? next.failure() : output.failure());
+    return;
+  }
   // As text alone: the pages are kept until the last has come, and a tree is many times as large.
-  result.value = Value::from_text(std::get<Value>(output).text());
+  result.value = Value::from_text(output->text());
   result.page = static_cast<int>(pages_.current());
-  result.next = std::get<std::string>(std::move(next));
+  result.next = *std::move(next);
 }
 
 void EffectFrame::take_page(const Result& result) {
@@ -233,13 +234,13 @@ void EffectFrame::take_page(const Result& result) {
     return finish({State::Succeeded, std::move(whole), {}}, "", Journaled::Yes);
   }
   auto most = resolve<std::int64_t>(effect_.paginate->max_pages, scope(), evaluator(), 500, "paginate.max_pages");
-  if (auto* failure = std::get_if<Failure>(&most)) return give_up(*failure, {}, Journaled::No);
+  if (!most) return give_up(most.failure(), {}, Journaled::No);
   auto counted = static_cast<std::int64_t>(pages_.outputs.size() - pages_.counted_from);
-  if (counted >= std::get<std::int64_t>(most))
+  if (counted >= *most)
     return give_up(
         {"expect", fmt::format("there are more pages than `max_pages` allows, {}; what has come is kept, and "
                                "`flowrun retry` goes on with as many more",
-                               std::get<std::int64_t>(most))},
+                               *most)},
         {}, Journaled::No);
   try_now();
 }

@@ -11,7 +11,7 @@
 
 namespace flowrun {
 
-class EffectStep : public WorkStep {
+class EffectStep : public RetryingStep {
  public:
   using Request = std::variant<HttpRequest, Process>;
 

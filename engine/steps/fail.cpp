@@ -11,10 +11,10 @@ class FailFrame : public StepFrame {
  protected:
   void begin() override {
     Evaluation message = fail_.message.evaluate(scope(), evaluator());
-    if (auto* failure = std::get_if<Failure>(&message)) return fail(std::move(*failure));
-    auto text = as_text(std::get<Value>(message), "fail");
-    if (auto* failure = std::get_if<Failure>(&text)) return fail(std::move(*failure));
-    fail({"fail", std::get<std::string>(text)});
+    if (!message) return fail(std::move(message.failure()));
+    auto text = as_text(*message, "fail");
+    if (!text) return fail(std::move(text.failure()));
+    fail({"fail", *text});
   }
 
  private:

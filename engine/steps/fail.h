@@ -8,7 +8,7 @@
 
 namespace flowrun {
 
-class FailStep : public LivingStep {
+class FailStep : public CommonStep {
  public:
   std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
   TextTemplate message;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace flowrun {
 namespace {
 
@@ -15,14 +17,34 @@ FailFast Group::fail_fast() const {
   return group_.inherited;
 }
 
-void Group::open(std::size_t total) {
+void Group::open() {
+  running_ = 0;
   tally_ = Tally{};
-  tally_.total = total;
+  tally_.total = children_.size();
   verdict_ = Verdict::Open;
   cancelled_ = blocked_ = skipped_ = unstarted_ = 0;
   attempts_ = 0;
   opened_ = true;
   draining_ = drained_from_outside_ = timed_out_ = over_ = false;
+}
+
+void Group::open_again(const std::vector<bool>& again) {
+  open();
+  std::vector<std::size_t> kept;
+  for (std::size_t i = 0; i < children_.size(); ++i)
+    if (!again[i]) kept.push_back(i);
+  std::sort(kept.begin(), kept.end(),
+            [&](std::size_t a, std::size_t b) { return children_[a].order < children_[b].order; });
+  for (std::size_t i : kept) tally_up(children_[i].settled);
+  verdict_ = judge(group_.join, tally_);
+  for (std::size_t i = 0; i < children_.size(); ++i)
+    if (again[i]) children_[i].settled = Settled{};
+}
+
+void Group::settle_child(std::size_t i, const Settled& settled) {
+  children_[i].settled = settled;
+  children_[i].order = ++settlings_;
+  tally_up(children_[i].settled);
 }
 
 void Group::tally_up(const Settled& child) {
@@ -39,13 +61,11 @@ void Group::tally_up(const Settled& child) {
   if (!tally_.first) tally_.first = child.state;
 }
 
-void Group::keep_verdict() { verdict_ = judge(group_.join, tally_); }
-
 bool Group::unfinished(State was, State child, bool failed, bool undone) const {
   if (undone) return true;
-  if (was != State::Succeeded) return !is_finished(child) || (failed && context().retrying().failed());
+  if (was != State::Succeeded) return !is_finished(child) || (failed && context().retry_request().failed());
   // Whoever lost a race that was won is not missed.
-  if (!context().retrying().failed() || ends_early(group_.join)) return false;
+  if (!context().retry_request().failed() || ends_early(group_.join)) return false;
   return failed || !is_finished(child);
 }
 
@@ -68,6 +88,10 @@ bool Group::act() {
   return true;
 }
 
+void Group::conclude_if_done() {
+  if (running_ == 0 && tally_.open() == 0) conclude();
+}
+
 void Group::conclude() {
   if (over_) return;
   over_ = true;
@@ -84,7 +108,7 @@ void Group::finish_as(Verdict verdict) {
   if (verdict == Verdict::Succeeded) {
     std::string reason;
     if (ends_early(group_.join)) {
-      Value won = winners();
+      Value won = winner_names();
       reason = "won by " + (won.json().is_string() ? won.json().get<std::string>() : won.text());
     }
     return finish({State::Succeeded, output(), {}}, std::move(reason));
@@ -130,13 +154,74 @@ void Group::remember_status() {
       {"total", tally_.total}, {"succeeded", tally_.succeeded},
       {"skipped", skipped_},   {"cancelled", cancelled_},
       {"blocked", blocked_},   {"failed", tally_.settled() - tally_.succeeded - skipped_ - cancelled_ - blocked_}};
-  if (ends_early(group_.join)) status.winner = std::make_shared<const Json>(winners().json());
+  if (ends_early(group_.join)) status.winner = std::make_shared<const Json>(winner_names().json());
   if (group_.children_named) {
     status.of = children_are();
-    status.children = children(group_.outputs_named);
+    if (!is_body()) status.children = child_statuses();
     status.tells_order = context().rules().groups_tell_order();
   }
   settled_.group = std::make_shared<const GroupStatus>(std::move(status));
+}
+
+std::vector<std::size_t> Group::winners() const {
+  std::vector<std::size_t> won;
+  for (std::size_t i = 0; i < children_.size(); ++i)
+    if (children_[i].settled.state == State::Succeeded) won.push_back(i);
+  std::sort(won.begin(), won.end(),
+            [&](std::size_t a, std::size_t b) { return children_[a].order < children_[b].order; });
+  return won;
+}
+
+std::optional<std::size_t> Group::winner() const {
+  const std::vector<std::size_t> won = winners();
+  return won.empty() ? std::nullopt : std::optional<std::size_t>(won.front());
+}
+
+Value Group::winner_names() const {
+  if (single_winner(group_.join)) {
+    auto won = winner();
+    return won ? Value::string(name_of(*won)) : Value();
+  }
+  Json names = Json::array();
+  for (std::size_t i : winners()) names.push_back(name_of(i));
+  return Value(std::move(names));
+}
+
+std::vector<ChildStatus> Group::child_statuses() const {
+  std::vector<ChildStatus> statuses;
+  statuses.reserve(children_.size());
+  for (std::size_t i = 0; i < children_.size(); ++i) {
+    statuses.push_back({name_of(i), item_of(i), children_[i].settled, children_[i].order});
+    if (!group_.outputs_named) statuses.back().settled.output = Value();
+  }
+  return statuses;
+}
+
+std::vector<Failure> Group::failures(std::size_t most) const {
+  std::vector<const Child*> failed;
+  for (const Child& child : children_)
+    if (child.settled.state == State::Failed && !child.settled.tolerated && child.settled.failure)
+      failed.push_back(&child);
+  const std::size_t shown = std::min(most, failed.size());
+  std::partial_sort(failed.begin(), failed.begin() + static_cast<std::ptrdiff_t>(shown), failed.end(),
+                    [](const Child* a, const Child* b) { return a->order < b->order; });
+  std::vector<Failure> causes;
+  for (std::size_t i = 0; i < shown; ++i) causes.push_back(*failed[i]->settled.failure);
+  return causes;
+}
+
+bool Group::failed_inside() const {
+  if (settled_.state == State::Succeeded && ends_early(group_.join)) return false;
+  for (std::size_t i = 0; i < children_.size(); ++i) {
+    if (children_[i].settled.state == State::Failed) return true;
+    if (const Frame* frame = frame_of(i); frame && frame->has_failed()) return true;
+  }
+  return false;
+}
+
+void Group::name_open_within(std::vector<std::string>& paths) const {
+  for (std::size_t i = 0; i < children_.size(); ++i)
+    if (const Frame* frame = children_[i].open() ? frame_of(i) : nullptr) frame->name_open(paths);
 }
 
 void Group::amend() {

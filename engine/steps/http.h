@@ -38,8 +38,4 @@ class HttpStep : public EffectStep {
   std::optional<TextTemplate> own_key;
 };
 
-/// The URL with every value in its place: the first one as it is when it begins the URL, in the host only
-/// `[A-Za-z0-9.:-]`, later ones percent-encoded as one segment or query value, lists as several segments.
-Fallible<SecretText> build_url(const TextTemplate& url, const Scope& scope, Evaluator& evaluator);
-
 }  // namespace flowrun

@@ -31,25 +31,6 @@ std::string fail_fast_of_group(const GroupStep& group) {
   return spelled(group.fail_fast == FailFast::Inherit ? group.inherited : group.fail_fast);
 }
 
-std::string spelled(const Join& join) {
-  std::string amount = fmt::format("{}{}", join.amount, join.percent ? "%" : "");
-  switch (join.policy) {
-    case Join::Policy::All:
-      return "all";
-    case Join::Policy::BestEffort:
-      return "best_effort";
-    case Join::Policy::AtLeast:
-      return "at_least " + amount;
-    case Join::Policy::Tolerate:
-      return "tolerate " + amount;
-    case Join::Policy::Quorum:
-      return amount == "1" ? "first_success" : "quorum " + amount;
-    case Join::Policy::FirstCompleted:
-      return "first_completed";
-  }
-  return "";
-}
-
 template <typename T>
 std::string spelled(const Setting<T>& setting, const char* otherwise) {
   if (setting.expression) return "${ " + setting.expression->code() + " }";
@@ -64,8 +45,8 @@ std::string spelled(const Limit& limit) {
   return fmt::format("{} ({})", limit.name, bounds);
 }
 
-/// Where a step stands.
-struct Place {
+/// Where a step stands in the outline.
+struct Position {
   std::string path;
   int depth = 0;
   std::optional<std::size_t> parent;
@@ -74,28 +55,28 @@ struct Place {
 
 class Outliner {
  public:
-  /// The steps within |step|, whose path is that of |place|.
-  void inside(const Step& step, const Place& place) {
+  /// The steps within |step|, whose path is that of |position|.
+  void inside(const Step& step, const Position& position) {
     if (const auto* graph = dynamic_cast<const GraphStep*>(&step)) {
-      children(*graph, place);
+      children(*graph, position);
     } else if (const auto* each = dynamic_cast<const ForEachStep*>(&step)) {
       in_item_ = true;
-      inside(*each->body, place);
+      inside(*each->body, position);
       in_item_ = false;
     } else if (const auto* choice = dynamic_cast<const SwitchStep*>(&step)) {
       for (const SwitchStep::Way& way : choice->ways) {
-        Place taken = place;
+        Position taken = position;
         taken.role = way.condition.written() ? "if " + spelled(way.condition, "") : "else";
         inside(*way.body, taken);
       }
     } else if (const auto* root = dynamic_cast<const RootStep*>(&step)) {
-      inside(*root->body, place);
+      inside(*root->body, position);
       for (auto [name, handler] : {std::pair{"on_failure", root->on_failure.get()}, {"finally", root->finally.get()}})
-        if (handler) inside(*handler, {child_path(place.path, name), place.depth, place.parent, name});
+        if (handler) inside(*handler, {child_path(position.path, name), position.depth, position.parent, name});
     } else if (const auto* sub = dynamic_cast<const WorkflowStep*>(&step)) {
       const std::string outer = std::exchange(file_, sub->child->path);
       const bool shared = std::exchange(shared_, sub->shares_cpus || (sub->follows_file && shared_));
-      inside(*sub->child->workflow.root, place);
+      inside(*sub->child->workflow.root, position);
       file_ = outer;
       shared_ = shared;
     }
@@ -104,55 +85,55 @@ class Outliner {
   std::vector<OutlineRow> rows;
 
  private:
-  std::size_t add(const Step& step, Place place) {
+  std::size_t add(const Step& step, Position position) {
     std::size_t number = rows.size();
     OutlineRow row;
-    row.path = place.path;
+    row.path = position.path;
     row.name = step.name;
     row.kind = step.kind;
     row.origin = step.origin;
     row.file = file_;
-    row.depth = place.depth;
-    row.parent = place.parent;
-    row.role = std::move(place.role);
-    const auto* living = dynamic_cast<const LivingStep*>(&step);
-    if (living) {
-      row.what = living->options.what;
-      row.definition = living->definition;
-      row.condition = spelled(living->options.condition, "");
-      row.atomic = living->options.atomic;
+    row.depth = position.depth;
+    row.parent = position.parent;
+    row.role = std::move(position.role);
+    const auto* common = dynamic_cast<const CommonStep*>(&step);
+    if (common) {
+      row.what = common->options.what;
+      row.definition = common->definition;
+      row.condition = spelled(common->options.condition, "");
+      row.atomic = common->options.atomic;
     }
     if (step.limit) row.limit = spelled(*step.limit);
     if (const auto* graph = dynamic_cast<const GraphStep*>(&step)) {
-      if (step.kind != "sequence") row.join = spelled(graph->join);
+      if (step.kind != "sequence") row.join = to_string(graph->join);
       row.fail_fast = fail_fast_of_group(*graph);
     } else if (const auto* each = dynamic_cast<const ForEachStep*>(&step)) {
-      row.join = spelled(each->join);
+      row.join = to_string(each->join);
       row.fail_fast = fail_fast_of_group(*each);
       row.concurrency = spelled(each->concurrency, "16");
       row.batch = spelled(each->batch, "");
       row.keyed = each->key.has_value();
-      if (const auto* body = dynamic_cast<const LivingStep*>(each->body.get())) row.atomic = body->options.atomic;
+      if (const auto* body = dynamic_cast<const CommonStep*>(each->body.get())) row.atomic = body->options.atomic;
     } else if (const auto* process = dynamic_cast<const ProcessStep*>(&step)) {
       row.shares_cpus = process->shares_cpus || (process->follows_file && shared_);
     }
     rows.push_back(std::move(row));
-    Place below{place.path, place.depth + 1, number, ""};
+    Position below{position.path, position.depth + 1, number, ""};
     inside(step, below);
-    if (living && living->options.fallback)
-      add(*living->options.fallback, {place.path + ".fallback", below.depth, number, "fallback"});
-    if (living && living->options.undo)
-      add(*living->options.undo->step, {place.path + ".undo", below.depth, number, "undo"});
+    if (common && common->options.fallback)
+      add(*common->options.fallback, {position.path + ".fallback", below.depth, number, "fallback"});
+    if (common && common->options.undo)
+      add(*common->options.undo->step, {position.path + ".undo", below.depth, number, "undo"});
     return number;
   }
 
-  void children(const GraphStep& graph, const Place& place) {
+  void children(const GraphStep& graph, const Position& position) {
     bool bare = graph.form == GraphStep::Form::Single && !graph.whole_file && std::exchange(in_item_, false);
     in_item_ = false;
     std::vector<std::size_t> numbers;
     for (const GraphStep::Child& child : graph.children) {
-      Place of_child = place;
-      if (!bare) of_child.path = child_path(place.path, child.step->name);
+      Position of_child = position;
+      if (!bare) of_child.path = child_path(position.path, child.step->name);
       numbers.push_back(add(*child.step, std::move(of_child)));
     }
     // Steps of a map may wait for later ones, whose rows are known only now.

@@ -30,7 +30,7 @@ struct OutlineRow {
   std::optional<std::size_t> parent;  ///< row of the step that it stands in, or falls back for
   std::string role;                   ///< below it: nothing, `fallback`, `undo`, `if ${ ... }` or `else` of a switch
   std::vector<OutlineEdge> edges;     ///< none: starts with its body
-  std::string definition;             ///< of LivingStep
+  std::string definition;             ///< of CommonStep
   std::string condition;              ///< `if` as an expression
 
   // Of groups, as the language writes them; else empty.

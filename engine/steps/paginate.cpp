@@ -16,12 +16,12 @@ Fallible<std::string> said_next(const PagePolicy& policy, const Json& raw, const
   if (!policy.next) {
     const Json& headers = raw.at("headers");
     auto found = next_link(headers.contains("link") ? headers.at("link").get<std::string>() : "");
-    if (auto* failure = std::get_if<Failure>(&found)) return std::move(*failure);
-    return std::get<std::optional<std::string>>(found).value_or("");
+    if (!found) return std::move(found.failure());
+    return found->value_or("");
   }
   Evaluation evaluation = policy.next->evaluate(scope, evaluator);
-  if (auto* failure = std::get_if<Failure>(&evaluation)) return std::move(*failure);
-  const Value& value = std::get<Value>(evaluation);
+  if (!evaluation) return std::move(evaluation.failure());
+  const Value& value = *evaluation;
   if (value.is_null()) return std::string();
   if (!value.json().is_string() && !value.json().is_number())
     return Failure{"expression",

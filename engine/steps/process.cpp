@@ -27,16 +27,80 @@ SecretText loose_secret_text(const Value& value) {
 
 std::optional<Failure> append_argument(std::vector<std::string>& argv, const Json& json, std::string_view code) {
   auto text = as_text(Value(json), code);
-  if (auto* failure = std::get_if<Failure>(&text)) return std::move(*failure);
-  std::string argument = std::get<std::string>(std::move(text));
+  if (!text) return std::move(text.failure());
+  std::string argument = *std::move(text);
   if (argument.find('\0') != std::string::npos)
     return Failure{"expression", fmt::format("`{}` has a zero byte in it; no argument can", code)};
   argv.push_back(std::move(argument));
   return std::nullopt;
 }
 
+std::optional<Failure> add_arguments(Process& process, const std::vector<TextTemplate>& arguments,
+                                     const FrameScope& scope, Evaluator& evaluator) {
+  for (const TextTemplate& argument : arguments) {
+    if (const std::string* text = argument.literal(); text && text->find('\0') == std::string::npos) {
+      process.argv.push_back(*text);
+      continue;
+    }
+    Evaluation evaluation = argument.evaluate(scope, evaluator);
+    if (!evaluation) return std::move(evaluation.failure());
+    const Json& json = evaluation->json();
+    std::string code = argument.is_one_expression() ? argument.expression().code() : "exec";
+    if (json.is_array()) {
+      for (const Json& one : json)
+        if (auto failure = append_argument(process.argv, one, code)) return failure;
+    } else if (auto failure = append_argument(process.argv, json, code)) {
+      return failure;
+    }
+  }
+  if (process.argv.empty()) return Failure{"expression", "exec has no program: its list came out empty"};
+  return std::nullopt;
+}
+
+/// |text| without its secrets, whose places the executor is told.
+std::string with_placeholders_noted(Process& process, TaskPlaceholder::In in, std::size_t index, SecretText text) {
+  for (Placeholder& placeholder : text.placeholders) process.placeholders.push_back({in, index, std::move(placeholder)});
+  return std::move(text.text);
+}
+
+void add_variables(Process& process, const Json& variables, bool names_secrets) {
+  if (!variables.is_object()) return;
+  for (const auto& [name, value] : variables.items()) {
+    std::optional<std::string> text;
+    if (!value.is_null())
+      text = names_secrets
+                 ? with_placeholders_noted(process, TaskPlaceholder::In::Variable, process.env.size(), loose_secret_text(Value(value)))
+                 : loose_text(value);
+    process.env.emplace_back(name, std::move(text));
+  }
+}
+
+/// What an item's process may want to know without being told by `env`.
+void add_item(Process& process, const FrameScope& scope) {
+  auto item = scope.lookup({"item", "", ""});
+  if (!item) return;
+  // An environment string has to fit in 128 KiB (execve(2)); a larger item comes by `stdin`.
+  if (std::string whole = loose_text(*item); whole.size() < 100 * 1024)
+    process.env.emplace_back("FLOWRUN_ITEM", std::move(whole));
+  for (auto [variable, name] : {std::pair{"FLOWRUN_KEY", "key"}, {"FLOWRUN_INDEX", "index"}})
+    process.env.emplace_back(variable, loose_text(*scope.lookup({name, "", ""})));
+}
+
+/// Where it runs: |cwd| is seen from the folder of its file.
+Fallible<std::string> working_folder(const std::optional<TextTemplate>& cwd, const FrameScope& scope,
+                                     Evaluator& evaluator) {
+  const std::string folder = folder_of(scope.frame());
+  if (!cwd) return folder;
+  Evaluation where = cwd->evaluate(scope, evaluator);
+  if (!where) return std::move(where.failure());
+  auto path = as_text(*where, "cwd");
+  if (path && (path->empty() || path->front() != '/')) *path = folder + "/" + *path;
+  return path;
+}
+
 }  // namespace
 
+/// In this order, as the answers of jq are journaled in it: arguments, variables, folder, input, grace.
 Fallible<EffectStep::Request> ProcessStep::resolve(const FrameScope& scope, Evaluator& evaluator, const Frame&,
                                                    const std::string&, const std::string&) const {
   Process process;
@@ -46,70 +110,23 @@ Fallible<EffectStep::Request> ProcessStep::resolve(const FrameScope& scope, Eval
     process.argv.push_back(*script);
     process.script = true;
   }
-  for (const TextTemplate& argument : arguments) {
-    if (const std::string* text = argument.literal(); text && text->find('\0') == std::string::npos) {
-      process.argv.push_back(*text);
-      continue;
-    }
-    Evaluation evaluation = argument.evaluate(scope, evaluator);
-    if (auto* failure = std::get_if<Failure>(&evaluation)) return std::move(*failure);
-    const Json& json = std::get<Value>(evaluation).json();
-    std::string code = argument.is_one_expression() ? argument.expression().code() : "exec";
-    if (json.is_array()) {
-      for (const Json& one : json)
-        if (auto failure = append_argument(process.argv, one, code)) return *failure;
-    } else if (auto failure = append_argument(process.argv, json, code)) {
-      return *failure;
-    }
-  }
-  if (process.argv.empty()) return Failure{"expression", "exec has no program: its list came out empty"};
-
+  if (auto failure = add_arguments(process, arguments, scope, evaluator)) return *std::move(failure);
   Evaluation variables = env.evaluate(scope, evaluator);
-  if (auto* failure = std::get_if<Failure>(&variables)) return std::move(*failure);
-  auto place = [&](TaskPlaceholder::In in, std::size_t index, SecretText text) {
-    for (Placeholder& placeholder : text.placeholders)
-      process.placeholders.push_back({in, index, std::move(placeholder)});
-    return std::move(text.text);
-  };
-  if (const Json& json = std::get<Value>(variables).json(); json.is_object()) {
-    for (const auto& [name, value] : json.items()) {
-      std::optional<std::string> text;
-      if (!value.is_null())
-        text = env.names_secrets()
-                   ? place(TaskPlaceholder::In::Variable, process.env.size(), loose_secret_text(Value(value)))
-                   : loose_text(value);
-      process.env.emplace_back(name, std::move(text));
-    }
-  }
-  // What an item's process may want to know without being told by `env`.
-  if (auto item = scope.lookup({"item", "", ""}); std::holds_alternative<Value>(item)) {
-    auto text = [&](const char* name) { return loose_text(std::get<Value>(scope.lookup({name, "", ""}))); };
-    // An environment string has to fit in 128 KiB (execve(2)); a larger item comes by `stdin`.
-    if (std::string whole = loose_text(std::get<Value>(item)); whole.size() < 100 * 1024)
-      process.env.emplace_back("FLOWRUN_ITEM", std::move(whole));
-    process.env.emplace_back("FLOWRUN_KEY", text("key"));
-    process.env.emplace_back("FLOWRUN_INDEX", text("index"));
-  }
-
-  const std::string folder = folder_of(scope.frame());
-  process.cwd = folder;
-  if (cwd) {
-    Evaluation where = cwd->evaluate(scope, evaluator);
-    if (auto* failure = std::get_if<Failure>(&where)) return std::move(*failure);
-    auto text = as_text(std::get<Value>(where), "cwd");
-    if (auto* failure = std::get_if<Failure>(&text)) return std::move(*failure);
-    std::string path = std::get<std::string>(std::move(text));
-    process.cwd = !path.empty() && path.front() == '/' ? path : folder + "/" + path;
-  }
+  if (!variables) return std::move(variables.failure());
+  add_variables(process, variables->json(), env.names_secrets());
+  add_item(process, scope);
+  auto folder = working_folder(cwd, scope, evaluator);
+  if (!folder) return std::move(folder.failure());
+  process.cwd = *std::move(folder);
   Evaluation fed = input.evaluate(scope, evaluator);
-  if (auto* failure = std::get_if<Failure>(&fed)) return std::move(*failure);
-  if (const Value& value = std::get<Value>(fed); !value.is_null())
-    process.stdin_text =
-        input.names_secrets() ? place(TaskPlaceholder::In::Stdin, 0, loose_secret_text(value)) : loose_text(value);
-
+  if (!fed) return std::move(fed.failure());
+  if (!fed->is_null())
+    process.stdin_text = input.names_secrets()
+                             ? with_placeholders_noted(process, TaskPlaceholder::In::Stdin, 0, loose_secret_text(*fed))
+                             : loose_text(*fed);
   auto grace = flowrun::resolve(kill_grace, scope, evaluator, process.kill_grace, "kill_grace");
-  if (auto* failure = std::get_if<Failure>(&grace)) return std::move(*failure);
-  process.kill_grace = std::get<Duration>(grace);
+  if (!grace) return std::move(grace.failure());
+  process.kill_grace = *grace;
   process.inherit = inherit;
   process.inherited = inherited;
   process.capture = capture;

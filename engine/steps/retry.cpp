@@ -13,6 +13,13 @@ constexpr std::array<std::string_view, 17> kTransient{
     "connect",  "dns",      "timeout",  "killed",   "http.408", "http.425", "http.429", "http.500", "http.502",
     "http.503", "http.504", "http.520", "http.521", "http.522", "http.523", "http.524", "http.529"};
 
+template <typename... T>
+const Failure* first_failure(const Fallible<T>&... all) {
+  const Failure* first = nullptr;
+  ((first = first || all ? first : &all.failure()), ...);
+  return first;
+}
+
 }  // namespace
 
 void RetryingFrame::stop(const std::string& reason) {
@@ -25,13 +32,13 @@ void RetryingFrame::stop(const std::string& reason) {
 bool RetryingFrame::arm_deadline() {
   if (deadline_at_ || !work_.deadline.written()) return true;
   auto deadline = resolve(work_.deadline, scope(), evaluator(), Duration{0}, "deadline");
-  if (auto* failure = std::get_if<Failure>(&deadline)) {
+  if (!deadline) {
     stop_try("deadline");
-    give_up(*failure, {}, Journaled::No);
+    give_up(std::move(deadline.failure()), {}, Journaled::No);
     return false;
   }
-  deadline_at_ = context().worked() + std::get<Duration>(deadline);
-  context().timers().arm(*this, TimerKind::Deadline, std::get<Duration>(deadline));
+  deadline_at_ = context().worked() + *deadline;
+  context().timers().arm(*this, TimerKind::Deadline, *deadline);
   return true;
 }
 
@@ -61,11 +68,9 @@ void RetryingFrame::complete_poll(Result& result, Evaluator& evaluator) const {
     auto holds = [&](const std::optional<Expression>& condition, bool otherwise) {
       if (!condition || result.failure) return otherwise;
       Evaluation evaluation = condition->condition(scope, evaluator);
-      if (auto* failure = std::get_if<Failure>(&evaluation)) {
-        result.failure = std::move(*failure);
-        return otherwise;
-      }
-      return std::get<Value>(evaluation).json().get<bool>();
+      if (evaluation) return evaluation->json().get<bool>();
+      result.failure = std::move(evaluation.failure());
+      return otherwise;
     };
     if (holds(poll.fail_if, false)) result.failure = Failure{"expect", "`fail_if` holds: " + poll.fail_if->code()};
     result.again = !holds(poll.until, true) && !result.failure;
@@ -82,13 +87,11 @@ void RetryingFrame::poll_again() {
   auto every = resolve(poll.every, scope(), evaluator(), Duration{5000}, "poll.every");
   auto factor = resolve(poll.backoff, scope(), evaluator(), 1.0, "poll.backoff");
   auto most = resolve(poll.max_every, scope(), evaluator(), Duration::max(), "poll.max_every");
-  for (const Failure* bad : {std::get_if<Failure>(&attempts), std::get_if<Failure>(&every),
-                             std::get_if<Failure>(&factor), std::get_if<Failure>(&most)})
-    if (bad) return give_up(*bad, {}, Journaled::No);
+  if (const Failure* bad = first_failure(attempts, every, factor, most)) return give_up(*bad, {}, Journaled::No);
   if (std::int64_t limit = std::get<std::int64_t>(attempts); limit > 0 && polls_ >= limit)
     return give_up({"timeout", fmt::format("not yet after {} {}", polls_, polls_ == 1 ? "poll" : "polls")}, {},
                    Journaled::No);
-  Backoff backoff{std::get<Duration>(every), std::get<double>(factor), std::get<Duration>(most), false};
+  const Backoff backoff{*every, *factor, *most, false};
   settled_.state = State::Retrying;
   counts_from_ = context().worked();
   context().timers().arm(*this, TimerKind::Poll, wait_after(backoff, polls_, 0), polls_, "not yet");
@@ -110,7 +113,7 @@ bool RetryingFrame::wants_retry(const Failure& failure, const Result& result) {
   if (!listed || !policy.condition) return listed;
   Value raw = raw_of(failure, result);
   Evaluation wanted = policy.condition->condition(FrameScope(*this, &raw, &failure), evaluator());
-  return std::holds_alternative<Value>(wanted) && std::get<Value>(wanted).json().get<bool>();
+  return wanted && wanted->json().get<bool>();
 }
 
 void RetryingFrame::attempt_failed(Failure failure, const Result& result, Journaled journaled,
@@ -125,13 +128,11 @@ void RetryingFrame::attempt_failed(Failure failure, const Result& result, Journa
   auto delay = resolve(policy.delay, scope(), evaluator(), Duration{500}, "retry.delay");
   auto factor = resolve(policy.backoff, scope(), evaluator(), 2.0, "retry.backoff");
   auto most = resolve(policy.max_delay, scope(), evaluator(), Duration{30000}, "retry.max_delay");
-  for (const Failure* bad : {std::get_if<Failure>(&attempts), std::get_if<Failure>(&delay),
-                             std::get_if<Failure>(&factor), std::get_if<Failure>(&most)})
-    if (bad) return give_up(*bad, output, Journaled::No);
+  if (const Failure* bad = first_failure(attempts, delay, factor, most)) return give_up(*bad, output, Journaled::No);
   if (failed >= std::get<std::int64_t>(attempts) || !wants_retry(failure, result))
     return give_up(std::move(failure), output, journaled);
 
-  Backoff backoff{std::get<Duration>(delay), std::get<double>(factor), std::get<Duration>(most), policy.jitter};
+  const Backoff backoff{*delay, *factor, *most, policy.jitter};
   double chance = context().chance().uniform(fmt::format("{}\nattempt {}", path(), settled_.attempts));
   Duration wait = wait_after(backoff, failed, chance);
   if (result.retry_after) wait = std::max(wait, *result.retry_after);
@@ -161,7 +162,7 @@ void RetryingFrame::on_timer(TimerKind timer) {
   } else if (timer == TimerKind::Deadline) {
     stop_try("deadline");
     auto deadline = resolve(work_.deadline, scope(), evaluator(), Duration{0}, "deadline");
-    std::string span = std::holds_alternative<Duration>(deadline) ? spell(std::get<Duration>(deadline)) : "";
+    std::string span = deadline ? spell(*deadline) : "";
     std::string what = fmt::format("deadline of {} reached after {} {}", span, settled_.attempts,
                                    settled_.attempts == 1 ? "try" : "tries");
     if (settled_.attempts == 0)

@@ -38,7 +38,7 @@ bool is_refusal(std::string_view type);
 /// `transient` or `any`. flowrun-workflow(5), "Error types".
 bool matches(std::string_view pattern, std::string_view type);
 
-class WorkStep : public LivingStep {
+class RetryingStep : public CommonStep {
  public:
   RetryPolicy retry;
   std::optional<PollPolicy> poll;
@@ -48,7 +48,7 @@ class WorkStep : public LivingStep {
 /// A step that tries and tries again. Kinds say how a try begins and is stopped, and tell of its end.
 class RetryingFrame : public StepFrame {
  public:
-  RetryingFrame(Context& context, Frame* parent, const WorkStep& step, std::string path)
+  RetryingFrame(Context& context, Frame* parent, const RetryingStep& step, std::string path)
       : StepFrame(context, parent, step, std::move(path)), work_(step) {}
 
   void on_timer(TimerKind timer) override;
@@ -99,7 +99,7 @@ class RetryingFrame : public StepFrame {
   bool wants_retry(const Failure& failure, const Result& result);
   Value raw_of(const Failure& failure, const Result& result) const;
 
-  const WorkStep& work_;
+  const RetryingStep& work_;
   std::optional<Instant> deadline_at_;  ///< by Context::worked()
 };
 

@@ -2,6 +2,7 @@
 
 #include "engine/machine/run_frame.h"
 #include "engine/model/path.h"
+#include "engine/steps/handler_frame.h"
 
 namespace flowrun {
 namespace {
@@ -18,29 +19,6 @@ class FinalScope : public Scope {
 
  private:
   FrameScope scope_;
-};
-
-/// `on_failure` or `finally`: a body of its own, which sees how the run stands.
-class HandlerFrame : public Frame {
- public:
-  /// It begins when all has ended at |base| and below.
-  HandlerFrame(Context& context, Frame* parent, const GraphStep& body, const std::string& path, std::string base)
-      : Frame(context, parent, body, path), base_(std::move(base)), body_(body.frame(context, this, path)) {}
-
-  void start() override { context().abandoned().await(*this, base_); }
-  void on_abandoned_done() override { context().queue().start(*body_); }
-  void on_child(Frame&) override {
-    settled_ = body_->settled();
-    context().queue().settled(*this);
-  }
-  void cancel(const std::string& reason) override { body_->cancel(reason); }
-  void drain() override { body_->drain(); }
-  void name_open(std::vector<std::string>& paths) const override { body_->name_open(paths); }
-  std::optional<Settled> look(std::string_view rest) const override { return body_->look(rest); }
-
- private:
-  const std::string base_;
-  std::unique_ptr<Frame> body_;
 };
 
 /// With a parent it is that of a sub-workflow. A frame has a path of its own, `pay.steps`, for its timer; its steps
@@ -362,7 +340,7 @@ class RootFrame final : public Frame, public RunFrame {
         settled_.output = *value;
       } else if (settled_.state == State::Succeeded) {
         // A result that can not be had is no success; of a run that failed anyway it is null.
-        Failure failure = std::get<Failure>(output);
+        Failure failure = std::move(output.failure());
         failure.message = "output: " + failure.message;
         settled_.state = State::Failed;
         settled_.failure = std::make_shared<const Failure>(std::move(failure));

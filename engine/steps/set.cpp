@@ -11,8 +11,8 @@ class SetFrame : public StepFrame {
  protected:
   void begin() override {
     Evaluation value = set_.value.evaluate(scope(), evaluator());
-    if (auto* failure = std::get_if<Failure>(&value)) return fail(std::move(*failure));
-    finish({State::Succeeded, std::get<Value>(std::move(value)), {}});
+    if (!value) return fail(std::move(value.failure()));
+    finish({State::Succeeded, *std::move(value), {}});
   }
   bool shows_output() const override { return true; }
 

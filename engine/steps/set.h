@@ -8,7 +8,7 @@
 
 namespace flowrun {
 
-class SetStep : public LivingStep {
+class SetStep : public CommonStep {
  public:
   std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
   ValueTemplate value;

@@ -38,8 +38,8 @@ Fallible<T> resolve(const Setting<T>& setting, const FrameScope& scope, Evaluato
   if (setting.value) return *setting.value;
   if (!setting.expression) return otherwise;
   Evaluation evaluation = setting.expression->evaluate(scope, evaluator);
-  if (auto* failure = std::get_if<Failure>(&evaluation)) return std::move(*failure);
-  const Value& value = std::get<Value>(evaluation);
+  if (!evaluation) return std::move(evaluation.failure());
+  const Value& value = *evaluation;
   if (auto typed = read(value.json(), T{})) return *typed;
   return Failure{"expression", fmt::format("{} is {}, but must be {}", what, shortened(value.text(), 80), wanted(T{}))};
 }
@@ -54,8 +54,8 @@ Fallible<bool> resolve_condition(const Setting<bool>& setting, const FrameScope&
   if (setting.value) return *setting.value;
   if (!setting.expression) return true;
   Evaluation evaluation = setting.expression->condition(scope, evaluator);
-  if (auto* failure = std::get_if<Failure>(&evaluation)) return std::move(*failure);
-  return std::get<Value>(evaluation).json().get<bool>();
+  if (!evaluation) return std::move(evaluation.failure());
+  return evaluation->json().get<bool>();
 }
 
 }  // namespace flowrun

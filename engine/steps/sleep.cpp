@@ -16,9 +16,9 @@ class SleepFrame : public StepFrame {
  protected:
   void begin() override {
     auto span = resolve(sleep_.span, scope(), evaluator(), Duration{0}, "sleep");
-    if (auto* failure = std::get_if<Failure>(&span)) return fail(std::move(*failure));
+    if (!span) return fail(std::move(span.failure()));
     settled_.state = State::Sleeping;
-    context().timers().arm(*this, TimerKind::Sleep, std::get<Duration>(span));
+    context().timers().arm(*this, TimerKind::Sleep, *span);
   }
   void stop(const std::string&) override { context().timers().disarm(*this, TimerKind::Sleep); }
 

@@ -20,14 +20,14 @@ void StepFrame::start() {
   ready_at_ = context().now();
   settled_.state = State::Running;
   auto holds = resolve_condition(options_.condition, scope(), evaluator());
-  if (auto* failure = std::get_if<Failure>(&holds)) return settle({State::Failed, {}, *failure}, "if", Journaled::No);
-  if (!std::get<bool>(holds)) return settle({State::Skipped, {}, {}}, "if", Journaled::No);
+  if (!holds) return settle({State::Failed, {}, holds.failure()}, "if", Journaled::No);
+  if (!*holds) return settle({State::Skipped, {}, {}}, "if", Journaled::No);
   auto delay = resolve(options_.delay, scope(), evaluator(), Duration{0}, "delay");
-  if (auto* failure = std::get_if<Failure>(&delay)) return fail(*failure);
-  if (std::get<Duration>(delay) > Duration{0}) {
+  if (!delay) return fail(delay.failure());
+  if (*delay > Duration{0}) {
     stage_ = Stage::Delayed;
     settled_.state = State::Sleeping;
-    context().timers().arm(*this, TimerKind::Delay, std::get<Duration>(delay));
+    context().timers().arm(*this, TimerKind::Delay, *delay);
   } else {
     enter();
   }
@@ -43,9 +43,9 @@ void StepFrame::enter() {
   prepare();
   if (arms_timeout() && options_.timeout.written()) {
     auto timeout = resolve(options_.timeout, scope(), evaluator(), Duration{0}, "timeout");
-    if (auto* failure = std::get_if<Failure>(&timeout)) return fail(*failure);
-    timeout_text_ = spell(std::get<Duration>(timeout));
-    context().timers().arm(*this, TimerKind::Timeout, std::get<Duration>(timeout));
+    if (!timeout) return fail(timeout.failure());
+    timeout_text_ = spell(*timeout);
+    context().timers().arm(*this, TimerKind::Timeout, *timeout);
   }
   begin();
 }
@@ -80,10 +80,10 @@ void StepFrame::finish(Outcome outcome, std::string reason, Journaled journaled)
   context().timers().disarm(*this, TimerKind::Timeout);
   if (outcome.state == State::Succeeded && options_.output && maps_output()) {
     Evaluation mapped = options_.output->evaluate(FrameScope(*this, &outcome.output), evaluator());
-    if (auto* failure = std::get_if<Failure>(&mapped)) {
-      outcome = {State::Failed, {}, *failure};
+    if (mapped) {
+      outcome.output = *std::move(mapped);
     } else {
-      outcome.output = std::get<Value>(std::move(mapped));
+      outcome = {State::Failed, {}, std::move(mapped.failure())};
     }
     journaled = Journaled::No;
   }
@@ -140,7 +140,7 @@ void StepFrame::settle(Outcome outcome, std::string reason, Journaled journaled)
   if (outcome.failure && outcome.failure->step.empty()) outcome.failure->step = path();
   if (outcome.state == State::Failed) {
     auto tolerated = resolve(options_.continue_on_error, scope(), evaluator(), false, "continue_on_error");
-    settled_.tolerated = std::holds_alternative<bool>(tolerated) && std::get<bool>(tolerated);
+    settled_.tolerated = tolerated && *tolerated;
   }
   settled_.state = outcome.state;
   settled_.ended_at = over_at();

@@ -34,7 +34,7 @@ Settled stopped(Settled settled, const std::string& reason, const std::string& p
 /// Whether nothing is left to be done for it.
 inline bool is_finished(State state) { return state == State::Succeeded || state == State::Skipped; }
 
-class LivingStep : public Step {
+class CommonStep : public Step {
  public:
   Options options;
   std::string definition;  ///< hash of what decides its result, as written; only of steps that have one of their own
@@ -43,7 +43,7 @@ class LivingStep : public Step {
 /// A frame that goes through that life. Kinds implement begin() and whatever must be stopped.
 class StepFrame : public Frame {
  public:
-  StepFrame(Context& context, Frame* parent, const LivingStep& step, std::string path)
+  StepFrame(Context& context, Frame* parent, const CommonStep& step, std::string path)
       : Frame(context, parent, step, std::move(path)), options_(step.options) {}
 
   void start() final;

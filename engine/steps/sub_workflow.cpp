@@ -65,15 +65,15 @@ class WorkflowFrame : public RetryingFrame {
 
 Fallible<Json> WorkflowFrame::given() const {
   Evaluation with = sub_.with.evaluate(scope(), evaluator());
-  if (auto* failure = std::get_if<Failure>(&with)) return std::move(*failure);
-  const Json& json = std::get<Value>(with).json();
+  if (!with) return std::move(with.failure());
+  const Json& json = with->json();
   return json.is_object() ? json : Json::object();
 }
 
 Fallible<Inputs> WorkflowFrame::inputs() const {
   auto with = given();
-  if (auto* failure = std::get_if<Failure>(&with)) return std::move(*failure);
-  Json& values = std::get<Json>(with);
+  if (!with) return std::move(with.failure());
+  Json& values = *with;
   const Definition& child = *sub_.child;
   const Json& of_files = context().run().sub_inputs.json();
   const Json environment = of_files.is_object() ? of_files.value(child.path, Json::object()) : Json::object();
@@ -87,9 +87,10 @@ Fallible<Inputs> WorkflowFrame::inputs() const {
       value = environment[spec.name];
     } else if (spec.default_value) {
       Evaluation usual = spec.default_value->evaluate(start, evaluator());
-      if (auto* failure = std::get_if<Failure>(&usual))
-        return broken("child", fmt::format("input {} of {}: its default: {}", spec.name, child.path, failure->message));
-      value = std::get<Value>(usual).json();
+      if (!usual)
+        return broken("child",
+                      fmt::format("input {} of {}: its default: {}", spec.name, child.path, usual.failure().message));
+      value = usual->json();
     } else {
       return broken("expression", fmt::format("input {} of {} is missing", spec.name, child.path));
     }
@@ -102,9 +103,8 @@ Fallible<Inputs> WorkflowFrame::inputs() const {
   }
   for (const Var& var : child.vars) {
     Evaluation value = var.value.evaluate(start, evaluator());
-    if (auto* failure = std::get_if<Failure>(&value))
-      return broken("child", fmt::format("vars.{} of {}: {}", var.name, child.path, failure->message));
-    start.vars[var.name] = std::get<Value>(value).json();
+    if (!value) return broken("child", fmt::format("vars.{} of {}: {}", var.name, child.path, value.failure().message));
+    start.vars[var.name] = value->json();
   }
   return Inputs{Value(std::move(start.inputs)), Value(std::move(start.vars)), std::move(secrets)};
 }
@@ -116,9 +116,10 @@ void WorkflowFrame::on_abandoned_done() {
   root_.reset();
   ++settled_.attempts;
   auto inputs = this->inputs();
-  if (auto* failure = std::get_if<Failure>(&inputs)) {
-    if (failure->type == "child") return attempt_failed(std::move(*failure), {}, Journaled::No);
-    return give_up(std::move(*failure), {}, Journaled::No);
+  if (!inputs) {
+    Failure& failure = inputs.failure();
+    if (failure.type == "child") return attempt_failed(std::move(failure), {}, Journaled::No);
+    return give_up(std::move(failure), {}, Journaled::No);
   }
   Inputs& bound = std::get<Inputs>(inputs);
   context().decide(ChildStarted{path(), settled_.attempts, sub_.child->path, bound.inputs});
@@ -130,11 +131,11 @@ void WorkflowFrame::on_abandoned_done() {
 bool WorkflowFrame::arm_limits() {
   if (options().timeout.written()) {
     auto timeout = resolve(options().timeout, scope(), evaluator(), Duration{0}, "timeout");
-    if (auto* failure = std::get_if<Failure>(&timeout)) {
-      give_up(std::move(*failure), {}, Journaled::No);
+    if (!timeout) {
+      give_up(std::move(timeout.failure()), {}, Journaled::No);
       return false;
     }
-    context().timers().arm(*this, TimerKind::Timeout, std::get<Duration>(timeout));
+    context().timers().arm(*this, TimerKind::Timeout, *timeout);
   }
   return arm_deadline();
 }
@@ -171,8 +172,8 @@ void WorkflowFrame::succeed(Value output) {
   };
   if (options().output) {
     Evaluation mapped = options().output->evaluate(FrameScope(*this, &output), evaluator());
-    if (auto* failure = std::get_if<Failure>(&mapped)) return refuse(std::move(*failure));
-    output = std::get<Value>(std::move(mapped));
+    if (!mapped) return refuse(std::move(mapped.failure()));
+    output = *std::move(mapped);
   }
   if (auto failure = against_returns(output)) return refuse(std::move(*failure));
   context().timers().disarm(*this, TimerKind::Deadline);
@@ -199,7 +200,7 @@ Failure WorkflowFrame::failure_of(const Failure& inner) const {
 void WorkflowFrame::on_timer(TimerKind timer) {
   if (timer != TimerKind::Timeout) return RetryingFrame::on_timer(timer);
   auto timeout = resolve(options().timeout, scope(), evaluator(), Duration{0}, "timeout");
-  std::string span = std::holds_alternative<Duration>(timeout) ? spell(std::get<Duration>(timeout)) : "";
+  std::string span = timeout ? spell(*timeout) : "";
   stop_try("timeout");
   attempt_failed(broken("timeout", "timed out after " + span), {}, Journaled::No);
 }
@@ -223,10 +224,10 @@ void WorkflowFrame::reopen(std::string_view only) {
   renew();
   drained_ = false;
   bool succeeded = root_ && root_->settled().state == State::Succeeded;
-  const Retrying& retrying = context().retrying();
+  const RetryRequest& request = context().retry_request();
   // Something in it is asked for, though it had succeeded.
-  bool inside = retrying.exact() && root_ &&
-                ((retrying.leads_to(path()) && !retrying.names(path())) || (retrying.failed() && root_->has_failed()));
+  bool inside = request.exact() && root_ &&
+                ((request.leads_to(path()) && !request.names(path())) || (request.failed() && root_->has_failed()));
   if (!root_ || (succeeded && !inside && !context().undone().any_below(path()))) return try_now();
   // It goes on where it stood, in the try that it was in.
   --budget_from_;

@@ -12,7 +12,7 @@
 
 namespace flowrun {
 
-class WorkflowStep : public WorkStep {
+class WorkflowStep : public RetryingStep {
  public:
   std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
 

@@ -25,10 +25,10 @@ class SwitchFrame : public StepFrame {
 
   void reopen(std::string_view only) override {
     StepFrame::reopen(only);
-    if (const Retrying& retrying = context().retrying(); retrying.exact()) {
+    if (const RetryRequest& request = context().retry_request(); request.exact()) {
       const bool left = body_ && (!is_finished(body_->settled().state) || context().undone().any_below(path()) ||
-                                  (retrying.failed() && body_->has_failed()));
-      if (left || (body_ && retrying.leads_to(path()) && !retrying.names(path()))) return body_->reopen({});
+                                  (request.failed() && body_->has_failed()));
+      if (left || (body_ && request.leads_to(path()) && !request.names(path()))) return body_->reopen({});
       body_.reset();
       return begin();
     }
@@ -52,8 +52,8 @@ class SwitchFrame : public StepFrame {
     for (std::size_t i = 0; i < switch_.ways.size(); ++i) {
       const SwitchStep::Way& way = switch_.ways[i];
       auto holds = resolve_condition(way.condition, scope(), evaluator());
-      if (auto* failure = std::get_if<Failure>(&holds)) return fail(std::move(*failure));
-      if (!std::get<bool>(holds)) continue;
+      if (!holds) return fail(std::move(holds.failure()));
+      if (!*holds) continue;
       body_ = way.body->frame(context(), this, path());
       context().queue().start(*body_);
       return;

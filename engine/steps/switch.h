@@ -11,7 +11,7 @@
 
 namespace flowrun {
 
-class SwitchStep : public LivingStep {
+class SwitchStep : public CommonStep {
  public:
   struct Way {
     Setting<bool> condition;     ///< not written: `else`

@@ -54,7 +54,7 @@ std::optional<Value> own(const Frame& frame, const Settled& settled, const Refer
   if (reference.variable == "status") return Value(status_json(settled, reference.field));
   if (reference.variable != "steps") return std::nullopt;
   auto output = output_of(settled, reference.member);
-  return std::holds_alternative<Value>(output) ? std::get<Value>(output) : Value();
+  return output ? *output : Value();
 }
 
 }  // namespace

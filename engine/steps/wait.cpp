@@ -23,8 +23,8 @@ class WaitFrame final : public StepFrame, public SignalFrame {
     if (!options().output) return good(signal.data);
     Value raw(Json{{"data", signal.data.json()}, {"by", signal.by}, {"at", timestamp(context().now())}});
     Evaluation mapped = options().output->evaluate(FrameScope(*this, &raw), evaluator());
-    if (auto* failure = std::get_if<Failure>(&mapped)) return fail(std::move(*failure));
-    good(std::get<Value>(std::move(mapped)));
+    if (!mapped) return fail(std::move(mapped.failure()));
+    good(*std::move(mapped));
   }
 
   void on_timer(TimerKind timer) override {
@@ -46,15 +46,15 @@ class WaitFrame final : public StepFrame, public SignalFrame {
     std::string prompt;
     if (wait_.prompt) {
       Evaluation asked = wait_.prompt->evaluate(scope(), evaluator());
-      if (auto* failure = std::get_if<Failure>(&asked)) return fail(std::move(*failure));
-      auto text = as_text(std::get<Value>(asked), "prompt");
-      if (auto* failure = std::get_if<Failure>(&text)) return fail(std::move(*failure));
-      prompt = std::get<std::string>(text);
+      if (!asked) return fail(std::move(asked.failure()));
+      auto text = as_text(*asked, "prompt");
+      if (!text) return fail(std::move(text.failure()));
+      prompt = *text;
     }
     auto patience = resolve(options().timeout, scope(), evaluator(), Duration{0}, "timeout");
-    if (auto* failure = std::get_if<Failure>(&patience)) return fail(std::move(*failure));
+    if (!patience) return fail(std::move(patience.failure()));
     settled_.state = State::Waiting;
-    patience_ = std::get<Duration>(patience);
+    patience_ = *patience;
     // A date, unlike the timeouts of work: it passes while nobody drives the run, too.
     if (options().timeout.written()) context().timers().arm(*this, TimerKind::Wait, patience_);
     context().signals().await(*this, wait_.signal, std::move(prompt));

@@ -13,7 +13,7 @@ namespace {
 
 /// Names of the processes in |step| that are read, and those that are not with a `-`.
 void tell(const Step& step, std::string& text) {
-  const auto& living = dynamic_cast<const LivingStep&>(step);
+  const auto& common = dynamic_cast<const CommonStep&>(step);
   if (const auto* process = dynamic_cast<const ProcessStep*>(&step))
     text += (process->unread ? "-" : "") + step.name + " ";
   if (const auto* graph = dynamic_cast<const GraphStep*>(&step))
@@ -21,8 +21,8 @@ void tell(const Step& step, std::string& text) {
   if (const auto* each = dynamic_cast<const ForEachStep*>(&step)) tell(*each->body, text);
   if (const auto* choice = dynamic_cast<const SwitchStep*>(&step))
     for (const auto& way : choice->ways) tell(*way.body, text);
-  if (living.options.fallback) tell(*living.options.fallback, text);
-  if (living.options.undo) tell(*living.options.undo->step, text);
+  if (common.options.fallback) tell(*common.options.fallback, text);
+  if (common.options.undo) tell(*common.options.undo->step, text);
 }
 
 std::string heard(const std::string& steps, const std::string& rest = "") {

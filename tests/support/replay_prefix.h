@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "engine/machine/retrying.h"
+#include "engine/machine/retry_request.h"
 #include "engine/model/entry.h"
 #include "engine/model/scope.h"
 #include "engine/run/load.h"

@@ -1,4 +1,4 @@
-#include "engine/machine/retrying.h"
+#include "engine/machine/retry_request.h"
 
 #include <algorithm>
 
@@ -22,7 +22,7 @@ void Foresight::add(const RunReopened& reopened) {
 
 bool Foresight::concerns(std::string_view path) const { return any_below(paths, path); }
 
-Retrying::Retrying(const RunReopened& reopened)
+RetryRequest::RetryRequest(const RunReopened& reopened)
     : exact_(reopened.exact), failed_(reopened.failed), everywhere_(reopened.path.empty()) {
   if (!everywhere_) targets_.insert(reopened.path);
   for (const Mark& mark : reopened.marks) {
@@ -31,14 +31,14 @@ Retrying::Retrying(const RunReopened& reopened)
   }
 }
 
-bool Retrying::covers(std::string_view path) const {
+bool RetryRequest::covers(std::string_view path) const {
   return everywhere_ ||
          std::any_of(targets_.begin(), targets_.end(), [&](const std::string& named) { return is_below(path, named); });
 }
 
-bool Retrying::leads_to(std::string_view path) const { return any_below(targets_, path); }
+bool RetryRequest::leads_to(std::string_view path) const { return any_below(targets_, path); }
 
-std::optional<Mark> Retrying::take_mark(const std::string& path) {
+std::optional<Mark> RetryRequest::take_mark(const std::string& path) {
   auto found = marks_.find(path);
   if (found == marks_.end()) return std::nullopt;
   Mark mark = std::move(found->second);

@@ -24,10 +24,10 @@ struct Foresight {
 };
 
 /// The newest retry.
-class Retrying {
+class RetryRequest {
  public:
-  Retrying() = default;
-  explicit Retrying(const RunReopened& reopened);
+  RetryRequest() = default;
+  explicit RetryRequest(const RunReopened& reopened);
 
   /// False: nobody has retried the run, or a flowrun has that reopened more than what was asked for.
   bool exact() const { return exact_; }
