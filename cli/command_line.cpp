@@ -1,6 +1,8 @@
 #include "cli/command_line.h"
 
 #include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
 #include <cstdint>
 #include <optional>
 #include <utility>
