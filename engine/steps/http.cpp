@@ -71,7 +71,8 @@ class RequestBody {
 
  private:
   void set(SecretText made) {
-    for (const Placeholder& placeholder : made.placeholders) request_.placeholders.push_back({TaskPlaceholder::In::Body, 0, placeholder});
+    for (const Placeholder& placeholder : made.placeholders)
+      request_.placeholders.push_back({TaskPlaceholder::In::Body, 0, placeholder});
     request_.body = std::move(made.text);
   }
 
@@ -138,7 +139,8 @@ Fallible<EffectStep::Request> HttpStep::resolve(const FrameScope& scope, Evaluat
   if (collected.failure) return *collected.failure;
   if (parts.failure) return *parts.failure;
 
-  for (const Placeholder& placeholder : whole_url.placeholders) request.placeholders.push_back({TaskPlaceholder::In::Url, 0, placeholder});
+  for (const Placeholder& placeholder : whole_url.placeholders)
+    request.placeholders.push_back({TaskPlaceholder::In::Url, 0, placeholder});
   request.url = std::move(whole_url.text);
   request.headers = std::move(collected.list);
   request.placeholders.insert(request.placeholders.end(), collected.placeholders.begin(), collected.placeholders.end());

@@ -59,7 +59,8 @@ std::optional<Failure> add_arguments(Process& process, const std::vector<TextTem
 
 /// |text| without its secrets, whose places the executor is told.
 std::string with_placeholders_noted(Process& process, TaskPlaceholder::In in, std::size_t index, SecretText text) {
-  for (Placeholder& placeholder : text.placeholders) process.placeholders.push_back({in, index, std::move(placeholder)});
+  for (Placeholder& placeholder : text.placeholders)
+    process.placeholders.push_back({in, index, std::move(placeholder)});
   return std::move(text.text);
 }
 
@@ -68,9 +69,9 @@ void add_variables(Process& process, const Json& variables, bool names_secrets) 
   for (const auto& [name, value] : variables.items()) {
     std::optional<std::string> text;
     if (!value.is_null())
-      text = names_secrets
-                 ? with_placeholders_noted(process, TaskPlaceholder::In::Variable, process.env.size(), loose_secret_text(Value(value)))
-                 : loose_text(value);
+      text = names_secrets ? with_placeholders_noted(process, TaskPlaceholder::In::Variable, process.env.size(),
+                                                     loose_secret_text(Value(value)))
+                           : loose_text(value);
     process.env.emplace_back(name, std::move(text));
   }
 }

@@ -31,7 +31,8 @@ void RequestHeaders::add(const std::string& name, const Value& value) {
   }
   // What a secret is, only the executor can tell.
   std::string whole = text->text;
-  for (auto placeholder = text->placeholders.rbegin(); placeholder != text->placeholders.rend(); ++placeholder) whole.insert(placeholder->at, "x");
+  for (auto placeholder = text->placeholders.rbegin(); placeholder != text->placeholders.rend(); ++placeholder)
+    whole.insert(placeholder->at, "x");
   if (std::string fault = header_fault(name, whole); !fault.empty()) {
     failure = refuse(std::move(fault));
     return;
@@ -39,7 +40,8 @@ void RequestHeaders::add(const std::string& name, const Value& value) {
   add(name, text->text, TaskPlaceholder::In::Header, text->placeholders);
 }
 
-void RequestHeaders::add(const std::string& name, std::string text, TaskPlaceholder::In in, const std::vector<Placeholder>& in_it) {
+void RequestHeaders::add(const std::string& name, std::string text, TaskPlaceholder::In in,
+                         const std::vector<Placeholder>& in_it) {
   for (const Placeholder& placeholder : in_it) placeholders.push_back({in, list.size(), placeholder});
   list.emplace_back(name, std::move(text));
 }

@@ -25,7 +25,8 @@ Zone zone_after(const SecretText& url) {
   const std::string& built = url.text;
   if (built.empty() && url.placeholders.empty()) return Zone::Start;
   std::size_t scheme = built.find("://");
-  const bool behind_host = scheme == std::string::npos || (!url.placeholders.empty() && url.placeholders.front().at == 0) ||
+  const bool behind_host = scheme == std::string::npos ||
+                           (!url.placeholders.empty() && url.placeholders.front().at == 0) ||
                            built.find_first_of("/?#", scheme + 3) != std::string::npos;
   if (!behind_host) return Zone::Host;
   return built.find_first_of("?#") == std::string::npos ? Zone::Path : Zone::Query;

@@ -54,13 +54,20 @@ std::vector<Recipe> recipes() {
   const std::string shell = std::string(FLOWRUN_SOURCE_DIR) + "/workflows/ci/shell.sh";
   return {
       {"shell", "exec '" + shell + "' sync.yaml 42", {}},
-      {"github", texts("workflows/ci/github.yml", "run").at(0),
+      {"github",
+       texts("workflows/ci/github.yml", "run").at(0),
        {{"GITHUB_RUN_ID", "42"}, {"FLOWRUN_JOURNAL", ".flowrun/journal.db"}, {"GITHUB_STEP_SUMMARY", "summary.md"}}},
-      {"gitlab", texts("workflows/ci/gitlab.yml", "script").at(0),
+      {"gitlab",
+       texts("workflows/ci/gitlab.yml", "script").at(0),
        {{"CI_PIPELINE_ID", "42"}, {"FLOWRUN_JOURNAL", ".flowrun/journal.db"}}},
-      {"action", texts(".github/actions/flowrun/action.yml", "run").at(1),
-       {{"FLOWRUN_JOURNAL", ".flowrun/journal.db"}, {"PROGRAM", "flowrun"}, {"FILE", "sync.yaml"}, {"ID", "ci-42"},
-        {"ARGUMENTS", "-k --grace '1s'"}, {"REPORT", "flowrun.xml"}}},
+      {"action",
+       texts(".github/actions/flowrun/action.yml", "run").at(1),
+       {{"FLOWRUN_JOURNAL", ".flowrun/journal.db"},
+        {"PROGRAM", "flowrun"},
+        {"FILE", "sync.yaml"},
+        {"ID", "ci-42"},
+        {"ARGUMENTS", "-k --grace '1s'"},
+        {"REPORT", "flowrun.xml"}}},
   };
 }
 
