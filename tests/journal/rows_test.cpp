@@ -213,10 +213,11 @@ TEST_CASE("every command is right about a damaged journal or calls it one") {
         if (words[0] != "__complete") argv.insert(argv.end(), {"--journal", bad});
         return argv;
       }());
-      const Ran ran = drive.wait(std::chrono::seconds(60));
       std::string typed;
       for (const std::string& word : words) typed += word + " ";
-      INFO("FLOWRUN_SEED=" << now << (mended ? " mended " : " ") << what << typed << run << "\n" << ran.err);
+      INFO("FLOWRUN_SEED=" << now << (mended ? " mended " : " ") << what << typed << run);
+      const Ran ran = drive.wait(std::chrono::seconds(60));
+      INFO(ran.err);
       CHECK(ran.code < 70);
       CHECK(ran.err.find("internal:") == ran.err.npos);
       CHECK(ran.err.find("json.exception") == ran.err.npos);
