@@ -7,13 +7,12 @@
 
 #include "cli/render.h"
 #include "engine/journal/typed_command.h"
+#include "engine/run/clocks.h"
 
 namespace flowrun::cli {
 namespace {
 
-std::string ago(Instant at) {
-  return for_people(std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()) - at);
-}
+std::string ago(Instant at) { return for_people(wall_clock() - at); }
 
 const char* how_it_ended(const OpenQuestion& question) {
   return question.interrupted ? "stopped when the run was suspended" : "running when the run was cut off";

@@ -17,6 +17,7 @@
 #include "cli/runs.h"
 #include "engine/journal/typed_command.h"
 #include "engine/model/entry_reading.h"
+#include "engine/run/clocks.h"
 #include "engine/run/drive_loop.h"
 #include "engine/run/step_paths.h"
 #include "engine/steps/outline.h"
@@ -43,8 +44,6 @@ extern "C" void on_signal(int signal) {
   }
   if (Run* run = g_run) run->wake();
 }
-
-Instant wall() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
 
 void note_cut_off(const std::vector<InFlight>& cut_off, bool interrupted, const char* how) {
   std::size_t again = 0;
@@ -106,7 +105,7 @@ Duration duration_option(const std::string& text, const char* option) {
 }
 
 Drive::Drive(const Context& context, const DriveFlags& flags, const Journal& journal)
-    : context_(context), flags_(flags), options_(flags.drive), journal_(journal.path()), began_(wall()) {}
+    : context_(context), flags_(flags), options_(flags.drive), journal_(journal.path()), began_(wall_clock()) {}
 
 void Drive::opens(const Loaded& loaded, const std::string& run) {
   options_.grace = duration_option(flags_.grace, "--grace");
@@ -114,12 +113,14 @@ void Drive::opens(const Loaded& loaded, const std::string& run) {
   if (flags_.json && flags_.events == "-")
     throw Error(Problem::Usage, "--json and --events - both write to standard output; choose one");
   for (const std::string& report : flags_.reports) report_option(report);
-  progress_ = make_progress(context_, flags_.progress, journal_);
+  // Lines of JSON on the same terminal would stand in the midst of the live view.
+  const bool shared = flags_.events == "-" && isatty(STDOUT_FILENO) == 1;
+  progress_ = make_progress(context_, shared && flags_.progress == "auto" ? "plain" : flags_.progress, journal_);
   if (progress_) {
     progress_->plan(outline(loaded.workflow), answer_data(loaded.workflow.signals), loaded.file);
     progress_->run(run);
   }
-  began_ = wall();
+  began_ = wall_clock();
   struct sigaction action {};
   action.sa_handler = on_signal;
   sigemptyset(&action.sa_mask);
@@ -129,41 +130,6 @@ void Drive::opens(const Loaded& loaded, const std::string& run) {
     if (signal == SIGHUP && before.sa_handler == SIG_IGN) continue;  // nohup
     sigaction(signal, &action, nullptr);
   }
-}
-
-void Tally::add(const Entry& entry) {
-  bool good = false, bad = false;
-  switch (entry.kind) {
-    case EntryKind::TaskEnded: {
-      const Result result = as<TaskEnded>(entry).result;
-      bad = !result.ok() || result.again;
-      good = !bad && result.next.empty();  // else a page that another follows
-      break;
-    }
-    case EntryKind::StepSettled: {
-      const State state = as<StepSettled>(entry).outcome.state;
-      good = state == State::Succeeded;
-      bad = state == State::Failed;
-      break;
-    }
-    case EntryKind::TimerFired:
-      good = as<TimerFired>(entry).timer == TimerKind::Sleep;
-      break;
-    case EntryKind::ArmTimer:
-      if (as<ArmTimer>(entry).timer == TimerKind::Retry) failed_.erase(entry.path);
-      break;
-    case EntryKind::RunReopened:
-    case EntryKind::UndoRequested:
-      reopened_ = true;
-      break;
-    default:
-      break;
-  }
-  if (bad) failed_.insert(entry.path);
-  if (!good) return;
-  if (!failed_.empty()) failed_.erase(entry.path);
-  if (entry.path != last_ok_) ++ok_;
-  last_ok_ = entry.path;
 }
 
 bool Drive::stop_asked() { return g_signals > 0; }
@@ -258,7 +224,7 @@ void Drive::still_waits(const Entry& entry) {
 }
 
 void Drive::turned(const Run& run) {
-  if (progress_) progress_->turned(wall(), {tally_.ok(), tally_.failed(), &run.machine()});
+  if (progress_) progress_->turned(wall_clock(), {tally_.ok(), tally_.failed(), &run.machine()});
 }
 
 Duration Drive::patience() const { return progress_ ? progress_->patience() : FrontEnd::patience(); }
@@ -334,7 +300,8 @@ int Drive::report_end(Run& run, bool printed) {
       good = counts["succeeded"];
       bad = counts["failed"];
     }
-    progress_->closed(wall(), {record.id, outcome.state, wall() - record.started_at, good, bad});
+    progress_->closed(wall_clock(),
+                      {record.id, run_state_from(outcome.state), wall_clock() - record.started_at, good, bad});
   }
   if (flags_.json) {
     print_json(run);
@@ -358,7 +325,7 @@ int Drive::report_end(Run& run, bool printed) {
 void Drive::print_json(Run& run) {
   const RunRecord& record = run.record();
   bool ended = run.machine().phase() == Machine::Phase::Ended;
-  Json json{{"run", record.id}, {"duration_ms", (wall() - began_).count()}};
+  Json json{{"run", record.id}, {"duration_ms", (wall_clock() - began_).count()}};
   json["state"] = to_string(ended ? run_state_from(run.machine().outcome().state) : RunState::Suspended);
   json["output"] = ended ? run.machine().outcome().output.json() : Json();
   json["error"] = ended && run.machine().outcome().failure ? to_json(*run.machine().outcome().failure) : Json();

@@ -4,12 +4,12 @@
 
 #include <memory>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "cli/commands.h"
 #include "cli/progress/event_stream.h"
 #include "cli/progress/progress.h"
+#include "cli/progress/tally.h"
 #include "engine/run/front_end.h"
 #include "engine/run/history.h"
 
@@ -30,23 +30,6 @@ struct DriveFlags {
 void add_drive_options(Command& command, DriveFlags& flags);
 /// -j of a drive that goes on with a run.
 void add_jobs_option(Command& command, DriveFlags& flags);
-
-/// How many steps have ended how, as the entries tell it, without looking into them for more than that: a run of a
-/// million steps has two million entries.
-class Tally {
- public:
-  void add(const Entry& entry);
-  std::size_t ok() const { return ok_; }
-  std::size_t failed() const { return failed_.size(); }
-  /// The run was reopened or undone: steps that had ended may have ended again, which this does not tell apart.
-  bool reopened() const { return reopened_; }
-
- private:
-  std::size_t ok_ = 0;
-  std::string last_ok_;  ///< the end of an attempt and its step are two entries, one right behind the other
-  std::unordered_set<std::string> failed_;
-  bool reopened_ = false;
-};
 
 /// The terminal as the front end of a run. Nothing is written or opened before opens().
 class Drive : public FrontEnd {

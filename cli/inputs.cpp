@@ -7,6 +7,7 @@
 
 #include "cli/runs.h"
 #include "engine/model/json_text.h"
+#include "engine/run/clocks.h"
 
 namespace flowrun::cli {
 namespace {
@@ -68,7 +69,7 @@ ResolvedInputs resolved_inputs(const Loaded& loaded, const GivenInputs& given, E
     const char* value = std::getenv(name.c_str());
     return value ? std::optional<std::string>(value) : std::nullopt;
   };
-  Instant now = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
+  Instant now = wall_clock();
   return resolve_inputs(loaded, given, environment, evaluator, now);
 }
 

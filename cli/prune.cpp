@@ -8,6 +8,7 @@
 #include "cli/drive.h"
 #include "cli/render.h"
 #include "cli/runs.h"
+#include "engine/run/clocks.h"
 #include "engine/run/prune.h"
 
 namespace flowrun::cli {
@@ -51,7 +52,7 @@ int prune_runs(const Context& context, PruneFlags& flags) {
     throw Error(Problem::Usage, "runs that are named are removed whatever their age and state; leave the options out");
 
   Journal journal(journal_path(context.journal), flags.dry_run ? Journal::Mode::ReadOnly : Journal::Mode::ReadWrite);
-  const Instant now = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
+  const Instant now = wall_clock();
   const PrunePlan plan = plan_prune(journal, options, now);
   std::int64_t bytes = 0;
   for (const PrunedRun& one : plan.remove) bytes += one.bytes;

@@ -12,6 +12,7 @@
 #include "cli/last_words.h"
 #include "cli/terminal.h"
 #include "engine/journal/typed_command.h"
+#include "engine/run/clocks.h"
 
 namespace flowrun::cli {
 namespace {
@@ -57,7 +58,7 @@ std::string result_text(const Value& value) {
 }
 
 std::string clock_text(Instant at, Instant now) {
-  if (now == Instant{}) now = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
+  if (now == Instant{}) now = wall_clock();
   const bool today = local(at, "%F") == local(now, "%F");
   return fmt::format("{}.{:03}", local(at, today ? "%H:%M:%S" : "%F %H:%M:%S"), to_millis(at) % 1000);
 }
@@ -112,6 +113,12 @@ Json step_json(const StepHistory& step) {
   if (step.failure) json["error"] = to_json(*step.failure);
   if (!step.output.is_null()) json["output"] = step.output.json();
   return json;
+}
+
+bool only_holds_others(const StepHistory& step) {
+  if (step.state != State::Succeeded) return false;
+  return step.kind == "parallel" || step.kind == "sequence" || step.kind == "switch" || step.kind == "race" ||
+         step.kind == "for_each" || step.kind == "workflow" || step.kind == "item";
 }
 
 std::string table(const std::vector<std::vector<std::string>>& rows) {

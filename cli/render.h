@@ -42,6 +42,9 @@ std::string who_waits(const Machine& machine);
 Json run_json(const RunRecord& run);
 Json step_json(const StepHistory& step);
 
+/// Whether |step| is only there for others in it, which are told by themselves: a parallel that went well.
+bool only_holds_others(const StepHistory& step);
+
 /// Rows of cells as aligned columns, two blanks between; the last column is not padded.
 std::string table(const std::vector<std::vector<std::string>>& rows);
 

@@ -7,9 +7,11 @@
 #include <chrono>
 #include <thread>
 
-#include "cli/drive.h"
+#include "cli/progress/progress.h"
+#include "cli/progress/tally.h"
 #include "cli/render.h"
 #include "cli/runs.h"
+#include "engine/run/clocks.h"
 #include "engine/run/replay.h"
 #include "engine/steps/outline.h"
 
@@ -28,8 +30,6 @@ struct WatchOptions {
   std::string run;
   std::string progress = "auto";
 };
-
-Instant wall() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
 
 int exit_code_of(const RunRecord& run) {
   if (run.state == RunState::Succeeded) return 0;
@@ -50,19 +50,20 @@ int watch(const Context& context, const WatchOptions& options) {
     progress->run(run.id);
     std::fprintf(stderr, "run %s\n", run.id.c_str());
   }
-  for (int signal : {SIGINT, SIGTERM, SIGHUP}) ::signal(signal, on_watch_signal);
+  for (int signal : {SIGINT, SIGTERM, SIGHUP})
+    if (::signal(signal, on_watch_signal) == SIG_IGN && signal == SIGHUP) ::signal(signal, SIG_IGN);  // nohup
 
   Tally tally;
   std::int64_t next = 1;
   Instant looked{};
   while (g_signal == 0) {
     // Who drives is asked before the entries are read, so that none of a drive that is over is missed.
-    const bool ask = wall() - looked >= kDriver;
+    const bool ask = wall_clock() - looked >= kDriver;
     if (ask) {
       const auto found = journal.find_exact(run.id);
       if (!found) throw Error(Problem::Impossible, fmt::format("run {} has been deleted", run.id));
       run = *found;
-      looked = wall();
+      looked = wall_clock();
     }
     const bool over = run.ended_at || run.driver_pid == 0;
     bool more = false;
@@ -73,7 +74,7 @@ int watch(const Context& context, const WatchOptions& options) {
       if (progress) progress->entry(entry);
       if (entry.kind == EntryKind::RunEnded || entry.kind == EntryKind::RunSuspended) looked = {};
     }
-    if (progress) progress->turned(wall(), {tally.ok(), tally.failed(), nullptr});
+    if (progress) progress->turned(wall_clock(), {tally.ok(), tally.failed(), nullptr});
     if (more) continue;
     if (over && ask) break;
     if (!over || !ask) std::this_thread::sleep_for(kLook);
@@ -82,8 +83,7 @@ int watch(const Context& context, const WatchOptions& options) {
   if (g_signal != 0) return 128 + g_signal;
   if (run.ended_at) {
     if (progress)
-      progress->closed(*run.ended_at, {run.id, state_from(to_string(run.state)), *run.ended_at - run.started_at,
-                                       tally.ok(), tally.failed()});
+      progress->closed(*run.ended_at, {run.id, run.state, *run.ended_at - run.started_at, tally.ok(), tally.failed()});
   } else if (!context.quiet) {
     std::fprintf(stderr, "%s: nobody drives run %s; %s goes on\n",
                  run.state == RunState::Suspended ? "suspended" : "cut off", run.id.c_str(),

@@ -105,7 +105,7 @@ void GithubProgress::closed(Instant now, const Closing& closing) {
   std::size_t told = 0;
   for (const auto& [path, text] : failed_) {
     if (++told > kMostAnnotations) break;
-    annotate(path, text, closing.state != State::Succeeded);
+    annotate(path, text, closing.state != RunState::Succeeded);
   }
 }
 

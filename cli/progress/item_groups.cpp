@@ -81,30 +81,6 @@ std::string ItemGroup::standing(Instant now) {
   return text;
 }
 
-ItemGroups::Word ItemGroups::word_of(const Entry& entry) {
-  const auto says = [&](std::string_view text) { return entry.data.find(text) != std::string::npos; };
-  switch (entry.kind) {
-    case EntryKind::StartTask:
-    case EntryKind::ChildStarted:
-      return Word::Began;
-    case EntryKind::TaskEnded:
-      if (says(R"("again":true)") || says(R"("next":)")) return Word::Again;
-      return entry.data.starts_with(R"({"ok":true)") ? Word::Ok : Word::Failed;
-    case EntryKind::StepSettled:
-      if (says(R"("state":"succeeded")")) return Word::Ok;
-      return says(R"("state":"failed")") ? Word::Failed : Word::Other;
-    case EntryKind::TimerFired:
-      return says(R"("timer":"sleep")") ? Word::Ok : Word::None;
-    case EntryKind::ArmTimer:
-      return says(R"("timer":"retry")") ? Word::Again : Word::None;
-    case EntryKind::TaskInterrupted:
-    case EntryKind::TaskWithdrawn:
-      return Word::NotBegun;
-    default:
-      return Word::None;
-  }
-}
-
 void ItemGroups::plan(const std::vector<OutlineRow>& rows) {
   for (const OutlineRow& row : rows)
     if (row.parent && row.role.empty() && rows[*row.parent].kind == "for_each" && row.path != rows[*row.parent].path)
@@ -137,10 +113,10 @@ bool ItemGroups::take(const Entry& entry, bool told) {
   ItemGroup* group = find(std::string(of));
   if (!group) return false;
   if (entry.kind == EntryKind::SignalAwaited) waiting_[entry.path] = as<SignalAwaited>(entry).name;
-  const Word word = word_of(entry);
-  if (word == Word::None) return true;
+  const StepWord word = step_word(entry);
+  if (word == StepWord::None) return true;
   if (!waiting_.empty()) waiting_.erase(entry.path);
-  if (word == Word::Began) {
+  if (word == StepWord::Began) {
     group->in_flight_[entry.path] = entry.at;
     const std::string_view path = entry.path;
     if (path.ends_with(kFallback)) forget(path.substr(0, path.size() - kFallback.size()));
@@ -148,9 +124,9 @@ bool ItemGroups::take(const Entry& entry, bool told) {
     group->in_flight_.erase(entry.path);
   }
   const bool whole = entry.path.find(']', of.size()) + 1 == entry.path.size();
-  if (word == Word::Again) forget(entry.path);
-  if (told && word == Word::Failed) tell(entry, false);
-  if (told && word == Word::Ok && every_ && whole) tell(entry, true);
+  if (word == StepWord::Again) forget(entry.path);
+  if (told && word == StepWord::Failed) tell(entry, false);
+  if (told && word == StepWord::Ok && every_ && whole) tell(entry, true);
   if (whole || group->body_ == 0) {
     if (whole) count_item(*group, entry.path, word);
     return true;
@@ -161,25 +137,25 @@ bool ItemGroups::take(const Entry& entry, bool told) {
   return true;
 }
 
-void ItemGroups::count_item(ItemGroup& group, const std::string& item, Word word) {
-  if (word == Word::Began || word == Word::Again || word == Word::NotBegun) {
+void ItemGroups::count_item(ItemGroup& group, const std::string& item, StepWord word) {
+  if (word == StepWord::Began || word == StepWord::Again || word == StepWord::NotBegun) {
     group.failed_.erase(item);
-  } else if (word == Word::Failed) {
+  } else if (word == StepWord::Failed) {
     group.failed_.insert(item);
   } else {
     if (!group.failed_.empty()) group.failed_.erase(item);
     if (item == group.last_ok_) return;
-    if (word == Word::Ok) group.last_ok_ = item;
-    ++(word == Word::Ok ? group.ok_ : group.other_);
+    if (word == StepWord::Ok) group.last_ok_ = item;
+    ++(word == StepWord::Ok ? group.ok_ : group.other_);
   }
 }
 
-void ItemGroups::count_step(ItemGroup& group, const std::string& item, std::string name, Word word) {
+void ItemGroups::count_step(ItemGroup& group, const std::string& item, std::string name, StepWord word) {
   ItemGroup::Item& steps = group.items_[item];
   group.failed_.erase(item);
   steps.failed.erase(name);
-  if (word == Word::Failed) steps.failed.insert(name);
-  if (word == Word::Ok || word == Word::Failed || word == Word::Other) {
+  if (word == StepWord::Failed) steps.failed.insert(name);
+  if (word == StepWord::Ok || word == StepWord::Failed || word == StepWord::Other) {
     steps.over.insert(std::move(name));
   } else {
     steps.over.erase(name);

@@ -1,5 +1,5 @@
 // The items of each for_each while they end: counts, pace, and what is to be said of single ones. A run may have
-// millions, so entries are read by a few bytes and little is kept of each.
+// millions, so little is kept of each.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/progress/tally.h"
 #include "engine/model/entry.h"
 #include "engine/steps/outline.h"
 
@@ -99,11 +100,8 @@ class ItemGroups {
   std::vector<Ended> ended() { return std::exchange(ended_, {}); }
 
  private:
-  /// What an entry says of how the step at its path stands.
-  enum class Word { None, Began, Ok, Failed, Other, Again, NotBegun };
-  static Word word_of(const Entry& entry);
-  static void count_step(ItemGroup& group, const std::string& item, std::string name, Word word);
-  static void count_item(ItemGroup& group, const std::string& item, Word word);
+  static void count_step(ItemGroup& group, const std::string& item, std::string name, StepWord word);
+  static void count_item(ItemGroup& group, const std::string& item, StepWord word);
   void tell(const Entry& entry, bool ok);
   void forget(std::string_view path);
 

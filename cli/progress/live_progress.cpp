@@ -135,9 +135,9 @@ void LiveProgress::turned(Instant now, const Standing& standing) {
 
 void LiveProgress::closed(Instant, const Closing& closing) {
   using Mark = LiveRow::Mark;
-  const Mark mark = closing.state == State::Succeeded ? Mark::Ok
-                    : closing.state == State::Failed  ? Mark::Failed
-                                                      : Mark::Other;
+  const Mark mark = closing.state == RunState::Succeeded ? Mark::Ok
+                    : closing.state == RunState::Failed  ? Mark::Failed
+                                                         : Mark::Other;
   const LiveRow row{
       mark, "",
       fmt::format("{}  {}  {} ok, {} failed", closing.run, to_string(closing.state), closing.ok, closing.failed),

@@ -25,10 +25,6 @@ std::string since(Duration span) {
                                 : for_people(span);
 }
 
-bool only_holds_others(const std::string& kind) {
-  return kind == "parallel" || kind == "sequence" || kind == "switch" || kind == "race";
-}
-
 }  // namespace
 
 void LiveTree::plan(std::vector<OutlineRow> rows, AnswerData answers) {
@@ -101,7 +97,7 @@ std::vector<LiveRow> LiveTree::ended() {
     if (!step || !is_terminal(step->state)) continue;
     if (const ItemGroup* group = items_.find(path)) {
       rows.push_back(end_of(*group, *step));
-    } else if (step->state != State::Succeeded || !only_holds_others(step->kind)) {
+    } else if (!only_holds_others(*step)) {
       rows.push_back(row_of(*step));
     }
   }

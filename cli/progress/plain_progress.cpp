@@ -4,6 +4,7 @@
 
 #include "cli/entry_text.h"
 #include "engine/model/entry_reading.h"
+#include "engine/run/clocks.h"
 
 namespace flowrun::cli {
 namespace {
@@ -14,8 +15,6 @@ constexpr std::size_t kLarge = 50;     // items, of which not each has its lines
 constexpr Duration kToldAgain{10000};  // a large group, though less than a tenth of it has ended since
 
 }  // namespace
-
-Instant PlainProgress::wall_clock() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
 
 void PlainProgress::plan(std::vector<OutlineRow> rows, AnswerData answers, const std::string& /*file*/) {
   items_.plan(rows);
@@ -35,6 +34,8 @@ bool PlainProgress::folds(const Entry& entry, bool told) {
   // What waits for a person is told wherever it stands.
   return items_.take(entry, told) && entry.kind != EntryKind::SignalAwaited && entry.kind != EntryKind::SignalReceived;
 }
+
+void PlainProgress::over() { tell_failed_items(wall_clock()); }
 
 void PlainProgress::earlier(const Entry& entry) { folds(entry, false); }
 
@@ -130,7 +131,7 @@ void PlainProgress::turned(Instant now, const Standing& standing) {
 }
 
 void PlainProgress::closed(Instant now, const Closing& closing) {
-  line(now, closing.state == State::Succeeded ? "ok" : std::string(to_string(closing.state)), "run",
+  line(now, closing.state == RunState::Succeeded ? "ok" : std::string(to_string(closing.state)), "run",
        fmt::format("{}  {}  {} ok, {} failed", closing.run, for_people(closing.took), closing.ok, closing.failed));
 }
 

@@ -27,11 +27,8 @@ class PlainProgress : public Progress {
   /// systems end silent jobs.
   void turned(Instant now, const Standing& standing) override;
   void earlier(const Entry& entry) override;
-  void over() override { tell_failed_items(wall_clock()); }
+  void over() override;
   void closed(Instant now, const Closing& closing) override;
-
- protected:
-  static Instant wall_clock();
 
  private:
   /// Whether |entry| is of a group that is told as a whole.

@@ -10,6 +10,7 @@
 #include "cli/questions.h"
 #include "engine/machine/machine.h"
 #include "engine/model/entry.h"
+#include "engine/model/run_state.h"
 #include "engine/steps/outline.h"
 
 namespace flowrun::cli {
@@ -23,7 +24,7 @@ struct Standing {
 /// How a run ended.
 struct Closing {
   std::string run;  ///< its id
-  State state = State::Succeeded;
+  RunState state = RunState::Succeeded;
   Duration took{0};
   std::size_t ok = 0, failed = 0;  ///< steps
 };

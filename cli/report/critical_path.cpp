@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "cli/render.h"
 #include "engine/model/path.h"
 #include "engine/run/step_paths.h"
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/last_words.h"
+#include "cli/render.h"
 #include "cli/report/reports.h"
 
 namespace flowrun::cli {

@@ -56,10 +56,4 @@ PastRun past_run(const Journal& journal, const RunRecord& run) {
   return past;
 }
 
-bool only_holds_others(const StepHistory& step) {
-  if (step.state != State::Succeeded) return false;
-  return step.kind == "parallel" || step.kind == "sequence" || step.kind == "switch" || step.kind == "race" ||
-         step.kind == "for_each" || step.kind == "workflow" || step.kind == "item";
-}
-
 }  // namespace flowrun::cli

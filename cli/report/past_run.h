@@ -39,7 +39,4 @@ struct PastRun {
 
 PastRun past_run(const Journal& journal, const RunRecord& run);
 
-/// Whether |step| is only there for others in it, which are told by themselves: a parallel that went well.
-bool only_holds_others(const StepHistory& step);
-
 }  // namespace flowrun::cli

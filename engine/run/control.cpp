@@ -13,6 +13,7 @@
 #include "engine/journal/typed_command.h"
 #include "engine/machine/machine_view.h"
 #include "engine/model/diagnostics.h"
+#include "engine/run/clocks.h"
 #include "engine/run/step_paths.h"
 
 namespace flowrun {
@@ -23,8 +24,6 @@ constexpr std::chrono::milliseconds kRound{50};  // how often a run that another
 
 /// What a run that is taken over is to do.
 enum class Mode { Resume, Retry, Undo, Cancel };
-
-Instant wall_clock() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
 
 /// Who sends mail to runs: `ann@desk`.
 std::string sender() {

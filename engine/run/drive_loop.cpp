@@ -1,4 +1,5 @@
 #include "engine/run/drive_loop.h"
+#include "engine/run/clocks.h"
 
 #include <algorithm>
 #include <chrono>
@@ -80,7 +81,7 @@ bool only_waits(const Run& run) {
   // A step that waits for a slot while nothing is in flight waits for the date of a limit.
   if (run.machine().in_flight_count() > 0 || run.machine().suspending()) return false;
   const auto next = run.next_timer();
-  const Instant now = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
+  const Instant now = wall_clock();
   return next ? *next - now > kLongSleep : run.machine().signals().awaiting() > 0;
 }
 

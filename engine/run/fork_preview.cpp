@@ -1,4 +1,5 @@
 #include "engine/run/fork_preview.h"
+#include "engine/run/clocks.h"
 
 #include <algorithm>
 #include <deque>
@@ -80,7 +81,7 @@ class Preview : public DecisionSink {
 
   Reuse& reuse_;
   Machine machine_;
-  Instant now_ = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
+  Instant now_ = wall_clock();
   std::deque<Event> happened_;
   std::set<std::string> seen_;     ///< paths of the old run
   std::set<std::string> assumed_;  ///< to come to what they came to before

@@ -14,6 +14,7 @@
 
 #include "cli/progress/columns.h"
 #include "cli/progress/live_progress.h"
+#include "cli/progress/tally.h"
 #include "engine/steps/outline.h"
 #include "tests/support/catch.h"
 #include "tests/support/fake_terminal.h"
@@ -55,7 +56,7 @@ class Stage {
   std::string frame(Duration later = Duration{200}) {
     scenario.advance(later);
     tell();
-    live_->turned(scenario.now(), {ok_, failed_, &scenario.machine()});
+    live_->turned(scenario.now(), {tally_.ok(), tally_.failed(), &scenario.machine()});
     take();
     return screen.history() + screen.text();
   }
@@ -78,7 +79,7 @@ class Stage {
   void tell() {
     for (; told_ < scenario.entries().size(); ++told_) {
       const Entry& entry = scenario.entries()[told_];
-      if (entry.kind == EntryKind::TaskEnded) ++(entry.data.starts_with(R"({"ok":true)") ? ok_ : failed_);
+      tally_.add(entry);
       live_->entry(entry);
     }
   }
@@ -92,7 +93,8 @@ class Stage {
   std::unique_ptr<Loaded> loaded_;
   int master_ = -1, slave_ = -1;
   std::unique_ptr<LiveProgress> live_;
-  std::size_t told_ = 0, ok_ = 0, failed_ = 0;
+  std::size_t told_ = 0;
+  cli::Tally tally_;
 };
 
 const char* kOrder = R"(flowrun: 1
@@ -351,6 +353,47 @@ steps:
   stage.scenario.signal("approve", "{}", "many[a]/gate");
   CHECK(stage.frame().find("many[d]/gate") != std::string::npos);
   CHECK(stage.screen.text().find("1 of 5") != std::string::npos);
+}
+
+TEST_CASE("what a server says of itself is not taken for what an entry says", "[live]") {
+  Stage stage(R"(flowrun: 1
+steps:
+  many:
+    for_each: [a, b]
+    key: ${ $item }
+    join: best_effort
+    do: { http: "http://shop/${ $item }", retry: { attempts: 1 } }
+)",
+              80, 24);
+  Result result;
+  result.failure = Failure{"http.500", "no"};
+  result.failure->detail = Value(Json::parse(
+      R"({"http":{"status":500,"headers":{},"body":{"next":"u","again":true,"ok":true,"state":"succeeded"}}})"));
+  stage.scenario.end("many[a]", result);
+  stage.frame();
+  CHECK(stage.screen.text().find("1 of 2  1 failed") != std::string::npos);
+  CHECK(stage.screen.text().find("✗ many[a]") != std::string::npos);
+}
+
+TEST_CASE("a step that polls has not failed while it does", "[live]") {
+  Stage stage(R"(flowrun: 1
+steps:
+  job: { http: "http://shop/job", poll: { until: "${ .body.done }", every: 1s } }
+)",
+              80, 24);
+  const auto answer = [&](const char* done) {
+    stage.scenario.succeed("job", fmt::format(R"({{"status":200,"headers":{{}},"url":"u","attempt":1,"duration_ms":1,)"
+                                              R"("body":{{"done":{}}}}})",
+                                              done));
+    stage.frame();
+    CHECK(stage.screen.text().find("failed") == std::string::npos);
+  };
+  answer("false");
+  stage.scenario.advance(Duration{1000});
+  answer("false");
+  stage.scenario.advance(Duration{1000});
+  answer("true");
+  CHECK(stage.screen.text().find("1 ok") != std::string::npos);
 }
 
 TEST_CASE("messages come above the live view and stay", "[live]") {
