@@ -190,8 +190,9 @@ void Drive::entry(const Entry& entry) {
     if (!context_.quiet) std::fprintf(stderr, "run %s\n", id.c_str());
   }
   if (events_) events_->write(entry);
+  if (!progress_) return;
   tally_.add(entry);
-  if (progress_) progress_->entry(entry);
+  progress_->entry(entry);
 }
 
 void Drive::drives(Run* run) { g_run = run; }
@@ -216,7 +217,7 @@ void Drive::note(const std::string& text) {
 
 void Drive::earlier(const Entry& entry) {
   tally_.add(entry);
-  if (progress_) progress_->earlier(entry);
+  progress_->earlier(entry);
 }
 
 void Drive::still_waits(const Entry& entry) {
