@@ -73,7 +73,8 @@ void add_drive_options(Command& command, DriveFlags& options) {
   command.add_flag("--json", options.json, "Print one JSON object at the end");
   command.add_option("--events", options.events, "Write each journal entry as a line of JSON, as it is committed")
       ->type_name("FILE|-");
-  command.add_option("--report", options.reports, "At the end write a report: junit, markdown, mermaid or perfetto")
+  command
+      .add_option("--report", options.reports, "At the end write a report: html, junit, markdown, mermaid or perfetto")
       ->repeatable()
       ->type_name("FORMAT:FILE");
   command.add_option("--summary", options.summary, "At the end add a summary in Markdown to this file")

@@ -20,14 +20,20 @@ namespace {
 
 struct Format {
   const char* name;
-  std::string (*report)(const PastRun& run);
+  std::string (*report)(const Journal& journal, const RunRecord& run);
 };
 
+template <std::string (*report)(const PastRun& run)>
+std::string of_past_run(const Journal& journal, const RunRecord& run) {
+  return report(past_run(journal, run));
+}
+
 constexpr std::array kFormats = {
-    Format{"junit", junit_report},
-    Format{"markdown", markdown_report},
-    Format{"mermaid", mermaid_report},
-    Format{"perfetto", perfetto_report},
+    Format{"html", html_report},
+    Format{"junit", of_past_run<junit_report>},
+    Format{"markdown", of_past_run<markdown_report>},
+    Format{"mermaid", of_past_run<mermaid_report>},
+    Format{"perfetto", of_past_run<perfetto_report>},
 };
 
 struct ReportOptions {
@@ -53,7 +59,11 @@ void write_all(int out, const std::string& file, const std::string& text) {
   close(out);
 }
 
-int report(const Context& context, const ReportOptions& options) {
+int report(const Context& context, ReportOptions options) {
+  if (options.format.empty() && options.file.ends_with(".html")) options.format = "html";
+  if (options.format.empty())
+    throw Error(Problem::Usage,
+                fmt::format("--format is missing: {}; html where FILE ends so", fmt::join(report_formats(), ", ")));
   Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
   const std::string text = report_of(journal, looked_at(journal, options.run), options.format);
   if (options.file.empty() || options.file == "-") {
@@ -75,7 +85,7 @@ std::vector<std::string> report_formats() {
 
 std::string report_of(const Journal& journal, const RunRecord& run, const std::string& format) {
   for (const Format& one : kFormats)
-    if (format == one.name) return one.report(past_run(journal, run));
+    if (format == one.name) return one.report(journal, run);
   throw Error(Problem::Usage, fmt::format("{} is no format of a report", format));
 }
 
@@ -114,9 +124,8 @@ void add_report(Command& app, Context& context) {
   auto options = std::make_shared<ReportOptions>();
   Command* command = app.add_subcommand("report", "A run as a file: for CI, or as a picture of its time");
   command->add_option("RUN", options->run, "The run; the newest when left out");
-  command->add_option("--format", options->format, "junit, markdown, mermaid or perfetto")
-      ->one_of(report_formats())
-      ->required();
+  command->add_option("--format", options->format, "html, junit, markdown, mermaid or perfetto; html for a FILE.html")
+      ->one_of(report_formats());
   command->add_option("-o,--output", options->file, "Where to; standard output when left out")->type_name("FILE");
   command->callback(
       [&context, options] { context.chosen = [&context, options] { return report(context, *options); }; });

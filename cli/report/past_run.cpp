@@ -24,7 +24,8 @@ std::string PastRun::place_of(const std::string& path) const {
   return fmt::format("{}:{}", below ? near.string() : file.lexically_normal().string(), row->origin.line);
 }
 
-PastRun past_run(const Journal& journal, const RunRecord& run) {
+PastRun past_run(const Journal& journal, const RunRecord& run,
+                 const std::function<void(const Entry&, const History&)>& saw) {
   PastRun past;
   past.record = run;
   past.journal = journal.path();
@@ -32,6 +33,7 @@ PastRun past_run(const Journal& journal, const RunRecord& run) {
   std::unordered_map<std::string, Instant> asked;
   for (const Entry& entry : entries(journal, run)) {
     past.history.add(entry);
+    if (saw) saw(entry, past.history);
     if (entry.kind == EntryKind::StartTask) asked[entry.path] = entry.at;
     if (entry.kind != EntryKind::TaskEnded && entry.kind != EntryKind::LateEnd) continue;
     const auto fact = as<TaskEnded>(entry);

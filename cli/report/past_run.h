@@ -2,6 +2,7 @@
 // the journal; knows no format.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -37,6 +38,8 @@ struct PastRun {
   const OutlineRow* row_of(const std::string& path) const { return find_row(rows, path); }
 };
 
-PastRun past_run(const Journal& journal, const RunRecord& run);
+/// |saw| gets each entry, with all that the run has said up to it.
+PastRun past_run(const Journal& journal, const RunRecord& run,
+                 const std::function<void(const Entry&, const History&)>& saw = {});
 
 }  // namespace flowrun::cli

@@ -1,4 +1,4 @@
-// A run as a report, by format; each returns the whole text. None reads the journal or writes a file.
+// A run as a report, by format; each returns the whole text. None writes a file.
 #pragma once
 
 #include <string>
@@ -15,5 +15,8 @@ std::string markdown_report(const PastRun& run);
 std::string mermaid_report(const PastRun& run);
 /// Chrome's trace events, which ui.perfetto.dev opens: a bar an attempt, on as many tracks as ran at once.
 std::string perfetto_report(const PastRun& run);
+/// A page for a browser, of one file and without network: timeline, graph, critical path, the run at any moment,
+/// values.
+std::string html_report(const Journal& journal, const RunRecord& run);
 
 }  // namespace flowrun::cli
