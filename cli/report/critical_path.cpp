@@ -40,8 +40,11 @@ class Chain {
  private:
   using Steps = std::vector<const StepHistory*>;
 
-  /// Whether the steps in it tell more than it does.
-  static bool has_parts(const StepHistory& step) { return only_holds_others(step) || step.attempts == 0; }
+  /// Whether the steps in it tell more than it does, or it took no time.
+  static bool has_parts(const StepHistory& step) {
+    const bool waits = step.kind == "sleep" || step.kind == "wait";
+    return only_holds_others(step) || (step.attempts == 0 && !waits);
+  }
 
   static const StepHistory* last_of(const Steps& steps) {
     const auto last = std::max_element(
@@ -79,8 +82,15 @@ class Chain {
 
   const StepHistory* before_it(const StepHistory& step) {
     if (run_.rows.empty()) return last_before(below(""), step, step.path);
+    std::set<std::string> passed;
+    return before(step.path, step, passed);
+  }
+
+  /// The last that had ended when |step| began, of those that the step at |from| waits for. What took no time, such as
+  /// a step that was skipped, stands for what it waits for itself.
+  const StepHistory* before(const std::string& from, const StepHistory& step, std::set<std::string>& passed) {
     // From the step outwards: the first that waits for others, or for the slot of another item, says for what.
-    for (std::string path = step.path; !path.empty(); path = path_above(path)) {
+    for (std::string path = from; !path.empty() && passed.insert(path).second; path = path_above(path)) {
       if (path.ends_with(']')) {
         // An item that began with its group waited for no other.
         if (const StepHistory* slot = last_before(below(path_above(path)), step, path)) return slot;
@@ -94,6 +104,7 @@ class Chain {
         const std::string& other = run_.rows[edge.from].path;
         const std::string live = above.empty() ? other : child_path(above, other.substr(other.rfind('/') + 1));
         const StepHistory* found = last_before(below(live), step, path);
+        if (!found) found = before(live, step, passed);
         if (found && (!last || found->ended_at > last->ended_at)) last = found;
       }
       if (last) return last;

@@ -254,6 +254,12 @@ TEST_CASE("the critical path of a run is the chain that its time was made of", "
        {"b", "c"}},
       {R"({ g: { parallel: { x: { shell: sleep 0.2 }, y: { exec: ["true"] } } }, z: { shell: sleep 0.1, needs: g } })",
        {"g/x", "z"}},
+      // A sleep costs time; what is set or skipped costs none and is passed through.
+      {R"({ a: { shell: sleep 0.1 }, n: { sleep: 200ms, needs: a }, z: { shell: sleep 0.1, needs: n } })",
+       {"a", "n", "z"}},
+      {R"({ a: { shell: sleep 0.1 }, s: { set: '${ $steps.a }' }, k: { exec: ["true"], if: '${ $steps.s == 1 }' },
+            z: { shell: sleep 0.1, needs: k } })",
+       {"a", "z"}},
       // By slots: with one at a time each item waits for the one before.
       {R"({ first: { shell: sleep 0.1 },
             m: { for_each: [1, 2, 3], key: '${ $item }', concurrency: 1, do: { shell: sleep 0.1 }, needs: first } })",
