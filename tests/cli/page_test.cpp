@@ -398,6 +398,9 @@ TEST_CASE("a browser draws the page without a word of complaint", "[report][page
       complaints += ran.err.substr(at, ran.err.find('\n', at) - at) + "\n";
     CHECK(complaints == "");
     CHECK(ran.out.find("data-ready=\"yes\"") != std::string::npos);
+    // What is written without being told how, or is not there.
+    const std::string body = ran.out.substr(0, ran.out.find("id=\"data\""));
+    for (const char* slip : {"[object", ">undefined", ">null<", "NaN"}) CHECK(count_of(body, slip) == 0);
     return ran.out;
   };
   const std::string page = load("");

@@ -31,7 +31,7 @@ function showDetails() {
         (step.waited > 1 ? `, after a wait of ${spanText(step.waited)}` : '') : '')),
     failureOf(detail), groupOf(row), needsOf(row), attemptsOf(row),
     ...valueOf('Output', detail.output, detail.output_size, row),
-    ...valueOf('Input', detail.input, detail.input_size, row),
+    ...inputOf(detail, row),
     ...valueOf('Error in full', detail.error, detail.error_size, row)]));
   panel.scrollTop = 0;
 }
@@ -106,6 +106,23 @@ function valueOf(title, json, size, row) {
   return [el('h3', {}, title), json === '' ? null : json === '""' ? el('p', {class: 'note'}, 'an empty text') : el('pre', {}, text), note];
 }
 
+// Of a script the script itself, and then what else it was given.
+function inputOf(detail, row) {
+  let input = null;
+  try {
+    input = JSON.parse(detail.input);
+  } catch {
+    // There is none, or its end is missing.
+  }
+  const argv = input && input.argv;
+  if (!Array.isArray(argv) || argv.length < 3 || argv[argv.length - 2] !== '-c')
+    return valueOf('Input', detail.input, detail.input_size, row);
+  delete input.argv;
+  return [el('h3', {}, 'Script'), el('pre', {}, String(argv[argv.length - 1])),
+    el('p', {class: 'note'}, 'for ', el('code', {}, argv.slice(0, -1).join(' '))),
+    ...(Object.keys(input).length ? valueOf('Given to it', JSON.stringify(input), undefined, row) : [])];
+}
+
 function buildCritical() {
   const panel = byId('critical');
   if (critical.length === 0) {
@@ -152,7 +169,7 @@ function buildCritical() {
       el('th', {class: 'n'}, 'of the run'), el('th', {class: 'cost'}, '')),
     lines.slice(0, 500).map(line => el('tr', {},
       el('td', {}, line.row === kNone ? line.path : line.steps > 1 ? link(line.row, `${line.group}, ${numberText(line.steps)} steps of its items`)
-        : link(line.row), ' ', line.row === kNone ? '' : el('span', {class: 'note'}, whatOf(line.row))),
+        : link(line.row), ' ', line.row === kNone ? '' : el('span', {class: 'note'}, detailsOf(line.row).what || kindOf(line.row))),
       el('td', {class: 'n'}, line.waited > 1 ? spanText(line.waited) : ''), el('td', {class: 'n'}, spanText(line.took)),
       el('td', {class: 'n'}, share(line.took + line.waited)),
       el('td', {class: 'cost'}, line.waited > 1 ? bit(line.waited, true) : null, bit(line.took, false))))),

@@ -87,7 +87,7 @@ function el(tag, attributes, ...children) {
   return made;
 }
 // Without those that there is nothing to say for.
-const present = children => children.flat().filter(child => child !== null && child !== undefined && child !== false);
+const present = children => children.flat(Infinity).filter(child => child !== null && child !== undefined && child !== false);
 const byId = id => document.getElementById(id);
 const classOf = name => name.replace(' ', '-');
 

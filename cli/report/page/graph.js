@@ -11,7 +11,7 @@ function svg(tag, attributes, ...children) {
   return made;
 }
 
-const graph = {nodes: [], built: false, rows: null};
+const graph = {nodes: [], built: false, rows: null, hot: null};
 
 // Sizes and places of |members|, numbers of the outline that stand side by side; places are seen from their box.
 function layOut(members) {
@@ -103,9 +103,8 @@ function buildGraph() {
   for (let row = 0; row < rows.count; ++row) if (rows.outline[row] !== kNone) graph.rows[rows.outline[row]].push(row);
   graph.nodes = data.outline.map((outline, index) => ({
     index, children: [], all: [index],
-    // A step without a name of its own is called by its kind.
-    title: clipped(/^_\d+$/.test(outline.name) ? outline.kind : outline.name || outline.path, 32),
-    sub: clipped([outline.role, /^_\d+$/.test(outline.name) ? '' : outline.kind, outline.what].filter(text => text).join(' '), 38),
+    title: clipped(isNameless(outline.name) ? outline.kind : outline.name || outline.path, 32),
+    sub: clipped([outline.role, isNameless(outline.name) ? '' : outline.kind, outline.what].filter(text => text).join(' '), 38),
   }));
   const tops = [];
   data.outline.forEach((outline, index) => {
@@ -116,6 +115,7 @@ function buildGraph() {
     for (let at = outline.parent; at !== undefined; at = data.outline[at].parent) graph.nodes[at].all.push(index);
   });
   const size = layOut(tops);
+  graph.hot = findHotEdges();
   const groups = svg('g', {}), boxes = svg('g', {}), edges = svg('g', {}), marker = svg('marker', {
     id: 'arrow', viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: 'auto'},
     svg('path', {d: 'M0 0.8 L7 4 L0 7.2', fill: 'none', stroke: 'context-stroke', 'stroke-width': 1.3}));
@@ -169,10 +169,8 @@ function edgeElement(from, to, because, success) {
   const one = graph.nodes[from], other = graph.nodes[to];
   const x1 = one.left + one.width, y1 = one.top + one.height / 2, x2 = other.left, y2 = other.top + other.height / 2;
   const bend = Math.max(Math.abs(x2 - x1) / 2, 22);
-  const path = new Set(graph.rows[from].filter(row => onCriticalPath.has(row)));
-  const hot = path.size > 0 && graph.rows[to].some(row => onCriticalPath.has(row)) && follows(from, to);
   const made = svg('path', {
-    class: `edge${success ? '' : ' any'}${hot ? ' critical' : ''}`, 'marker-end': 'url(#arrow)',
+    class: `edge${success ? '' : ' any'}${graph.hot.has(`${from} ${to}`) ? ' critical' : ''}`, 'marker-end': 'url(#arrow)',
     d: `M${x1} ${y1} C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`}, svg('title', {}));
   made.firstChild.textContent = because;
   return made;
@@ -194,10 +192,31 @@ function isImplied(from, to) {
   return reaches(to);
 }
 
-// Whether a step of |to| is right behind one of |from| on the critical path.
-function follows(from, to) {
-  return critical.some((step, i) => i > 0 && step.row !== kNone && critical[i - 1].row !== kNone &&
-    rows.outline[step.row] === to && rows.outline[critical[i - 1].row] === from);
+// The edges along which the critical path goes, also through steps that took no time, as `from to`.
+function findHotEdges() {
+  const hot = new Set();
+  const outlines = critical.map(step => step.row === kNone ? kNone : rows.outline[step.row]);
+  const pairs = new Set(outlines.map((to, i) => i > 0 ? `${outlines[i - 1]} ${to}` : ''));
+  for (const pair of pairs) {
+    const [from, to] = pair.split(' ').map(Number);
+    if (!pair || from === kNone || to === kNone || from === to) continue;
+    const seen = new Set();
+    const goBack = index => {  // whether |from| is behind it
+      if (index === from) return true;
+      if (seen.has(index)) return false;
+      seen.add(index);
+      let found = false;
+      for (const [before] of data.outline[index].edges || []) {
+        if (before !== from && outlines.includes(before)) continue;
+        if (!goBack(before)) continue;
+        hot.add(`${before} ${index}`);
+        found = true;
+      }
+      return found;
+    };
+    goBack(to);
+  }
+  return hot;
 }
 
 function markGraph() {

@@ -73,18 +73,15 @@ function pathOf(row) {
     paths[row] = (rows.parent[row] === kNone ? '' : pathOf(rows.parent[row])) + rows.name[row];
   return paths[row];
 }
-function shortName(row) {
-  const name = rows.name[row];
-  return rows.parent[row] !== kNone && name.startsWith('/') ? name.slice(1) : name;
+const isNameless = name => /^_\d+$/.test(name);
+// A step without a name of its own is called by its kind.
+function labelOf(row) {
+  const name = rows.name[row].replace(/^\//, '');
+  return isNameless(name) ? kindOf(row) : name;
 }
 const kindOf = row => data.words[rows.kind[row]];
 const detailsOf = row => data.details[row] || {};
 const outlineOf = row => data.outline[rows.outline[row]];
-function whatOf(row) {
-  const detail = detailsOf(row);
-  return detail.what || '';
-}
-
 let byPath = null;
 function rowAt(path) {
   if (!byPath) {

@@ -58,8 +58,7 @@ let scroll, host, after;
 function buildTimeline() {
   scroll = byId('scroll');
   host = byId('rows');
-  after = el('div', {id: 'after', hidden: true});
-  byId('canvas').append(after);
+  after = byId('after');
   scroll.addEventListener('scroll', () => requestAnimationFrame(fill), {passive: true});
   host.addEventListener('click', event => {
     const row = rowOf(event.target);
@@ -97,7 +96,9 @@ function roomAtX(x) {
   const left = scroll.getBoundingClientRect().left + labelWidth;
   return View.from + (x - left) / width * (View.to - View.from);
 }
-const xOf = at => (clock.toRoom(at) - View.from) / (View.to - View.from) * width;
+// Where |at| is, from 0 at the left to 1: shares of the width, so that paper may have another one than the screen.
+const shareOf = at => (clock.toRoom(at) - View.from) / (View.to - View.from);
+const percent = share => `${(share * 100).toFixed(3)}%`;
 
 // Everything anew: what is shown has changed, or where it is.
 function redraw() {
@@ -170,7 +171,7 @@ function showIn(element, row, place) {
   label.style.paddingLeft = `${14 + Math.min(rows.depth[row], 8) * 16}px`;
   twist.textContent = group ? (open ? '▾' : '▸') : '';
   dot.className = `dot ${state}`;
-  name.textContent = shortName(row);
+  name.textContent = labelOf(row);
   showWhat(what, row, group);
   bars.replaceChildren();
   drawBars(row, bars, group && !open);
@@ -197,13 +198,12 @@ function showWhat(element, row, group) {
 }
 
 function bar(host, classes, from, to, tip) {
-  const left = xOf(from), right = xOf(to);
-  if (right < -2 || left > width + 2) return;
+  const left = Math.max(shareOf(from), -0.01), right = Math.min(shareOf(to), 1.01);
+  if (right < 0 || left > 1) return;
   const made = document.createElement('i');
   made.className = `bar ${classes}`;
-  const begin = Math.max(left, -4);
-  made.style.left = `${begin.toFixed(1)}px`;
-  made.style.width = `${Math.max(Math.min(right, width + 4) - begin, 0).toFixed(1)}px`;
+  made.style.left = percent(left);
+  made.style.width = percent(Math.max(right - left, 0));
   if (tip !== undefined) made.dataset.segment = tip;
   host.append(made);
 }
@@ -294,12 +294,12 @@ function drawAxis() {
   axis.replaceChildren();
   grid.replaceChildren();
   for (const gap of clock.gaps) {
-    const left = xOf(gap.from), right = xOf(gap.to);
-    if (right < 0 || left > width || right - left < 1) continue;
-    const mark = el('i', {class: 'idle'}, el('span', {}, right - left < 30 ? '' :
+    const left = shareOf(gap.from), right = shareOf(gap.to), wide = (right - left) * width;
+    if (right < 0 || left > 1 || wide < 1) continue;
+    const mark = el('i', {class: wide < 120 ? 'idle narrow' : 'idle'}, el('span', {}, wide < 16 ? '' :
       `${spanText(gap.to - gap.from)} ${gap.frozen ? 'frozen' : 'nobody drove it'}`));
-    mark.style.left = `${left}px`;
-    mark.style.width = `${right - left}px`;
+    mark.style.left = percent(left);
+    mark.style.width = percent(right - left);
     grid.append(mark);
   }
   const from = clock.toTime(View.from), to = clock.toTime(View.to);
@@ -309,14 +309,14 @@ function drawAxis() {
   const step = steps.find(one => one / room * width > 90) || steps[steps.length - 1] * 10;
   let free = -1;
   for (let at = Math.max(Math.ceil(from / step), 0) * step, drawn = 0; at <= to && drawn < 400; at += step, ++drawn) {
-    const x = xOf(at);
-    if (x < free) continue;
-    free = x + 62;
+    const share = shareOf(at);
+    if (share * width < free) continue;
+    free = share * width + 62;
     const line = document.createElement('i');
-    line.style.left = `${x}px`;
+    line.style.left = percent(share);
     grid.append(line);
     const text = el('span', {}, at === 0 ? '0' : axisText(at, step));
-    text.style.left = `${labelWidth + x}px`;
+    text.style.left = percent(share);
     axis.append(text);
   }
   drawAfter();
@@ -334,9 +334,7 @@ function axisText(at, step) {
 function drawAfter() {
   after.hidden = moment.entry === entries.count;
   if (after.hidden) return;
-  const x = Math.min(Math.max(xOf(moment.at), 0), width);
-  after.style.left = `${labelWidth + x}px`;
-  after.style.right = getComputedStyle(document.documentElement).getPropertyValue('--end');
+  after.style.left = percent(Math.min(Math.max(shareOf(moment.at), 0), 1));
 }
 
 function zoomTo(from, to) {
