@@ -24,6 +24,7 @@ using EventListenerBase = TestEventListenerBase;
 #include <cstring>
 
 #include "engine/jq/jq.h"
+#include "tests/support/program.h"
 
 namespace {
 
@@ -53,6 +54,7 @@ CATCH_REGISTER_LISTENER(Progress)
 int main(int argc, char** argv) {
   if (argc == 4 && std::strcmp(argv[1], "__jq") == 0) return flowrun::serve_jq(std::atoi(argv[2]), std::atoi(argv[3]));
   signal(SIGPIPE, SIG_IGN);
+  flowrun::test::forget_surroundings();
   Catch::Session session;
   if (const int wrong = session.applyCommandLine(argc, argv)) return wrong;
   Catch::IConfig& config = session.config();

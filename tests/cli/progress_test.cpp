@@ -35,7 +35,6 @@ struct Stage {
     HowToRun how;
     how.env = env;
     how.cwd = dir.path();
-    how.without = {"GITHUB_ACTIONS", "GITHUB_WORKSPACE", "GITHUB_STEP_SUMMARY"};
     return flowrun(dir.path("j.db"), args, how);
   }
 };

@@ -1,9 +1,17 @@
 // What a process that the real binary starts finds around it: the limits and variables that flowrun was started with.
+#include <cstdlib>
+
 #include "tests/support/catch.h"
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
 namespace flowrun::test {
+namespace {
+
+constexpr const char* kSurroundings[] = {"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "NO_COLOR",    "LC_ALL",
+                                         "TERM_PROGRAM",   "FLOWRUN_PROGRESS",    "FLOWRUN_JOBS"};
+
+}  // namespace
 
 TEST_CASE("a process may have as many descriptors as flowrun was given, not as many as it took") {
   TempDir dir;
@@ -40,6 +48,18 @@ TEST_CASE("a process sees the variables of flowrun itself, so that a flowrun ins
   Ran ran = run({FLOWRUN_BINARY, "run", file, "--journal", dir.path("journal.db")}, how);
   INFO(ran.err);
   CHECK(ran.out == "none a\n");
+}
+
+TEST_CASE("what is set around the tests", "[.surroundings]") {
+  for (const char* name : kSurroundings) CHECK(std::getenv(name) == nullptr);
+}
+
+TEST_CASE("tests see nothing of the job, the language and the terminal that they are started in") {
+  HowToRun how;
+  for (const char* name : kSurroundings) how.env[name] = "true";
+  const Ran ran = run({"/proc/self/exe", "[.surroundings]"}, how);
+  INFO(ran.out);
+  CHECK(ran.code == 0);
 }
 
 }  // namespace flowrun::test

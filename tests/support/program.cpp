@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -23,6 +24,13 @@ std::string whole(const std::string& file) {
 }
 
 }  // namespace
+
+void forget_surroundings() {
+  for (const char* name :
+       {"GITHUB_ACTIONS", "GITHUB_WORKSPACE", "GITHUB_STEP_SUMMARY", "NO_COLOR", "LC_ALL", "LC_CTYPE", "LANG",
+        "TERM_PROGRAM", "WT_SESSION", "ConEmuANSI", "FLOWRUN_JOURNAL", "FLOWRUN_JOBS", "FLOWRUN_PROGRESS"})
+    unsetenv(name);
+}
 
 Background::Background(const std::vector<std::string>& argv, const HowToRun& how) {
   std::string pattern = (std::filesystem::temp_directory_path() / "flowrun-process-XXXXXX").string();

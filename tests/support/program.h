@@ -8,6 +8,10 @@
 
 namespace flowrun::test {
 
+/// Takes from this process, and so from all that it starts, the variables that change what flowrun shows and where it
+/// writes: who runs the tests may be a job of a CI system, or use another language.
+void forget_surroundings();
+
 struct Ran {
   int code = -1;  ///< exit code, or 128 + signal
   std::string out, err;
