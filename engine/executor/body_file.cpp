@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "engine/executor/libcurl.h"
+#include "engine/executor/named_file.h"
 #include "engine/model/value.h"
 
 namespace flowrun {
@@ -30,14 +31,7 @@ bool BodyFile::open(const RunFolder& folder, const std::string& name) {
 bool BodyFile::write(const char* bytes, std::size_t count) {
   libcrypto().EVP_DigestUpdate(static_cast<EVP_MD_CTX*>(digest_), bytes, count);
   size_ += count;
-  while (count > 0) {
-    ssize_t written = ::write(descriptor_, bytes, count);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    bytes += written;
-    count -= static_cast<std::size_t>(written);
-  }
-  return true;
+  return write_all(descriptor_, {bytes, count});
 }
 
 std::string BodyFile::close() {

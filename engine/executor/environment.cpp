@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "engine/executor/named_file.h"
 #include "engine/executor/secrets.h"
 
 extern char** environ;
@@ -49,16 +50,6 @@ std::string assignment(std::string_view name, std::string_view value) {
 
 bool listed(const std::vector<std::string>& names, const std::string& variable) {
   return std::any_of(names.begin(), names.end(), [&](const std::string& name) { return sets(variable.c_str(), name); });
-}
-
-bool write_all(int descriptor, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = write(descriptor, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
 }
 
 /// The kernel would cut there, silently.

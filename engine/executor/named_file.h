@@ -1,10 +1,11 @@
-// A file that a person has named, which may be anything: a pipe that nobody writes to, a folder, a device without an
-// end. Knows nothing of what it is for.
+// Reads a file that a person has named, which may be anything: a pipe that nobody writes to, a folder, a device without
+// an end. Writes to descriptors. Knows nothing of what the files are for.
 #pragma once
 
 #include <cstddef>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "engine/model/time.h"
 
@@ -34,5 +35,8 @@ std::string not_regular(const std::string& file);
 
 /// Why |file| is open for reading no regular file; else its descriptor in |descriptor|.
 std::string open_regular(const std::string& file, int& descriptor);
+
+/// Writes the whole |text|, also through signals. False: errno says why the rest could not be written.
+bool write_all(int descriptor, std::string_view text);
 
 }  // namespace flowrun

@@ -37,7 +37,7 @@ const std::map<std::string, std::set<std::string>> kFloors = {
 const std::set<std::string> kDoor = {"run", "model", "journal"};
 /// And what it includes of other rooms until run/ has it. This list only gets shorter.
 const std::set<std::string> kBesidesTheDoor = {
-    "engine/executor/named_file.h",       // inputs: files of the command line
+    "engine/executor/named_file.h",       // inputs: files of the command line; terminal, reports
     "engine/executor/output_frame.h",     // logs
     "engine/executor/output_reader.h",    // logs
     "engine/jq/jq.h",                     // main: the child that serves jq
