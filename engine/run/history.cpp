@@ -196,6 +196,7 @@ void History::started(const Entry& entry, const Task& task) {
   one.page = task.page;
   one.rerun = task.rerun > 0;
   one.raw = task.keep_raw;
+  one.reason.clear();
   begin(one, entry.at);
   timing_of(one).counts_from = worked(entry.at);
   timing_of(one).asked = entry.at;
@@ -276,6 +277,7 @@ void History::armed(const Entry& entry, const ArmTimer& decision) {
     case TimerKind::Sleep:
       step(entry.path).state = State::Sleeping;
       step(entry.path).kind = "sleep";
+      step(entry.path).reason.clear();
       begin(step(entry.path), entry.at);
       break;
   }
@@ -303,6 +305,7 @@ void History::waiting(const Entry& entry, SignalAwaited decision) {
   one.state = State::Waiting;
   one.signal = std::move(decision.name);
   one.what = std::move(decision.prompt);
+  one.reason.clear();
   begin(one, entry.at);
 }
 
@@ -313,6 +316,7 @@ void History::child(const Entry& entry, std::string file) {
   one.attempts = entry.attempt;
   one.what = std::move(file);
   one.due.reset();
+  one.reason.clear();
   begin(one, entry.at);
 }
 

@@ -1,7 +1,9 @@
 // retry of real runs: just what was asked for runs, and what can not be done is refused before anything is written.
 #include <fstream>
 #include <iterator>
+#include <map>
 
+#include "engine/model/value.h"
 #include "tests/support/catch.h"
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
@@ -151,6 +153,30 @@ TEST_CASE("a run that has failed is retried, not resumed, whoever offers it") {
   CHECK(other.code == 8);
   CHECK(has(other.err, "flowrun retry r"));
   CHECK_FALSE(has(other.err, "flowrun resume"));
+}
+
+TEST_CASE("what a step says of how it came to its last end is gone when it runs again") {
+  Runs runs;
+  const std::string file = runs.write(R"(
+  bad: { shell: '[ -e "$DIR/good" ]' }
+  needs: { shell: "true", needs: bad }
+  other: { parallel: { stopped: { shell: '[ -e "$DIR/good" ] || sleep 9' }, fails: { shell: '[ -e "$DIR/good" ]' } }, fail_fast: true }
+  nap: { sleep: 1ms, needs: bad }
+  deep: { for_each: [1], key: '${ $item }', do: { p: { shell: "true" } }, needs: bad }
+)");
+  CHECK(runs({"run", file, "--id", "r", "-k"}).code == 1);
+  const auto reasons = [&] {
+    std::map<std::string, std::string> found;
+    const Json steps = Json::parse(runs({"show", "r", "--json"}).out)["steps"];
+    for (const Json& step : steps)
+      if (step.contains("reason")) found[step["path"]] = step["reason"];
+    return found;
+  };
+  CHECK(reasons().count("needs") == 1);
+  CHECK(reasons().count("nap") == 1);
+  runs.make("good");
+  CHECK(runs({"retry", "r"}).code == 0);
+  CHECK(reasons() == std::map<std::string, std::string>{});
 }
 
 }  // namespace flowrun::test
