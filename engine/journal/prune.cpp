@@ -1,6 +1,7 @@
 // Takes runs out of the journal, and gives their room back to the file system.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cassert>
 #include <filesystem>
 
@@ -16,6 +17,9 @@ std::int64_t size_of(const std::string& file) {
   const auto size = std::filesystem::file_size(file, gone);
   return gone ? 0 : static_cast<std::int64_t>(size);
 }
+
+/// What the journal at |path| takes, with the log that is not taken in yet.
+std::int64_t size_with_log(const std::string& path) { return size_of(path) + size_of(path + "-wal"); }
 
 }  // namespace
 
@@ -51,7 +55,7 @@ void Journal::remove(const RunRecord& run) {
 
 std::int64_t Journal::shrink() {
   Open& open = *open_;
-  const std::int64_t before = size_of(open.path);
+  const std::int64_t before = size_with_log(open.path);
   // Whoever is about to start a run may have put its text there already, so that is done alone.
   if (open.locks->take_alone()) {
     try {
@@ -83,7 +87,8 @@ std::int64_t Journal::shrink() {
   }
   // The file gets shorter when the log is taken in; whoever reads meanwhile puts that off.
   sqlite3_wal_checkpoint_v2(open.database->handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
-  return before - size_of(open.path);
+  // Who drives a run meanwhile makes it larger.
+  return std::max<std::int64_t>(0, before - size_with_log(open.path));
 }
 
 }  // namespace flowrun

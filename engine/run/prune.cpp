@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "engine/model/entry_reading.h"
 namespace flowrun {
@@ -25,17 +26,10 @@ std::int64_t bytes_below(const std::string& folder) {
   return sum;
 }
 
-/// By the id of a run: the fork that has not ended and takes over what it did.
-std::map<std::string, std::string> needed_by_forks(const Journal& journal, const std::vector<RunRecord>& runs) {
-  std::map<std::string, std::string> needed;
-  for (const RunRecord& run : runs) {
-    if (run.ended_at) continue;
-    const std::vector<Entry> first = journal.read(run.number, 1, 1);
-    if (first.empty() || first[0].kind != EntryKind::RunStarted) continue;
-    const auto started = as<RunStarted>(first[0]);
-    if (!started.forked_of.empty()) needed[started.forked_of] = run.id;
-  }
-  return needed;
+/// The run that |run| takes over from; empty: none.
+std::string origin_of(const Journal& journal, const RunRecord& run) {
+  const std::vector<Entry> first = journal.read(run.number, 1, 1);
+  return first.empty() || first[0].kind != EntryKind::RunStarted ? "" : as<RunStarted>(first[0]).forked_of;
 }
 
 std::string keeps(const RunRecord& run, bool named, const std::map<std::string, std::string>& needed) {
@@ -53,27 +47,31 @@ PrunePlan plan_prune(const Journal& journal, const PruneOptions& options, Instan
   Journal::Filter all;
   all.limit = std::numeric_limits<int>::max();
   const std::vector<RunRecord> runs = journal.list(all);  // newest first
-  const std::map<std::string, std::string> needed = needed_by_forks(journal, runs);
   std::set<std::string> named;
   for (const std::string& run : options.runs) named.insert(journal.find(run).id);
 
   PrunePlan plan;
   std::size_t ended = 0;
+  std::map<std::string, std::string> needed;  // by the id of a run: the fork that has not ended, stays and needs it
+  const auto is_asked_for = [&](const RunRecord& run) {
+    if (!named.empty()) return named.count(run.id) > 0;
+    if (!run.ended_at) return false;
+    ++ended;
+    return !(options.keep && ended <= *options.keep) &&
+           !(options.older_than && now - *run.ended_at < *options.older_than) &&
+           !(options.state && run.state != *options.state);
+  };
+  // A fork is newer than what it takes over from.
   for (const RunRecord& run : runs) {
-    if (named.empty()) {
-      if (!run.ended_at) continue;
-      ++ended;
-      if (options.keep && ended <= *options.keep) continue;
-      if (options.older_than && now - *run.ended_at < *options.older_than) continue;
-      if (options.state && run.state != *options.state) continue;
-    } else if (named.count(run.id) == 0) {
+    const bool asked = is_asked_for(run);
+    const std::string why = asked ? keeps(run, !named.empty(), needed) : "";
+    if (asked && why.empty()) {
+      plan.remove.push_back({run, journal.bytes_of(run) + bytes_below(journal.run_dir(run.id))});
       continue;
     }
-    if (const std::string why = keeps(run, !named.empty(), needed); !why.empty()) {
-      plan.kept.push_back({run, why});
-    } else {
-      plan.remove.push_back({run, journal.bytes_of(run) + bytes_below(journal.run_dir(run.id))});
-    }
+    if (asked) plan.kept.push_back({run, why});
+    if (run.ended_at) continue;
+    if (std::string origin = origin_of(journal, run); !origin.empty()) needed[std::move(origin)] = run.id;
   }
   return plan;
 }

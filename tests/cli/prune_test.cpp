@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <sstream>
+#include <utility>
 
 #include "engine/journal/journal.h"
 #include "engine/journal/sqlite.h"
@@ -133,6 +134,39 @@ TEST_CASE("prune by age and state, and what it refuses", "[prune]") {
   }
   CHECK(flowrun(stage.journal, {"prune", "nobody"}).code == 8);
   CHECK(stage.ids() == std::vector<std::string>{"old"});
+}
+
+TEST_CASE("a fork that has not ended goes together with what it is a fork of, in any order", "[prune]") {
+  for (const bool fork_first : {true, false}) {
+    Stage stage;
+    stage.run("ended", "{ a: { set: 1 } }");
+    stage.dir.write("fork.yaml", "flowrun: 1\nsteps: { a: { set: 1 }, gate: { wait: go, timeout: 1h } }\n");
+    for (const auto& [of, id] : {std::pair("ended", "fork"), {"fork", "deeper"}})
+      REQUIRE(
+          flowrun(stage.journal, {"fork", of, "--file", stage.dir.path("fork.yaml"), "--id", id, "--no-wait"}).code ==
+          4);
+    // One of them stays, so what it needs does.
+    CHECK(flowrun(stage.journal, {"prune", "ended", "fork"}).code == 8);
+    CHECK(stage.ids().size() == 3);
+    std::vector<std::string> words = {"prune", "deeper", "fork", "ended"};
+    if (!fork_first) std::reverse(words.begin() + 1, words.end());
+    CHECK(flowrun(stage.journal, words).code == 0);
+    CHECK(stage.ids().empty());
+  }
+}
+
+TEST_CASE("beside a run that goes on the journal never gets fewer bytes smaller than none", "[prune]") {
+  Stage stage;
+  stage.run("old", "{ a: { set: 1 } }");
+  const std::string file = stage.dir.write("long.yaml",
+                                           "flowrun: 1\nsteps: { m: { for_each: \"${ [range(500)] }\", do: { set: 1 } "
+                                           "}, s: { shell: sleep 60, needs: m } }\n");
+  Background driver({FLOWRUN_BINARY, "run", file, "--id", "driven", "--journal", stage.journal});
+  while (driver.err().find("start     s") == std::string::npos && driver.running()) usleep(5000);
+  const Ran ran = flowrun(stage.journal, {"prune", "old"});
+  CHECK(ran.code == 0);
+  CHECK(ran.err.find("the journal is ") != std::string::npos);
+  CHECK(ran.err.find('-') == std::string::npos);
 }
 
 }  // namespace flowrun::test
