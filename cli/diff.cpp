@@ -2,8 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
-#include <cstdlib>
+#include <map>
 
 #include "cli/entry_text.h"
 #include "cli/render.h"
@@ -26,8 +27,9 @@ struct DiffOptions {
 struct Side {
   RunRecord run;
   History history;
-  std::vector<Entry> decisions;       ///< in order
-  std::vector<std::string> finished;  ///< paths in the order of their ends
+  std::map<std::string, std::string> sources;  ///< hashes of the texts of sub-workflows, by file
+  std::vector<Entry> decisions;                ///< in order
+  std::vector<std::string> finished;           ///< paths in the order of their ends
 };
 
 Side read(const Journal& journal, const std::string& name) {
@@ -35,6 +37,7 @@ Side read(const Journal& journal, const std::string& name) {
   side.run = journal.find(name);
   for (Entry& entry : entries(journal, side.run)) {
     side.history.add(entry);
+    if (entry.kind == EntryKind::RunStarted) side.sources = as<RunStarted>(entry).sources;
     const StepHistory* step = entry.path.empty() ? nullptr : side.history.find(entry.path);
     const bool ends = entry.kind == EntryKind::TaskEnded || entry.kind == EntryKind::StepSettled;
     if (ends && step && is_terminal(step->state) && (side.finished.empty() || side.finished.back() != entry.path))
@@ -44,43 +47,48 @@ Side read(const Journal& journal, const std::string& name) {
   return side;
 }
 
-/// The first place where |one| and |other| differ, as jq would name it; nothing: they are equal.
-std::optional<std::string> first_difference(const Json& one, const Json& other, const std::string& at = "") {
+/// The first place where two values differ, as jq would name it, and what is there; null: nothing.
+struct Difference {
+  std::string place;
+  const Json *one = nullptr, *other = nullptr;
+
+  std::string text() const { return fmt::format("{}: {} | {}", place, shown(one), shown(other)); }
+
+ private:
+  static std::string shown(const Json* value) {
+    return value ? one_line(value->dump(-1, ' ', false, Json::error_handler_t::replace), kWidth) : "nothing";
+  }
+};
+
+/// `.who.name`, `.who["first.name"]`, `.["a b"]`
+std::string below_key(const std::string& at, const std::string& key) {
+  const auto is_word = [](unsigned char c) { return std::isalnum(c) || c == '_'; };
+  if (!key.empty() && !std::isdigit(static_cast<unsigned char>(key[0])) && std::all_of(key.begin(), key.end(), is_word))
+    return at + "." + key;
+  return fmt::format("{}[{}]", at.empty() ? "." : at, Json(key).dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+/// Nothing: they are equal.
+std::optional<Difference> first_difference(const Json& one, const Json& other, const std::string& at = "") {
   if (one == other) return std::nullopt;
   if (one.is_object() && other.is_object()) {
     for (const auto& [key, value] : one.items()) {
-      const std::string below = at + "." + key;
-      if (!other.contains(key)) return below;
+      const std::string below = below_key(at, key);
+      if (!other.contains(key)) return Difference{below, &value, nullptr};
       if (auto found = first_difference(value, other.at(key), below)) return found;
     }
     for (const auto& [key, value] : other.items())
-      if (!one.contains(key)) return at + "." + key;
+      if (!one.contains(key)) return Difference{below_key(at, key), nullptr, &value};
   }
   if (one.is_array() && other.is_array()) {
-    for (std::size_t i = 0; i < std::min(one.size(), other.size()); ++i)
-      if (auto found = first_difference(one[i], other[i], fmt::format("{}[{}]", at, i))) return found;
-    return fmt::format("{}[{}]", at, std::min(one.size(), other.size()));
+    const auto below = [&](std::size_t i) { return fmt::format("{}[{}]", at.empty() ? "." : at, i); };
+    const std::size_t both = std::min(one.size(), other.size());
+    for (std::size_t i = 0; i < both; ++i)
+      if (auto found = first_difference(one[i], other[i], below(i))) return found;
+    return Difference{below(both), both < one.size() ? &one[both] : nullptr,
+                      both < other.size() ? &other[both] : nullptr};
   }
-  return at.empty() ? "." : at;
-}
-
-/// The value at |place| of first_difference.
-std::string value_at(const Json& whole, const std::string& place) {
-  const Json* at = &whole;
-  for (std::size_t i = 0; i < place.size() && place != ".";) {
-    const std::size_t end = std::min(place.find_first_of(".[", i + 1), place.size());
-    const std::string part = place.substr(i + 1, end - i - 1);
-    if (place[i] == '[') {
-      const std::size_t index = std::strtoul(part.c_str(), nullptr, 10);
-      if (!at->is_array() || index >= at->size()) return "nothing";
-      at = &(*at)[index];
-    } else {
-      if (!at->is_object() || !at->contains(part)) return "nothing";
-      at = &at->at(part);
-    }
-    i = end;
-  }
-  return one_line(at->dump(-1, ' ', false, Json::error_handler_t::replace), kWidth);
+  return Difference{at.empty() ? "." : at, &one, &other};
 }
 
 /// The first line that differs: its number and both texts.
@@ -110,15 +118,24 @@ struct Finding {
 };
 
 Finding inputs(const Side& one, const Side& other) {
-  const auto place = first_difference(one.run.input.json(), other.run.input.json());
-  if (!place) return {"inputs", ""};
-  return {"inputs", fmt::format("{}: {} | {}", *place, value_at(one.run.input.json(), *place),
-                                value_at(other.run.input.json(), *place))};
+  const auto found = first_difference(one.run.input.json(), other.run.input.json());
+  return {"inputs", found ? found->text() : ""};
 }
 
+/// Of the main file, then of those of sub-workflows.
 Finding definition(const Journal& journal, const Side& one, const Side& other) {
-  if (one.run.source_hash == other.run.source_hash) return {"definition", ""};
-  return {"definition", line_difference(journal.source(one.run.source_hash), journal.source(other.run.source_hash))};
+  if (one.run.source_hash != other.run.source_hash)
+    return {"definition", line_difference(journal.source(one.run.source_hash), journal.source(other.run.source_hash))};
+  for (const auto& [file, hash] : one.sources) {
+    const auto found = other.sources.find(file);
+    if (found == other.sources.end()) return {"definition", fmt::format("{}: there | nothing", file)};
+    if (found->second != hash)
+      return {"definition",
+              fmt::format("{} {}", file, line_difference(journal.source(hash), journal.source(found->second)))};
+  }
+  for (const auto& [file, hash] : other.sources)
+    if (one.sources.count(file) == 0) return {"definition", fmt::format("{}: nothing | there", file)};
+  return {"definition", ""};
 }
 
 Finding decisions(const Side& one, const Side& other) {
@@ -138,9 +155,8 @@ Finding values(const Side& one, const Side& other) {
     if (!a || !b) continue;
     if (a->state != b->state)
       return {"values", fmt::format("{} {} | {}", path, to_string(a->state), to_string(b->state))};
-    if (const auto place = first_difference(a->output.json(), b->output.json()))
-      return {"values", fmt::format("{} {}: {} | {}", path, *place, value_at(a->output.json(), *place),
-                                    value_at(b->output.json(), *place))};
+    if (const auto found = first_difference(a->output.json(), b->output.json()))
+      return {"values", fmt::format("{} {}", path, found->text())};
   }
   return {"values", ""};
 }

@@ -77,4 +77,34 @@ TEST_CASE("diff sees other values, decisions and orders", "[diff]") {
   CHECK(nobody.code == 8);
 }
 
+TEST_CASE("diff names any key as jq would, and shows what is there", "[diff]") {
+  Stage stage;
+  for (const char* key : {"a.b", "a[0]", "", "0", "a b", "\"", "\n", "plain_1", "ü"}) {
+    const std::string word = Json(key).dump();
+    const std::string in_jq = std::string(key) == "plain_1" ? "." + std::string(key) : "[" + word + "]";
+    stage.run("one", "  a: { set: 1 }\n", {"-i", "who=" + Json{{key, Json{{key, {1, 2}}}}}.dump()});
+    stage.run("two", "  a: { set: 1 }\n", {"-i", "who=" + Json{{key, Json{{key, {1, 3}}}}}.dump()});
+    stage.run("none", "  a: { set: 1 }\n", {"-i", "who=" + Json{{key, Json::object()}}.dump()});
+    CAPTURE(key);
+    CHECK(stage.diff("one", "two", 1)["inputs"] == ".who" + in_jq + in_jq + "[1]: 2 | 3");
+    CHECK(stage.diff("one", "none", 1)["inputs"] == ".who" + in_jq + in_jq + ": [1,2] | nothing");
+    CHECK(stage.diff("none", "one", 1)["inputs"] == ".who" + in_jq + in_jq + ": nothing | [1,2]");
+    flowrun(stage.journal, {"prune", "one", "two", "none"});
+  }
+}
+
+TEST_CASE("diff compares the texts of sub-workflows", "[diff]") {
+  Stage stage;
+  const auto run = [&](const std::string& id, const char* text) {
+    stage.dir.write("sub.yaml", text);
+    stage.run(id, "  s: { workflow: sub.yaml }\n");
+  };
+  run("one", "flowrun: 1\nsteps: { a: { set: 1 } }\n");
+  run("same", "flowrun: 1\nsteps: { a: { set: 1 } }\n");
+  run("other", "flowrun: 1\nsteps: { a: { set: 2 } }\n");
+  CHECK(stage.diff("one", "same", 0)["definition"].is_null());
+  CHECK(stage.diff("one", "other", 1)["definition"] ==
+        "sub.yaml line 2: steps: { a: { set: 1 } } | steps: { a: { set: 2 } }");
+}
+
 }  // namespace flowrun::test
