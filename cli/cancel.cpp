@@ -16,11 +16,11 @@ int run_cancel(const Context& context, const std::string& id, const CancelReques
   if (!opened.run) {
     const RunRecord& ended = opened.record;
     if (!context.quiet) std::fprintf(stderr, "run %s has %s\n", ended.id.c_str(), ended_as(ended.state).c_str());
-    return exit_code(ended);
+    return drive.write_reports(ended.id, exit_code(ended));
   }
   const int stopped = drive.finish(*opened.run);
   const RunRecord run = journal.find(opened.record.id);
-  return has_ended(run.state) ? exit_code(run) : stopped;
+  return has_ended(run.state) ? drive.exit_code(exit_code(run)) : stopped;
 }
 
 int run_undo(const Context& context, const std::string& id, const DriveFlags& flags) {
@@ -30,12 +30,12 @@ int run_undo(const Context& context, const std::string& id, const DriveFlags& fl
   if (!opened.run) {
     std::fprintf(stderr, "nothing to undo: no step of run %s that has an `undo` is done and not undone\n",
                  opened.record.id.c_str());
-    return 0;
+    return drive.write_reports(opened.record.id, 0);
   }
   const int stopped = drive.finish(*opened.run, false);
   const RunRecord run = journal.find(opened.record.id);
   if (!has_ended(run.state)) return stopped;
-  return fully_undone(run) ? 0 : 1;
+  return drive.exit_code(fully_undone(run) ? 0 : 1);
 }
 
 }  // namespace

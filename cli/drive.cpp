@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "cli/render.h"
 #include "cli/report.h"
 #include "cli/runs.h"
+#include "cli/terminal.h"
 #include "engine/journal/typed_command.h"
 #include "engine/model/entry_reading.h"
 #include "engine/run/clocks.h"
@@ -27,7 +27,6 @@ namespace {
 
 constexpr std::size_t kNamed = 5;     // of steps in one message
 constexpr std::size_t kMostLeft = 5;  // processes that are told of
-constexpr int kOutputLost = 74;       // as for OutputLost
 constexpr int kPatientSignals = 2;    // what is said more often ends the process
 
 // The only state that signal handlers and the drive share.
@@ -77,8 +76,9 @@ void add_drive_options(Command& command, DriveFlags& options) {
       .add_option("--report", options.reports, "At the end write a report: html, junit, markdown, mermaid or perfetto")
       ->repeatable()
       ->type_name("FORMAT:FILE");
-  command.add_option("--summary", options.summary, "At the end add a summary in Markdown to this file")
-      ->envname("GITHUB_STEP_SUMMARY")
+  command
+      .add_option("--summary", options.summary,
+                  "At the end add a summary in Markdown to this file; else to $GITHUB_STEP_SUMMARY")
       ->type_name("FILE");
 }
 
@@ -106,17 +106,24 @@ Duration duration_option(const std::string& text, const char* option) {
 }
 
 Drive::Drive(const Context& context, const DriveFlags& flags, const Journal& journal)
-    : context_(context), flags_(flags), options_(flags.drive), journal_(journal.path()), began_(wall_clock()) {}
+    : context_(context), flags_(flags), options_(flags.drive), journal_(journal), began_(wall_clock()) {
+  options_.grace = duration_option(flags_.grace, "--grace");
+  std::vector<std::string> writers;
+  if (flags_.json) writers.emplace_back("--json");
+  if (flags_.events == "-") writers.emplace_back("--events -");
+  for (const std::string& report : flags_.reports)
+    if (report_option(report).second == "-") writers.push_back("--report " + report);
+  if (flags_.summary == "-") writers.emplace_back("--summary -");
+  if (writers.size() > 1)
+    throw Error(Problem::Usage,
+                fmt::format("{} and {} both write to standard output; choose one", writers[0], writers[1]));
+}
 
 void Drive::opens(const Loaded& loaded, const std::string& run) {
-  options_.grace = duration_option(flags_.grace, "--grace");
   if (!flags_.events.empty()) events_ = std::make_unique<EventStream>(flags_.events, &Drive::stop_asked);
-  if (flags_.json && flags_.events == "-")
-    throw Error(Problem::Usage, "--json and --events - both write to standard output; choose one");
-  for (const std::string& report : flags_.reports) report_option(report);
   // Lines of JSON on the same terminal would stand in the midst of the live view.
   const bool shared = flags_.events == "-" && isatty(STDOUT_FILENO) == 1;
-  progress_ = make_progress(context_, shared && flags_.progress == "auto" ? "plain" : flags_.progress, journal_);
+  progress_ = make_progress(context_, shared && flags_.progress == "auto" ? "plain" : flags_.progress, journal_.path());
   if (progress_) {
     progress_->plan(outline(loaded.workflow), answer_data(loaded.workflow.signals), loaded.file);
     progress_->run(run);
@@ -141,10 +148,8 @@ bool Drive::reader_gone() {
   if (!gone_.empty()) return true;
   if (events_ && !events_->lost().empty()) {
     gone_ = events_->lost();
-  } else if (std::ferror(stderr)) {
-    // A closed or full one is the caller's own choice; a pipe that nobody reads any more is news.
-    pollfd one{STDERR_FILENO, POLLOUT, 0};
-    if (poll(&one, 1, 0) > 0 && (one.revents & POLLERR)) gone_ = "standard error";
+  } else if (stderr_is_unread()) {
+    gone_ = "standard error";
   }
   return !gone_.empty();
 }
@@ -156,7 +161,7 @@ void Drive::file_changed(const std::string& file, bool gone) {
 
 std::vector<Mark> Drive::answers(const RunRecord& run, const std::vector<OpenQuestion>& questions) {
   auto marks = context_.no_input ? std::nullopt : ask(questions, &Drive::stop_asked);
-  if (!marks) throw unanswered(questions, journal_, run.id);
+  if (!marks) throw unanswered(questions, journal_.path(), run.id);
   return std::move(*marks);
 }
 
@@ -241,8 +246,22 @@ void Drive::disk(bool full) {
 int Drive::finish(Run& run, bool printed) {
   drive(run, options_, *this);
   if (progress_) progress_->over();
-  const int code = report(run, printed && flags_.events != "-");
-  return write_reports(run) || code != 0 ? code : kOutputLost;
+  return write_reports(run.record().id, report(run, printed && !output_taken()));
+}
+
+int Drive::finish_ended(const RunRecord& record) {
+  if (flags_.json) {
+    print_result(run_json(record).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+  } else if (!record.output.is_null() && !output_taken()) {
+    print_result(result_text(record.output));
+  }
+  return write_reports(record.id, record.state == RunState::Succeeded ? 0 : 1);
+}
+
+bool Drive::output_taken() const {
+  return flags_.events == "-" || flags_.summary == "-" ||
+         std::any_of(flags_.reports.begin(), flags_.reports.end(),
+                     [](const std::string& report) { return report_option(report).second == "-"; });
 }
 
 int Drive::report(Run& run, bool printed) {
@@ -255,29 +274,45 @@ int Drive::report(Run& run, bool printed) {
     return events_ && !events_->lost().empty() ? kOutputLost : code;
   }
   tell_left_behind(run);
-  std::fprintf(stderr, "suspended: %s goes on\n", typed_command({"resume", record.id}, journal_).c_str());
+  std::fprintf(stderr, "suspended: %s goes on\n", typed_command({"resume", record.id}, journal_.path()).c_str());
   if (flags_.json) print_json(run);
   if (!gone_.empty()) return kOutputLost;
   return g_signals > 0 ? code_of_signal() : 4;
 }
 
-bool Drive::write_reports(const Run& run) {
-  bool good = true;
-  const auto write = [&](const std::string& format, const std::string& file,
-                         void (*put)(const std::string&, const std::string&)) {
-    try {
-      put(file, report_of(run.journal(), *run.journal().find_exact(run.record().id), format));
-    } catch (const Error& error) {
-      std::fprintf(stderr, "warning: the report is not written: %s\n", error.what());
-      good = false;
-    }
+bool Drive::write_one(const std::string& run, const std::string& format, const std::string& file, bool append) const {
+  const auto tell = [](const char* what) {
+    std::fprintf(stderr, "warning: the report is not written: %s\n", what);
+    return false;
   };
+  try {
+    const std::string text = report_of(journal_, *journal_.find_exact(run), format);
+    if (file == "-") {
+      print_result(text);
+    } else {
+      append ? append_report(file, text) : write_report(file, text);
+    }
+    return true;
+  } catch (const Error& error) {
+    return tell(error.what());
+  } catch (const OutputLost& lost) {
+    return tell(lost.what());
+  }
+}
+
+int Drive::write_reports(const std::string& run, int code) {
+  if (events_ && !events_->lost().empty()) lost_ = true;
   for (const std::string& report : flags_.reports) {
     const auto [format, file] = report_option(report);
-    write(format, file, write_report);
+    if (!write_one(run, format, file, false)) lost_ = true;
   }
-  if (!flags_.summary.empty()) write("markdown", flags_.summary, append_report);
-  return good;
+  if (!flags_.summary.empty()) {
+    if (!write_one(run, "markdown", flags_.summary, true)) lost_ = true;
+  } else if (const char* file = std::getenv("GITHUB_STEP_SUMMARY"); file && *file != '\0') {
+    // Nobody has asked for it by name: to lose it is no failure.
+    write_one(run, "markdown", file, true);
+  }
+  return exit_code(code);
 }
 
 void Drive::tell_left_behind(const Run& run) {
@@ -313,14 +348,14 @@ int Drive::report_end(Run& run, bool printed) {
     print_result(result_text(outcome.output));
   } else if (outcome.ok() && !context_.quiet) {
     std::fprintf(stderr, "no `output` in the workflow; %s shows a step's\n",
-                 typed_command({"output", record.id, "--step", "NAME"}, journal_).c_str());
+                 typed_command({"output", record.id, "--step", "NAME"}, journal_.path()).c_str());
   }
   if (outcome.ok()) return 0;
   Failure failure = outcome.failure ? *outcome.failure : Failure{"internal", "it ended without saying why"};
   std::vector<OutlineRow> rows = outline(run.loaded().workflow);
   const OutlineRow* row = find_row(rows, failure.step);
   History history = history_of(run.journal(), record);
-  std::fputs(failure_text(record, failure, history, row, journal_).c_str(), stderr);
+  std::fputs(failure_text(record, failure, history, row, journal_.path()).c_str(), stderr);
   return 1;
 }
 
@@ -336,15 +371,6 @@ void Drive::print_json(Run& run) {
   json["steps"] = Json::array();
   for (const StepHistory& step : history.steps()) json["steps"].push_back(step_json(step));
   print_result(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
-}
-
-int print_ended(const RunRecord& record, bool json) {
-  if (json) {
-    print_result(run_json(record).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
-  } else if (!record.output.is_null()) {
-    print_result(result_text(record.output));
-  }
-  return record.state == RunState::Succeeded ? 0 : 1;
 }
 
 }  // namespace flowrun::cli

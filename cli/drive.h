@@ -10,6 +10,7 @@
 #include "cli/progress/event_stream.h"
 #include "cli/progress/progress.h"
 #include "cli/progress/tally.h"
+#include "cli/render.h"
 #include "engine/run/front_end.h"
 #include "engine/run/history.h"
 
@@ -24,7 +25,7 @@ struct DriveFlags {
   bool json = false;
   std::string events;                ///< a file, or `-`; empty: none
   std::vector<std::string> reports;  ///< FORMAT:FILE
-  std::string summary;               ///< a file that Markdown is added to; empty: none
+  std::string summary;               ///< a file that Markdown is added to; empty: that of GITHUB_STEP_SUMMARY, if any
 };
 
 void add_drive_options(Command& command, DriveFlags& flags);
@@ -34,14 +35,24 @@ void add_jobs_option(Command& command, DriveFlags& flags);
 /// The terminal as the front end of a run. Nothing is written or opened before opens().
 class Drive : public FrontEnd {
  public:
+  /// Throws Error(Usage) for |flags| that are none, or of which two write to standard output.
   Drive(const Context& context, const DriveFlags& flags, const Journal& journal);
 
   /// Whether a signal asks for an end. Of the whole process: signals are.
   static bool stop_asked();
   /// The exit code of what the newest signal has ended.
   static int code_of_signal();
-  /// Drives |run| to its rest, prints its result, or none if not |printed|; returns the exit code.
+  /// Drives |run| to its rest, prints its result, or none if not |printed|, and writes the reports; returns the exit
+  /// code.
   int finish(Run& run, bool printed = true);
+  /// Of a run in which nothing is left to be driven: prints again what it printed, its output or its record, and writes
+  /// the reports; returns the exit code.
+  int finish_ended(const RunRecord& record);
+  /// Writes the reports of the run with the id |run|, when nothing else was to be done; returns the exit code: |code|,
+  /// if that is not 0 or all could be written.
+  int write_reports(const std::string& run, int code);
+  /// The exit code of a drive that has come to |code| in another way than finish() says.
+  int exit_code(int code) const { return lost_ && code == 0 ? kOutputLost : code; }
 
   void opens(const Loaded& loaded, const std::string& run) override;
   void file_changed(const std::string& file, bool gone) override;
@@ -73,22 +84,22 @@ class Drive : public FrontEnd {
   int report(Run& run, bool printed);
   int report_end(Run& run, bool printed);
   void print_json(Run& run);
-  /// Writes the files that were asked for; false when one could not be.
-  bool write_reports(const Run& run);
+  /// Whether standard output belongs to the entries or to a report.
+  bool output_taken() const;
+  /// Writes one; tells when it can not be written.
+  bool write_one(const std::string& run, const std::string& format, const std::string& file, bool append) const;
 
   const Context& context_;
   const DriveFlags& flags_;
   DriveOptions options_;
-  std::string journal_;                  ///< its path
+  const Journal& journal_;
   std::unique_ptr<Progress> progress_;   ///< nothing: none is shown
   std::unique_ptr<EventStream> events_;  ///< nothing: nobody asked
   Tally tally_;
-  std::string gone_;  ///< what has no reader any more; empty: nothing
+  std::string gone_;   ///< what has no reader any more; empty: nothing
+  bool lost_ = false;  ///< something that was asked for could not be written
   Instant began_{};
 };
-
-/// What a run that is over printed, printed again: its output, or its error. Returns its exit code.
-int print_ended(const RunRecord& record, bool json);
 
 /// A duration from the command line; throws Error(Usage) naming |option|.
 Duration duration_option(const std::string& text, const char* option);

@@ -85,7 +85,7 @@ int init(const Context& context, const InitOptions& options) {
   }
   const std::vector<const Template*> files = with_parts(*wanted);
   for (const Template* file : files)
-    if (!options.force && fs::exists(std::string(file->name)))
+    if (!options.force && fs::symlink_status(std::string(file->name)).type() != fs::file_type::not_found)
       throw Error(Problem::Usage, fmt::format("{} is there already; --force writes over it", file->name));
   for (const Template* file : files) {
     const std::string path(file->name);

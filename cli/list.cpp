@@ -22,9 +22,8 @@ int list(const Context& context, const ListOptions& options) {
       text += run_json(run).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
       continue;
     }
-    Instant until = run.ended_at ? *run.ended_at : run.alive_at;
-    rows.push_back({run.id, std::string(is_cut_off(run) ? "cut off" : to_string(run.state)), date_text(run.started_at),
-                    for_people(until - run.started_at), std::to_string(run.last_seq)});
+    rows.push_back({run.id, std::string(standing_of(run)), date_text(run.started_at),
+                    for_people(until_of(run) - run.started_at), std::to_string(run.last_seq)});
   }
   if (!options.json) {
     if (rows.size() == 1) {

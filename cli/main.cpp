@@ -257,7 +257,7 @@ int main(int argc, char** argv) {
     return run(argc, argv, named(argc, argv));
   } catch (const flowrun::cli::OutputLost& lost) {
     std::fprintf(stderr, "error: %s\n", lost.what());
-    return 74;
+    return flowrun::cli::kOutputLost;
   } catch (const flowrun::Interrupted& stopped) {
     std::fprintf(stderr, "%s\n", stopped.what());
     return flowrun::cli::Drive::code_of_signal();

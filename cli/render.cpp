@@ -82,6 +82,14 @@ std::string who_waits(const Machine& machine) {
   return text;
 }
 
+std::string_view standing_of(const RunRecord& run) { return is_cut_off(run) ? "cut off" : to_string(run.state); }
+
+Instant until_of(const RunRecord& run) {
+  if (run.ended_at) return *run.ended_at;
+  // Who suspends a run may not have left it yet.
+  return run.state == RunState::Running && run.driver_pid != 0 ? wall_clock() : run.alive_at;
+}
+
 Json run_json(const RunRecord& run) {
   Json json{{"run", run.id},
             {"name", run.name},
@@ -113,6 +121,14 @@ Json step_json(const StepHistory& step) {
   if (step.failure) json["error"] = to_json(*step.failure);
   if (!step.output.is_null()) json["output"] = step.output.json();
   return json;
+}
+
+std::string file_of(const OutlineRow& row, const std::string& main, const std::string& folder) {
+  const std::filesystem::path whole(main);
+  const std::filesystem::path file = (row.file.empty() ? whole : whole.parent_path() / row.file).lexically_normal();
+  const std::filesystem::path near = file.lexically_relative(folder);
+  const bool below = !near.empty() && *near.begin() != "..";
+  return below ? near.string() : file.string();
 }
 
 bool only_holds_others(const StepHistory& step) {

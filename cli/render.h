@@ -14,7 +14,9 @@
 
 namespace flowrun::cli {
 
-/// Standard output is closed or full.
+/// The exit code of OutputLost.
+constexpr int kOutputLost = 74;
+
 /// What was asked for can not be written to |where|, for the reason that errno gives.
 class OutputLost : public std::runtime_error {
  public:
@@ -38,9 +40,18 @@ std::string what_binds(const Pools::Line& line, std::size_t concurrency);
 /// `; 34 wait for limit api (max 5)` for each line of steps that wait for a slot.
 std::string who_waits(const Machine& machine);
 
+/// How |run| stands: `cut off` when it should be driven and nobody does, else its state.
+std::string_view standing_of(const RunRecord& run);
+/// The end of what |run| has taken so far: its own, the present while it is driven, else when it was last alive.
+Instant until_of(const RunRecord& run);
+
 // Records for `--json`.
 Json run_json(const RunRecord& run);
 Json step_json(const StepHistory& step);
+
+/// The file of the workflow at |main| in which |row| stands, which may be that of a sub-workflow; seen from |folder|
+/// when it is below that.
+std::string file_of(const OutlineRow& row, const std::string& main, const std::string& folder = "");
 
 /// Whether |step| is only there for others in it, which are told by themselves: a parallel that went well.
 bool only_holds_others(const StepHistory& step);

@@ -14,6 +14,7 @@
 #include "cli/render.h"
 #include "cli/report/reports.h"
 #include "cli/runs.h"
+#include "engine/executor/named_file.h"
 
 namespace flowrun::cli {
 namespace {
@@ -45,18 +46,19 @@ struct ReportOptions {
 }
 
 /// Closes |out|.
-void write_all(int out, const std::string& file, const std::string& text) {
-  for (std::size_t at = 0; at < text.size();) {
-    const ssize_t written = write(out, text.data() + at, text.size() - at);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      const int why = errno;
-      close(out);
-      can_not_be_written(file, why);
-    }
-    at += static_cast<std::size_t>(written);
-  }
+void write_and_close(int out, const std::string& file, const std::string& text) {
+  const int why = write_all(out, text) ? 0 : errno;
   close(out);
+  if (why != 0) can_not_be_written(file, why);
+}
+
+/// What |file| names in the end, though it may not be there yet.
+std::filesystem::path behind_links(const std::string& file) {
+  std::error_code error;
+  std::filesystem::path at = file;
+  while (std::filesystem::is_symlink(at, error)) at = at.parent_path() / std::filesystem::read_symlink(at, error);
+  const std::filesystem::path real = std::filesystem::weakly_canonical(at, error);
+  return real.empty() ? at : real;
 }
 
 int report(const Context& context, ReportOptions options) {
@@ -91,22 +93,26 @@ std::string report_of(const Journal& journal, const RunRecord& run, const std::s
 
 void write_report(const std::string& file, const std::string& text) {
   struct stat there {};
-  if (stat(file.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) {
+  const bool is_there = stat(file.c_str(), &there) == 0;
+  if (!is_there && errno != ENOENT) can_not_be_written(file, errno);
+  if (is_there && !S_ISREG(there.st_mode)) {
     // A pipe, a terminal, /dev/null: nothing that could be replaced.
     const int out = open(file.c_str(), O_WRONLY | O_CLOEXEC);
     if (out < 0) can_not_be_written(file, errno);
-    return write_all(out, file, text);
+    return write_and_close(out, file, text);
   }
-  std::error_code ignored;
-  const std::string real = std::filesystem::weakly_canonical(file, ignored).string();
-  std::string draft = (real.empty() ? file : real) + ".XXXXXX";
+  // To replace it takes no right to write to it, but who took that right from all wants it to stay.
+  if (is_there && ((there.st_mode & 0222) == 0 || access(file.c_str(), W_OK) != 0)) can_not_be_written(file, EACCES);
+  const std::string real = behind_links(file).string();
+  std::string draft = real + ".XXXXXX";
   const int out = mkostemp(draft.data(), O_CLOEXEC);
   if (out < 0) can_not_be_written(file, errno);
   const mode_t mask = umask(0);
   umask(mask);
   try {
-    if (fchmod(out, there.st_mode != 0 ? there.st_mode & 07777 : 0666 & ~mask) != 0) can_not_be_written(file, errno);
-    write_all(out, file, text);
+    const int why = fchmod(out, is_there ? there.st_mode & 07777 : 0666 & ~mask) == 0 ? 0 : errno;
+    write_and_close(out, file, text);
+    if (why != 0) can_not_be_written(file, why);
     if (rename(draft.c_str(), real.c_str()) != 0) can_not_be_written(file, errno);
   } catch (const Error&) {
     unlink(draft.c_str());
@@ -117,7 +123,7 @@ void write_report(const std::string& file, const std::string& text) {
 void append_report(const std::string& file, const std::string& text) {
   const int out = open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (out < 0) can_not_be_written(file, errno);
-  write_all(out, file, text);
+  write_and_close(out, file, text);
 }
 
 void add_report(Command& app, Context& context) {

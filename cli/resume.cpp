@@ -65,7 +65,7 @@ int run_resume(const Context& context, const ResumeCommand& command) {
   if (record.state != RunState::Succeeded)
     std::fprintf(stderr, "run %s has %s; to try again: %s\n", record.id.c_str(), ended_as(record.state).c_str(),
                  typed_command({"retry", record.id}, journal.path()).c_str());
-  return print_ended(record, command.drive.json);
+  return drive.finish_ended(record);
 }
 
 struct RetryCommand {
@@ -101,7 +101,7 @@ int run_retry(const Context& context, const RetryCommand& command) {
   Opened opened = retry(journal, command.run, options, drive);
   if (opened.run) return drive.finish(*opened.run);
   offer_failed(journal, opened.record);
-  return print_ended(opened.record, command.drive.json);
+  return drive.finish_ended(opened.record);
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <optional>
 
 #include "cli/last_words.h"
@@ -72,16 +71,12 @@ std::string next_steps(const Journal& journal, const RunRecord& run, const Histo
       return fmt::format("{} waits: {}\n", step.path,
                          answer_command(journal.path(), run.id, step.path, step.signal, answers_of(journal, run)));
   if (run.driver_pid > 0) return fmt::format("driven by process {}\n", run.driver_pid);
+  if (run.driver_pid != 0) return "driven by a process in another container\n";
   if (run.error.json().is_object() && run.error.json().contains("undo_failed"))
     return fmt::format("undo again: {}\n", command("undo"));
   if (can_be_retried(run.state)) return fmt::format("try again: {}\n", command("retry"));
   if (run.state == RunState::Succeeded) return fmt::format("its output: {}\n", command("output"));
   return fmt::format("go on: {}\n", command("resume"));
-}
-
-std::string file_of(const RunRecord& run, const OutlineRow& row) {
-  if (row.file.empty()) return run.file;
-  return (std::filesystem::path(run.file).parent_path() / row.file).lexically_normal().string();
 }
 
 std::string lines_of(const Journal& journal, const RunRecord& run, const Failure& failure) {
@@ -90,7 +85,7 @@ std::string lines_of(const Journal& journal, const RunRecord& run, const Failure
     Loaded loaded = own_copy(journal, run);
     std::vector<OutlineRow> rows = outline(loaded.workflow);
     if (const OutlineRow* row = find_row(rows, failure.step))
-      return fmt::format(" ({}:{})", file_of(run, *row), row->origin.line);
+      return fmt::format(" ({}:{})", file_of(*row, run.file), row->origin.line);
   } catch (const Error&) {
     // Without the line it is still worth showing.
   }
@@ -109,12 +104,9 @@ int show(const Context& context, const ShowOptions& options) {
     print_result(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
     return 0;
   }
-  const std::string_view state = options.at > 0    ? to_string(history.run_state())
-                                 : is_cut_off(run) ? "cut off"
-                                                   : to_string(run.state);
-  Instant until = run.ended_at ? *run.ended_at : run.alive_at;
+  const std::string_view state = options.at > 0 ? to_string(history.run_state()) : standing_of(run);
   std::string text = fmt::format("{}  {}  started {}  {}  {} entries\n", run.id, state, date_text(run.started_at),
-                                 for_people(until - run.started_at), run.last_seq);
+                                 for_people(until_of(run) - run.started_at), run.last_seq);
   text += fmt::format("{}  input {}\n", run.file, one_line(run.input.text(), 100));
   bool large = history.steps().size() > kMostSteps && !options.all;
   std::vector<std::vector<std::string>> rows;

@@ -1,12 +1,15 @@
 #include "cli/terminal.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
+
+#include "engine/executor/named_file.h"
 
 namespace flowrun::cli {
 namespace {
@@ -89,17 +92,6 @@ std::string without_commands(const std::string& text, bool& begins) {
   return out;
 }
 
-/// False: nobody hears it.
-bool write_all(std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
-}
-
 /// Of a stream in this place: writes what it is given to descriptor 2, shown.
 ssize_t write_shown(void*, const char* bytes, std::size_t size) {
   // Stdio may cut a text anywhere; the rest of a character comes with the next call.
@@ -108,11 +100,11 @@ ssize_t write_shown(void*, const char* bytes, std::size_t size) {
   std::string_view rest = all;
   std::string text = take_shown(rest);
   cut_off = rest;
-  static const bool in_job = std::getenv("GITHUB_ACTIONS") != nullptr;
+  static const bool in_job = in_github_job();
   static bool begins = true;
   if (in_job) text = without_commands(text, begins);
   if (step_aside()) step_aside()();
-  if (!write_all(text)) return 0;  // nobody hears it
+  if (!write_all(STDERR_FILENO, text)) return 0;  // nobody hears it
   return static_cast<ssize_t>(size);
 }
 
@@ -122,6 +114,17 @@ std::string shown(std::string_view text) {
   std::string out = take_shown(text);
   if (!text.empty()) out += "\xEF\xBF\xBD";
   return out;
+}
+
+bool stderr_is_unread() {
+  if (!std::ferror(stderr)) return false;
+  pollfd one{STDERR_FILENO, POLLOUT, 0};
+  return poll(&one, 1, 0) > 0 && (one.revents & POLLERR) != 0;
+}
+
+bool in_github_job() {
+  const char* value = std::getenv("GITHUB_ACTIONS");
+  return value && std::string_view(value) == "true";
 }
 
 void guard_stderr() {
@@ -134,7 +137,7 @@ void guard_stderr() {
   stderr = guarded;  // glibc: "you can set these variables" (The GNU C Library, 12.2)
 }
 
-void write_command(const std::string& command) { write_all(command); }
+void write_command(const std::string& command) { write_all(STDERR_FILENO, command); }
 
 void before_stderr(std::function<void()> function) { step_aside() = std::move(function); }
 

@@ -18,6 +18,13 @@ std::string shown(std::string_view text);
 /// word.
 void guard_stderr();
 
+/// Whether something was written to stderr that nobody reads any more. A closed or full one is the caller's own choice;
+/// a pipe without a reader is news.
+bool stderr_is_unread();
+
+/// Whether this process is a step of a job of GitHub Actions.
+bool in_github_job();
+
 /// Writes a command to the runner of GitHub Actions on stderr, as it is. In jobs of that, what else is written there
 /// gives no commands: `::` at the beginning of a line and `##[` become `\u003a:` and `\u0023#[`.
 void write_command(const std::string& command);

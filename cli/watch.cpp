@@ -11,6 +11,7 @@
 #include "cli/progress/tally.h"
 #include "cli/render.h"
 #include "cli/runs.h"
+#include "cli/terminal.h"
 #include "engine/run/clocks.h"
 #include "engine/run/replay.h"
 #include "engine/steps/outline.h"
@@ -75,6 +76,7 @@ int watch(const Context& context, const WatchOptions& options) {
       if (entry.kind == EntryKind::RunEnded || entry.kind == EntryKind::RunSuspended) looked = {};
     }
     if (progress) progress->turned(wall_clock(), {tally.ok(), tally.failed(), nullptr});
+    if (stderr_is_unread()) return kOutputLost;
     if (more) continue;
     if (over && ask) break;
     if (!over || !ask) std::this_thread::sleep_for(kLook);

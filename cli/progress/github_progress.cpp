@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
-#include <filesystem>
 
 #include "cli/terminal.h"
 #include "engine/model/entry_reading.h"
@@ -34,11 +33,6 @@ std::string workflow_command(std::string_view name, const std::vector<std::pair<
   for (const auto& [key, value] : properties)
     command += fmt::format("{}{}={}", &key == &properties.front().first ? " " : ",", key, escaped(value, true));
   return command + "::" + escaped(text, false) + "\n";
-}
-
-bool GithubProgress::is_here() {
-  const char* value = std::getenv("GITHUB_ACTIONS");
-  return value && std::string_view(value) == "true";
 }
 
 void GithubProgress::plan(std::vector<OutlineRow> rows, AnswerData answers, const std::string& file) {
@@ -81,13 +75,9 @@ void GithubProgress::entry(const Entry& entry) {
 void GithubProgress::annotate(const std::string& path, const std::string& text, bool failed) const {
   std::vector<std::pair<std::string, std::string>> properties;
   if (const OutlineRow* row = find_row(rows_, path)) {
-    const std::filesystem::path main(file_);
-    const std::filesystem::path file = row->file.empty() ? main : main.parent_path() / row->file;
     // As the repository knows it.
     const char* top = std::getenv("GITHUB_WORKSPACE");
-    const std::filesystem::path near = file.lexically_normal().lexically_relative(top ? top : "");
-    const bool below = !near.empty() && *near.begin() != "..";
-    properties = {{"file", below ? near.string() : file.string()}, {"line", std::to_string(row->origin.line)}};
+    properties = {{"file", file_of(*row, file_, top ? top : "")}, {"line", std::to_string(row->origin.line)}};
   }
   properties.emplace_back("title", "step " + path);
   write_command(workflow_command(failed ? "error" : "warning", properties, text));

@@ -18,9 +18,6 @@ class GithubProgress : public PlainProgress {
   void over() override;
   void closed(Instant now, const Closing& closing) override;
 
-  /// Whether this process is a step of such a job.
-  static bool is_here();
-
  private:
   void annotate(const std::string& path, const std::string& text, bool failed) const;
 

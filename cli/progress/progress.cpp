@@ -5,6 +5,7 @@
 #include "cli/progress/github_progress.h"
 #include "cli/progress/live_progress.h"
 #include "cli/progress/plain_progress.h"
+#include "cli/terminal.h"
 #include "engine/model/error.h"
 
 namespace flowrun::cli {
@@ -20,7 +21,7 @@ std::unique_ptr<Progress> make_progress(const Context& context, const std::strin
   const bool possible = LiveProgress::possible(STDERR_FILENO);
   if (word == "tty" && !possible)
     throw Error(Problem::Usage, "--progress tty: standard error is no terminal that moves its cursor; choose plain");
-  if (word == "github" || (word == "auto" && GithubProgress::is_here()))
+  if (word == "github" || (word == "auto" && in_github_job()))
     return std::make_unique<GithubProgress>(journal, context.verbose > 0);
   if (word == "plain" || !possible) return std::make_unique<PlainProgress>(journal, context.verbose > 0);
   return std::make_unique<LiveProgress>(STDERR_FILENO, journal, live_style(context.color), context.verbose > 0);

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <unordered_map>
 
+#include "cli/render.h"
 #include "engine/model/entry_reading.h"
 #include "engine/run/load.h"
 #include "engine/run/replay.h"
@@ -14,14 +15,10 @@ namespace flowrun::cli {
 std::string PastRun::place_of(const std::string& path) const {
   const OutlineRow* row = row_of(path);
   if (!row) return {};
-  const std::filesystem::path main(record.file);
-  const std::filesystem::path file = row->file.empty() ? main : main.parent_path() / row->file;
   // As others find it who read the report in the folder where it is made.
   std::error_code ignored;
-  const std::filesystem::path here = std::filesystem::current_path(ignored);
-  const std::filesystem::path near = file.lexically_normal().lexically_relative(here);
-  const bool below = !near.empty() && *near.begin() != "..";
-  return fmt::format("{}:{}", below ? near.string() : file.lexically_normal().string(), row->origin.line);
+  const std::string here = std::filesystem::current_path(ignored).string();
+  return fmt::format("{}:{}", file_of(*row, record.file, here), row->origin.line);
 }
 
 PastRun past_run(const Journal& journal, const RunRecord& run,
@@ -29,7 +26,7 @@ PastRun past_run(const Journal& journal, const RunRecord& run,
   PastRun past;
   past.record = run;
   past.journal = journal.path();
-  past.until = run.ended_at ? *run.ended_at : run.alive_at;
+  past.until = until_of(run);
   std::unordered_map<std::string, Instant> asked;
   for (const Entry& entry : entries(journal, run)) {
     past.history.add(entry);

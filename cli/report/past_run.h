@@ -30,7 +30,7 @@ struct PastRun {
   std::vector<PastAttempt> attempts;  ///< in order of their ends; those whose end is known
   std::vector<OutlineRow> rows;       ///< empty: its copy of the workflow can not be read any more
   std::optional<Failure> failure;     ///< of the run
-  Instant until{};                    ///< its end, or when it was last alive
+  Instant until{};                    ///< as until_of()
   std::string journal;                ///< path
 
   /// `order.yaml:27` of the step at |path|; empty: not known.

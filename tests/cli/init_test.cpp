@@ -60,6 +60,12 @@ TEST_CASE("init writes over nothing, and knows what was meant", "[init]") {
   CHECK(typo.code == 2);
   CHECK(typo.err.find("do you mean checkout?") != std::string::npos);
   CHECK(flowrun(journal, {"init", "parts/pay"}, here).code == 2);
+  // A link to what is not there yet is there.
+  std::filesystem::create_symlink("elsewhere.yaml", dir.path("hello.yaml"));
+  CHECK(flowrun(journal, {"init", "hello"}, here).code == 2);
+  CHECK(flowrun(journal, {"init", "hello", "--force"}, here).code == 0);
+  CHECK(std::filesystem::is_symlink(dir.path("hello.yaml")));
+  CHECK(dir.read("elsewhere.yaml").find("flowrun: 1") != std::string::npos);
 }
 
 }  // namespace flowrun::test
