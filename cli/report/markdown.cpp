@@ -30,15 +30,28 @@ std::string cell(std::string_view text) {
   return out;
 }
 
-/// |text| in a block that nothing in it can end.
-std::string block(std::string text) {
-  if (text.size() > kMostText) text = "...\n" + text.substr(text.find('\n', text.size() - kMostText) + 1);
-  std::size_t longest = 2, now = 0;
+/// A row of backticks that is longer than |least| and than any in |text|.
+std::string fence_for(std::string_view text, std::size_t least) {
+  std::size_t longest = least, now = 0;
   for (const char c : text) {
     now = c == '`' ? now + 1 : 0;
     longest = std::max(longest, now);
   }
-  const std::string fence(longest + 1, '`');
+  return std::string(longest + 1, '`');
+}
+
+/// |text| as it is, as code within a line outside of tables.
+std::string code(std::string_view text) {
+  const std::string line = one_line(text, 1000), fence = fence_for(line, 0);
+  // What touches the fence must be no backtick; such blanks are not shown.
+  const char* gap = line.starts_with('`') || line.ends_with('`') ? " " : "";
+  return fmt::format("{}{}{}{}{}", fence, gap, line, gap, fence);
+}
+
+/// |text| in a block that nothing in it can end.
+std::string block(std::string text) {
+  if (text.size() > kMostText) text = "...\n" + text.substr(text.find('\n', text.size() - kMostText) + 1);
+  const std::string fence = fence_for(text, 2);
   return fmt::format("{}text\n{}{}{}\n", fence, text, text.ends_with('\n') ? "" : "\n", fence);
 }
 
@@ -52,11 +65,11 @@ const char* sign_of(RunState state) {
 std::string markdown_report(const PastRun& run) {
   const RunRecord& record = run.record;
   std::string text = fmt::format("## {} {}: {} in {}\n\n", sign_of(record.state), cell(record.name),
-                                 to_string(record.state), for_people(run.until - record.started_at));
+                                 standing_of(record), for_people(run.until - record.started_at));
   std::string counts;
   for (const auto& [name, count] : run.history.counts())
     counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count, name);
-  text += fmt::format("Run `{}` of `{}`, started {}. Steps: {}.\n\n", record.id, cell(record.file),
+  text += fmt::format("Run {} of {}, started {}. Steps: {}.\n\n", code(record.id), code(record.file),
                       timestamp(record.started_at), counts.empty() ? "none" : counts);
   if (run.failure)
     text += fmt::format("**{}**: {}{}\n\n", cell(run.failure->type), cell(run.failure->message),
@@ -115,8 +128,9 @@ std::string markdown_report(const PastRun& run) {
     text += "\n";
   }
   if (can_be_retried(record.state))
-    text += fmt::format("Try again: `{}`\n", typed_command({"retry", record.id}, run.journal));
-  if (!has_ended(record.state)) text += fmt::format("Go on: `{}`\n", typed_command({"resume", record.id}, run.journal));
+    text += fmt::format("Try again: {}\n", code(typed_command({"retry", record.id}, run.journal)));
+  if (record.state == RunState::Suspended || is_cut_off(record))
+    text += fmt::format("Go on: {}\n", code(typed_command({"resume", record.id}, run.journal)));
   return text;
 }
 

@@ -101,6 +101,7 @@ class Outliner {
       row.what = common->options.what;
       row.definition = common->definition;
       row.condition = spelled(common->options.condition, "");
+      row.tolerated = spelled(common->options.continue_on_error, "");
       row.atomic = common->options.atomic;
     }
     if (step.limit) row.limit = spelled(*step.limit);

@@ -32,6 +32,7 @@ struct OutlineRow {
   std::vector<OutlineEdge> edges;     ///< none: starts with its body
   std::string definition;             ///< of CommonStep
   std::string condition;              ///< `if` as an expression
+  std::string tolerated;              ///< `continue_on_error`: empty when not written, `true`, or an expression
 
   // Of groups, as the language writes them; else empty.
   std::string join;          ///< `all`, `quorum 2`, `tolerate 5%`

@@ -1,11 +1,14 @@
 // flowrun report and --report: a run as a file that other programs read.
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <map>
 #include <regex>
 #include <set>
+#include <sstream>
 
 #include "cli/report/critical_path.h"
 #include "engine/model/json_text.h"
@@ -119,7 +122,6 @@ struct Stage {
     args.insert(args.end(), more.begin(), more.end());
     HowToRun how;
     how.cwd = dir.path();
-    how.without = {"GITHUB_STEP_SUMMARY"};
     return flowrun(journal, args, how);
   }
   std::string report(const std::string& format) {
@@ -150,9 +152,9 @@ TEST_CASE("a JUnit report is what Jenkins' schema says, and counts what it holds
   std::map<std::string, int> counts;
   CHECK(wrong_in(xml, counts) == "");
   CHECK(counts["testcase"] == 8);
-  CHECK(counts["failure"] == 2);
+  CHECK(counts["failure"] == 1);
   CHECK(counts["flakyFailure"] == 1);
-  CHECK(counts["skipped"] == 2);
+  CHECK(counts["skipped"] == 3);
   CHECK(xml.find(fmt::format("tests=\"{}\" failures=\"{}\" errors=\"0\" skipped=\"{}\"", counts["testcase"],
                              counts["failure"], counts["skipped"])) != std::string::npos);
   check_golden("report/junit.xml", steady(xml, stage.dir.path()));
@@ -167,6 +169,38 @@ TEST_CASE("a run that fails without a step that did has an error in its JUnit re
   CHECK(counts["error"] == 1);
 }
 
+TEST_CASE("a JUnit report counts what is to blame once, and is green when the run is", "[report]") {
+  const std::string group = "{ parallel: { a: { exec: ['false'] }, b: { exec: ['true'] } } }";
+  const std::string deep = "{ parallel: { g: " + group + ", c: { exec: ['true'] } } }";
+  const std::vector<std::pair<std::string, std::vector<int>>> cases = {
+      // exit code, tests, failures, skipped
+      {"{ g: " + group + " }", {1, 2, 1, 0}},
+      {"{ top: " + deep + " }", {1, 3, 1, 0}},
+      {"{ x: { exec: ['false'], continue_on_error: true }, y: { exec: ['true'] } }", {0, 2, 0, 1}},
+      {"{ m: { for_each: [1, 2], key: '${ $item }', do: { shell: exit $FLOWRUN_ITEM }, join: best_effort } }",
+       {0, 2, 0, 2}},
+      {"{ m: { for_each: [1], key: '${ $item }', do: { p: { exec: ['false'] }, q: { exec: ['true'] } } } }",
+       {1, 2, 1, 0}},
+      // What was tolerated is not to blame for what was not.
+      {"{ x: { exec: ['false'], continue_on_error: true }, y: { exec: ['false'] } }", {1, 2, 1, 1}},
+      {"{ g: { parallel: { a: { exec: ['false'] }, b: { exec: ['true'] } }, join: best_effort }, y: { exec: ['false'] "
+       "} }",
+       {1, 3, 1, 1}},
+      // A group that fails by itself.
+      {"{ g: { parallel: { a: { exec: ['true'] } }, output: '${ error(\"no\") }' } }", {1, 2, 1, 0}},
+  };
+  for (const auto& [steps, wanted] : cases) {
+    TempDir dir;
+    const Ran ran = flowrun(dir.path("j.db"),
+                            {"run", dir.write("w.yaml", "flowrun: 1\nsteps: " + steps), "-k", "--report", "junit:-"});
+    CAPTURE(steps, ran.out);
+    std::map<std::string, int> counts;
+    CHECK(wrong_in(ran.out, counts) == "");
+    CHECK(std::vector<int>{ran.code, counts["testcase"], counts["failure"], counts["skipped"]} == wanted);
+    CHECK(counts["error"] == 0);
+  }
+}
+
 TEST_CASE("a summary in Markdown says what failed and keeps its data in its place", "[report][golden]") {
   Stage stage;
   stage.dir.write("summary.md", "before\n");
@@ -176,6 +210,22 @@ TEST_CASE("a summary in Markdown says what failed and keeps its data in its plac
   CHECK(text.find("### bad") != std::string::npos);
   CHECK(text.find("````text\n| </failure> ]]> & ``` | *bold*\n````") != std::string::npos);
   CHECK(text.find("flowrun retry r") != std::string::npos);
+}
+
+TEST_CASE("a name in a summary is shown as it is, whatever it is made of", "[report]") {
+  TempDir dir;
+  for (const char* name : {"a_b*c.yaml", "a`b.yaml", "a``b[1]<&>.yaml", "`a.yaml"}) {
+    const std::string file = dir.write(name, "flowrun: 1\nsteps: { a: { set: 1 } }\n");
+    const std::string text = flowrun(dir.path("j.db"), {"run", file, "--summary", "-"}).out;
+    CAPTURE(text);
+    // As CommonMark reads a code span: up to the next row of as many backticks.
+    const std::size_t at = text.find(" of `") + 4, end = text.find(", started");
+    const std::size_t fence = text.find_first_not_of('`', at) - at;
+    const std::string inside = text.substr(at + fence, end - at - 2 * fence);
+    CHECK(text.substr(end - fence, fence) == std::string(fence, '`'));
+    CHECK(inside == file);
+    CHECK((" " + inside + " ").find(std::string(fence, '`')) == std::string::npos);
+  }
 }
 
 TEST_CASE("charts have a bar for each step, and for each attempt", "[report]") {
@@ -203,6 +253,66 @@ TEST_CASE("charts have a bar for each step, and for each attempt", "[report]") {
   CHECK(busy_until.size() <= 8);
 }
 
+TEST_CASE("a gantt chart has no bar for what did not run, and no name that is a word of Mermaid", "[report]") {
+  TempDir dir;
+  const std::string journal = dir.path("j.db");
+  std::string steps;
+  for (const char* word : {"title", "section", "click", "gantt", "dateformat", "excludes", "acctitle", "weekday"})
+    steps += fmt::format("  {}: {{ exec: ['true'] }}\n", word);
+  steps += "  m: { for_each: ['a:b', 'c;d', '#e'], key: '${ $item }', do: { exec: ['true'] } }\n";
+  steps += "  bad: { exec: ['false'] }\n  never: { exec: ['true'], needs: bad }\n";
+  steps += "  left: { exec: ['true'], if: '${ false }' }\n";
+  steps += "  r: { race: { fast: { exec: ['true'] }, slow: { shell: sleep 9 } } }\n";
+  flowrun(journal, {"run", dir.write("w.yaml", "flowrun: 1\nsteps:\n" + steps), "-k", "--id", "2026-11"});
+  std::istringstream lines(flowrun(journal, {"report", "--format", "mermaid"}).out);
+  std::map<std::string, std::string> bars;
+  for (std::string line; std::getline(lines, line);) {
+    CAPTURE(line);
+    static const std::regex head("gantt|  (title|section|dateFormat|axisFormat) [^#;]+");
+    static const std::regex bar("  ([^:#;]+) :((done|crit|active), )?[0-9]{13}, [0-9]{13}");
+    static const std::regex word("(gantt|title|section|click|dateformat|excludes|acctitle|weekday)\\b.*",
+                                 std::regex::icase);
+    std::smatch found;
+    if (line.find(" :") == std::string::npos) {
+      CHECK(std::regex_match(line, head));
+    } else {
+      REQUIRE(std::regex_match(line, found, bar));
+      bars[found[1]] = found[3];
+      CHECK_FALSE(std::regex_match(found[1].str(), word));
+    }
+  }
+  CHECK(bars["step title"] == "done");
+  CHECK(bars["m[a_b]"] == "done");
+  CHECK(bars["bad"] == "crit");
+  CHECK(bars.count("r/slow") == 1);
+  CHECK(bars["r/slow"].empty());
+  for (const char* not_run : {"never", "left"}) CHECK(bars.count(not_run) == 0);
+}
+
+TEST_CASE("a report of a run that still goes on says so, one of a run that was cut off how it goes on", "[report]") {
+  TempDir dir;
+  const std::string journal = dir.path("j.db");
+  const std::string file = dir.write("w.yaml", "flowrun: 1\nsteps: { s: { shell: sleep 60 } }\n");
+  Background driver({FLOWRUN_BINARY, "run", file, "--id", "r", "--journal", journal});
+  while (driver.err().find("start     s") == std::string::npos && driver.running()) usleep(5000);
+  usleep(1'500'000);  // longer than the heart of a drive beats
+  const auto report = [&](const char* format) { return flowrun(journal, {"report", "r", "--format", format}).out; };
+  const std::string going = report("markdown");
+  CHECK(going.find("running in ") != std::string::npos);
+  CHECK(going.find("flowrun resume") == std::string::npos);
+  {
+    const Journal opened(journal, Journal::Mode::ReadOnly);
+    const cli::PastRun run = cli::past_run(opened, opened.find("r"));
+    CHECK(run.until - run.record.started_at >= Duration{1500});
+  }
+  driver.signal(SIGKILL);
+  driver.wait();
+  const std::string cut_off = report("markdown");
+  CHECK(cut_off.find("cut off in ") != std::string::npos);
+  CHECK(cut_off.find("Go on: `flowrun resume r") != std::string::npos);
+  CHECK(report("junit").find("name=\"state\" value=\"cut off\"") != std::string::npos);
+}
+
 TEST_CASE("a report is written whole or not at all, and replaces nothing that is no file", "[report]") {
   Stage stage;
   stage.run();
@@ -226,6 +336,116 @@ TEST_CASE("a report is written whole or not at all, and replaces nothing that is
   for (const auto& entry : fs::directory_iterator(stage.dir.path()))
     if (entry.path().string().find(".xml.") != std::string::npos) ++files;
   CHECK(files == 0);
+}
+
+TEST_CASE("a report goes through links, and does not replace what nobody may write", "[report]") {
+  Stage stage;
+  stage.run();
+  const auto report = [&](const std::string& file) {
+    return flowrun(stage.journal, {"report", "r", "--format", "junit", "-o", stage.dir.path(file)});
+  };
+  namespace fs = std::filesystem;
+  fs::create_directory(stage.dir.path("out"));
+  fs::create_symlink("second", stage.dir.path("first"));
+  fs::create_symlink("out/new.xml", stage.dir.path("second"));
+  CHECK(report("first").code == 0);
+  CHECK(fs::is_symlink(stage.dir.path("first")));
+  CHECK(stage.dir.read("out/new.xml").starts_with("<?xml"));
+  fs::create_symlink("loop", stage.dir.path("loop"));
+  CHECK(report("loop").code == 2);
+  CHECK(fs::is_symlink(stage.dir.path("loop")));
+  stage.dir.write("kept.xml", "old");
+  chmod(stage.dir.path("kept.xml").c_str(), 0444);
+  const Ran refused = report("kept.xml");
+  CHECK(refused.code == 2);
+  CHECK(refused.err.find("kept.xml can not be written: Permission denied") != std::string::npos);
+  CHECK(stage.dir.read("kept.xml") == "old");
+}
+
+TEST_CASE("what drives writes its reports also when nothing is left to be driven", "[report]") {
+  TempDir dir;
+  const std::string journal = dir.path("j.db");
+  const std::string good = dir.write("good.yaml", "flowrun: 1\nsteps: { a: { set: 1 } }\noutput: 7\n"),
+                    bad = dir.write("bad.yaml", "flowrun: 1\nsteps: { a: { exec: [\"false\"] } }\n");
+  REQUIRE(flowrun(journal, {"run", good, "--id", "good"}).code == 0);
+  REQUIRE(flowrun(journal, {"run", bad, "--id", "bad"}).code == 1);
+  struct Case {
+    std::vector<std::string> words;
+    int code;
+    const char* out;
+  };
+  const std::vector<Case> cases = {
+      {{"run", good, "--id", "good"}, 0, "7\n"},
+      {{"resume", "good"}, 0, "7\n"},
+      {{"resume", "bad"}, 1, ""},
+      {{"retry", "good"}, 0, "7\n"},
+      {{"undo", "good"}, 0, ""},
+  };
+  for (const Case& one : cases) {
+    CAPTURE(one.words);
+    const auto with = [&](std::vector<std::string> more) {
+      std::vector<std::string> words = one.words;
+      words.insert(words.end(), more.begin(), more.end());
+      return flowrun(journal, words);
+    };
+    const Ran ran = with({"--report", "junit:" + dir.path("r.xml"), "--summary", dir.path("s.md")});
+    CHECK(ran.code == one.code);
+    CHECK(ran.out == one.out);
+    CHECK(dir.read("r.xml").starts_with("<?xml"));
+    CHECK(dir.read("s.md").starts_with("## "));
+    for (const char* file : {"r.xml", "s.md"}) std::filesystem::remove(dir.path(file));
+    // Standard output is the report's then.
+    CHECK(with({"--report", "junit:-"}).out.starts_with("<?xml"));
+    CHECK(with({"--report", "junit:/dev/full"}).code == (one.code == 0 ? 74 : one.code));
+    CHECK(with({"--report", "none:x"}).code == 2);
+    CHECK(with({"--grace", "soon"}).code == 2);
+  }
+}
+
+TEST_CASE("a report at `-` is what standard output gets, and only one can", "[report]") {
+  TempDir dir;
+  const std::string journal = dir.path("j.db");
+  const std::string file = dir.write("w.yaml", "flowrun: 1\nsteps: { a: { set: 1 } }\noutput: 7\n");
+  HowToRun how;
+  how.cwd = dir.path();
+  const Ran ran = flowrun(journal, {"run", file, "--report", "mermaid:-"}, how);
+  CHECK(ran.code == 0);
+  CHECK(ran.out.starts_with("gantt\n"));
+  CHECK(ran.out.find("7\n") == std::string::npos);
+  CHECK(flowrun(journal, {"run", file, "--summary", "-"}, how).out.starts_with("## "));
+  CHECK_FALSE(std::filesystem::exists(dir.path("-")));
+  const std::vector<std::vector<std::string>> writers = {
+      {"--json"}, {"--events", "-"}, {"--report", "junit:-"}, {"--summary", "-"}};
+  for (const auto& one : writers)
+    for (const auto& other : writers) {
+      if (&one >= &other) continue;
+      std::vector<std::string> words = {"run", file};
+      for (const auto& more : {one, other}) words.insert(words.end(), more.begin(), more.end());
+      CAPTURE(words);
+      const Ran both = flowrun(journal, words, how);
+      CHECK(both.code == 2);
+      CHECK(both.err.find("both write to standard output; choose one") != std::string::npos);
+    }
+  how.close_stdout = true;
+  const Ran full = flowrun(journal, {"run", file, "--report", "mermaid:-"}, how);
+  CHECK(full.code == 74);
+  CHECK(full.err.find("warning: the report is not written: standard output") != std::string::npos);
+}
+
+TEST_CASE("a summary that only the environment names is no reason to fail", "[report]") {
+  TempDir dir;
+  const std::string journal = dir.path("j.db");
+  const std::string file = dir.write("w.yaml", "flowrun: 1\nsteps: { a: { set: 1 } }\n");
+  HowToRun how;
+  how.env["GITHUB_STEP_SUMMARY"] = dir.path("no/such/folder.md");
+  const Ran ran = flowrun(journal, {"run", file, "--id", "r"}, how);
+  CHECK(ran.code == 0);
+  CHECK(ran.err.find("warning: the report is not written: ") != std::string::npos);
+  CHECK(flowrun(journal, {"run", file, "--id", "r"}, how).code == 0);
+  // One that an option names was asked for, and then the other is not.
+  CHECK(flowrun(journal, {"run", file, "--summary", dir.path("s.md")}, how).code == 0);
+  CHECK(dir.read("s.md").find("succeeded") != std::string::npos);
+  CHECK(flowrun(journal, {"run", file, "--summary", "/dev/full"}, how).code == 74);
 }
 
 TEST_CASE("a report that can not be written is told, and the run has its end all the same", "[report]") {
