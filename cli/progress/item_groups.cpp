@@ -44,6 +44,13 @@ std::string_view group_of(std::string_view path) {
   return bracket == std::string_view::npos ? std::string_view() : path.substr(0, bracket);
 }
 
+std::string_view owner_of_fallback(std::string_view path) {
+  const std::size_t at = path.rfind(kFallback);
+  if (at == std::string_view::npos) return {};
+  const std::size_t end = at + kFallback.size();
+  return end == path.size() || path[end] == '/' || path[end] == '[' ? path.substr(0, at) : std::string_view();
+}
+
 void Pace::see(Instant now, std::size_t done) {
   if (!at_) {
     at_ = now;
@@ -82,9 +89,15 @@ std::string ItemGroup::standing(Instant now) {
 }
 
 void ItemGroups::plan(const std::vector<OutlineRow>& rows) {
-  for (const OutlineRow& row : rows)
-    if (row.parent && row.role.empty() && rows[*row.parent].kind == "for_each" && row.path != rows[*row.parent].path)
-      ++bodies_[rows[*row.parent].path];
+  for (const OutlineRow& row : rows) {
+    if (!row.parent || !row.role.empty()) continue;
+    const OutlineRow& group = rows[*row.parent];
+    if (group.kind != "for_each" || row.path == group.path) continue;
+    ItemGroup::Body& body = bodies_[group.path];
+    ++body.steps;
+    // Of an expression the entries do not say how it came out.
+    if (row.tolerated == "true") body.tolerated.insert(row.path.substr(group.path.size()));
+  }
 }
 
 ItemGroup* ItemGroups::find(const std::string& path) {
@@ -116,10 +129,10 @@ bool ItemGroups::take(const Entry& entry, bool told) {
   const StepWord word = step_word(entry);
   if (word == StepWord::None) return true;
   if (!waiting_.empty()) waiting_.erase(entry.path);
+  // A step has not failed before what stands in for it has.
+  if (const std::string_view failed = owner_of_fallback(entry.path); !failed.empty()) forget(failed);
   if (word == StepWord::Began) {
     group->in_flight_[entry.path] = entry.at;
-    const std::string_view path = entry.path;
-    if (path.ends_with(kFallback)) forget(path.substr(0, path.size() - kFallback.size()));
   } else {
     group->in_flight_.erase(entry.path);
   }
@@ -127,7 +140,7 @@ bool ItemGroups::take(const Entry& entry, bool told) {
   if (word == StepWord::Again) forget(entry.path);
   if (told && word == StepWord::Failed) tell(entry, false);
   if (told && word == StepWord::Ok && every_ && whole) tell(entry, true);
-  if (whole || group->body_ == 0) {
+  if (whole || group->body_.steps == 0) {
     if (whole) count_item(*group, entry.path, word);
     return true;
   }
@@ -154,13 +167,13 @@ void ItemGroups::count_step(ItemGroup& group, const std::string& item, std::stri
   ItemGroup::Item& steps = group.items_[item];
   group.failed_.erase(item);
   steps.failed.erase(name);
-  if (word == StepWord::Failed) steps.failed.insert(name);
+  if (word == StepWord::Failed && group.body_.tolerated.count(name) == 0) steps.failed.insert(name);
   if (word == StepWord::Ok || word == StepWord::Failed || word == StepWord::Other) {
     steps.over.insert(std::move(name));
   } else {
     steps.over.erase(name);
   }
-  if (steps.over.size() < group.body_) return;
+  if (steps.over.size() < group.body_.steps) return;
   if (!steps.failed.empty()) {
     group.failed_.insert(item);  // and kept: it may be tried again
   } else {

@@ -35,8 +35,13 @@ class Pace {
 /// The items of one for_each, with all that is in them.
 class ItemGroup {
  public:
-  /// |body|: how many steps stand in an item; 0: the item is one step, whose path is its own.
-  ItemGroup(Instant began, std::size_t total, std::size_t body) : body_(body), began_(began), total_(total) {}
+  /// What stands in each item.
+  struct Body {
+    std::size_t steps = 0;                      ///< 0: the item is one step, whose path is its own
+    std::unordered_set<std::string> tolerated;  ///< names of those whose failure is not the item's, each as in a path
+  };
+
+  ItemGroup(Instant began, std::size_t total, Body body) : body_(std::move(body)), began_(began), total_(total) {}
 
   std::size_t total() const { return total_; }
   std::size_t done() const { return ok_ + other_ + failed_.size(); }
@@ -56,7 +61,7 @@ class ItemGroup {
     std::unordered_set<std::string> failed;
   };
 
-  std::size_t body_;
+  Body body_;
   std::unordered_map<std::string, Item> items_;  ///< that are not over, or have failed
   Instant began_;
   std::size_t total_, ok_ = 0, other_ = 0;
@@ -73,7 +78,7 @@ class ItemGroups {
   /// |every|: ended() tells of each item, not only of what has failed.
   explicit ItemGroups(bool every) : every_(every) {}
 
-  /// How many steps stand in the items of each group, by the plan of the workflow.
+  /// Which steps stand in the items of each group, by the plan of the workflow.
   void plan(const std::vector<OutlineRow>& rows);
   /// Whether |entry| is of an item of a group that is known, or of what is in it; then it is counted. |told|: ended()
   /// is to tell of it.
@@ -95,8 +100,8 @@ class ItemGroups {
     bool ok = false;
     std::string text;
   };
-  /// What has ended since this was asked. To be called when all entries of a commit are in: only then it shows whether
-  /// a failed attempt is tried again.
+  /// What has ended since this was asked. To be called when the decisions that follow a fact are in: only then it shows
+  /// whether a failed attempt is tried again.
   std::vector<Ended> ended() { return std::exchange(ended_, {}); }
 
  private:
@@ -106,7 +111,7 @@ class ItemGroups {
   void forget(std::string_view path);
 
   const bool every_;
-  std::map<std::string, std::size_t> bodies_;  ///< by the path of the group in the plan
+  std::map<std::string, ItemGroup::Body> bodies_;  ///< by the path of the group in the plan
   std::map<std::string, ItemGroup> groups_;
   std::map<std::string, std::string> waiting_;
   std::vector<Ended> ended_;
@@ -114,5 +119,7 @@ class ItemGroups {
 
 /// The group whose item, or what is in one, is at |path|: what is before the first bracket; empty: none.
 std::string_view group_of(std::string_view path);
+/// The step that what is at |path| stands in for, as its fallback or in that; empty: none.
+std::string_view owner_of_fallback(std::string_view path);
 
 }  // namespace flowrun::cli

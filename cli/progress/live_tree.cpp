@@ -38,21 +38,40 @@ void LiveTree::earlier(const Entry& entry) { take(entry, false); }
 void LiveTree::entry(const Entry& entry) { take(entry, true); }
 
 void LiveTree::take(const Entry& entry, bool told) {
+  if (is_fact(entry.kind)) make_rows();
   if (items_.take(entry, told)) return;
   history_.add(entry);
-  if (entry.kind == EntryKind::RunReopened || entry.kind == EntryKind::UndoRequested) items_.reopen();
+  if (entry.kind == EntryKind::RunReopened || entry.kind == EntryKind::UndoRequested) {
+    items_.reopen();
+    over_.clear();
+  }
   if (entry.path.empty()) return;
   if (entry.kind == EntryKind::ItemsChosen) items_.begin(entry.path, entry.at, as<ItemsChosen>(entry).count);
+  note_state(entry, told);
+}
+
+void LiveTree::note_state(const Entry& entry, bool told) {
+  // A step is not over before what stands in for it is.
+  if (const std::string failed(owner_of_fallback(entry.path)); !failed.empty()) {
+    over_.erase(failed);
+    std::erase(changed_, failed);
+  }
   const StepHistory* step = history_.find(entry.path);
   if (!step && !items_.find(entry.path)) return;
   const auto live = std::find(live_.begin(), live_.end(), entry.path);
-  if (step && is_terminal(step->state)) {
-    items_.end(entry.path);
-    if (live != live_.end()) live_.erase(live);
-    if (told && (changed_.empty() || changed_.back() != entry.path)) changed_.push_back(entry.path);
-  } else if (live == live_.end()) {
-    live_.push_back(entry.path);
+  if (!step || !is_terminal(step->state)) {
+    over_.erase(entry.path);
+    std::erase(changed_, entry.path);
+    // A new try of a sub-workflow: what is in it happens again.
+    if (entry.kind == EntryKind::ChildStarted)
+      std::erase_if(over_, [below = entry.path + "/"](const std::string& path) { return path.starts_with(below); });
+    if (live == live_.end()) live_.push_back(entry.path);
+    return;
   }
+  items_.end(entry.path);
+  if (live != live_.end()) live_.erase(live);
+  if (entry.kind == EntryKind::LateEnd || !over_.insert(entry.path).second || !told) return;
+  changed_.push_back(entry.path);
 }
 
 LiveRow LiveTree::row_of(const StepHistory& step) const {
@@ -86,23 +105,26 @@ LiveRow LiveTree::end_of(const ItemGroup& group, const StepHistory& step) const 
   return row;
 }
 
-std::vector<LiveRow> LiveTree::ended() {
-  std::vector<LiveRow> rows;
+void LiveTree::make_rows() {
   for (ItemGroups::Ended& item : items_.ended()) {
     if (!item.ok && ++told_[std::string(group_of(item.path))] > kToldFailures && !every_) continue;
-    rows.push_back({item.ok ? Mark::Ok : Mark::Failed, std::move(item.path), std::move(item.text), ""});
+    ended_.push_back({item.ok ? Mark::Ok : Mark::Failed, std::move(item.path), std::move(item.text), ""});
   }
   for (const std::string& path : changed_) {
     const StepHistory* step = history_.find(path);
     if (!step || !is_terminal(step->state)) continue;
     if (const ItemGroup* group = items_.find(path)) {
-      rows.push_back(end_of(*group, *step));
+      ended_.push_back(end_of(*group, *step));
     } else if (!only_holds_others(*step)) {
-      rows.push_back(row_of(*step));
+      ended_.push_back(row_of(*step));
     }
   }
   changed_.clear();
-  return rows;
+}
+
+std::vector<LiveRow> LiveTree::ended() {
+  make_rows();
+  return std::exchange(ended_, {});
 }
 
 bool LiveTree::is_over(const OutlineRow& row) const {

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -41,8 +42,8 @@ class LiveTree {
   void earlier(const Entry& entry);
   void entry(const Entry& entry);
 
-  /// The rows of what has ended since they were asked for. To be called when all entries of a commit are in: only then
-  /// it shows whether a failed attempt is tried again.
+  /// The rows of what has ended since they were asked for, in the order in which it did. To be called when all entries
+  /// of a commit are in: only then it shows whether a failed attempt is tried again.
   std::vector<LiveRow> ended();
   /// The rows of what goes on. Who waits for a person comes first, what has not begun last.
   std::vector<LiveRow> running(Instant now);
@@ -51,7 +52,10 @@ class LiveTree {
 
  private:
   void take(const Entry& entry, bool told);
-  void step(const Entry& entry, bool told);
+  /// Notes that the step of |entry| has ended, or goes on.
+  void note_state(const Entry& entry, bool told);
+  /// Makes rows of what the entries say so far; to be called when the decisions that follow a fact are in.
+  void make_rows();
   LiveRow row_of(const StepHistory& step) const;
   LiveRow end_of(const ItemGroup& group, const StepHistory& step) const;
   /// Adds |row| of a step that waits for |signal|, and the command that answers it.
@@ -68,7 +72,9 @@ class LiveTree {
   ItemGroups items_;
   std::map<std::string, std::size_t> told_;  ///< by group: rows of items that failed
   std::vector<std::string> live_;            ///< paths that go on, in the order in which they began
-  std::vector<std::string> changed_;         ///< paths outside of items that may have ended
+  std::vector<std::string> changed_;         ///< paths outside of items that have ended, without a row yet
+  std::unordered_set<std::string> over_;  ///< paths outside of items whose end has its row, or is of an earlier drive
+  std::vector<LiveRow> ended_;            ///< that were not asked for yet
 };
 
 }  // namespace flowrun::cli

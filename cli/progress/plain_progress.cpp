@@ -55,6 +55,7 @@ void PlainProgress::tell_groups(Instant now) {
 }
 
 void PlainProgress::entry(const Entry& entry) {
+  if (is_fact(entry.kind)) tell_failed_items(entry.at);
   std::string waited;
   switch (entry.kind) {
     case EntryKind::RunStarted:
