@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 
 #include "engine/model/diagnostics.h"
 #include "engine/yaml/node.h"
@@ -67,7 +68,8 @@ std::vector<Recipe> recipes() {
         {"FILE", "sync.yaml"},
         {"ID", "ci-42"},
         {"ARGUMENTS", "-k --grace '1s'"},
-        {"REPORT", "flowrun.xml"}}},
+        {"REPORT", "flowrun.xml"},
+        {"OUTPUT", "flowrun.out"}}},
   };
 }
 
@@ -114,9 +116,59 @@ steps:
   CHECK(second.read("flowrun.xml").find("tests=\"2\" failures=\"0\"") != std::string::npos);
   if (recipe.env.count("GITHUB_STEP_SUMMARY") > 0)
     CHECK(second.read("summary.md").find("sync: succeeded") != std::string::npos);
-  // A third attempt has nothing left to do.
+  // A third attempt has nothing left to do, and its job collects the same files.
+  for (const char* file : {"flowrun.xml", "summary.md"}) fs::remove(second.path(file));
   CHECK(run(argv, how(second)).code == 0);
   CHECK(effects.read("hold") == "x\n");
+  CHECK(second.read("flowrun.xml").find("tests=\"2\" failures=\"0\"") != std::string::npos);
+  if (recipe.env.count("GITHUB_STEP_SUMMARY") > 0)
+    CHECK(second.read("summary.md").find("sync: succeeded") != std::string::npos);
+}
+
+TEST_CASE("the action installs flowrun, and no other program that it does not find", "[ci]") {
+  TempDir dir;
+  const std::string script = texts(".github/actions/flowrun/action.yml", "run").at(0);
+  fs::create_directories(dir.path("bin/x/y/z"));
+  dir.write("bin/dev", "#!/bin/sh\necho \"$@\" >installed\n");
+  fs::permissions(dir.path("bin/dev"), fs::perms::owner_all);
+  HowToRun how;
+  how.cwd = dir.path();
+  how.env = {{"PATH", "/usr/bin:/bin"},
+             {"HOME", dir.path()},
+             {"GITHUB_PATH", dir.path("path")},
+             {"GITHUB_ACTION_PATH", dir.path("bin/x/y/z")}};
+  how.env["PROGRAM"] = "/no/such/flowrun";
+  const Ran refused = run({"/bin/bash", "-e", "-c", script}, how);
+  CHECK(refused.code == 1);
+  CHECK(refused.out == "::error::there is no program /no/such/flowrun\n");
+  CHECK_FALSE(fs::exists(dir.path("installed")));
+  how.env["PROGRAM"] = "flowrun";
+  CHECK(run({"/bin/bash", "-e", "-c", script}, how).code == 0);
+  CHECK(dir.read("installed") == "install " + dir.path() + "/.local\n");
+}
+
+TEST_CASE("what failed steps have said is printed where the runner obeys nothing", "[ci]") {
+  TempDir dir;
+  HowToRun how;
+  how.cwd = dir.path();
+  how.env = {{"GITHUB_RUN_ID", "42"},
+             {"FLOWRUN_JOURNAL", dir.path("j.db")},
+             {"PATH", fs::path(FLOWRUN_BINARY).parent_path().string() + ":/usr/bin:/bin"}};
+  dir.write("sync.yaml", "flowrun: 1\nsteps: { a: { shell: 'echo ::set-output name=x::y; exit 1' } }\n");
+  const auto scripts = texts("workflows/ci/github.yml", "run");
+  const Ran ran = run({"/bin/bash", "-e", "-c", scripts.at(0)}, how);
+  CHECK(ran.code == 1);
+  CHECK(ran.out == "");
+  const Ran logs = run({"/bin/bash", "-e", "-c", scripts.at(1)}, how);
+  std::istringstream lines(logs.out);
+  std::string first, said, last;
+  std::getline(lines, first);
+  std::getline(lines, said);
+  std::getline(lines, last);
+  REQUIRE(first.starts_with("::stop-commands::"));
+  CHECK(first.size() == std::string_view("::stop-commands::").size() + 32);
+  CHECK(said == "[a] ::set-output name=x::y");
+  CHECK(last == "::" + first.substr(std::string_view("::stop-commands::").size()) + "::");
 }
 
 }  // namespace flowrun::test
