@@ -233,7 +233,8 @@ void History::ended(const Entry& entry, Result result) {
     one.failure->step = entry.path;
     one.failure->attempt = entry.attempt;
   }
-  one.state = one.failure ? State::Failed : State::Succeeded;
+  // What it polls for has not come: the next entry says whether it is asked for again.
+  one.state = one.failure ? State::Failed : result.again ? State::Running : State::Succeeded;
   if (!one.failure) one.output = one.raw ? default_output(entry.value, one.kind) : entry.value;
   if (result.page > 0) {
     if (result.page == 1) one.pages.clear();
