@@ -18,7 +18,6 @@ constexpr Duration kPaceSpan{500};       // a shorter time says nothing of the p
 constexpr double kPaceMemory = 10.0;     // seconds after which what was seen counts a third
 constexpr std::size_t kForEstimate = 3;  // items that must have ended
 constexpr std::size_t kTextWidth = 200;  // of what is said of one
-constexpr std::string_view kFallback = ".fallback";
 
 /// A guess, told as one: `7s`, `1m40s`, `2h03m`.
 std::string left_text(double seconds) {
@@ -42,13 +41,6 @@ std::string words_of_failure(const Entry& entry) {
 std::string_view group_of(std::string_view path) {
   const std::size_t bracket = path.find('[');
   return bracket == std::string_view::npos ? std::string_view() : path.substr(0, bracket);
-}
-
-std::string_view owner_of_fallback(std::string_view path) {
-  const std::size_t at = path.rfind(kFallback);
-  if (at == std::string_view::npos) return {};
-  const std::size_t end = at + kFallback.size();
-  return end == path.size() || path[end] == '/' || path[end] == '[' ? path.substr(0, at) : std::string_view();
 }
 
 void Pace::see(Instant now, std::size_t done) {
@@ -90,6 +82,7 @@ std::string ItemGroup::standing(Instant now) {
 
 void ItemGroups::plan(const std::vector<OutlineRow>& rows) {
   for (const OutlineRow& row : rows) {
+    if (row.role == "fallback") with_fallback_.insert(row.path.substr(0, row.path.rfind('.')));
     if (!row.parent || !row.role.empty()) continue;
     const OutlineRow& group = rows[*row.parent];
     if (group.kind != "for_each" || row.path == group.path) continue;
@@ -120,6 +113,11 @@ void ItemGroups::reopen() {
   for (auto& [path, group] : groups_) group.over_ = false;
 }
 
+bool ItemGroups::may_recover(const Entry& failed) const {
+  return failed.kind == EntryKind::TaskEnded && !with_fallback_.empty() &&
+         with_fallback_.count(without_keys(failed.path)) > 0;
+}
+
 bool ItemGroups::take(const Entry& entry, bool told) {
   const std::string_view of = group_of(entry.path);
   if (of.empty()) return false;
@@ -129,8 +127,6 @@ bool ItemGroups::take(const Entry& entry, bool told) {
   const StepWord word = step_word(entry);
   if (word == StepWord::None) return true;
   if (!waiting_.empty()) waiting_.erase(entry.path);
-  // A step has not failed before what stands in for it has.
-  if (const std::string_view failed = owner_of_fallback(entry.path); !failed.empty()) forget(failed);
   if (word == StepWord::Began) {
     group->in_flight_[entry.path] = entry.at;
   } else {
@@ -138,7 +134,7 @@ bool ItemGroups::take(const Entry& entry, bool told) {
   }
   const bool whole = entry.path.find(']', of.size()) + 1 == entry.path.size();
   if (word == StepWord::Again) forget(entry.path);
-  if (told && word == StepWord::Failed) tell(entry, false);
+  if (told && word == StepWord::Failed && !may_recover(entry)) tell(entry, false);
   if (told && word == StepWord::Ok && every_ && whole) tell(entry, true);
   if (whole || group->body_.steps == 0) {
     if (whole) count_item(*group, entry.path, word);

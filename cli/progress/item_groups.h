@@ -80,6 +80,8 @@ class ItemGroups {
 
   /// Which steps stand in the items of each group, by the plan of the workflow.
   void plan(const std::vector<OutlineRow>& rows);
+  /// Whether a step that has failed like this may come out otherwise yet: by what stands in for it.
+  bool may_recover(const Entry& failed) const;
   /// Whether |entry| is of an item of a group that is known, or of what is in it; then it is counted. |told|: ended()
   /// is to tell of it.
   bool take(const Entry& entry, bool told);
@@ -111,6 +113,7 @@ class ItemGroups {
   void forget(std::string_view path);
 
   const bool every_;
+  std::unordered_set<std::string> with_fallback_;  ///< paths in the plan
   std::map<std::string, ItemGroup::Body> bodies_;  ///< by the path of the group in the plan
   std::map<std::string, ItemGroup> groups_;
   std::map<std::string, std::string> waiting_;
@@ -119,7 +122,5 @@ class ItemGroups {
 
 /// The group whose item, or what is in one, is at |path|: what is before the first bracket; empty: none.
 std::string_view group_of(std::string_view path);
-/// The step that what is at |path| stands in for, as its fallback or in that; empty: none.
-std::string_view owner_of_fallback(std::string_view path);
 
 }  // namespace flowrun::cli

@@ -45,22 +45,22 @@ void LiveTree::take(const Entry& entry, bool told) {
     items_.reopen();
     over_.clear();
   }
+  // Nothing stands in for these any more.
+  if (entry.kind == EntryKind::RunEnded)
+    for (const std::string& path : std::exchange(held_, {}))
+      if (over_.insert(path).second && told) changed_.push_back(path);
   if (entry.path.empty()) return;
   if (entry.kind == EntryKind::ItemsChosen) items_.begin(entry.path, entry.at, as<ItemsChosen>(entry).count);
   note_state(entry, told);
 }
 
 void LiveTree::note_state(const Entry& entry, bool told) {
-  // A step is not over before what stands in for it is.
-  if (const std::string failed(owner_of_fallback(entry.path)); !failed.empty()) {
-    over_.erase(failed);
-    std::erase(changed_, failed);
-  }
   const StepHistory* step = history_.find(entry.path);
   if (!step && !items_.find(entry.path)) return;
   const auto live = std::find(live_.begin(), live_.end(), entry.path);
   if (!step || !is_terminal(step->state)) {
     over_.erase(entry.path);
+    held_.erase(entry.path);
     std::erase(changed_, entry.path);
     // A new try of a sub-workflow: what is in it happens again.
     if (entry.kind == EntryKind::ChildStarted)
@@ -68,10 +68,18 @@ void LiveTree::note_state(const Entry& entry, bool told) {
     if (live == live_.end()) live_.push_back(entry.path);
     return;
   }
+  // Before a step that is reopened looks as if it ran other entries come; one that is stopped may come out by its
+  // fallback yet.
+  const bool slept = entry.kind == EntryKind::TimerFired && as<TimerFired>(entry).timer == TimerKind::Sleep;
+  if (entry.kind != EntryKind::TaskEnded && entry.kind != EntryKind::StepSettled && !slept) return;
   items_.end(entry.path);
   if (live != live_.end()) live_.erase(live);
-  if (entry.kind == EntryKind::LateEnd || !over_.insert(entry.path).second || !told) return;
-  changed_.push_back(entry.path);
+  if (step->state == State::Failed && items_.may_recover(entry)) {
+    held_.insert(entry.path);
+    return;
+  }
+  held_.erase(entry.path);
+  if (over_.insert(entry.path).second && told) changed_.push_back(entry.path);
 }
 
 LiveRow LiveTree::row_of(const StepHistory& step) const {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -74,6 +75,7 @@ class LiveTree {
   std::vector<std::string> live_;            ///< paths that go on, in the order in which they began
   std::vector<std::string> changed_;         ///< paths outside of items that have ended, without a row yet
   std::unordered_set<std::string> over_;  ///< paths outside of items whose end has its row, or is of an earlier drive
+  std::set<std::string> held_;            ///< paths outside of items that have failed, but for their fallbacks
   std::vector<LiveRow> ended_;            ///< that were not asked for yet
 };
 

@@ -178,7 +178,7 @@ std::string fail_fast_of(const Workflow& workflow) {
   return root ? fail_fast_of_group(*root->body) : spelled(FailFast::Drain);
 }
 
-const OutlineRow* find_row(const std::vector<OutlineRow>& rows, const std::string& path) {
+std::string without_keys(const std::string& path) {
   std::string bare;
   bool in_key = false;
   for (char c : path) {
@@ -186,6 +186,11 @@ const OutlineRow* find_row(const std::vector<OutlineRow>& rows, const std::strin
     if (!in_key) bare += c;
     if (c == ']') in_key = false;
   }
+  return bare;
+}
+
+const OutlineRow* find_row(const std::vector<OutlineRow>& rows, const std::string& path) {
+  const std::string bare = without_keys(path);
   // The one step of an item shares the path of the for_each; the innermost is meant.
   auto found = std::find_if(rows.rbegin(), rows.rend(), [&](const OutlineRow& row) { return row.path == bare; });
   if (path == bare) {

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <map>
 #include <random>
+#include <set>
 
 #include "cli/progress/live_tree.h"
 #include "cli/render.h"
@@ -21,22 +22,32 @@ std::string wrong_rows(const Loaded& loaded, const std::vector<Entry>& log, bool
   cli::LiveTree tree("journal.db", every);
   tree.plan(outline(loaded.workflow), {});
   History history;
-  std::map<std::string, Mark> rows;
+  std::set<std::string> once;        // names of rows since it may not come again
+  std::map<std::string, Mark> rows;  // the newest of each name
   std::string wrong;
   const auto take = [&] {
-    for (const cli::LiveRow& row : tree.ended())
-      if (!rows.emplace(row.name, row.mark).second) wrong += "two rows of " + row.name + "\n";
+    for (const cli::LiveRow& row : tree.ended()) {
+      if (!once.insert(row.name).second) wrong += "two rows of " + row.name + "\n";
+      rows[row.name] = row.mark;
+    }
   };
   bool anew = false;
   for (const Entry& entry : log) {
     if (is_fact(entry.kind)) take();
     if (entry.kind == EntryKind::RunReopened || entry.kind == EntryKind::UndoRequested) {
-      rows.clear();
+      once.clear();
       anew = true;
     }
     // A new try of a sub-workflow: what is in it ends again.
-    if (entry.kind == EntryKind::ChildStarted)
-      std::erase_if(rows, [below = entry.path + "/"](const auto& row) { return row.first.starts_with(below); });
+    if (entry.kind == EntryKind::ChildStarted) {
+      take();
+      std::erase_if(once, [below = entry.path + "/"](const std::string& name) { return name.starts_with(below); });
+    }
+    // And each of these tries is undone for itself.
+    if (entry.kind == EntryKind::StartTask && entry.path.find(".undo") != std::string::npos) {
+      take();
+      once.erase(entry.path);
+    }
     history.add(entry);
     tree.entry(entry);
   }
@@ -45,11 +56,8 @@ std::string wrong_rows(const Loaded& loaded, const std::vector<Entry>& log, bool
   if (anew) return wrong;
   for (const StepHistory& step : history.steps()) {
     if (!is_terminal(step.state) || step.path.find('[') != std::string::npos || step.kind == "for_each") continue;
+    if (cli::only_holds_others(step)) continue;
     const auto row = rows.find(step.path);
-    if (cli::only_holds_others(step)) {
-      if (row != rows.end()) wrong += "a row of the group " + step.path + "\n";
-      continue;
-    }
     if (row == rows.end()) {
       wrong += fmt::format("no row of {}, which is {}\n", step.path, to_string(step.state));
     } else if (row->second != (step.state == State::Succeeded ? Mark::Ok
