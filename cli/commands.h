@@ -21,6 +21,7 @@ struct Context {
 };
 
 void add_run(Command& app, Context& context);
+void add_each(Command& app, Context& context);
 void add_resume(Command& app, Context& context);
 void add_retry(Command& app, Context& context);
 void add_validate(Command& app, Context& context);

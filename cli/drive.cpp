@@ -27,6 +27,7 @@ namespace {
 
 constexpr std::size_t kNamed = 5;     // of steps in one message
 constexpr std::size_t kMostLeft = 5;  // processes that are told of
+constexpr int kBadInput = 3;          // as for Problem::Invalid
 constexpr int kPatientSignals = 2;    // what is said more often ends the process
 
 // The only state that signal handlers and the drive share.
@@ -62,14 +63,14 @@ void add_jobs_option(Command& command, DriveFlags& flags) {
       ->type_name("N");
 }
 
-void add_drive_options(Command& command, DriveFlags& options) {
+void add_drive_options(Command& command, DriveFlags& options, bool json) {
   command.add_option("--grace", options.grace, "How long running steps may finish after an interrupt")
       ->type_name("D")
       ->shows_default();
   command.add_flag("--no-wait", options.drive.no_wait,
                    "When only waits, or sleeps over 60 s, remain, suspend and exit 4");
   add_progress_option(command, options.progress);
-  command.add_flag("--json", options.json, "Print one JSON object at the end");
+  if (json) command.add_flag("--json", options.json, "Print one JSON object at the end");
   command.add_option("--events", options.events, "Write each journal entry as a line of JSON, as it is committed")
       ->type_name("FILE|-");
   command
@@ -140,6 +141,10 @@ void Drive::opens(const Loaded& loaded, const std::string& run) {
   }
 }
 
+void Drive::print_items(std::string path, bool ordered) {
+  items_ = std::make_unique<ItemLines>(std::move(path), ordered, &Drive::stop_asked);
+}
+
 bool Drive::stop_asked() { return g_signals > 0; }
 
 int Drive::code_of_signal() { return 128 + g_last_signal; }
@@ -148,6 +153,8 @@ bool Drive::reader_gone() {
   if (!gone_.empty()) return true;
   if (events_ && !events_->lost().empty()) {
     gone_ = events_->lost();
+  } else if (items_ && !items_->lost().empty()) {
+    gone_ = items_->lost();
   } else if (stderr_is_unread()) {
     gone_ = "standard error";
   }
@@ -196,6 +203,7 @@ void Drive::entry(const Entry& entry) {
     if (!context_.quiet) std::fprintf(stderr, "run %s\n", id.c_str());
   }
   if (events_) events_->write(entry);
+  if (items_) items_->entry(entry);
   if (!progress_) return;
   tally_.add(entry);
   progress_->entry(entry);
@@ -222,6 +230,8 @@ void Drive::note(const std::string& text) {
 }
 
 void Drive::earlier(const Entry& entry) {
+  if (items_) items_->earlier(entry);
+  if (!progress_) return;
   tally_.add(entry);
   progress_->earlier(entry);
 }
@@ -231,6 +241,7 @@ void Drive::still_waits(const Entry& entry) {
 }
 
 void Drive::turned(const Run& run) {
+  if (items_) items_->turned(run);
   if (progress_) progress_->turned(wall_clock(), {tally_.ok(), tally_.failed(), &run.machine()});
 }
 
@@ -245,6 +256,7 @@ void Drive::disk(bool full) {
 
 int Drive::finish(Run& run, bool printed) {
   drive(run, options_, *this);
+  if (items_) items_->turned(run, true);
   if (progress_) progress_->over();
   return write_reports(run.record().id, report(run, printed && !output_taken()));
 }
@@ -271,13 +283,21 @@ int Drive::report(Run& run, bool printed) {
   if (ended) {
     const int code = report_end(run, printed);
     tell_left_behind(run);
-    return events_ && !events_->lost().empty() ? kOutputLost : code;
+    const bool lost = (events_ && !events_->lost().empty()) || (items_ && !items_->lost().empty());
+    return lost ? kOutputLost : code;
   }
   tell_left_behind(run);
-  std::fprintf(stderr, "suspended: %s goes on\n", typed_command({"resume", record.id}, journal_.path()).c_str());
+  const std::string trouble = run.input_trouble();
+  if (!trouble.empty()) std::fprintf(stderr, "error: standard input: %s\n", trouble.c_str());
+  if (run.machine().stream()) {
+    std::fprintf(stderr, "suspended: the same command with --id %s and its input goes on\n", record.id.c_str());
+  } else {
+    std::fprintf(stderr, "suspended: %s goes on\n", typed_command({"resume", record.id}, journal_.path()).c_str());
+  }
   if (flags_.json) print_json(run);
   if (!gone_.empty()) return kOutputLost;
-  return g_signals > 0 ? code_of_signal() : 4;
+  if (g_signals > 0) return code_of_signal();
+  return trouble.empty() ? 4 : kBadInput;
 }
 
 bool Drive::write_one(const std::string& run, const std::string& format, const std::string& file, bool append) const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/item_lines.h"
 #include "cli/progress/event_stream.h"
 #include "cli/progress/progress.h"
 #include "cli/progress/tally.h"
@@ -28,7 +29,8 @@ struct DriveFlags {
   std::string summary;               ///< a file that Markdown is added to; empty: that of GITHUB_STEP_SUMMARY, if any
 };
 
-void add_drive_options(Command& command, DriveFlags& flags);
+/// |json|: --json, a summary at the end.
+void add_drive_options(Command& command, DriveFlags& flags, bool json = true);
 /// -j of a drive that goes on with a run.
 void add_jobs_option(Command& command, DriveFlags& flags);
 
@@ -42,6 +44,8 @@ class Drive : public FrontEnd {
   static bool stop_asked();
   /// The exit code of what the newest signal has ended.
   static int code_of_signal();
+  /// Prints the items of the for_each over standard input, each when it is over. To be called before opens().
+  void print_items(std::string path, bool ordered);
   /// Drives |run| to its rest, prints its result, or none if not |printed|, and writes the reports; returns the exit
   /// code.
   int finish(Run& run, bool printed = true);
@@ -58,7 +62,7 @@ class Drive : public FrontEnd {
   void file_changed(const std::string& file, bool gone) override;
   std::vector<Mark> answers(const RunRecord& run, const std::vector<OpenQuestion>& questions) override;
   void resumes(const RunRecord& run, const std::vector<InFlight>& cut_off) override;
-  bool wants_earlier() const override { return progress_ != nullptr; }
+  bool wants_earlier() const override { return progress_ || items_; }
   /// The last line counts the whole run.
   void earlier(const Entry& entry) override;
   void still_waits(const Entry& entry) override;
@@ -95,6 +99,7 @@ class Drive : public FrontEnd {
   const Journal& journal_;
   std::unique_ptr<Progress> progress_;   ///< nothing: none is shown
   std::unique_ptr<EventStream> events_;  ///< nothing: nobody asked
+  std::unique_ptr<ItemLines> items_;     ///< likewise
   Tally tally_;
   std::string gone_;   ///< what has no reader any more; empty: nothing
   bool lost_ = false;  ///< something that was asked for could not be written

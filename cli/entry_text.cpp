@@ -50,7 +50,7 @@ class Describer {
       case EntryKind::SuspendRequested: {
         const int signal = as<SuspendRequested>(entry_).signal;
         line_.news = false;
-        of_run("suspend", signal ? fmt::format("signal {}", signal) : "--no-wait");
+        of_run("suspend", signal ? fmt::format("signal {}", signal) : "nothing to do but to wait");
         break;
       }
       case EntryKind::SignalReceived:
@@ -87,6 +87,9 @@ class Describer {
         line_.news = false;
         add(fmt::format("{} items", as<ItemsChosen>(entry_).count));
         break;
+      case EntryKind::ItemsArrived:
+        arrived(as<ItemsArrived>(entry_));
+        break;
       case EntryKind::RunSuspended:
         line_.news = false;
         of_run("suspended", "");
@@ -114,6 +117,11 @@ class Describer {
     if (more.empty()) return;
     if (!line_.detail.empty()) line_.detail += "  ";
     line_.detail += more;
+  }
+  void arrived(const ItemsArrived& fact) {
+    line_.news = false;
+    add(fmt::format("{} items", fact.items.json().size()));
+    if (fact.last) add("no more come");
   }
   void add_try() {
     if (entry_.attempt > 1) add(fmt::format("try {}", entry_.attempt));

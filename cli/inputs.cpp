@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <sstream>
 
@@ -47,6 +48,12 @@ void add_input_options(Command& command, InputOptions& options) {
       ->type_name("NAME=VALUE")
       ->repeatable();
   command.add_option("--inputs", options.file, "All inputs as JSON or YAML; -i overrides")->type_name("FILE|-");
+}
+
+bool reads_stdin(const InputOptions& options) {
+  return options.file == "-" || std::any_of(options.inputs.begin(), options.inputs.end(), [](const std::string& text) {
+           return text.ends_with("=@-") || text.ends_with("=@lines:-");
+         });
 }
 
 GivenInputs given_inputs(const InputOptions& options) {

@@ -15,6 +15,9 @@ struct InputOptions {
   bool given() const { return !inputs.empty() || !file.empty(); }
 };
 
+/// Whether some input is read from standard input.
+bool reads_stdin(const InputOptions& options);
+
 void add_input_options(Command& command, InputOptions& options);
 
 /// Reads the files that are named. Throws Error(Usage) or Error(Invalid).

@@ -76,7 +76,9 @@ std::string option_suggestion(const CLI::App& app, const std::string& word) {
     for (const CLI::Option* option : level->get_options())
       for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
   std::string near = flowrun::nearest(word.substr(0, word.find('=')), names);
-  return near.empty() ? "" : "; did you mean `" + near + "`?";
+  if (!near.empty()) return "; did you mean `" + near + "`?";
+  return innermost(app)->get_name() == "each" ? "; options of the program stand behind `--`: flowrun each -- ls -l"
+                                              : "";
 }
 
 /// The help of |command|, with its usage line as it is typed: flowrun journal show [OPTIONS] [RUN].
@@ -126,13 +128,16 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error, int argc, cha
   return exit_code(Problem::Usage);
 }
 
+constexpr const char* kCommandWords = "COMMAND";  // of `each`
+
 /// The name of an option or argument that was given as an empty text. None has a meaning for it, and `show "$RUN"` of a
 /// variable that is not set is not to be the newest run.
 std::string empty_argument(const CLI::App& app) {
   for (const CLI::App* level = innermost(app); level; level = level->get_parent())
     for (const CLI::Option* option : level->get_options())
       for (const std::string& value : option->results())
-        if (value.empty()) return option->get_name();
+        // The arguments of a program of the user's may be anything.
+        if (value.empty() && option->get_name() != kCommandWords) return option->get_name();
   return "";
 }
 
@@ -143,6 +148,7 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {" run ", flowrun::cli::add_run},
+    {" each ", flowrun::cli::add_each},
     {" resume ", flowrun::cli::add_resume},
     {" retry ", flowrun::cli::add_retry},
     {" validate lint ", flowrun::cli::add_validate},

@@ -1,5 +1,6 @@
 // flowrun run: validate, start, drive, print the output.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "cli/drive.h"
 #include "cli/inputs.h"
@@ -31,10 +32,16 @@ int run_workflow(const Context& context, const RunOptions& options) {
                            plan_as_tree(loaded.workflow)));
     return 0;
   }
+  std::unique_ptr<ItemFeed> items;
+  if (loaded.workflow.stream) {
+    if (reads_stdin(options.inputs))
+      throw Error(Problem::Usage, "the workflow reads its items from standard input; give inputs in another way");
+    items = read_items(STDIN_FILENO, loaded.workflow.stream->format);
+  }
   Journal journal(journal_path(context.journal), Journal::Mode::Create);
   Drive drive(context, options.drive, journal);
   StartRequest request{std::move(loaded), std::move(inputs), start_options(options.start, options.drive),
-                       std::move(evaluator)};
+                       std::move(evaluator), std::move(items)};
   Opened opened = start_or_resume(journal, std::move(request), on_crash_option(options.on_crash), drive);
   return opened.run ? drive.finish(*opened.run) : drive.finish_ended(opened.record);
 }

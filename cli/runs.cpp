@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <iostream>
 #include <iterator>
 
@@ -21,6 +22,16 @@ Loaded load_or_throw(const std::string& file, Jq& jq, bool quiet, const char* co
   if (diagnostics.warnings() > 0 && !quiet)
     std::fprintf(stderr, "%zu %s; %s\n", diagnostics.warnings(), diagnostics.warnings() == 1 ? "warning" : "warnings",
                  typed_command({"validate", file}).c_str());
+  return std::move(*loaded);
+}
+
+Loaded load_text_or_throw(const std::string& text, Jq& jq) {
+  Diagnostics diagnostics({"the workflow of these options", text});
+  std::optional<Loaded> loaded = load("", diagnostics, &jq);
+  if (!loaded || !diagnostics.ok())
+    throw Error(Problem::Invalid, diagnostics.text() + "--print shows that workflow; nothing was started");
+  std::error_code error;
+  loaded->folder = std::filesystem::current_path(error).string();
   return std::move(*loaded);
 }
 

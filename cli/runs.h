@@ -16,6 +16,9 @@ namespace flowrun::cli {
 /// which end with the |consequence|; warnings print one line unless |quiet|.
 Loaded load_or_throw(const std::string& file, Jq& jq, bool quiet, const char* consequence = "; nothing was started");
 
+/// The same of a |text| that is in no file; its relative paths start in the folder of this process.
+Loaded load_text_or_throw(const std::string& text, Jq& jq);
+
 OnCrash on_crash_option(const std::string& text);
 
 /// The content of a file, `-` for standard input. Throws Error(Usage) that begins with |option|.

@@ -53,8 +53,12 @@ EventStream::~EventStream() {
 }
 
 void EventStream::write(const Entry& entry) {
+  if (lost_.empty()) write_line(entry_json(entry).dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+void EventStream::write_line(std::string line) {
   if (!lost_.empty()) return;
-  std::string line = entry_json(entry).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  line += '\n';
   if (isatty(out_)) line = shown(line);
   std::string_view rest = line;
   for (auto since = Clock::now(); !rest.empty();) {

@@ -19,6 +19,8 @@ class EventStream {
 
   /// One line, at once: who reads them may act on them. Does nothing once lost().
   void write(const Entry& entry);
+  /// |line| has no line end yet.
+  void write_line(std::string line);
   /// What can not be written any more; empty: all is well.
   const std::string& lost() const { return lost_; }
 

@@ -60,7 +60,7 @@ void Pace::see(Instant now, std::size_t done) {
 }
 
 std::string ItemGroup::counts() const {
-  std::string text = fmt::format("{} of {}", done(), total_);
+  std::string text = fmt::format("{} of {}{}", done(), open_ ? "at least " : "", total_);
   if (!failed_.empty()) text += fmt::format("  {} failed", failed_.size());
   return text;
 }
@@ -70,7 +70,7 @@ std::string ItemGroup::standing(Instant now) {
   std::string text = counts();
   if (const double pace = pace_.per_second(); pace > 0) {
     text += pace < 10 ? fmt::format("  {:.1f}/s", pace) : fmt::format("  {:.0f}/s", pace);
-    if (done() >= kForEstimate && done() < total_)
+    if (done() >= kForEstimate && done() < total_ && !open_)
       text += fmt::format("  about {} left", left_text(static_cast<double>(total_ - done()) / pace));
   }
   const auto oldest = std::min_element(in_flight_.begin(), in_flight_.end(),
@@ -105,8 +105,18 @@ void ItemGroups::begin(const std::string& path, Instant at, std::size_t total) {
   group->second.over_ = false;
 }
 
+void ItemGroups::grow(const std::string& path, Instant at, std::size_t more, bool last) {
+  const auto [group, fresh] = groups_.try_emplace(path, at, more, bodies_[path]);
+  if (!fresh) group->second.total_ += more;
+  group->second.over_ = false;
+  group->second.open_ = !last;
+}
+
 void ItemGroups::end(const std::string& path) {
-  if (ItemGroup* group = find(path)) group->over_ = true;
+  if (ItemGroup* group = find(path)) {
+    group->over_ = true;
+    group->open_ = false;
+  }
 }
 
 void ItemGroups::reopen() {

@@ -48,6 +48,8 @@ class ItemGroup {
   std::size_t failed() const { return failed_.size(); }
   Instant began() const { return began_; }
   bool is_over() const { return over_; }
+  /// Whether more items may come.
+  bool is_open() const { return open_; }
   /// `52 of 200  3 failed`
   std::string counts() const;
   /// The same with its pace, the time that is left by that, and the item that runs for long.
@@ -69,7 +71,7 @@ class ItemGroup {
   std::unordered_map<std::string, Instant> in_flight_;
   std::string last_ok_;  ///< the end of an attempt and its step are two entries, one right behind the other
   Pace pace_;
-  bool over_ = false;
+  bool over_ = false, open_ = false;
 };
 
 /// All of a run. Groups inside of items count with the item that they are in.
@@ -87,6 +89,8 @@ class ItemGroups {
   bool take(const Entry& entry, bool told);
   /// The group at |path| has its items.
   void begin(const std::string& path, Instant at, std::size_t total);
+  /// The group at |path| has |more| items; |last|: it gets no others.
+  void grow(const std::string& path, Instant at, std::size_t more, bool last);
   /// The group at |path| is over.
   void end(const std::string& path);
   /// What was over may run again, and says so by its entries.

@@ -51,6 +51,10 @@ void LiveTree::take(const Entry& entry, bool told) {
       if (over_.insert(path).second && told) changed_.push_back(path);
   if (entry.path.empty()) return;
   if (entry.kind == EntryKind::ItemsChosen) items_.begin(entry.path, entry.at, as<ItemsChosen>(entry).count);
+  if (entry.kind == EntryKind::ItemsArrived) {
+    const auto arrived = as<ItemsArrived>(entry);
+    items_.grow(entry.path, entry.at, arrived.items.json().size(), arrived.last);
+  }
   note_state(entry, told);
 }
 
@@ -166,7 +170,7 @@ std::vector<LiveRow> LiveTree::running(Instant now) {
   for (const std::string& path : live_) {
     if (ItemGroup* group = items_.find(path); group && !group->is_over()) {
       working.push_back({Mark::Runs, path, group->standing(now), since(now - group->began())});
-      if (group->total() > 0)
+      if (group->total() > 0 && !group->is_open())
         working.back().share = static_cast<double>(group->done()) / static_cast<double>(group->total());
       continue;
     }

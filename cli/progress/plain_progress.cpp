@@ -30,6 +30,11 @@ bool PlainProgress::folds(const Entry& entry, bool told) {
       told_[entry.path].at = entry.at;
     }
   }
+  if (entry.kind == EntryKind::ItemsArrived) {
+    const auto arrived = as<ItemsArrived>(entry);
+    items_.grow(entry.path, entry.at, arrived.items.json().size(), arrived.last);
+    told_.try_emplace(entry.path, Told{0, entry.at});
+  }
   if (entry.kind == EntryKind::RunReopened || entry.kind == EntryKind::UndoRequested) items_.reopen();
   // What waits for a person is told wherever it stands.
   return items_.take(entry, told) && entry.kind != EntryKind::SignalAwaited && entry.kind != EntryKind::SignalReceived;
@@ -46,8 +51,8 @@ void PlainProgress::tell_failed_items(Instant now) {
 void PlainProgress::tell_groups(Instant now) {
   for (auto& [path, told] : told_) {
     ItemGroup* group = items_.find(path);
-    if (!group || group->is_over()) continue;
-    const std::size_t tenth = group->done() * 10 / group->total();
+    if (!group || group->is_over() || group->total() == 0) continue;
+    const std::size_t tenth = group->is_open() ? told.tenth : group->done() * 10 / group->total();
     if (tenth == told.tenth && now - told.at < kToldAgain) continue;
     told = {tenth, now};
     line(now, "items", path, group->standing(now));

@@ -66,6 +66,7 @@ const std::vector<Key>& step_keys() {
       {"key", kForEach, "text", "by item", "what names an item in the journal"},
       {"concurrency", kForEach, "count", "16", "items in flight"},
       {"batch", kForEach, "count", "", "items are handed out in lists of so many"},
+      {"split", kForEach, "lines, json or nul", "lines", "what ends an item of stdin"},
       {"collect", kForEach, "any", "output of do", "the output of an item"},
 
       {"limit", kHttp | kProcess, "count or name", "", "attempts at once over all items"},
@@ -338,9 +339,9 @@ std::string advice_at_top(std::string_view word) {
 }
 
 bool may_have_default(const Key& key) {
-  static constexpr std::array<std::string_view, 15> kOwn{"id",          "if",      "needs",  "after",   "fallback",
-                                                         "undo",        "undo_on", "atomic", "do",      "name",
-                                                         "description", "as",      "key",    "collect", "with"};
+  static constexpr std::array<std::string_view, 16> kOwn{"id",      "if",      "needs", "after", "fallback",    "undo",
+                                                         "undo_on", "atomic",  "do",    "name",  "description", "as",
+                                                         "key",     "collect", "with",  "split"};
   return std::find(kOwn.begin(), kOwn.end(), key.name) == kOwn.end() && kind_bit(key.name) == 0;
 }
 

@@ -18,7 +18,8 @@ void Frame::hold_undo() {
 void Frame::hold_foreseen() {
   const Foresight& foresight = context_.foresight();
   if (foresight.nothing()) return;
-  if (!foresight.concerns(path_) && !(foresight.failed && settled_.state == State::Failed)) return;
+  if (!foresight.concerns(path_) && !(foresight.failed && settled_.state == State::Failed) && foresight.stream != path_)
+    return;
   for (Frame* frame = this; frame && !frame->foreseen_; frame = frame->parent_) frame->foreseen_ = true;
 }
 

@@ -68,6 +68,9 @@ bool Machine::expects(const Event& event) const {
       return run.running_ && (!machine.root_->is_settled() || !run.abandoned_.tidying().empty());
     }
     bool operator()(const UndoRequested&) const { return machine.phase_ == Phase::Ended; }
+    bool operator()(const ItemsArrived& arrived) const {
+      return run.running_ && run.stream_ && run.stream_->stream_path() == arrived.path;
+    }
   } expecting{*this, context_};
   return std::visit(expecting, event.fact);
 }
@@ -83,11 +86,19 @@ void Machine::on(const RunStarted& started) {
   context_.chance_.emplace(started.seed);
   context_.abandoned_.let_tidy(context_.rules().files_tidy_up());
   jobs_ = started.jobs;
-  concurrency_ = static_cast<std::size_t>(started.concurrency > 0 ? started.concurrency : workflow_.concurrency);
+  concurrency_option_ = started.concurrency;
+  set_options(0, 0);
   enter(Phase::Running);
   root_ = workflow_.root->frame(context_, nullptr, "");
   run_frame_ = &dynamic_cast<RunFrame&>(*root_);
   context_.queue_.start(*root_);
+}
+
+void Machine::set_options(int jobs, int concurrency) {
+  RunStarted& run = context_.run_;
+  run.jobs = jobs > 0 ? jobs : jobs_;
+  run.concurrency = concurrency > 0 ? concurrency : concurrency_option_;
+  concurrency_ = static_cast<std::size_t>(run.concurrency > 0 ? run.concurrency : workflow_.concurrency);
 }
 
 void Machine::lose(Duration span) {
@@ -102,7 +113,7 @@ void Machine::on(const RunResumed& resumed) {
   suspending_ = false;
   RunStarted& run = context_.run_;
   run.token = resumed.token;
-  run.jobs = resumed.jobs > 0 ? resumed.jobs : jobs_;
+  set_options(resumed.jobs, resumed.concurrency);
   if (!resumed.folder.empty()) run.folder = resumed.folder;
   if (!resumed.run_dir.empty()) run.run_dir = resumed.run_dir;
   if (!resumed.secrets.empty()) run.secrets = resumed.secrets;
@@ -142,7 +153,7 @@ void Machine::run_again(const std::string& token, const std::string& run_dir) {
 
 void Machine::on(const RunReopened& reopened) {
   run_again(reopened.token, reopened.run_dir);
-  context_.run_.jobs = reopened.jobs > 0 ? reopened.jobs : jobs_;
+  set_options(reopened.jobs, reopened.concurrency);
   if (!reopened.secrets.empty()) context_.run_.secrets = reopened.secrets;
   context_.retry_request_ = RetryRequest(reopened);
   context_.was_reopened_ = true;
@@ -153,6 +164,8 @@ void Machine::on(const UndoRequested& undo) {
   run_again(undo.token, undo.run_dir);
   run_frame_->on_undo(undo);
 }
+
+void Machine::on(const ItemsArrived& arrived) { context_.stream_->on_items(arrived); }
 
 void Machine::on(const TaskReserved& reserved) { context_.attempts_.end(reserved.path).frame->on_reserved(); }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/machine/context.h"
+#include "engine/machine/item_stream.h"
 #include "engine/machine/workflow.h"
 #include "engine/model/decision.h"
 #include "engine/model/event.h"
@@ -61,6 +62,8 @@ class Machine {
   std::size_t in_flight_count() const { return context_.attempts_.size(); }
   const Timers& timers() const { return context_.timers_; }
   const Signals& signals() const { return context_.signals_; }
+  /// The for_each that waits for more items; null: none does.
+  const ItemStream* stream() const { return context_.stream_; }
   /// Who waits for a slot of `concurrency` or of a limit.
   const Pools& pools() const { return context_.slots_.pools(); }
 
@@ -81,6 +84,9 @@ class Machine {
   void on(const SignalReceived& signal);
   void on(const CancelRequested& cancel);
   void on(const UndoRequested& undo);
+  void on(const ItemsArrived& arrived);
+  /// Options of a drive; 0: as the run was started.
+  void set_options(int jobs, int concurrency);
   /// Nobody drove the run for so long, or flowrun was frozen.
   void lose(Duration span);
   /// The run has ended and goes on.
@@ -97,7 +103,7 @@ class Machine {
   const Workflow& workflow_;
   Phase phase_ = Phase::New;
   bool suspending_ = false;
-  int jobs_ = 0;  ///< as the run was started
+  int jobs_ = 0, concurrency_option_ = 0;  ///< as the run was started
   std::size_t concurrency_ = 64;
   Outcome outcome_;
   Context context_;

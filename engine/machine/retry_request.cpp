@@ -17,13 +17,14 @@ void Foresight::add(const RunReopened& reopened) {
   if (!reopened.exact) return;
   if (!reopened.path.empty()) paths.insert(reopened.path);
   for (const Mark& mark : reopened.marks) paths.insert(mark.path);
+  if (!reopened.stream.empty()) stream = reopened.stream;
   failed = failed || reopened.failed;
 }
 
 bool Foresight::concerns(std::string_view path) const { return any_below(paths, path); }
 
 RetryRequest::RetryRequest(const RunReopened& reopened)
-    : exact_(reopened.exact), failed_(reopened.failed), everywhere_(reopened.path.empty()) {
+    : exact_(reopened.exact), failed_(reopened.failed), everywhere_(reopened.path.empty()), stream_(reopened.stream) {
   if (!everywhere_) targets_.insert(reopened.path);
   for (const Mark& mark : reopened.marks) {
     targets_.insert(mark.path);
@@ -36,7 +37,9 @@ bool RetryRequest::covers(std::string_view path) const {
          std::any_of(targets_.begin(), targets_.end(), [&](const std::string& named) { return is_below(path, named); });
 }
 
-bool RetryRequest::leads_to(std::string_view path) const { return any_below(targets_, path); }
+bool RetryRequest::leads_to(std::string_view path) const {
+  return any_below(targets_, path) || (!stream_.empty() && is_below(stream_, path));
+}
 
 std::optional<Mark> RetryRequest::take_mark(const std::string& path) {
   auto found = marks_.find(path);

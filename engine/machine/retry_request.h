@@ -16,9 +16,10 @@ namespace flowrun {
 struct Foresight {
   std::set<std::string> paths;
   bool failed = false;  ///< all that has failed
+  std::string stream;   ///< the for_each that gets more items
 
   void add(const RunReopened& reopened);
-  bool nothing() const { return paths.empty() && !failed; }
+  bool nothing() const { return paths.empty() && !failed && stream.empty(); }
   /// Whether a retry is about the step at |path| or one below.
   bool concerns(std::string_view path) const;
 };
@@ -37,8 +38,10 @@ class RetryRequest {
   bool covers(std::string_view path) const;
   /// Whether just the step at |path| is named.
   bool names(const std::string& path) const { return targets_.count(path) > 0; }
-  /// Whether that step or one below it is named.
+  /// Whether that step or one below it is named, or gets more items.
   bool leads_to(std::string_view path) const;
+  /// Whether the for_each at |path| gets more items of its stream.
+  bool streams(const std::string& path) const { return !stream_.empty() && stream_ == path; }
   /// Takes out what was said of the step at |path|.
   std::optional<Mark> take_mark(const std::string& path);
 
@@ -46,6 +49,7 @@ class RetryRequest {
   bool exact_ = false, failed_ = false, everywhere_ = false;
   std::set<std::string> targets_;
   std::map<std::string, Mark> marks_;
+  std::string stream_;
 };
 
 }  // namespace flowrun

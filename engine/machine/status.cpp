@@ -33,10 +33,9 @@ Json branches_of(const std::vector<ChildStatus>& children) {
 
 Json failed_of(const std::vector<ChildStatus>& children, bool items) {
   Json failed = Json::array();
-  for (std::size_t i = 0; i < children.size(); ++i) {
-    const ChildStatus& child = children[i];
+  for (const ChildStatus& child : children) {
     if (child.settled.state != State::Failed) continue;
-    Json one{{"index", i}, {"key", child.name}, {"error", error_of(child.settled)}};
+    Json one{{"index", child.index}, {"key", child.name}, {"error", error_of(child.settled)}};
     if (items) one["item"] = child.item.json();
     failed.push_back(std::move(one));
   }
@@ -64,8 +63,8 @@ void GroupStatus::show(Json& status, std::string_view field) const {
   if (of == Of::Branches && wanted("branches")) status["branches"] = branches_of(children);
   if (of == Of::Items && wanted("items")) status["items"] = items_of(children);
   if (!tells_order) return;
-  if (wanted("order")) status["order"] = order_of(children);
-  if (wanted("failed")) status["failed"] = failed_of(children, of == Of::Items);
+  if (of != Of::Stream && wanted("order")) status["order"] = order_of(children);
+  if (wanted("failed")) status["failed"] = failed_of(children, of != Of::Branches);
 }
 
 Json status_json(const Settled& settled, std::string_view field) {

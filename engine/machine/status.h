@@ -41,11 +41,12 @@ struct ChildStatus {
   Value item;
   Settled settled;
   std::uint64_t order = 0;  ///< of settling
+  std::size_t index = 0;    ///< among all of them
 };
 
 /// How the children of a group came out.
 struct GroupStatus {
-  enum class Of { Body, Branches, Items };
+  enum class Of { Body, Branches, Items, Stream };  ///< of a stream only who has failed
   Of of = Of::Body;
   Json counts;                         ///< {total, succeeded, failed, skipped, cancelled, blocked}
   std::shared_ptr<const Json> winner;  ///< of a group that ends with its winners

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/machine/limit.h"
 #include "engine/machine/step.h"
+#include "engine/model/stream_keys.h"
 #include "engine/model/value.h"
 
 namespace flowrun {
@@ -17,6 +19,12 @@ struct Signal {
   Json accept;  ///< JSON Schema of its data
 };
 
+/// The for_each over standard input.
+struct InputStream {
+  std::string path;
+  StreamFormat format;
+};
+
 struct Workflow {
   std::string name;
   std::string description, version;
@@ -25,6 +33,7 @@ struct Workflow {
   bool has_output = false;
   std::vector<std::unique_ptr<const Limit>> limits;  ///< the named ones as written, then those of single steps
   std::vector<Signal> signals;                       ///< that steps wait for
+  std::optional<InputStream> stream;
 };
 
 }  // namespace flowrun

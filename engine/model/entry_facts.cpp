@@ -73,6 +73,7 @@ void members(Archive& data, Of<Archive, RunResumed>& fact) {
   data.unless_empty("marks", fact.marks);
   data.unless_empty("cancel", fact.cancel);
   data.unless_empty("jobs", fact.jobs);
+  data.unless_empty("concurrency", fact.concurrency);
   data.unless_empty("folder", fact.folder);
   data.unless_empty("run_dir", fact.run_dir);
   data.unless_empty("unbegun", fact.unbegun);
@@ -96,8 +97,24 @@ void members(Archive& data, Of<Archive, RunReopened>& fact) {
   data.unless_empty("failed", fact.failed);
   data.unless_empty("marks", fact.marks);
   data.unless_empty("jobs", fact.jobs);
+  data.unless_empty("stream", fact.stream);
+  data.unless_empty("concurrency", fact.concurrency);
   data.unless_empty("run_dir", fact.run_dir);
   data.unless_empty("secrets", fact.secrets);
+}
+
+template <class Archive>
+void members(Archive& data, Of<Archive, RepeatedItem>& item) {
+  data.always("at", item.at);
+  data.always("nth", item.nth);
+}
+
+template <class Archive>
+void members(Archive& data, Of<Archive, ItemsArrived>& fact) {
+  data.path(fact.path);
+  data.value(fact.items);
+  data.unless_empty("repeated", fact.repeated);
+  data.unless_empty("last", fact.last);
 }
 
 template <class Archive>

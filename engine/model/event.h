@@ -74,6 +74,7 @@ struct RunResumed {
   std::vector<std::string> queued;
   std::optional<CancelRequested> cancel;  ///< it goes on only to come to its end
   int jobs = 0;                           ///< -j of this drive; 0: that of RunStarted
+  int concurrency = 0;                    ///< likewise
   std::string folder;                     ///< --workdir: replaces that of RunStarted; empty: as it was
   /// Where the run's files are now that the journal stands elsewhere; empty: as it was. Likewise below.
   std::string run_dir;
@@ -99,6 +100,8 @@ struct RunReopened {
   std::vector<Mark> marks{};  ///< what became of steps; each is reopened, and only |rerun| runs
   int jobs = 0;               ///< -j of this drive; 0: that of RunStarted
   std::string run_dir = {};
+  std::string stream = {};  ///< path of the for_each that gets more items of its stream; empty: none
+  int concurrency = 0;      ///< as |jobs|
 };
 
 /// `flowrun undo`: what is left to be undone in a run that has ended.
@@ -146,6 +149,20 @@ struct SuspendRequested {
   int signal = 0;  ///< 0: --no-wait
 };
 
+/// An item of a stream that reads as an earlier one does.
+struct RepeatedItem {
+  int at = 0;   ///< its number in the list
+  int nth = 0;  ///< of those that read alike; the first is 1
+};
+
+/// Items of a stream have been read; see stream_keys().
+struct ItemsArrived {
+  std::string path;  ///< of the for_each
+  Value items;       ///< list
+  std::vector<RepeatedItem> repeated = {};
+  bool last = false;  ///< no more come
+};
+
 /// What a person or another process had to say. Early ones wait for who waits for them.
 struct SignalReceived {
   std::string name;
@@ -156,8 +173,9 @@ struct SignalReceived {
 };
 
 /// In the order of entry_kinds.def.
-using Fact = std::variant<RunStarted, RunResumed, RunReopened, TaskReserved, TaskEnded, TaskInterrupted, TaskWithdrawn,
-                          TimerFired, SuspendRequested, SignalReceived, CancelRequested, UndoRequested, RunFrozen>;
+using Fact =
+    std::variant<RunStarted, RunResumed, RunReopened, TaskReserved, TaskEnded, TaskInterrupted, TaskWithdrawn,
+                 TimerFired, SuspendRequested, SignalReceived, CancelRequested, UndoRequested, RunFrozen, ItemsArrived>;
 
 struct Event {
   Instant at;

@@ -14,7 +14,7 @@
 #include "engine/machine/limit.h"
 #include "engine/machine/workflow.h"
 #include "engine/model/diagnostics.h"
-#include "engine/steps/group.h"
+#include "engine/steps/for_each.h"
 
 namespace flowrun {
 
@@ -51,11 +51,13 @@ struct FileIndex {
   std::vector<MentionSpan> spans;
   std::vector<Position> implied_edges;  ///< names in `needs` and `after` that an expression has said already
   std::vector<JqUse> jq_uses;
-  std::vector<std::pair<GroupStep*, std::string>> groups;  ///< with their names; bodies have none
-  std::size_t steps = 0;                                   ///< with those of the sub-workflows that are named
-  bool http = false;                                       ///< some step is an HTTP call
-  std::vector<Signal> signals;                             ///< that steps wait for
-  std::vector<std::unique_ptr<const Limit>> limits;        ///< those with names first
+  std::vector<std::pair<GroupStep*, std::string>> groups;        ///< with their names; bodies have none
+  std::size_t steps = 0;                                         ///< with those of the sub-workflows that are named
+  bool http = false;                                             ///< some step is an HTTP call
+  std::vector<std::pair<const ForEachStep*, Position>> streams;  ///< that run over standard input
+  StreamFormat stream_format = StreamFormat::Lines;              ///< of the last of them
+  std::vector<Signal> signals;                                   ///< that steps wait for
+  std::vector<std::unique_ptr<const Limit>> limits;              ///< those with names first
 };
 
 /// What holds where something is read. A copy is changed on the way down; see Reading::Within.

@@ -189,7 +189,24 @@ void FileReader::steps() {
     });
     root->body->whole_file = true;
   }
+  streams(*root->body);
   definition_.workflow.root = std::move(root);
+}
+
+/// Standard input is read once, by one step that every run of the file comes to.
+void FileReader::streams(const GraphStep& body) {
+  const auto& all = reading_.index().streams;
+  for (const auto& [step, at] : all) {
+    const bool at_top =
+        std::any_of(body.children.begin(), body.children.end(),
+                    [&, &step = step](const GraphStep::Child& child) { return child.step.get() == step; });
+    const char* why = !is_main_              ? "a sub-workflow can not read standard input"
+                      : !at_top              ? "only a step at the top of `steps` can read standard input"
+                      : step != all[0].first ? "another step reads standard input already"
+                                             : nullptr;
+    if (why) reading_.error("E208", at, 5, why, "give the items as an input: -i NAME=@lines:FILE");
+  }
+  if (!all.empty()) definition_.workflow.stream = InputStream{all[0].first->name, reading_.index().stream_format};
 }
 
 /// Reads the handlers, which see the steps at the top and what became of the run.

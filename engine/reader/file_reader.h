@@ -41,6 +41,7 @@ class FileReader {
   void defaults();
   void env();
   void steps();
+  void streams(const GraphStep& body);
   void handlers(RootStep& root);
   void name_looked_at(bool for_questions);
 

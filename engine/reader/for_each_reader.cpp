@@ -25,6 +25,29 @@ void check_as(Reading& reading, const Node& node, const std::string& as) {
   }
 }
 
+constexpr std::string_view kStream = "stdin";
+
+/// Reads what a for_each over standard input may say, and refuses what it may not.
+void read_stream(Reading& reading, ForEachStep& step, const Node& node, const Member& items) {
+  step.stream = true;
+  reading.index().streams.emplace_back(&step, items.value.at);
+  StreamFormat& format = reading.index().stream_format;
+  if (const Node* key = node.find("split")) {
+    const std::vector<std::string> words(std::begin(kStreamFormats), std::end(kStreamFormats));
+    const auto word = std::find(words.begin(), words.end(), reading.values().word(*key, "split", words));
+    if (word != words.end()) format = static_cast<StreamFormat>(word - words.begin());
+  }
+  for (const char* name : {"key", "batch", "collect"})
+    if (const Member* key = node.member(name))
+      reading.error(
+          "E107", key->at, key->key.size(), fmt::format("`{}` does not go with the items of standard input", name),
+          std::string_view(name) == "collect" ? "its output is how many there were; outputs are in the journal"
+                                              : "items are handed out one by one, as they come");
+  if (ends_early(step.join))
+    reading.error("E107", node.member("join")->at, 4, "items of standard input have no winner: more may come",
+                  "choose all, best_effort, tolerate or at_least");
+}
+
 void check_items(Reading& reading, const Node& items) {
   bool number = items.kind == Node::Kind::Integer || items.kind == Node::Kind::Float;
   if (items.kind == Node::Kind::Null || items.kind == Node::Kind::Boolean || items.kind == Node::Kind::Float ||
@@ -48,8 +71,15 @@ std::unique_ptr<CommonStep> read_for_each(Reading& reading, const Node& node) {
   read_group(reading, *step, node);
   Reading::Within inherited = inherit_fail_fast(reading, *step);
   const Member& items = *node.member("for_each");
-  check_items(reading, items.value);
-  step->items = reading.values().value(items.value);
+  if (items.value.is_string() && items.value.text == kStream) {
+    read_stream(reading, *step, node, items);
+  } else {
+    check_items(reading, items.value);
+    step->items = reading.values().value(items.value);
+    if (const Member* split = node.member("split"))
+      reading.error("E107", split->at, split->key.size(), "`split` says how standard input falls into items",
+                    "write for_each: stdin");
+  }
   step->items.each([&](const Expression& expression, bool whole) {
     if (whole && items.value.is_scalar())
       reading.uses().must_be(expression, {"array", "object", "integer", "number"},

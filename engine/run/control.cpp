@@ -13,6 +13,7 @@
 #include "engine/journal/typed_command.h"
 #include "engine/machine/machine_view.h"
 #include "engine/model/diagnostics.h"
+#include "engine/model/entry_reading.h"
 #include "engine/run/clocks.h"
 #include "engine/run/step_paths.h"
 
@@ -42,6 +43,7 @@ Run::Stop stop(FrontEnd& front) {
 }
 
 void compare_file(const std::string& file, const std::string& text, FrontEnd& front) {
+  if (file.empty()) return;  // the text never was in a file
   std::error_code ignored;
   if (!std::filesystem::exists(file, ignored)) return front.file_changed(file, true);
   try {
@@ -137,8 +139,27 @@ std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Mode m
   return run;
 }
 
+void leave_out_known(const Journal& journal, const RunRecord& record, ItemFeed& items) {
+  for (const Entry& entry : entries(journal, record))
+    if (entry.kind == EntryKind::ItemsArrived) items.leave_out(as<ItemsArrived>(entry));
+}
+
+/// Waits until an item comes that the run has not had, or the input is at its end: then false.
+bool more_comes(ItemFeed& items, FrontEnd& front) {
+  items.begin({});
+  for (;;) {
+    if (items.has_some()) {
+      // The end alone is nothing.
+      return !items.is_at_end();
+    }
+    if (!items.trouble().empty()) return true;  // which the drive tells
+    if (front.gives_up()) throw Interrupted("stopped while standard input was read; nothing was started");
+    std::this_thread::sleep_for(kRound);
+  }
+}
+
 /// The run whose id |request| names, gone on with; nothing: there is none, or it has not begun.
-std::optional<Opened> same_id(Journal& journal, const StartRequest& request, OnCrash on_crash, FrontEnd& front) {
+std::optional<Opened> same_id(Journal& journal, StartRequest& request, OnCrash on_crash, FrontEnd& front) {
   if (request.options.id.empty()) return std::nullopt;
   auto record = journal.find_exact(request.options.id);
   if (!record) return std::nullopt;
@@ -155,12 +176,21 @@ std::optional<Opened> same_id(Journal& journal, const StartRequest& request, OnC
                 fmt::format("run {} was started with other inputs; choose another --id", record->id));
   if (record->last_seq == 0) return std::nullopt;  // cut off before anything was started
   if (record->ended_at) check_result(journal, *record);
-  if (record->state == RunState::Succeeded) return Opened{*record, nullptr};
+  const bool done = record->state == RunState::Succeeded;
+  RetryOptions retry;
+  if (request.items) {
+    leave_out_known(journal, *record, *request.items);
+    if (done && !more_comes(*request.items, front)) return Opened{*record, nullptr};
+    retry.stream = request.loaded.workflow.stream->path;
+  } else if (done) {
+    return Opened{*record, nullptr};
+  }
   ResumeOptions options;
   options.on_crash = on_crash;
-  RetryOptions retry;
   options.jobs = retry.jobs = request.options.jobs;
-  auto run = take_over(journal, *record, failed ? Mode::Retry : Mode::Resume, options, retry, front);
+  options.concurrency = retry.concurrency = request.options.concurrency;
+  auto run = take_over(journal, *record, failed || done ? Mode::Retry : Mode::Resume, options, retry, front);
+  run->feed(std::move(request.items));
   return Opened{*record, std::move(run)};
 }
 
@@ -168,6 +198,7 @@ Opened start(Journal& journal, StartRequest request, FrontEnd& front) {
   front.opens(request.loaded, "");
   auto run = Run::start(journal, std::move(request.loaded), std::move(request.inputs), request.options,
                         std::move(request.evaluator), observer(front), stop(front));
+  run->feed(std::move(request.items));
   front.notes(run->notes());
   return {run->record(), std::move(run)};
 }
@@ -301,7 +332,9 @@ GivenInputs fork_inputs(const RunRecord& old, const Loaded& loaded, GivenInputs 
 }
 
 Opened fork(Journal& journal, StartRequest request, FrontEnd& front) {
-  find_forkable(journal, request.options.forked_of);  // it may have been gone on with since it was looked at
+  // It may have been gone on with since it was looked at.
+  const RunRecord old = find_forkable(journal, request.options.forked_of);
+  if (request.loaded.workflow.stream && !request.items) request.items = items_of_run(journal, old);
   return start(journal, std::move(request), front);
 }
 

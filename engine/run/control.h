@@ -28,10 +28,12 @@ struct StartRequest {
   ResolvedInputs inputs;
   StartOptions options;
   std::unique_ptr<Evaluator> evaluator;
+  std::unique_ptr<ItemFeed> items = nullptr;  ///< of the workflow's for_each over standard input
 };
 
 /// Starts a run. When its id is taken by a run of the same text and inputs: retries that if it failed or was cancelled,
-/// hands it out without anything to drive if it has succeeded, else resumes it with |on_crash|.
+/// hands it out without anything to drive if it has succeeded, else resumes it with |on_crash|. Items that the run has
+/// not had yet are added to it, also when it has ended.
 Opened start_or_resume(Journal& journal, StartRequest request, OnCrash on_crash, FrontEnd& front);
 
 /// |run| in the following is as Journal::find() takes it.

@@ -102,7 +102,7 @@ void drive(Run& run, const DriveOptions& options, FrontEnd& front) {
       throw Error(Problem::Journal, "the disk is full and the journal could not be written" +
                                         (lost.empty() ? "" : "; results lost, these steps run again:" + lost));
     }
-    if (options.no_wait && only_waits(run)) run.suspend(0);
+    if ((options.no_wait && only_waits(run)) || run.starved()) run.suspend(0);
   }
 }
 

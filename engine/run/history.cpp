@@ -107,6 +107,7 @@ void History::take(const Entry& entry) {
     case EntryKind::ReservePlace:
     case EntryKind::WithdrawWaiting:
     case EntryKind::ItemsChosen:
+    case EntryKind::ItemsArrived:
     case EntryKind::Evaluated:
       break;
   }

@@ -228,7 +228,7 @@ std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq
   loaded.text = diagnostics.source().text;
   std::error_code error;
   std::string absolute = std::filesystem::absolute(file, error).lexically_normal().string();
-  if (error) absolute = file;
+  if (error || file.empty()) absolute = file;  // empty: the text is in no file
   Files files{loaded, diagnostics.source().name, jq, for_questions, frozen, {absolute}, {}};
   Loader(absolute, *root, loaded, diagnostics, files).read(lints);
   if (!diagnostics.ok()) return std::nullopt;

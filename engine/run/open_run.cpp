@@ -260,6 +260,7 @@ void Run::resume(const ResumeOptions& options) {
   if (!options.cancel) resumed.queued.assign(queued_.begin(), queued_.end());
   resumed.cancel = options.cancel;
   resumed.jobs = options.jobs;
+  resumed.concurrency = options.concurrency;
   resumed.folder = options.workdir;
   resumed.run_dir = moved_folder();
   resumed.host = self.host;
@@ -294,6 +295,8 @@ RunReopened RetryOptions::fact() const {
   reopened.failed = failed;
   reopened.marks = marks;
   reopened.jobs = jobs;
+  reopened.concurrency = concurrency;
+  reopened.stream = stream;
   return reopened;
 }
 

@@ -27,6 +27,7 @@ constexpr std::size_t kEnough = 64;   // of ends: little is gained by waiting fo
 constexpr Duration kMailRound{100};   // how often the mailbox is looked into
 constexpr Duration kTold{1000};       // frozen for so long is news in any case
 constexpr Duration kDiskRetry{1000};  // how often a full disk is tried again
+constexpr int kMostFed = 16;          // batches of items in a turn, so that a signal is heard soon
 
 }  // namespace
 
@@ -58,6 +59,9 @@ bool Run::turn(Duration patience) {
     patience = std::min(patience, kDiskRetry);
   }
   make_executor();
+  if (feed_ && !std::exchange(fed_, true)) feed_->begin([this] { wake(); });
+  const ItemStream* stream = machine_->stream();
+  if (stream && feed_ && stream->wanted() > 0 && feed_->has_some()) patience = Duration{0};
   Duration until = disk_full_ ? std::min(patience, kDiskRetry) : until_due(std::min(patience, kMailRound));
   executor_->wait(happened_, happened_.empty() ? until : Duration{0});
   linger();
@@ -69,6 +73,7 @@ bool Run::turn(Duration patience) {
   for (Event& event : happened) take(std::move(event));
   take_timers();
   take_mail();
+  take_items();
   if (commit()) executor_->acted();
   if (happened_.empty()) check_goes_on();
   if (!disk_full_ && wall_clock() - heartbeat_at_ > kHeartbeat) {
@@ -220,6 +225,28 @@ void Run::take_mail(std::optional<Instant> until) {
     update_.consumed.push_back(mail.id);
     if (auto request = request_of(mail)) std::visit([this](auto& fact) { take({{}, std::move(fact)}); }, *request);
   }
+}
+
+void Run::take_items() {
+  // Those that come while the run is being suspended are read again by the next drive.
+  if (!feed_ || machine_->phase() != Machine::Phase::Running || machine_->suspending() || disk_full_) return;
+  for (int i = 0; i < kMostFed; ++i) {
+    const ItemStream* stream = machine_->stream();
+    const std::size_t wanted = stream ? stream->wanted() : 0;
+    if (wanted == 0) return;
+    std::optional<ItemsArrived> arrived = feed_->take(wanted);
+    if (!arrived) return;
+    arrived->path = stream->stream_path();
+    take({{}, *std::move(arrived)});
+  }
+}
+
+bool Run::starved() const {
+  const Machine& machine = *machine_;
+  const bool gives = feed_ && feed_->trouble().empty();
+  return machine.stream() && !gives && machine.phase() == Machine::Phase::Running && happened_.empty() &&
+         machine.in_flight_count() == 0 && machine.signals().awaiting() == 0 && machine.pools().waiting() == 0 &&
+         !next_timer();
 }
 
 void Run::accept(Decision decision) {

@@ -18,6 +18,7 @@
 #include "engine/journal/journal.h"
 #include "engine/machine/machine.h"
 #include "engine/run/fork.h"
+#include "engine/run/item_feed.h"
 #include "engine/run/load.h"
 #include "engine/run/replay.h"
 
@@ -45,6 +46,7 @@ struct ResumeOptions {
   std::string workdir;                    ///< empty: where the run was started
   std::optional<CancelRequested> cancel;  ///< goes on only to end
   int jobs = 0;                           ///< processes at once; 0: as before
+  int concurrency = 0;                    ///< attempts at once; 0: as before
 };
 
 /// As in RunReopened.
@@ -52,7 +54,9 @@ struct RetryOptions {
   std::string path;
   bool failed = false;
   std::vector<Mark> marks;
-  int jobs = 0;  ///< processes at once; 0: as before
+  int jobs = 0;         ///< processes at once; 0: as before
+  int concurrency = 0;  ///< attempts at once; 0: as before
+  std::string stream;   ///< the for_each that gets more items; empty: none
 
   RunReopened fact() const;
 };
@@ -106,6 +110,14 @@ class Run {
   /// After start(), resume() or retry(): what people should know of the secrets.
   const std::vector<std::string>& notes() const { return notes_; }
 
+  /// Where the items of a for_each over standard input come from. Without it such a run comes to rest when only that
+  /// step is left. To be called before the first turn().
+  void feed(std::unique_ptr<ItemFeed> feed) { feed_ = std::move(feed); }
+  /// Whether nothing can go on before more items come, and nobody gives any.
+  bool starved() const;
+  /// What is wrong with the input, as ItemFeed has it.
+  std::string input_trouble() const { return feed_ ? feed_->trouble() : ""; }
+
   /// Waits for something to happen, at most |patience|, and takes it in. False when the run has come to rest.
   /// Throws Error(Journal) when the journal can not be written any more; nothing runs then.
   bool turn(Duration patience);
@@ -158,6 +170,8 @@ class Run {
   void take_timers();
   /// Tells time in which flowrun did not run apart from time in which it worked.
   void take_frozen();
+  /// Items that have come, as many as are wanted.
+  void take_items();
   /// What comes from the mailbox, or only what was sent before |until|.
   void take_mail(std::optional<Instant> until = {});
   void accept(Decision decision);
@@ -180,6 +194,8 @@ class Run {
   Secrets secrets_;
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<Reuse> reuse_;
+  std::unique_ptr<ItemFeed> feed_;
+  bool fed_ = false;  ///< it has begun
   std::vector<Decision> missing_;
   std::vector<std::string> tokens_;
   std::vector<Leftover> leftovers_;

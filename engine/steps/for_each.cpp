@@ -9,6 +9,7 @@
 #include "engine/model/path.h"
 #include "engine/steps/item_frame.h"
 #include "engine/steps/items.h"
+#include "engine/steps/stream.h"
 
 namespace flowrun {
 namespace {
@@ -254,6 +255,7 @@ std::optional<Settled> ForEachFrame::look(std::string_view rest) const {
 }  // namespace
 
 std::unique_ptr<Frame> ForEachStep::frame(Context& context, Frame* parent, std::string path) const {
+  if (stream) return stream_frame(context, parent, *this, std::move(path));
   return std::make_unique<ForEachFrame>(context, parent, *this, std::move(path));
 }
 

@@ -17,6 +17,7 @@ class ForEachStep : public GroupStep {
   std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
 
   ValueTemplate items;         ///< list, map or integer
+  bool stream = false;         ///< standard input: its items come while it runs, and |items| is empty
   std::unique_ptr<Step> body;  ///< a GraphStep without a name
   std::string as;              ///< empty: not given
   std::optional<TextTemplate> key;

@@ -20,10 +20,11 @@ FailFast Group::fail_fast() const {
 void Group::open() {
   running_ = 0;
   tally_ = Tally{};
-  tally_.total = children_.size();
+  tally_.succeeded = gone().succeeded;
+  recount();
   verdict_ = Verdict::Open;
   cancelled_ = blocked_ = skipped_ = unstarted_ = 0;
-  attempts_ = 0;
+  attempts_ = gone().attempts;
   opened_ = true;
   draining_ = drained_from_outside_ = timed_out_ = over_ = false;
 }
@@ -191,7 +192,7 @@ std::vector<ChildStatus> Group::child_statuses() const {
   std::vector<ChildStatus> statuses;
   statuses.reserve(children_.size());
   for (std::size_t i = 0; i < children_.size(); ++i) {
-    statuses.push_back({name_of(i), item_of(i), children_[i].settled, children_[i].order});
+    statuses.push_back({name_of(i), item_of(i), children_[i].settled, children_[i].order, number_of(i)});
     if (!group_.outputs_named) statuses.back().settled.output = Value();
   }
   return statuses;

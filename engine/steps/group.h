@@ -37,8 +37,18 @@ class Group : public StepFrame {
   std::vector<Child> children_;  ///< as written
   std::size_t running_ = 0;      ///< of them
 
+  /// How many children there are, those that are gone among them.
+  virtual std::size_t total() const { return children_.size(); }
+  /// Children that have succeeded and are not in |children_| any more.
+  struct Gone {
+    std::size_t succeeded = 0;
+    int attempts = 0;
+  };
+  virtual Gone gone() const { return {}; }
   /// All children are to be counted anew.
   void open();
+  /// What total() says has changed.
+  void recount() { tally_.total = total(); }
   /// The same of a group that is reopened: those that do not run |again| are counted, in the order in which they
   /// settled. They may give the verdict already: then nothing that runs again changes that, and nothing is stopped for
   /// it.
@@ -65,6 +75,8 @@ class Group : public StepFrame {
   /// Name of the branch, or key of the item.
   virtual std::string name_of(std::size_t i) const = 0;
   virtual std::string path_of(std::size_t i) const = 0;
+  /// Its number among all of them.
+  virtual std::size_t number_of(std::size_t i) const { return i; }
   /// What the child is of.
   virtual Value item_of(std::size_t) const { return {}; }
   /// Null: it has not started, or is not kept.

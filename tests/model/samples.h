@@ -126,6 +126,8 @@ inline std::vector<Event> events() {
   add(UndoRequested{"t", "ann@desk"});
   add(UndoRequested{"t", "ann@desk", "/moved/runs/x"});
   add(RunFrozen{Duration(4000)});
+  add(ItemsArrived{});
+  add(ItemsArrived{"each", Value::from_text(R"(["a","a",{"b":1}])"), {{1, 2}}, true});
   return all;
 }
 

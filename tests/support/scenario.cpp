@@ -126,6 +126,11 @@ void Scenario::advance(Duration span) {
   now_ = until;
 }
 
+void Scenario::arrive(const std::string& path, const std::string& items, bool last,
+                      std::vector<RepeatedItem> repeated) {
+  happens(ItemsArrived{path, Value::from_text(items), std::move(repeated), last});
+}
+
 void Scenario::signal(const std::string& name, const std::string& data, const std::string& path) {
   happens(SignalReceived{name, path, Value::from_text(data), "tester", std::nullopt});
 }

@@ -39,6 +39,9 @@ class Scenario : private Played, public Driver {
   void reserved(const std::string& path);
   /// Time passes; timers that are due fire in order.
   void advance(Duration span);
+  /// Items of the stream at |path| come; |items| is a list.
+  void arrive(const std::string& path, const std::string& items, bool last = false,
+              std::vector<RepeatedItem> repeated = {});
   void signal(const std::string& name, const std::string& data = "null", const std::string& path = "");
   void reject(const std::string& name, const std::string& why);
   void suspend();

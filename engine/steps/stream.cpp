@@ -1,0 +1,274 @@
+#include "engine/steps/stream.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <limits>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "engine/machine/item_stream.h"
+#include "engine/model/error.h"
+#include "engine/model/path.h"
+#include "engine/model/stream_keys.h"
+#include "engine/steps/item_frame.h"
+
+namespace flowrun {
+namespace {
+
+constexpr std::size_t kWidth = 64;  // flowrun-workflow(5): as the `concurrency` of a run
+constexpr std::size_t kAhead = 64;  // items that wait so that those who end find the next one
+/// Of a stream that goes on. No join policy fails for children that may still come.
+constexpr std::size_t kUnknown = std::numeric_limits<std::size_t>::max() / 4;
+
+class StreamFrame final : public Group, public ItemStream {
+ public:
+  StreamFrame(Context& context, Frame* parent, const ForEachStep& step, std::string path)
+      : Group(context, parent, step, std::move(path)), for_each_(step) {}
+  ~StreamFrame() override { listen(false); }
+
+  const std::string& stream_path() const override { return path(); }
+  std::size_t wanted() const override;
+  void on_items(const ItemsArrived& arrived) override;
+
+  void on_child(Frame& child) override;
+  void reopen(std::string_view only) override;
+  Way way_to(const std::string& target) const override;
+  std::optional<Settled> look(std::string_view rest) const override;
+
+ protected:
+  void begin() override;
+  void stop_children(const std::string& reason, bool unstarted_too) override;
+  void prevent_children() override;
+  Value output() const override;
+  std::size_t total() const override { return closed_ ? gone_.succeeded + children_.size() : kUnknown; }
+  Gone gone() const override { return gone_; }
+  GroupStatus::Of children_are() const override { return GroupStatus::Of::Stream; }
+  std::string name_of(std::size_t i) const override { return items_[i].key; }
+  std::string path_of(std::size_t i) const override { return item_path(path(), items_[i].key); }
+  std::size_t number_of(std::size_t i) const override { return items_[i].number; }
+  Value item_of(std::size_t i) const override { return items_[i].value; }
+  Frame* frame_of(std::size_t i) const override { return items_[i].frame.get(); }
+  bool is_body() const override { return false; }
+
+ private:
+  struct Item {
+    std::size_t number = 0;  ///< of the stream
+    Value value;
+    std::string key;
+    std::unique_ptr<Frame> frame;  ///< in flight, or kept
+  };
+
+  /// How many items run at once.
+  std::size_t width() const;
+  void listen(bool wanted);
+  /// No more items come.
+  void close();
+  void launch_ready();
+  /// Lets go of child |i|, which has succeeded: the last child takes its place.
+  void let_go(std::size_t i);
+
+  const ForEachStep& for_each_;
+  std::vector<Item> items_;                          ///< of |children_|, in no order
+  std::unordered_map<std::size_t, std::size_t> at_;  ///< where an item is, by its number
+  std::unordered_set<std::string> keys_;             ///< of |items_|
+  std::deque<std::size_t> line_;                     ///< numbers of those that have not begun
+  std::size_t arrived_ = 0, width_ = 0;              ///< width 0: as the run's `concurrency`
+  Gone gone_;
+  bool closed_ = false, was_opened_ = false;
+};
+
+void StreamFrame::listen(bool wanted) {
+  if (wanted) return context().set_stream(this);
+  if (context().stream() == this) context().set_stream(nullptr);
+}
+
+void StreamFrame::begin() {
+  if (for_each_.concurrency.written()) {
+    auto width = resolve<std::int64_t>(for_each_.concurrency, scope(), evaluator(), 0, "concurrency");
+    if (!width) return fail(std::move(width.failure()));
+    if (*width < 1) return fail({"expression", fmt::format("concurrency is {}; at least 1 is needed", *width)});
+    width_ = static_cast<std::size_t>(*width);
+  }
+  was_opened_ = true;
+  open();
+  listen(true);
+}
+
+std::size_t StreamFrame::width() const {
+  if (width_ > 0) return width_;
+  const int of_run = context().run().concurrency;
+  return of_run > 0 ? static_cast<std::size_t>(of_run) : kWidth;
+}
+
+std::size_t StreamFrame::wanted() const {
+  const std::size_t room = width() + kAhead;
+  return closed_ || line_.size() >= room ? 0 : room - line_.size();
+}
+
+void StreamFrame::on_items(const ItemsArrived& arrived) {
+  std::vector<std::string> keys = stream_keys(arrived, arrived_);
+  const Json& values = arrived.items.json();
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (!keys_.insert(keys[i]).second)
+      throw Corruption(fmt::format("two items of {} have the key `{}`", path(), keys[i]));
+    at_[arrived_] = items_.size();
+    line_.push_back(arrived_);
+    items_.push_back({arrived_++, Value(values[i]), std::move(keys[i]), nullptr});
+    children_.emplace_back();
+  }
+  if (arrived.last) close();
+  launch_ready();
+  conclude_if_done();
+}
+
+void StreamFrame::close() {
+  listen(false);
+  closed_ = true;
+  recount();
+}
+
+void StreamFrame::launch_ready() {
+  while (!line_.empty() && running_ < width() && !draining() && !over()) {
+    const std::size_t number = line_.front();
+    line_.pop_front();
+    const std::size_t i = at_.at(number);
+    Settled& settled = children_[i].settled;
+    if (settled.state != State::Pending) continue;
+    settled.state = State::Running;
+    ++running_;
+    if (Frame* kept = frame_of(i)) {
+      kept->reopen({});
+      continue;
+    }
+    items_[i].frame =
+        std::make_unique<ItemFrame>(context(), this, for_each_, path_of(i), number, items_[i].value, items_[i].key);
+    context().queue().start(*items_[i].frame);
+  }
+}
+
+void StreamFrame::on_child(Frame& child) {
+  const auto found = at_.find(child.index);
+  if (found == at_.end() || frame_of(found->second) != &child) return StepFrame::on_child(child);
+  const std::size_t i = found->second;
+  if (!children_[i].open()) return;  // it ended in the turn in which it was given up
+  --running_;
+  settle_child(i, child.settled());
+  if (!child.is_kept()) {
+    // There may be millions, and what they put out is in the journal.
+    children_[i].settled.output = Value();
+    items_[i].frame.reset();
+    if (children_[i].settled.state == State::Succeeded) let_go(i);
+  }
+  if (!act()) return;
+  launch_ready();
+  conclude_if_done();
+}
+
+void StreamFrame::let_go(std::size_t i) {
+  ++gone_.succeeded;
+  gone_.attempts += children_[i].settled.attempts + children_[i].settled.within;
+  at_.erase(items_[i].number);
+  keys_.erase(items_[i].key);
+  if (i + 1 < items_.size()) {
+    items_[i] = std::move(items_.back());
+    children_[i] = std::move(children_.back());
+    at_[items_[i].number] = i;
+  }
+  items_.pop_back();
+  children_.pop_back();
+}
+
+void StreamFrame::stop_children(const std::string& reason, bool unstarted_too) {
+  if (unstarted_too) close();
+  for (std::size_t i = 0; i < children_.size(); ++i) {
+    if (!children_[i].open()) continue;
+    if (children_[i].settled.state != State::Pending) {
+      Frame& item = *frame_of(i);
+      item.cancel(reason);
+      --running_;
+      settle_child(i, item.settled());
+      if (!item.is_kept()) items_[i].frame.reset();
+    } else if (unstarted_too) {
+      settle_child(i, stopped({}, reason, path_of(i)));
+    }
+  }
+}
+
+void StreamFrame::prevent_children() {
+  close();
+  for (std::size_t i = 0; i < children_.size(); ++i) {
+    if (children_[i].settled.state == State::Pending) {
+      settle_child(i, stopped({}, "drain", path_of(i)));
+    } else if (children_[i].open()) {
+      frame_of(i)->drain();
+    }
+  }
+  conclude_if_done();
+}
+
+Value StreamFrame::output() const {
+  return Value(Json{{"total", tally().total},
+                    {"succeeded", tally().succeeded},
+                    {"failed", tally().total - tally().succeeded - tally().excluded}});
+}
+
+Frame::Way StreamFrame::way_to(const std::string& target) const {
+  if (target == path()) return true;
+  for (std::size_t i = 0; i < children_.size(); ++i) {
+    const std::string at = path_of(i);
+    if (!is_below(target, at)) continue;
+    if (target == at) return true;
+    if (const Frame* item = frame_of(i)) return item->way_to(target);
+    return Hindrance{fmt::format("nothing of {} has run: it is {}", at, to_string(children_[i].settled.state)), at};
+  }
+  return false;
+}
+
+void StreamFrame::reopen(std::string_view) {
+  const RetryRequest& request = context().retry_request();
+  const bool covered = request.covers(path());
+  const State was = settled_.state;
+  StepFrame::reopen({});
+  if (!was_opened_) return begin();  // it failed before it had items
+  closed_ = !request.streams(path());
+  std::vector<bool> again(children_.size());
+  line_.clear();
+  for (std::size_t i = 0; i < children_.size(); ++i) {
+    const State state = children_[i].settled.state;
+    const std::string at = path_of(i);
+    const Frame* item = frame_of(i);
+    const bool failed = state == State::Failed || (item && item->has_failed());
+    again[i] = request.leads_to(at) || (covered && unfinished(was, state, failed, context().undone().any_below(at)));
+    if (again[i]) line_.push_back(items_[i].number);
+  }
+  std::sort(line_.begin(), line_.end());
+  open_again(again);
+  if (!closed_) listen(true);
+  launch_ready();
+  conclude_if_done();
+}
+
+std::optional<Settled> StreamFrame::look(std::string_view rest) const {
+  if (rest.empty()) return settled_;
+  for (std::size_t i = 0; i < children_.size(); ++i) {
+    const std::string bracketed = item_path("", name_of(i));
+    if (rest.substr(0, bracketed.size()) != bracketed) continue;
+    rest.remove_prefix(bracketed.size());
+    if (rest.empty()) return children_[i].settled;
+    const Frame* item = frame_of(i);
+    return item ? item->look(rest) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::unique_ptr<Frame> stream_frame(Context& context, Frame* parent, const ForEachStep& step, std::string path) {
+  return std::make_unique<StreamFrame>(context, parent, step, std::move(path));
+}
+
+}  // namespace flowrun
