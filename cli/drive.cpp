@@ -123,7 +123,7 @@ Drive::Drive(const Context& context, const DriveFlags& flags, const Journal& jou
 void Drive::opens(const Loaded& loaded, const std::string& run) {
   if (!flags_.events.empty()) events_ = std::make_unique<EventStream>(flags_.events, &Drive::stop_asked);
   // Lines of JSON on the same terminal would stand in the midst of the live view.
-  const bool shared = flags_.events == "-" && isatty(STDOUT_FILENO) == 1;
+  const bool shared = (flags_.events == "-" || items_) && isatty(STDOUT_FILENO) == 1;
   progress_ = make_progress(context_, shared && flags_.progress == "auto" ? "plain" : flags_.progress, journal_.path());
   if (progress_) {
     progress_->plan(outline(loaded.workflow), answer_data(loaded.workflow.signals), loaded.file);

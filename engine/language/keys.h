@@ -84,13 +84,6 @@ const std::vector<std::string>& all_kinds();
 std::uint32_t kind_bit(std::string_view name);
 std::string kind_names(std::uint32_t kinds);
 
-/// What to write instead of a word of another tool, or of a key in the wrong place; empty: nothing is known. |kind| 0:
-/// the kind of the step is not known.
-std::string advice_for(std::string_view word, std::uint32_t kind);
-/// The same for a word within the map that is the value of |key|.
-std::string advice_within(std::string_view key, std::string_view word);
-/// The same for a word at the top of a file.
-std::string advice_at_top(std::string_view word);
 /// Whether `defaults` may say it; some options a step must write itself.
 bool may_have_default(const Key& key);
 /// Types of error without a number, as `retry.on` names them.

@@ -7,6 +7,7 @@
 #include <cctype>
 
 #include "engine/language/keys.h"
+#include "engine/language/other_words.h"
 
 namespace flowrun {
 namespace {

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "engine/language/keys.h"
+#include "engine/language/other_words.h"
 #include "engine/reader/readers.h"
 #include "engine/reader/unread.h"
 #include "engine/steps/root.h"

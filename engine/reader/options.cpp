@@ -9,6 +9,7 @@
 
 #include "engine/language/json_schema.h"
 #include "engine/language/keys.h"
+#include "engine/language/other_words.h"
 #include "engine/model/hash.h"
 #include "engine/reader/edges.h"
 #include "engine/steps/effect.h"

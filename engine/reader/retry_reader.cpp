@@ -43,6 +43,8 @@ void read_retry(Reading& reading, RetryPolicy& retry, const Node& node) {
     for (const Node& item : items) {
       if (!is_error_pattern(item.text)) {
         std::string near = nearest(item.text, error_types());
+        // `on: 503`, as other tools have it.
+        if (is_error_pattern("http." + item.text)) near = "http." + item.text;
         reading.error(
             "E102", item.at, item.text.size(), fmt::format("`{}` is no type of error", item.text),
             near.empty() ? "for example transient, http.503, exit.75, timeout" : "did you mean `" + near + "`?");

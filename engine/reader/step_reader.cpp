@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/language/keys.h"
+#include "engine/language/other_words.h"
 #include "engine/model/hash.h"
 #include "engine/reader/options.h"
 #include "engine/reader/readers.h"

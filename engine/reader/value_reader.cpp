@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "engine/expression/advice.h"
+#include "engine/language/other_words.h"
 
 namespace flowrun {
 namespace {
@@ -204,8 +205,9 @@ std::string ValueReader::word(const Node& node, const char* what, const std::vec
   if (expression) {
     plain_text(node, what);
   } else {
-    findings_.error("E102", node.at, node.text.size(), fmt::format("`{}` must be one of {}", what, all),
-                    near.empty() ? "" : "did you mean `" + near + "`?");
+    std::string advice = advice_on_value(what, node.text);
+    if (advice.empty() && !near.empty()) advice = "did you mean `" + near + "`?";
+    findings_.error("E102", node.at, node.text.size(), fmt::format("`{}` must be one of {}", what, all), advice);
   }
   return words.front();
 }

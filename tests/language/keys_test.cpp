@@ -1,4 +1,5 @@
 #include "engine/language/keys.h"
+#include "engine/language/other_words.h"
 
 #include <set>
 #include <string>
@@ -73,6 +74,9 @@ TEST_CASE("words of other tools lead to ours", "[keys]") {
   CHECK(advice_within("paginate", "cursor").find("`query: cursor`") != std::string::npos);
   CHECK(advice_within("paginate", "link").find("`next: link`") != std::string::npos);
   CHECK(advice_within("retry", "link").empty());
+  says("data", "`stdin`", kExec);
+  says("workers", "`limit`", kHttp);
+  says("workers", "`concurrency`", kForEach);
   CHECK(advice_for("nonsense", 0).empty());
   CHECK(advice_at_top("jobs").find("`steps`") != std::string::npos);
   CHECK(advice_at_top("inputs").find("`input`") != std::string::npos);
