@@ -18,7 +18,8 @@ class Chain {
  public:
   explicit Chain(const PastRun& run) : run_(run) {
     for (const StepHistory& step : run.history.steps())
-      if (is_terminal(step.state) && step.started_at != Instant{} && !has_parts(step)) leaves_.push_back(&step);
+      if (is_terminal(step.state) && step.started_at != Instant{} && !has_parts(step) && !is_part_of_step(step))
+        leaves_.push_back(&step);
     std::sort(leaves_.begin(), leaves_.end(),
               [](const StepHistory* one, const StepHistory* other) { return one->path < other->path; });
   }
@@ -44,6 +45,14 @@ class Chain {
   static bool has_parts(const StepHistory& step) {
     const bool waits = step.kind == "sleep" || step.kind == "wait";
     return only_holds_others(step) || (step.attempts == 0 && !waits);
+  }
+
+  /// A fallback, whose time is in that of the step that it stands in for.
+  bool is_part_of_step(const StepHistory& step) const {
+    constexpr std::string_view kFallback = ".fallback";
+    if (!step.path.ends_with(kFallback)) return false;
+    const StepHistory* its = run_.history.find(step.path.substr(0, step.path.size() - kFallback.size()));
+    return its && its->attempts > 0 && its->reason == "fallback";
   }
 
   static const StepHistory* last_of(const Steps& steps) {
@@ -108,6 +117,9 @@ class Chain {
         if (found && (!last || found->ended_at > last->ended_at)) last = found;
       }
       if (last) return last;
+      // These begin when all others have ended.
+      if (row->role == "undo" || row->role == "on_failure" || row->role == "finally")
+        return last_before(below(""), step, path);
     }
     return nullptr;
   }

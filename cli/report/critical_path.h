@@ -16,7 +16,8 @@ struct CriticalStep {
 };
 
 /// From the beginning of |run| to the step that ended last. A step follows what it needs, by the edges of its file;
-/// an item of a for_each also the item whose slot it took. Without the plan of the workflow, the step that ended last
+/// an item of a for_each also the item whose slot it took, and what is undone or done at the end what ended last. What
+/// took no time stands for what it waits for. Without the plan of the workflow, the step that ended last
 /// before it began.
 std::vector<CriticalStep> critical_path(const PastRun& run);
 

@@ -480,6 +480,10 @@ TEST_CASE("the critical path of a run is the chain that its time was made of", "
       {R"({ a: { shell: sleep 0.1 }, s: { set: '${ $steps.a }' }, k: { exec: ["true"], if: '${ $steps.s == 1 }' },
             z: { shell: sleep 0.1, needs: k } })",
        {"a", "z"}},
+      // What a step falls back to is part of it; what is done at the end follows what ended last.
+      {R"({ a: { shell: sleep 0.1; exit 1, fallback: { shell: sleep 0.1 } }, b: { shell: sleep 0.1, needs: a } })",
+       {"a", "b"}},
+      {"{ a: { shell: sleep 0.1 }, b: { exec: ['true'] } }\nfinally: { z: { shell: sleep 0.1 } }", {"a", "finally/z"}},
       // By slots: with one at a time each item waits for the one before.
       {R"({ first: { shell: sleep 0.1 },
             m: { for_each: [1, 2, 3], key: '${ $item }', concurrency: 1, do: { shell: sleep 0.1 }, needs: first } })",
