@@ -73,18 +73,13 @@ class Words {
 std::string for_script(std::string_view json) {
   std::string out;
   out.reserve(json.size() + json.size() / 16);
-  for (std::size_t i = 0; i < json.size(); ++i) {
-    if (json[i] == '<') {
-      out += "\\u003c";
-    } else if (json.substr(i, 3) == "\u2028") {
-      out += "\\u2028";
-      i += 2;
-    } else if (json.substr(i, 3) == "\u2029") {
-      out += "\\u2029";
-      i += 2;
-    } else {
-      out += json[i];
-    }
+  for (std::size_t from = 0; from < json.size();) {
+    const std::size_t at = std::min(json.find_first_of("<\xe2", from), json.size());
+    out += json.substr(from, at - from);
+    const std::string_view here = json.substr(at, 3);
+    const bool line = here == "\u2028", paragraph = here == "\u2029";
+    if (at < json.size()) out += json[at] == '<' ? "\\u003c" : line ? "\\u2028" : paragraph ? "\\u2029" : "\xe2";
+    from = at + (line || paragraph ? 3 : 1);
   }
   return out;
 }

@@ -7,13 +7,15 @@ function showDetails() {
   const row = chosen, detail = detailsOf(row), outline = outlineOf(row) || {};
   const state = data.states[moment.states[row]];
   const fact = (name, ...values) => values.some(value => value) ? [el('dt', {}, name), el('dd', {}, ...values)] : [];
-  const took = rows.took[row] || (rows.from[row] !== kNone && rows.to[row] > rows.from[row] ? rows.to[row] - rows.from[row] : 0);
+  const took = timeOf(row);
   const step = onCriticalPath.get(row);
   panel.replaceChildren(...present([
-    el('button', {class: 'close', type: 'button', 'aria-label': 'Close', title: 'Close (Esc)', onclick: () => select(kNone)}, '×'),
+    el('button', {class: 'close', type: 'button', 'aria-label': 'Close', title: 'Close (Esc)',
+      onclick: () => select(kNone)}, '×'),
     el('h2', {}, el('span', {class: `dot ${state}`}), pathOf(row)),
     el('dl', {},
-      fact('state', state, moment.entry < entries.count ? ` at this moment; ${data.states[rows.state[row]]} in the end` : '',
+      fact('state', state,
+        moment.entry < entries.count ? ` at this moment; ${data.states[rows.state[row]]} in the end` : '',
         detail.undone ? ', undone since' : ''),
       fact('kind', kindOf(row), outline.role ? `, ${outline.role}` : ''),
       fact('does', detail.what || outline.what),
@@ -46,7 +48,7 @@ function failureOf(detail) {
 }
 
 function link(row, text) {
-  return el('button', {class: 'link', type: 'button', onclick: () => { select(row); showRow(row); }}, text || pathOf(row));
+  return el('button', {class: 'link', type: 'button', onclick: () => goToRow(row)}, text || pathOf(row));
 }
 
 function groupOf(row) {
@@ -68,11 +70,11 @@ function groupOf(row) {
 function needsOf(row) {
   const needs = neededBy(row);
   if (needs.length === 0) return null;
-  return el('div', {}, el('h3', {}, 'Waits for'), el('table', {}, needs.slice(0, 100).map(({row: needed, name, because, success}) =>
-    el('tr', {},
-      el('td', {}, needed === kNone ? name : link(needed)),
-      el('td', {}, because, success ? '' : ' (its end, good or not)'),
-      el('td', {class: 'n'}, needed === kNone || rows.to[needed] < 0 ? '' : `at ${spanText(rows.to[needed])}`)))));
+  const line = ({row: needed, name, because, success}) => el('tr', {},
+    el('td', {}, needed === kNone ? name : link(needed)),
+    el('td', {}, because, success ? '' : ' (its end, good or not)'),
+    el('td', {class: 'n'}, needed === kNone || rows.to[needed] < 0 ? '' : `at ${spanText(rows.to[needed])}`));
+  return el('div', {}, el('h3', {}, 'Waits for'), el('table', {}, needs.slice(0, 100).map(line)));
 }
 
 function segmentText(i) {
@@ -80,7 +82,7 @@ function segmentText(i) {
   if (what !== 'work') return kNames[what] + (end === 'open' ? ', still' : '');
   const error = segments.error[i] === kNone ? '' : data.words[segments.error[i]];
   const code = segments.code[i] >= 100 && !error ? ` ${segments.code[i]}` : '';
-  const words = {good: 'went well', failed: 'failed', open: 'still runs', taken: 'taken over from the run that it was forked of'};
+  const words = {good: 'went well', open: 'still runs', taken: 'taken over from the run that it was forked of'};
   return `${words[end] || end}${code}${error && end !== 'good' ? `: ${error}` : ''}`;
 }
 
@@ -88,10 +90,12 @@ function attemptsOf(row) {
   const first = segments.first[row], last = Math.min(segments.first[row + 1], first + 200);
   if (first === last) return null;
   const list = [];
-  for (let i = first; i < last; ++i)
-    list.push(el('tr', {}, el('td', {}, segments.try[i] && data.segments[segments.what[i]] === 'work' ? `try ${segments.try[i]}` : ''),
-      el('td', {}, segmentText(i)),
-      el('td', {class: 'n'}, spanText(segments.length[i])), el('td', {class: 'n'}, `at ${spanText(segments.from[i])}`)));
+  for (let i = first; i < last; ++i) {
+    const isTry = segments.try[i] > 0 && segments.what[i] === What.work;
+    list.push(el('tr', {}, el('td', {}, isTry ? `try ${segments.try[i]}` : ''), el('td', {}, segmentText(i)),
+      el('td', {class: 'n'}, spanText(segments.length[i])),
+      el('td', {class: 'n'}, `at ${spanText(segments.from[i])}`)));
+  }
   const more = segments.first[row + 1] - last;
   return el('div', {}, el('h3', {}, 'Its time'), el('table', {}, list),
     more > 0 ? el('p', {class: 'note'}, `and ${numberText(more)} more`) : null);
@@ -100,10 +104,11 @@ function attemptsOf(row) {
 function valueOf(title, json, size, row) {
   if (json === undefined) return [];
   const note = size === undefined ? null : el('p', {class: 'note'},
-    json === '' ? `${bytesText(size)}, which are not in this page: ` : `The beginning of ${bytesText(size)}; all of it: `,
+    json === '' ? `${bytesText(size)}, not in this page: ` : `The beginning of ${bytesText(size)}; all of it: `,
     el('code', {}, `flowrun output ${data.run.id}${row === kNone ? '' : ` --step '${pathOf(row)}'`}`));
   const text = size === undefined ? valueText(json) : json;
-  return [el('h3', {}, title), json === '' ? null : json === '""' ? el('p', {class: 'note'}, 'an empty text') : el('pre', {}, text), note];
+  const shown = json === '' ? null : json === '""' ? el('p', {class: 'note'}, 'an empty text') : el('pre', {}, text);
+  return [el('h3', {}, title), shown, note];
 }
 
 // Of a script the script itself, and then what else it was given.
@@ -155,21 +160,26 @@ function buildCritical() {
     made.style.width = `${ms / span * 100}%`;
     return made;
   };
+  const name = line => {
+    if (line.row === kNone) return line.path;
+    if (line.steps > 1) return link(line.row, `${line.group}, ${numberText(line.steps)} steps of its items`);
+    return [link(line.row), ' ', el('span', {class: 'note'}, detailsOf(line.row).what || kindOf(line.row))];
+  };
   const covered = critical[critical.length - 1].to;
   const sum = el('div', {class: 'sum', 'aria-hidden': 'true'});
   for (const line of lines) {
-    const name = line.row === kNone ? line.path : pathOf(line.row);
-    if (line.waited > 1) sum.append(piece(line.waited, true, `before ${name}: ${spanText(line.waited)}`));
-    sum.append(piece(Math.max(line.took, 1), false, `${name}: ${spanText(line.took)}`));
+    const path = line.row === kNone ? line.path : pathOf(line.row);
+    if (line.waited > 1) sum.append(piece(line.waited, true, `before ${path}: ${spanText(line.waited)}`));
+    sum.append(piece(Math.max(line.took, 1), false, `${path}: ${spanText(line.took)}`));
   }
   panel.append(...present([
-    el('div', {}, `What the time was made of: each of these steps could not begin before the one above it had ended. Together ${spanText(covered)} of ${spanText(data.run.span)}.`),
+    el('div', {}, 'What the time was made of: each of these steps could not begin before the one above it had ended. ',
+      `Together ${spanText(covered)} of ${spanText(data.run.span)}.`),
     sum,
-    el('table', {}, el('tr', {}, el('th', {}, 'step'), el('th', {class: 'n'}, 'waited before'), el('th', {class: 'n'}, 'took'),
-      el('th', {class: 'n'}, 'of the run'), el('th', {class: 'cost'}, '')),
+    el('table', {}, el('tr', {}, el('th', {}, 'step'), el('th', {class: 'n'}, 'waited before'),
+      el('th', {class: 'n'}, 'took'), el('th', {class: 'n'}, 'of the run'), el('th', {class: 'cost'}, '')),
     lines.slice(0, 500).map(line => el('tr', {},
-      el('td', {}, line.row === kNone ? line.path : line.steps > 1 ? link(line.row, `${line.group}, ${numberText(line.steps)} steps of its items`)
-        : link(line.row), ' ', line.row === kNone ? '' : el('span', {class: 'note'}, detailsOf(line.row).what || kindOf(line.row))),
+      el('td', {}, name(line)),
       el('td', {class: 'n'}, line.waited > 1 ? spanText(line.waited) : ''), el('td', {class: 'n'}, spanText(line.took)),
       el('td', {class: 'n'}, share(line.took + line.waited)),
       el('td', {class: 'cost'}, line.waited > 1 ? bit(line.waited, true) : null, bit(line.took, false))))),

@@ -22,7 +22,8 @@ function clockText(at) {
 
 function dateText(at) {
   const date = new Date(data.run.started + at);
-  return `${date.getFullYear()}-${String(date.getMonth() + 1).padStart(2, '0')}-${String(date.getDate()).padStart(2, '0')}`;
+  const two = number => String(number).padStart(2, '0');
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 }
 
 function bytesText(bytes) {
@@ -87,7 +88,7 @@ function el(tag, attributes, ...children) {
   return made;
 }
 // Without those that there is nothing to say for.
-const present = children => children.flat(Infinity).filter(child => child !== null && child !== undefined && child !== false);
+const present = children => children.flat(Infinity).filter(child => child !== false && child != null);
 const byId = id => document.getElementById(id);
 const classOf = name => name.replace(' ', '-');
 

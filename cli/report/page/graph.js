@@ -1,5 +1,5 @@
-// The steps of the file as a graph: columns by what waits for what, groups as boxes around what stands in them. All that
-// a for_each has made of one step is one box here.
+// The steps of the file as a graph: columns by what waits for what, groups as boxes around what stands in them. All
+// that a for_each has made of one step is one box here.
 
 const kSvg = 'http://www.w3.org/2000/svg';
 const kPad = 14, kGapX = 54, kGapY = 14, kHead = 30, kNodeHeight = 46;
@@ -51,7 +51,8 @@ function layOut(members) {
     // Beside what it waits for.
     const wish = member => {
       const before = [...neededIn(member, memberOf)].filter(from => middle.has(from));
-      return before.length ? before.reduce((sum, from) => sum + middle.get(from), 0) / before.length : inside.get(member) * 1e-3;
+      if (before.length === 0) return inside.get(member) * 1e-3;
+      return before.reduce((sum, from) => sum + middle.get(from), 0) / before.length;
     };
     list.sort((one, other) => wish(one) - wish(other));
     let y = 0, wide = 0;
@@ -82,11 +83,14 @@ function neededIn(member, memberOf) {
       const other = memberOf(from);
       if (other !== undefined && other !== member) found.add(other);
     }
-  const outline = data.outline[member];
-  if ((outline.role === 'fallback' || outline.role === 'undo') && outline.parent !== undefined && memberOf(outline.parent) !== undefined)
-    found.add(memberOf(outline.parent));
+  const {parent} = data.outline[member];
+  if (isBeside(member) && memberOf(parent) !== undefined) found.add(memberOf(parent));
   return found;
 }
+
+// What is done instead of a step or to undo it stands beside it.
+const isBeside = index => ['fallback', 'undo'].includes(data.outline[index].role) &&
+  data.outline[index].parent !== undefined;
 
 const textWidth = node => Math.min(Math.max(node.title.length * 7.2, node.sub.length * 6.1), 230);
 const clipped = (text, most) => text.length > most ? `${text.slice(0, most - 1)}…` : text;
@@ -96,7 +100,8 @@ function buildGraph() {
   graph.built = true;
   const panel = byId('graph');
   if (data.outline.length === 0) {
-    panel.append(el('p', {class: 'note'}, 'The steps of the file are not known: this flowrun can not read its copy of the workflow.'));
+    panel.append(el('p', {class: 'note'},
+      'The steps of the file are not known: flowrun could not read its copy of the workflow.'));
     return;
   }
   graph.rows = data.outline.map(() => []);
@@ -104,13 +109,12 @@ function buildGraph() {
   graph.nodes = data.outline.map((outline, index) => ({
     index, children: [], all: [index],
     title: clipped(isNameless(outline.name) ? outline.kind : outline.name || outline.path, 32),
-    sub: clipped([outline.role, isNameless(outline.name) ? '' : outline.kind, outline.what].filter(text => text).join(' '), 38),
+    sub: clipped([outline.role, isNameless(outline.name) ? '' : outline.kind, outline.what]
+      .filter(text => text).join(' '), 38),
   }));
   const tops = [];
   data.outline.forEach((outline, index) => {
-    // What is done instead of a step or to undo it stands beside it.
-    let above = outline.parent;
-    if ((outline.role === 'fallback' || outline.role === 'undo') && above !== undefined) above = data.outline[above].parent;
+    const above = isBeside(index) ? data.outline[outline.parent].parent : outline.parent;
     (above === undefined ? tops : graph.nodes[above].children).push(index);
     for (let at = outline.parent; at !== undefined; at = data.outline[at].parent) graph.nodes[at].all.push(index);
   });
@@ -130,11 +134,12 @@ function buildGraph() {
   data.outline.forEach((outline, index) => {
     for (const [from, because, success] of outline.edges || [])
       if (!isImplied(from, index)) edges.append(edgeElement(from, index, because, success));
-    if ((outline.role === 'fallback' || outline.role === 'undo') && outline.parent !== undefined)
+    if (isBeside(index))
       edges.append(edgeElement(outline.parent, index, outline.role, 0));
   });
   const wide = size.width + 2, high = size.height + 2;
-  graph.svg = svg('svg', {viewBox: `0 0 ${wide} ${high}`, width: wide, height: high, role: 'img', 'aria-label': 'Graph of steps'},
+  graph.svg = svg('svg', {
+    viewBox: `0 0 ${wide} ${high}`, width: wide, height: high, role: 'img', 'aria-label': 'Graph of steps'},
     svg('defs', {}, marker), groups, edges, boxes);
   panel.append(graph.svg);
   const fit = Math.min(1, (panel.clientWidth - 40) / wide);
@@ -152,10 +157,13 @@ function nodeElement(node) {
   const title = svg('text', {x: 26, y: 21});
   title.textContent = node.title;
   const sub = svg('text', {class: 'sub', x: group ? 34 + node.title.length * 7.2 : 26, y: group ? 21 : 37});
-  sub.textContent = group ? clipped(node.sub, Math.max(Math.floor((node.width - 60 - node.title.length * 7.4) / 6), 12)) : node.sub;
+  const room = Math.floor((node.width - 60 - node.title.length * 7.4) / 6);
+  sub.textContent = group ? clipped(node.sub, Math.max(room, 12)) : node.sub;
   node.count = svg('text', {class: 'sub', x: node.width - 10, y: 21, 'text-anchor': 'end'});
   const onPath = graph.rows[node.index].some(row => onCriticalPath.has(row));
-  node.element = svg('g', {class: `node${group ? ' group' : ''}${onPath ? ' on-path' : ''}`, transform: `translate(${node.left} ${node.top})`},
+  node.element = svg('g', {
+    class: `node${group ? ' group' : ''}${onPath ? ' on-path' : ''}`,
+    transform: `translate(${node.left} ${node.top})`},
     box, node.mark, title, sub, node.count);
   node.element.addEventListener('click', event => {
     event.stopPropagation();
@@ -170,7 +178,8 @@ function edgeElement(from, to, because, success) {
   const x1 = one.left + one.width, y1 = one.top + one.height / 2, x2 = other.left, y2 = other.top + other.height / 2;
   const bend = Math.max(Math.abs(x2 - x1) / 2, 22);
   const made = svg('path', {
-    class: `edge${success ? '' : ' any'}${graph.hot.has(`${from} ${to}`) ? ' critical' : ''}`, 'marker-end': 'url(#arrow)',
+    class: `edge${success ? '' : ' any'}${graph.hot.has(`${from} ${to}`) ? ' critical' : ''}`,
+    'marker-end': 'url(#arrow)',
     d: `M${x1} ${y1} C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`}, svg('title', {}));
   made.firstChild.textContent = because;
   return made;
@@ -219,17 +228,21 @@ function findHotEdges() {
   return hot;
 }
 
+// Of steps in several states, which one the box shows.
+const kByInterest =
+  ['failed', 'running', 'retrying', 'waiting', 'sleeping', 'cancelled', 'blocked', 'succeeded', 'skipped'];
+
 function markGraph() {
   if (!graph.built || !graph.svg) return;
   for (const node of graph.nodes) {
     const counts = data.states.map(() => 0);
     for (const row of graph.rows[node.index]) ++counts[moment.states[row]];
     const all = graph.rows[node.index].length;
-    const worst = ['failed', 'running', 'retrying', 'waiting', 'sleeping', 'cancelled', 'blocked', 'succeeded', 'skipped']
-      .find(name => counts[State[name]] > 0) || 'pending';
+    const worst = kByInterest.find(name => counts[State[name]] > 0) || 'pending';
     node.mark.setAttribute('class', `mark ${worst}`);
     const over = counts.reduce((sum, number, state) => sum + (state >= kFirstEnd ? number : 0), 0);
-    node.count.textContent = all < 2 ? '' : counts[State.failed] ? `${numberText(counts[State.failed])} of ${numberText(all)} failed`
+    const failed = counts[State.failed];
+    node.count.textContent = all < 2 ? '' : failed ? `${numberText(failed)} of ${numberText(all)} failed`
       : over < all ? `${numberText(over)} of ${numberText(all)}` : numberText(all);
     node.element.classList.toggle('chosen', chosen !== kNone && rows.outline[chosen] === node.index);
   }

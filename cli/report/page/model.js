@@ -1,17 +1,19 @@
 'use strict';
 // The run as the page has it: what is in the data element, and the states of all steps after any entry. Draws nothing.
 //
-// data: {version, flowrun, run, folded?, states, segments, ends, rows, entries, notes, idle, outline, critical, details,
-// words}. Times are in ms since run.started, which is in ms since 1970; -1 stands for none.
-//   run       {id, name, file, state, started, span, ended, error_type?, error_message?, error_step?, next?, input?, output?}
+// data: {version, flowrun, run, folded?, states, segments, ends, rows, entries, notes, idle, outline, critical,
+// details, words}. Times are in ms since run.started, which is in ms since 1970; -1 stands for none.
+//   run       {id, name, file, state, started, span, ended, error_type?, error_message?, error_step?, next?, input?,
+//             output?}
 //   rows      columns, an element for each step in the order of a tree: name (what its path adds to that of parent),
 //             parent, kind (a number of words), state (a number of states), outline, tries, from, to, took, queued, and
-//             segments: seven numbers each: what (of segments), from, length, try, end (of ends), code, error (of words)
+//             segments: seven numbers each: what (of segments), from, length, try, end (of ends), code, error (of
+//             words)
 //   entries   columns, an element for each entry: seq, after (ms since the one before), kind (of words), row, state
 //   notes     [seq, text] of entries of the run itself
 //   idle      from, to, 1 where flowrun was frozen: when nobody drove the run
-//   outline   the steps as the file has them: {path, name, kind, what?, role?, if?, join?, concurrency?, limit?, place?,
-//             parent?, edges?: [[from, because, 1 where it waits for success]]}
+//   outline   the steps as the file has them: {path, name, kind, what?, role?, if?, join?, concurrency?, limit?,
+//             place?, parent?, edges?: [[from, because, 1 where it waits for success]]}
 //   critical  [row, from, to, waited before, path where there is no row]
 //   details   by row: {what?, reason?, signal?, undone?, code?, due?, error_type?, error_message?, error_step?, said?,
 //             and JSON as text: error?, input?, output?; NAME_size where only the beginning is there}
@@ -103,6 +105,12 @@ function neededBy(row) {
   });
 }
 
+// How long a row took, or takes so far.
+function timeOf(row) {
+  if (rows.took[row] > 0 || rows.from[row] === kNone) return rows.took[row];
+  return Math.max(rows.to[row] - rows.from[row], 0);
+}
+
 // When a row could have begun: what it needs was over, or its group had begun. kNone: not known.
 const readies = new Map();
 function readyAt(row) {
@@ -175,8 +183,8 @@ function goTo(entry) {
     else if (has[row] && (told[row] >= kFirstEnd || !rows.children[row]))
       states[row] = told[row];
     else if (rows.children[row])
-      states[row] = open[row] || rows.state[row] < kFirstEnd ? (begun[row] || has[row] ? State.running : State.pending)
-        : rows.state[row];
+      states[row] = !open[row] && rows.state[row] >= kFirstEnd ? rows.state[row]
+        : begun[row] ? State.running : has[row] ? told[row] : State.pending;
     else
       states[row] = State.pending;
     const parent = rows.parent[row];
@@ -209,18 +217,22 @@ function count() {
 const clock = (() => {
   const span = Math.max(data.run.span, 1);
   const gaps = [];
-  for (let i = 0; i < data.idle.length; i += 3) gaps.push({from: data.idle[i], to: data.idle[i + 1], frozen: data.idle[i + 2] === 1});
+  for (let i = 0; i < data.idle.length; i += 3)
+    gaps.push({from: data.idle[i], to: data.idle[i + 1], frozen: data.idle[i + 2] === 1});
   const idle = gaps.reduce((sum, gap) => sum + gap.to - gap.from, 0);
   const busy = Math.max(span - idle, 1);
   const cuts = [];
   let saved = 0;
   for (const gap of gaps) {
     const shown = Math.min(gap.to - gap.from, busy * 0.06);
-    if (gap.to - gap.from > busy * 0.25) cuts.push({from: gap.from, to: gap.to, shown, saved: saved += gap.to - gap.from - shown});
+    if (gap.to - gap.from <= busy * 0.25) continue;
+    saved += gap.to - gap.from - shown;
+    cuts.push({from: gap.from, to: gap.to, shown});
   }
   return {
     span: span - saved,
     gaps,
+    isCut: at => cuts.some(cut => at > cut.from && at < cut.to),
     // From time to room, and back.
     toRoom(at) {
       let room = at;
@@ -236,7 +248,8 @@ const clock = (() => {
       for (const cut of cuts) {
         if (at <= cut.from) break;
         const inside = at - cut.from;
-        at = inside < cut.shown ? cut.from + inside * (cut.to - cut.from) / cut.shown : at + cut.to - cut.from - cut.shown;
+        at = inside < cut.shown ? cut.from + inside * (cut.to - cut.from) / cut.shown
+          : at + cut.to - cut.from - cut.shown;
       }
       return at;
     },

@@ -18,16 +18,19 @@ function buildHead() {
     byId('run-error').hidden = false;
     byId('run-error').append(`${run.error_type}: ${run.error_message || ''}`);
     const row = run.error_step ? rowAt(run.error_step) : kNone;
-    if (row !== kNone) byId('run-error').append(el('button', {type: 'button', onclick: () => { select(row); showRow(row); }}, pathOf(row)));
+    if (row !== kNone)
+      byId('run-error').append(el('button', {type: 'button', onclick: () => goToRow(row)}, pathOf(row)));
   }
   if (data.folded) {
     byId('run-folded').hidden = false;
-    byId('run-folded').textContent = `${numberText(data.folded)} more steps, of items that went well or came last, are not in this page.`;
+    byId('run-folded').textContent =
+      `${numberText(data.folded)} more steps, of items that went well or came last, are not in this page.`;
   }
 }
 
 function drawChips() {
-  const shownStates = data.states.map((name, state) => ({name, state})).filter(({state}) => moment.counts[state] > 0 || filter.states.has(state));
+  const shownStates = data.states.map((name, state) => ({name, state}))
+    .filter(({state}) => moment.counts[state] > 0 || filter.states.has(state));
   byId('chips').replaceChildren(...shownStates.map(({name, state}) => el('button', {
     type: 'button', 'aria-pressed': String(filter.states.has(state)), 'data-state': name,
     onclick: () => {
@@ -63,6 +66,11 @@ function select(row) {
   markGraph();
 }
 
+function goToRow(row) {
+  select(row);
+  showRow(row);
+}
+
 function openTab(name) {
   tab = name;
   for (const one of tabs) {
@@ -77,6 +85,7 @@ function openTab(name) {
 let wanted = null;
 function moveTo(entry) {
   if (wanted === null) requestAnimationFrame(() => {
+    if (wanted === null) return;  // playing has gone on meanwhile
     goTo(wanted);
     wanted = null;
     afterMove();
@@ -97,13 +106,14 @@ function afterMove() {
 
 function entryText() {
   const {entry} = moment;
-  if (entry === entries.count) return `the end, after entry ${numberText(entries.count ? entries.seq[entries.count - 1] : 0)}`;
+  if (entry === entries.count) return `the end, after entry ${numberText(entry === 0 ? 0 : entries.seq[entry - 1])}`;
   if (entry === 0) return 'before the first entry';
   const i = entry - 1;
   const kind = data.words[entries.kind[i]].replaceAll('_', ' ');
   const row = entries.row[i];
   const what = row < 0 ? notes.get(entries.seq[i]) || '' : pathOf(row);
-  return `${numberText(entries.seq[i])} · ${clockText(entries.at[i])} · ${kind} ${what}` + (row < 0 ? '' : ` · ${data.states[entries.state[i]]}`);
+  const state = row < 0 ? '' : ` · ${data.states[entries.state[i]]}`;
+  return `${numberText(entries.seq[i])} · ${clockText(entries.at[i])} · ${kind} ${what}${state}`;
 }
 
 let playing = 0;
@@ -137,8 +147,7 @@ function drawOverview() {
   const scale = window.devicePixelRatio || 1;
   canvas.width = Math.round(canvas.clientWidth * scale);
   canvas.height = Math.round(canvas.clientHeight * scale);
-  const most = paintDensity(canvas.getContext('2d'), canvas.width, canvas.height, 0, segments.count, 0, clock.span * 1.02,
-    getComputedStyle(document.documentElement));
+  const most = paintDensity(canvas, 0, segments.count, 0, clock.span * 1.02);
   byId('overview').title = `at most ${Math.round(most)} at once`;
   drawOverviewWindow();
 }
@@ -179,7 +188,8 @@ function buildTip() {
     const i = Number(bar.dataset.segment), row = rowOf(bar);
     if (i < 0) {
       const ready = readyAt(row);
-      tip.textContent = `${pathOf(row)}\nwhat it needs was there; in line for ${spanText(segments.from[segments.first[row]] - ready)}`;
+      const waited = segments.from[segments.first[row]] - ready;
+      tip.textContent = `${pathOf(row)}\nwhat it needs was there; in line for ${spanText(waited)}`;
     } else {
       tip.textContent = `${pathOf(row)}${segments.try[i] ? `, try ${segments.try[i]}` : ''}\n${segmentText(i)}\n` +
         `${spanText(segments.length[i])}, from ${clockText(segments.from[i])} (${spanText(segments.from[i])})`;
@@ -198,7 +208,11 @@ function applyTheme(name) {
   byId('theme').textContent = {auto: '◐', light: '☀', dark: '☾'}[theme];
   byId('theme').setAttribute('aria-label', `Colours: ${theme}`);
 }
-const nextTheme = () => ({auto: dark.matches ? 'light' : 'dark', light: dark.matches ? 'dark' : 'auto', dark: dark.matches ? 'auto' : 'light'})[theme];
+// From that of the system to the other one, then to the same by choice, then back.
+function nextTheme() {
+  const [system, other] = dark.matches ? ['dark', 'light'] : ['light', 'dark'];
+  return {auto: other, [other]: system, [system]: 'auto'}[theme];
+}
 
 function step(by) {
   if (shown.length === 0) return;
@@ -277,7 +291,7 @@ function buildKeys() {
       if (field.id === 'filter') { clearFilter(); refresh(); }
       return;
     }
-    if (field && (field.type === 'search' || ['ArrowLeft', 'ArrowRight', 'Home', 'End', 'PageUp', 'PageDown', 'ArrowUp', 'ArrowDown'].includes(event.key))) return;
+    if (field && (field.type === 'search' || /^(Arrow|Page|Home|End)/.test(event.key))) return;
     if (event.target.closest('button') && (event.key === ' ' || event.key === 'Enter')) return;
     const known = keys.find(([names]) => names.includes(event.key));
     if (!known) return;

@@ -20,7 +20,8 @@ const searchTexts = new Array(rows.count);
 function searchText(row) {
   if (searchTexts[row] === undefined) {
     const detail = detailsOf(row);
-    searchTexts[row] = [pathOf(row), kindOf(row), detail.what, detail.error_type, detail.error_message].join('\n').toLowerCase();
+    const parts = [pathOf(row), kindOf(row), detail.what, detail.error_type, detail.error_message];
+    searchTexts[row] = parts.join('\n').toLowerCase();
   }
   return searchTexts[row];
 }
@@ -75,8 +76,9 @@ function buildTimeline() {
     event.preventDefault();
     zoomAround(event.deltaY < 0 ? 0.8 : 1.25, roomAtX(event.clientX));
   }, {passive: false});
-  const legend = [['good', 'works'], ['failed', 'failed'], ['open', 'still runs'], ['given-up', 'given up'], ['line', 'in line for a place'],
-    ['backoff', 'until its next try'], ['sleep', 'sleeps'], ['person', 'waits for a person or a signal'],
+  const legend = [['good', 'works'], ['failed', 'failed'], ['open', 'still runs'], ['given-up', 'given up'],
+    ['line', 'in line for a place'], ['backoff', 'until its next try'], ['sleep', 'sleeps'],
+    ['person', 'waits for a person or a signal'],
     ['group', 'a group'], ['chain', 'on the critical path']];
   for (const [name, text] of legend) byId('legend').append(el('span', {}, el('i', {class: `bar ${name}`}), text));
 }
@@ -144,7 +146,8 @@ function fillBetween(first, last) {
 
 function emptyRow() {
   const element = el('div', {role: 'treeitem'},
-    el('div', {class: 'label'}, el('span', {class: 'twist', 'aria-hidden': 'true'}), el('span', {}), el('span', {class: 'name'}), el('span', {})),
+    el('div', {class: 'label'}, el('span', {class: 'twist', 'aria-hidden': 'true'}), el('span', {}),
+      el('span', {class: 'name'}), el('span', {})),
     el('div', {class: 'bars'}), el('div', {class: 'end'}));
   const [label, bars, end] = element.children;
   const [twist, dot, name, what] = label.children;
@@ -175,7 +178,7 @@ function showIn(element, row, place) {
   showWhat(what, row, group);
   bars.replaceChildren();
   drawBars(row, bars, group && !open);
-  const took = rows.took[row] || (rows.from[row] !== kNone ? rows.to[row] - rows.from[row] : 0);
+  const took = timeOf(row);
   end.replaceChildren(...present([rows.tries[row] > 1 ? el('b', {title: 'tries'}, `×${rows.tries[row]}`) : null,
     took > 0 || segments.first[row + 1] > segments.first[row] ? spanText(took) : null]));
 }
@@ -194,7 +197,8 @@ function showWhat(element, row, group) {
   const detail = detailsOf(row);
   const failed = moment.states[row] === State.failed && detail.error_type;
   if (failed) element.classList.add('bad');
-  element.textContent = failed ? `${detail.error_type}: ${detail.error_message || ''}` : detail.what || detail.reason || kindOf(row);
+  element.textContent = failed ? `${detail.error_type}: ${detail.error_message || ''}`
+    : detail.what || detail.reason || kindOf(row);
 }
 
 function bar(host, classes, from, to, tip) {
@@ -244,12 +248,14 @@ function drawDensity(row, host) {
   const scale = window.devicePixelRatio || 1;
   canvas.width = Math.round(width * scale);
   canvas.height = Math.round((kRowHeight - 4) * scale);
-  const paint = canvas.getContext('2d');
-  const style = getComputedStyle(document.documentElement);
-  paintDensity(paint, canvas.width, canvas.height, segments.first[row], segments.first[rows.end[row]], View.from, View.to, style);
+  paintDensity(canvas, segments.first[row], segments.first[rows.end[row]], View.from, View.to);
 }
 
-function paintDensity(paint, wide, high, first, last, from, to, style) {
+// Of the segments from |first| to before |last|; returns how many worked at most.
+function paintDensity(canvas, first, last, from, to) {
+  const {width: wide, height: high} = canvas;
+  const paint = canvas.getContext('2d');
+  const style = getComputedStyle(document.documentElement);
   const busy = new Float32Array(wide + 2), failed = new Uint8Array(wide + 1);
   const scale = wide / (to - from);
   for (let i = first; i < last; ++i) {
@@ -304,13 +310,13 @@ function drawAxis() {
   }
   const from = clock.toTime(View.from), to = clock.toTime(View.to);
   const room = View.to - View.from;
-  const steps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 15e3, 3e4, 6e4, 12e4, 3e5, 6e5, 9e5, 18e5, 36e5,
-    72e5, 144e5, 216e5, 432e5, 864e5, 1728e5, 6048e5];
+  const steps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 15e3, 3e4, 6e4, 12e4, 3e5, 6e5, 9e5, 18e5,
+    36e5, 72e5, 144e5, 216e5, 432e5, 864e5, 1728e5, 6048e5];
   const step = steps.find(one => one / room * width > 90) || steps[steps.length - 1] * 10;
   let free = -1;
   for (let at = Math.max(Math.ceil(from / step), 0) * step, drawn = 0; at <= to && drawn < 400; at += step, ++drawn) {
     const share = shareOf(at);
-    if (share * width < free) continue;
+    if (share * width < free || clock.isCut(at)) continue;
     free = share * width + 62;
     const line = document.createElement('i');
     line.style.left = percent(share);
@@ -367,5 +373,6 @@ function showRow(row) {
   }
   const top = placeOf.get(row) * kRowHeight;
   if (top < scroll.scrollTop + kRowHeight) scroll.scrollTop = Math.max(top - 3 * kRowHeight, 0);
-  if (top > scroll.scrollTop + scroll.clientHeight - 2 * kRowHeight) scroll.scrollTop = top - scroll.clientHeight + 4 * kRowHeight;
+  if (top > scroll.scrollTop + scroll.clientHeight - 2 * kRowHeight)
+    scroll.scrollTop = top - scroll.clientHeight + 4 * kRowHeight;
 }
