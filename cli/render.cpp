@@ -84,6 +84,8 @@ std::string who_waits(const Machine& machine) {
 
 std::string_view standing_of(const RunRecord& run) { return is_cut_off(run) ? "cut off" : to_string(run.state); }
 
+bool waits_for_resume(const RunRecord& run) { return run.state == RunState::Suspended || is_cut_off(run); }
+
 Instant until_of(const RunRecord& run) {
   if (run.ended_at) return *run.ended_at;
   // Who suspends a run may not have left it yet.

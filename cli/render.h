@@ -42,6 +42,8 @@ std::string who_waits(const Machine& machine);
 
 /// How |run| stands: `cut off` when it should be driven and nobody does, else its state.
 std::string_view standing_of(const RunRecord& run);
+/// Whether |run| goes on only when somebody resumes it.
+bool waits_for_resume(const RunRecord& run);
 /// The end of what |run| has taken so far: its own, the present while it is driven, else when it was last alive.
 Instant until_of(const RunRecord& run);
 

@@ -10,6 +10,7 @@
 
 #include "cli/entry_text.h"
 #include "cli/last_words.h"
+#include "cli/render.h"
 #include "cli/report/critical_path.h"
 #include "cli/report/page.h"
 #include "cli/report/page_rows.h"
@@ -159,7 +160,7 @@ class PageData {
       run.text_if("error_step", run_.failure->step);
     }
     if (can_be_retried(record.state)) run.text("next", typed_command({"retry", record.id}, run_.journal));
-    if (!has_ended(record.state)) run.text("next", typed_command({"resume", record.id}, run_.journal));
+    if (waits_for_resume(record)) run.text("next", typed_command({"resume", record.id}, run_.journal));
     write_value(run, "input", record.input.text());
     write_value(run, "output", record.output.text());
   }

@@ -129,7 +129,7 @@ std::string markdown_report(const PastRun& run) {
   }
   if (can_be_retried(record.state))
     text += fmt::format("Try again: {}\n", code(typed_command({"retry", record.id}, run.journal)));
-  if (record.state == RunState::Suspended || is_cut_off(record))
+  if (waits_for_resume(record))
     text += fmt::format("Go on: {}\n", code(typed_command({"resume", record.id}, run.journal)));
   return text;
 }

@@ -117,6 +117,14 @@ steps:
   CHECK(tolerated.code == 0);
   CHECK(count(tolerated.err, "::warning file=w.yaml,line=2,title=step all/a::exit.1: exited with 1") == 1);
   CHECK(count(tolerated.err, "::error") == 0);
+  // Other values of that variable are no such job.
+  for (const char* other : {"false", ""}) {
+    stage.env["GITHUB_ACTIONS"] = other;
+    const Ran plain = stage.run(text, {"-k"});
+    CHECK(count(plain.err, "::group::") == 0);
+    CHECK(count(plain.err, "::error::fake ##[debug]x") > 0);
+    CHECK(count(plain.err, "\\u003a") == 0);
+  }
   // Said by itself it is the same elsewhere.
   stage.env.clear();
   CHECK(count(stage.run(text, {"--progress", "github"}).err, "::group::") == 1);

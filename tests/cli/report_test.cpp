@@ -300,6 +300,7 @@ TEST_CASE("a report of a run that still goes on says so, one of a run that was c
   const std::string going = report("markdown");
   CHECK(going.find("running in ") != std::string::npos);
   CHECK(going.find("flowrun resume") == std::string::npos);
+  CHECK(report("html").find("flowrun resume r") == std::string::npos);
   {
     const Journal opened(journal, Journal::Mode::ReadOnly);
     const cli::PastRun run = cli::past_run(opened, opened.find("r"));
@@ -310,6 +311,7 @@ TEST_CASE("a report of a run that still goes on says so, one of a run that was c
   const std::string cut_off = report("markdown");
   CHECK(cut_off.find("cut off in ") != std::string::npos);
   CHECK(cut_off.find("Go on: `flowrun resume r") != std::string::npos);
+  CHECK(report("html").find("flowrun resume r") != std::string::npos);
   CHECK(report("junit").find("name=\"state\" value=\"cut off\"") != std::string::npos);
 }
 
