@@ -52,6 +52,8 @@ class Drive : public FrontEnd {
   /// Of a run in which nothing is left to be driven: prints again what it printed, its output or its record, and writes
   /// the reports; returns the exit code.
   int finish_ended(const RunRecord& record);
+  /// Whether standard output belongs to the entries or to a report.
+  bool output_taken() const;
   /// Writes the reports of the run with the id |run|, when nothing else was to be done; returns the exit code: |code|,
   /// if that is not 0 or all could be written.
   int write_reports(const std::string& run, int code);
@@ -88,8 +90,6 @@ class Drive : public FrontEnd {
   int report(Run& run, bool printed);
   int report_end(Run& run, bool printed);
   void print_json(Run& run);
-  /// Whether standard output belongs to the entries or to a report.
-  bool output_taken() const;
   /// Writes one; tells when it can not be written.
   bool write_one(const std::string& run, const std::string& format, const std::string& file, bool append) const;
 

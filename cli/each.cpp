@@ -210,7 +210,7 @@ int run_each(const Context& context, EachOptions& options) {
   if (!context.quiet && isatty(STDIN_FILENO) == 1)
     std::fputs("note: reads items from the terminal, a line each; Ctrl-D ends\n", stderr);
   Drive drive(context, options.drive, journal);
-  if (!options.quiet_output && options.drive.events != "-") drive.print_items(stream.path, options.ordered);
+  if (!options.quiet_output && !drive.output_taken()) drive.print_items(stream.path, options.ordered);
   StartRequest request{std::move(loaded), std::move(inputs), start_options(options.start, options.drive),
                        std::move(evaluator), read_items(STDIN_FILENO, stream.format)};
   const Opened opened = start_or_resume(journal, std::move(request), OnCrash::Default, drive);

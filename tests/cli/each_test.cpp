@@ -346,4 +346,14 @@ TEST_CASE("standard input in a workflow stands where it can be read, once, and b
   CHECK(ran.err.find("standard input") != std::string::npos);
 }
 
+TEST_CASE("each leaves standard output to a report that is to stand there", "[each]") {
+  const TempDir dir;
+  const Ran ran = each(dir, {"--report", "junit:-", "--", "echo"}, "a\nb\n");
+  INFO(ran.err << ran.out);
+  CHECK(ran.code == 0);
+  CHECK(ran.out.starts_with("<?xml"));
+  CHECK(ran.out.find("tests=\"2\"") != std::string::npos);
+  CHECK(ran.out.find("{\"") == std::string::npos);
+}
+
 }  // namespace flowrun::test
