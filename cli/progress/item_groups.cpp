@@ -9,6 +9,7 @@
 #include "cli/last_words.h"
 #include "cli/render.h"
 #include "engine/model/entry_reading.h"
+#include "engine/model/path.h"
 
 namespace flowrun::cli {
 namespace {

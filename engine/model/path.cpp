@@ -80,4 +80,15 @@ bool is_below(std::string_view path, std::string_view above) {
   return path.size() == above.size() || std::string_view("/[.").find(path[above.size()]) != std::string_view::npos;
 }
 
+std::string without_keys(std::string_view path) {
+  std::string step;
+  bool in_key = false;
+  for (char c : path) {
+    in_key = in_key || c == '[';
+    if (!in_key) step += c;
+    in_key = in_key && c != ']';
+  }
+  return step;
+}
+
 }  // namespace flowrun

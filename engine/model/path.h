@@ -13,5 +13,7 @@ std::string child_path(std::string_view parent, std::string_view name);
 std::string item_path(std::string_view parent, std::string_view key);
 /// Whether |path| names the step at |above| or one within it: its fallback, its undo, what is inside. "" is the run.
 bool is_below(std::string_view path, std::string_view above);
+/// The step as it is written: |path| with the keys of its items taken off, `enrich/profile`.
+std::string without_keys(std::string_view path);
 
 }  // namespace flowrun

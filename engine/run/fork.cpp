@@ -6,7 +6,6 @@
 #include <list>
 
 #include "engine/model/entry_reading.h"
-#include "engine/model/hash.h"
 #include "engine/model/path.h"
 #include "engine/run/fork_input.h"
 #include "engine/run/replay.h"
@@ -22,38 +21,10 @@ std::string asked_by(const Entry& start) {
   return comparable_input(input_of(start)) + (as<StartTask>(start).task.keep_raw ? "r" : "");
 }
 
-/// The keys that a for_each gives to |items| when it has no `key` of its own; nothing when they are no list.
-std::vector<std::string> names_of(const Json& items) {
-  std::vector<std::string> names;
-  if (!items.is_array()) return names;
-  std::set<std::string> seen;
-  bool distinct = true;
-  for (const Json& item : items) {
-    const bool scalar = item.is_string() || item.is_number() || item.is_boolean();
-    names.push_back(item.is_string() ? item.get<std::string>() : Value(item).text());
-    distinct = distinct && scalar && seen.insert(names.back()).second;
-  }
-  if (!distinct)
-    for (std::size_t i = 0; i < names.size(); ++i) names[i] = std::to_string(i);
-  return names;
-}
-
-/// Keys of items taken off.
-std::string bare(const std::string& path) {
-  std::string text;
-  bool in_key = false;
-  for (char c : path) {
-    in_key = in_key || c == '[';
-    if (!in_key) text += c;
-    in_key = in_key && c != ']';
-  }
-  return text;
-}
-
 /// What belongs to how a run ended, and not to what it was for: undos and handlers.
-bool of_the_end(const std::string& bare_path) {
-  return bare_path.ends_with(".undo") || bare_path.find(".undo/") != std::string::npos ||
-         is_below(bare_path, "on_failure") || is_below(bare_path, "finally");
+bool of_the_end(const std::string& step) {
+  return step.ends_with(".undo") || step.find(".undo/") != std::string::npos || is_below(step, "on_failure") ||
+         is_below(step, "finally");
 }
 
 /// Only of steps that act; a group has no result of its own.
@@ -113,11 +84,11 @@ Reuse::Reuse(const Journal& journal, const RunRecord& old, const Workflow& befor
   if (!from.empty()) {
     std::vector<std::string> paths;
     for (const OutlineRow& row : rows) paths.push_back(row.path);
-    from_ = depending_on(rows, bare(from));
-    if (std::string step = without_key(rows, from); bare(from) != from ? !from_.empty() : !step.empty())
+    from_ = depending_on(rows, without_keys(from));
+    if (std::string step = without_key(rows, from); without_keys(from) != from ? !from_.empty() : !step.empty())
       throw Error(Problem::Impossible,
                   fmt::format("--from {}: single items can not be named; for all of them: --from {}", from,
-                              step.empty() ? bare(from) : step));
+                              step.empty() ? without_keys(from) : step));
     if (from_.empty()) {
       std::string near = nearest(from, paths);
       throw Error(Problem::Impossible, fmt::format("--from {}: there is no such step{}", from,
@@ -174,7 +145,7 @@ void Reuse::read(const Journal& journal, const RunRecord& old) {
         break;
       }
       case EntryKind::ItemsChosen:
-        items_[entry.path] = entry.value;
+        items_.add_old(entry.path, entry.value);
         break;
       case EntryKind::ArmTimer:
         slept_[entry.path] = as<ArmTimer>(entry).span;
@@ -214,10 +185,10 @@ void Reuse::skip_done(const Journal& journal, const RunRecord& own) {
   std::set<std::string> fresh;  // had not run before the attempt that is under way
   for (const Entry& entry : entries(journal, own)) {
     if (entry.kind == EntryKind::ItemsChosen) chosen({entry.path, 0, entry.value});
-    const std::string old = old_path(entry.path);
+    const std::string old = items_.old_path(entry.path);
     if (entry.kind == EntryKind::StartTask) {
       inputs[entry.path] = asked_by(entry);
-      if (!of_the_end(bare(entry.path)) && ran_.insert(entry.path).second) fresh.insert(entry.path);
+      if (!of_the_end(without_keys(entry.path)) && ran_.insert(entry.path).second) fresh.insert(entry.path);
     }
     if (entry.kind == EntryKind::TaskEnded) {
       answered_.insert({old, inputs[entry.path]});
@@ -236,81 +207,17 @@ void Reuse::tell(const std::string& path, std::string why) {
 }
 
 void Reuse::chosen(const ItemsChosen& items) {
-  const std::string old = old_path(items.path);
-  auto before = items_.find(old);
-  auto rows = rows_at_.equal_range(bare(items.path));
-  const bool plain = std::any_of(rows.first, rows.second, [&](const auto& row) {
+  auto rows = rows_at_.equal_range(without_keys(items.path));
+  const bool named_by_value = std::any_of(rows.first, rows.second, [&](const auto& row) {
     return rows_[row.second].kind == "for_each" && !rows_[row.second].keyed && rows_[row.second].batch.empty();
   });
-  if (before == items_.end() || !plain) return;
-  const Json& was = before->second.json();
-  const Json& is = items.items.json();
-  const std::vector<std::string> old_names = names_of(was), names = names_of(is);
-  std::map<std::string, std::list<std::size_t>> places;  // of equal items
-  for (std::size_t i = 0; i < old_names.size(); ++i) places[Value(was[i]).text()].push_back(i);
-  std::vector<std::size_t> alone;
-  auto pair = [&](std::size_t i, std::size_t other) {
-    claimed_.insert(item_path(old, old_names[other]));
-    moved_[item_path(items.path, names[i])] = item_path(old, old_names[other]);
-  };
-  for (int stays = 1; stays >= 0; --stays)  // first those that have not moved
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      if (stays == 0 && moved_.count(item_path(items.path, names[i]))) continue;
-      auto same = places.find(Value(is[i]).text());
-      if (same == places.end() || same->second.empty()) continue;
-      auto at = stays ? std::find(same->second.begin(), same->second.end(), i) : same->second.begin();
-      if (at == same->second.end()) continue;
-      pair(i, *at);
-      same->second.erase(at);
-    }
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const std::string path = item_path(items.path, names[i]);
-    if (moved_.count(path)) continue;
-    moved_[path] = "";
-    changed_[path] = {old, i < old_names.size() ? item_path(old, old_names[i]) : ""};
-  }
+  if (named_by_value) items_.match(items.path, items.items);
 }
 
-std::string Reuse::place_item(const std::string& path, const std::string& input) {
-  for (std::size_t end = path.find(']'); end != std::string::npos; end = path.find(']', end + 1)) {
-    auto changed = changed_.find(path.substr(0, end + 1));
-    if (changed == changed_.end() || !moved_[changed->first].empty()) continue;
-    const auto& [parent, here] = changed->second;
-    if (by_input_.empty())
-      for (const auto& [asked, result] : results_)
-        by_input_.emplace(hash64(bare(asked.first) + "\n" + asked.second), asked.first);
-    std::string found;
-    auto same = by_input_.equal_range(hash64(bare(path) + "\n" + input));
-    for (auto one = same.first; one != same.second; ++one) {
-      if (!one->second.starts_with(parent + "[")) continue;
-      const std::string item = one->second.substr(0, one->second.find(']', parent.size()) + 1);
-      if (!claimed_.count(item) && (found.empty() || item == here)) found = item;
-    }
-    if (found.empty()) return here.empty() || claimed_.count(here) ? "" : here + path.substr(end + 1);
-    moved_[changed->first] = found;
-    claimed_.insert(found);
-  }
-  return old_path(path);
-}
-
-std::string Reuse::old_path(const std::string& path) const {
-  if (moved_.empty()) return path;
-  std::string old;
-  std::size_t done = 0;  // of |path|, of which |old| is the counterpart
-  for (std::size_t end = path.find(']'); end != std::string::npos; end = path.find(']', end + 1)) {
-    auto moved = moved_.find(path.substr(0, end + 1));
-    if (moved == moved_.end()) continue;
-    if (moved->second.empty()) return "";
-    old = moved->second;
-    done = end + 1;
-  }
-  return old + path.substr(done);
-}
-
-bool Reuse::is_of_the_end(const std::string& path) { return of_the_end(bare(path)); }
+bool Reuse::is_of_the_end(const std::string& path) { return of_the_end(without_keys(path)); }
 
 std::optional<Result> Reuse::former(const std::string& path) const {
-  const std::string old = old_path(path);
+  const std::string old = items_.old_path(path);
   auto found = results_.lower_bound({old, ""});
   if (old.empty() || found == results_.end() || found->first.first != old) return std::nullopt;
   return found->second;
@@ -319,11 +226,11 @@ std::optional<Result> Reuse::former(const std::string& path) const {
 std::vector<std::string> Reuse::finished() const {
   std::vector<std::string> paths;
   for (const std::string& path : finished_)
-    if (!of_the_end(bare(path))) paths.push_back(path);
+    if (!of_the_end(without_keys(path))) paths.push_back(path);
   return paths;
 }
 
-bool Reuse::knows(const std::string& path) const { return rows_at_.count(bare(path)) > 0; }
+bool Reuse::knows(const std::string& path) const { return rows_at_.count(without_keys(path)) > 0; }
 
 bool Reuse::ran_within(const std::string& path, std::size_t row) const {
   for (auto found = ran_.lower_bound(path); found != ran_.end() && found->starts_with(path); ++found)
@@ -340,7 +247,7 @@ std::string Reuse::ran_before(const std::string& path) const {
   constexpr std::string_view kFallback = ".fallback";
   for (std::size_t from = 0; from < path.size();) {
     const std::size_t end = std::min(path.find('/', from), path.size());
-    std::string step = bare(path.substr(0, end));
+    std::string step = without_keys(path.substr(0, end));
     if (step.ends_with(kFallback)) {
       step.resize(step.size() - kFallback.size());
       const std::string first = path.substr(0, end - kFallback.size());
@@ -359,7 +266,7 @@ std::string Reuse::ran_before(const std::string& path) const {
 
 bool Reuse::same_step(const std::string& path, const std::string& old) {
   if (old.empty() || finished_.count(old) == 0) return false;  // nothing is done twice
-  const std::string step = bare(path);
+  const std::string step = without_keys(path);
   if (of_the_end(step)) return false;
   if (from_.count(step)) return tell(path, "--from"), false;
   auto before = before_.find(step), fresh = fresh_.find(step);
@@ -372,7 +279,7 @@ bool Reuse::same_step(const std::string& path, const std::string& old) {
 
 std::optional<Result> Reuse::result_of(const Task& task) {
   std::optional<Result> result = find(task);
-  if (!result && !of_the_end(bare(task.path))) ran_.insert(task.path);
+  if (!result && !of_the_end(without_keys(task.path))) ran_.insert(task.path);
   return result;
 }
 
@@ -380,7 +287,7 @@ std::optional<Result> Reuse::find(const Task& task) {
   Decision start;
   start.what = StartTask{task};
   const std::string input = asked_by(to_entry(start, {}));
-  const std::string old = place_item(task.path, input);
+  const std::string old = items_.old_path(task.path, input, results_);
   if (!same_step(task.path, old)) return std::nullopt;
   // Files belong to the run that made them.
   const auto* request = std::get_if<HttpRequest>(&*task.work);
@@ -410,17 +317,15 @@ std::optional<Result> Reuse::find(const Task& task) {
 std::optional<SignalReceived> Reuse::signal_for(const SignalAwaited& awaited) {
   std::optional<SignalReceived> signal = find(awaited);
   // Somebody decides anew, and what follows may be for something else.
-  if (!signal && !of_the_end(bare(awaited.path))) ran_.insert(awaited.path);
+  if (!signal && !of_the_end(without_keys(awaited.path))) ran_.insert(awaited.path);
   return signal;
 }
 
 std::optional<SignalReceived> Reuse::find(const SignalAwaited& awaited) {
-  const std::string old = old_path(awaited.path);
+  const std::string old = items_.old_path(awaited.path);
   if (!same_step(awaited.path, old)) return std::nullopt;
   // What was said of one item says nothing of another that is at its place now.
-  for (std::size_t end = awaited.path.find(']'); end != std::string::npos; end = awaited.path.find(']', end + 1))
-    if (changed_.count(awaited.path.substr(0, end + 1)))
-      return tell(awaited.path, "the item has changed"), std::nullopt;
+  if (items_.is_in_changed(awaited.path)) return tell(awaited.path, "the item has changed"), std::nullopt;
   auto found = signals_.find(old);
   if (found == signals_.end()) return tell(awaited.path, "it was rejected, or undone"), std::nullopt;
   ++taken_;
@@ -432,7 +337,7 @@ std::optional<SignalReceived> Reuse::find(const SignalAwaited& awaited) {
 }
 
 bool Reuse::slept(const ArmTimer& timer) {
-  const std::string old = old_path(timer.path);
+  const std::string old = items_.old_path(timer.path);
   if (timer.timer != TimerKind::Sleep || !same_step(timer.path, old)) return false;
   auto found = slept_.find(old);
   if (found == slept_.end() || found->second != timer.span) return false;

@@ -7,12 +7,12 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "engine/journal/journal.h"
 #include "engine/model/decision.h"
+#include "engine/run/fork_items.h"
 #include "engine/run/load.h"
 #include "engine/steps/outline.h"
 
@@ -40,7 +40,7 @@ class Reuse {
   /// Whether |path| is that of an undo or a handler, which belong to how a run ended.
   static bool is_of_the_end(const std::string& path);
   /// Where the old run had what the new one has at |path|; empty: nowhere.
-  std::string old_path(const std::string& path) const;
+  std::string old_path(const std::string& path) const { return items_.old_path(path); }
   /// What the step at |path| came to in the old run, whatever it had been asked.
   std::optional<Result> former(const std::string& path) const;
   /// Paths of steps that the old run had done, handlers and undos left out.
@@ -56,8 +56,6 @@ class Reuse {
  private:
   using Definitions = std::map<std::string, std::string>;  ///< by path without keys
   void read(const Journal& journal, const RunRecord& old);
-  /// As old_path. The first step of a changed item that asks what an old one has asked says which item it was.
-  std::string place_item(const std::string& path, const std::string& input);
   /// Whether the step, which the old run had at |old|, may be taken over as far as its text and what ran before it say;
   /// tells why not.
   bool same_step(const std::string& path, const std::string& old);
@@ -71,24 +69,17 @@ class Reuse {
 
   std::string of_;
   Definitions before_, fresh_;
-  std::vector<OutlineRow> rows_;                      ///< of the new run
-  std::multimap<std::string, std::size_t> rows_at_;   ///< by path without keys
-  std::vector<bool> acts_;                            ///< by row: whether it, or a step within it, does anything
-  using Asked = std::pair<std::string, std::string>;  ///< path and input
-
-  std::set<std::string> from_;  ///< paths without keys
+  std::vector<OutlineRow> rows_;                     ///< of the new run
+  std::multimap<std::string, std::size_t> rows_at_;  ///< by path without keys
+  std::vector<bool> acts_;                           ///< by row: whether it, or a step within it, does anything
+  std::set<std::string> from_;                       ///< paths without keys
   std::map<Asked, Result> results_;
   std::set<Asked> answered_;
   std::set<std::string> finished_;
   std::map<std::string, SignalReceived> signals_;
   std::map<std::string, Duration> slept_;
-  std::map<std::string, Value> items_;        ///< of the old run, by path
-  std::map<std::string, std::string> moved_;  ///< items of the new run and where the old one had them
-  /// Items that are none of the old ones as they stand: the for_each of the old run, and what it had at their place.
-  std::map<std::string, std::pair<std::string, std::string>> changed_;
-  std::set<std::string> claimed_;                                 ///< items of the old run that have been found again
-  std::unordered_multimap<std::uint64_t, std::string> by_input_;  ///< paths in results_, made when they are needed
-  std::set<std::string> ran_;                                     ///< in the new run, by itself
+  ItemPairs items_;
+  std::set<std::string> ran_;  ///< in the new run, by itself
   std::size_t taken_ = 0;
   std::vector<std::pair<std::string, std::string>> anew_;
   std::set<std::string> told_;

@@ -178,17 +178,6 @@ std::string fail_fast_of(const Workflow& workflow) {
   return root ? fail_fast_of_group(*root->body) : spelled(FailFast::Drain);
 }
 
-std::string without_keys(const std::string& path) {
-  std::string bare;
-  bool in_key = false;
-  for (char c : path) {
-    if (c == '[') in_key = true;
-    if (!in_key) bare += c;
-    if (c == ']') in_key = false;
-  }
-  return bare;
-}
-
 const OutlineRow* find_row(const std::vector<OutlineRow>& rows, const std::string& path) {
   const std::string bare = without_keys(path);
   // The one step of an item shares the path of the for_each; the innermost is meant.

@@ -51,9 +51,6 @@ std::vector<OutlineRow> outline(const Workflow& workflow);
 /// `fail_fast` of the whole workflow: `true`, `drain`, `false`.
 std::string fail_fast_of(const Workflow& workflow);
 
-/// The path of a live step as it is in its row: without keys of items.
-std::string without_keys(const std::string& path);
-
 /// The row of a live step: keys of items are taken off |path|. Null when there is none.
 const OutlineRow* find_row(const std::vector<OutlineRow>& rows, const std::string& path);
 
