@@ -12,7 +12,7 @@
 namespace flowrun::cli {
 namespace {
 
-std::string ago(Instant at) { return for_people(wall_clock() - at); }
+std::string ago(Instant at) { return to_display(wall_clock() - at); }
 
 const char* how_it_ended(const OpenQuestion& question) {
   return question.interrupted ? "stopped when the run was suspended" : "running when the run was cut off";

@@ -187,7 +187,7 @@ void offer_runs(const Context& context, const std::string& command, Offers& offe
 
 void offer_steps(const Context& context, const std::string& run, Offers& offers) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
-  History history = history_of(journal, looked_at(journal, run));
+  History history = history_of(journal, find_or_newest(journal, run));
   for (const StepHistory& step : history.steps())
     offers.add(step.path, fmt::format("{}, {}", step.kind, to_string(step.state)));
 }

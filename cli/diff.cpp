@@ -185,7 +185,7 @@ std::vector<std::string> times(const Side& one, const Side& other) {
   std::vector<std::string> lines;
   for (std::size_t i = 0; i < std::min(kMostSlow, changes.size()); ++i)
     lines.push_back(
-        fmt::format("{} {} | {}", changes[i].a->path, for_people(changes[i].a->took), for_people(changes[i].b->took)));
+        fmt::format("{} {} | {}", changes[i].a->path, to_display(changes[i].a->took), to_display(changes[i].b->took)));
   return lines;
 }
 

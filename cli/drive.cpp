@@ -217,12 +217,12 @@ int Drive::end_signal() const { return g_signals > 0 ? g_last_signal.load() : SI
 
 void Drive::stopping(int running, Duration grace) {
   note(fmt::format("stopping: {} running {} may finish within {}; once more stops now", running,
-                   running == 1 ? "step" : "steps", spell(grace)));
+                   running == 1 ? "step" : "steps", to_string(grace)));
 }
 
 void Drive::interrupts(int running, Duration hurry) {
   note(fmt::format("stopping: {} {} told to end and {} killed after `kill_grace`; once more: after {}", running,
-                   running == 1 ? "step is" : "steps are", running == 1 ? "is" : "are", spell(hurry)));
+                   running == 1 ? "step is" : "steps are", running == 1 ? "is" : "are", to_string(hurry)));
 }
 
 void Drive::note(const std::string& text) {

@@ -64,7 +64,7 @@ class Describer {
         break;
       case EntryKind::RunFrozen:
         of_run("frozen",
-               for_people(as<RunFrozen>(entry_).span) + "; flowrun did not run, and limits of work do not count that");
+               to_display(as<RunFrozen>(entry_).span) + "; flowrun did not run, and limits of work do not count that");
         break;
       case EntryKind::StartTask:
         start(as<StartTask>(entry_).task);
@@ -139,7 +139,7 @@ class Describer {
   }
 
   void resumed(const RunResumed& fact) {
-    of_run("resumed", "after " + for_people(fact.down));
+    of_run("resumed", "after " + to_display(fact.down));
     if (fact.cancel) of_run("cancel", "by " + fact.cancel->by);
   }
 
@@ -156,7 +156,7 @@ class Describer {
       add_failure(result.failure);
     else if (result.code >= 100)
       add(std::to_string(result.code));
-    add(for_people(result.took));
+    add(to_display(result.took));
     if (result.page > 0) {
       if (!result.next.empty()) line_.what = "page";
       add(fmt::format("page {}", result.page));
@@ -195,7 +195,7 @@ class Describer {
   }
 
   void timer(const ArmTimer& decision) {
-    const std::string span = for_people(decision.span);
+    const std::string span = to_display(decision.span);
     const std::string timer(to_string(decision.timer));
     switch (decision.timer) {
       case TimerKind::Retry:

@@ -72,7 +72,7 @@ int eval(const Context& context, const EvalOptions& options) {
   std::unique_ptr<Jq> jq = make_jq();
   if (!options.run.empty()) {
     Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
-    RunRecord run = looked_at(journal, options.run);
+    RunRecord run = find_or_newest(journal, options.run);
     Loaded loaded = own_copy(journal, run, true);
     History history = history_of(journal, run);
     std::string step = journal_spelling(options.step, history);

@@ -171,7 +171,7 @@ void Explanation::tell(const std::string& path) {
   }
   if (step && step->rerun) say("its try before was cut off, and nobody knows how far it had got: so it ran again");
   if (step && step->queued > Duration{100})
-    say(fmt::format("it waited {} in line for a slot", for_people(step->queued)));
+    say(fmt::format("it waited {} in line for a slot", to_display(step->queued)));
 }
 
 void Explanation::not_begun(const std::string& path) {
@@ -380,7 +380,7 @@ void Explanation::succeeded(const std::string& path) {
     say("its result was taken over from the run that this one is a fork of");
   } else {
     say(fmt::format("nothing kept it from that{}",
-                    step && step->attempts == 1 ? ": one try of " + for_people(step->took) : ""));
+                    step && step->attempts == 1 ? ": one try of " + to_display(step->took) : ""));
   }
   if (const std::string undo = path + std::string(kUndo); find(undo) && stands(undo) == State::Failed) {
     say("it was to be undone, which failed");

@@ -22,7 +22,7 @@ struct ShowOptions {
 
 int show(const Context& context, const ShowOptions& options) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
-  RunRecord run = looked_at(journal, options.run);
+  RunRecord run = find_or_newest(journal, options.run);
   const std::string step = options.step.empty() ? "" : known_step(journal, run, options.step);
   // What stands before it was replayed by that drive; the rest it executed itself.
   std::int64_t drive = journal.newest_drive(run.number);
@@ -72,7 +72,7 @@ int verify_runs(const Context& context, const std::string& name, bool all, bool 
   if (all)
     verify_all(journal, print);
   else
-    print(verify(journal, looked_at(journal, name)));
+    print(verify(journal, find_or_newest(journal, name)));
   return bad == 0 ? 0 : 9;
 }
 

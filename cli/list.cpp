@@ -23,7 +23,7 @@ int list(const Context& context, const ListOptions& options) {
       continue;
     }
     rows.push_back({run.id, std::string(standing_of(run)), date_text(run.started_at),
-                    for_people(until_of(run) - run.started_at), std::to_string(run.last_seq)});
+                    to_display(until_of(run) - run.started_at), std::to_string(run.last_seq)});
   }
   if (!options.json) {
     if (rows.size() == 1) {

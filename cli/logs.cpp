@@ -213,7 +213,7 @@ int logs(const Context& context, const LogsOptions& options) {
   if (options.follow && options.failed)
     throw Error(Problem::Usage, "--failed --follow: a step has failed only when it has nothing more to say");
   Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
-  RunRecord run = looked_at(journal, options.run);
+  RunRecord run = find_or_newest(journal, options.run);
   const std::string only = options.step.empty() ? "" : known_step(journal, run, options.step);
   const std::string folder = journal.run_dir(run.id);
   OutputReader reader(folder);

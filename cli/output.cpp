@@ -16,7 +16,7 @@ struct OutputOptions {
 
 int output(const Context& context, const OutputOptions& options) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
-  RunRecord run = looked_at(journal, options.run);
+  RunRecord run = find_or_newest(journal, options.run);
   Value value;
   if (!options.step.empty()) {
     value = step_output(journal, run, options.step);

@@ -188,7 +188,7 @@ std::string failure_text(const RunRecord& run, const Failure& failure, const His
   } else if (step && step->attempts > 1) {
     text += fmt::format(" after {} tries", step->attempts);
   }
-  if (step && step->attempts > 0) text += " in " + for_people(step->took);
+  if (step && step->attempts > 0) text += " in " + to_display(step->took);
   // What was cancelled says so itself.
   text += failure.step.empty() && failure.type == "cancelled" ? " " + failure.message + "\n"
                                                               : fmt::format(": {} {}\n", failure.type, failure.message);

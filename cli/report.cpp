@@ -67,7 +67,7 @@ int report(const Context& context, ReportOptions options) {
     throw Error(Problem::Usage,
                 fmt::format("--format is missing: {}; html where FILE ends so", fmt::join(report_formats(), ", ")));
   Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
-  const std::string text = report_of(journal, looked_at(journal, options.run), options.format);
+  const std::string text = report_of(journal, find_or_newest(journal, options.run), options.format);
   if (options.file.empty() || options.file == "-") {
     print_result(text);
   } else {

@@ -49,7 +49,7 @@ std::string read_input_file(const std::string& name, const std::string& option) 
   return std::move(found.text);
 }
 
-RunRecord looked_at(const Journal& journal, const std::string& run) {
+RunRecord find_or_newest(const Journal& journal, const std::string& run) {
   return journal.find(run.empty() ? "@last" : run);
 }
 

@@ -25,6 +25,6 @@ OnCrash on_crash_option(const std::string& text);
 std::string read_input_file(const std::string& name, const std::string& option);
 
 /// The run that a looking command means: the newest when |run| is empty.
-RunRecord looked_at(const Journal& journal, const std::string& run);
+RunRecord find_or_newest(const Journal& journal, const std::string& run);
 
 }  // namespace flowrun::cli

@@ -41,7 +41,7 @@ std::vector<std::string> step_row(const StepHistory& step) {
   const char* mark = mark_of(step.state);
   std::string state = step.undone ? "undone" : mark ? mark : std::string(to_string(step.state));
   std::string took =
-      is_terminal(step.state) && (step.attempts > 0 || step.took.count() > 0) ? for_people(step.took) : "";
+      is_terminal(step.state) && (step.attempts > 0 || step.took.count() > 0) ? to_display(step.took) : "";
   std::string detail = step.failure && step.state == State::Failed ? step.failure->type + ": " + step.failure->message
                        : !step.what.empty()                        ? step.what
                                                                    : step.reason;
@@ -50,7 +50,7 @@ std::vector<std::string> step_row(const StepHistory& step) {
   } else if (step.attempts > 1) {
     detail = fmt::format("{} tries  {}", step.attempts, detail);
   }
-  if (step.queued >= kLongInLine) detail += fmt::format("  after {} in line", for_people(step.queued));
+  if (step.queued >= kLongInLine) detail += fmt::format("  after {} in line", to_display(step.queued));
   if (step.due) detail += fmt::format("  until {}", clock_text(*step.due));
   return {"  " + state, step.path, step.kind, took, one_line(detail, 100)};
 }
@@ -94,7 +94,7 @@ std::string lines_of(const Journal& journal, const RunRecord& run, const Failure
 
 int show(const Context& context, const ShowOptions& options) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
-  RunRecord run = looked_at(journal, options.run);
+  RunRecord run = find_or_newest(journal, options.run);
   History history = history_of(journal, run, options.at);
   if (options.json) {
     Json json = run_json(run);
@@ -106,7 +106,7 @@ int show(const Context& context, const ShowOptions& options) {
   }
   const std::string_view state = options.at > 0 ? to_string(history.run_state()) : standing_of(run);
   std::string text = fmt::format("{}  {}  started {}  {}  {} entries\n", run.id, state, date_text(run.started_at),
-                                 for_people(until_of(run) - run.started_at), run.last_seq);
+                                 to_display(until_of(run) - run.started_at), run.last_seq);
   text += fmt::format("{}  input {}\n", run.file, one_line(run.input.text(), 100));
   bool large = history.steps().size() > kMostSteps && !options.all;
   std::vector<std::vector<std::string>> rows;

@@ -21,7 +21,7 @@ int why(const Context& context, const WhyOptions& options) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
   // `why STEP` is of the newest run, `why RUN STEP` of that one.
   const bool one = options.step.empty();
-  const RunRecord run = looked_at(journal, one ? "" : options.run);
+  const RunRecord run = find_or_newest(journal, one ? "" : options.run);
   const std::string path = known_step(journal, run, one ? options.run : options.step);
   Explanation explanation(journal, past_run(journal, run));
   std::vector<std::string> rows;

@@ -24,7 +24,7 @@ constexpr std::size_t kTextWidth = 200;  // of what is said of one
 std::string left_text(double seconds) {
   const std::int64_t step = seconds < 60 ? 1 : seconds < 600 ? 10 : 60;
   const std::int64_t whole = static_cast<std::int64_t>(std::ceil(seconds / static_cast<double>(step))) * step;
-  return whole < 60 ? fmt::format("{}s", whole) : for_people(Duration(whole * 1000));
+  return whole < 60 ? fmt::format("{}s", whole) : to_display(Duration(whole * 1000));
 }
 
 /// What has failed at the path of |entry|, and the last that was said there.
@@ -77,7 +77,7 @@ std::string ItemGroup::standing(Instant now) {
   const auto oldest = std::min_element(in_flight_.begin(), in_flight_.end(),
                                        [](const auto& one, const auto& other) { return one.second < other.second; });
   if (oldest != in_flight_.end() && now - oldest->second > kOldItem)
-    text += fmt::format("  {} for {}", oldest->first, for_people(now - oldest->second));
+    text += fmt::format("  {} for {}", oldest->first, to_display(now - oldest->second));
   return text;
 }
 

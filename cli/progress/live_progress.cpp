@@ -128,7 +128,7 @@ void LiveProgress::turned(Instant now, const Standing& standing) {
   // The terminal writes `^C` behind the last line when that is typed, which must not wrap.
   const std::size_t columns = size.columns > kEcho ? size.columns - kEcho : size.columns;
   lines.push_back(
-      line_of({LiveRow::Mark::Note, "", status(standing), began_ == Instant{} ? "" : for_people(now - began_)}, 0,
+      line_of({LiveRow::Mark::Note, "", status(standing), began_ == Instant{} ? "" : to_display(now - began_)}, 0,
               columns, frame_, style_));
   screen_.draw(std::exchange(scrolled_, {}), lines, tree_.percent());
 }
@@ -141,7 +141,7 @@ void LiveProgress::closed(Instant, const Closing& closing) {
   const LiveRow row{
       mark, "",
       fmt::format("{}  {}  {} ok, {} failed", closing.run, to_string(closing.state), closing.ok, closing.failed),
-      for_people(closing.took)};
+      to_display(closing.took)};
   screen_.draw({line_of(row, 0, screen_.size().columns, 0, style_)}, {}, -1);
 }
 

@@ -22,7 +22,7 @@ constexpr std::size_t kToldFailures = 20;  // of the items of one group; the res
 std::string since(Duration span) {
   if (span < Duration{0}) span = Duration{0};
   return span < Duration{10000} ? fmt::format("{}.{}s", span.count() / 1000, span.count() / 100 % 10)
-                                : for_people(span);
+                                : to_display(span);
 }
 
 }  // namespace
@@ -103,7 +103,7 @@ LiveRow LiveTree::row_of(const StepHistory& step) const {
   }
   if (step.attempts > 1) add(fmt::format("{} tries", step.attempts));
   add(step.reason);
-  if (step.started_at != Instant{}) row.right = for_people(step.took);
+  if (step.started_at != Instant{}) row.right = to_display(step.took);
   return row;
 }
 
@@ -113,7 +113,7 @@ LiveRow LiveTree::end_of(const ItemGroup& group, const StepHistory& step) const 
   if (group.failed() > kToldFailures && !every_)
     row.text += fmt::format("  all of them: {}", typed_command({"show", run_}, journal_));
   if (step.failure && step.state != State::Succeeded) row.text += "  " + one_line(step.failure->message, kTextWidth);
-  row.right = for_people(step.ended_at - group.began());
+  row.right = to_display(step.ended_at - group.began());
   return row;
 }
 

@@ -104,7 +104,7 @@ std::string PlainProgress::in_line(const Entry& entry) const {
   const Instant began = as<TaskEnded>(entry).result.began;
   if (began == Instant{}) return "";
   const Duration waited = began - started->second;
-  return waited < kLongInLine ? "" : fmt::format("  after {} in line", for_people(waited));
+  return waited < kLongInLine ? "" : fmt::format("  after {} in line", to_display(waited));
 }
 
 std::string PlainProgress::answer_to(const std::pair<const std::string, std::string>& awaited) const {
@@ -138,7 +138,7 @@ void PlainProgress::turned(Instant now, const Standing& standing) {
 
 void PlainProgress::closed(Instant now, const Closing& closing) {
   line(now, closing.state == RunState::Succeeded ? "ok" : std::string(to_string(closing.state)), "run",
-       fmt::format("{}  {}  {} ok, {} failed", closing.run, for_people(closing.took), closing.ok, closing.failed));
+       fmt::format("{}  {}  {} ok, {} failed", closing.run, to_display(closing.took), closing.ok, closing.failed));
 }
 
 void PlainProgress::line(Instant at, const std::string& what, const std::string& step, const std::string& detail) {

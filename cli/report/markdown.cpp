@@ -65,7 +65,7 @@ const char* sign_of(RunState state) {
 std::string markdown_report(const PastRun& run) {
   const RunRecord& record = run.record;
   std::string text = fmt::format("## {} {}: {} in {}\n\n", sign_of(record.state), cell(record.name),
-                                 standing_of(record), for_people(run.until - record.started_at));
+                                 standing_of(record), to_display(run.until - record.started_at));
   std::string counts;
   for (const auto& [name, count] : run.history.counts())
     counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count, name);
@@ -100,13 +100,13 @@ std::string markdown_report(const PastRun& run) {
     for (std::size_t i = 0; i < shown; ++i)
       text +=
           fmt::format("| {} | {} | {} | {} | {} | {} |\n", cell(slow[i]->path), to_string(slow[i]->state),
-                      for_people(slow[i]->took), for_people(slow[i]->queued), slow[i]->attempts, cell(slow[i]->what));
+                      to_display(slow[i]->took), to_display(slow[i]->queued), slow[i]->attempts, cell(slow[i]->what));
     text += "\n";
   }
   const std::vector<CriticalStep> chain = critical_path(run);
   if (chain.size() > 1) {
     text += fmt::format("What the time was made of, one after the other, {} of {}:\n\n",
-                        for_people(chain.back().ended - record.started_at), for_people(run.until - record.started_at));
+                        to_display(chain.back().ended - record.started_at), to_display(run.until - record.started_at));
     text += "| step | waited before | time |\n|---|---:|---:|\n";
     std::size_t rows = 0;
     for (auto at = chain.begin(); at != chain.end() && rows < kMostSlow; ++rows) {
@@ -121,7 +121,7 @@ std::string markdown_report(const PastRun& run) {
       }
       const std::string name =
           end - at == 1 ? cell(at->path) : fmt::format("{}, {} steps of its items", cell(group), end - at);
-      text += fmt::format("| {} | {} | {} |\n", name, for_people(waited), for_people(took));
+      text += fmt::format("| {} | {} | {} |\n", name, to_display(waited), to_display(took));
       at = end;
       if (rows + 1 == kMostSlow && at != chain.end()) text += fmt::format("| and {} more | | |\n", chain.end() - at);
     }

@@ -223,8 +223,8 @@ Result result_of(const Task& task, const HttpAnswer& answer, const Mask& mask, I
         fmt::format("{} {} answered {}", answer.method, shortened(answer.url, kMostUrl), answer.status);
     if (result.code == 429 || result.code == 503) result.retry_after = wanted_wait(answer.retry_after, now);
     if (result.retry_after > kLongestRetryAfter) {
-      message += fmt::format("; it asks to wait {}, of which {} are waited", for_people(*result.retry_after),
-                             spell(kLongestRetryAfter));
+      message += fmt::format("; it asks to wait {}, of which {} are waited", to_display(*result.retry_after),
+                             to_string(kLongestRetryAfter));
       result.retry_after = kLongestRetryAfter;
     }
     result.failure = Failure{fmt::format("http.{}", result.code), std::move(message), "", 0,

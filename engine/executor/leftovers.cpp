@@ -102,13 +102,13 @@ std::vector<Leftover> end_leftovers(const std::vector<std::string>& tokens, cons
                                     Duration grace) {
   Search search(tokens, in_flight);
   std::vector<Leftover> leftovers;
-  std::set<int> told;
+  std::set<int> seen;
   auto until = std::chrono::steady_clock::now() + grace;  // of all rounds together
   for (int round = 0; round < kRounds; ++round) {
     std::vector<Handle> handles;
     for (const Found& found : search.pass()) {
       bool ends = search.was_in_flight(found.step);
-      if ((ends || !found.stays) && told.insert(found.pid).second)
+      if ((ends || !found.stays) && seen.insert(found.pid).second)
         leftovers.push_back({found.pid, found.step, command_of(found.pid), ends});
       if (!ends) continue;
       Handle handle(found.pid);

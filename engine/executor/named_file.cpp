@@ -71,7 +71,7 @@ FileText read_to_end(int descriptor, const ReadRules& rules) {
       return found;
     }
     if (waited >= rules.patience) {
-      found.trouble = fmt::format("has not ended within {}", spell(rules.patience));
+      found.trouble = fmt::format("has not ended within {}", to_string(rules.patience));
       return found;
     }
     if (unwritten) {

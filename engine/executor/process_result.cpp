@@ -47,7 +47,7 @@ std::optional<Failure> failure_of(const Task& task, const Parts& parts) {
   const Process& process = parts.process;
   const ProcessEnd& end = parts.end;
   auto failure = [](std::string type, std::string message) { return Failure{std::move(type), std::move(message)}; };
-  if (end.stopped == StopReason::Timeout) return failure("timeout", "timed out after " + spell(*task.timeout));
+  if (end.stopped == StopReason::Timeout) return failure("timeout", "timed out after " + to_string(*task.timeout));
   if (end.stopped == StopReason::Cancelled) return failure("cancelled", "stopped");
   if (end.status_code != CLD_EXITED)
     return failure("killed", fmt::format("killed by signal {} ({})", end.status, strsignal(end.status)));

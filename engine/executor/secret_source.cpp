@@ -89,7 +89,7 @@ SecretFound from_command(const std::vector<std::string>& command, const std::str
     FileText said = read_to_end(out[0], rules_of(stop));
     found.stopped = said.stopped;
     if (said.trouble.empty() && !ends_within(spawned, until, stop, found.stopped))
-      said.trouble = fmt::format("has not ended within {}", spell(kPatience));
+      said.trouble = fmt::format("has not ended within {}", to_string(kPatience));
     const int code = end_of(spawned, !said.trouble.empty());
     if (!said.trouble.empty())
       found.why = fmt::format("`{}` {}", command.front(), said.trouble);

@@ -223,13 +223,13 @@ Failure Transfer::failure_of(CURLcode code) const {
     case Limit::None:
       break;
     case Limit::Timeout:
-      return named("timeout", fmt::format("{} timed out after {}", at_first, spell(*task.timeout)));
+      return named("timeout", fmt::format("{} timed out after {}", at_first, to_string(*task.timeout)));
     case Limit::ConnectTimeout:
       return named("connect", fmt::format("{}: another request to the host looks its name up, for longer than {}",
-                                          at_first, spell(asked().connect_timeout)));
+                                          at_first, to_string(asked().connect_timeout)));
     case Limit::IdleTimeout:
       return named("timeout",
-                   fmt::format("{}: nothing has moved for {} (idle_timeout)", what, spell(asked().idle_timeout)));
+                   fmt::format("{}: nothing has moved for {} (idle_timeout)", what, to_string(asked().idle_timeout)));
   }
   const std::string detail = error_text_[0] ? error_text_ : libcurl().curl_easy_strerror(code);
   if (code == CURLE_OPERATION_TIMEDOUT) return named(sent_here_ ? "timeout" : "connect", what + ": " + detail);

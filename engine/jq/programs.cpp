@@ -153,7 +153,7 @@ std::string source_of(std::span<const Program> batch) {
 }
 
 /// The heart of jq's message: without its name, the position in our text, and the text itself.
-std::string told(const std::string& messages, const std::string& program) {
+std::string heart_of(const std::string& messages, const std::string& program) {
   std::string line = messages.substr(0, messages.find('\n'));
   if (line.starts_with("jq: error: ")) line.erase(0, 11);
   for (std::string_view noise : {" (Unix shell quoting issues?)", " (Windows cmd shell quoting issues?)"})
@@ -233,7 +233,7 @@ void Programs::compile_batch(std::span<const Program> batch) {
   }
   if (batch.size() == 1) {
     const std::string& code = batch.front().code;
-    compiled_[batch.front()] = {nullptr, 0, 0, inside ? told(messages, code) : refusal(code)};
+    compiled_[batch.front()] = {nullptr, 0, 0, inside ? heart_of(messages, code) : refusal(code)};
     return;
   }
   compile_batch(batch.first(batch.size() / 2));

@@ -63,7 +63,7 @@ void contradiction(Findings& findings, const Node* shorter_in, const char* short
   auto less = duration_at(shorter_in, shorter), more = duration_at(longer_in, longer);
   if (less && more && *less < *more)
     findings.add(*shorter_in->find(shorter),
-                 fmt::format("`{}` is shorter than `{}`, which is {}", shorter, longer, spell(*more)), advice);
+                 fmt::format("`{}` is shorter than `{}`, which is {}", shorter, longer, to_string(*more)), advice);
 }
 
 /// Scheme, host and what follows of a URL as far as they are literal; a value that begins it is looked up.
@@ -202,7 +202,7 @@ void short_group_timeout(const WorkflowIndex& index, Findings& findings) {
     if (time && longest.step && *time < longest.time)
       findings.add(limit,
                    fmt::format("this is over before the `{}` of {}, which is {} (line {})", longest.key,
-                               longest.step->said_name, spell(longest.time), longest.step->at.line),
+                               longest.step->said_name, to_string(longest.time), longest.step->at.line),
                    "make one longer or the other shorter");
   };
   for (std::size_t i = index.steps.size(); i-- > 0;) {

@@ -54,21 +54,22 @@ std::vector<std::string> lint_codes() {
   return codes;
 }
 
-std::set<std::string> ignored_lints(const Node& root, FileDiagnostics& told) {
+std::set<std::string> ignored_lints(const Node& root, FileDiagnostics& diagnostics) {
   std::set<std::string> ignored;
   const Node* list = root.find("lint_ignore");
-  if (!list || !told.is(*list, Node::Kind::List, "lint_ignore", "a list of codes such as [W110]")) return ignored;
+  if (!list || !diagnostics.is(*list, Node::Kind::List, "lint_ignore", "a list of codes such as [W110]"))
+    return ignored;
   const std::vector<std::string> known = lint_codes();
   for (const Node& item : list->items) {
-    if (!told.is(item, Node::Kind::String, "lint_ignore", "a list of codes such as [W110]")) continue;
+    if (!diagnostics.is(item, Node::Kind::String, "lint_ignore", "a list of codes such as [W110]")) continue;
     ignored.insert(item.text);
     if (std::find(known.begin(), known.end(), item.text) != known.end()) continue;
     std::string near = nearest_code(item.text, known);
     std::string suggestion =
         near.empty() ? "a code is what a warning shows, for example W110" : "did you mean `" + near + "`?";
     if (item.text.size() == 4 && item.text[0] == 'E') suggestion = "an error can not be ignored; only W and I can";
-    told.error("E102", item.at, item.text.size(), fmt::format("`{}` is no code of a warning or hint", item.text),
-               suggestion);
+    diagnostics.error("E102", item.at, item.text.size(), fmt::format("`{}` is no code of a warning or hint", item.text),
+                      suggestion);
   }
   return ignored;
 }

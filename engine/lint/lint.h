@@ -18,7 +18,7 @@ namespace flowrun {
 std::vector<std::string> lint_codes();
 
 /// The codes in `lint_ignore` of the file |root|; E102 for what is none.
-std::set<std::string> ignored_lints(const Node& root, FileDiagnostics& told);
+std::set<std::string> ignored_lints(const Node& root, FileDiagnostics& diagnostics);
 
 /// Adds all findings but those that are |ignored|. REQUIRES: the file was read without an error.
 void lint(const Node& root, const RootStep& workflow, const FileIndex& file, const std::set<std::string>& ignored,

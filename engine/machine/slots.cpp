@@ -35,9 +35,9 @@ TaskFrame* Slots::admit() {
 
 void Slots::hold(const Limit& limit, Duration span) {
   // Who lines up while it is held is told then.
-  const bool told = pools_.holds(limit, time_.now());
+  const bool was_held = pools_.holds(limit, time_.now());
   pools_.hold(limit, time_.now() + span);
-  if (told || !pools_.holds(limit, time_.now())) return;
+  if (was_held || !pools_.holds(limit, time_.now())) return;
   for (TaskFrame* frame : pools_.waiting_in(limit)) frame->on_held();
 }
 

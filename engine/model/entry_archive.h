@@ -75,8 +75,8 @@ class MemberWriter {
   void unless_empty(std::string_view key, const auto& from) {
     if (!says_nothing(from)) always(key, from);
   }
-  void unless(bool usual, std::string_view key, bool from) {
-    if (from != usual) always(key, from);
+  void unless(bool default_value, std::string_view key, bool from) {
+    if (from != default_value) always(key, from);
   }
   /// As unless_empty, but for reading: without it the entry says nothing.
   void required(std::string_view key, const auto& from) { always(key, from); }

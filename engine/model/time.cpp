@@ -46,10 +46,10 @@ std::optional<Duration> parse_duration(std::string_view text) {
   return Duration(total);
 }
 
-std::string spell(Duration span) {
+std::string to_string(Duration span) {
   std::int64_t rest = span.count();
   if (rest == 0) return "0s";
-  if (rest < 0) return "-" + spell(-span);
+  if (rest < 0) return "-" + to_string(-span);
   std::string text;
   for (const Unit& unit : kUnits) {
     if (rest < unit.ms) continue;
@@ -60,10 +60,10 @@ std::string spell(Duration span) {
   return text;
 }
 
-std::string for_people(Duration span) {
+std::string to_display(Duration span) {
   // Cut off, not rounded, so that 59.9 s never reads as a minute that has not passed.
   const std::int64_t ms = span.count();
-  if (ms < 0) return "-" + for_people(-span);
+  if (ms < 0) return "-" + to_display(-span);
   if (ms < 10'000) return fmt::format("{}.{:02}s", ms / 1000, ms % 1000 / 10);
   const std::int64_t s = ms / 1000;
   if (s < 60) return fmt::format("{}s", s);

@@ -16,9 +16,9 @@ using Instant = std::chrono::sys_time<Duration>;
 /// than a century included.
 std::optional<Duration> parse_duration(std::string_view text);
 /// The shortest spelling that parse_duration reads back: `1h30m`, `250ms`, `0s`.
-std::string spell(Duration span);
+std::string to_string(Duration span);
 /// For people: `0.31s`, `41s`, `6m02s`, `2h05m`, `3d04h`.
-std::string for_people(Duration span);
+std::string to_display(Duration span);
 /// RFC 3339 in UTC with milliseconds: `2026-11-23T08:45:12.481Z`.
 std::string timestamp(Instant at);
 

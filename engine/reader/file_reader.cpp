@@ -224,20 +224,20 @@ void FileReader::handlers(RootStep& root) {
 
 /// Marks what groups have to remember for `$status`: what an expression of the file may look at.
 void FileReader::name_looked_at(bool for_questions) {
-  std::set<std::string> looked_at, looked_into, outputs;
+  std::set<std::string> asked, asked_within, outputs;
   for (const Mention& mention : reading_.index().mentions) {
     const std::string& field = mention.reference.field;
     if (mention.reference.variable != "status") continue;
-    looked_at.insert(mention.reference.member);
+    asked.insert(mention.reference.member);
     const bool whole = field.empty() || field == "items" || field == "branches";
     if (whole) outputs.insert(mention.reference.member);
-    if (whole || field == "order" || field == "failed") looked_into.insert(mention.reference.member);
+    if (whole || field == "order" || field == "failed") asked_within.insert(mention.reference.member);
   }
   for (auto& [group, name] : reading_.index().groups) {
-    group->children_named = for_questions || looked_into.count(name) > 0;
+    group->children_named = for_questions || asked_within.count(name) > 0;
     group->outputs_named = for_questions || outputs.count(name) > 0;
     // An expression that looks into one group may find another in it.
-    group->status_named = for_questions || !outputs.empty() || looked_at.count(name) > 0;
+    group->status_named = for_questions || !outputs.empty() || asked.count(name) > 0;
   }
 }
 

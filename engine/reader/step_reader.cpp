@@ -132,13 +132,13 @@ std::unique_ptr<Step> Reading::step(const Node& node, const std::string& name, P
 std::unique_ptr<Step> Reading::step_without_kind(const Node& node, const std::string& name, Position name_at) {
   if (broken(node)) return nullptr;
   if (const Member* misspelled = misspelled_kind(node)) {
-    const std::string meant = nearest(misspelled->key, all_kinds());
+    const std::string near = nearest(misspelled->key, all_kinds());
     error("E103", misspelled->at, misspelled->key.size(),
           fmt::format("step `{}` has no kind: there is no `{}`", name, misspelled->key),
-          "did you mean `" + meant + "`?");
+          "did you mean `" + near + "`?");
     // The rest is read as if the kind had been written right.
     Node corrected = node;
-    corrected.members[static_cast<std::size_t>(misspelled - node.members.data())].key = meant;
+    corrected.members[static_cast<std::size_t>(misspelled - node.members.data())].key = near;
     --index_.steps;
     return step(corrected, name, name_at);
   }

@@ -15,18 +15,18 @@ std::unique_ptr<CommonStep> read_switch(Reading& reading, const Node& node) {
     const Node& way = ways.items[i];
     if (!reading.is(way, Node::Kind::Map, "switch", "a list of maps with `if` and `do`, or `else`")) continue;
     reading.only(way, names_within("switch"), "a way of `switch`");
-    const Node* otherwise = way.find("else");
+    const Node* else_body = way.find("else");
     const Node* condition = way.find("if");
-    const Node* body = otherwise ? otherwise : way.find("do");
-    if (otherwise && (condition || i + 1 < ways.items.size()))
+    const Node* body = else_body ? else_body : way.find("do");
+    if (else_body && (condition || i + 1 < ways.items.size()))
       reading.error("E102", way.at, 1, "`else` stands alone, and last");
-    if (!body || (!otherwise && !condition)) {
+    if (!body || (!else_body && !condition)) {
       reading.error("E110", way.at, 1, "a way of `switch` needs `if` and `do`, or `else`");
       continue;
     }
     SwitchStep::Way read;
     if (condition) read.condition = reading.values().condition(*condition);
-    read.body = reading.body(*body, otherwise ? "else" : "do");
+    read.body = reading.body(*body, else_body ? "else" : "do");
     step->ways.push_back(std::move(read));
   }
   return step;

@@ -69,11 +69,11 @@ void catch_up(const Journal& journal, const RunRecord& record, const Machine* ma
 /// Gives marks the paths that the run has for what they name. Only of what was cut off there is something to tell.
 void place(std::vector<Mark>& marks, const std::vector<InFlight>& cut_off, const RunRecord& record) {
   for (Mark& mark : marks) {
-    auto meant = std::find_if(cut_off.begin(), cut_off.end(), [&](const InFlight& flight) {
+    auto found = std::find_if(cut_off.begin(), cut_off.end(), [&](const InFlight& flight) {
       return flight.path == mark.path || slashed(flight.path) == mark.path;
     });
-    if (meant != cut_off.end()) {
-      mark.path = meant->path;
+    if (found != cut_off.end()) {
+      mark.path = found->path;
       continue;
     }
     std::vector<std::string> paths;

@@ -106,7 +106,7 @@ void Reuse::read(const Journal& journal, const RunRecord& old) {
     if (!signal.rejected) signals_[path] = signal;
     finished_.insert(path);
   };
-  auto meant = [](const SignalReceived& signal, const std::string& path, const std::string& name) {
+  auto is_for = [](const SignalReceived& signal, const std::string& path, const std::string& name) {
     return signal.name == name && (signal.path.empty() || signal.path == path);
   };
   auto forget = [&](const std::string& path) {
@@ -153,7 +153,7 @@ void Reuse::read(const Journal& journal, const RunRecord& old) {
       case EntryKind::SignalAwaited: {
         const std::string name = as<SignalAwaited>(entry).name;
         auto sent =
-            std::find_if(early.begin(), early.end(), [&](const auto& one) { return meant(one, entry.path, name); });
+            std::find_if(early.begin(), early.end(), [&](const auto& one) { return is_for(one, entry.path, name); });
         if (sent == early.end()) {
           waiting.emplace_back(entry.path, name);
         } else {
@@ -165,7 +165,7 @@ void Reuse::read(const Journal& journal, const RunRecord& old) {
       case EntryKind::SignalReceived: {
         auto signal = as<SignalReceived>(entry);
         auto wanted = std::find_if(waiting.begin(), waiting.end(),
-                                   [&](const auto& one) { return meant(signal, one.first, one.second); });
+                                   [&](const auto& one) { return is_for(signal, one.first, one.second); });
         if (wanted == waiting.end()) {
           early.push_back(std::move(signal));
         } else {

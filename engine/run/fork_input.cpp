@@ -37,7 +37,7 @@ std::string shown(const Json* json) {
 class Differences {
  public:
   void compare(const std::string& name, const Json* was, const Json* is, int depth = 0) {
-    if (told.size() >= kMostTold || (was && is && *was == *is)) return;
+    if (list.size() >= kMostTold || (was && is && *was == *is)) return;
     if (was && is && depth < kDeepest) {
       const Json before = opened(*was), now = opened(*is);
       if (before.is_object() && now.is_object()) return members(name, before, now, depth + 1);
@@ -47,10 +47,10 @@ class Differences {
         return;
       }
     }
-    told.push_back(fmt::format("`{}` was {}, is {}", name, shown(was), shown(is)));
+    list.push_back(fmt::format("`{}` was {}, is {}", name, shown(was), shown(is)));
   }
 
-  std::vector<std::string> told;
+  std::vector<std::string> list;
 
  private:
   void members(const std::string& name, const Json& was, const Json& is, int depth) {
@@ -87,7 +87,7 @@ std::string input_difference(std::string_view was, std::string_view is) {
   Differences differences;
   differences.compare("", &before, &now);
   std::string text;
-  for (const std::string& one : differences.told) text += (text.empty() ? "" : "; ") + one;
+  for (const std::string& one : differences.list) text += (text.empty() ? "" : "; ") + one;
   return text;
 }
 

@@ -20,9 +20,9 @@ class Parts {
     auto text = as_text(evaluated(*written), name);
     return text ? *std::move(text) : (keep(std::move(text.failure())), std::string());
   }
-  Duration span(const Setting<Duration>& written, Duration otherwise, const char* name) {
-    auto span = resolve(written, scope_, evaluator_, otherwise, name);
-    return span ? *span : (keep(std::move(span.failure())), otherwise);
+  Duration span(const Setting<Duration>& written, Duration default_value, const char* name) {
+    auto span = resolve(written, scope_, evaluator_, default_value, name);
+    return span ? *span : (keep(std::move(span.failure())), default_value);
   }
   void keep(Failure mistake) {
     if (!failure) failure = std::move(mistake);

@@ -32,9 +32,9 @@ std::string fail_fast_of_group(const GroupStep& group) {
 }
 
 template <typename T>
-std::string spelled(const Setting<T>& setting, const char* otherwise) {
+std::string spelled(const Setting<T>& setting, const char* default_text) {
   if (setting.expression) return "${ " + setting.expression->code() + " }";
-  return setting.value ? fmt::format("{}", *setting.value) : otherwise;
+  return setting.value ? fmt::format("{}", *setting.value) : default_text;
 }
 
 std::string spelled(const Limit& limit) {

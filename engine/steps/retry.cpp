@@ -65,12 +65,12 @@ void RetryingFrame::complete_poll(Result& result, Evaluator& evaluator) const {
     }
     Value value(std::move(raw));
     FrameScope scope(*this, &value);
-    auto holds = [&](const std::optional<Expression>& condition, bool otherwise) {
-      if (!condition || result.failure) return otherwise;
+    auto holds = [&](const std::optional<Expression>& condition, bool default_value) {
+      if (!condition || result.failure) return default_value;
       Evaluation evaluation = condition->condition(scope, evaluator);
       if (evaluation) return evaluation->json().get<bool>();
       result.failure = std::move(evaluation.failure());
-      return otherwise;
+      return default_value;
     };
     if (holds(poll.fail_if, false)) result.failure = Failure{"expect", "`fail_if` holds: " + poll.fail_if->code()};
     result.again = !holds(poll.until, true) && !result.failure;
@@ -137,7 +137,7 @@ void RetryingFrame::attempt_failed(Failure failure, const Result& result, Journa
   Duration wait = wait_after(backoff, failed, chance);
   if (result.retry_after) wait = std::max(wait, *result.retry_after);
   if (deadline_at_ && context().worked() + wait > *deadline_at_ && result.retry_after && wait == *result.retry_after) {
-    failure.message += fmt::format("; the server asks to wait {}, longer than the deadline leaves", spell(wait));
+    failure.message += fmt::format("; the server asks to wait {}, longer than the deadline leaves", to_string(wait));
     return give_up(std::move(failure), output, Journaled::No);
   }
   settled_.state = State::Retrying;
@@ -162,7 +162,7 @@ void RetryingFrame::on_timer(TimerKind timer) {
   } else if (timer == TimerKind::Deadline) {
     stop_try("deadline");
     auto deadline = resolve(work_.deadline, scope(), evaluator(), Duration{0}, "deadline");
-    std::string span = deadline ? spell(*deadline) : "";
+    std::string span = deadline ? to_string(*deadline) : "";
     std::string what = fmt::format("deadline of {} reached after {} {}", span, settled_.attempts,
                                    settled_.attempts == 1 ? "try" : "tries");
     if (settled_.attempts == 0)

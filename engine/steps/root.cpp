@@ -60,7 +60,7 @@ class RootFrame final : public Frame, public RunFrame {
     Settled ended = body_->settled();
     ended.state = State::Failed;
     ended.failure = std::make_shared<const Failure>(Failure{
-        "timeout", (parent() ? "the sub-workflow timed out after " : "the run timed out after ") + spell(span_)});
+        "timeout", (parent() ? "the sub-workflow timed out after " : "the run timed out after ") + to_string(span_)});
     body_ended(ended);
   }
 

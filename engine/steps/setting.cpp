@@ -33,10 +33,10 @@ const char* wanted(Duration) { return "a duration such as 30s"; }
 }  // namespace
 
 template <typename T>
-Fallible<T> resolve(const Setting<T>& setting, const FrameScope& scope, Evaluator& evaluator, T otherwise,
+Fallible<T> resolve(const Setting<T>& setting, const FrameScope& scope, Evaluator& evaluator, T default_value,
                     const char* what) {
   if (setting.value) return *setting.value;
-  if (!setting.expression) return otherwise;
+  if (!setting.expression) return default_value;
   Evaluation evaluation = setting.expression->evaluate(scope, evaluator);
   if (!evaluation) return std::move(evaluation.failure());
   const Value& value = *evaluation;

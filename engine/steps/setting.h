@@ -23,9 +23,9 @@ struct Setting {
   bool written() const { return value || expression; }
 };
 
-/// The value of |setting|, or |otherwise| when it is not written. A Failure of type `expression` names |what|.
+/// The value of |setting|, or |default_value| when it is not written. A Failure of type `expression` names |what|.
 template <typename T>
-Fallible<T> resolve(const Setting<T>& setting, const FrameScope& scope, Evaluator& evaluator, T otherwise,
+Fallible<T> resolve(const Setting<T>& setting, const FrameScope& scope, Evaluator& evaluator, T default_value,
                     const char* what);
 
 /// As resolve, by the stricter rules of conditions (flowrun-workflow(5), "Conditions").

@@ -44,7 +44,7 @@ void StepFrame::enter() {
   if (arms_timeout() && options_.timeout.written()) {
     auto timeout = resolve(options_.timeout, scope(), evaluator(), Duration{0}, "timeout");
     if (!timeout) return fail(timeout.failure());
-    timeout_text_ = spell(*timeout);
+    timeout_text_ = to_string(*timeout);
     context().timers().arm(*this, TimerKind::Timeout, *timeout);
   }
   begin();

@@ -86,11 +86,11 @@ Fallible<Inputs> WorkflowFrame::inputs() const {
     } else if (environment.contains(spec.name)) {
       value = environment[spec.name];
     } else if (spec.default_value) {
-      Evaluation usual = spec.default_value->evaluate(start, evaluator());
-      if (!usual)
-        return broken("child",
-                      fmt::format("input {} of {}: its default: {}", spec.name, child.path, usual.failure().message));
-      value = usual->json();
+      Evaluation default_value = spec.default_value->evaluate(start, evaluator());
+      if (!default_value)
+        return broken("child", fmt::format("input {} of {}: its default: {}", spec.name, child.path,
+                                           default_value.failure().message));
+      value = default_value->json();
     } else {
       return broken("expression", fmt::format("input {} of {} is missing", spec.name, child.path));
     }
@@ -200,7 +200,7 @@ Failure WorkflowFrame::failure_of(const Failure& inner) const {
 void WorkflowFrame::on_timer(TimerKind timer) {
   if (timer != TimerKind::Timeout) return RetryingFrame::on_timer(timer);
   auto timeout = resolve(options().timeout, scope(), evaluator(), Duration{0}, "timeout");
-  std::string span = timeout ? spell(*timeout) : "";
+  std::string span = timeout ? to_string(*timeout) : "";
   stop_try("timeout");
   attempt_failed(broken("timeout", "timed out after " + span), {}, Journaled::No);
 }

@@ -30,7 +30,7 @@ class WaitFrame final : public StepFrame, public SignalFrame {
   void on_timer(TimerKind timer) override {
     if (timer != TimerKind::Wait) return StepFrame::on_timer(timer);
     context().signals().ignore(*this);
-    fail({"timeout", fmt::format("nobody sent `{}` within {}", wait_.signal, spell(patience_))});
+    fail({"timeout", fmt::format("nobody sent `{}` within {}", wait_.signal, to_string(patience_))});
   }
 
   void reopen(std::string_view only) override {

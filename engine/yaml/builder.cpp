@@ -36,8 +36,8 @@ void NodeBuilder::report(const Quirk& quirk) {
 
 bool NodeBuilder::has_told(std::size_t offset) const {
   const Position at = text_.position(offset);
-  return std::any_of(diagnostics_.all().begin(), diagnostics_.all().end(), [&](const Diagnostic& told) {
-    return told.code == "E003" && told.at.line == at.line && told.at.column == at.column;
+  return std::any_of(diagnostics_.all().begin(), diagnostics_.all().end(), [&](const Diagnostic& known) {
+    return known.code == "E003" && known.at.line == at.line && known.at.column == at.column;
   });
 }
 

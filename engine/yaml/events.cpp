@@ -72,7 +72,7 @@ std::optional<YamlEvent> YamlEvents::next() {
     fy_event* raw = fy_parser_parse(parser_->parser);
     if (!raw) return std::nullopt;
     YamlEvent event;
-    bool told = true;
+    bool wanted = true;
     switch (raw->type) {
       case FYET_DOCUMENT_START:
         event.kind = YamlEvent::Kind::Document;
@@ -99,7 +99,7 @@ std::optional<YamlEvent> YamlEvents::next() {
         event.kind = YamlEvent::Kind::End;
         break;
       default:
-        told = false;
+        wanted = false;
     }
     if (const fy_mark* begin = fy_event_start_mark(raw)) event.begin = begin->input_pos;
     if (const fy_mark* end = fy_event_end_mark(raw)) event.end = end->input_pos;
@@ -112,7 +112,7 @@ std::optional<YamlEvent> YamlEvents::next() {
       if (const fy_mark* begin = fy_token_start_mark(tag)) event.tagged = begin->input_pos;
     }
     fy_parser_event_free(parser_->parser, raw);
-    if (told) return event;
+    if (wanted) return event;
   }
 }
 

@@ -25,22 +25,22 @@ TEST_CASE("a duration needs its units, each once, from long to short") {
 }
 
 TEST_CASE("a spelled duration reads back as itself") {
-  REQUIRE(spell(90min) == "1h30m");
-  REQUIRE(spell(250ms) == "250ms");
-  REQUIRE(spell(0ms) == "0s");
-  REQUIRE(spell(24h) == "1d");
+  REQUIRE(to_string(90min) == "1h30m");
+  REQUIRE(to_string(250ms) == "250ms");
+  REQUIRE(to_string(0ms) == "0s");
+  REQUIRE(to_string(24h) == "1d");
   for (Duration span : {1ms, 999ms, 1000ms, 61'001ms, 86'400'001ms, 3'600'000ms})
-    REQUIRE(parse_duration(spell(span)) == span);
+    REQUIRE(parse_duration(to_string(span)) == span);
 }
 
 TEST_CASE("durations for people show what matters at their size") {
-  REQUIRE(for_people(310ms) == "0.31s");
-  REQUIRE(for_people(3s) == "3.00s");
-  REQUIRE(for_people(9999ms) == "9.99s");
-  REQUIRE(for_people(41'900ms) == "41s");
-  REQUIRE(for_people(6min + 2s) == "6m02s");
-  REQUIRE(for_people(2h + 5min) == "2h05m");
-  REQUIRE(for_people(76h) == "3d04h");
+  REQUIRE(to_display(310ms) == "0.31s");
+  REQUIRE(to_display(3s) == "3.00s");
+  REQUIRE(to_display(9999ms) == "9.99s");
+  REQUIRE(to_display(41'900ms) == "41s");
+  REQUIRE(to_display(6min + 2s) == "6m02s");
+  REQUIRE(to_display(2h + 5min) == "2h05m");
+  REQUIRE(to_display(76h) == "3d04h");
 }
 
 TEST_CASE("timestamps are RFC 3339 in UTC with milliseconds") {
