@@ -8,12 +8,14 @@
 
 namespace flowrun {
 
+SuccessorFrame::~SuccessorFrame() { self_.context().abandoned().forget(*this); }
+
 Abandoned::Abandoned(const Attempts& attempts) : attempts_(attempts) {}
 
 Abandoned::~Abandoned() = default;
 
-void Abandoned::await(Frame& frame, const std::string& below) {
-  if (is_over(below, frame)) return frame.on_abandoned_done();
+void Abandoned::await(SuccessorFrame& frame, const std::string& below) {
+  if (is_over(below, frame.frame())) return frame.on_abandoned_done();
   listeners_.push_back({&frame, below});
 }
 
@@ -21,9 +23,9 @@ void Abandoned::tell() {
   for (;;) {
     // From the front each time: who is told may make others vanish.
     auto listener = std::find_if(listeners_.begin(), listeners_.end(),
-                                 [&](const Listener& one) { return is_over(one.below, *one.frame); });
+                                 [&](const Listener& one) { return is_over(one.below, one.frame->frame()); });
     if (listener == listeners_.end()) return;
-    Frame* frame = listener->frame;
+    SuccessorFrame* frame = listener->frame;
     listeners_.erase(listener);
     frame->on_abandoned_done();
   }
@@ -66,7 +68,7 @@ void Abandoned::stop_all() {
   kept_.clear();
 }
 
-void Abandoned::forget(const Frame& frame) {
+void Abandoned::forget(const SuccessorFrame& frame) {
   if (!listeners_.empty()) listeners_.remove_if([&](const Listener& one) { return one.frame == &frame; });
 }
 

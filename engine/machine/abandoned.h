@@ -12,6 +12,23 @@ namespace flowrun {
 class Attempts;
 class Frame;
 
+/// What a frame is that does not begin before what was given up is over.
+class SuccessorFrame {
+ public:
+  explicit SuccessorFrame(Frame& self) : self_(self) {}
+  virtual ~SuccessorFrame();
+  SuccessorFrame(const SuccessorFrame&) = delete;
+  SuccessorFrame& operator=(const SuccessorFrame&) = delete;
+
+  /// What it awaited is over.
+  virtual void on_abandoned_done() = 0;
+
+  Frame& frame() const { return self_; }
+
+ private:
+  Frame& self_;
+};
+
 class Abandoned {
  public:
   explicit Abandoned(const Attempts& attempts);
@@ -19,7 +36,7 @@ class Abandoned {
 
   /// on_abandoned_done() of |frame| follows when no attempt that was given up at |below| or further down still runs,
   /// and nothing there is being tidied up but by |frame| itself; maybe at once.
-  void await(Frame& frame, const std::string& below);
+  void await(SuccessorFrame& frame, const std::string& below);
   /// Something that was given up is over: tells who waited for that.
   void tell();
 
@@ -41,13 +58,13 @@ class Abandoned {
   /// In the order in which they were given up.
   const std::vector<Frame*>& tidying() const { return tidying_; }
   /// |frame| vanishes.
-  void forget(const Frame& frame);
+  void forget(const SuccessorFrame& frame);
   /// The run vanishes: frames that are still tidied up are kept by nobody.
   void forget_all() { tidying_.clear(); }
 
  private:
   struct Listener {
-    Frame* frame;
+    SuccessorFrame* frame;
     std::string below;
   };
   bool is_over(const std::string& below, const Frame& asked_by) const;

@@ -43,7 +43,7 @@ class Context {
   const Chance& chance() const { return *chance_; }
   /// The idempotency key of what |name| stands for: the same for the same |request|, another for another one.
   std::string key_for(std::string name, std::uint64_t request);
-  /// A number for what is run anew under the same paths; never the same twice in a run. See Frame::generation.
+  /// A number for what is run anew under the same paths; never the same twice in a run. See Enclosure::generation.
   int next_generation() { return ++generations_; }
 
   // What follows.

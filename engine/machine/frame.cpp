@@ -1,5 +1,7 @@
 #include "engine/machine/frame.h"
 
+#include "engine/machine/enclosure.h"
+
 namespace flowrun {
 
 Frame::Frame(Context& context, Frame* parent, const Step& step, std::string path)
@@ -8,7 +10,6 @@ Frame::Frame(Context& context, Frame* parent, const Step& step, std::string path
 Frame::~Frame() {
   context_.queue().forget(*this);
   context_.timers().forget(*this);
-  context_.abandoned().forget(*this);
 }
 
 void Frame::hold_undo() {
@@ -24,12 +25,7 @@ void Frame::hold_foreseen() {
 }
 
 void Frame::name_open(std::vector<std::string>& paths) const {
-  if (!is_settled()) paths.push_back(path_);
-}
-
-const std::string& Frame::file_folder() const {
-  static const std::string kOfTheRun;
-  return parent_ ? parent_->file_folder() : kOfTheRun;
+  if (!settled_.over()) paths.push_back(path_);
 }
 
 std::optional<Settled> Frame::look(std::string_view rest) const {
@@ -37,8 +33,34 @@ std::optional<Settled> Frame::look(std::string_view rest) const {
   return std::nullopt;
 }
 
+namespace {
+
+const Enclosure* enclosure_at(const Frame* frame) {
+  for (; frame; frame = frame->parent())
+    if (const Enclosure* enclosure = frame->enclosure()) return enclosure;
+  return nullptr;
+}
+
+}  // namespace
+
+int generation_at(const Frame* frame) {
+  const Enclosure* enclosure = enclosure_at(frame);
+  return enclosure ? enclosure->generation() : 0;
+}
+
+const std::string& file_folder_at(const Frame* frame) {
+  static const std::string kOfTheRun;
+  const Enclosure* enclosure = enclosure_at(frame);
+  return enclosure ? enclosure->file_folder() : kOfTheRun;
+}
+
+bool shares_cpus_at(const Frame* frame) {
+  const Enclosure* enclosure = enclosure_at(frame);
+  return enclosure && enclosure->shares_cpus();
+}
+
 std::string folder_of(const Frame& frame) {
-  const std::string& own = frame.file_folder();
+  const std::string& own = file_folder_at(&frame);
   const std::string& of_run = frame.context().run().folder;
   if (own.empty() || own == ".") return of_run;
   return own.front() == '/' ? own : of_run + "/" + own;

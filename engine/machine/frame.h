@@ -1,5 +1,5 @@
 // A step as it runs: a node of the machine's live tree. Touches itself, its children and its Context. What only some
-// kinds are is in task_frame.h, signals.h and run_frame.h.
+// kinds are is in task_frame.h, signals.h, abandoned.h, enclosure.h and run_frame.h.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,7 @@
 
 namespace flowrun {
 
-class UndoScope;
+class Enclosure;
 
 /// Why a retry can not reopen just one step.
 struct Hindrance {
@@ -42,8 +42,6 @@ class Frame {
   /// |child| has settled by itself (not by our cancel()).
   virtual void on_child(Frame&) {}
   virtual void on_timer(TimerKind) {}
-  /// What it awaited by Abandoned::await.
-  virtual void on_abandoned_done() {}
   /// The parent gives it up: ends what runs, settles as cancelled, does not tell the parent.
   virtual void cancel(const std::string& reason) = 0;
   /// The parent's group has failed: what runs may finish, nothing else below may start.
@@ -70,14 +68,8 @@ class Frame {
 
   /// What this level binds: names of its steps, items, `$error`, ... Nothing: ask further up.
   virtual Bound bind(const Reference&) const { return std::nullopt; }
-  /// Where undos of steps below are kept, when that is here.
-  virtual UndoScope* undo_scope() { return nullptr; }
-  /// How often what is below has been run anew under the same paths: part of its idempotency keys.
-  virtual int generation() const { return parent_ ? parent_->generation() : 0; }
-  /// The folder of the file that the step stands in: absolute, or seen from that of the run.
-  virtual const std::string& file_folder() const;
-  /// Whether the processes of a file that is run here share the CPUs, unless the file says otherwise.
-  virtual bool shares_cpus() const { return parent_ && parent_->shares_cpus(); }
+  /// Not null: it is more than their parent.
+  virtual const Enclosure* enclosure() const { return nullptr; }
 
   // For people who ask.
 
@@ -91,7 +83,6 @@ class Frame {
   const Step& step() const { return step_; }
   const std::string& path() const { return path_; }
   const Settled& settled() const { return settled_; }
-  bool is_settled() const { return is_terminal(settled_.state); }
   /// Whether the parent keeps it, or a retry that is foreseen needs it.
   bool is_kept() const { return foreseen_ || keeps_frame(); }
 

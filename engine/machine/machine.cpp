@@ -65,7 +65,7 @@ bool Machine::expects(const Event& event) const {
     bool operator()(const SuspendRequested&) const { return run.running_ && !machine.suspending_; }
     bool operator()(const SignalReceived&) const { return run.running_; }
     bool operator()(const CancelRequested&) const {
-      return run.running_ && (!machine.root_->is_settled() || !run.abandoned_.tidying().empty());
+      return run.running_ && (!machine.root_->settled().over() || !run.abandoned_.tidying().empty());
     }
     bool operator()(const UndoRequested&) const { return machine.phase_ == Phase::Ended; }
     bool operator()(const ItemsArrived& arrived) const {
@@ -233,7 +233,7 @@ void Machine::admit() {
 
 void Machine::finish_if_idle() {
   if (phase_ != Phase::Running || context_.attempts_.busy() > 0) return;
-  if (root_->is_settled() && context_.abandoned_.tidying().empty()) {
+  if (root_->settled().over() && context_.abandoned_.tidying().empty()) {
     const Settled& settled = root_->settled();
     outcome_ = {settled.state, settled.output, std::nullopt};
     if (settled.failure) outcome_.failure = *settled.failure;

@@ -28,7 +28,7 @@ void RunQueue::run() {
     --item.frame->queued_;
     if (item.settled) {
       if (Frame* parent = item.frame->parent()) parent->on_child(*item.frame);
-    } else if (!item.frame->is_settled()) {
+    } else if (!item.frame->settled().over()) {
       item.frame->start();
     }
   }

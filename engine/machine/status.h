@@ -30,6 +30,8 @@ struct Settled {
   std::shared_ptr<const Json> more;          ///< of a wait: by
   std::shared_ptr<const GroupStatus> group;  ///< of groups, where an expression looks at their status
 
+  /// Whether it has settled; its state is final.
+  bool over() const { return is_terminal(state); }
   bool counts() const { return state != State::Skipped && !tolerated; }
   /// Whether a step that uses its output may run.
   bool lets_through() const { return state == State::Succeeded || state == State::Skipped || tolerated; }

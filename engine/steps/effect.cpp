@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/machine/enclosure.h"
 #include "engine/machine/task_frame.h"
 #include "engine/model/hash.h"
 #include "engine/model/json_text.h"
@@ -51,7 +52,7 @@ class EffectFrame final : public RetryingFrame, public TaskFrame {
  private:
   /// What a person says of the step is what becomes of it. False: it is to run.
   bool obey(const Mark& mark);
-  bool shares_with_file() const { return effect_.shares_with_file() && shares_cpus(); }
+  bool shares_with_file() const { return effect_.shares_with_file() && shares_cpus_at(this); }
   /// An attempt that began has ended.
   void note_time(const Result& result);
   void complete_page(Result& result) const;
@@ -90,7 +91,7 @@ void EffectFrame::reserve() {
 void EffectFrame::start_attempt() {
   settled_.state = State::Running;
   std::string name = path();
-  if (int generation = generation_ + this->generation() + context().undone().times(path()); generation > 0)
+  if (int generation = generation_ + generation_at(this) + context().undone().times(path()); generation > 0)
     name += fmt::format("\ngeneration {}", generation);
   if (polls_ > 0) name += fmt::format("\npoll {}", polls_);
   if (pages_.current() > 1) name += fmt::format("\npage {}", pages_.current());

@@ -24,7 +24,7 @@ class EffectStep : public RetryingStep {
   virtual bool keyed() const { return true; }
   /// The place that a strict start waits for; |path| is filled by the frame.
   virtual ReservePlace reservation() const { return {}; }
-  /// Whether it shares the CPUs when Frame::shares_cpus() of what is around it says so.
+  /// Whether it shares the CPUs when shares_cpus_at() it says so.
   virtual bool shares_with_file() const { return false; }
   /// The part of a raw result that is the output when nothing else is said.
   virtual const char* default_output() const = 0;

@@ -12,11 +12,14 @@
 
 namespace flowrun {
 
-class HandlerFrame final : public Frame {
+class HandlerFrame final : public Frame, public SuccessorFrame {
  public:
   /// It begins when all has ended at |base| and below.
   HandlerFrame(Context& context, Frame* parent, const GraphStep& body, const std::string& path, std::string base)
-      : Frame(context, parent, body, path), base_(std::move(base)), body_(body.frame(context, this, path)) {}
+      : Frame(context, parent, body, path),
+        SuccessorFrame(static_cast<Frame&>(*this)),
+        base_(std::move(base)),
+        body_(body.frame(context, this, path)) {}
 
   void start() override { context().abandoned().await(*this, base_); }
   void on_abandoned_done() override { context().queue().start(*body_); }

@@ -29,7 +29,7 @@ void ItemFrame::cancel(const std::string& reason) {
   if (body_) body_->cancel(reason);
   // What it came to in the turn in which it was given up counts, as that of a branch does.
   if (body_ && context().rules().items_are_their_steps()) return come_out_as(*body_);
-  if (is_settled() && context().rules().items_are_their_steps()) return;
+  if (settled_.over() && context().rules().items_are_their_steps()) return;
   if (body_) settled_.took = body_->settled().took;
   settled_ = stopped(std::move(settled_), reason, path());
   settled_.ended_at = context().now();
@@ -37,7 +37,7 @@ void ItemFrame::cancel(const std::string& reason) {
 }
 
 void ItemFrame::drain() {
-  if (is_settled() && context().rules().items_are_their_steps()) return;
+  if (settled_.over() && context().rules().items_are_their_steps()) return;
   if (body_) return body_->drain();
   settled_ = stopped(std::move(settled_), "drain", path());
   context().queue().settled(*this);
@@ -45,7 +45,7 @@ void ItemFrame::drain() {
 
 void ItemFrame::name_open(std::vector<std::string>& paths) const {
   const std::size_t before = paths.size();
-  if (body_ && !is_settled()) body_->name_open(paths);
+  if (body_ && !settled_.over()) body_->name_open(paths);
   if (paths.size() == before) Frame::name_open(paths);
 }
 

@@ -1,5 +1,6 @@
 #include "engine/steps/root.h"
 
+#include "engine/machine/enclosure.h"
 #include "engine/machine/run_frame.h"
 #include "engine/model/path.h"
 #include "engine/steps/handler_frame.h"
@@ -23,7 +24,7 @@ class FinalScope : public Scope {
 
 /// With a parent it is that of a sub-workflow. A frame has a path of its own, `pay.steps`, for its timer; its steps
 /// stand below |base|, `pay`.
-class RootFrame final : public Frame, public RunFrame {
+class RootFrame final : public Frame, public RunFrame, public Enclosure, public UndoHolder {
  public:
   RootFrame(Context& context, Frame* parent, const RootStep& step, std::string path, std::string base,
             const Definition* file, Inputs inputs)
@@ -42,7 +43,7 @@ class RootFrame final : public Frame, public RunFrame {
   }
 
   void on_child(Frame& child) override {
-    if (is_settled() && !tidying_) return;  // it ended in the turn in which all was given up
+    if (settled_.over() && !tidying_) return;  // it ended in the turn in which all was given up
     if (&child == body_.get()) {
       if (stage_ == Stage::Body) body_ended(body_->settled());
       return;
@@ -65,7 +66,7 @@ class RootFrame final : public Frame, public RunFrame {
   }
 
   void on_cancel(const CancelRequested& cancel) override {
-    if (settled()) return;
+    if (settled_.over()) return;
     cancel_ = cancel;
     if (stage_ == Stage::Body) {
       body_->cancel("cancelled");
@@ -108,7 +109,7 @@ class RootFrame final : public Frame, public RunFrame {
       if (handler_) handler_->cancel(reason);
       return;
     }
-    if (is_settled()) return;
+    if (settled_.over()) return;
     if (tidies(reason)) return give_up(reason);
     if (Frame* running = handler_ ? handler_.get() : body_.get()) running->cancel(reason);
     context().timers().disarm(*this, TimerKind::Timeout);
@@ -122,9 +123,10 @@ class RootFrame final : public Frame, public RunFrame {
     } else if (Frame* running = handler_ ? handler_.get() : body_.get()) {
       running->name_open(paths);
     }
-    if (paths.size() == before && !is_settled()) paths.push_back(path().empty() ? "the run" : base_);
+    if (paths.size() == before && !settled_.over()) paths.push_back(path().empty() ? "the run" : base_);
   }
-  bool shares_cpus() const override { return !tidying_ && parent() && parent()->shares_cpus(); }
+  const Enclosure* enclosure() const override { return this; }
+  bool shares_cpus() const override { return !tidying_ && shares_cpus_at(parent()); }
   /// What is half done is not left so: handlers run.
   void drain() override {
     if (!handler_ && body_) body_->drain();
@@ -151,10 +153,10 @@ class RootFrame final : public Frame, public RunFrame {
 
   int generation() const override {
     if (tidying_) return generation_;
-    return handler_ && generation_ > 0 ? generation_ : Frame::generation();
+    return handler_ && generation_ > 0 ? generation_ : generation_at(parent());
   }
 
-  const std::string& file_folder() const override { return file_ ? file_->folder : Frame::file_folder(); }
+  const std::string& file_folder() const override { return file_ ? file_->folder : file_folder_at(parent()); }
 
   Bound bind(const Reference& reference) const override {
     if (reference.variable == "input") return inputs_.inputs;
@@ -221,7 +223,7 @@ class RootFrame final : public Frame, public RunFrame {
   void give_up(const std::string& reason) {
     context().timers().disarm(*this, TimerKind::Timeout);
     // What runs now has the keys of this try, whatever becomes of the step.
-    if (generation_ == 0) generation_ = Frame::generation();
+    if (generation_ == 0) generation_ = generation_at(parent());
     if (stage_ == Stage::Body) {
       body_->cancel(reason);
       verdict_ = stopped(body_->settled(), reason, base_);
@@ -243,7 +245,6 @@ class RootFrame final : public Frame, public RunFrame {
     next();
   }
 
-  bool settled() const { return is_settled(); }
   static Failure cancelled(std::string message) { return {"cancelled", std::move(message)}; }
 
   /// The steps of a sub-workflow see the run that it is part of, its handlers see how it stands itself.

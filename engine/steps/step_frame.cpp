@@ -161,8 +161,7 @@ void StepFrame::settle(Outcome outcome, std::string reason, Journaled journaled)
 
 void StepFrame::hand_over(bool due) {
   if (!saga_ || !saga_->scope.waits()) return;
-  for (Frame* around = parent(); around; around = around->parent())
-    if (UndoScope* outer = around->undo_scope()) return saga_->scope.pass_to(*outer, due);
+  if (UndoScope* outer = undo_scope_around(*this)) saga_->scope.pass_to(*outer, due);
 }
 
 void StepFrame::remember() {
@@ -173,7 +172,7 @@ void StepFrame::remember() {
 }
 
 void StepFrame::cancel(const std::string& reason) {
-  if (is_settled()) return;
+  if (settled_.over()) return;
   if (stage_ == Stage::Begun) stop(reason);
   if (stage_ == Stage::Undo) {
     saga_->compensation->cancel(reason);
@@ -197,7 +196,7 @@ void StepFrame::cancel(const std::string& reason) {
 }
 
 void StepFrame::drain() {
-  if (is_settled()) return;
+  if (settled_.over()) return;
   if (stage_ == Stage::Begun) return drain_work();
   if (stage_ == Stage::Fallback || stage_ == Stage::Undo) return;
   // Not begun: it never will.
@@ -226,7 +225,7 @@ void StepFrame::reopen(std::string_view) {
 }
 
 void StepFrame::name_open(std::vector<std::string>& paths) const {
-  if (is_settled()) return;
+  if (settled_.over()) return;
   const std::size_t before = paths.size();
   if (stage_ == Stage::Begun) name_open_within(paths);
   if (fallback_) fallback_->name_open(paths);

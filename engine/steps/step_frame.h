@@ -41,7 +41,7 @@ class CommonStep : public Step {
 };
 
 /// A frame that goes through that life. Kinds implement begin() and whatever must be stopped.
-class StepFrame : public Frame {
+class StepFrame : public Frame, public UndoHolder {
  public:
   StepFrame(Context& context, Frame* parent, const CommonStep& step, std::string path)
       : Frame(context, parent, step, std::move(path)), options_(step.options) {}

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/language/json_schema.h"
+#include "engine/machine/enclosure.h"
 #include "engine/steps/outline.h"
 #include "engine/steps/root.h"
 
@@ -13,10 +14,10 @@ namespace {
 
 Failure broken(const char* type, std::string message) { return {type, std::move(message)}; }
 
-class WorkflowFrame : public RetryingFrame {
+class WorkflowFrame final : public RetryingFrame, public SuccessorFrame, public Enclosure {
  public:
   WorkflowFrame(Context& context, Frame* parent, const WorkflowStep& step, std::string path)
-      : RetryingFrame(context, parent, step, std::move(path)), sub_(step) {}
+      : RetryingFrame(context, parent, step, std::move(path)), SuccessorFrame(static_cast<Frame&>(*this)), sub_(step) {}
 
   /// What is still to be tidied up of its file goes on without it.
   ~WorkflowFrame() override {
@@ -27,10 +28,12 @@ class WorkflowFrame : public RetryingFrame {
   void on_child(Frame& child) override;
   void on_timer(TimerKind timer) override;
   void reopen(std::string_view only) override;
-  int generation() const override { return generation_ > 0 ? generation_ : RetryingFrame::generation(); }
+  const Enclosure* enclosure() const override { return this; }
+  int generation() const override { return generation_ > 0 ? generation_ : generation_at(parent()); }
+  const std::string& file_folder() const override { return file_folder_at(parent()); }
   std::optional<Settled> look(std::string_view rest) const override;
   Way way_to(const std::string& target) const override;
-  bool shares_cpus() const override { return sub_.shares_cpus || (sub_.follows_file && RetryingFrame::shares_cpus()); }
+  bool shares_cpus() const override { return sub_.shares_cpus || (sub_.follows_file && shares_cpus_at(parent())); }
 
  protected:
   /// A try takes no slot: its steps do. What an earlier try has given up must have ended, the paths are the same.
@@ -142,7 +145,7 @@ bool WorkflowFrame::arm_limits() {
 
 void WorkflowFrame::on_child(Frame& child) {
   if (&child != root_.get()) return RetryingFrame::on_child(child);
-  if (is_settled()) return;  // it ended in the turn in which it was given up
+  if (settled_.over()) return;  // it ended in the turn in which it was given up
   context().timers().disarm(*this, TimerKind::Timeout);
   const Settled& ended = child.settled();
   if (ended.state == State::Cancelled) {
@@ -213,7 +216,7 @@ void WorkflowFrame::stop_try(const std::string& reason) {
 
 void WorkflowFrame::drain_work() {
   drained_ = true;
-  if (root_ && !root_->is_settled()) return root_->drain();
+  if (root_ && !root_->settled().over()) return root_->drain();
   // Between two tries: there is no other.
   stop("drain");
   finish({State::Cancelled, {}, Failure{"cancelled", "cancelled: drain", path(), 0, {}}}, "drain");

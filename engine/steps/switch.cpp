@@ -13,7 +13,7 @@ class SwitchFrame : public StepFrame {
   void on_child(Frame& child) override {
     if (&child != body_.get()) return StepFrame::on_child(child);
     // It ended in the turn in which all was given up.
-    if (is_settled() && context().rules().switches_settle_once()) return;
+    if (settled_.over() && context().rules().switches_settle_once()) return;
     const Settled& way = body_->settled();
     finish({way.state, way.output, way.failure ? std::optional<Failure>(*way.failure) : std::nullopt});
     if (!body_->is_kept()) body_.reset();

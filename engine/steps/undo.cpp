@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/machine/enclosure.h"
 #include "engine/steps/retry.h"
 
 namespace flowrun {
 namespace {
 
 /// The undo of one step as it runs: sees what that step saw.
-class UndoFrame : public Frame {
+class UndoFrame final : public Frame, public Enclosure {
  public:
   UndoFrame(Context& context, Frame* parent, const Undoable& undoable)
       : Frame(context, parent, *undoable.undo, undoable.path + ".undo"),
@@ -28,6 +29,8 @@ class UndoFrame : public Frame {
   void name_open(std::vector<std::string>& paths) const override { step_->name_open(paths); }
   int generation() const override { return generation_; }
   const std::string& file_folder() const override { return file_folder_; }
+  bool shares_cpus() const override { return shares_cpus_at(parent()); }
+  const Enclosure* enclosure() const override { return this; }
   Bound bind(const Reference& reference) const override {
     // Of an output all was kept, of a status what was named of it, of anything else there is one.
     for (const auto& [known, value] : seen_) {
@@ -90,16 +93,23 @@ std::vector<std::string> UndoScope::failed() const {
   return paths;
 }
 
+UndoScope* undo_scope_around(const Frame& frame) {
+  for (Frame* around = frame.parent(); around; around = around->parent()) {
+    auto* holder = dynamic_cast<UndoHolder*>(around);
+    if (UndoScope* scope = holder ? holder->undo_scope() : nullptr) return scope;
+  }
+  return nullptr;
+}
+
 void remember_undo(Frame& frame, const UndoPolicy& policy, const Settled& settled) {
-  UndoScope* scope = nullptr;
-  for (Frame* around = frame.parent(); around && !scope; around = around->parent()) scope = around->undo_scope();
+  UndoScope* scope = undo_scope_around(frame);
   if (!scope) return;
   Undoable undoable;
   undoable.order = frame.context().undone().next_order();
   undoable.path = frame.path();
   undoable.undo = policy.step.get();
-  undoable.file_folder = frame.file_folder();
-  undoable.generation = frame.generation();
+  undoable.file_folder = file_folder_at(&frame);
+  undoable.generation = generation_at(&frame);
   FrameScope sees(frame);
   for (const Reference& reference : policy.references) {
     if (auto known = own(frame, settled, reference)) {
@@ -116,6 +126,7 @@ void remember_undo(Frame& frame, const UndoPolicy& policy, const Settled& settle
 Compensation::Compensation(Context& context, Frame& parent, std::vector<Undoable> undoables,
                            std::optional<Failure> error)
     : Frame(context, &parent, parent.step(), parent.path()),
+      SuccessorFrame(static_cast<Frame&>(*this)),
       undoables_(std::move(undoables)),
       error_(std::move(error)) {}
 

@@ -30,10 +30,10 @@ struct Undoable {
   const Step* undo = nullptr;
   Seen seen;
   std::string file_folder;  ///< of the step
-  int generation = 0;       ///< Frame::generation of the step: another try of a sub-workflow is another effect
+  int generation = 0;       ///< generation_at() the step: another try of a sub-workflow is another effect
   bool due = false;         ///< its own scope is over without success: to be undone however the next one ends
   int tries = 0;            ///< in vain
-  int key = 0;              ///< Frame::generation of the undo; 0: the next try has a new one
+  int key = 0;              ///< generation_at() the undo; 0: the next try has a new one
 };
 
 /// The undos that wait in a group with `atomic: true`, the body of an item of such a for_each, or the run.
@@ -53,12 +53,23 @@ class UndoScope {
   std::vector<Undoable> waiting_;
 };
 
+/// What a frame is where undos of steps below are kept.
+class UndoHolder {
+ public:
+  virtual ~UndoHolder() = default;
+  /// Null: not now.
+  virtual UndoScope* undo_scope() = 0;
+};
+
+/// The nearest scope around |frame|; null: there is none.
+UndoScope* undo_scope_around(const Frame& frame);
+
 /// Keeps the undo of the step of |frame|, which has settled, in the nearest scope around it.
 void remember_undo(Frame& frame, const UndoPolicy& policy, const Settled& settled);
 
 /// Runs undos one at a time, the last settled first, once what was given up in |parent| has ended. Settles when all
 /// were tried; those that are left are for the parent to take back.
-class Compensation : public Frame {
+class Compensation final : public Frame, public SuccessorFrame {
  public:
   Compensation(Context& context, Frame& parent, std::vector<Undoable> undoables, std::optional<Failure> error);
 
