@@ -121,7 +121,7 @@ Drive::Drive(const Context& context, const DriveFlags& flags, const Journal& jou
 }
 
 void Drive::opens(const Loaded& loaded, const std::string& run) {
-  if (!flags_.events.empty()) events_ = std::make_unique<EventStream>(flags_.events, &Drive::stop_asked);
+  if (!flags_.events.empty()) events_ = std::make_unique<EventStream>(flags_.events, &stop_asked);
   // Lines of JSON on the same terminal would stand in the midst of the live view.
   const bool shared = (flags_.events == "-" || items_) && isatty(STDOUT_FILENO) == 1;
   progress_ = make_progress(context_, shared && flags_.progress == "auto" ? "plain" : flags_.progress, journal_.path());
@@ -142,12 +142,12 @@ void Drive::opens(const Loaded& loaded, const std::string& run) {
 }
 
 void Drive::print_items(std::string path, bool ordered) {
-  items_ = std::make_unique<ItemLines>(std::move(path), ordered, &Drive::stop_asked);
+  items_ = std::make_unique<ItemLines>(std::move(path), ordered, &stop_asked);
 }
 
-bool Drive::stop_asked() { return g_signals > 0; }
+bool stop_asked() { return g_signals > 0; }
 
-int Drive::code_of_signal() { return 128 + g_last_signal; }
+int code_of_signal() { return 128 + g_last_signal; }
 
 bool Drive::reader_gone() {
   if (!gone_.empty()) return true;
@@ -167,7 +167,7 @@ void Drive::file_changed(const std::string& file, bool gone) {
 }
 
 std::vector<Mark> Drive::answers(const RunRecord& run, const std::vector<OpenQuestion>& questions) {
-  auto marks = context_.no_input ? std::nullopt : ask(questions, &Drive::stop_asked);
+  auto marks = context_.no_input ? std::nullopt : ask(questions, &stop_asked);
   if (!marks) throw unanswered(questions, journal_.path(), run.id);
   return std::move(*marks);
 }
@@ -179,13 +179,10 @@ void Drive::resumes(const RunRecord& run, const std::vector<InFlight>& cut_off) 
   note_cut_off(cut_off, true, "stopped when the run was suspended");
 }
 
-void Drive::notes(const std::vector<std::string>& notes) {
-  if (context_.quiet) return;
-  for (const std::string& note : notes) std::fprintf(stderr, "%s\n", note.c_str());
-}
-
-void Drive::leftovers(const std::vector<Leftover>& leftovers) {
-  for (const Leftover& leftover : leftovers)
+void Drive::opened(const OpeningNotes& notes) {
+  if (!context_.quiet)
+    for (const std::string& note : notes.secrets) std::fprintf(stderr, "%s\n", note.c_str());
+  for (const Leftover& leftover : notes.leftovers)
     std::fprintf(stderr, "note: process %d of step %s (%s) %s\n", leftover.pid, leftover.step.c_str(),
                  one_line(leftover.command, 60).c_str(),
                  leftover.ended ? "was still running and has been ended"
@@ -211,9 +208,10 @@ void Drive::entry(const Entry& entry) {
 
 void Drive::drives(Run* run) { g_run = run; }
 
-int Drive::ends_asked() { return g_signals + (reader_gone() ? 1 : 0); }
-
-int Drive::end_signal() const { return g_signals > 0 ? g_last_signal.load() : SIGPIPE; }
+EndAsked Drive::end_asked() {
+  const int signals = g_signals;
+  return {signals + (reader_gone() ? 1 : 0), signals > 0 ? g_last_signal.load() : SIGPIPE};
+}
 
 void Drive::stopping(int running, Duration grace) {
   note(fmt::format("stopping: {} running {} may finish within {}; once more stops now", running,
@@ -353,7 +351,7 @@ int Drive::report_end(Run& run, bool printed) {
   if (progress_) {
     std::size_t good = tally_.ok(), bad = tally_.failed();
     if (tally_.reopened()) {
-      std::map<std::string, std::size_t> counts = history_of(run.journal(), record).counts();
+      std::map<std::string, std::size_t> counts = history_of(journal_, record).counts();
       good = counts["succeeded"];
       bad = counts["failed"];
     }
@@ -374,7 +372,7 @@ int Drive::report_end(Run& run, bool printed) {
   Failure failure = outcome.failure ? *outcome.failure : Failure{"internal", "it ended without saying why"};
   std::vector<OutlineRow> rows = outline(run.loaded().workflow);
   const OutlineRow* row = find_row(rows, failure.step);
-  History history = history_of(run.journal(), record);
+  History history = history_of(journal_, record);
   std::fputs(failure_text(record, failure, history, row, journal_.path()).c_str(), stderr);
   return 1;
 }
@@ -386,7 +384,7 @@ void Drive::print_json(Run& run) {
   json["state"] = to_string(ended ? run_state_from(run.machine().outcome().state) : RunState::Suspended);
   json["output"] = ended ? run.machine().outcome().output.json() : Json();
   json["error"] = ended && run.machine().outcome().failure ? to_json(*run.machine().outcome().failure) : Json();
-  History history = history_of(run.journal(), record);
+  History history = history_of(journal_, record);
   json["counts"] = history.counts();
   json["steps"] = Json::array();
   for (const StepHistory& step : history.steps()) json["steps"].push_back(step_json(step));

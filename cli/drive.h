@@ -34,16 +34,17 @@ void add_drive_options(Command& command, DriveFlags& flags, bool json = true);
 /// -j of a drive that goes on with a run.
 void add_jobs_option(Command& command, DriveFlags& flags);
 
+/// Whether a signal asks for an end. Of the whole process: signals are.
+bool stop_asked();
+/// The exit code of what the newest signal has ended.
+int code_of_signal();
+
 /// The terminal as the front end of a run. Nothing is written or opened before opens().
 class Drive : public FrontEnd {
  public:
   /// Throws Error(Usage) for |flags| that are none, or of which two write to standard output.
   Drive(const Context& context, const DriveFlags& flags, const Journal& journal);
 
-  /// Whether a signal asks for an end. Of the whole process: signals are.
-  static bool stop_asked();
-  /// The exit code of what the newest signal has ended.
-  static int code_of_signal();
   /// Prints the items of the for_each over standard input, each when it is over. To be called before opens().
   void print_items(std::string path, bool ordered);
   /// Drives |run| to its rest, prints its result, or none if not |printed|, and writes the reports; returns the exit
@@ -60,6 +61,8 @@ class Drive : public FrontEnd {
   /// The exit code of a drive that has come to |code| in another way than finish() says.
   int exit_code(int code) const { return lost_ && code == 0 ? kOutputLost : code; }
 
+ private:
+  // To the run, which knows it as its front end.
   void opens(const Loaded& loaded, const std::string& run) override;
   void file_changed(const std::string& file, bool gone) override;
   std::vector<Mark> answers(const RunRecord& run, const std::vector<OpenQuestion>& questions) override;
@@ -68,21 +71,18 @@ class Drive : public FrontEnd {
   /// The last line counts the whole run.
   void earlier(const Entry& entry) override;
   void still_waits(const Entry& entry) override;
-  void notes(const std::vector<std::string>& notes) override;
-  void leftovers(const std::vector<Leftover>& leftovers) override;
+  void opened(const OpeningNotes& notes) override;
   void asked_to_end(const RunRecord& run) override;
   void entry(const Entry& entry) override;
   void drives(Run* run) override;
   bool gives_up() const override { return stop_asked(); }
-  int ends_asked() override;
-  int end_signal() const override;
+  EndAsked end_asked() override;
   void stopping(int running, Duration grace) override;
   void interrupts(int running, Duration hurry) override;
   void turned(const Run& run) override;
   Duration patience() const override;
   void disk(bool full) override;
 
- private:
   void note(const std::string& text);
   /// Whether what reads the entries or the progress has gone away.
   bool reader_gone();

@@ -266,7 +266,7 @@ int main(int argc, char** argv) {
     return flowrun::cli::kOutputLost;
   } catch (const flowrun::Interrupted& stopped) {
     std::fprintf(stderr, "%s\n", stopped.what());
-    return flowrun::cli::Drive::code_of_signal();
+    return flowrun::cli::code_of_signal();
   } catch (const flowrun::Error& error) {
     std::fprintf(stderr, "%s%s\n", error.problem() == Problem::Invalid ? "" : "error: ", error.what());
     return exit_code(error.problem());

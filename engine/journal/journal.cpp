@@ -187,8 +187,7 @@ std::int64_t Journal::append(Entry entry) {
   return open.last_seq;
 }
 
-std::size_t Journal::pending_entries() const { return open_->batch.size(); }
-std::size_t Journal::pending_bytes() const { return open_->batch_bytes; }
+Journal::Pending Journal::pending() const { return {open_->batch.size(), open_->batch_bytes}; }
 
 void Journal::commit(const RunUpdate& update, Instant now) {
   Open& open = *open_;
@@ -208,7 +207,7 @@ void Journal::commit(const RunUpdate& update, Instant now) {
       open.insert_entry.emplace(*open.database,
                                 "INSERT INTO entries (id, at, kind, path, attempt, sum, value_ref, data, value)"
                                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
-    for (const Open::Pending& pending : open.batch) {
+    for (const Open::BatchEntry& pending : open.batch) {
       const Entry& entry = pending.entry;
       if (!pending.value_ref.empty()) open.keep_long(pending.value_ref, entry.value.text());
       auto row = open.insert_entry->use();
@@ -254,27 +253,6 @@ void Journal::commit(const RunUpdate& update, Instant now) {
   });
   open.batch.clear();
   open.batch_bytes = 0;
-}
-
-std::int64_t Journal::post(const RunRecord& run, const Mail& mail) {
-  Open& open = *open_;
-  std::int64_t id = 0;
-  open.write([&] {
-    Statement insert(*open.database,
-                     "INSERT INTO mailbox (run, at, kind, name, data, sender) VALUES (?, ?, ?, ?, ?, ?)");
-    insert.use()(run.number)(to_millis(mail.at))(mail.kind)(mail.name)(mail.data)(mail.sender).run();
-    id = sqlite3_last_insert_rowid(open.database->handle());
-  });
-  open.mail_seen_at = -1;  // our own writing does not show in SQLite's data_version
-  return id;
-}
-
-void Journal::withdraw(const RunRecord& run, std::int64_t mail) {
-  Open& open = *open_;
-  open.write([&] {
-    Statement remove(*open.database, "DELETE FROM mailbox WHERE id = ? AND run = ?");
-    remove.use()(mail)(run.number).run();
-  });
 }
 
 std::vector<Journal::Mail> Journal::mail(std::int64_t after) {

@@ -38,7 +38,8 @@ inline bool is_cut_off(const RunRecord& run) { return run.state == RunState::Run
 /// working directory, the state directory. Throws Error(Usage) when there is no home to put it.
 std::string journal_path(const std::string& flag);
 
-/// A journal file. One thread. Reading methods never leave a transaction open.
+/// A journal file: its runs, their entries, and the run that this process drives. Taking runs out is upkeep.h, mail to
+/// the drivers of others mail_sender.h. One thread. Reading methods never leave a transaction open.
 class Journal {
  public:
   enum class Mode { Create, ReadWrite, ReadOnly };
@@ -75,8 +76,11 @@ class Journal {
   /// Takes an entry into the batch: numbers it, computes its sum. Writes nothing.
   /// REQUIRES: the run is locked by us; last seq and sum are taken over from its row at lock().
   std::int64_t append(Entry entry);
-  std::size_t pending_entries() const;
-  std::size_t pending_bytes() const;
+  /// How much is in the batch.
+  struct Pending {
+    std::size_t entries, bytes;
+  };
+  Pending pending() const;
   /// How the row of the run changes with the batch.
   struct RunUpdate {
     std::optional<RunState> state;  ///< nothing: as it is
@@ -88,7 +92,7 @@ class Journal {
   /// Writes the batch in one durable transaction. Throws DiskFull (the batch is kept: call again), or
   /// Error(Journal) after which no further commit is possible.
   void commit(const RunUpdate& update, Instant now);
-  /// A message to the driver of a run, by another process: a signal.
+  /// A message to the driver of a run, by another process: a signal. It is sent by a MailSender.
   struct Mail {
     std::int64_t id = 0;
     Instant at{};
@@ -96,11 +100,6 @@ class Journal {
     std::string data = "null";  ///< JSON
     std::string sender;
   };
-  /// Puts |mail| into the mailbox of a run, where it waits for its driver; durable on return. Any process may. Returns
-  /// its id.
-  std::int64_t post(const RunRecord& run, const Mail& mail);
-  /// Takes mail out of the box that nobody has taken in.
-  void withdraw(const RunRecord& run, std::int64_t mail);
   /// Mail of the run that this process drives, behind |after|, in order of arrival. Costs next to nothing while no
   /// other process writes to the journal. What was read is taken out by RunUpdate::consumed.
   std::vector<Mail> mail(std::int64_t after);
@@ -119,15 +118,12 @@ class Journal {
   void check_sums(const RunRecord& run) const;
   /// About how many bytes the entries of |run| take.
   std::int64_t bytes_of(const RunRecord& run) const;
-  /// Takes |run| out with its entries and its mail, in one transaction. Throws Error(Busy) when somebody drives it.
-  void remove(const RunRecord& run);
-  /// Gives the room of what was removed back to the file system; also that of texts and values which no run names any
-  /// more, when no other process writes. Returns by how many bytes the file is smaller.
-  std::int64_t shrink();
   /// SQLite's own integrity_check of the whole file; empty when sound.
   std::string check_file() const;
 
  private:
+  friend class JournalUpkeep;
+  friend class MailSender;
   struct Open;
   std::unique_ptr<Open> open_;
 };

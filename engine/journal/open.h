@@ -38,7 +38,7 @@ struct Journal::Open {
   std::unique_ptr<LogRoom> log_room;  ///< of who writes
 
   // The run that is driven.
-  struct Pending {
+  struct BatchEntry {
     Entry entry;
     std::int64_t id;
     std::uint64_t sum;
@@ -47,7 +47,7 @@ struct Journal::Open {
   std::int64_t run = 0;  ///< its number; 0: none
   std::int64_t last_seq = 0;
   std::uint64_t last_sum = 0;
-  std::vector<Pending> batch;
+  std::vector<BatchEntry> batch;
   std::size_t batch_bytes = 0;
 
   /// Not empty after a failure that allows no further commit: what it was.

@@ -10,6 +10,7 @@
 #include <map>
 #include <thread>
 
+#include "engine/journal/mail_sender.h"
 #include "engine/journal/typed_command.h"
 #include "engine/machine/machine_view.h"
 #include "engine/model/diagnostics.h"
@@ -101,8 +102,7 @@ void resume_open(Run& run, const Journal& journal, ResumeOptions options, FrontE
   front.resumes(run.record(), cut_off);
   catch_up(journal, run.record(), &run.machine(), front);
   run.resume(options);
-  front.notes(run.notes());
-  front.leftovers(run.leftovers());
+  front.opened(run.opening());
 }
 
 /// Takes |record| over and begins what |mode| says. Null: nothing is left to be undone.
@@ -135,7 +135,7 @@ std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Mode m
     if (!MachineView(run->machine()).has_undos()) return nullptr;
     run->undo(sender());
   }
-  front.notes(run->notes());
+  front.opened({run->opening().secrets, {}});  // who ends a run is not told of leftovers
   return run;
 }
 
@@ -199,18 +199,19 @@ Opened start(Journal& journal, StartRequest request, FrontEnd& front) {
   auto run = Run::start(journal, std::move(request.loaded), std::move(request.inputs), request.options,
                         std::move(request.evaluator), observer(front), stop(front));
   run->feed(std::move(request.items));
-  front.notes(run->notes());
+  front.opened(run->opening());
   return {run->record(), std::move(run)};
 }
 
 /// Leaves word for the process that drives |run|, and waits until it has ended. Nothing: that process is gone.
 std::optional<RunRecord> ask_driver(Journal& journal, const RunRecord& run, const CancelRequested& request) {
-  const std::int64_t mail = journal.post(run, to_mail(request, wall_clock()));
+  MailSender driver(journal, run);
+  const std::int64_t mail = driver.post(to_mail(request, wall_clock()));
   for (;;) {
     auto now = journal.find_exact(run.id);
     const bool ended = now && has_ended(now->state);
     if (ended || !now || now->driver_pid == 0) {
-      journal.withdraw(run, mail);
+      driver.withdraw(mail);
       return ended ? now : std::nullopt;
     }
     std::this_thread::sleep_for(kRound);
@@ -300,7 +301,7 @@ SignalSent send_signal(Journal& journal, const std::string& name, const SignalOp
   const Instant now = wall_clock();
   SignalReceived signal = chosen_signal(options, run, own_copy(journal, run), history_of(journal, run), now);
   signal.by = sender();
-  journal.post(run, to_mail(signal, now));
+  MailSender(journal, run).post(to_mail(signal, now));
   return {std::move(run), std::move(signal.name)};
 }
 

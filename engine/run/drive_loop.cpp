@@ -38,16 +38,16 @@ class Stop {
 
   /// Suspends the run, then interrupts it, as it is asked and as time passes.
   void obey() {
-    const int asked = front_.ends_asked();
-    if (asked == 0) return;
+    const EndAsked end = front_.end_asked();
+    if (end.times == 0) return;
     if (asked_ == 0) {
       asked_at_ = Clock::now();
-      run_.suspend(front_.end_signal());
+      run_.suspend(end.signal);
       run_.turn(Duration{0});  // takes in what has not begun
       if (int running = running_in(run_.machine()); running > 0) front_.stopping(running, grace_);
     }
-    asked_ = asked;
-    if (asked > 1 && !hurried_) {
+    asked_ = end.times;
+    if (asked_ > 1 && !hurried_) {
       hurried_ = interrupted_ = true;
       run_.interrupt(kHurry);
     } else if (!interrupted_ && waited() >= grace_) {

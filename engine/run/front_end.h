@@ -9,6 +9,12 @@
 
 namespace flowrun {
 
+/// How often an end of a drive was asked for, and by which signal.
+struct EndAsked {
+  int times = 0;
+  int signal = 0;
+};
+
 /// Belongs to the thread of the run and outlives it.
 class FrontEnd {
  public:
@@ -36,10 +42,8 @@ class FrontEnd {
   virtual void earlier(const Entry& /*entry*/) {}
   /// The entry with which a step began to wait that still waits for its signal.
   virtual void still_waits(const Entry& /*entry*/) {}
-  /// What people should know of the secrets.
-  virtual void notes(const std::vector<std::string>& /*notes*/) {}
-  /// Processes that the last drive had left running.
-  virtual void leftovers(const std::vector<Leftover>& /*leftovers*/) {}
+  /// The drive has begun.
+  virtual void opened(const OpeningNotes& /*notes*/) {}
 
   // While it is driven.
 
@@ -47,10 +51,8 @@ class FrontEnd {
   virtual void entry(const Entry& /*entry*/) {}
   /// |run| is driven from here on, and may be woken by Run::wake(); null: no run is.
   virtual void drives(Run* /*run*/) {}
-  /// How often an end was asked for.
-  virtual int ends_asked() { return 0; }
-  /// The signal that asked first; REQUIRES: ends_asked() > 0.
-  virtual int end_signal() const { return 0; }
+  /// Whether an end was asked for.
+  virtual EndAsked end_asked() { return {}; }
   /// An end was asked for: |running| steps, more than 0, may finish within |grace|.
   virtual void stopping(int /*running*/, Duration /*grace*/) {}
   /// |running| steps, more than 0, are told to end; asked once more, |hurry| is all that they get.

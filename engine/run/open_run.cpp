@@ -202,7 +202,7 @@ void Run::read_secrets(const std::string& folder) {
   secrets_ = Secrets(loaded_.secrets, folder, loaded_.file, stop_);
   if (loaded_.ignored_lints.count("W323")) return;
   for (const std::string& name : secrets_.unmasked())
-    notes_.push_back(
+    opening_.secrets.push_back(
         fmt::format("warning[W323]: secret {} has less than {} characters: it is not masked in output, "
                     "answers and messages",
                     name, Mask::kShortest));
@@ -214,16 +214,16 @@ std::vector<SecretMark> Run::mark_secrets() {
   for (const SecretMark& now : marks)
     for (const SecretMark& before : run.secrets)
       if (now.name == before.name && now != before)
-        notes_.push_back(fmt::format("warning: secret {} {}", now.name,
-                                     now.absent      ? "is not there any more; it is null from here on"
-                                     : before.absent ? "was not there before; it is from here on"
-                                                     : "has changed since the run was last driven"));
+        opening_.secrets.push_back(fmt::format("warning: secret {} {}", now.name,
+                                               now.absent      ? "is not there any more; it is null from here on"
+                                               : before.absent ? "was not there before; it is from here on"
+                                                               : "has changed since the run was last driven"));
   return marks;
 }
 
 std::string Run::moved_folder() const {
   const std::string folder = journal_.run_dir(record_.id);
-  return folder == run_dir() ? "" : folder;
+  return folder == machine_->run().run_dir ? "" : folder;
 }
 
 void Run::resume(const ResumeOptions& options) {
@@ -234,8 +234,8 @@ void Run::resume(const ResumeOptions& options) {
   Duration grace{5000};
   for (const InFlight& flight : machine_->in_flight()) in_flight.push_back(flight.path);
   // Whatever the dead drive left running must be gone before anything is repeated.
-  leftovers_ = end_leftovers(tokens_, in_flight, grace);
-  for (Leftover& leftover : leftovers_) leftover.command = secrets_.mask().text(leftover.command);
+  opening_.leftovers = end_leftovers(tokens_, in_flight, grace);
+  for (Leftover& leftover : opening_.leftovers) leftover.command = secrets_.mask().text(leftover.command);
 
   // First what the crash kept out of the journal: it follows from what is in it.
   RunResumed resumed;

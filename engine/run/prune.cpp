@@ -9,6 +9,7 @@
 #include <set>
 #include <utility>
 
+#include "engine/journal/upkeep.h"
 #include "engine/model/entry_reading.h"
 namespace flowrun {
 namespace {
@@ -80,7 +81,7 @@ Pruned prune(Journal& journal, const PrunePlan& plan, const std::function<void(c
   Pruned done;
   for (const PrunedRun& one : plan.remove) {
     try {
-      journal.remove(one.run);
+      JournalUpkeep(journal).remove(one.run);
     } catch (const Error& error) {
       if (error.problem() != Problem::Busy) throw;
       done.kept.push_back({one.run, "it is driven by now"});
@@ -92,7 +93,7 @@ Pruned prune(Journal& journal, const PrunePlan& plan, const std::function<void(c
     ++done.runs;
     removed(one);
   }
-  if (done.runs > 0) done.file_bytes = journal.shrink();
+  if (done.runs > 0) done.file_bytes = JournalUpkeep(journal).shrink();
   return done;
 }
 

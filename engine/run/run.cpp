@@ -261,7 +261,8 @@ void Run::accept(Decision decision) {
   commands_.push_back(std::move(decision));
   if (disk_full_) return;
   const bool late = std::chrono::steady_clock::now() - batch_since_ > kMostTime;
-  if (late || journal_.pending_entries() >= kMostEntries || journal_.pending_bytes() >= kMostBytes) commit();
+  const Journal::Pending pending = journal_.pending();
+  if (late || pending.entries >= kMostEntries || pending.bytes >= kMostBytes) commit();
 }
 
 void Run::write(Entry entry) {

@@ -69,6 +69,12 @@ struct OpenQuestion {
   bool interrupted;  ///< stopped as the run was suspended
 };
 
+/// What people should know of how a drive began.
+struct OpeningNotes {
+  std::vector<std::string> secrets;
+  std::vector<Leftover> leftovers;  ///< processes that the last drive had left running
+};
+
 /// A drive of a run. Belongs to one thread; only wake-ups by signal handlers come from elsewhere.
 class Run {
  public:
@@ -101,14 +107,11 @@ class Run {
   void retry(const RetryOptions& options);
   /// After take_over of a run that has ended: undoes what is left to be undone. REQUIRES: MachineView::has_undos().
   void undo(const std::string& by);
-  /// After resume() or retry(): what the last drive had left running.
-  const std::vector<Leftover>& leftovers() const { return leftovers_; }
-
   /// When the run has come to rest: what its steps have left running without saying that it is meant.
   std::vector<Leftover> left_behind() const;
 
-  /// After start(), resume() or retry(): what people should know of the secrets.
-  const std::vector<std::string>& notes() const { return notes_; }
+  /// After start(), resume() or retry().
+  const OpeningNotes& opening() const { return opening_; }
 
   /// Where the items of a for_each over standard input come from. Without it such a run comes to rest when only that
   /// step is left. To be called before the first turn().
@@ -131,9 +134,7 @@ class Run {
 
   const Machine& machine() const { return *machine_; }
   const RunRecord& record() const { return record_; }
-  const Journal& journal() const { return journal_; }
   const Loaded& loaded() const { return loaded_; }
-  const std::string& run_dir() const { return machine_->run().run_dir; }
   /// What was taken over from another run; null: the run is no fork, or that one is gone.
   const Reuse* reuse() const { return reuse_.get(); }
   /// Not empty: the disk is full, and since when this is so the results of these steps are held in memory.
@@ -198,8 +199,7 @@ class Run {
   bool fed_ = false;  ///< it has begun
   std::vector<Decision> missing_;
   std::vector<std::string> tokens_;
-  std::vector<Leftover> leftovers_;
-  std::vector<std::string> notes_;
+  OpeningNotes opening_;
 
   std::set<std::string> queued_;  ///< paths of what waited in line when the last drive was cut off
   Duration lost_{0};              ///< of the executor's time, as far as it is taken in

@@ -30,7 +30,7 @@ int fill_and_go_on(const std::string& path, const std::function<void()>& make_ro
     return 2;
   } catch (const DiskFull&) {
   }
-  if (journal.pending_entries() != 10) return 3;
+  if (journal.pending().entries != 10) return 3;
   const std::int64_t durable = journal.find("@last").last_seq;
   if (durable != appended - 10) return 4;
   try {
@@ -44,7 +44,7 @@ int fill_and_go_on(const std::string& path, const std::function<void()>& make_ro
   }
   make_room();
   journal.commit({}, at());
-  if (journal.pending_entries() != 0 || journal.find("@last").last_seq != appended) return 6;
+  if (journal.pending().entries != 0 || journal.find("@last").last_seq != appended) return 6;
   journal.append(ended("last"));
   journal.commit({}, at());
   journal.check_sums(journal.find("@last"));

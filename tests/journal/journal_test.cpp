@@ -62,12 +62,12 @@ TEST_CASE("every fact and decision goes into the file and comes back") {
     REQUIRE(journal.create(run, "flowrun: 1\n"));
     REQUIRE(run.number == 1);
     for (std::size_t i = 0; i < written.size(); ++i) REQUIRE(journal.append(written[i]) == std::int64_t(i) + 1);
-    REQUIRE(journal.pending_entries() == written.size());
-    REQUIRE(journal.pending_bytes() > 1000);
+    REQUIRE(journal.pending().entries == written.size());
+    REQUIRE(journal.pending().bytes > 1000);
     REQUIRE(journal.read(1, 1).empty());
     journal.commit({}, at(5));
-    REQUIRE(journal.pending_entries() == 0);
-    REQUIRE(journal.pending_bytes() == 0);
+    REQUIRE(journal.pending().entries == 0);
+    REQUIRE(journal.pending().bytes == 0);
   }
   const Journal journal(folder / "journal.db", Journal::Mode::ReadOnly);
   const std::vector<Entry> entries = read_all(journal, 1);

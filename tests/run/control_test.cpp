@@ -27,13 +27,12 @@ struct Recorder : FrontEnd {
     if (entry.kind == EntryKind::RunStarted) calls.push_back("earlier");
   }
   void still_waits(const Entry& entry) override { calls.push_back("waits " + entry.path); }
-  void notes(const std::vector<std::string>&) override { calls.push_back("notes"); }
+  void opened(const OpeningNotes&) override { calls.push_back("notes"); }
   void entry(const Entry& entry) override {
     if (entry.kind == EntryKind::RunStarted || entry.kind == EntryKind::RunResumed) calls.push_back("entry");
   }
   void drives(Run* run) override { calls.push_back(run ? "drives" : "rests"); }
-  int ends_asked() override { return asked; }
-  int end_signal() const override { return 15; }
+  EndAsked end_asked() override { return {asked, 15}; }
   void stopping(int running, Duration) override {
     calls.push_back("stopping " + std::to_string(running));
     asked = 2;

@@ -1,4 +1,5 @@
-// Takes runs out of the journal, and gives their room back to the file system.
+#include "engine/journal/upkeep.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -23,17 +24,8 @@ std::int64_t size_with_log(const std::string& path) { return size_of(path) + siz
 
 }  // namespace
 
-std::int64_t Journal::bytes_of(const RunRecord& run) const {
-  Statement select(*open_->database,
-                   "SELECT coalesce(sum(length(kind) + length(path) + length(CAST(data AS BLOB)) + "
-                   "coalesce(length(CAST(value AS BLOB)), 0) + 40), 0) FROM entries WHERE id BETWEEN ? AND ?");
-  auto row = select.use();
-  row(first_id(run.number))(first_id(run.number + 1) - 1);
-  return row.next() ? row.integer(0) : 0;
-}
-
-void Journal::remove(const RunRecord& run) {
-  Open& open = *open_;
+void JournalUpkeep::remove(const RunRecord& run) {
+  Journal::Open& open = *journal_.open_;
   assert(open.run != run.number && "it is not driven here");
   open.check_writable();
   if (!open.locks->lock_run(run.number))
@@ -53,8 +45,8 @@ void Journal::remove(const RunRecord& run) {
   unlock();
 }
 
-std::int64_t Journal::shrink() {
-  Open& open = *open_;
+std::int64_t JournalUpkeep::shrink() {
+  Journal::Open& open = *journal_.open_;
   const std::int64_t before = size_with_log(open.path);
   // Whoever is about to start a run may have put its text there already, so that is done alone.
   if (open.locks->take_alone()) {

@@ -1,0 +1,24 @@
+// The upkeep of a journal: runs are taken out, and their room goes back to the file system. Does not know which runs
+// may go.
+#pragma once
+
+#include "engine/journal/journal.h"
+
+namespace flowrun {
+
+/// Lends the journal, which is open for writing.
+class JournalUpkeep {
+ public:
+  explicit JournalUpkeep(Journal& journal) : journal_(journal) {}
+
+  /// Takes |run| out with its entries and its mail, in one transaction. Throws Error(Busy) when somebody drives it.
+  void remove(const RunRecord& run);
+  /// Gives the room of what was removed back to the file system; also that of texts and values which no run names any
+  /// more, when no other process writes. Returns by how many bytes the file is smaller.
+  std::int64_t shrink();
+
+ private:
+  Journal& journal_;
+};
+
+}  // namespace flowrun
