@@ -225,7 +225,7 @@ void short_group_timeout(const WorkflowIndex& index, Findings& findings) {
 void endless_wait(const WorkflowIndex& index, Findings& findings) {
   if (index.root.find("timeout")) return;
   for (const IndexedStep& indexed : index.steps) {
-    auto* work = dynamic_cast<const RetryingStep*>(indexed.step);
+    auto* work = dynamic_cast<const RetrySettings*>(indexed.step);
     const Member* poll = work && work->poll ? index.option(indexed, "poll") : nullptr;
     if (indexed.kind != kWait && !poll) continue;
     bool ends =
@@ -245,7 +245,7 @@ void endless_wait(const WorkflowIndex& index, Findings& findings) {
 void hopeless_retry(const WorkflowIndex& index, Findings& findings) {
   static constexpr std::array<std::string_view, 3> kPassing{"http.408", "http.425", "http.429"};
   for (const IndexedStep& indexed : index.steps) {
-    auto* work = dynamic_cast<const RetryingStep*>(indexed.step);
+    auto* work = dynamic_cast<const RetrySettings*>(indexed.step);
     // A condition may pick out what passes.
     if (!work || work->retry.condition || !tries_again(work->retry)) continue;
     bool http = indexed.kind == kHttp;

@@ -223,7 +223,8 @@ std::unique_ptr<CommonStep> read_http(Reading& reading, const Node& node) {
   if (posts && !keyed) step->on_crash = OnCrash::Ask;
   std::vector<std::string> on{"transient"};
   if (posts && !repeats) on = {"connect", "dns"};
-  read_effect(reading, *step, node, std::move(on));
+  read_work(reading, *step, node, std::move(on));
+  read_effect(reading, *step, *step, node);
   read_paginate(reading, *step, node);
   return step;
 }

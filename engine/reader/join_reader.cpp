@@ -60,15 +60,15 @@ void read_join(Reading& reading, Join& join, const Node& node) {
 
 }  // namespace
 
-void read_group(Reading& reading, GroupStep& step, const Node& node) {
-  if (const Node* key = node.find("join")) read_join(reading, step.join, *key);
-  if (const Node* key = node.find("fail_fast")) step.fail_fast = reading.values().fail_fast(*key);
+void read_group(Reading& reading, GroupSettings& group, const Node& node) {
+  if (const Node* key = node.find("join")) read_join(reading, group.join, *key);
+  if (const Node* key = node.find("fail_fast")) group.fail_fast = reading.values().fail_fast(*key);
 }
 
-Reading::Within inherit_fail_fast(Reading& reading, GroupStep& step) {
-  step.inherited = reading.context().nearest_fail_fast;
+Reading::Within inherit_fail_fast(Reading& reading, GroupSettings& group) {
+  group.inherited = reading.context().nearest_fail_fast;
   return Reading::Within(reading, [&](ReadingContext& context) {
-    if (step.fail_fast != FailFast::Inherit) context.nearest_fail_fast = step.fail_fast;
+    if (group.fail_fast != FailFast::Inherit) context.nearest_fail_fast = group.fail_fast;
   });
 }
 

@@ -76,12 +76,13 @@ void read_undo(Reading& reading, CommonStep& step, const Node& node) {
   if (!policy.step) return;
   if (const Node* when = node.find("undo_on"))
     policy.on_started = reading.values().word(*when, "undo_on", {"succeeded", "started"}) == "started";
-  auto* effect = dynamic_cast<EffectStep*>(policy.step.get());
-  if (effect && !with_defaults(reading.root(), undo->value, effect->kind).find("retry")) {
+  auto* settings = dynamic_cast<RetrySettings*>(policy.step.get());
+  if (settings && dynamic_cast<Effect*>(policy.step.get()) &&
+      !with_defaults(reading.root(), undo->value, policy.step->kind).find("retry")) {
     // Giving up here costs more than trying: flowrun-workflow(5), "Undo".
-    effect->retry.attempts = Setting<std::int64_t>(5);
-    effect->retry.on = {"transient"};
-    effect->retry.only_unsent = false;
+    settings->retry.attempts = Setting<std::int64_t>(5);
+    settings->retry.on = {"transient"};
+    settings->retry.only_unsent = false;
   }
   const NamesInScope& in_scope = reading.names();
   std::set<std::string> names;

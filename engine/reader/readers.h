@@ -5,8 +5,8 @@
 
 namespace flowrun {
 
-class RetryingStep;
-class EffectStep;
+class Effect;
+struct RetrySettings;
 class HttpStep;
 struct Limit;
 
@@ -23,15 +23,15 @@ std::unique_ptr<CommonStep> read_kind(Reading& reading, const Node& node, const 
 inline void allow_secrets(ReadingContext& context) { context.secrets_allowed = true; }
 
 /// Reads retry, poll and deadline; |retry_on| is the default of `retry.on`.
-void read_work(Reading& reading, RetryingStep& step, const Node& node, std::vector<std::string> retry_on);
-/// Reads the same, limit and on_crash, as http, shell and exec have them.
-void read_effect(Reading& reading, EffectStep& step, const Node& node, std::vector<std::string> retry_on);
+void read_work(Reading& reading, RetrySettings& settings, const Node& node, std::vector<std::string> retry_on);
+/// Reads limit and on_crash, as http, shell and exec have them. |step| and |effect| are parts of the same.
+void read_effect(Reading& reading, Step& step, Effect& effect, const Node& node);
 /// Reads paginate. REQUIRES: the rest of |step| is read.
 void read_paginate(Reading& reading, HttpStep& step, const Node& node);
 /// Reads join and fail_fast of a group.
-void read_group(Reading& reading, GroupStep& step, const Node& node);
-/// Groups inside inherit what is written on |step| while the result lives.
-[[nodiscard]] Reading::Within inherit_fail_fast(Reading& reading, GroupStep& step);
+void read_group(Reading& reading, GroupSettings& group, const Node& node);
+/// Groups inside inherit what is written on |group| while the result lives.
+[[nodiscard]] Reading::Within inherit_fail_fast(Reading& reading, GroupSettings& group);
 
 /// Reads |member| of `limits`, a pool. |file| is the path of a sub-workflow, empty for the main file.
 void read_pool(Reading& reading, const Member& member, const std::string& file);

@@ -58,10 +58,10 @@ void read_retry(Reading& reading, RetryPolicy& retry, const Node& node) {
   }
 }
 
-void read_poll(Reading& reading, RetryingStep& work, const Node& step, const Node& node) {
+void read_poll(Reading& reading, RetrySettings& settings, const Node& step, const Node& node) {
   if (!reading.is(node, Node::Kind::Map, "poll", "a map such as { until: ${ .body.done }, every: 10s }")) return;
   reading.only(node, names_within("poll"), "`poll`");
-  PollPolicy& poll = work.poll.emplace();
+  PollPolicy& poll = settings.poll.emplace();
   {
     RawBinding raw(reading, step);
     if (const Node* key = node.find("until")) poll.until = reading.values().condition_expression(*key);
@@ -77,19 +77,18 @@ void read_poll(Reading& reading, RetryingStep& work, const Node& step, const Nod
 
 }  // namespace
 
-void read_work(Reading& reading, RetryingStep& step, const Node& node, std::vector<std::string> retry_on) {
-  step.retry.on = std::move(retry_on);
-  if (const Node* key = node.find("retry")) read_retry(reading, step.retry, *key);
-  if (const Node* key = node.find("poll")) read_poll(reading, step, node, *key);
-  if (const Node* key = node.find("deadline")) step.deadline = reading.values().duration(*key, "deadline");
+void read_work(Reading& reading, RetrySettings& settings, const Node& node, std::vector<std::string> retry_on) {
+  settings.retry.on = std::move(retry_on);
+  if (const Node* key = node.find("retry")) read_retry(reading, settings.retry, *key);
+  if (const Node* key = node.find("poll")) read_poll(reading, settings, node, *key);
+  if (const Node* key = node.find("deadline")) settings.deadline = reading.values().duration(*key, "deadline");
 }
 
-void read_effect(Reading& reading, EffectStep& step, const Node& node, std::vector<std::string> retry_on) {
-  read_work(reading, step, node, std::move(retry_on));
+void read_effect(Reading& reading, Step& step, Effect& effect, const Node& node) {
   if (const Node* key = node.find("limit")) step.limit = read_limit(reading, *key);
   if (const Node* key = node.find("on_crash")) {
     std::string word = reading.values().word(*key, "on_crash", {"rerun", "ask", "fail"});
-    step.on_crash = word == "ask" ? OnCrash::Ask : word == "fail" ? OnCrash::Fail : OnCrash::Rerun;
+    effect.on_crash = word == "ask" ? OnCrash::Ask : word == "fail" ? OnCrash::Fail : OnCrash::Rerun;
   }
 }
 

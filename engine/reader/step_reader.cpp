@@ -122,7 +122,7 @@ std::unique_ptr<Step> Reading::step(const Node& node, const std::string& name, P
     read_options(*this, *read, merged);
     read->definition = definition_of(merged, kind);
     index_.spans.push_back({read.get(), from, index_.mentions.size()});
-    if (auto* group = dynamic_cast<GroupStep*>(read.get())) index_.groups.emplace_back(group, name);
+    if (auto* group = dynamic_cast<GroupSettings*>(read.get())) index_.groups.emplace_back(group, name);
   }
   --depth_;
   return read;

@@ -22,12 +22,19 @@ void set_key(Task& task, std::string key) {
   task.idempotency_key = std::move(key);
 }
 
-class EffectFrame final : public RetryingFrame, public TaskFrame {
+class EffectFrame final : public StepFrame, public TaskFrame {
  public:
-  EffectFrame(Context& context, Frame* parent, const EffectStep& step, std::string path)
-      : RetryingFrame(context, parent, step, std::move(path)), TaskFrame(static_cast<Frame&>(*this)), effect_(step) {}
+  EffectFrame(Context& context, Frame* parent, const CommonStep& step, const RetrySettings& retry, const Effect& effect,
+              std::string path)
+      : StepFrame(context, parent, step, std::move(path), {.times_itself = true, .maps_itself = true, .reopens = true}),
+        TaskFrame(static_cast<Frame&>(*this)),
+        effect_(effect),
+        has_deadline_(retry.deadline.written()),
+        loop_(*this, settled_, retry) {}
 
   void on_admitted() override;
+  void on_timer(TimerKind timer) override;
+  bool keeps_frame() const override { return can_try_again(settled_) || Frame::keeps_frame(); }
   void on_held() override {
     if (context().rules().deadlines_count_holds()) arm_deadline();
   }
@@ -39,17 +46,34 @@ class EffectFrame final : public RetryingFrame, public TaskFrame {
   void reopen(std::string_view only) override;
 
  protected:
-  void try_now() override {
+  void begin() override { try_now(); }
+  void stop(const std::string& reason) override;
+  void drain_work() override;
+  bool has_acted() const override { return settled_.attempts > 0; }
+  Duration lived() const override;
+  Instant over_at() const override;
+
+ private:
+  void try_now() {
     if (auto mark = context().retry_request().take_mark(path()); !mark || !obey(*mark))
       context().slots().request(*this);
   }
-  void stop_try(const std::string& reason) override;
-  void drain_work() override;
-  Duration lived() const override;
-  Instant over_at() const override;
-  bool keeps_raw() const override { return RetryingFrame::keeps_raw() || effect_.expect_condition || effect_.paginate; }
-
- private:
+  void stop_try(const std::string& reason);
+  void arm_deadline();
+  /// Tries again, or fails with |shown|.
+  void attempt_failed(Failure failure, const Result& result, Journaled journaled, const Value& shown);
+  void give_up(Failure failure, Value output, Journaled journaled) {
+    finish(loop_.failed(std::move(failure), std::move(output)), "", journaled);
+  }
+  /// Whether expressions want the raw result of a try.
+  bool keeps_raw() const {
+    return options().output || loop_.keeps_raw() || effect_.expect_condition || effect_.paginate;
+  }
+  /// Started only when the executor has a place, and then at once: what must not be begun twice is known to have begun,
+  /// and a deadline does not count the wait.
+  bool is_strict() const {
+    return effect_.on_crash != OnCrash::Rerun || (has_deadline_ && effect_.reservation().process);
+  }
   /// What a person says of the step is what becomes of it. False: it is to run.
   bool obey(const Mark& mark);
   bool shares_with_file() const { return effect_.shares_with_file() && shares_cpus_at(this); }
@@ -64,7 +88,9 @@ class EffectFrame final : public RetryingFrame, public TaskFrame {
   void settle_drained();
   void succeed(const Result& result);
 
-  const EffectStep& effect_;
+  const Effect& effect_;
+  const bool has_deadline_;
+  RetryLoop loop_;
   int rerun_ = 0;
   bool tried_ = false;  ///< since it was started or reopened: an attempt has ended, or was cut off
   bool drained_ = false;
@@ -77,7 +103,7 @@ class EffectFrame final : public RetryingFrame, public TaskFrame {
 };
 
 void EffectFrame::on_admitted() {
-  if (!effect_.strict()) return start_attempt();
+  if (!is_strict()) return start_attempt();
   reserve();
 }
 
@@ -93,7 +119,7 @@ void EffectFrame::start_attempt() {
   std::string name = path();
   if (int generation = generation_ + generation_at(this) + context().undone().times(path()); generation > 0)
     name += fmt::format("\ngeneration {}", generation);
-  if (polls_ > 0) name += fmt::format("\npoll {}", polls_);
+  if (loop_.polls() > 0) name += fmt::format("\npoll {}", loop_.polls());
   if (pages_.current() > 1) name += fmt::format("\npage {}", pages_.current());
   std::string key = effect_.keyed() ? context().chance().uuid(name) : "";
   auto work = effect_.resolve(scope(), evaluator(), *this, key, pages_.next);
@@ -110,18 +136,18 @@ void EffectFrame::start_attempt() {
   task.idempotency_key = std::move(key);
   if (options().timeout.written()) task.timeout = *timeout;
   task.keep_raw = keeps_raw();
-  task.strict = effect_.strict();
+  task.strict = is_strict();
   *task.work = std::move(*work);
   if (!task.idempotency_key.empty()) set_key(task, context().key_for(std::move(name), hash64(to_json_text(task))));
   if (auto* process = std::get_if<Process>(&*task.work)) process->shares_cpus |= shares_with_file();
-  counts_from_ = context().worked();
+  loop_.count_from_now();
   context().attempts().start(*this, std::move(task), effect_.on_crash);
   arm_deadline();
 }
 
 void EffectFrame::note_time(const Result& result) {
-  counts_from_.reset();
-  tried_for_ += result.took;
+  loop_.count_no_more();
+  loop_.add_time(result.took);
   if (!context().run().measured || result.began == Instant{}) return;
   if (!std::exchange(begun_, true)) settled_.started_at = result.began;
   over_at_ = result.began + result.took;
@@ -129,8 +155,8 @@ void EffectFrame::note_time(const Result& result) {
 }
 
 Duration EffectFrame::lived() const {
-  if (!context().run().measured) return RetryingFrame::lived();
-  return tried_for_ + fallback_took() + (counts_from_ ? context().worked() - *counts_from_ : Duration{0});
+  if (!context().run().measured) return StepFrame::lived();
+  return loop_.tried_for() + fallback_took();
 }
 
 Instant EffectFrame::over_at() const {
@@ -142,28 +168,28 @@ void EffectFrame::on_ended(const TaskEnded& ended) {
   rerun_ = 0;
   tried_ = true;
   if (ended.result.again) {
-    poll_again();
+    if (auto failure = loop_.poll_again()) give_up(std::move(*failure), {}, Journaled::No);
   } else if (ended.result.ok() && ended.result.page > 0) {
     take_page(ended.result);
   } else if (ended.result.ok()) {
     succeed(ended.result);
   } else {
     Failure failure = *ended.result.failure;
-    attempt_failed(std::move(failure), ended.result, Journaled::Yes);
+    attempt_failed(std::move(failure), ended.result, Journaled::Yes, ended.result.value);
   }
 }
 
 void EffectFrame::on_withdrawn() {
   // The number goes to the attempt that does begin. One that began before a crash has its number already.
   if (rerun_ == 0) --settled_.attempts;
-  counts_from_.reset();
+  loop_.count_no_more();
   // A step that was tried before keeps its remaining tries even in a drain; a step outside of a drain queues again.
   if (!drained_ || tried_) return context().slots().request(*this, true);
   settle_drained();
 }
 
 void EffectFrame::settle_drained() {
-  context().timers().disarm(*this, TimerKind::Deadline);
+  loop_.disarm_deadline();
   // It waited for its first attempt: it has not started.
   if (settled_.attempts == 0 && context().rules().items_are_their_steps()) settled_.started_at = {};
   finish({State::Cancelled, {}, Failure{"cancelled", "cancelled: drain", path(), 0, {}}}, "drain");
@@ -171,8 +197,9 @@ void EffectFrame::settle_drained() {
 
 void EffectFrame::succeed(const Result& result) {
   auto good = [&](Value output, Journaled journaled) {
-    if (auto failure = against_returns(output)) return attempt_failed(std::move(*failure), result, Journaled::No);
-    context().timers().disarm(*this, TimerKind::Deadline);
+    if (auto failure = against_returns(output))
+      return attempt_failed(std::move(*failure), result, Journaled::No, result.value);
+    loop_.disarm_deadline();
     finish({State::Succeeded, std::move(output), {}}, "", journaled);
   };
   if (!keeps_raw()) return good(result.value, Journaled::Yes);
@@ -196,7 +223,7 @@ std::optional<Failure> EffectFrame::unexpected(const FrameScope& raw, Evaluator&
 
 void EffectFrame::complete_result(Result& result) const {
   if (effect_.paginate) return complete_page(result);
-  complete_poll(result, context().evaluator().unrecorded());
+  loop_.complete_poll(result, keeps_raw(), context().evaluator().unrecorded());
 }
 
 /// The entry of a page brings its output and what comes next, so that a replay asks nothing and the pages before need
@@ -225,13 +252,12 @@ void EffectFrame::complete_page(Result& result) const {
 void EffectFrame::take_page(const Result& result) {
   pages_.outputs.push_back(result.value);
   pages_.next = result.next;
-  // Each page has its own tries.
-  budget_from_ = settled_.attempts;
+  loop_.renew_tries();
   if (pages_.next.empty()) {
     // Whatever is wrong with the whole: who tries again begins at the first page.
     Value whole = joined(std::exchange(pages_, Pages()).outputs);
     if (auto failure = against_returns(whole)) return give_up(std::move(*failure), std::move(whole), Journaled::No);
-    context().timers().disarm(*this, TimerKind::Deadline);
+    loop_.disarm_deadline();
     return finish({State::Succeeded, std::move(whole), {}}, "", Journaled::Yes);
   }
   auto most = resolve<std::int64_t>(effect_.paginate->max_pages, scope(), evaluator(), 500, "paginate.max_pages");
@@ -247,7 +273,7 @@ void EffectFrame::take_page(const Result& result) {
 }
 
 void EffectFrame::on_crashed(const RunResumed& resumed) {
-  counts_from_.reset();
+  loop_.count_no_more();
   auto mark = std::find_if(resumed.marks.begin(), resumed.marks.end(), [&](const Mark& m) { return m.path == path(); });
   bool marked = mark != resumed.marks.end();
   if (marked && obey(*mark)) return;
@@ -257,9 +283,9 @@ void EffectFrame::on_crashed(const RunResumed& resumed) {
     ++rerun_;
     tried_ = true;
     // A pool may have a rate, or be held back by a server: that goes for what is begun again as well.
-    if (effect_.limit && !effect_.limit->name.empty()) {
+    if (step().limit && !step().limit->name.empty()) {
       context().slots().request(*this, true);
-    } else if (effect_.strict()) {
+    } else if (is_strict()) {
       reserve();
     } else {
       start_attempt();
@@ -274,12 +300,41 @@ bool EffectFrame::obey(const Mark& mark) {
   if (mark.rerun) return false;
   rerun_ = 0;
   if (mark.done) {
-    context().timers().disarm(*this, TimerKind::Deadline);
+    loop_.disarm_deadline();
     finish({State::Succeeded, mark.output, {}}, "marked done");
   } else {
     give_up({"crash", "marked as failed after the run was cut off"}, {}, Journaled::No);
   }
   return true;
+}
+
+void EffectFrame::on_timer(TimerKind timer) {
+  if (timer == TimerKind::Retry || timer == TimerKind::Poll) {
+    loop_.waited();
+    try_now();
+  } else if (timer == TimerKind::Deadline) {
+    stop_try("deadline");
+    give_up(loop_.out_of_time(), {}, Journaled::No);
+  } else {
+    StepFrame::on_timer(timer);
+  }
+}
+
+void EffectFrame::arm_deadline() {
+  auto failure = loop_.arm_deadline();
+  if (!failure) return;
+  stop_try("deadline");
+  give_up(std::move(*failure), {}, Journaled::No);
+}
+
+void EffectFrame::attempt_failed(Failure failure, const Result& result, Journaled journaled, const Value& shown) {
+  if (auto end = loop_.try_again(std::move(failure), result, journaled))
+    give_up(std::move(end->failure), shown, end->journaled);
+}
+
+void EffectFrame::stop(const std::string& reason) {
+  stop_try(reason);
+  loop_.disarm();
 }
 
 void EffectFrame::stop_try(const std::string& reason) {
@@ -309,15 +364,16 @@ void EffectFrame::reopen(std::string_view only) {
   // What has been undone with the step has to come again.
   if (int undone = context().undone().times(path()); undone != std::exchange(undone_, undone)) pages_ = {};
   pages_.counted_from = pages_.outputs.size();
-  if (refused_) ++generation_;
-  renew();
+  if (loop_.refused()) ++generation_;
+  loop_.renew();
   try_now();
 }
 
 }  // namespace
 
-std::unique_ptr<Frame> EffectStep::frame(Context& context, Frame* parent, std::string path) const {
-  return std::make_unique<EffectFrame>(context, parent, *this, std::move(path));
+std::unique_ptr<Frame> effect_frame(Context& context, Frame* parent, const CommonStep& step, const RetrySettings& retry,
+                                    const Effect& effect, std::string path) {
+  return std::make_unique<EffectFrame>(context, parent, step, retry, effect, std::move(path));
 }
 
 }  // namespace flowrun

@@ -11,11 +11,12 @@
 
 namespace flowrun {
 
-class EffectStep : public RetryingStep {
+/// What a kind that acts has beside CommonStep and RetrySettings: what is to be done, and what is written of it.
+class Effect {
  public:
   using Request = std::variant<HttpRequest, Process>;
 
-  std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
+  virtual ~Effect() = default;
   /// The request or process with every expression evaluated. |key| is the idempotency key, |next| what the page before
   /// said of this one (Pages::next), empty for the first.
   virtual Fallible<Request> resolve(const FrameScope& scope, Evaluator& evaluator, const Frame& frame,
@@ -31,10 +32,11 @@ class EffectStep : public RetryingStep {
 
   std::optional<PagePolicy> paginate;
   OnCrash on_crash = OnCrash::Rerun;
-  /// Started only when the executor has a place, and then at once: what must not be begun twice is known to have begun,
-  /// and a deadline does not count the wait.
-  bool strict() const { return on_crash != OnCrash::Rerun || (deadline.written() && reservation().process); }
   std::optional<Expression> expect_condition;  ///< `expect.if`
 };
+
+/// The frame of a step that acts. |step|, |retry| and |effect| are parts of the same.
+std::unique_ptr<Frame> effect_frame(Context& context, Frame* parent, const CommonStep& step, const RetrySettings& retry,
+                                    const Effect& effect, std::string path);
 
 }  // namespace flowrun

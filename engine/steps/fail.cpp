@@ -3,10 +3,10 @@
 namespace flowrun {
 namespace {
 
-class FailFrame : public StepFrame {
+class FailFrame final : public StepFrame {
  public:
   FailFrame(Context& context, Frame* parent, const FailStep& step, std::string path)
-      : StepFrame(context, parent, step, std::move(path)), fail_(step) {}
+      : StepFrame(context, parent, step, std::move(path), {}), fail_(step) {}
 
  protected:
   void begin() override {

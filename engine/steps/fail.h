@@ -8,7 +8,7 @@
 
 namespace flowrun {
 
-class FailStep : public CommonStep {
+class FailStep final : public CommonStep {
  public:
   std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
   TextTemplate message;

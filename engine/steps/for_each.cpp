@@ -16,22 +16,34 @@ namespace {
 
 constexpr std::int64_t kWidth = 16;  // flowrun-workflow(5), `concurrency` of for_each
 
-class ForEachFrame : public Group {
+class ForEachFrame final : public StepFrame, private Group {
  public:
   ForEachFrame(Context& context, Frame* parent, const ForEachStep& step, std::string path)
-      : Group(context, parent, step, std::move(path)), for_each_(step) {}
+      : StepFrame(context, parent, step, std::move(path), {.reopens = true}),
+        Group(*this, settled_, step, GroupStatus::Of::Items),
+        for_each_(step) {}
 
   void on_child(Frame& child) override;
   void reopen(std::string_view only) override;
+  bool keeps_frame() const override { return keeps_group() || Frame::keeps_frame(); }
   Way way_to(const std::string& target) const override;
   std::optional<Settled> look(std::string_view rest) const override;
 
  protected:
   void begin() override;
+  void end_group(Outcome outcome, std::string reason) override { finish(std::move(outcome), std::move(reason)); }
+  void stop(const std::string& reason) override { stop_group(reason); }
+  void drain_work() override { drain_group(); }
+  void timed_out() override { time_out_group(); }
+  void amend() override { amend_group(); }
+  bool failed_inside() const override { return group_failed_inside(); }
+  void name_open_within(std::vector<std::string>& paths) const override { name_open_children(paths); }
+
+ private:
+  // What it is to Group.
   void stop_children(const std::string& reason, bool unstarted_too) override;
   void prevent_children() override;
   Value output() const override;
-  GroupStatus::Of children_are() const override { return GroupStatus::Of::Items; }
   std::string name_of(std::size_t i) const override { return items_[i].key ? *items_[i].key : std::to_string(i); }
   std::string path_of(std::size_t i) const override { return item_path(path(), name_of(i)); }
   Value item_of(std::size_t i) const override { return items_[i].value; }
@@ -39,9 +51,7 @@ class ForEachFrame : public Group {
     auto live = live_.find(i);
     return live == live_.end() ? nullptr : live->second.get();
   }
-  bool is_body() const override { return false; }
 
- private:
   std::optional<Failure> choose_items();
   std::optional<Failure> choose_keys();
   /// |within|: of an item that is reopened, the rest of the path that is meant.

@@ -12,7 +12,7 @@
 
 namespace flowrun {
 
-class ForEachStep : public GroupStep {
+class ForEachStep final : public CommonStep, public GroupSettings {
  public:
   std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
 

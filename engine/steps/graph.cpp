@@ -166,7 +166,7 @@ Value GraphFrame::output() const {
 
 /// An item of one step comes out as its step does.
 void GraphFrame::amend() {
-  Group::amend();
+  amend_group();
   if (!graph_.of_item || graph_.form != GraphStep::Form::Single || !context().rules().items_are_their_steps()) return;
   const Settled& only = children_.front().settled;
   if (children_.front().open()) return;

@@ -12,7 +12,7 @@
 
 namespace flowrun {
 
-class GraphStep : public GroupStep {
+class GraphStep final : public CommonStep, public GroupSettings {
  public:
   enum class Form { Single, List, Map };
   /// What in the file makes an edge, for people; nothing decides by it.

@@ -11,34 +11,42 @@
 
 namespace flowrun {
 
-class GraphFrame final : public Group {
+class GraphFrame final : public StepFrame, private Group {
  public:
   GraphFrame(Context& context, Frame* parent, const GraphStep& step, std::string path)
-      : Group(context, parent, step, std::move(path)), graph_(step), frames_(step.children.size()) {
+      : StepFrame(context, parent, step, std::move(path), {.reopens = true}),
+        Group(*this, settled_, step, step.body ? GroupStatus::Of::Body : GroupStatus::Of::Branches),
+        graph_(step),
+        frames_(step.children.size()) {
     children_.resize(step.children.size());
   }
 
   void on_child(Frame& child) override;
   void reopen(std::string_view only) override;
+  bool keeps_frame() const override { return keeps_group() || Frame::keeps_frame(); }
   Way way_to(const std::string& target) const override;
   Bound bind(const Reference& reference) const override;
   std::optional<Settled> look(std::string_view rest) const override;
 
  protected:
   void begin() override;
+  void end_group(Outcome outcome, std::string reason) override { finish(std::move(outcome), std::move(reason)); }
+  void stop(const std::string& reason) override { stop_group(reason); }
+  void drain_work() override { drain_group(); }
+  void timed_out() override { time_out_group(); }
+  void amend() override;
+  bool failed_inside() const override { return group_failed_inside(); }
+  void name_open_within(std::vector<std::string>& paths) const override { name_open_children(paths); }
+
+ private:
+  // What it is to Group.
   void stop_children(const std::string& reason, bool unstarted_too) override;
   void prevent_children() override;
   Value output() const override;
-  GroupStatus::Of children_are() const override {
-    return graph_.body ? GroupStatus::Of::Body : GroupStatus::Of::Branches;
-  }
   std::string name_of(std::size_t i) const override { return graph_.children[i].step->name; }
   std::string path_of(std::size_t i) const override;
   Frame* frame_of(std::size_t i) const override { return frames_[i].get(); }
-  bool is_body() const override { return graph_.body; }
-  void amend() override;
 
- private:
   enum class Edges { Wait, Hold, Broken };
 
   Edges edges(std::size_t i) const;

@@ -12,9 +12,9 @@ constexpr std::size_t kCauses = 20;  // flowrun-workflow(5), "Join": the first 2
 }  // namespace
 
 FailFast Group::fail_fast() const {
-  if (group_.fail_fast != FailFast::Inherit) return group_.fail_fast;
-  if (context().run().fail_fast != FailFast::Inherit) return context().run().fail_fast;
-  return group_.inherited;
+  if (settings_.fail_fast != FailFast::Inherit) return settings_.fail_fast;
+  if (self_.context().run().fail_fast != FailFast::Inherit) return self_.context().run().fail_fast;
+  return settings_.inherited;
 }
 
 void Group::open() {
@@ -37,7 +37,7 @@ void Group::open_again(const std::vector<bool>& again) {
   std::sort(kept.begin(), kept.end(),
             [&](std::size_t a, std::size_t b) { return children_[a].order < children_[b].order; });
   for (std::size_t i : kept) tally_up(children_[i].settled);
-  verdict_ = judge(group_.join, tally_);
+  verdict_ = judge(settings_.join, tally_);
   for (std::size_t i = 0; i < children_.size(); ++i)
     if (again[i]) children_[i].settled = Settled{};
 }
@@ -64,18 +64,18 @@ void Group::tally_up(const Settled& child) {
 
 bool Group::unfinished(State was, State child, bool failed, bool undone) const {
   if (undone) return true;
-  if (was != State::Succeeded) return !is_finished(child) || (failed && context().retry_request().failed());
+  if (was != State::Succeeded) return !is_finished(child) || (failed && self_.context().retry_request().failed());
   // Whoever lost a race that was won is not missed.
-  if (!context().retry_request().failed() || ends_early(group_.join)) return false;
+  if (!self_.context().retry_request().failed() || ends_early(settings_.join)) return false;
   return failed || !is_finished(child);
 }
 
 bool Group::act() {
   if (over_) return false;
   if (verdict_ != Verdict::Open) return true;  // later ends do not change a verdict
-  verdict_ = judge(group_.join, tally_);
+  verdict_ = judge(settings_.join, tally_);
   if (verdict_ == Verdict::Open || tally_.open() == 0) return true;
-  if (verdict_ == Verdict::Succeeded || group_.join.policy == Join::Policy::FirstCompleted) {
+  if (verdict_ == Verdict::Succeeded || settings_.join.policy == Join::Policy::FirstCompleted) {
     over_ = true;
     stop_children("lost", true);
     finish_as(verdict_);
@@ -85,7 +85,7 @@ bool Group::act() {
   draining_ = true;
   if (fail_fast() == FailFast::Cancel) stop_children("fail_fast", false);
   prevent_children();
-  context().attempts().withdraw_waiting(path());
+  self_.context().attempts().withdraw_waiting(self_.path());
   return true;
 }
 
@@ -96,7 +96,7 @@ void Group::conclude_if_done() {
 void Group::conclude() {
   if (over_) return;
   over_ = true;
-  if (verdict_ == Verdict::Open) verdict_ = judge(group_.join, tally_);
+  if (verdict_ == Verdict::Open) verdict_ = judge(settings_.join, tally_);
   finish_as(verdict_);
 }
 
@@ -105,33 +105,33 @@ void Group::finish_as(Verdict verdict) {
   std::vector<Failure> causes;
   if (verdict != Verdict::Succeeded || drained_from_outside_) causes = failures(kCauses);
   if (causes.empty() && drained_from_outside_ && cancelled_ > 0)
-    return finish({State::Cancelled, {}, Failure{"cancelled", "cancelled: drain", path(), 0, {}}}, "drain");
+    return end_group({State::Cancelled, {}, Failure{"cancelled", "cancelled: drain", self_.path(), 0, {}}}, "drain");
   if (verdict == Verdict::Succeeded) {
     std::string reason;
-    if (ends_early(group_.join)) {
+    if (ends_early(settings_.join)) {
       Value won = winner_names();
       reason = "won by " + (won.json().is_string() ? won.json().get<std::string>() : won.text());
     }
-    return finish({State::Succeeded, output(), {}}, std::move(reason));
+    return end_group({State::Succeeded, output(), {}}, std::move(reason));
   }
   if (timed_out_ && !(is_body() && causes.size() == 1)) {
     Json detail{{"causes", Json::array()}};
     for (const Failure& cause : causes) detail["causes"].push_back(to_json(cause));
-    return fail({"timeout", "timed out after " + timeout_text(), "", 0, Value(std::move(detail))});
+    return fail_group({"timeout", "timed out after " + self_.timeout_text(), "", 0, Value(std::move(detail))});
   }
-  if (is_body() && !causes.empty()) return fail(std::move(causes.front()));
+  if (is_body() && !causes.empty()) return fail_group(std::move(causes.front()));
   std::string message = failure_text();
   if (!causes.empty()) message += fmt::format("; first {}: {}", causes.front().step, causes.front().message);
   Json detail{{"causes", Json::array()}};
   for (const Failure& cause : causes) detail["causes"].push_back(to_json(cause));
   if (tally_.failed > causes.size()) detail["more"] = tally_.failed - causes.size();
-  fail({"group", std::move(message), "", 0, Value(std::move(detail))});
+  fail_group({"group", std::move(message), "", 0, Value(std::move(detail))});
 }
 
 std::string Group::failure_text() const {
   const std::size_t of = tally_.total - tally_.excluded;
   if (of == 0) return "nothing to choose from: none of its children counts";
-  if (!context().rules().groups_tell_order())
+  if (!self_.context().rules().groups_tell_order())
     return fmt::format("{} of {} {}", tally_.failed, of,
                        tally_.failed == tally_.succeeded + tally_.failed ? "failed" : "did not succeed");
   const std::size_t failed = tally_.failed - cancelled_ - blocked_, cancelled = cancelled_ - unstarted_;
@@ -144,24 +144,24 @@ std::string Group::failure_text() const {
   const bool stopped_itself = draining_ && !drained_from_outside_ && unstarted_ > 0;
   // What the group says itself goes before the command line.
   if (stopped_itself)
-    text += group_.fail_fast == FailFast::Inherit ? " (-k keeps going)" : " (`fail_fast: false` keeps going)";
+    text += settings_.fail_fast == FailFast::Inherit ? " (-k keeps going)" : " (`fail_fast: false` keeps going)";
   return text;
 }
 
 void Group::remember_status() {
-  if (!group_.status_named) return;
+  if (!settings_.status_named) return;
   GroupStatus status;
   status.counts = {
       {"total", tally_.total}, {"succeeded", tally_.succeeded},
       {"skipped", skipped_},   {"cancelled", cancelled_},
       {"blocked", blocked_},   {"failed", tally_.settled() - tally_.succeeded - skipped_ - cancelled_ - blocked_}};
-  if (ends_early(group_.join)) status.winner = std::make_shared<const Json>(winner_names().json());
-  if (group_.children_named) {
-    status.of = children_are();
+  if (ends_early(settings_.join)) status.winner = std::make_shared<const Json>(winner_names().json());
+  if (settings_.children_named) {
+    status.of = of_;
     if (!is_body()) status.children = child_statuses();
-    status.tells_order = context().rules().groups_tell_order();
+    status.tells_order = self_.context().rules().groups_tell_order();
   }
-  settled_.group = std::make_shared<const GroupStatus>(std::move(status));
+  own_.group = std::make_shared<const GroupStatus>(std::move(status));
 }
 
 std::vector<std::size_t> Group::winners() const {
@@ -179,7 +179,7 @@ std::optional<std::size_t> Group::winner() const {
 }
 
 Value Group::winner_names() const {
-  if (single_winner(group_.join)) {
+  if (single_winner(settings_.join)) {
     auto won = winner();
     return won ? Value::string(name_of(*won)) : Value();
   }
@@ -193,7 +193,7 @@ std::vector<ChildStatus> Group::child_statuses() const {
   statuses.reserve(children_.size());
   for (std::size_t i = 0; i < children_.size(); ++i) {
     statuses.push_back({name_of(i), item_of(i), children_[i].settled, children_[i].order, number_of(i)});
-    if (!group_.outputs_named) statuses.back().settled.output = Value();
+    if (!settings_.outputs_named) statuses.back().settled.output = Value();
   }
   return statuses;
 }
@@ -211,8 +211,8 @@ std::vector<Failure> Group::failures(std::size_t most) const {
   return causes;
 }
 
-bool Group::failed_inside() const {
-  if (settled_.state == State::Succeeded && ends_early(group_.join)) return false;
+bool Group::group_failed_inside() const {
+  if (own_.state == State::Succeeded && ends_early(settings_.join)) return false;
   for (std::size_t i = 0; i < children_.size(); ++i) {
     if (children_[i].settled.state == State::Failed) return true;
     if (const Frame* frame = frame_of(i); frame && frame->has_failed()) return true;
@@ -220,31 +220,31 @@ bool Group::failed_inside() const {
   return false;
 }
 
-void Group::name_open_within(std::vector<std::string>& paths) const {
+void Group::name_open_children(std::vector<std::string>& paths) const {
   for (std::size_t i = 0; i < children_.size(); ++i)
     if (const Frame* frame = children_[i].open() ? frame_of(i) : nullptr) frame->name_open(paths);
 }
 
-void Group::amend() {
-  if (!context().rules().items_are_their_steps() || !opened_) return;
-  if (!settled_.group) remember_status();  // it was cancelled
-  settled_.within = attempts_;
-  if (settled_.state == State::Cancelled && tally_.total > 0 && unstarted_ == tally_.total) settled_.started_at = {};
+void Group::amend_group() {
+  if (!self_.context().rules().items_are_their_steps() || !opened_) return;
+  if (!own_.group) remember_status();  // it was cancelled
+  own_.within = attempts_;
+  if (own_.state == State::Cancelled && tally_.total > 0 && unstarted_ == tally_.total) own_.started_at = {};
 }
 
-void Group::stop(const std::string& reason) {
+void Group::stop_group(const std::string& reason) {
   over_ = true;
   stop_children(reason, true);
 }
 
-void Group::drain_work() {
+void Group::drain_group() {
   if (over_ || drained_from_outside_) return;
   drained_from_outside_ = true;
   draining_ = true;
   prevent_children();
 }
 
-void Group::timed_out() {
+void Group::time_out_group() {
   timed_out_ = true;
   stop_children("timeout", true);
   conclude();

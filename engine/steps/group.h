@@ -10,8 +10,8 @@
 
 namespace flowrun {
 
-class GroupStep : public CommonStep {
- public:
+/// What is written of it; a kind with children has it beside CommonStep.
+struct GroupSettings {
   Join join;
   FailFast fail_fast = FailFast::Inherit;  ///< as written on this group
   FailFast inherited = FailFast::Drain;    ///< nearest value written around it
@@ -20,13 +20,16 @@ class GroupStep : public CommonStep {
   bool outputs_named = true;               ///< and at what they put out
 };
 
-class Group : public StepFrame {
+/// What a frame of children is beside StepFrame, to which it hands the moments of its life: stop_group() for stop() and
+/// so on.
+class Group {
  public:
-  Group(Context& context, Frame* parent, const GroupStep& step, std::string path)
-      : StepFrame(context, parent, step, std::move(path)), group_(step) {}
-
-  bool keeps_frame() const override { return settled_.state != State::Succeeded || Frame::keeps_frame(); }
-  bool reopens() const override { return true; }
+  /// |settled| is that of |self|.
+  Group(StepFrame& self, Settled& settled, const GroupSettings& settings, GroupStatus::Of children)
+      : self_(self), own_(settled), settings_(settings), of_(children) {}
+  virtual ~Group() = default;
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
 
  protected:
   struct Child {
@@ -71,7 +74,8 @@ class Group : public StepFrame {
   /// Drains running children; settles and tallies up what has not started, but for observers, if they are allowed.
   virtual void prevent_children() = 0;
   virtual Value output() const = 0;
-  virtual GroupStatus::Of children_are() const = 0;
+  /// The group has come to |outcome|.
+  virtual void end_group(Outcome outcome, std::string reason) = 0;
   /// Name of the branch, or key of the item.
   virtual std::string name_of(std::size_t i) const = 0;
   virtual std::string path_of(std::size_t i) const = 0;
@@ -81,15 +85,14 @@ class Group : public StepFrame {
   virtual Value item_of(std::size_t) const { return {}; }
   /// Null: it has not started, or is not kept.
   virtual Frame* frame_of(std::size_t i) const = 0;
-  /// A body reports its first failure as its own; other groups report a `group` error with causes.
-  virtual bool is_body() const = 0;
 
-  void stop(const std::string& reason) override;
-  void drain_work() override;
-  void timed_out() override;
-  void amend() override;
-  bool failed_inside() const final;
-  void name_open_within(std::vector<std::string>& paths) const final;
+  void stop_group(const std::string& reason);
+  void drain_group();
+  void time_out_group();
+  void amend_group();
+  bool group_failed_inside() const;
+  void name_open_children(std::vector<std::string>& paths) const;
+  bool keeps_group() const { return own_.state != State::Succeeded; }
 
   /// Nothing new starts any more, but for observers.
   bool draining() const { return draining_; }
@@ -113,7 +116,14 @@ class Group : public StepFrame {
   void remember_status();
   std::string failure_text() const;
 
-  const GroupStep& group_;
+  /// A body reports its first failure as its own; other groups report a `group` error with causes.
+  bool is_body() const { return of_ == GroupStatus::Of::Body; }
+  void fail_group(Failure failure) { end_group({State::Failed, {}, std::move(failure)}, ""); }
+
+  StepFrame& self_;
+  Settled& own_;  ///< of |self_|
+  const GroupSettings& settings_;
+  const GroupStatus::Of of_;
   Tally tally_;
   Verdict verdict_ = Verdict::Open;
   std::size_t cancelled_ = 0, blocked_ = 0, skipped_ = 0;

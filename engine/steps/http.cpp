@@ -83,8 +83,8 @@ class RequestBody {
 }  // namespace
 
 /// In this order, as the answers of jq are journaled in it: URL, query, headers, auth, body, key, what curl is told.
-Fallible<EffectStep::Request> HttpStep::resolve(const FrameScope& scope, Evaluator& evaluator, const Frame&,
-                                                const std::string& key, const std::string& next) const {
+Fallible<Effect::Request> HttpStep::resolve(const FrameScope& scope, Evaluator& evaluator, const Frame&,
+                                            const std::string& key, const std::string& next) const {
   HttpRequest request;
   request.method = method;
   auto built = build_url(url, scope, evaluator);
@@ -148,6 +148,10 @@ Fallible<EffectStep::Request> HttpStep::resolve(const FrameScope& scope, Evaluat
   for (std::string* file : {&request.body_file, &request.ca, &request.cert, &request.key})
     if (!file->empty() && file->front() != '/') *file = folder + "/" + *file;
   return Request(std::move(request));
+}
+
+std::unique_ptr<Frame> HttpStep::frame(Context& context, Frame* parent, std::string path) const {
+  return effect_frame(context, parent, *this, *this, *this, std::move(path));
 }
 
 }  // namespace flowrun

@@ -10,11 +10,12 @@
 
 namespace flowrun {
 
-class HttpStep : public EffectStep {
+class HttpStep final : public CommonStep, public RetrySettings, public Effect {
  public:
   enum class Body { None, Json, Form, Text, File };
   enum class Key { Auto, None, Own };
 
+  std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
   Fallible<Request> resolve(const FrameScope& scope, Evaluator& evaluator, const Frame& frame, const std::string& key,
                             const std::string& next) const override;
   const char* default_output() const override { return "body"; }

@@ -27,7 +27,7 @@ std::string spelled(FailFast fail_fast) {
   }
 }
 
-std::string fail_fast_of_group(const GroupStep& group) {
+std::string fail_fast_of_group(const GroupSettings& group) {
   return spelled(group.fail_fast == FailFast::Inherit ? group.inherited : group.fail_fast);
 }
 

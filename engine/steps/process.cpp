@@ -102,8 +102,8 @@ Fallible<std::string> working_folder(const std::optional<TextTemplate>& cwd, con
 }  // namespace
 
 /// In this order, as the answers of jq are journaled in it: arguments, variables, folder, input, grace.
-Fallible<EffectStep::Request> ProcessStep::resolve(const FrameScope& scope, Evaluator& evaluator, const Frame&,
-                                                   const std::string&, const std::string&) const {
+Fallible<Effect::Request> ProcessStep::resolve(const FrameScope& scope, Evaluator& evaluator, const Frame&,
+                                               const std::string&, const std::string&) const {
   Process process;
   if (script) {
     process.argv = interpreter;
@@ -137,6 +137,10 @@ Fallible<EffectStep::Request> ProcessStep::resolve(const FrameScope& scope, Eval
   process.unread = unread;
   process.shares_cpus = shares_cpus;
   return Request(std::move(process));
+}
+
+std::unique_ptr<Frame> ProcessStep::frame(Context& context, Frame* parent, std::string path) const {
+  return effect_frame(context, parent, *this, *this, *this, std::move(path));
 }
 
 }  // namespace flowrun

@@ -9,8 +9,9 @@
 
 namespace flowrun {
 
-class ProcessStep : public EffectStep {
+class ProcessStep final : public CommonStep, public RetrySettings, public Effect {
  public:
+  std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
   Fallible<Request> resolve(const FrameScope& scope, Evaluator& evaluator, const Frame& frame, const std::string& key,
                             const std::string& next) const override;
   ReservePlace reservation() const override { return {"", true, shares_cpus}; }

@@ -1,5 +1,5 @@
-// What http, shell, exec and workflow share: tries, the waits between them, polls, the deadline of all. Does not know
-// what a try does.
+// Tries of http, shell, exec and workflow: the waits between them, polls, the deadline of all. Does not know what a try
+// does.
 #pragma once
 
 #include <string>
@@ -38,69 +38,92 @@ bool is_refusal(std::string_view type);
 /// `transient` or `any`. flowrun-workflow(5), "Error types".
 bool matches(std::string_view pattern, std::string_view type);
 
-class RetryingStep : public CommonStep {
- public:
+/// What is written of it; a kind that tries has it beside CommonStep.
+struct RetrySettings {
   RetryPolicy retry;
   std::optional<PollPolicy> poll;
   Setting<Duration> deadline;
 };
 
-/// A step that tries and tries again. Kinds say how a try begins and is stopped, and tell of its end.
-class RetryingFrame : public StepFrame {
+/// How far the tries of a step are, and what comes after one. A frame that tries has one as a member: it begins and
+/// stops the tries, and ends in what the loop has to say. The deadline runs from the first try, or from when a server
+/// holds the step's pool back before that.
+class RetryLoop {
  public:
-  RetryingFrame(Context& context, Frame* parent, const RetryingStep& step, std::string path)
-      : StepFrame(context, parent, step, std::move(path)), work_(step) {}
+  /// Why a step does not go on.
+  struct End {
+    Failure failure;
+    Journaled journaled;
+  };
 
-  void on_timer(TimerKind timer) override;
-  bool keeps_frame() const override {
-    return settled_.state == State::Failed || settled_.state == State::Cancelled || Frame::keeps_frame();
-  }
+  /// |settled| is that of |frame|, which outlives the loop.
+  RetryLoop(Frame& frame, Settled& settled, const RetrySettings& settings)
+      : frame_(frame), settled_(settled), settings_(settings) {}
 
-  bool reopens() const override { return true; }
+  /// Whether expressions of the loop want the raw result of a try.
+  bool keeps_raw() const;
 
- protected:
-  /// A try may begin: at once, or when there is a slot.
-  virtual void try_now() = 0;
-  /// Ends the try that runs, or waits to begin. What comes of it changes nothing any more.
-  virtual void stop_try(const std::string& reason) = 0;
-  /// Whether expressions want the raw result of a try.
-  virtual bool keeps_raw() const {
-    return options().output || work_.retry.condition || (work_.poll && (work_.poll->until || work_.poll->fail_if));
-  }
+  /// Nothing: the deadline runs, or none is written. Else it makes no sense.
+  std::optional<Failure> arm_deadline();
+  void disarm_deadline();
+  /// What the deadline, which is over, fails the step with.
+  Failure out_of_time() const;
 
-  void begin() override { try_now(); }
-  void stop(const std::string& reason) override;
-  bool arms_timeout() const override { return false; }
-  bool maps_output() const override { return false; }
-  bool has_acted() const override { return settled_.attempts > 0; }
+  /// A try begins to count, or does not count any more.
+  void count_from_now() { counts_from_ = frame_.context().worked(); }
+  void count_no_more() { counts_from_.reset(); }
+  /// A try has ended that took so long.
+  void add_time(Duration took) { tried_for_ += took; }
+  /// Of Settled::took: what tries and the waits between them took, but for time in line.
+  Duration tried_for() const;
 
-  /// The deadline runs from the first try, or from when a server holds the step's pool back before that. False: it
-  /// makes no sense, and the step has failed.
-  bool arm_deadline();
-  /// Whether a try that has ended is what a poll waits for: sets |again|, or a failure.
-  void complete_poll(Result& result, Evaluator& evaluator) const;
-  void poll_again();
-  /// A try has failed: try again, or fail. |journaled|: the journal knows the failure from the end of the try.
-  /// |shown|: the output of a step that has failed for good; when left out, the value of |result|.
-  void attempt_failed(Failure failure, const Result& result, Journaled journaled, std::optional<Value> shown = {});
-  void give_up(Failure failure, Value output, Journaled journaled);
+  /// Whether a try that has ended is what a poll waits for: sets |again|, or a failure. |raw|: it is kept.
+  void complete_poll(Result& result, bool raw, Evaluator& evaluator) const;
+  /// Not yet: the wait for the next poll begins. Else why there is none.
+  std::optional<Failure> poll_again();
+  /// How often a poll said: not yet.
+  int polls() const { return polls_; }
+
+  /// A try has failed; |journaled|: the journal knows the failure from its end. Nothing: the wait for the next try
+  /// begins.
+  std::optional<End> try_again(Failure failure, const Result& result, Journaled journaled);
+  /// The wait is over.
+  void waited();
+
+  /// All waits end.
+  void disarm();
+  /// The step has failed for good.
+  Outcome failed(Failure failure, Value output);
+  /// The last failure was a definite refusal.
+  bool refused() const { return refused_; }
+
+  /// What follows, a poll or a page, has all tries anew.
+  void renew_tries() { budget_from_ = settled_.attempts; }
   /// The step is asked to try again after its end: it has all its tries anew.
   void renew();
-
-  /// Of Settled::took: what tries and the waits between them took, but for time in line.
-  Duration tried_for_{0};
-  std::optional<Instant> counts_from_;  ///< Context::worked() when the try or wait that is under way began
-
-  int budget_from_ = 0;   ///< tries that were used up before the step was reopened, or polled again
-  int polls_ = 0;         ///< that said: not yet
-  bool refused_ = false;  ///< the last failure was a definite refusal
+  /// It goes on in the try that it was in, which is none of the new ones.
+  void continue_try() { --budget_from_; }
 
  private:
-  bool wants_retry(const Failure& failure, const Result& result);
+  bool wants_retry(const Failure& failure, const Result& result) const;
   Value raw_of(const Failure& failure, const Result& result) const;
+  FrameScope scope() const { return FrameScope(frame_); }
+  Evaluator& evaluator() const { return frame_.context().evaluator(); }
 
-  const RetryingStep& work_;
+  Frame& frame_;
+  Settled& settled_;
+  const RetrySettings& settings_;
+  int budget_from_ = 0;  ///< tries that were used up before the step was reopened, or polled again
+  int polls_ = 0;
+  bool refused_ = false;
+  Duration tried_for_{0};
+  std::optional<Instant> counts_from_;  ///< Context::worked() when the try or wait that is under way began
   std::optional<Instant> deadline_at_;  ///< by Context::worked()
 };
+
+/// Whether the parent keeps the frame of a step that tries, which stands like |settled|.
+inline bool can_try_again(const Settled& settled) {
+  return settled.state == State::Failed || settled.state == State::Cancelled;
+}
 
 }  // namespace flowrun

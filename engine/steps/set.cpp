@@ -3,10 +3,10 @@
 namespace flowrun {
 namespace {
 
-class SetFrame : public StepFrame {
+class SetFrame final : public StepFrame {
  public:
   SetFrame(Context& context, Frame* parent, const SetStep& step, std::string path)
-      : StepFrame(context, parent, step, std::move(path)), set_(step) {}
+      : StepFrame(context, parent, step, std::move(path), {.shows_output = true}), set_(step) {}
 
  protected:
   void begin() override {
@@ -14,7 +14,6 @@ class SetFrame : public StepFrame {
     if (!value) return fail(std::move(value.failure()));
     finish({State::Succeeded, *std::move(value), {}});
   }
-  bool shows_output() const override { return true; }
 
  private:
   const SetStep& set_;

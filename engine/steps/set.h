@@ -8,7 +8,7 @@
 
 namespace flowrun {
 
-class SetStep : public CommonStep {
+class SetStep final : public CommonStep {
  public:
   std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
   ValueTemplate value;

@@ -3,10 +3,10 @@
 namespace flowrun {
 namespace {
 
-class SleepFrame : public StepFrame {
+class SleepFrame final : public StepFrame {
  public:
   SleepFrame(Context& context, Frame* parent, const SleepStep& step, std::string path)
-      : StepFrame(context, parent, step, std::move(path)), sleep_(step) {}
+      : StepFrame(context, parent, step, std::move(path), {}), sleep_(step) {}
 
   void on_timer(TimerKind timer) override {
     if (timer != TimerKind::Sleep) return StepFrame::on_timer(timer);

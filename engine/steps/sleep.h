@@ -8,7 +8,7 @@
 namespace flowrun {
 
 /// Ends at a date that is set when it begins: time in which nobody drives the run counts.
-class SleepStep : public CommonStep {
+class SleepStep final : public CommonStep {
  public:
   std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
   Setting<Duration> span;

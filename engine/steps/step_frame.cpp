@@ -41,7 +41,7 @@ void StepFrame::enter() {
     worked_from_ = context().worked();
   }
   prepare();
-  if (arms_timeout() && options_.timeout.written()) {
+  if (!traits_.times_itself && options_.timeout.written()) {
     auto timeout = resolve(options_.timeout, scope(), evaluator(), Duration{0}, "timeout");
     if (!timeout) return fail(timeout.failure());
     timeout_text_ = to_string(*timeout);
@@ -78,7 +78,7 @@ Duration StepFrame::lived() const {
 
 void StepFrame::finish(Outcome outcome, std::string reason, Journaled journaled) {
   context().timers().disarm(*this, TimerKind::Timeout);
-  if (outcome.state == State::Succeeded && options_.output && maps_output()) {
+  if (outcome.state == State::Succeeded && options_.output && !traits_.maps_itself) {
     Evaluation mapped = options_.output->evaluate(FrameScope(*this, &outcome.output), evaluator());
     if (mapped) {
       outcome.output = *std::move(mapped);
@@ -87,7 +87,7 @@ void StepFrame::finish(Outcome outcome, std::string reason, Journaled journaled)
     }
     journaled = Journaled::No;
   }
-  if (outcome.state == State::Succeeded && maps_output())
+  if (outcome.state == State::Succeeded && !traits_.maps_itself)
     if (auto failure = against_returns(outcome.output)) {
       outcome = {State::Failed, std::move(outcome.output), std::move(failure)};
       journaled = Journaled::No;
@@ -152,7 +152,7 @@ void StepFrame::settle(Outcome outcome, std::string reason, Journaled journaled)
   remember();
   hold_foreseen();
   if (journaled == Journaled::No && !step().kind.empty()) {
-    bool shown = shows_output() || (options_.output && outcome.state == State::Succeeded);
+    bool shown = traits_.shows_output || (options_.output && outcome.state == State::Succeeded);
     if (!shown) outcome.output = Value();
     context().decide(StepSettled{path(), step().kind, std::move(outcome), std::move(reason)});
   }

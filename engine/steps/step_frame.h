@@ -40,11 +40,22 @@ class CommonStep : public Step {
   std::string definition;  ///< hash of what decides its result, as written; only of steps that have one of their own
 };
 
+/// Whether the journal knows a settling already, from a fact.
+enum class Journaled { No, Yes };
+
 /// A frame that goes through that life. Kinds implement begin() and whatever must be stopped.
 class StepFrame : public Frame, public UndoHolder {
  public:
-  StepFrame(Context& context, Frame* parent, const CommonStep& step, std::string path)
-      : Frame(context, parent, step, std::move(path)), options_(step.options) {}
+  /// What a kind does otherwise than most.
+  struct Traits {
+    bool times_itself = false;  ///< it measures `timeout` by itself, in each attempt
+    bool maps_itself = false;   ///< it maps `output` by itself, attempt by attempt
+    bool shows_output = false;  ///< the step's own entry has the output: it can not be read elsewhere
+    bool reopens = false;       ///< as Frame::reopens
+  };
+
+  StepFrame(Context& context, Frame* parent, const CommonStep& step, std::string path, const Traits& traits)
+      : Frame(context, parent, step, std::move(path)), options_(step.options), traits_(traits) {}
 
   void start() final;
   void on_child(Frame& child) override;
@@ -53,14 +64,14 @@ class StepFrame : public Frame, public UndoHolder {
   void cancel(const std::string& reason) final;
   void drain() final;
   void reopen(std::string_view only) override;
+  bool reopens() const final { return traits_.reopens; }
   Bound bind(const Reference& reference) const override;
   UndoScope* undo_scope() override { return saga_ ? &saga_->scope : nullptr; }
+  /// `timeout` as it was resolved.
+  const std::string& timeout_text() const { return timeout_text_; }
   bool has_failed() const final { return settled_.state == State::Failed || (!stood_in_ && failed_inside()); }
 
  protected:
-  /// Whether the journal knows a settling already, from a fact.
-  enum class Journaled { No, Yes };
-
   /// name_open() of the steps within that have begun and are open.
   virtual void name_open_within(std::vector<std::string>& paths) const { (void)paths; }
   /// The kind's work; ends in finish(), now or later.
@@ -71,13 +82,6 @@ class StepFrame : public Frame, public UndoHolder {
   virtual void drain_work() {}
   /// Its `timeout` is over; a leaf just fails.
   virtual void timed_out();
-  /// What is retried measures `timeout` by itself, in each attempt.
-  virtual bool arms_timeout() const { return true; }
-  /// Whether |output| was mapped already, attempt by attempt.
-  virtual bool maps_output() const { return true; }
-  /// Whether the journal should show the output in the step's own entry: what it is can not be read elsewhere.
-  virtual bool shows_output() const { return false; }
-
   /// Whether something below that is kept has failed and counts.
   virtual bool failed_inside() const { return false; }
 
@@ -101,7 +105,6 @@ class StepFrame : public Frame, public UndoHolder {
   Evaluator& evaluator() const { return context().evaluator(); }
   bool begun() const { return stage_ == Stage::Begun; }
   const Options& options() const { return options_; }
-  std::string timeout_text() const { return timeout_text_; }
 
  private:
   enum class Stage { New, Delayed, Begun, Undo, Fallback };
@@ -122,6 +125,7 @@ class StepFrame : public Frame, public UndoHolder {
   void settle(Outcome outcome, std::string reason, Journaled journaled);
 
   const Options& options_;
+  const Traits traits_;
   Stage stage_ = Stage::New;
   Instant ready_at_{};
   Instant worked_from_{};  ///< Context::worked() when it began

@@ -14,10 +14,15 @@ namespace {
 
 Failure broken(const char* type, std::string message) { return {type, std::move(message)}; }
 
-class WorkflowFrame final : public RetryingFrame, public SuccessorFrame, public Enclosure {
+constexpr StepFrame::Traits kTraits{.times_itself = true, .maps_itself = true, .shows_output = true, .reopens = true};
+
+class WorkflowFrame final : public StepFrame, public SuccessorFrame, public Enclosure {
  public:
   WorkflowFrame(Context& context, Frame* parent, const WorkflowStep& step, std::string path)
-      : RetryingFrame(context, parent, step, std::move(path)), SuccessorFrame(static_cast<Frame&>(*this)), sub_(step) {}
+      : StepFrame(context, parent, step, std::move(path), kTraits),
+        SuccessorFrame(static_cast<Frame&>(*this)),
+        sub_(step),
+        loop_(*this, settled_, step) {}
 
   /// What is still to be tidied up of its file goes on without it.
   ~WorkflowFrame() override {
@@ -27,6 +32,7 @@ class WorkflowFrame final : public RetryingFrame, public SuccessorFrame, public 
   void on_abandoned_done() override;
   void on_child(Frame& child) override;
   void on_timer(TimerKind timer) override;
+  bool keeps_frame() const override { return can_try_again(settled_) || Frame::keeps_frame(); }
   void reopen(std::string_view only) override;
   const Enclosure* enclosure() const override { return this; }
   int generation() const override { return generation_ > 0 ? generation_ : generation_at(parent()); }
@@ -36,21 +42,25 @@ class WorkflowFrame final : public RetryingFrame, public SuccessorFrame, public 
   bool shares_cpus() const override { return sub_.shares_cpus || (sub_.follows_file && shares_cpus_at(parent())); }
 
  protected:
-  /// A try takes no slot: its steps do. What an earlier try has given up must have ended, the paths are the same.
-  void try_now() override {
-    waits_ = true;
-    context().abandoned().await(*this, path());
-  }
-  void stop_try(const std::string& reason) override;
+  void begin() override { try_now(); }
+  void stop(const std::string& reason) override;
   void drain_work() override;
-  bool keeps_raw() const override { return true; }
-  bool shows_output() const override { return true; }
+  bool has_acted() const override { return settled_.attempts > 0; }
   bool failed_inside() const override { return root_ && root_->has_failed(); }
   void name_open_within(std::vector<std::string>& paths) const override {
     if (root_ && !waits_) root_->name_open(paths);
   }
 
  private:
+  /// A try takes no slot: its steps do. What an earlier try has given up must have ended, the paths are the same.
+  void try_now() {
+    waits_ = true;
+    context().abandoned().await(*this, path());
+  }
+  void stop_try(const std::string& reason);
+  /// Tries again, or fails with the output of |result|. Nothing of it is in the journal.
+  void attempt_failed(Failure failure, const Result& result);
+  void give_up(Failure failure, Value output = {}) { finish(loop_.failed(std::move(failure), std::move(output))); }
   bool arm_limits();
   Fallible<Json> given() const;
   /// What `$input` and `$vars` of the file will be, or why they can not be.
@@ -60,6 +70,7 @@ class WorkflowFrame final : public RetryingFrame, public SuccessorFrame, public 
   void succeed(Value output);
 
   const WorkflowStep& sub_;
+  RetryLoop loop_;
   std::unique_ptr<Frame> root_;  ///< of the newest try
   int generation_ = 0;           ///< of the newest try; 0: the first
   bool waits_ = false;           ///< for the end of what an earlier try has given up
@@ -121,8 +132,8 @@ void WorkflowFrame::on_abandoned_done() {
   auto inputs = this->inputs();
   if (!inputs) {
     Failure& failure = inputs.failure();
-    if (failure.type == "child") return attempt_failed(std::move(failure), {}, Journaled::No);
-    return give_up(std::move(failure), {}, Journaled::No);
+    if (failure.type == "child") return attempt_failed(std::move(failure), {});
+    return give_up(std::move(failure));
   }
   Inputs& bound = std::get<Inputs>(inputs);
   context().decide(ChildStarted{path(), settled_.attempts, sub_.child->path, bound.inputs});
@@ -135,33 +146,40 @@ bool WorkflowFrame::arm_limits() {
   if (options().timeout.written()) {
     auto timeout = resolve(options().timeout, scope(), evaluator(), Duration{0}, "timeout");
     if (!timeout) {
-      give_up(std::move(timeout.failure()), {}, Journaled::No);
+      give_up(std::move(timeout.failure()));
       return false;
     }
     context().timers().arm(*this, TimerKind::Timeout, *timeout);
   }
-  return arm_deadline();
+  auto failure = loop_.arm_deadline();
+  if (!failure) return true;
+  stop_try("deadline");
+  give_up(std::move(*failure));
+  return false;
 }
 
 void WorkflowFrame::on_child(Frame& child) {
-  if (&child != root_.get()) return RetryingFrame::on_child(child);
+  if (&child != root_.get()) return StepFrame::on_child(child);
   if (settled_.over()) return;  // it ended in the turn in which it was given up
   context().timers().disarm(*this, TimerKind::Timeout);
   const Settled& ended = child.settled();
   if (ended.state == State::Cancelled) {
-    context().timers().disarm(*this, TimerKind::Deadline);
+    loop_.disarm_deadline();
     return finish({State::Cancelled, {}, Failure{"cancelled", "cancelled: drain", path(), 0, {}}}, "drain");
   }
   Result result;
   result.value = ended.output;
   if (ended.state == State::Failed)
     result.failure = failure_of(ended.failure ? *ended.failure : broken("internal", "it ended without saying why"));
-  complete_poll(result, evaluator());
-  if (result.again && !drained_) return poll_again();
+  loop_.complete_poll(result, true, evaluator());
+  if (result.again && !drained_) {
+    if (auto failure = loop_.poll_again()) give_up(std::move(*failure));
+    return;
+  }
   if (result.failure || result.again) {
     Failure failure = result.failure ? *result.failure : broken("child", "drained before it was what `poll` waits for");
-    if (drained_) return give_up(std::move(failure), ended.output, Journaled::No);
-    return attempt_failed(std::move(failure), result, Journaled::No);
+    if (drained_) return give_up(std::move(failure), ended.output);
+    return attempt_failed(std::move(failure), result);
   }
   succeed(ended.output);
 }
@@ -170,8 +188,8 @@ void WorkflowFrame::succeed(Value output) {
   Result result;
   result.value = output;
   auto refuse = [&](Failure failure) {
-    if (drained_) return give_up(std::move(failure), result.value, Journaled::No);
-    attempt_failed(std::move(failure), result, Journaled::No);
+    if (drained_) return give_up(std::move(failure), result.value);
+    attempt_failed(std::move(failure), result);
   };
   if (options().output) {
     Evaluation mapped = options().output->evaluate(FrameScope(*this, &output), evaluator());
@@ -179,7 +197,7 @@ void WorkflowFrame::succeed(Value output) {
     output = *std::move(mapped);
   }
   if (auto failure = against_returns(output)) return refuse(std::move(*failure));
-  context().timers().disarm(*this, TimerKind::Deadline);
+  loop_.disarm_deadline();
   finish({State::Succeeded, std::move(output), {}});
 }
 
@@ -200,12 +218,30 @@ Failure WorkflowFrame::failure_of(const Failure& inner) const {
   return failure;
 }
 
+void WorkflowFrame::attempt_failed(Failure failure, const Result& result) {
+  if (auto end = loop_.try_again(std::move(failure), result, Journaled::No))
+    give_up(std::move(end->failure), result.value);
+}
+
 void WorkflowFrame::on_timer(TimerKind timer) {
-  if (timer != TimerKind::Timeout) return RetryingFrame::on_timer(timer);
+  if (timer == TimerKind::Retry || timer == TimerKind::Poll) {
+    loop_.waited();
+    return try_now();
+  }
+  if (timer == TimerKind::Deadline) {
+    stop_try("deadline");
+    return give_up(loop_.out_of_time());
+  }
+  if (timer != TimerKind::Timeout) return StepFrame::on_timer(timer);
   auto timeout = resolve(options().timeout, scope(), evaluator(), Duration{0}, "timeout");
   std::string span = timeout ? to_string(*timeout) : "";
   stop_try("timeout");
-  attempt_failed(broken("timeout", "timed out after " + span), {}, Journaled::No);
+  attempt_failed(broken("timeout", "timed out after " + span), {});
+}
+
+void WorkflowFrame::stop(const std::string& reason) {
+  stop_try(reason);
+  loop_.disarm();
 }
 
 void WorkflowFrame::stop_try(const std::string& reason) {
@@ -224,7 +260,7 @@ void WorkflowFrame::drain_work() {
 
 void WorkflowFrame::reopen(std::string_view only) {
   StepFrame::reopen(only);
-  renew();
+  loop_.renew();
   drained_ = false;
   bool succeeded = root_ && root_->settled().state == State::Succeeded;
   const RetryRequest& request = context().retry_request();
@@ -233,7 +269,7 @@ void WorkflowFrame::reopen(std::string_view only) {
                 ((request.leads_to(path()) && !request.names(path())) || (request.failed() && root_->has_failed()));
   if (!root_ || (succeeded && !inside && !context().undone().any_below(path()))) return try_now();
   // It goes on where it stood, in the try that it was in.
-  --budget_from_;
+  loop_.continue_try();
   if (!arm_limits()) return;
   context().abandoned().give_back(*root_, *this);
   root_->reopen(only);
@@ -245,7 +281,7 @@ Frame::Way WorkflowFrame::way_to(const std::string& target) const {
 }
 
 std::optional<Settled> WorkflowFrame::look(std::string_view rest) const {
-  if (rest.empty() || !root_) return RetryingFrame::look(rest);
+  if (rest.empty() || !root_) return Frame::look(rest);
   if (rest.front() == '/') rest.remove_prefix(1);
   return root_->look(rest);
 }

@@ -12,7 +12,7 @@
 
 namespace flowrun {
 
-class WorkflowStep : public RetryingStep {
+class WorkflowStep final : public CommonStep, public RetrySettings {
  public:
   std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
 

@@ -5,10 +5,10 @@
 namespace flowrun {
 namespace {
 
-class SwitchFrame : public StepFrame {
+class SwitchFrame final : public StepFrame {
  public:
   SwitchFrame(Context& context, Frame* parent, const SwitchStep& step, std::string path)
-      : StepFrame(context, parent, step, std::move(path)), switch_(step) {}
+      : StepFrame(context, parent, step, std::move(path), {.reopens = true}), switch_(step) {}
 
   void on_child(Frame& child) override {
     if (&child != body_.get()) return StepFrame::on_child(child);
@@ -20,8 +20,6 @@ class SwitchFrame : public StepFrame {
   }
 
   bool keeps_frame() const override { return settled_.state != State::Succeeded || Frame::keeps_frame(); }
-
-  bool reopens() const override { return true; }
 
   void reopen(std::string_view only) override {
     StepFrame::reopen(only);

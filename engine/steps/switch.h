@@ -11,7 +11,7 @@
 
 namespace flowrun {
 
-class SwitchStep : public CommonStep {
+class SwitchStep final : public CommonStep {
  public:
   struct Way {
     Setting<bool> condition;     ///< not written: `else`

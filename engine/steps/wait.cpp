@@ -8,10 +8,14 @@
 namespace flowrun {
 namespace {
 
+constexpr StepFrame::Traits kTraits{.times_itself = true, .maps_itself = true, .shows_output = true, .reopens = true};
+
 class WaitFrame final : public StepFrame, public SignalFrame {
  public:
   WaitFrame(Context& context, Frame* parent, const WaitStep& step, std::string path)
-      : StepFrame(context, parent, step, std::move(path)), SignalFrame(static_cast<Frame&>(*this)), wait_(step) {}
+      : StepFrame(context, parent, step, std::move(path), kTraits),
+        SignalFrame(static_cast<Frame&>(*this)),
+        wait_(step) {}
 
   bool accepts(const SignalReceived& signal) const override {
     return signal.rejected || schema_errors(wait_.accept, signal.data.json()).empty();
@@ -37,7 +41,6 @@ class WaitFrame final : public StepFrame, public SignalFrame {
     StepFrame::reopen(only);
     begin();
   }
-  bool reopens() const override { return true; }
   bool keeps_frame() const override { return settled_.state == State::Failed || settled_.state == State::Cancelled; }
 
  protected:
@@ -63,9 +66,6 @@ class WaitFrame final : public StepFrame, public SignalFrame {
     context().signals().ignore(*this);
     context().timers().disarm(*this, TimerKind::Wait);
   }
-  bool arms_timeout() const override { return false; }
-  bool maps_output() const override { return false; }
-  bool shows_output() const override { return true; }
 
  private:
   void good(Value output) {

@@ -14,7 +14,7 @@
 
 namespace flowrun {
 
-class WaitStep : public CommonStep {
+class WaitStep final : public CommonStep {
  public:
   std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
   std::string signal;  ///< its name
