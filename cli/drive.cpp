@@ -126,7 +126,7 @@ void Drive::opens(const Loaded& loaded, const std::string& run) {
   const bool shared = (flags_.events == "-" || items_) && isatty(STDOUT_FILENO) == 1;
   progress_ = make_progress(context_, shared && flags_.progress == "auto" ? "plain" : flags_.progress, journal_.path());
   if (progress_) {
-    progress_->plan(outline(loaded.workflow), answer_data(loaded.workflow.signals), loaded.file);
+    progress_->plan(outline(loaded.workflow), answer_data(loaded), loaded.file);
     progress_->run(run);
   }
   began_ = wall_clock();

@@ -139,7 +139,7 @@ void Explanation::tell(const std::string& path) {
                       step->due ? ", at most until " + clock_text(*step->due) : ""));
       try {
         change(answer_command(journal_.path(), run_.record.id, path, step->signal,
-                              answer_data(own_copy(journal_, run_.record).workflow.signals)));
+                              answer_data(own_copy(journal_, run_.record))));
       } catch (const Error&) {
         change(answer_command(journal_.path(), run_.record.id, path, step->signal, {}));
       }

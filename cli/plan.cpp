@@ -297,14 +297,15 @@ int plan(const Context& context, const PlanOptions& options) {
   } else if (options.format == "mermaid") {
     print_result(Mermaid(loaded.workflow).text());
   } else {
-    print_view(plan_as_tree(loaded.workflow));
+    print_view(plan_as_tree(loaded));
   }
   return 0;
 }
 
 }  // namespace
 
-std::string plan_as_tree(const Workflow& workflow) {
+std::string plan_as_tree(const Loaded& loaded) {
+  const Workflow& workflow = loaded.workflow;
   const Rows rows = outline(workflow);
   std::vector<std::vector<std::string>> cells;
   for (const OutlineRow& row : rows) {

@@ -3,11 +3,11 @@
 
 #include <string>
 
-#include "engine/machine/workflow.h"
+#include "engine/run/load.h"
 
 namespace flowrun::cli {
 
 /// A line a step in file order, with lines below it that say what it waits for and why.
-std::string plan_as_tree(const Workflow& workflow);
+std::string plan_as_tree(const Loaded& loaded);
 
 }  // namespace flowrun::cli

@@ -29,7 +29,7 @@ int run_workflow(const Context& context, const RunOptions& options) {
   ResolvedInputs inputs = resolved_inputs(loaded, given_inputs(options.inputs), *evaluator);
   if (options.dry_run) {
     print_view(fmt::format("{} would run with {}\n{}nothing was started\n", loaded.workflow.name, inputs.inputs.text(),
-                           plan_as_tree(loaded.workflow)));
+                           plan_as_tree(loaded)));
     return 0;
   }
   std::unique_ptr<ItemFeed> items;

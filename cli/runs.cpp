@@ -6,7 +6,6 @@
 #include <iostream>
 #include <iterator>
 
-#include "engine/executor/named_file.h"
 #include "engine/journal/typed_command.h"
 #include "engine/model/diagnostics.h"
 
@@ -43,10 +42,7 @@ OnCrash on_crash_option(const std::string& text) {
 
 std::string read_input_file(const std::string& name, const std::string& option) {
   if (name == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
-  FileText found = read_named_file(name, {});
-  if (!found.trouble.empty())
-    throw Error(Problem::Usage, fmt::format("{}: cannot read {}: {}", option, name, found.trouble));
-  return std::move(found.text);
+  return read_given_file(name, option);
 }
 
 RunRecord find_or_newest(const Journal& journal, const std::string& run) {

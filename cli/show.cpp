@@ -58,7 +58,7 @@ std::vector<std::string> step_row(const StepHistory& step) {
 /// Of the run's own copy of its workflow; none when that can not be read any more.
 AnswerData answers_of(const Journal& journal, const RunRecord& run) {
   try {
-    return answer_data(own_copy(journal, run).workflow.signals);
+    return answer_data(own_copy(journal, run));
   } catch (const Error&) {
     return {};
   }

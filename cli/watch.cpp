@@ -44,7 +44,7 @@ int watch(const Context& context, const WatchOptions& options) {
   if (progress) {
     try {
       const Loaded loaded = own_copy(journal, run);
-      progress->plan(outline(loaded.workflow), answer_data(loaded.workflow.signals), run.file);
+      progress->plan(outline(loaded.workflow), answer_data(loaded), run.file);
     } catch (const Error&) {
       // Without the plan what happens is still worth to be seen.
     }

@@ -246,4 +246,11 @@ std::string read_file(const std::string& file, bool pipes) {
   return std::move(found.text);
 }
 
+std::string read_given_file(const std::string& file, const std::string& option) {
+  FileText found = read_named_file(file, {});
+  if (!found.trouble.empty())
+    throw Error(Problem::Usage, fmt::format("{}: cannot read {}: {}", option, file, found.trouble));
+  return std::move(found.text);
+}
+
 }  // namespace flowrun

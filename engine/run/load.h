@@ -44,6 +44,8 @@ std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq
 /// Reads the file's text, or what the reader needs to see that it is too long; throws Error(Usage) for what is missing,
 /// a folder or unreadable. |pipes|: false: nothing but a regular file. Blocks for 10 min at most.
 std::string read_file(const std::string& file, bool pipes = true);
+/// The text of a file that |option| of a command names. Throws Error(Usage) that begins with |option|.
+std::string read_given_file(const std::string& file, const std::string& option);
 
 /// What the command line and the environment give for the inputs.
 struct GivenInputs {

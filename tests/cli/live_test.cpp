@@ -43,7 +43,7 @@ class Stage {
     REQUIRE(openpty(&master_, &slave_, nullptr, nullptr, &size) == 0);
     fcntl(master_, F_SETFL, O_NONBLOCK);
     live_ = std::make_unique<LiveProgress>(slave_, "journal.db", style, every);
-    live_->plan(outline(loaded_->workflow), cli::answer_data(loaded_->workflow.signals), "order.yaml");
+    live_->plan(outline(loaded_->workflow), answer_data(*loaded_), "order.yaml");
     live_->run("demo-1");
   }
   ~Stage() {

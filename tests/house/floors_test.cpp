@@ -37,14 +37,10 @@ const std::map<std::string, std::set<std::string>> kFloors = {
 const std::set<std::string> kDoor = {"run", "model", "journal"};
 /// And what it includes of other rooms until run/ has it. This list only gets shorter.
 const std::set<std::string> kBesidesTheDoor = {
-    "engine/executor/named_file.h",       // inputs: files of the command line; terminal, reports
-    "engine/executor/output_frame.h",     // logs
-    "engine/executor/output_reader.h",    // logs
+    "engine/executor/named_file.h",       // terminal, reports: files that output goes to
     "engine/jq/jq.h",                     // main: the child that serves jq
-    "engine/language/json_schema.h",      // questions: an example of what an answer may be
     "engine/language/language_schema.h",  // schema
     "engine/machine/machine.h",           // progress: what runs; version
-    "engine/machine/workflow.h",          // plan: the head line
     "engine/steps/outline.h",             // plan, show: a workflow as rows
 };
 
