@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "engine/model/path.h"
 #include "engine/run/step_paths.h"
 
 namespace flowrun::cli {

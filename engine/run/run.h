@@ -134,6 +134,7 @@ class Run {
 
   const Machine& machine() const { return *machine_; }
   const RunRecord& record() const { return record_; }
+  const Journal& journal() const { return journal_; }
   const Loaded& loaded() const { return loaded_; }
   /// What was taken over from another run; null: the run is no fork, or that one is gone.
   const Reuse* reuse() const { return reuse_.get(); }

@@ -24,10 +24,12 @@ constexpr std::size_t kAhead = 64;  // items that wait so that those who end fin
 /// Of a stream that goes on. No join policy fails for children that may still come.
 constexpr std::size_t kUnknown = std::numeric_limits<std::size_t>::max() / 4;
 
-class StreamFrame final : public Group, public ItemStream {
+class StreamFrame final : public StepFrame, private Group, public ItemStream {
  public:
   StreamFrame(Context& context, Frame* parent, const ForEachStep& step, std::string path)
-      : Group(context, parent, step, std::move(path)), for_each_(step) {}
+      : StepFrame(context, parent, step, std::move(path), {.reopens = true}),
+        Group(*this, settled_, step, GroupStatus::Of::Stream),
+        for_each_(step) {}
   ~StreamFrame() override { listen(false); }
 
   const std::string& stream_path() const override { return path(); }
@@ -36,25 +38,33 @@ class StreamFrame final : public Group, public ItemStream {
 
   void on_child(Frame& child) override;
   void reopen(std::string_view only) override;
+  bool keeps_frame() const override { return keeps_group() || Frame::keeps_frame(); }
   Way way_to(const std::string& target) const override;
   std::optional<Settled> look(std::string_view rest) const override;
 
  protected:
   void begin() override;
+  void end_group(Outcome outcome, std::string reason) override { finish(std::move(outcome), std::move(reason)); }
+  void stop(const std::string& reason) override { stop_group(reason); }
+  void drain_work() override { drain_group(); }
+  void timed_out() override { time_out_group(); }
+  void amend() override { amend_group(); }
+  bool failed_inside() const override { return group_failed_inside(); }
+  void name_open_within(std::vector<std::string>& paths) const override { name_open_children(paths); }
+
+ private:
+  // What it is to Group.
   void stop_children(const std::string& reason, bool unstarted_too) override;
   void prevent_children() override;
   Value output() const override;
   std::size_t total() const override { return closed_ ? gone_.succeeded + children_.size() : kUnknown; }
   Gone gone() const override { return gone_; }
-  GroupStatus::Of children_are() const override { return GroupStatus::Of::Stream; }
   std::string name_of(std::size_t i) const override { return items_[i].key; }
   std::string path_of(std::size_t i) const override { return item_path(path(), items_[i].key); }
   std::size_t number_of(std::size_t i) const override { return items_[i].number; }
   Value item_of(std::size_t i) const override { return items_[i].value; }
   Frame* frame_of(std::size_t i) const override { return items_[i].frame.get(); }
-  bool is_body() const override { return false; }
 
- private:
   struct Item {
     std::size_t number = 0;  ///< of the stream
     Value value;
