@@ -142,7 +142,7 @@ void Drive::opens(const Loaded& loaded, const std::string& run) {
 }
 
 void Drive::print_items(std::string path, bool ordered) {
-  items_ = std::make_unique<ItemLines>(std::move(path), ordered, &stop_asked);
+  items_ = std::make_unique<ItemLines>(journal_, std::move(path), ordered, &stop_asked);
 }
 
 bool stop_asked() { return g_signals > 0; }
@@ -285,7 +285,7 @@ int Drive::report(Run& run, bool printed) {
     return lost ? kOutputLost : code;
   }
   tell_left_behind(run);
-  const std::string trouble = run.input_trouble();
+  const std::string trouble = run.items() ? run.items()->trouble() : "";
   if (!trouble.empty()) std::fprintf(stderr, "error: standard input: %s\n", trouble.c_str());
   if (run.machine().stream()) {
     std::fprintf(stderr, "suspended: the same command with --id %s and its input goes on\n", record.id.c_str());

@@ -9,6 +9,7 @@
 #include "cli/last_words.h"
 #include "cli/questions.h"
 #include "cli/render.h"
+#include "cli/stop_reasons.h"
 #include "engine/journal/typed_command.h"
 #include "engine/model/entry_reading.h"
 #include "engine/model/path.h"
@@ -24,31 +25,6 @@ constexpr std::size_t kLastLines = 5;
 constexpr std::size_t kMostNamed = 3;  // steps that go on in a group
 constexpr std::string_view kFallback = ".fallback";
 constexpr std::string_view kUndo = ".undo";
-
-/// Why steps are stopped, as the journal says it, and in words. {} is the group that was decided, failed or ran out of
-/// time.
-struct Reason {
-  std::string_view word;
-  const char* text;
-  const char* change;
-};
-constexpr std::array kReasons = {
-    Reason{"lost", "{} was decided without it", ""},
-    Reason{"fail_fast", "something else in {} had failed, and `fail_fast: true` cancels what runs",
-           "`fail_fast: false` or -k lets the others go on"},
-    Reason{"drain", "something else in {} had failed, and nothing new is begun then",
-           "`fail_fast: false` or -k begins the others all the same"},
-    Reason{"timeout", "the `timeout` of {} was over", "a longer `timeout`"},
-    Reason{"deadline", "the `deadline` of {} was over", "a longer `deadline`"},
-    Reason{"cancelled", "{} was cancelled", ""},
-    Reason{"suspend", "the run was being suspended", ""},
-};
-
-const Reason* known_reason(std::string_view word) {
-  const auto found =
-      std::find_if(kReasons.begin(), kReasons.end(), [&](const Reason& one) { return one.word == word; });
-  return found == kReasons.end() ? nullptr : &*found;
-}
 
 std::string name_of(const std::string& group) { return group.empty() ? "the run" : group; }
 
@@ -297,7 +273,7 @@ std::string Explanation::reason_of(const std::string& path) const {
 
 void Explanation::cancelled(const std::string& path) {
   const std::string word = reason_of(path);
-  const Reason* reason = known_reason(word);
+  const StopReason* reason = known_reason(word);
   if (word == "lost" || word == "fail_fast" || word == "drain") {
     // Who decided it: beside it, or beside a group around it, the first that succeeded, or failed.
     const State wanted = word == "lost" ? State::Succeeded : State::Failed;
@@ -315,7 +291,7 @@ void Explanation::cancelled(const std::string& path) {
 }
 
 void Explanation::stopped_from_above(const std::string& path, std::string_view word) {
-  const Reason* reason = known_reason(word);
+  const StopReason* reason = known_reason(word);
   const std::string group = around(path, [&](const std::string& above) {
     const StepHistory* step = find(above);
     if (word == "timeout" || word == "deadline") return step && step->failure && step->failure->type == word;

@@ -92,7 +92,7 @@ void ItemLines::print_in_order(const Run& run, bool over) {
   while (!held_.empty() && (over || held_.begin()->first <= first_open())) {
     const Held held = std::move(held_.begin()->second);
     held_.erase(held_.begin());
-    const std::vector<Entry> end = run.journal().read(run.record().number, held.end, 1);
+    const std::vector<Entry> end = journal_.read(run.record().number, held.end, 1);
     if (!end.empty()) line(held.item, end.front());
     told(held.item.number);
   }

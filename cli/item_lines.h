@@ -20,9 +20,10 @@ namespace flowrun::cli {
 
 class ItemLines {
  public:
-  /// |path|: of the for_each. |ordered|: as they came in, not as they ended. |stop| as EventStream has it.
-  ItemLines(std::string path, bool ordered, std::function<bool()> stop)
-      : path_(std::move(path)), ordered_(ordered), out_("-", std::move(stop)) {}
+  /// |journal| is lent. |path|: of the for_each. |ordered|: as they came in, not as they ended. |stop| as EventStream
+  /// has it.
+  ItemLines(const Journal& journal, std::string path, bool ordered, std::function<bool()> stop)
+      : journal_(journal), path_(std::move(path)), ordered_(ordered), out_("-", std::move(stop)) {}
 
   /// An entry of an earlier drive, which had its line then.
   void earlier(const Entry& entry);
@@ -47,6 +48,7 @@ class ItemLines {
   void told(std::size_t number);
   void print_in_order(const Run& run, bool over);
 
+  const Journal& journal_;
   const std::string path_;
   const bool ordered_;
   EventStream out_;

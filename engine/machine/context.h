@@ -22,8 +22,6 @@
 
 namespace flowrun {
 
-class ItemStream;
-
 class Context {
  public:
   /// Both are lent.
@@ -56,9 +54,6 @@ class Context {
   Signals& signals() { return signals_; }
   Undone& undone() { return undone_; }
   Abandoned& abandoned() { return abandoned_; }
-  /// The for_each that waits for more items; null: none does.
-  ItemStream* stream() const { return stream_; }
-  void set_stream(ItemStream* stream) { stream_ = stream; }
 
  private:
   friend class Machine;
@@ -74,7 +69,6 @@ class Context {
   /// Hashes of names of keys, and of the requests that were sent with those first.
   std::unordered_map<std::uint64_t, std::uint64_t> first_requests_;
   int generations_ = 0;
-  ItemStream* stream_ = nullptr;
   AnswerRecorder recorder_;
   RunQueue queue_;
   Timers timers_;

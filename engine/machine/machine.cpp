@@ -69,7 +69,8 @@ bool Machine::expects(const Event& event) const {
     }
     bool operator()(const UndoRequested&) const { return machine.phase_ == Phase::Ended; }
     bool operator()(const ItemsArrived& arrived) const {
-      return run.running_ && run.stream_ && run.stream_->stream_path() == arrived.path;
+      const ItemStream* stream = run.signals_.stream();
+      return run.running_ && stream && stream->stream_path() == arrived.path;
     }
   } expecting{*this, context_};
   return std::visit(expecting, event.fact);
@@ -165,7 +166,7 @@ void Machine::on(const UndoRequested& undo) {
   run_frame_->on_undo(undo);
 }
 
-void Machine::on(const ItemsArrived& arrived) { context_.stream_->on_items(arrived); }
+void Machine::on(const ItemsArrived& arrived) { context_.signals_.stream()->on_items(arrived); }
 
 void Machine::on(const TaskReserved& reserved) { context_.attempts_.end(reserved.path).frame->on_reserved(); }
 

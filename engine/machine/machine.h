@@ -63,7 +63,7 @@ class Machine {
   const Timers& timers() const { return context_.timers_; }
   const Signals& signals() const { return context_.signals_; }
   /// The for_each that waits for more items; null: none does.
-  const ItemStream* stream() const { return context_.stream_; }
+  const ItemStream* stream() const { return context_.signals_.stream(); }
   /// Who waits for a slot of `concurrency` or of a limit.
   const Pools& pools() const { return context_.slots_.pools(); }
 

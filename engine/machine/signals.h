@@ -1,5 +1,5 @@
-// Signals that came, and steps that wait for one. Who waits first is served first; what nobody accepts is kept until
-// somebody does. Does not know what a signal says.
+// What comes from outside, and who waits for it. Signals: who waits first is served first; what nobody accepts is kept
+// until somebody does. Items of standard input: one step at most waits for them. Does not know what is said.
 #pragma once
 
 #include <list>
@@ -12,6 +12,7 @@
 namespace flowrun {
 
 class Frame;
+class ItemStream;
 
 /// What a step is that waits for a signal.
 class SignalFrame {
@@ -48,6 +49,10 @@ class Signals {
   /// Paths of those who wait, in the order in which they began to.
   std::vector<std::string> awaiting_paths() const;
 
+  /// The for_each that waits for more items; null: none does.
+  ItemStream* stream() const { return stream_; }
+  void set_stream(ItemStream* stream) { stream_ = stream; }
+
  private:
   struct Awaiting {
     SignalFrame* frame;
@@ -55,6 +60,7 @@ class Signals {
   };
 
   AnswerRecorder& decisions_;
+  ItemStream* stream_ = nullptr;
   std::list<Awaiting> awaiting_;     ///< in the order in which they began to wait
   std::list<SignalReceived> early_;  ///< that nobody has waited for yet, in order of arrival
 };

@@ -76,13 +76,32 @@ class Stop {
   Clock::time_point asked_at_{};
 };
 
+/// When the next timer is due that is no limit of something, by the wall clock.
+std::optional<Instant> next_timer(const Machine& machine) {
+  std::optional<Instant> next;
+  for (const PendingTimer& timer : machine.timers().pending()) {
+    bool bounds =
+        timer.timer == TimerKind::Wait || timer.timer == TimerKind::Timeout || timer.timer == TimerKind::Deadline;
+    if (!bounds && (!next || timer.due < *next)) next = timer.due;
+  }
+  return next;
+}
+
 /// Whether nothing is left that is worth waiting for: no attempt, and no timer that is due soon.
 bool only_waits(const Run& run) {
   // A step that waits for a slot while nothing is in flight waits for the date of a limit.
   if (run.machine().in_flight_count() > 0 || run.machine().suspending()) return false;
-  const auto next = run.next_timer();
+  const auto next = next_timer(run.machine());
   const Instant now = wall_clock();
   return next ? *next - now > kLongSleep : run.machine().signals().awaiting() > 0;
+}
+
+/// Whether nothing can go on before more items of standard input come, and nobody gives any.
+bool is_starved(const Run& run) {
+  const Machine& machine = run.machine();
+  const bool given = run.items() && run.items()->trouble().empty();
+  return machine.stream() && !given && machine.phase() == Machine::Phase::Running && machine.in_flight_count() == 0 &&
+         machine.signals().awaiting() == 0 && machine.pools().waiting() == 0 && !next_timer(machine);
 }
 
 }  // namespace
@@ -95,14 +114,15 @@ void drive(Run& run, const DriveOptions& options, FrontEnd& front) {
     stop.obey();
     if (!run.turn(stop.patience())) return;
     front.turned(run);
-    if (run.disk_full() != full) front.disk(full = run.disk_full());
-    if (full && stop.overdue()) {
+    const std::optional<std::vector<std::string>> unwritten = run.unwritten();
+    if (unwritten.has_value() != full) front.disk(full = !full);
+    if (unwritten && stop.overdue()) {
       std::string lost;
-      for (const std::string& path : run.unwritten()) lost += " " + path;
+      for (const std::string& path : *unwritten) lost += " " + path;
       throw Error(Problem::Journal, "the disk is full and the journal could not be written" +
                                         (lost.empty() ? "" : "; results lost, these steps run again:" + lost));
     }
-    if ((options.no_wait && only_waits(run)) || run.starved()) run.suspend(0);
+    if ((options.no_wait && only_waits(run)) || is_starved(run)) run.suspend(0);
   }
 }
 

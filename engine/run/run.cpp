@@ -129,23 +129,14 @@ void Run::wake() {
   if (executor_) executor_->wake();
 }
 
-std::vector<std::string> Run::unwritten() const {
+std::optional<std::vector<std::string>> Run::unwritten() const {
+  if (!disk_full_) return std::nullopt;
   std::vector<std::string> paths;
   for (const Entry& entry : batch_)
     if (entry.kind == EntryKind::TaskEnded) paths.push_back(entry.path);
   for (const Event& event : happened_)
     if (const auto* ended = std::get_if<TaskEnded>(&event.fact)) paths.push_back(ended->path);
   return paths;
-}
-
-std::optional<Instant> Run::next_timer() const {
-  std::optional<Instant> next;
-  for (const PendingTimer& timer : machine_->timers().pending()) {
-    bool bounds =
-        timer.timer == TimerKind::Wait || timer.timer == TimerKind::Timeout || timer.timer == TimerKind::Deadline;
-    if (!bounds && (!next || timer.due < *next)) next = timer.due;
-  }
-  return next;
 }
 
 void Run::make_executor() {
@@ -239,14 +230,6 @@ void Run::take_items() {
     arrived->path = stream->stream_path();
     take({{}, *std::move(arrived)});
   }
-}
-
-bool Run::starved() const {
-  const Machine& machine = *machine_;
-  const bool gives = feed_ && feed_->trouble().empty();
-  return machine.stream() && !gives && machine.phase() == Machine::Phase::Running && happened_.empty() &&
-         machine.in_flight_count() == 0 && machine.signals().awaiting() == 0 && machine.pools().waiting() == 0 &&
-         !next_timer();
 }
 
 void Run::accept(Decision decision) {

@@ -116,10 +116,8 @@ class Run {
   /// Where the items of a for_each over standard input come from. Without it such a run comes to rest when only that
   /// step is left. To be called before the first turn().
   void feed(std::unique_ptr<ItemFeed> feed) { feed_ = std::move(feed); }
-  /// Whether nothing can go on before more items come, and nobody gives any.
-  bool starved() const;
-  /// What is wrong with the input, as ItemFeed has it.
-  std::string input_trouble() const { return feed_ ? feed_->trouble() : ""; }
+  /// Who gives them; null: nobody does.
+  const ItemFeed* items() const { return feed_.get(); }
 
   /// Waits for something to happen, at most |patience|, and takes it in. False when the run has come to rest.
   /// Throws Error(Journal) when the journal can not be written any more; nothing runs then.
@@ -134,15 +132,11 @@ class Run {
 
   const Machine& machine() const { return *machine_; }
   const RunRecord& record() const { return record_; }
-  const Journal& journal() const { return journal_; }
   const Loaded& loaded() const { return loaded_; }
   /// What was taken over from another run; null: the run is no fork, or that one is gone.
   const Reuse* reuse() const { return reuse_.get(); }
-  /// Not empty: the disk is full, and since when this is so the results of these steps are held in memory.
-  bool disk_full() const { return disk_full_; }
-  std::vector<std::string> unwritten() const;
-  /// When the next timer is due, by the wall clock.
-  std::optional<Instant> next_timer() const;
+  /// While the disk is full: the steps whose results are held in memory. Nothing: all is written.
+  std::optional<std::vector<std::string>> unwritten() const;
 
  private:
   class Sink;

@@ -154,7 +154,8 @@ std::optional<RetryLoop::End> RetryLoop::try_again(Failure failure, const Result
   if (result.retry_after) wait = std::max(wait, *result.retry_after);
   if (deadline_at_ && context.worked() + wait > *deadline_at_ && result.retry_after && wait == *result.retry_after) {
     failure.message += fmt::format("; the server asks to wait {}, longer than the deadline leaves", to_string(wait));
-    return End{std::move(failure), journaled};
+    // The end of the attempt says less than that.
+    return End{std::move(failure), Journaled::No};
   }
   settled_.state = State::Retrying;
   count_from_now();

@@ -92,8 +92,9 @@ class StreamFrame final : public StepFrame, private Group, public ItemStream {
 };
 
 void StreamFrame::listen(bool wanted) {
-  if (wanted) return context().set_stream(this);
-  if (context().stream() == this) context().set_stream(nullptr);
+  Signals& signals = context().signals();
+  if (wanted) return signals.set_stream(this);
+  if (signals.stream() == this) signals.set_stream(nullptr);
 }
 
 void StreamFrame::begin() {

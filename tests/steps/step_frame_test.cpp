@@ -1,4 +1,7 @@
 // How a single step lives: if, delay, timeout, retry, deadline, fallback, continue_on_error, output.
+#include <algorithm>
+
+#include "engine/model/entry_reading.h"
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
 
@@ -123,6 +126,13 @@ TEST_CASE("a server that asks to wait longer than the deadline leaves fails the 
   result.retry_after = 60s;
   s.end("a", result);
   s.expect_failure("http.429", "a");
+  // The end of the attempt does not say why there is no other one: the step has an entry of its own for that.
+  const auto settled = std::find_if(s.entries().begin(), s.entries().end(), [](const Entry& entry) {
+    return entry.kind == EntryKind::StepSettled && entry.path == "a";
+  });
+  REQUIRE(settled != s.entries().end());
+  CHECK(as<StepSettled>(*settled).outcome.failure->message.find("longer than the deadline leaves") !=
+        std::string::npos);
 }
 
 TEST_CASE("a POST is retried only when nothing was sent") {
