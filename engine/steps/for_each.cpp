@@ -217,6 +217,7 @@ void ForEachFrame::reopen_exactly() {
     const Frame* item = frame_of(i);
     const bool failed = state == State::Failed || (item && item->has_failed());
     again[i] = request.leads_to(at) || (covered && unfinished(was, state, failed, context().undone().any_below(at)));
+    if (again[i] && item && !is_kept_for_retry(*item)) live_.erase(i);
   }
   open_again(again);
   next_ = 0;

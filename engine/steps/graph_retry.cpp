@@ -72,8 +72,8 @@ void GraphFrame::reopen_exactly() {
     again[i] = request.leads_to(at) || left;
     // Of what is named and has succeeded all runs.
     const bool whole = request.names(at) && is_finished(state);
-    goes_on[i] =
-        again[i] && !whole && frame && frame->reopens() && state != State::Blocked && !context().undone().contains(at);
+    goes_on[i] = again[i] && !whole && frame && is_kept_for_retry(*frame) && frame->reopens() &&
+                 state != State::Blocked && !context().undone().contains(at);
   }
   add_dependents(again);
   open_again(again);

@@ -6,6 +6,11 @@
 
 namespace flowrun {
 
+bool is_kept_for_retry(const Frame& frame) {
+  const RetryRequest& request = frame.context().retry_request();
+  return frame.keeps_frame() || request.leads_to(frame.path()) || (request.failed() && frame.has_failed());
+}
+
 Settled stopped(Settled settled, const std::string& reason, const std::string& path) {
   // What a group's timeout stops has failed; what anything else stops was not to blame.
   bool failed = reason == "timeout";

@@ -34,6 +34,10 @@ Settled stopped(Settled settled, const std::string& reason, const std::string& p
 /// Whether nothing is left to be done for it.
 inline bool is_finished(State state) { return state == State::Succeeded || state == State::Skipped; }
 
+/// Whether the retry that is at work may go on in |frame|: its parent keeps it anyway, or for this retry. What only a
+/// later one needs is there only in a replay that knows of it, which must decide as if it was not.
+bool is_kept_for_retry(const Frame& frame);
+
 class CommonStep : public Step {
  public:
   Options options;

@@ -255,6 +255,7 @@ void StreamFrame::reopen(std::string_view) {
     const bool failed = state == State::Failed || (item && item->has_failed());
     again[i] = request.leads_to(at) || (covered && unfinished(was, state, failed, context().undone().any_below(at)));
     if (again[i]) line_.push_back(items_[i].number);
+    if (again[i] && item && !is_kept_for_retry(*item)) items_[i].frame.reset();
   }
   std::sort(line_.begin(), line_.end());
   open_again(again);

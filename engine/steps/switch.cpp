@@ -24,6 +24,7 @@ class SwitchFrame final : public StepFrame {
   void reopen(std::string_view only) override {
     StepFrame::reopen(only);
     if (const RetryRequest& request = context().retry_request(); request.exact()) {
+      if (body_ && !is_kept_for_retry(*body_)) body_.reset();
       const bool left = body_ && (!is_finished(body_->settled().state) || context().undone().any_below(path()) ||
                                   (request.failed() && body_->has_failed()));
       if (left || (body_ && request.leads_to(path()) && !request.names(path()))) return body_->reopen({});

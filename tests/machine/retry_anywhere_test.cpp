@@ -19,6 +19,9 @@
 namespace flowrun::test {
 namespace {
 
+/// 3773061810: a group went on in a frame that only a later retry needed, so that the replay before that diverged.
+constexpr unsigned kFound[] = {3773061810};
+
 /// A run that is driven to its end, retried and undone, each time by a machine that was brought back from its log.
 class Retried : public Driver {
  public:
@@ -186,9 +189,11 @@ TEST_CASE("a retry runs the step that is named and what depends on it, at any de
   unsigned seed = given ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : std::random_device()();
   int runs = 0, exact = 0, refused = 0, inside = 0;
   for (unsigned round = 0; round < 400; ++round) {
-    Random random(seed + round);
+    // First those that found something once.
+    const unsigned dice = !given && round < std::size(kFound) ? kFound[round] : seed + round;
+    Random random(dice);
     RandomWorkflow workflow(random);
-    INFO("FLOWRUN_SEED=" << seed + round << "\n" << workflow.text);
+    INFO("FLOWRUN_SEED=" << dice << "\n" << workflow.text);
     for (const auto& [name, file] : workflow.files) UNSCOPED_INFO(name << ":\n" << file);
     std::unique_ptr<Loaded> loaded = load_text(workflow.text, workflow.files);
     NoJq no_jq;
