@@ -45,6 +45,10 @@ extern "C" void on_signal(int signal) {
   if (Run* run = g_run) run->wake();
 }
 
+/// Whether the text of the run was in no file: its one step runs nothing again that had succeeded, so that the tally is
+/// right.
+bool is_each(const RunRecord& record) { return record.file.empty(); }
+
 void note_cut_off(const std::vector<InFlight>& cut_off, bool interrupted, const char* how) {
   std::size_t again = 0;
   std::string names;
@@ -254,7 +258,7 @@ void Drive::disk(bool full) {
 
 int Drive::finish(Run& run, bool printed) {
   drive(run, options_, *this);
-  if (items_) items_->turned(run, true);
+  if (items_) items_->turned(run);
   if (progress_) progress_->over();
   return write_reports(run.record().id, report(run, printed && !output_taken()));
 }
@@ -287,7 +291,7 @@ int Drive::report(Run& run, bool printed) {
   tell_left_behind(run);
   const std::string trouble = run.items() ? run.items()->trouble() : "";
   if (!trouble.empty()) std::fprintf(stderr, "error: standard input: %s\n", trouble.c_str());
-  if (run.machine().stream()) {
+  if (run.machine().stream() && run.machine().stream()->is_open()) {
     std::fprintf(stderr, "suspended: the same command with --id %s and its input goes on\n", record.id.c_str());
   } else {
     std::fprintf(stderr, "suspended: %s goes on\n", typed_command({"resume", record.id}, journal_.path()).c_str());
@@ -350,7 +354,7 @@ int Drive::report_end(Run& run, bool printed) {
   const RunRecord& record = run.record();
   if (progress_) {
     std::size_t good = tally_.ok(), bad = tally_.failed();
-    if (tally_.reopened()) {
+    if (tally_.reopened() && !is_each(record)) {
       std::map<std::string, std::size_t> counts = history_of(journal_, record).counts();
       good = counts["succeeded"];
       bad = counts["failed"];
@@ -372,7 +376,8 @@ int Drive::report_end(Run& run, bool printed) {
   Failure failure = outcome.failure ? *outcome.failure : Failure{"internal", "it ended without saying why"};
   std::vector<OutlineRow> rows = outline(run.loaded().workflow);
   const OutlineRow* row = find_row(rows, failure.step);
-  History history = history_of(journal_, record);
+  // Of `each`, which may have had millions of items, the failure says enough.
+  const History history = is_each(record) ? History() : history_of(journal_, record);
   std::fputs(failure_text(record, failure, history, row, journal_.path()).c_str(), stderr);
   return 1;
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <filesystem>
 #include <sstream>
 
 #include "cli/drive.h"
@@ -63,8 +64,14 @@ std::string with_item(std::string_view text, bool json, bool& found) {
     const std::string_view inner = text.substr(open + 1, close - open - 1);
     const bool place = inner.empty() || (json && is_item_path(inner));
     result += literal(text.substr(0, open));
+    if (json && inner.starts_with('.') && !place)
+      throw Error(Problem::Usage,
+                  fmt::format("{{{}}} is no member of an item: a name is of letters, digits and _", inner));
     if (place) {
       found = true;
+      // A `$` in front of `${` would be an escape.
+      const std::size_t end = result.find_last_not_of('$') + 1;
+      if (end < result.size()) result.replace(end, std::string::npos, "${ \"" + result.substr(end) + "\" }");
       result +=
           inner.empty() && json ? "${ $item | tojson }" : fmt::format("${{ $item{} }}", inner == "." ? "" : inner);
       text.remove_prefix(close + 1);
@@ -80,7 +87,10 @@ std::string with_item(std::string_view text, bool json, bool& found) {
 
 std::string quoted(const std::string& text) {
   if (!is_utf8(text)) throw Error(Problem::Usage, "an argument of the command is not UTF-8");
-  return Json(text).dump();
+  std::string quotes;
+  for (const char c : Json(text).dump())
+    quotes += c == '\x7f' ? "\\u007f" : std::string(1, c);  // which YAML does not take as it is
+  return quotes;
 }
 
 /// `PUT https://...` or `https://...`; whether a request of that method takes a body.
@@ -99,7 +109,9 @@ std::string work_of(const EachOptions& options) {
       found = true;
     }
     if (!found)
-      throw Error(Problem::Usage, "--http says nothing of the item: put {} where it belongs, or send it by POST");
+      throw Error(
+          Problem::Usage,
+          "the request says nothing of the item: put {} into its URL or --body; without --body a POST sends it");
     return work;
   }
   std::string list;
@@ -173,7 +185,8 @@ int missing_program(const EachOptions& options) {
   }
   bool there = false;
   for (const std::string& candidate : candidates) {
-    if (access(candidate.c_str(), X_OK) == 0) return 0;
+    std::error_code error;
+    if (access(candidate.c_str(), X_OK) == 0 && std::filesystem::is_regular_file(candidate, error)) return 0;
     there = there || access(candidate.c_str(), F_OK) == 0;
   }
   std::fprintf(stderr, "error: program %s %s; nothing was started\n", name.c_str(),
@@ -220,7 +233,7 @@ int run_each(const Context& context, EachOptions& options) {
     return drive.write_reports(opened.record.id, 0);
   }
   const int code = drive.finish(*opened.run, false);
-  return code == 1 ? kItemsFailed : code;
+  return code == 1 && opened.run->machine().outcome().state == State::Failed ? kItemsFailed : code;
 }
 
 }  // namespace

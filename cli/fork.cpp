@@ -24,7 +24,7 @@ struct ForkOptions {
 Loaded workflow_of(const Journal& journal, const RunRecord& old, const ForkOptions& options, Jq& jq, bool quiet) {
   const std::string file = fork_file(old, options.file);
   if (!file.empty()) return load_or_throw(file, jq, quiet);
-  if (!quiet)
+  if (!quiet && !old.file.empty())
     std::fprintf(stderr, "note: %s is gone; the fork runs the text of run %s\n", old.file.c_str(), old.id.c_str());
   Loaded loaded = own_copy(journal, old);
   jq.check(loaded.programs);

@@ -1,5 +1,6 @@
 #include "cli/item_lines.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "cli/progress/tally.h"
@@ -36,11 +37,11 @@ void ItemLines::take(const Entry& entry) {
       return;
     case StepWord::Began:
       item.attempts = entry.attempt;
-      item.end.reset();
+      take_back(item);
       return;
     case StepWord::Again:
     case StepWord::NotBegun:
-      item.end.reset();
+      take_back(item);
       return;
     case StepWord::Ok:
     case StepWord::Failed:
@@ -51,55 +52,60 @@ void ItemLines::take(const Entry& entry) {
   }
 }
 
+void ItemLines::take_back(Item& item) {
+  item.end.reset();
+  if (!ordered_) return;
+  held_.erase(item.number);
+  told_[item.number] = false;
+  next_ = std::min(next_, item.number);
+}
+
 void ItemLines::earlier(const Entry& entry) {
   take(entry);
-  for (const std::string& path : std::exchange(ended_, {})) {
-    const auto found = items_.find(path);
-    if (found == items_.end() || !found->second.end) continue;
-    told(found->second.number);
-    if (step_word(*found->second.end) == StepWord::Ok) items_.erase(found);
-  }
+  // The line of what ended before its turn had come is still to be printed.
+  end_items();
+  if (ordered_) print_in_order(nullptr, false);
 }
 
 void ItemLines::entry(const Entry& entry) { take(entry); }
 
-void ItemLines::turned(const Run& run, bool over) {
+void ItemLines::end_items() {
   for (const std::string& path : std::exchange(ended_, {})) {
     const auto found = items_.find(path);
     if (found == items_.end() || !found->second.end) continue;
     Item& item = found->second;
-    const bool good = step_word(*item.end) == StepWord::Ok;
-    if (step_word(*item.end) != StepWord::Other) {
-      if (ordered_) {
-        Held& held = held_[item.number];
-        held.end = item.end->seq;
-        held.item = item;
-        held.item.end.reset();
-      } else {
-        line(item, *item.end);
-      }
+    const StepWord word = step_word(*item.end);
+    if (ordered_ && word != StepWord::Other) {
+      Held& held = held_[item.number];
+      held.end = item.end->seq;
+      held.item = item;
+      held.item.end.reset();
+    } else if (printing_ && word != StepWord::Other) {
+      line(item, *item.end);
     }
-    if (good) items_.erase(found);
+    item.end.reset();
+    // What has failed may run again, in another drive.
+    if (word == StepWord::Ok || printing_) items_.erase(found);
   }
-  if (ordered_) print_in_order(run, over);
 }
 
-void ItemLines::print_in_order(const Run& run, bool over) {
-  const auto first_open = [this] {
+void ItemLines::turned(const Run& run) {
+  printing_ = true;
+  end_items();
+  if (ordered_) print_in_order(&run, run.machine().phase() == Machine::Phase::Ended);
+}
+
+void ItemLines::print_in_order(const Run* run, bool all) {
+  for (;;) {
     while (next_ < told_.size() && told_[next_]) ++next_;
-    return next_;
-  };
-  while (!held_.empty() && (over || held_.begin()->first <= first_open())) {
+    if (held_.empty() || (!all && held_.begin()->first > next_)) return;
     const Held held = std::move(held_.begin()->second);
     held_.erase(held_.begin());
-    const std::vector<Entry> end = journal_.read(run.record().number, held.end, 1);
+    told_[held.item.number] = true;
+    if (!run) continue;
+    const std::vector<Entry> end = journal_.read(run->record().number, held.end, 1);
     if (!end.empty()) line(held.item, end.front());
-    told(held.item.number);
   }
-}
-
-void ItemLines::told(std::size_t number) {
-  if (ordered_ && number < told_.size()) told_[number] = true;
 }
 
 void ItemLines::line(const Item& item, const Entry& end) {

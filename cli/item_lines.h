@@ -25,11 +25,11 @@ class ItemLines {
   ItemLines(const Journal& journal, std::string path, bool ordered, std::function<bool()> stop)
       : journal_(journal), path_(std::move(path)), ordered_(ordered), out_("-", std::move(stop)) {}
 
-  /// An entry of an earlier drive, which had its line then.
+  /// An entry of an earlier drive, which printed what it could.
   void earlier(const Entry& entry);
   void entry(const Entry& entry);
-  /// All entries of a turn are in: only then it shows whether what has failed is tried again. |over|: no more come.
-  void turned(const Run& run, bool over = false);
+  /// All entries of a turn are in: only then it shows whether what has failed is tried again.
+  void turned(const Run& run);
   /// What can not be written any more; empty: all is well.
   const std::string& lost() const { return out_.lost(); }
 
@@ -45,15 +45,20 @@ class ItemLines {
   void take(const Entry& entry);
   void arrived(const ItemsArrived& fact);
   void line(const Item& item, const Entry& end);
-  void told(std::size_t number);
-  void print_in_order(const Run& run, bool over);
+  /// Of what has ended: prints it, or holds it until its turn comes.
+  void end_items();
+  /// |run|: null: it was printed before. |all|: also what stands behind an item that has no end.
+  void print_in_order(const Run* run, bool all);
+  /// It has not ended after all, or runs again, and has another line then.
+  void take_back(Item& item);
 
   const Journal& journal_;
   const std::string path_;
   const bool ordered_;
   EventStream out_;
   std::size_t arrived_ = 0;
-  std::unordered_map<std::string, Item> items_;  ///< that have had no line, or have failed
+  bool printing_ = false;                        ///< entries are of this drive
+  std::unordered_map<std::string, Item> items_;  ///< that have not ended; of earlier drives also what has failed
   std::vector<std::string> ended_;               ///< paths of this turn
   // In order: what has ended before its turn has come.
   struct Held {

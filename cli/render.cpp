@@ -192,7 +192,7 @@ std::string failure_text(const RunRecord& run, const Failure& failure, const His
   // What was cancelled says so itself.
   text += failure.step.empty() && failure.type == "cancelled" ? " " + failure.message + "\n"
                                                               : fmt::format(": {} {}\n", failure.type, failure.message);
-  if (row) text += fmt::format("   {}\n", as_written(run, *row));
+  if (row && !run.file.empty()) text += fmt::format("   {}\n", as_written(run, *row));
   text += last_words(failure, kLastLines, "   ");
   std::vector<std::string> blocked, undone;
   for (const StepHistory& other : history.steps()) {

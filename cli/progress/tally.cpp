@@ -1,5 +1,7 @@
 #include "cli/progress/tally.h"
 
+#include <utility>
+
 #include "engine/model/entry_reading.h"
 
 namespace flowrun::cli {
@@ -32,12 +34,18 @@ StepWord step_word(const Entry& entry) {
 }
 
 void Tally::add(const Entry& entry) {
-  if (entry.kind == EntryKind::RunReopened || entry.kind == EntryKind::UndoRequested) reopened_ = true;
+  if (entry.kind == EntryKind::RunReopened || entry.kind == EntryKind::UndoRequested) {
+    reopened_ = true;
+    // The stream itself ends once more.
+    if (std::exchange(stream_ok_, false)) --ok_;
+  }
+  if (entry.kind == EntryKind::ItemsArrived) stream_ = entry.path;
   const StepWord word = step_word(entry);
   if (word == StepWord::Failed) failed_.insert(entry.path);
   if (word == StepWord::Again) failed_.erase(entry.path);
   if (word != StepWord::Ok) return;
   if (!failed_.empty()) failed_.erase(entry.path);
+  stream_ok_ = stream_ok_ || (!stream_.empty() && entry.path == stream_);
   if (entry.path != last_ok_) ++ok_;
   last_ok_ = entry.path;
 }

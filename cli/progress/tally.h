@@ -29,6 +29,8 @@ class Tally {
   std::size_t ok_ = 0;
   std::string last_ok_;  ///< the end of an attempt and its step are two entries, one right behind the other
   std::unordered_set<std::string> failed_;
+  std::string stream_;      ///< the for_each over standard input; empty: there is none
+  bool stream_ok_ = false;  ///< it has succeeded
   bool reopened_ = false;
 };
 

@@ -165,8 +165,10 @@ Json of_type(const std::string& type) {
       {"list of texts", {{"type", "array"}, {"items", {{"type", "string"}}}, {"minItems", 1}}},
       {"list", {{"type", "array"}}},
       {"list of codes", list_of(matching("^[WI][0-9]{3}$"))},
-      {"list, map or count",
-       any_of({{{"type", {"array", "object"}}}, {{"type", "integer"}, {"minimum", 0}}, ref("expression")})},
+      {"list, map, count or stdin", any_of({{{"type", {"array", "object"}}},
+                                            {{"type", "integer"}, {"minimum", 0}},
+                                            {{"const", "stdin"}},
+                                            ref("expression")})},
       {"true, false, drain", {{"enum", {true, false, "drain"}}}},
       {"1", {{"enum", {1, "1"}}}},
       {"name", matching(name_pattern(kind_words()))},
@@ -296,6 +298,14 @@ Json step() {
   // One is done when an answer is right, the other when there are no more.
   by_kind.push_back({{"not", {{"required", {"poll", "paginate"}}}}});
   by_kind.push_back({{"if", required("for_each")}, {"then", required("do")}});
+  // Items of standard input come one by one, and nobody knows the last.
+  const Json of_stdin{{"required", {"for_each"}}, {"properties", {{"for_each", {{"const", "stdin"}}}}}};
+  const Json winner = any_of({{{"enum", {"first_success", "first_completed"}}}, required("quorum")});
+  by_kind.push_back({{"if", of_stdin},
+                     {"then",
+                      {{"not", any_of({required("key"), required("batch"), required("collect")})},
+                       {"properties", {{"join", {{"not", winner}}}}}}}});
+  by_kind.push_back({{"if", required("split")}, {"then", of_stdin}});
   by_kind.push_back({{"if", required("undo_on")}, {"then", required("undo")}});
   return {{"type", "object"},
           {"properties", std::move(properties)},

@@ -62,7 +62,7 @@ class Machine {
   std::size_t in_flight_count() const { return context_.attempts_.size(); }
   const Timers& timers() const { return context_.timers_; }
   const Signals& signals() const { return context_.signals_; }
-  /// The for_each that waits for more items; null: none does.
+  /// The for_each that takes items, whether or not it waits for more; null: none does.
   const ItemStream* stream() const { return context_.signals_.stream(); }
   /// Who waits for a slot of `concurrency` or of a limit.
   const Pools& pools() const { return context_.slots_.pools(); }

@@ -49,7 +49,7 @@ class Signals {
   /// Paths of those who wait, in the order in which they began to.
   std::vector<std::string> awaiting_paths() const;
 
-  /// The for_each that waits for more items; null: none does.
+  /// The for_each that takes items; null: none does.
   ItemStream* stream() const { return stream_; }
   void set_stream(ItemStream* stream) { stream_ = stream; }
 

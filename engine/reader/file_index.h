@@ -51,7 +51,7 @@ struct FileIndex {
   std::vector<MentionSpan> spans;
   std::vector<Position> implied_edges;  ///< names in `needs` and `after` that an expression has said already
   std::vector<JqUse> jq_uses;
-  std::vector<std::pair<GroupSettings*, std::string>> groups;        ///< with their names; bodies have none
+  std::vector<std::pair<GroupSettings*, std::string>> groups;    ///< with their names; bodies have none
   std::size_t steps = 0;                                         ///< with those of the sub-workflows that are named
   bool http = false;                                             ///< some step is an HTTP call
   std::vector<std::pair<const ForEachStep*, Position>> streams;  ///< that run over standard input

@@ -105,9 +105,25 @@ void resume_open(Run& run, const Journal& journal, ResumeOptions options, FrontE
   front.opened(run.opening());
 }
 
+void leave_out_known(const Journal& journal, const RunRecord& record, ItemFeed& items) {
+  for (const Entry& entry : entries(journal, record))
+    if (entry.kind == EntryKind::ItemsArrived) items.leave_out(as<ItemsArrived>(entry));
+}
+
+/// A fork takes its items from the run that it is a fork of.
+void feed_fork(Run& run, const Journal& journal) {
+  const std::string& origin = run.machine().run().forked_of;
+  if (!run.loaded().workflow.stream || origin.empty()) return;
+  const auto old = journal.find_exact(origin);
+  if (!old) return;
+  std::unique_ptr<ItemFeed> items = items_of_run(journal, *old);
+  leave_out_known(journal, run.record(), *items);
+  run.feed(std::move(items));
+}
+
 /// Takes |record| over and begins what |mode| says. Null: nothing is left to be undone.
 std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Mode mode, const ResumeOptions& options,
-                               const RetryOptions& retry, FrontEnd& front) {
+                               const RetryOptions& retry, FrontEnd& front, std::unique_ptr<ItemFeed> items = nullptr) {
   Loaded loaded = own_copy(journal, record);
   compare_file(record.file, loaded.text, front);
   for (const auto& child : loaded.children) compare_file(child->file, loaded.sources.at(child->path), front);
@@ -115,6 +131,16 @@ std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Mode m
   front.opens(loaded, record.id);
   auto run = Run::take_over(journal, record, std::move(loaded), std::move(evaluator), observer(front),
                             mode == Mode::Retry ? &retry : nullptr, stop(front));
+  if (items && run->record().last_seq != record.last_seq)
+    throw Error(Problem::Busy,
+                fmt::format("another process has gone on with run {} meanwhile; the same line again does "
+                            "what is left",
+                            record.id));
+  if (items) {
+    run->feed(std::move(items));
+  } else {
+    feed_fork(*run, journal);
+  }
   std::error_code gone;
   if (const std::string& folder = run->machine().run().folder;
       options.workdir.empty() && !std::filesystem::is_directory(folder, gone))
@@ -135,13 +161,8 @@ std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Mode m
     if (!MachineView(run->machine()).has_undos()) return nullptr;
     run->undo(sender());
   }
-  front.opened({run->opening().secrets, {}});  // who ends a run is not told of leftovers
+  front.opened({run->opening().secrets, {}});  // only a resume finds leftovers
   return run;
-}
-
-void leave_out_known(const Journal& journal, const RunRecord& record, ItemFeed& items) {
-  for (const Entry& entry : entries(journal, record))
-    if (entry.kind == EntryKind::ItemsArrived) items.leave_out(as<ItemsArrived>(entry));
 }
 
 /// Waits until an item comes that the run has not had, or the input is at its end: then false.
@@ -152,7 +173,8 @@ bool more_comes(ItemFeed& items, FrontEnd& front) {
       // The end alone is nothing.
       return !items.is_at_end();
     }
-    if (!items.trouble().empty()) return true;  // which the drive tells
+    if (const std::string trouble = items.trouble(); !trouble.empty())
+      throw Error(Problem::Invalid, fmt::format("error: standard input: {}; nothing was started", trouble));
     if (front.gives_up()) throw Interrupted("stopped while standard input was read; nothing was started");
     std::this_thread::sleep_for(kRound);
   }
@@ -189,8 +211,8 @@ std::optional<Opened> same_id(Journal& journal, StartRequest& request, OnCrash o
   options.on_crash = on_crash;
   options.jobs = retry.jobs = request.options.jobs;
   options.concurrency = retry.concurrency = request.options.concurrency;
-  auto run = take_over(journal, *record, failed || done ? Mode::Retry : Mode::Resume, options, retry, front);
-  run->feed(std::move(request.items));
+  auto run = take_over(journal, *record, failed || done ? Mode::Retry : Mode::Resume, options, retry, front,
+                       std::move(request.items));
   return Opened{*record, std::move(run)};
 }
 

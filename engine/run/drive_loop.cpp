@@ -100,8 +100,9 @@ bool only_waits(const Run& run) {
 bool is_starved(const Run& run) {
   const Machine& machine = run.machine();
   const bool given = run.items() && run.items()->trouble().empty();
-  return machine.stream() && !given && machine.phase() == Machine::Phase::Running && machine.in_flight_count() == 0 &&
-         machine.signals().awaiting() == 0 && machine.pools().waiting() == 0 && !next_timer(machine);
+  return machine.stream() && machine.stream()->is_open() && !given && machine.phase() == Machine::Phase::Running &&
+         machine.in_flight_count() == 0 && machine.signals().awaiting() == 0 && machine.pools().waiting() == 0 &&
+         !next_timer(machine);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "engine/run/fork_preview.h"
 #include "engine/run/clocks.h"
+#include "engine/run/item_feed.h"
 
 #include <algorithm>
 #include <deque>
@@ -10,8 +11,8 @@ namespace {
 
 class Preview : public DecisionSink {
  public:
-  Preview(Reuse& reuse, const Loaded& loaded, Evaluator& evaluator)
-      : reuse_(reuse), machine_(loaded.workflow, evaluator) {}
+  Preview(Reuse& reuse, ItemFeed& items, const Loaded& loaded, Evaluator& evaluator)
+      : reuse_(reuse), items_(items), machine_(loaded.workflow, evaluator) {}
 
   void play(RunStarted started) {
     happens(std::move(started));
@@ -21,7 +22,7 @@ class Preview : public DecisionSink {
         happened_.pop_front();
         machine_.apply(event, *this);
       }
-    } while (time_passes());
+    } while (time_passes() || items_come());
     for (const std::string& path : reuse_.finished())
       if (!seen_.count(path)) (reuse_.knows(path) ? preview.waiting : preview.gone).push_back(path);
     preview.anew = reuse_.anew();
@@ -79,7 +80,19 @@ class Preview : public DecisionSink {
     return true;
   }
 
+  /// Those of the old run, as the fork would have them.
+  bool items_come() {
+    const ItemStream* stream = machine_.stream();
+    if (!stream || !stream->is_open()) return false;
+    std::optional<ItemsArrived> arrived = items_.take(0);
+    if (!arrived) return false;
+    arrived->path = stream->stream_path();
+    happens(*std::move(arrived));
+    return true;
+  }
+
   Reuse& reuse_;
+  ItemFeed& items_;
   Machine machine_;
   Instant now_ = wall_clock();
   std::deque<Event> happened_;
@@ -108,7 +121,8 @@ ForkPreview preview_fork(const Journal& journal, const Loaded& loaded, const Res
   started.forked_from = options.forked_from;
   std::unique_ptr<Reuse> reuse = reuse_for(journal, started, loaded.workflow);
   if (!reuse) return {};
-  Preview preview(*reuse, loaded, evaluator);
+  const std::unique_ptr<ItemFeed> items = items_of_run(journal, journal.find(options.forked_of));
+  Preview preview(*reuse, *items, loaded, evaluator);
   preview.play(std::move(started));
   return std::move(preview.preview);
 }

@@ -157,6 +157,10 @@ Loaded own_copy(const Journal& journal, const RunRecord& record, bool for_questi
   if (!loaded)
     throw Error(Problem::Impossible, fmt::format("this flowrun can not read the workflow of run {} any more:\n{}",
                                                  record.id, diagnostics.text()));
+  // A text that is in no file stands in the folder where its run was started.
+  if (record.file.empty() && record.last_seq > 0)
+    for (const Entry& first : journal.read(record.number, 1, 1))
+      if (first.kind == EntryKind::RunStarted) loaded->folder = as<RunStarted>(first).folder;
   return std::move(*loaded);
 }
 

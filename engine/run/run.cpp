@@ -221,6 +221,9 @@ void Run::take_mail(std::optional<Instant> until) {
 void Run::take_items() {
   // Those that come while the run is being suspended are read again by the next drive.
   if (!feed_ || machine_->phase() != Machine::Phase::Running || machine_->suspending() || disk_full_) return;
+  // What was at its end goes on: there is more input than the last drive had.
+  if (const ItemStream* stream = machine_->stream(); stream && !stream->is_open() && !std::exchange(fed_more_, true))
+    take({{}, ItemsArrived{stream->stream_path(), Value(Json::array())}});
   for (int i = 0; i < kMostFed; ++i) {
     const ItemStream* stream = machine_->stream();
     const std::size_t wanted = stream ? stream->wanted() : 0;
@@ -228,6 +231,7 @@ void Run::take_items() {
     std::optional<ItemsArrived> arrived = feed_->take(wanted);
     if (!arrived) return;
     arrived->path = stream->stream_path();
+    fed_more_ = true;
     take({{}, *std::move(arrived)});
   }
 }

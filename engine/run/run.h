@@ -110,7 +110,7 @@ class Run {
   /// When the run has come to rest: what its steps have left running without saying that it is meant.
   std::vector<Leftover> left_behind() const;
 
-  /// After start(), resume() or retry().
+  /// After start(), resume(), retry() or undo(); leftovers are of resume() only.
   const OpeningNotes& opening() const { return opening_; }
 
   /// Where the items of a for_each over standard input come from. Without it such a run comes to rest when only that
@@ -191,7 +191,8 @@ class Run {
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<Reuse> reuse_;
   std::unique_ptr<ItemFeed> feed_;
-  bool fed_ = false;  ///< it has begun
+  bool fed_ = false;       ///< it has begun
+  bool fed_more_ = false;  ///< it has given something
   std::vector<Decision> missing_;
   std::vector<std::string> tokens_;
   OpeningNotes opening_;

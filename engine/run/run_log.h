@@ -45,7 +45,7 @@ class RunLog {
   /// In order of time. |open|: also lines without an end, which may become longer.
   void lines(const Wanted& wanted, const Take& take, bool open);
   /// What is said after lines(), until the run has ended or nobody drives it. |looked| comes after each look; it
-  /// returns false when it has enough.
+  /// returns false when it has enough. REQUIRES: lines() was called, without |open|.
   void follow(const Wanted& wanted, const Take& take, const std::function<bool()>& looked);
 
   /// `FILE is damaged from byte N on`; empty: the log is well.

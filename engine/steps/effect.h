@@ -25,7 +25,7 @@ class Effect {
   virtual bool keyed() const { return true; }
   /// The place that a strict start waits for; |path| is filled by the frame.
   virtual ReservePlace reservation() const { return {}; }
-  /// Whether it shares the CPUs when shares_cpus_at() it says so.
+  /// Whether it shares the CPUs where the processes around it do.
   virtual bool shares_with_file() const { return false; }
   /// The part of a raw result that is the output when nothing else is said.
   virtual const char* default_output() const = 0;

@@ -111,7 +111,7 @@ class Outliner {
     } else if (const auto* each = dynamic_cast<const ForEachStep*>(&step)) {
       row.join = to_string(each->join);
       row.fail_fast = fail_fast_of_group(*each);
-      row.concurrency = spelled(each->concurrency, "16");
+      row.concurrency = spelled(each->concurrency, each->stream ? "that of the run" : "16");
       row.batch = spelled(each->batch, "");
       row.keyed = each->key.has_value();
       if (const auto* body = dynamic_cast<const CommonStep*>(each->body.get())) row.atomic = body->options.atomic;

@@ -33,6 +33,7 @@ class StreamFrame final : public StepFrame, private Group, public ItemStream {
   ~StreamFrame() override { listen(false); }
 
   const std::string& stream_path() const override { return path(); }
+  bool is_open() const override { return !closed_; }
   std::size_t wanted() const override;
   void on_items(const ItemsArrived& arrived) override;
 
@@ -44,7 +45,10 @@ class StreamFrame final : public StepFrame, private Group, public ItemStream {
 
  protected:
   void begin() override;
-  void end_group(Outcome outcome, std::string reason) override { finish(std::move(outcome), std::move(reason)); }
+  void end_group(Outcome outcome, std::string reason) override {
+    listen(false);
+    finish(std::move(outcome), std::move(reason));
+  }
   void stop(const std::string& reason) override { stop_group(reason); }
   void drain_work() override { drain_group(); }
   void timed_out() override { time_out_group(); }
@@ -89,6 +93,7 @@ class StreamFrame final : public StepFrame, private Group, public ItemStream {
   std::size_t arrived_ = 0, width_ = 0;              ///< width 0: as the run's `concurrency`
   Gone gone_;
   bool closed_ = false, was_opened_ = false;
+  bool at_end_ = false;  ///< all that there was has arrived; closed without that: it was stopped before
 };
 
 void StreamFrame::listen(bool wanted) {
@@ -117,12 +122,18 @@ std::size_t StreamFrame::width() const {
 
 std::size_t StreamFrame::wanted() const {
   const std::size_t room = width() + kAhead;
-  return closed_ || line_.size() >= room ? 0 : room - line_.size();
+  return draining() || over() || line_.size() >= room ? 0 : room - line_.size();
 }
 
 void StreamFrame::on_items(const ItemsArrived& arrived) {
   std::vector<std::string> keys = stream_keys(arrived, arrived_);
   const Json& values = arrived.items.json();
+  if (draining() || over()) return;
+  at_end_ = arrived.last;
+  if (closed_) {
+    closed_ = false;
+    recount();
+  }
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (!keys_.insert(keys[i]).second)
       throw Corruption(fmt::format("two items of {} have the key `{}`", path(), keys[i]));
@@ -137,7 +148,6 @@ void StreamFrame::on_items(const ItemsArrived& arrived) {
 }
 
 void StreamFrame::close() {
-  listen(false);
   closed_ = true;
   recount();
 }
@@ -245,7 +255,8 @@ void StreamFrame::reopen(std::string_view) {
   const State was = settled_.state;
   StepFrame::reopen({});
   if (!was_opened_) return begin();  // it failed before it had items
-  closed_ = !request.streams(path());
+  if (request.streams(path())) at_end_ = false;
+  closed_ = at_end_;
   std::vector<bool> again(children_.size());
   line_.clear();
   for (std::size_t i = 0; i < children_.size(); ++i) {
@@ -259,7 +270,7 @@ void StreamFrame::reopen(std::string_view) {
   }
   std::sort(line_.begin(), line_.end());
   open_again(again);
-  if (!closed_) listen(true);
+  listen(true);
   launch_ready();
   conclude_if_done();
 }

@@ -253,6 +253,84 @@ TEST_CASE("each: a line that is not as it should be is told with its number, and
   CHECK(ran.err.find("line 1 is longer than") != std::string::npos);
 }
 
+TEST_CASE("each: lines that come after a crash behind the end of the input run with the same line", "[each]") {
+  TempDir dir;
+  const std::vector<std::string> argv{FLOWRUN_BINARY, "--journal", dir.path("j.db"),         "each", "--id", "x", "--",
+                                      "sh",           "-c",        "test -e go || sleep 60", "_"};
+  HowToRun how;
+  how.stdin_text = numbers(1, 2);
+  how.cwd = dir.path("");
+  {
+    Background first(argv, how);
+    const auto until = std::chrono::steady_clock::now() + 30s;
+    while (flowrun(dir.path("j.db"), {"journal", "show", "x"}).out.find("start") == std::string::npos &&
+           std::chrono::steady_clock::now() < until)
+      std::this_thread::sleep_for(20ms);
+    first.signal(SIGKILL);
+    first.wait();
+  }
+  std::ofstream(dir.path("go")) << "x";
+  how.stdin_text = numbers(1, 4);
+  const Ran ran = run(argv, how);
+  INFO(ran.err);
+  CHECK(ran.code == 0);
+  CHECK(lines_of(ran.out).size() == 4);
+  CHECK(flowrun(dir.path("j.db"), {"journal", "verify", "x"}).code == 0);
+}
+
+TEST_CASE("each: a cancelled run is no success when it is retried without the rest of its input", "[each]") {
+  TempDir dir;
+  const std::string line =
+      fmt::format("(seq 2; sleep 60) | exec {} --journal {} each --id c -P 1 -- sh -c 'sleep 0.1' _", FLOWRUN_BINARY,
+                  dir.path("j.db"));
+  Background work({"/bin/sh", "-c", line});
+  const auto until = std::chrono::steady_clock::now() + 30s;
+  while (lines_of(work.out()).size() < 2 && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(10ms);
+  CHECK(flowrun(dir.path("j.db"), {"cancel", "c"}).code == 0);
+  CHECK(flowrun(dir.path("j.db"), {"retry", "c"}).code == 4);
+  CHECK(each(dir, {"--id", "c", "-P", "1", "--", "sh", "-c", "sleep 0.1", "_"}, numbers(1, 3)).code == 0);
+  CHECK(flowrun(dir.path("j.db"), {"show", "c", "--json"}).out.find("each[3]") != std::string::npos);
+}
+
+TEST_CASE("each: --ordered keeps the order over drives, also for what is tried again", "[each]") {
+  TempDir dir;
+  const std::vector<std::string> line{
+      "--id", "o", "--ordered", "-P", "4", "--", "sh", "-c", "test $1 != 1 || { sleep 0.3; test -e mended; }", "_"};
+  const Ran first = each(dir, line, numbers(1, 3));
+  CHECK(first.code == 123);
+  CHECK(lines_of(first.out).size() == 3);
+  std::ofstream(dir.path("mended")) << "x";
+  const Ran again = each(dir, line, numbers(1, 5));
+  CHECK(again.code == 0);
+  std::vector<std::string> items;
+  for (const Json& one : lines_of(again.out)) items.push_back(one["item"]);
+  CHECK(items == std::vector<std::string>{"1", "4", "5"});
+}
+
+TEST_CASE("each: words of a command that look like templates stand for themselves", "[each]") {
+  TempDir dir;
+  Ran ran = each(dir, {"--", "printf", "%s|", "US${}", "$${}", "${a}", "{a}", "$", "\x7f", "{}"}, "a\n");
+  CHECK(ran.code == 0);
+  CHECK(outputs(ran.out) == std::vector<std::string>{"US$a|$$a|${a}|{a}|$|\x7f|a|"});
+  ran = each(dir, {"--json", "--", "echo", "{.file-name}"}, "{}\n");
+  CHECK(ran.code == 2);
+  CHECK(ran.err.find("no member of an item") != std::string::npos);
+}
+
+TEST_CASE("each: two calls with one id do nothing twice", "[each]") {
+  TempDir dir;
+  CHECK(each(dir, {"--id", "x", "--", "sh", "-c", "echo $1 >>ran", "_"}, "z\n").code == 0);
+  const std::string call =
+      fmt::format("exec {} --journal {} each --id x -- sh -c 'echo $1 >>ran' _", FLOWRUN_BINARY, dir.path("j.db"));
+  HowToRun how;
+  how.cwd = dir.path("");
+  Background late({"/bin/sh", "-c", "(sleep 1.5; echo a) | " + call}, how);
+  std::this_thread::sleep_for(500ms);
+  CHECK(each(dir, {"--id", "x", "--", "sh", "-c", "echo $1 >>ran", "_"}, "a\n").code == 0);
+  CHECK(late.wait().code == 6);
+  CHECK(effects(dir.path("ran"))["a"] == 1);
+}
+
 TEST_CASE("each: mistakes of usage start nothing", "[each]") {
   TempDir dir;
   struct Case {
@@ -311,6 +389,11 @@ TEST_CASE("a fork of a run over standard input takes its items from that run", "
   CHECK(ran.code == 0);
   CHECK(ran.err.find("3 steps were taken over") != std::string::npos);
   CHECK(effects(dir.path("ran")) == std::map<std::string, int>{{"a", 2}, {"b", 1}});
+  CHECK(flowrun(dir.path("j.db"), {"fork", "x", "--dry-run"}).out.find("3 steps would be taken over") !=
+        std::string::npos);
+  // What runs anew runs in the folder of the run, wherever the fork is asked for.
+  CHECK(flowrun(dir.path("j.db"), {"fork", "x", "--id", "z", "--from", "each"}).code == 0);
+  CHECK(effects(dir.path("ran")) == std::map<std::string, int>{{"a", 4}, {"b", 2}});
 }
 
 TEST_CASE("standard input in a workflow stands where it can be read, once, and by itself", "[each]") {

@@ -89,7 +89,8 @@ TEST_CASE("a cancelled run takes no more items") {
   Scenario run(whole(kEach));
   run.arrive("each", R"(["a", "b"])");
   run.cancel();
-  CHECK_FALSE(run.machine().stream());
+  const ItemStream* stream = run.machine().stream();
+  CHECK_FALSE((stream && (stream->is_open() || stream->wanted() > 0)));
   run.expect_stopped({"each[a]", "each[b]"});
 }
 
@@ -104,6 +105,36 @@ TEST_CASE("a suspended run takes items again when it is resumed") {
   run.arrive("each", R"(["b"])", true);
   run.succeed("each[b]");
   run.expect_success();
+}
+
+TEST_CASE("a run that is cut off behind the end of its input takes more of it, when there is more") {
+  Scenario run(whole(kEach, "output: ${ $steps.each }"));
+  run.arrive("each", R"(["a"])", true);
+  run.crash_and_resume();
+  CHECK_FALSE(run.machine().stream()->is_open());
+  run.arrive("each", "[]");
+  CHECK(run.machine().stream()->is_open());
+  run.succeed("each[a]");
+  run.expect_running();
+  run.arrive("each", R"(["b"])", true);
+  run.succeed("each[b]");
+  run.expect_success(R"({"total": 2, "succeeded": 2, "failed": 0})");
+}
+
+TEST_CASE("a retry of a run whose input had not ended waits for the rest of it") {
+  Scenario run(whole(kEach, "output: ${ $steps.each }"));
+  run.arrive("each", R"(["a"])");
+  run.cancel();
+  run.fail("each[a]", "cancelled");
+  run.expect_cancelled();
+  run.retry();
+  run.succeed("each[a]");
+  run.expect_running();
+  REQUIRE(run.machine().stream());
+  CHECK(run.machine().stream()->is_open());
+  run.arrive("each", R"(["b"])", true);
+  run.succeed("each[b]");
+  run.expect_success(R"({"total": 2, "succeeded": 2, "failed": 0})");
 }
 
 TEST_CASE("a run that has succeeded gets more items, and runs only those") {
