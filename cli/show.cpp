@@ -76,6 +76,8 @@ std::string next_steps(const Journal& journal, const RunRecord& run, const Histo
     return fmt::format("undo again: {}\n", command("undo"));
   if (can_be_retried(run.state)) return fmt::format("try again: {}\n", command("retry"));
   if (run.state == RunState::Succeeded) return fmt::format("its output: {}\n", command("output"));
+  // Only the same command has the rest of the input.
+  if (run.file.empty()) return fmt::format("go on: the same `flowrun each` with --id {} and its input\n", run.id);
   return fmt::format("go on: {}\n", command("resume"));
 }
 

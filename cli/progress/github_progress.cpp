@@ -43,7 +43,7 @@ void GithubProgress::plan(std::vector<OutlineRow> rows, AnswerData answers, cons
 
 void GithubProgress::entry(const Entry& entry) {
   if (!open_) {
-    write_command(workflow_command("group", {}, "flowrun " + file_));
+    write_command(workflow_command("group", {}, file_.empty() ? "flowrun each" : "flowrun " + file_));
     open_ = true;
   }
   PlainProgress::entry(entry);
@@ -74,7 +74,7 @@ void GithubProgress::entry(const Entry& entry) {
 
 void GithubProgress::annotate(const std::string& path, const std::string& text, bool failed) const {
   std::vector<std::pair<std::string, std::string>> properties;
-  if (const OutlineRow* row = find_row(rows_, path)) {
+  if (const OutlineRow* row = file_.empty() ? nullptr : find_row(rows_, path)) {
     // As the repository knows it.
     const char* top = std::getenv("GITHUB_WORKSPACE");
     properties = {{"file", file_of(*row, file_, top ? top : "")}, {"line", std::to_string(row->origin.line)}};

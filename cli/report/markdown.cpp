@@ -69,8 +69,9 @@ std::string markdown_report(const PastRun& run) {
   std::string counts;
   for (const auto& [name, count] : run.history.counts())
     counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count, name);
-  text += fmt::format("Run {} of {}, started {}. Steps: {}.\n\n", code(record.id), code(record.file),
-                      timestamp(record.started_at), counts.empty() ? "none" : counts);
+  text += fmt::format("Run {} of {}, started {}. Steps: {}.\n\n", code(record.id),
+                      record.file.empty() ? code("flowrun each") : code(record.file), timestamp(record.started_at),
+                      counts.empty() ? "none" : counts);
   if (run.failure)
     text += fmt::format("**{}**: {}{}\n\n", cell(run.failure->type), cell(run.failure->message),
                         run.failure->step.empty() ? "" : " (step " + cell(run.failure->step) + ")");

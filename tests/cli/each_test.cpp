@@ -218,6 +218,7 @@ TEST_CASE("each: begins before its input ends, and a signal ends the wait for mo
   CHECK(ran.err.find("the same command with --id x") != std::string::npos);
   // Whoever only resumes gets to where the input is needed again, and no further.
   CHECK(flowrun(dir.path("j.db"), {"resume", "x"}).code == 4);
+  CHECK(flowrun(dir.path("j.db"), {"show", "x"}).out.find("the same `flowrun each` with --id x") != std::string::npos);
   const Ran rest = each(dir, {"--id", "x", "--", "echo", "{}"}, "b\na\n");
   CHECK(rest.code == 0);
   CHECK(outputs(rest.out) == std::vector<std::string>{"b"});
