@@ -22,8 +22,7 @@ const Frame* MachineView::in_flight_at(const std::string& path) const {
 std::vector<std::string> MachineView::stuck() const {
   const Context& run = machine_.context_;
   const bool goes_on = !run.attempts_.empty() || !run.timers_.empty() || run.signals_.awaiting() > 0 ||
-                       run.slots_.pools().waiting() > 0 ||
-                       (run.signals_.stream() && run.signals_.stream()->is_open());
+                       run.slots_.pools().waiting() > 0 || (run.signals_.stream() && run.signals_.stream()->is_open());
   if (machine_.phase_ != Machine::Phase::Running || goes_on || !machine_.root_) return {};
   std::vector<std::string> paths;
   machine_.root_->name_open(paths);
