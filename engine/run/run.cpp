@@ -59,7 +59,7 @@ bool Run::turn(Duration patience) {
     patience = std::min(patience, kDiskRetry);
   }
   make_executor();
-  if (feed_ && !std::exchange(fed_, true)) feed_->begin([this] { wake(); });
+  begin_feed();
   const ItemStream* stream = machine_->stream();
   if (stream && feed_ && stream->wanted() > 0 && feed_->has_some()) patience = Duration{0};
   Duration until = disk_full_ ? std::min(patience, kDiskRetry) : until_due(std::min(patience, kMailRound));
@@ -218,12 +218,19 @@ void Run::take_mail(std::optional<Instant> until) {
   }
 }
 
+void Run::begin_feed() {
+  if (!feed_ || std::exchange(fed_, true)) return;
+  feed_->begin([this] { wake(); });
+  // A stream that was at its end goes on, before what is in flight can end it: there may be more input than the last
+  // drive had.
+  const ItemStream* stream = machine_->stream();
+  if (stream && !stream->is_open() && machine_->phase() == Machine::Phase::Running && !machine_->suspending())
+    take({{}, ItemsArrived{stream->stream_path(), Value(Json::array())}});
+}
+
 void Run::take_items() {
   // Those that come while the run is being suspended are read again by the next drive.
   if (!feed_ || machine_->phase() != Machine::Phase::Running || machine_->suspending() || disk_full_) return;
-  // What was at its end goes on: there is more input than the last drive had.
-  if (const ItemStream* stream = machine_->stream(); stream && !stream->is_open() && !std::exchange(fed_more_, true))
-    take({{}, ItemsArrived{stream->stream_path(), Value(Json::array())}});
   for (int i = 0; i < kMostFed; ++i) {
     const ItemStream* stream = machine_->stream();
     const std::size_t wanted = stream ? stream->wanted() : 0;
@@ -231,7 +238,6 @@ void Run::take_items() {
     std::optional<ItemsArrived> arrived = feed_->take(wanted);
     if (!arrived) return;
     arrived->path = stream->stream_path();
-    fed_more_ = true;
     take({{}, *std::move(arrived)});
   }
 }

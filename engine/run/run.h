@@ -166,6 +166,7 @@ class Run {
   void take_timers();
   /// Tells time in which flowrun did not run apart from time in which it worked.
   void take_frozen();
+  void begin_feed();
   /// Items that have come, as many as are wanted.
   void take_items();
   /// What comes from the mailbox, or only what was sent before |until|.
@@ -191,8 +192,7 @@ class Run {
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<Reuse> reuse_;
   std::unique_ptr<ItemFeed> feed_;
-  bool fed_ = false;       ///< it has begun
-  bool fed_more_ = false;  ///< it has given something
+  bool fed_ = false;  ///< it has begun
   std::vector<Decision> missing_;
   std::vector<std::string> tokens_;
   OpeningNotes opening_;

@@ -100,7 +100,8 @@ TEST_CASE("advice names what is there, and does not guess at short words", "[val
         "2:48+17 E203 no step `fetch` here: the hyphen is a minus in jq -> use $steps.fetch_user");
   finds("steps: { e: { set: 1 }, grp: { parallel: { one: { set: 1 } } }, b: { set: 2, needs: [one] } }\n",
         "E203 no step `one` beside this one -> it exists, but inside `grp`; name that");
-  finds("steps: { a: { parallel: { b: { set: 1 } }, join: any } }\n", "-> \n");
+  finds("steps: { a: { parallel: { b: { set: 1 } }, join: any } }\n", "use `first_success`");
+  finds("steps: { a: { parallel: { b: { set: 1 } }, join: oak } }\n", "-> \n");
   finds("steps: { a: { http: FETCH http://localhost/ } }\n", "-> GET, HEAD");
   finds("steps: { a: { set: \"${ $y }\" } }\n", "-> \n");
 }
