@@ -81,14 +81,16 @@ void DotTracker::definition() {
   if (j >= tokens_.size()) return;
   const std::string name = tokens_[j].value;
   const std::size_t self = definitions_.size();
-  definitions_.push_back({name, false});
+  definitions_.push_back({name, 0, false});
   push(Kind::Def, true, true);  // when it is over, the function stays and its parameters go
   for (; j < tokens_.size() && !tokens_[j].is(":"); ++j) {
     if (tokens_[j].kind == Token::Kind::Variable) {
       locals_.push_back(tokens_[j].value);
-      definitions_.push_back({tokens_[j].value, false});
+    } else if (tokens_[j].kind != Token::Kind::Word || j == i_ + 1) {
+      continue;
     }
-    if (tokens_[j].kind == Token::Kind::Word && j > i_ + 1) definitions_.push_back({tokens_[j].value, false});
+    definitions_.push_back({tokens_[j].value, 0, false});
+    ++definitions_[self].arguments;
   }
   std::size_t depth = 0, within = 1;
   bool takes = false;
@@ -121,9 +123,9 @@ bool DotTracker::call_takes_dot(std::size_t i) const {
   const Token& token = tokens_[i];
   if (token.kind != Token::Kind::Word || is_keyword(token) || symbol(i + 1, ":")) return false;
   if (i > 0 && tokens_[i - 1].word("def")) return false;
-  for (std::size_t k = definitions_.size(); k-- > 0;)
-    if (definitions_[k].name == token.value) return definitions_[k].takes_dot;
   const std::size_t arguments = arguments_of(i);
+  for (std::size_t k = definitions_.size(); k-- > 0;)
+    if (definitions_[k].name == token.value && definitions_[k].arguments == arguments) return definitions_[k].takes_dot;
   return std::none_of(kBlind.begin(), kBlind.end(),
                       [&](const Blind& blind) { return blind.name == token.value && arguments >= blind.arguments; });
 }

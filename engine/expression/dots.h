@@ -35,8 +35,10 @@ class DotTracker {
     bool outer, inner, later;  ///< piped() outside, within, and behind a `;`
     std::size_t locals, defs;  ///< how many there are outside
   };
+  /// Functions of one name are told apart by how many arguments they have.
   struct Definition {
     std::string name;
+    std::size_t arguments;
     bool takes_dot;
   };
   void push(Kind kind, bool inner, bool later);
