@@ -26,8 +26,8 @@ class ForEachFrame final : public StepFrame, private Group {
   void on_child(Frame& child) override;
   void reopen(std::string_view only) override;
   bool keeps_frame() const override { return keeps_group() || Frame::keeps_frame(); }
-  Way way_to(const std::string& target) const override;
-  std::optional<Settled> look(std::string_view rest) const override;
+  Way way_to(const std::string& target) const override { return way_to_item(target); }
+  std::optional<Settled> look(std::string_view rest) const override { return look_at_item(rest); }
 
  protected:
   void begin() override;
@@ -41,8 +41,9 @@ class ForEachFrame final : public StepFrame, private Group {
 
  private:
   // What it is to Group.
-  void stop_children(const std::string& reason, bool unstarted_too) override;
-  void prevent_children() override;
+  void stop_children(const std::string& reason, bool unstarted_too) override { stop_items(reason, unstarted_too); }
+  void prevent_children() override { drain_items(); }
+  void drop_frame(std::size_t i) override { live_.erase(i); }
   Value output() const override;
   std::string name_of(std::size_t i) const override { return items_[i].key ? *items_[i].key : std::to_string(i); }
   std::string path_of(std::size_t i) const override { return item_path(path(), name_of(i)); }
@@ -155,32 +156,6 @@ void ForEachFrame::on_child(Frame& child) {
   conclude_if_done();
 }
 
-void ForEachFrame::stop_children(const std::string& reason, bool unstarted_too) {
-  for (std::size_t i = 0; i < children_.size(); ++i) {
-    if (!children_[i].open()) continue;
-    if (children_[i].settled.state != State::Pending) {
-      Frame& item = *live_.at(i);
-      item.cancel(reason);
-      --running_;
-      settle_child(i, item.settled());
-      if (!item.is_kept()) live_.erase(i);
-    } else if (unstarted_too) {
-      settle_child(i, stopped({}, reason, path_of(i)));
-    }
-  }
-}
-
-void ForEachFrame::prevent_children() {
-  for (std::size_t i = 0; i < children_.size(); ++i) {
-    if (children_[i].settled.state == State::Pending) {
-      settle_child(i, stopped({}, "drain", path_of(i)));
-    } else if (children_[i].open()) {
-      live_.at(i)->drain();
-    }
-  }
-  conclude_if_done();
-}
-
 Value ForEachFrame::output() const {
   // Joined as text: the items' outputs are JSON already, and there may be a million.
   std::string list = "[";
@@ -192,32 +167,14 @@ Value ForEachFrame::output() const {
   return Value::from_text(std::move(list));
 }
 
-Frame::Way ForEachFrame::way_to(const std::string& target) const {
-  if (target == path()) return true;
-  for (std::size_t i = 0; i < children_.size(); ++i) {
-    const std::string at = path_of(i);
-    if (!is_below(target, at)) continue;
-    if (target == at) return true;
-    if (const Frame* item = frame_of(i)) return item->way_to(target);
-    return Hindrance{fmt::format("nothing of {} has run: it is {}", at, to_string(children_[i].settled.state)), at};
-  }
-  return false;
-}
-
 void ForEachFrame::reopen_exactly() {
-  const RetryRequest& request = context().retry_request();
-  const bool covered = request.covers(path());
   const State was = settled_.state;
   StepFrame::reopen({});
   if (items_.empty()) return begin();  // it failed before it had items
   std::vector<bool> again(children_.size());
   for (std::size_t i = 0; i < children_.size(); ++i) {
-    const State state = children_[i].settled.state;
-    const std::string at = path_of(i);
-    const Frame* item = frame_of(i);
-    const bool failed = state == State::Failed || (item && item->has_failed());
-    again[i] = request.leads_to(at) || (covered && unfinished(was, state, failed, context().undone().any_below(at)));
-    if (again[i] && item && !is_kept_for_retry(*item)) live_.erase(i);
+    again[i] = runs_again(i, was);
+    if (const Frame* item = frame_of(i); again[i] && item && !is_kept_for_retry(*item)) drop_frame(i);
   }
   open_again(again);
   next_ = 0;
@@ -248,19 +205,6 @@ void ForEachFrame::reopen(std::string_view only) {
   }
   launch_ready(within);
   conclude_if_done();
-}
-
-std::optional<Settled> ForEachFrame::look(std::string_view rest) const {
-  if (rest.empty()) return settled_;
-  for (std::size_t i = 0; i < children_.size(); ++i) {
-    const std::string bracketed = item_path("", name_of(i));
-    if (rest.substr(0, bracketed.size()) != bracketed) continue;
-    rest.remove_prefix(bracketed.size());
-    if (rest.empty()) return children_[i].settled;
-    const Frame* item = frame_of(i);
-    return item ? item->look(rest) : std::nullopt;
-  }
-  return std::nullopt;
 }
 
 }  // namespace

@@ -59,7 +59,6 @@ void GraphFrame::reopen(std::string_view only) {
 /// What is named or unfinished goes on where it stood, what depends on it starts from new, and the rest is kept.
 void GraphFrame::reopen_exactly() {
   const RetryRequest& request = context().retry_request();
-  const bool covered = request.covers(path());
   const State was = settled_.state;
   StepFrame::reopen({});
   std::vector<bool> again(children_.size()), goes_on(children_.size());
@@ -67,9 +66,7 @@ void GraphFrame::reopen_exactly() {
     const State state = children_[i].settled.state;
     const Frame* frame = frames_[i].get();
     const std::string at = path_of(i);
-    const bool failed = state == State::Failed || (frame && frame->has_failed());
-    const bool left = covered && unfinished(was, state, failed, context().undone().any_below(at));
-    again[i] = request.leads_to(at) || left;
+    again[i] = runs_again(i, was);
     // Of what is named and has succeeded all runs.
     const bool whole = request.names(at) && is_finished(state);
     goes_on[i] = again[i] && !whole && frame && is_kept_for_retry(*frame) && frame->reopens() &&

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "engine/model/path.h"
+
 namespace flowrun {
 namespace {
 
@@ -62,12 +64,75 @@ void Group::tally_up(const Settled& child) {
   if (!tally_.first) tally_.first = child.state;
 }
 
+bool Group::runs_again(std::size_t i, State was) const {
+  const RetryRequest& request = self_.context().retry_request();
+  const State state = children_[i].settled.state;
+  const std::string at = path_of(i);
+  const Frame* frame = frame_of(i);
+  const bool failed = state == State::Failed || (frame && frame->has_failed());
+  return request.leads_to(at) ||
+         (request.covers(self_.path()) && unfinished(was, state, failed, self_.context().undone().any_below(at)));
+}
+
+/// Whether a child that stands like this is to run again because a retry covers this group, which came to |was|.
+/// |failed|: something below the child has failed; |undone|: has been undone.
 bool Group::unfinished(State was, State child, bool failed, bool undone) const {
   if (undone) return true;
   if (was != State::Succeeded) return !is_finished(child) || (failed && self_.context().retry_request().failed());
   // Whoever lost a race that was won is not missed.
   if (!self_.context().retry_request().failed() || ends_early(settings_.join)) return false;
   return failed || !is_finished(child);
+}
+
+Frame::Way Group::way_to_item(const std::string& target) const {
+  if (target == self_.path()) return true;
+  for (std::size_t i = 0; i < children_.size(); ++i) {
+    const std::string at = path_of(i);
+    if (!is_below(target, at)) continue;
+    if (target == at) return true;
+    if (const Frame* item = frame_of(i)) return item->way_to(target);
+    return Hindrance{fmt::format("nothing of {} has run: it is {}", at, to_string(children_[i].settled.state)), at};
+  }
+  return false;
+}
+
+std::optional<Settled> Group::look_at_item(std::string_view rest) const {
+  if (rest.empty()) return own_;
+  for (std::size_t i = 0; i < children_.size(); ++i) {
+    const std::string bracketed = item_path("", name_of(i));
+    if (rest.substr(0, bracketed.size()) != bracketed) continue;
+    rest.remove_prefix(bracketed.size());
+    if (rest.empty()) return children_[i].settled;
+    const Frame* item = frame_of(i);
+    return item ? item->look(rest) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+void Group::stop_items(const std::string& reason, bool unstarted_too) {
+  for (std::size_t i = 0; i < children_.size(); ++i) {
+    if (!children_[i].open()) continue;
+    if (children_[i].settled.state != State::Pending) {
+      Frame& item = *frame_of(i);
+      item.cancel(reason);
+      --running_;
+      settle_child(i, item.settled());
+      if (!item.is_kept()) drop_frame(i);
+    } else if (unstarted_too) {
+      settle_child(i, stopped({}, reason, path_of(i)));
+    }
+  }
+}
+
+void Group::drain_items() {
+  for (std::size_t i = 0; i < children_.size(); ++i) {
+    if (children_[i].settled.state == State::Pending) {
+      settle_child(i, stopped({}, "drain", path_of(i)));
+    } else if (children_[i].open()) {
+      frame_of(i)->drain();
+    }
+  }
+  conclude_if_done();
 }
 
 bool Group::act() {

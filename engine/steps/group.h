@@ -56,9 +56,9 @@ class Group {
   /// settled. They may give the verdict already: then nothing that runs again changes that, and nothing is stopped for
   /// it.
   void open_again(const std::vector<bool>& again);
-  /// Whether a child that stands like this is to run again because a retry covers this group, which came to |was|.
-  /// |failed|: something below the child has failed; |undone|: has been undone.
-  bool unfinished(State was, State child, bool failed, bool undone) const;
+  /// Whether child |i| runs again by the retry that is at work: it is named, or unfinished in a group that is covered
+  /// and came to |was|.
+  bool runs_again(std::size_t i, State was) const;
   /// Takes in how child |i| has settled, or was kept from starting. Concludes nothing yet.
   void settle_child(std::size_t i, const Settled& settled);
   void tally_up(const Settled& child);
@@ -86,6 +86,15 @@ class Group {
   /// Null: it has not started, or is not kept.
   virtual Frame* frame_of(std::size_t i) const = 0;
 
+  // Of a group whose children are items. What it is asked as a frame:
+  Frame::Way way_to_item(const std::string& target) const;
+  std::optional<Settled> look_at_item(std::string_view rest) const;
+  // And what stop_children() and prevent_children() do.
+  void stop_items(const std::string& reason, bool unstarted_too);
+  void drain_items();
+  /// Child |i| has settled and its frame is not kept.
+  virtual void drop_frame(std::size_t) {}
+
   void stop_group(const std::string& reason);
   void drain_group();
   void time_out_group();
@@ -104,6 +113,7 @@ class Group {
   FailFast fail_fast() const;
 
  private:
+  bool unfinished(State was, State child, bool failed, bool undone) const;
   void conclude();
   /// Those that succeeded, in the order of settling.
   std::vector<std::size_t> winners() const;

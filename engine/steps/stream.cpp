@@ -40,8 +40,8 @@ class StreamFrame final : public StepFrame, private Group, public ItemStream {
   void on_child(Frame& child) override;
   void reopen(std::string_view only) override;
   bool keeps_frame() const override { return keeps_group() || Frame::keeps_frame(); }
-  Way way_to(const std::string& target) const override;
-  std::optional<Settled> look(std::string_view rest) const override;
+  Way way_to(const std::string& target) const override { return way_to_item(target); }
+  std::optional<Settled> look(std::string_view rest) const override { return look_at_item(rest); }
 
  protected:
   void begin() override;
@@ -60,6 +60,7 @@ class StreamFrame final : public StepFrame, private Group, public ItemStream {
   // What it is to Group.
   void stop_children(const std::string& reason, bool unstarted_too) override;
   void prevent_children() override;
+  void drop_frame(std::size_t i) override { items_[i].frame.reset(); }
   Value output() const override;
   std::size_t total() const override { return closed_ ? gone_.succeeded + children_.size() : kUnknown; }
   Gone gone() const override { return gone_; }
@@ -181,7 +182,7 @@ void StreamFrame::on_child(Frame& child) {
   if (!child.is_kept()) {
     // There may be millions, and what they put out is in the journal.
     children_[i].settled.output = Value();
-    items_[i].frame.reset();
+    drop_frame(i);
     if (children_[i].settled.state == State::Succeeded) let_go(i);
   }
   if (!act()) return;
@@ -205,30 +206,12 @@ void StreamFrame::let_go(std::size_t i) {
 
 void StreamFrame::stop_children(const std::string& reason, bool unstarted_too) {
   if (unstarted_too) close();
-  for (std::size_t i = 0; i < children_.size(); ++i) {
-    if (!children_[i].open()) continue;
-    if (children_[i].settled.state != State::Pending) {
-      Frame& item = *frame_of(i);
-      item.cancel(reason);
-      --running_;
-      settle_child(i, item.settled());
-      if (!item.is_kept()) items_[i].frame.reset();
-    } else if (unstarted_too) {
-      settle_child(i, stopped({}, reason, path_of(i)));
-    }
-  }
+  stop_items(reason, unstarted_too);
 }
 
 void StreamFrame::prevent_children() {
   close();
-  for (std::size_t i = 0; i < children_.size(); ++i) {
-    if (children_[i].settled.state == State::Pending) {
-      settle_child(i, stopped({}, "drain", path_of(i)));
-    } else if (children_[i].open()) {
-      frame_of(i)->drain();
-    }
-  }
-  conclude_if_done();
+  drain_items();
 }
 
 Value StreamFrame::output() const {
@@ -237,21 +220,8 @@ Value StreamFrame::output() const {
                     {"failed", tally().total - tally().succeeded - tally().excluded}});
 }
 
-Frame::Way StreamFrame::way_to(const std::string& target) const {
-  if (target == path()) return true;
-  for (std::size_t i = 0; i < children_.size(); ++i) {
-    const std::string at = path_of(i);
-    if (!is_below(target, at)) continue;
-    if (target == at) return true;
-    if (const Frame* item = frame_of(i)) return item->way_to(target);
-    return Hindrance{fmt::format("nothing of {} has run: it is {}", at, to_string(children_[i].settled.state)), at};
-  }
-  return false;
-}
-
 void StreamFrame::reopen(std::string_view) {
   const RetryRequest& request = context().retry_request();
-  const bool covered = request.covers(path());
   const State was = settled_.state;
   StepFrame::reopen({});
   if (!was_opened_) return begin();  // it failed before it had items
@@ -260,32 +230,15 @@ void StreamFrame::reopen(std::string_view) {
   std::vector<bool> again(children_.size());
   line_.clear();
   for (std::size_t i = 0; i < children_.size(); ++i) {
-    const State state = children_[i].settled.state;
-    const std::string at = path_of(i);
-    const Frame* item = frame_of(i);
-    const bool failed = state == State::Failed || (item && item->has_failed());
-    again[i] = request.leads_to(at) || (covered && unfinished(was, state, failed, context().undone().any_below(at)));
+    again[i] = runs_again(i, was);
     if (again[i]) line_.push_back(items_[i].number);
-    if (again[i] && item && !is_kept_for_retry(*item)) items_[i].frame.reset();
+    if (const Frame* item = frame_of(i); again[i] && item && !is_kept_for_retry(*item)) drop_frame(i);
   }
   std::sort(line_.begin(), line_.end());
   open_again(again);
   listen(true);
   launch_ready();
   conclude_if_done();
-}
-
-std::optional<Settled> StreamFrame::look(std::string_view rest) const {
-  if (rest.empty()) return settled_;
-  for (std::size_t i = 0; i < children_.size(); ++i) {
-    const std::string bracketed = item_path("", name_of(i));
-    if (rest.substr(0, bracketed.size()) != bracketed) continue;
-    rest.remove_prefix(bracketed.size());
-    if (rest.empty()) return children_[i].settled;
-    const Frame* item = frame_of(i);
-    return item ? item->look(rest) : std::nullopt;
-  }
-  return std::nullopt;
 }
 
 }  // namespace
