@@ -30,28 +30,6 @@ constexpr std::size_t kMostValues = 24 << 20;    // bytes of all; of what comes 
 constexpr std::size_t kLongestText = 2000;       // of a message, a command, a prompt
 constexpr std::size_t kMostWords = 40;           // last lines of what a process said
 
-/// Appends a list to a string, element by element.
-class ListWriter {
- public:
-  explicit ListWriter(std::string& out) : out_(out) { out_ += '['; }
-  ~ListWriter() { out_ += ']'; }
-  ListWriter(const ListWriter&) = delete;
-  ListWriter& operator=(const ListWriter&) = delete;
-
-  void number(std::int64_t value) { next() += std::to_string(value); }
-  void text(std::string_view value) { append_json_string(next(), value); }
-  /// Where the next element is to be appended, by the caller.
-  std::string& next() {
-    if (!first_) out_ += ',';
-    first_ = false;
-    return out_;
-  }
-
- private:
-  std::string& out_;
-  bool first_ = true;
-};
-
 /// Words that come again and again, as numbers in order of their first use.
 class Words {
  public:

@@ -77,6 +77,28 @@ class ObjectWriter {
   bool first_ = true;
 };
 
+/// Appends a list to a string, element by element.
+class ListWriter {
+ public:
+  explicit ListWriter(std::string& out) : out_(out) { out_ += '['; }
+  ~ListWriter() { out_ += ']'; }
+  ListWriter(const ListWriter&) = delete;
+  ListWriter& operator=(const ListWriter&) = delete;
+
+  void number(std::int64_t value) { next() += std::to_string(value); }
+  void text(std::string_view value) { append_json_string(next(), value); }
+  /// Where the next element is to be appended, by the caller.
+  std::string& next() {
+    if (!first_) out_ += ',';
+    first_ = false;
+    return out_;
+  }
+
+ private:
+  std::string& out_;
+  bool first_ = true;
+};
+
 /// The string that |raw| writes. Corruption when it is none.
 std::string string_of(std::string_view raw);
 
