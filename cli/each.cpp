@@ -244,7 +244,7 @@ void add_each(Command& app, Context& context) {
       app.add_subcommand("each", "Run a command or a request for each line of standard input, as xargs does, durably");
   command->add_option("COMMAND", options->command, "The program and its arguments, behind `--`; {} is the item");
   command->add_option("--http", options->http, "A request instead: 'GET https://host/{}'")->type_name("REQUEST");
-  command->add_option("--body", options->body, "Of the request; without {} anywhere POST sends the item")
+  command->add_option("--body", options->body, "The body of the request; without it and {} a POST sends the item")
       ->type_name("TEXT");
   command->add_option("-P,--max-procs", options->at_once, "Items at once; 0: as many as possible")->type_name("N");
   command->add_option("--retry", options->retries, "Times that a failed item is tried again")

@@ -133,6 +133,10 @@ std::string file_of(const OutlineRow& row, const std::string& main, const std::s
   return below ? near.string() : file.string();
 }
 
+std::string place_of(const OutlineRow& row, const std::string& main, const std::string& folder) {
+  return main.empty() ? "" : fmt::format("{}:{}", file_of(row, main, folder), row.origin.line);
+}
+
 bool only_holds_others(const StepHistory& step) {
   if (step.state != State::Succeeded) return false;
   return step.kind == "parallel" || step.kind == "sequence" || step.kind == "switch" || step.kind == "race" ||

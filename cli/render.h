@@ -54,6 +54,8 @@ Json step_json(const StepHistory& step);
 /// The file of the workflow at |main| in which |row| stands, which may be that of a sub-workflow; seen from |folder|
 /// when it is below that.
 std::string file_of(const OutlineRow& row, const std::string& main, const std::string& folder = "");
+/// `FILE:LINE` of it. Empty: the workflow is in no file.
+std::string place_of(const OutlineRow& row, const std::string& main, const std::string& folder = "");
 
 /// Whether |step| is only there for others in it, which are told by themselves: a parallel that went well.
 bool only_holds_others(const StepHistory& step);

@@ -86,8 +86,8 @@ std::string lines_of(const Journal& journal, const RunRecord& run, const Failure
   try {
     Loaded loaded = own_copy(journal, run);
     std::vector<OutlineRow> rows = outline(loaded.workflow);
-    if (const OutlineRow* row = find_row(rows, failure.step))
-      return fmt::format(" ({}:{})", file_of(*row, run.file), row->origin.line);
+    const OutlineRow* row = find_row(rows, failure.step);
+    if (const std::string place = row ? place_of(*row, run.file) : ""; !place.empty()) return " (" + place + ")";
   } catch (const Error&) {
     // Without the line it is still worth showing.
   }

@@ -18,7 +18,7 @@ std::string PastRun::place_of(const std::string& path) const {
   // As others find it who read the report in the folder where it is made.
   std::error_code ignored;
   const std::string here = std::filesystem::current_path(ignored).string();
-  return fmt::format("{}:{}", file_of(*row, record.file, here), row->origin.line);
+  return cli::place_of(*row, record.file, here);
 }
 
 PastRun past_run(const Journal& journal, const RunRecord& run,

@@ -126,6 +126,15 @@ TEST_CASE("each: what fails stops nothing, is told, and is tried again by the sa
   }
   CHECK(failed == 1);
   CHECK(ran.err.find("1 of 20 failed") != std::string::npos);
+  // The text of the workflow is in no file, so that no line of it is named.
+  for (const std::vector<std::string>& looks : std::vector<std::vector<std::string>>{
+           {"show", "r"}, {"why", "r", "each[7]"}, {"why", "r", "each"}, {"report", "r", "--format", "markdown"}}) {
+    const Ran looked = flowrun(dir.path("j.db"), looks);
+    INFO(looked.out);
+    CHECK(looked.code == 0);
+    CHECK(looked.out.find("exited with 3") != std::string::npos);
+    for (const char* place : {" :5", " :8", ".:5", ".:8"}) CHECK(looked.out.find(place) == std::string::npos);
+  }
   std::ofstream(dir.path("mended")) << "x";
   ran = each(dir, line, numbers(1, 20));
   CHECK(ran.code == 0);
