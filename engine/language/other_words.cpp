@@ -1,10 +1,26 @@
 #include "engine/language/other_words.h"
 
+#include <span>
 #include <unordered_map>
 
 #include "engine/language/keys.h"
 
 namespace flowrun {
+namespace {
+
+/// A word that stands within the map, or as the value, of |key|.
+struct Row {
+  std::string_view key, word;
+  const char* advice;
+};
+
+std::string advice_in(std::span<const Row> rows, std::string_view key, std::string_view word) {
+  for (const Row& row : rows)
+    if (row.key == key && row.word == word) return row.advice;
+  return "";
+}
+
+}  // namespace
 
 std::string advice_for(std::string_view word, std::uint32_t kind) {
   // Words of make, GitHub Actions, Argo, Tekton, Ansible, GitLab, Step Functions and curl, and ours in the wrong place.
@@ -97,10 +113,6 @@ std::string advice_for(std::string_view word, std::uint32_t kind) {
 }
 
 std::string advice_within(std::string_view key, std::string_view word) {
-  struct Row {
-    std::string_view key, word;
-    const char* advice;
-  };
   static constexpr Row kRows[]{
       {"retry", "max", "use `attempts`; the first try counts"},
       {"retry", "count", "use `attempts`; the first try counts"},
@@ -135,16 +147,10 @@ std::string advice_within(std::string_view key, std::string_view word) {
       {"paginate", "output", "`output` stands beside `paginate`, and is asked of each page"},
       {"paginate", "until", "`next` ends it with null: next: ${ if .body.more then .body.cursor else null end }"},
   };
-  for (const Row& row : kRows)
-    if (row.key == key && row.word == word) return row.advice;
-  return "";
+  return advice_in(kRows, key, word);
 }
 
 std::string advice_on_value(std::string_view key, std::string_view value) {
-  struct Row {
-    std::string_view key, value;
-    const char* advice;
-  };
   static constexpr Row kRows[]{
       {"join", "any", "use `first_success`, or `first_completed` for whoever ends first"},
       {"join", "first", "use `first_success`, or `first_completed` for whoever ends first"},
@@ -157,9 +163,7 @@ std::string advice_on_value(std::string_view key, std::string_view value) {
       {"capture", "raw", "use `text`"},
       {"capture", "all", "use `text`, or `lines` for a list"},
   };
-  for (const Row& row : kRows)
-    if (row.key == key && row.value == value) return row.advice;
-  return "";
+  return advice_in(kRows, key, value);
 }
 
 std::string advice_at_top(std::string_view word) {
