@@ -187,10 +187,10 @@ void Drive::opened(const OpeningNotes& notes) {
   if (!context_.quiet)
     for (const std::string& note : notes.secrets) std::fprintf(stderr, "%s\n", note.c_str());
   for (const Leftover& leftover : notes.leftovers)
-    std::fprintf(stderr, "note: process %d of step %s (%s) %s\n", leftover.pid, leftover.step.c_str(),
-                 one_line(leftover.command, 60).c_str(),
-                 leftover.ended ? "was still running and has been ended"
-                                : "still runs; its step had finished, so it is left alone");
+    std::fprintf(
+        stderr, "note: process %d of step %s (%s) %s\n", leftover.pid, leftover.step.c_str(),
+        one_line(leftover.command, 60).c_str(),
+        leftover.ended ? "still ran, and was ended" : "still runs; its step had finished, so it is left alone");
 }
 
 void Drive::asked_to_end(const RunRecord& run) {

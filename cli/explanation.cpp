@@ -355,7 +355,7 @@ void Explanation::succeeded(const std::string& path) {
   } else if (taken_.count(path) > 0) {
     say("its result was taken over from the run that this one is a fork of");
   } else {
-    say(fmt::format("nothing kept it from that{}",
+    say(fmt::format("it ran, and nothing went wrong{}",
                     step && step->attempts == 1 ? ": one try of " + to_display(step->took) : ""));
   }
   if (const std::string undo = path + std::string(kUndo); find(undo) && stands(undo) == State::Failed) {

@@ -45,9 +45,9 @@ int exit_code(Problem problem) {
 void short_help() {
   std::fputs(
       "flowrun runs workflows of HTTP calls and processes, and goes on after a crash.\n\n"
-      "  flowrun run order.yaml -i order_id=O-1001   run a workflow\n"
-      "  flowrun resume @last                        go on with a run that was cut off\n"
-      "  flowrun journal show                        see what happened, in order\n\n"
+      "  flowrun init              write a first workflow, hello.yaml\n"
+      "  flowrun run hello.yaml    run it\n"
+      "  flowrun resume @last      go on with a run that was cut off\n\n"
       "flowrun help lists all commands; flowrun COMMAND --help explains one.\n",
       stderr);
 }
@@ -186,13 +186,18 @@ const Command* named(int argc, char** argv) {
   return nullptr;
 }
 
+// Behind the list of all commands.
+constexpr const char* kWhereToBegin =
+    "To begin: `flowrun init` writes a first workflow and says how to run it; `flowrun init --list` shows others.\n"
+    "The manual: man flowrun, man flowrun-workflow (the language), man flowrun-journal (what is remembered).";
+
 /// |only|: the command that is made; null: all of them.
 int run(int argc, char** argv, const Command* only) {
   CLI::App app(
       "flowrun runs workflows of HTTP calls and processes, writes every step to a journal, and goes on after a crash.",
       "flowrun");
   flowrun::cli::Context context;
-  app.set_version_flag("--version", std::string("flowrun ") + FLOWRUN_VERSION);
+  app.set_version_flag("--version", std::string("flowrun ") + FLOWRUN_VERSION, "Print the version");
   app.set_help_flag("-h,--help", "Print this help");
   flowrun::cli::Command commands(app);
   commands.add_option("--journal", context.journal, "The journal file; see FILES in flowrun(1)")->type_name("FILE");
@@ -204,6 +209,7 @@ int run(int argc, char** argv, const Command* only) {
   app.require_subcommand(0, 1);
   for (const Command& command : kCommands)
     if (!only || only == &command) command.add(commands, context);
+  app.footer(kWhereToBegin);
   std::vector<std::string> topic;
   flowrun::cli::Command* help = commands.add_subcommand("help", "Help on a command");
   help->add_option("TOPIC", topic, "A command, with the one below it: journal show");

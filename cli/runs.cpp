@@ -19,8 +19,8 @@ Loaded load_or_throw(const std::string& file, Jq& jq, bool quiet, const char* co
                 fmt::format("{}{}: {}{}", diagnostics.text(), file, diagnostics.summary(), consequence));
   }
   if (diagnostics.warnings() > 0 && !quiet)
-    std::fprintf(stderr, "%zu %s; %s\n", diagnostics.warnings(), diagnostics.warnings() == 1 ? "warning" : "warnings",
-                 typed_command({"validate", file}).c_str());
+    std::fprintf(stderr, "%zu %s: %s tells\n", diagnostics.warnings(),
+                 diagnostics.warnings() == 1 ? "warning" : "warnings", typed_command({"validate", file}).c_str());
   return std::move(*loaded);
 }
 

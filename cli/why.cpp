@@ -18,6 +18,7 @@ struct WhyOptions {
 };
 
 int why(const Context& context, const WhyOptions& options) {
+  if (options.run.empty()) throw Error(Problem::Usage, "why needs a step: flowrun why STEP, or flowrun why RUN STEP");
   Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
   // `why STEP` is of the newest run, `why RUN STEP` of that one.
   const bool one = options.step.empty();
@@ -45,7 +46,7 @@ int why(const Context& context, const WhyOptions& options) {
 void add_why(Command& app, Context& context) {
   auto options = std::make_shared<WhyOptions>();
   Command* command = app.add_subcommand("why", "Why a step stands as it does, and what would change that");
-  command->add_option("RUN", options->run, "The run; the newest when only a step is named")->required();
+  command->add_option("RUN", options->run, "The run; the newest when only a step is named");
   command->add_option("STEP", options->step, "Path of the step");
   command->callback([&context, options] { context.chosen = [&context, options] { return why(context, *options); }; });
 }

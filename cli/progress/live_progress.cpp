@@ -17,7 +17,6 @@ namespace flowrun::cli {
 namespace {
 
 constexpr Duration kFrame{100};
-constexpr std::size_t kEcho = 3;  // columns
 
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
@@ -91,7 +90,7 @@ std::vector<ScreenLine> LiveProgress::lines_of(const std::vector<LiveRow>& rows,
 }
 
 void LiveProgress::cut_to_rows(std::vector<ScreenLine>& lines, const ScreenSize& size) const {
-  const std::size_t most = size.rows > 2 ? size.rows - 2 : 0;
+  const std::size_t most = size.rows > 3 ? size.rows - 3 : 0;
   std::size_t used = 0, kept = 0;
   while (kept < lines.size() && used + lines[kept].rows(size.columns) <= most) used += lines[kept++].rows(size.columns);
   if (kept == lines.size()) return;
@@ -123,13 +122,14 @@ void LiveProgress::turned(Instant now, const Standing& standing) {
   if (std::exchange(columns_, size.columns) != size.columns && frame_ > 1) return;
   for (ScreenLine& line : lines_of(tree_.ended(), size.columns)) scrolled_.push_back(std::move(line));
   std::vector<ScreenLine> lines = lines_of(tree_.running(now), size.columns);
-  // One row is for the status, and one for the line that is cut off at the top when all others are taken.
+  // One row is for the status, one for the cursor, and one for the line that is cut off at the top when all others are
+  // taken.
   cut_to_rows(lines, size);
-  // The terminal writes `^C` behind the last line when that is typed, which must not wrap.
-  const std::size_t columns = size.columns > kEcho ? size.columns - kEcho : size.columns;
   lines.push_back(
       line_of({LiveRow::Mark::Note, "", status(standing), began_ == Instant{} ? "" : to_display(now - began_)}, 0,
-              columns, frame_, style_));
+              size.columns, frame_, style_));
+  // Below it stands the cursor: there `^C` is written when that is typed, and what a shell says after SIGKILL.
+  lines.emplace_back();
   screen_.draw(std::exchange(scrolled_, {}), lines, tree_.percent());
 }
 

@@ -24,6 +24,7 @@
 #include "tests/support/program.h"
 #include "tests/support/scenario.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/watched.h"
 
 namespace flowrun::test {
 namespace {
@@ -133,85 +134,6 @@ void play_order(Stage& stage) {
     if (i % 5 == 0) stage.frame(Duration{0});
   }
 }
-
-/// What the live view of a run of the real program shows at a terminal of its own.
-class Watched {
- public:
-  Watched(std::vector<std::string> argv, std::size_t columns, std::size_t rows, std::vector<std::string> env = {},
-          const std::string& cwd = "")
-      : screen(columns, rows) {
-    winsize size{};
-    size.ws_col = static_cast<unsigned short>(columns);
-    size.ws_row = static_cast<unsigned short>(rows);
-    pid_ = forkpty(&master_, nullptr, nullptr, &size);
-    if (pid_ == 0) {
-      if (!cwd.empty() && chdir(cwd.c_str()) != 0) _exit(126);
-      for (std::string& one : env) putenv(one.data());
-      std::vector<char*> words;
-      for (std::string& word : argv) words.push_back(word.data());
-      words.push_back(nullptr);
-      execv(words[0], words.data());
-      _exit(127);
-    }
-  }
-  ~Watched() {
-    if (pid_ > 0) {
-      kill(pid_, SIGKILL);
-      waitpid(pid_, nullptr, 0);
-    }
-    close(master_);
-  }
-  Watched(const Watched&) = delete;
-  Watched& operator=(const Watched&) = delete;
-
-  /// Reads until |enough| says so or the program is over, at most a minute.
-  template <typename Enough>
-  bool until(Enough enough) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
-    while (std::chrono::steady_clock::now() < end) {
-      if (enough()) return true;
-      fd_set set;
-      FD_ZERO(&set);
-      FD_SET(master_, &set);
-      timeval wait{0, 20'000};
-      if (select(master_ + 1, &set, nullptr, nullptr, &wait) <= 0) continue;
-      char buffer[4096];
-      const ssize_t got = read(master_, buffer, sizeof buffer);
-      if (got <= 0) break;
-      screen.feed({buffer, static_cast<std::size_t>(got)});
-      bytes_ += static_cast<std::size_t>(got);
-    }
-    return enough();
-  }
-  std::string all() const { return screen.history() + screen.text(); }
-  bool shows(const std::string& text) {
-    return until([&] { return all().find(text) != std::string::npos; });
-  }
-  int finish() {
-    until([] { return false; });
-    int status = 0;
-    waitpid(pid_, &status, 0);
-    pid_ = -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  }
-  void resize(std::size_t columns, std::size_t rows) {
-    winsize size{};
-    size.ws_col = static_cast<unsigned short>(columns);
-    size.ws_row = static_cast<unsigned short>(rows);
-    ioctl(master_, TIOCSWINSZ, &size);
-  }
-  void type(const std::string& text) { CHECK(write(master_, text.data(), text.size()) > 0); }
-  int pid() const { return pid_; }
-  /// How many it has written.
-  std::size_t bytes() const { return bytes_; }
-
-  Terminal screen;
-
- private:
-  int master_ = -1;
-  pid_t pid_ = -1;
-  std::size_t bytes_ = 0;
-};
 
 }  // namespace
 

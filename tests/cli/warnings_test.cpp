@@ -24,7 +24,7 @@ TEST_CASE("a warning is shown with its line, and makes a file bad only with --st
   CHECK(has(flowrun(dir.path("j.db"), {"validate", "--format", "github", file}).out, "::warning file="));
   Ran ran = flowrun(dir.path("j.db"), {"run", file});
   CHECK(ran.code == 0);
-  CHECK(has(ran.err, "1 warning; flowrun validate "));
+  CHECK(has(ran.err, "1 warning: flowrun validate "));
   CHECK_FALSE(has(flowrun(dir.path("j.db"), {"-q", "run", file}).err, "warning"));
 }
 

@@ -37,6 +37,7 @@ std::vector<std::string> run_of(const fs::path& file, const Shop& shop) {
   std::ifstream in(file);
   std::string text(std::istreambuf_iterator<char>(in), {});
   if (text.find("\n  api:") != std::string::npos) args.insert(args.end(), {"-i", "api=" + shop.url()});
+  if (text.find("\n  seconds:") != std::string::npos) args.insert(args.end(), {"-i", "seconds=0"});
   return args;
 }
 
