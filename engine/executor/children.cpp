@@ -76,7 +76,8 @@ Children::Children(PoolShared& shared, EventLoop& loop)
       stdout_(loop.add([this](std::uint64_t id, auto) { on_readable(id, false); })),
       stderr_(loop.add([this](std::uint64_t id, auto) { on_readable(id, true); })),
       stdin_(loop.add([this](std::uint64_t id, auto) { on_writable(id); })),
-      alarm_(loop.add([this](std::uint64_t id, auto) { on_alarm(id); })) {}
+      alarm_(loop.add([this](std::uint64_t id, auto) { on_alarm(id); })),
+      token_(loop.add([this](auto, auto) { on_token(); })) {}
 
 Children::~Children() = default;
 
@@ -108,6 +109,7 @@ void Children::begin(Task task) {
     trouble = error.what();
   }
   request.cwd = process.cwd;
+  request.inherited = shared_.jobserver.inherited();
   const bool feeds = !process.stdin_text.empty();
   if (trouble.empty()) trouble = pipes.open(feeds);
   Spawned spawned;
@@ -287,17 +289,27 @@ void Children::finish(Child& child) {
 
 void Children::free_slot(bool shared) {
   shared_.slots.leave(shared);
-  fill_slot();
+  fill_slots();
 }
 
-void Children::fill_slot() {
-  auto next = shared_.slots.next();
-  if (!next) return;
-  if (auto* task = std::get_if<Task>(&*next)) {
-    begin(std::move(*task));
-  } else {
-    shared_.tell({{}, TaskReserved{std::get<ProcessSlots::Reservation>(*next).path}});
+void Children::fill_slots() {
+  while (auto next = shared_.slots.next()) {
+    if (auto* task = std::get_if<Task>(&*next)) {
+      begin(std::move(*task));
+    } else {
+      shared_.tell({{}, TaskReserved{std::get<ProcessSlots::Reservation>(*next).path}});
+    }
   }
+  if (shared_.slots.lacks_token()) await_token();
+}
+
+void Children::await_token() {
+  loop_.watch_anew(shared_.jobserver.readable(), EPOLLIN | EPOLLONESHOT, token_, ++last_id_);
+}
+
+void Children::on_token() {
+  shared_.slots.token_came();
+  fill_slots();
 }
 
 }  // namespace flowrun

@@ -23,8 +23,10 @@ class Children {
 
   /// REQUIRES: the process of |task| has its slot.
   void begin(Task task);
-  /// Gives a free slot, if there is one, to the first in line.
-  void fill_slot();
+  /// Gives free slots to the first in line.
+  void fill_slots();
+  /// Fills slots when the jobserver has a token.
+  void await_token();
   void stop(const std::string& path, int attempt);
   void stop_all(std::optional<Duration> most);
   void kill_all();
@@ -38,6 +40,7 @@ class Children {
   void on_writable(std::uint64_t id);
   /// A timeout, or the end of a grace.
   void on_alarm(std::uint64_t id);
+  void on_token();
 
   Child* find(std::uint64_t id);
   /// Tells the process to end, for the reason |why|; what is left of its group after |grace| is killed.
@@ -53,7 +56,7 @@ class Children {
 
   PoolShared& shared_;
   EventLoop& loop_;
-  const EventLoop::HandlerId exit_, stdout_, stderr_, stdin_, alarm_;
+  const EventLoop::HandlerId exit_, stdout_, stderr_, stdin_, alarm_, token_;
   std::uint64_t last_id_ = 0;
   std::unordered_map<std::uint64_t, std::unique_ptr<Child>> running_;
   std::unordered_map<std::string, std::uint64_t> by_path_;

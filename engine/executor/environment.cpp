@@ -99,6 +99,12 @@ BaseEnvironment::BaseEnvironment(const ExecutorOptions& options)
   if (std::string outer = outer_marks_of_ours(); !outer.empty()) of_run_.push_back(assignment(kOuterMarks, outer));
 }
 
+void BaseEnvironment::set_inherited(std::string_view name, std::string_view value) {
+  const std::string known(name);
+  std::erase_if(inherited_, [&](const std::string& variable) { return sets(variable.c_str(), known); });
+  inherited_.push_back(assignment(name, value));
+}
+
 std::vector<const char*> BaseEnvironment::of(const Task& task, const Process& process, const std::string& output,
                                              std::vector<std::string>& own) const {
   std::vector<const char*> env;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,11 +25,13 @@ constexpr const char* kOutputName = ".flowrun-output-";
 /// it.
 std::string output_name(const ExecutorOptions& options, std::uint64_t number);
 
-/// What the environments of all processes have in common, made once. Read only from then on, by any thread.
+/// What the environments of all processes have in common, made once. Read only once processes run, by any thread.
 class BaseEnvironment {
  public:
   explicit BaseEnvironment(const ExecutorOptions& options);
 
+  /// From now on processes inherit |name| as if it had been |value|.
+  void set_inherited(std::string_view name, std::string_view value);
   /// NAME=VALUE of everything: inherited, the workflow's, and FLOWRUN_*, of which FLOWRUN_OUTPUT is |output|. Throws
   /// std::runtime_error for what can not be a variable. Most are lent by this object, the others by |own|, which is
   /// empty before.

@@ -6,6 +6,8 @@
 #include <memory>
 #include <utility>
 
+#include "engine/model/error.h"
+
 namespace flowrun {
 
 PoolShared::PoolShared(const ExecutorOptions& chosen)
@@ -13,7 +15,7 @@ PoolShared::PoolShared(const ExecutorOptions& chosen)
       base_environment(chosen),
       folder(chosen.run_dir),
       slots(chosen.jobs, std::max(1, chosen.cpus),
-            chosen.run_dir.empty() ? nullptr : std::make_unique<LineFile>(folder, chosen.token)),
+            chosen.run_dir.empty() ? nullptr : std::make_unique<LineFile>(folder, chosen.token), &jobserver),
       log(folder, chosen.token.substr(0, 8)) {}
 
 void PoolShared::tell_ended(const Task& task, Result result) {
@@ -33,6 +35,17 @@ void PoolShared::take(std::vector<Event>& into, Duration timeout) {
   poll(&waiting, 1, static_cast<int>(std::clamp<std::int64_t>(timeout.count(), 0, 1 << 30)));
   wakeup_fd_.clear();
   events_.take(into);
+}
+
+void PoolShared::prepare_processes() {
+  if (std::exchange(processes_prepared_, true)) return;
+  jobserver.open(options.jobs);
+  if (jobserver.makeflags()) base_environment.set_inherited("MAKEFLAGS", *jobserver.makeflags());
+  try {
+    make_run_dir();  // what waits in line stands in it
+  } catch (const Error&) {
+    // Who needs more of it fails with this message.
+  }
 }
 
 void PoolShared::make_run_dir() {

@@ -9,6 +9,7 @@
 #include "engine/executor/environment.h"
 #include "engine/executor/executor.h"
 #include "engine/executor/inbox.h"
+#include "engine/executor/jobserver.h"
 #include "engine/executor/output_log.h"
 #include "engine/executor/process_slots.h"
 #include "engine/executor/run_folder.h"
@@ -32,6 +33,8 @@ struct PoolShared {
   void take(std::vector<Event>& into, Duration timeout);
   /// Makes take() return soon. Safe in a signal handler.
   void wake() { wakeup_fd_.notify(); }
+  /// What processes need; for the run thread, before each is begun.
+  void prepare_processes();
   /// Makes the run's folder, once. Throws Error when it can not be used.
   void make_run_dir();
   /// Numbers processes, from 1.
@@ -40,8 +43,9 @@ struct PoolShared {
 
   WorkClock clock;
   const ExecutorOptions options;
-  const BaseEnvironment base_environment;
+  BaseEnvironment base_environment;
   RunFolder folder;
+  Jobserver jobserver;
   ProcessSlots slots;
   OutputLog log;
 
@@ -49,6 +53,7 @@ struct PoolShared {
   WakeupFd wakeup_fd_;
   Inbox<Event> events_{wakeup_fd_};
   std::once_flag run_dir_made_;
+  bool processes_prepared_ = false;
   std::atomic<std::uint64_t> processes_ = 0;
   const Secrets none_;
 };

@@ -6,13 +6,28 @@
 
 namespace flowrun {
 
-bool ProcessSlots::free_for(bool shared) const {
+bool ProcessSlots::below_limit(bool shared) const {
   if (jobs_ > 0) return running_ < jobs_;
   return !shared || running_ < cpus_;
 }
 
-void ProcessSlots::take(bool shared) {
-  if (jobs_ > 0 || shared) ++running_;
+bool ProcessSlots::take(bool shared) {
+  if (!below_limit(shared)) return false;
+  if (!counts(shared)) return true;
+  if (jobserver_ && !jobserver_->take()) return false;
+  ++running_;
+  return true;
+}
+
+void ProcessSlots::give_back(bool shared) {
+  if (!counts(shared)) return;
+  --running_;
+  if (jobserver_) jobserver_->put_back();
+}
+
+bool ProcessSlots::shares_cpus(const Waiting& waiting) {
+  const auto* task = std::get_if<Task>(&waiting);
+  return task ? std::get<Process>(*task->work).shares_cpus : std::get<Reservation>(waiting).shares_cpus;
 }
 
 void ProcessSlots::line_up(Waiting waiting) {
@@ -31,20 +46,16 @@ bool ProcessSlots::admit(Task& task) {
   bool shared = std::get<Process>(*task.work).shares_cpus;
   std::lock_guard lock(mutex_);
   if (task.strict && (held_.erase(task.path) > 0 || held_shared_.erase(task.path) > 0)) return true;
-  bool must_queue = (jobs_ > 0 || shared) && !line_.empty();
-  if (!must_queue && free_for(shared)) {
-    take(shared);
-    return true;
-  }
+  bool must_queue = counts(shared) && !line_.empty();
+  if (!must_queue && take(shared)) return true;
   line_up(std::move(task));
   return false;
 }
 
 bool ProcessSlots::reserve(Reservation reservation) {
   std::lock_guard lock(mutex_);
-  bool must_queue = (jobs_ > 0 || reservation.shares_cpus) && !line_.empty();
-  if (!must_queue && free_for(reservation.shares_cpus)) {
-    take(reservation.shares_cpus);
+  bool must_queue = counts(reservation.shares_cpus) && !line_.empty();
+  if (!must_queue && take(reservation.shares_cpus)) {
     (reservation.shares_cpus ? held_shared_ : held_).insert(std::move(reservation.path));
     return true;
   }
@@ -54,7 +65,7 @@ bool ProcessSlots::reserve(Reservation reservation) {
 
 void ProcessSlots::leave(bool shared) {
   std::lock_guard lock(mutex_);
-  if (jobs_ > 0 || shared) --running_;
+  give_back(shared);
 }
 
 void ProcessSlots::withhold(const std::string& path, bool shared) {
@@ -66,7 +77,7 @@ bool ProcessSlots::give_on(const std::string& path) {
   std::lock_guard lock(mutex_);
   const auto withheld = withheld_.find(path);
   if (withheld == withheld_.end()) return false;
-  if (jobs_ > 0 || withheld->second) --running_;
+  give_back(withheld->second);
   withheld_.erase(withheld);
   return true;
 }
@@ -74,11 +85,7 @@ bool ProcessSlots::give_on(const std::string& path) {
 std::optional<ProcessSlots::Waiting> ProcessSlots::next() {
   std::lock_guard lock(mutex_);
   if (line_.empty()) return std::nullopt;
-  const Waiting& head = line_.front().who;
-  const auto* task = std::get_if<Task>(&head);
-  bool shared = task ? std::get<Process>(*task->work).shares_cpus : std::get<Reservation>(head).shares_cpus;
-  if (!free_for(shared)) return std::nullopt;
-  take(shared);
+  if (!take(shares_cpus(line_.front().who))) return std::nullopt;
   Waiting first = leave_line(line_.front());
   line_.pop_front();
   if (const auto* reservation = std::get_if<Reservation>(&first))
@@ -86,16 +93,28 @@ std::optional<ProcessSlots::Waiting> ProcessSlots::next() {
   return first;
 }
 
+bool ProcessSlots::lacks_token() {
+  std::lock_guard lock(mutex_);
+  if (!jobserver_ || jobserver_->readable() < 0 || token_awaited_ || line_.empty()) return false;
+  token_awaited_ = below_limit(shares_cpus(line_.front().who));
+  return token_awaited_;
+}
+
+void ProcessSlots::token_came() {
+  std::lock_guard lock(mutex_);
+  token_awaited_ = false;
+}
+
 std::optional<Task> ProcessSlots::withdraw(const std::string& path, int attempt, bool& freed) {
   freed = false;
   std::lock_guard lock(mutex_);
   if (held_.erase(path) > 0) {
-    if (jobs_ > 0) --running_;
-    freed = jobs_ > 0;
+    give_back(false);
+    freed = counts(false);
     return std::nullopt;
   }
   if (held_shared_.erase(path) > 0) {
-    --running_;
+    give_back(true);
     freed = true;
     return std::nullopt;
   }

@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "engine/executor/jobserver.h"
 #include "engine/executor/line_file.h"
 #include "engine/model/task.h"
 
@@ -21,9 +22,10 @@ namespace flowrun {
 class ProcessSlots {
  public:
   /// |jobs| > 0: at most so many processes. Else only those that share the CPUs are counted, at most |cpus|.
-  /// |line| holds the waiting tasks as well, for who reads it after a crash; null: nobody does.
-  ProcessSlots(int jobs, int cpus, std::unique_ptr<LineFile> line = nullptr)
-      : jobs_(jobs), cpus_(cpus), line_file_(std::move(line)) {}
+  /// |line| holds the waiting tasks as well, for who reads it after a crash; null: nobody does. |jobserver| gives each
+  /// process that is counted its token; null: none is needed. It outlives the slots, which alone use its tokens.
+  ProcessSlots(int jobs, int cpus, std::unique_ptr<LineFile> line = nullptr, Jobserver* jobserver = nullptr)
+      : jobs_(jobs), cpus_(cpus), line_file_(std::move(line)), jobserver_(jobserver) {}
 
   struct Reservation {
     std::string path;
@@ -48,6 +50,10 @@ class ProcessSlots {
   std::optional<Task> withdraw(const std::string& path, int attempt, bool& freed);
   /// Takes all waiting tasks at |path| and below out; reservations stay.
   std::vector<Task> withdraw_below(const std::string& path);
+  /// True, once until token_came(): the first in line lacks nothing but a token, so somebody is to wait for one.
+  bool lacks_token();
+  /// The jobserver may have a token again. Call next() to use it.
+  void token_came();
   /// How many tasks and reservations wait in line.
   std::size_t waiting() const {
     std::lock_guard lock(mutex_);
@@ -55,8 +61,12 @@ class ProcessSlots {
   }
 
  private:
-  bool free_for(bool shared) const;
-  void take(bool shared);
+  bool counts(bool shared) const { return jobs_ > 0 || shared; }
+  bool below_limit(bool shared) const;
+  /// Takes a slot, and its token, when both are free.
+  bool take(bool shared);
+  void give_back(bool shared);
+  static bool shares_cpus(const Waiting& waiting);
   void line_up(Waiting waiting);
   struct InLine {
     Waiting who;
@@ -67,8 +77,10 @@ class ProcessSlots {
 
   const int jobs_, cpus_;
   const std::unique_ptr<LineFile> line_file_;
+  Jobserver* const jobserver_;
   mutable std::mutex mutex_;
-  int running_ = 0;  ///< slots taken, of processes that are counted
+  int running_ = 0;             ///< slots taken, of processes that are counted
+  bool token_awaited_ = false;  ///< somebody waits for a token
   std::deque<InLine> line_;
   std::unordered_set<std::string> held_, held_shared_;
   std::unordered_multimap<std::string, bool> withheld_;  ///< by path: whether it shared the CPUs

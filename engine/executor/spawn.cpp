@@ -49,6 +49,7 @@ struct Launch {
   char* const* env;
   const char* cwd;
   int in, out, err;
+  const std::vector<int>* inherited;
   int driver;
   sigset_t mask;
   int failed_errno;
@@ -82,6 +83,7 @@ FLOWRUN_NO_SANITIZE int child(void* argument) {
     // libcurl opens sockets without O_CLOEXEC. Kernels before 5.11 refuse this; then children see those.
     if (file_limit_raised) syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &file_limit, nullptr);
     syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
+    for (const int descriptor : *launch->inherited) syscall(SYS_fcntl, descriptor, F_SETFD, 0);
     const std::uint64_t none = 0;
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof none);
     syscall(SYS_execve, launch->program, launch->argv, launch->env);
@@ -183,6 +185,7 @@ Spawned spawn(const SpawnRequest& request) {
   launch.in = request.in;
   launch.out = request.out;
   launch.err = request.err;
+  launch.inherited = &request.inherited;
   launch.driver = getpid();
 
   // One stack a thread: the thread that spawns stands still until the child has left it.

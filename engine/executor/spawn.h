@@ -11,6 +11,7 @@ struct SpawnRequest {
   std::vector<const char*> env;     ///< NAME=VALUE, lent
   std::string cwd;                  ///< empty: ours
   int in = -1, out = -1, err = -1;  ///< become descriptors 0, 1, 2
+  std::vector<int> inherited;       ///< stay open as they are
 };
 
 struct Spawned {
@@ -19,9 +20,9 @@ struct Spawned {
   std::string error;  ///< not empty: nothing runs, and this is why
 };
 
-/// Starts a process in a session and group of its own with default signal dispositions and nothing of ours open; it is
-/// killed when the calling thread ends. It has no terminal: what asks for one is refused, and job control stops nothing
-/// in a group whose parent is in another session (setpgid(2), "orphaned"). Blocks until the program is loaded.
+/// Starts a process in a session and group of its own with default signal dispositions and nothing else of ours open;
+/// it is killed when the calling thread ends. It has no terminal: what asks for one is refused, and job control stops
+/// nothing in a group whose parent is in another session (setpgid(2), "orphaned"). Blocks until the program is loaded.
 /// clone(2), setsid(2), prctl(2) PR_SET_PDEATHSIG.
 Spawned spawn(const SpawnRequest& request);
 

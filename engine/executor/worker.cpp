@@ -40,7 +40,9 @@ bool Worker::handle_commands() {
       children_->stop_all(all->most);
       http_->stop_all();
     } else if (std::holds_alternative<FillSlot>(command)) {
-      children_->fill_slot();
+      children_->fill_slots();
+    } else if (std::holds_alternative<AwaitToken>(command)) {
+      children_->await_token();
     } else if (auto* catch_up = std::get_if<CatchUp>(&command)) {
       to_catch_up_.push_back(std::move(*catch_up));
     } else {

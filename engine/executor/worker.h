@@ -27,13 +27,14 @@ class Worker {
   struct StopAll {
     std::optional<Duration> most;  ///< of each kill_grace
   };
-  struct FillSlot {};  ///< a slot has become free without a process of this worker
+  struct FillSlot {};    ///< a slot has become free without a process of this worker
+  struct AwaitToken {};  ///< the first in line lacks nothing but a token of the jobserver
   /// Answered when everything that had happened before has been handled.
   struct CatchUp {
     std::shared_ptr<std::promise<void>> done;
   };
   struct Quit {};
-  using Command = std::variant<Task, Stop, StopAll, FillSlot, CatchUp, Quit>;
+  using Command = std::variant<Task, Stop, StopAll, FillSlot, AwaitToken, CatchUp, Quit>;
 
   /// |shared| outlives the worker.
   explicit Worker(PoolShared& shared);

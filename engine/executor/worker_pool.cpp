@@ -27,13 +27,17 @@ class WorkerPool : public Executor {
   }
 
   void begin(Task task) override {
-    if (std::holds_alternative<Process>(*task.work)) prepare_line();
-    if (std::holds_alternative<Process>(*task.work) && !shared_.slots.admit(task)) return;
+    if (std::holds_alternative<Process>(*task.work)) {
+      shared_.prepare_processes();
+      if (!shared_.slots.admit(task)) return await_token();
+    }
     workers_[next_++ % workers_.size()]->post(std::move(task));
   }
 
   void reserve(const std::string& path, bool process, bool shares_cpus) override {
-    if (!process || shared_.slots.reserve({path, shares_cpus})) shared_.tell({{}, TaskReserved{path}});
+    if (process) shared_.prepare_processes();
+    if (!process || shared_.slots.reserve({path, shares_cpus})) return shared_.tell({{}, TaskReserved{path}});
+    await_token();
   }
 
   void stop(const std::string& path, int attempt) override {
@@ -91,13 +95,8 @@ class WorkerPool : public Executor {
   std::size_t ahead() const override { return failed_.empty() ? shared_.slots.waiting() : 0; }
 
  private:
-  /// What waits in line stands in the run's folder.
-  void prepare_line() {
-    try {
-      shared_.make_run_dir();
-    } catch (const Error&) {
-      // Who needs more of it fails with this message.
-    }
+  void await_token() {
+    if (shared_.slots.lacks_token()) workers_.front()->post(Worker::AwaitToken{});
   }
   void tell_cancelled(const Task& task) {
     Result result;
