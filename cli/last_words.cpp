@@ -11,7 +11,7 @@ namespace flowrun::cli {
 namespace {
 
 constexpr std::size_t kWidth = 200;
-constexpr std::size_t kMostCauses = 3;
+constexpr std::size_t kMostLeaves = 3;
 
 std::vector<Failure> causes_of(const Failure& failure) {
   std::vector<Failure> causes;
@@ -61,11 +61,11 @@ std::string last_words(const Failure& failure, std::size_t most, const std::stri
   collect(failure, leaves);
   if (leaves.size() == 1) return own_words(leaves.front(), most, indent);
   std::string text;
-  for (std::size_t i = 0; i < std::min(kMostCauses, leaves.size()); ++i) {
+  for (std::size_t i = 0; i < std::min(kMostLeaves, leaves.size()); ++i) {
     const Failure& leaf = leaves[i];
     text += fmt::format("{}{}: {} {}\n", indent, leaf.step.empty() ? "run" : leaf.step, leaf.type,
                         one_line(leaf.message, kWidth));
-    text += own_words(leaf, std::max<std::size_t>(most / kMostCauses, 1), indent);
+    text += own_words(leaf, std::max<std::size_t>(most / kMostLeaves, 1), indent);
   }
   return text;
 }

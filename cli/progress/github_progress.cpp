@@ -11,7 +11,7 @@ namespace flowrun::cli {
 namespace {
 
 constexpr std::size_t kMostAnnotations = 10;  // that are kept of a step of a job, by each kind
-constexpr std::size_t kTextWidth = 300;
+constexpr std::size_t kAnnotationWidth = 300;
 
 std::string escaped(std::string_view text, bool property) {
   std::string out;
@@ -61,7 +61,7 @@ void GithubProgress::entry(const Entry& entry) {
         if (failure && !failure->step.empty() && failure->step != entry.path) break;
       }
       failed_.erase(entry.path);
-      if (failure) failed_[entry.path] = failure->type + ": " + one_line(failure->message, kTextWidth);
+      if (failure) failed_[entry.path] = failure->type + ": " + one_line(failure->message, kAnnotationWidth);
       break;
     }
     case EntryKind::StartTask:

@@ -14,11 +14,11 @@
 namespace flowrun::cli {
 namespace {
 
-constexpr Duration kOldItem{5000};       // what runs for longer is worth its name
-constexpr Duration kPaceSpan{500};       // a shorter time says nothing of the pace
-constexpr double kPaceMemory = 10.0;     // seconds after which what was seen counts a third
-constexpr std::size_t kForEstimate = 3;  // items that must have ended
-constexpr std::size_t kTextWidth = 200;  // of what is said of one
+constexpr Duration kOldItem{5000};           // what runs for longer is worth its name
+constexpr Duration kPaceSpan{500};           // a shorter time says nothing of the pace
+constexpr double kPaceMemory = 10.0;         // seconds after which what was seen counts a third
+constexpr std::size_t kForEstimate = 3;      // items that must have ended
+constexpr std::size_t kItemTextWidth = 200;  // of what is said of one
 
 /// A guess, told as one: `7s`, `1m40s`, `2h03m`.
 std::string left_text(double seconds) {
@@ -34,7 +34,7 @@ std::string words_of_failure(const Entry& entry) {
   if (entry.kind == EntryKind::TaskEnded) failure = as<TaskEnded>(entry).result.failure;
   if (entry.kind == EntryKind::StepSettled) failure = as<StepSettled>(entry).outcome.failure;
   const std::string said = failure ? own_words(*failure, 1, "") : "";
-  return said.empty() ? text : text + "  " + one_line(said, kTextWidth);
+  return said.empty() ? text : text + "  " + one_line(said, kItemTextWidth);
 }
 
 }  // namespace

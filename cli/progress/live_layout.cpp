@@ -13,7 +13,7 @@
 namespace flowrun::cli {
 namespace {
 
-using Mark = LiveRow::Mark;
+using RowMark = LiveRow::Mark;
 
 constexpr std::size_t kShortestName = 8;
 constexpr std::size_t kIndent = 3;  // a blank, the mark, a blank
@@ -26,21 +26,21 @@ struct Sign {
   const char* color;  ///< parameters of SGR
 };
 
-Sign sign_of(Mark mark) {
+Sign sign_of(RowMark mark) {
   switch (mark) {
-    case Mark::Runs:
+    case RowMark::Runs:
       return {"", "", "36"};
-    case Mark::Waits:
+    case RowMark::Waits:
       return {"?", "?", "1;33"};
-    case Mark::Later:
+    case RowMark::Later:
       return {"·", ".", "2"};
-    case Mark::Ok:
+    case RowMark::Ok:
       return {"✓", "+", "32"};
-    case Mark::Failed:
+    case RowMark::Failed:
       return {"✗", "x", "1;31"};
-    case Mark::Other:
+    case RowMark::Other:
       return {"-", "-", "33"};
-    case Mark::Note:
+    case RowMark::Note:
       break;
   }
   return {" ", " ", ""};
@@ -85,10 +85,10 @@ ScreenLine line_of(const LiveRow& row, std::size_t names, std::size_t columns, s
   const char* cut = style.utf8 ? "…" : "..";
   const std::size_t most = std::max<std::size_t>(columns, 2) - 1;
   const Sign sign = sign_of(row.mark);
-  const char* mark = row.mark == Mark::Runs ? (style.utf8 ? kTurning[frame % kTurning.size()]
-                                                          : kTurningAscii[frame % kTurningAscii.size()])
-                     : style.utf8           ? sign.utf8
-                                            : sign.ascii;
+  const char* mark = row.mark == RowMark::Runs ? (style.utf8 ? kTurning[frame % kTurning.size()]
+                                                             : kTurningAscii[frame % kTurningAscii.size()])
+                     : style.utf8              ? sign.utf8
+                                               : sign.ascii;
   if (row.whole) {
     const std::string all = std::string(kIndent, ' ') + safe(row.text, style);
     return {all, columns_of(all)};
@@ -108,7 +108,7 @@ ScreenLine line_of(const LiveRow& row, std::size_t names, std::size_t columns, s
     const std::string name = safe(row.name, style);
     // A name that is too long runs over into the next column, where there is room.
     put(padded_to_columns(cut_to_columns(name, std::max(names, most * 2 / 3), cut), names),
-        row.mark == Mark::Later ? "2" : "");
+        row.mark == RowMark::Later ? "2" : "");
   }
   const std::string right = safe(row.right, style);
   const std::size_t for_right = right.empty() ? 0 : columns_of(right) + 2;
@@ -121,7 +121,7 @@ ScreenLine line_of(const LiveRow& row, std::size_t names, std::size_t columns, s
     } else {
       said = cut_to_columns(safe(row.text, style), room, cut);
     }
-    if (!said.empty()) put(std::string(row.name.empty() ? 0 : 2, ' ') + said, row.mark == Mark::Later ? "2" : "");
+    if (!said.empty()) put(std::string(row.name.empty() ? 0 : 2, ' ') + said, row.mark == RowMark::Later ? "2" : "");
   }
   if (!right.empty() && used + for_right <= most) {
     text.append(most - used - columns_of(right), ' ');

@@ -12,7 +12,7 @@
 namespace flowrun::cli {
 namespace {
 
-using Mark = LiveRow::Mark;
+using RowMark = LiveRow::Mark;
 
 constexpr std::size_t kTextWidth = 200;    // of what a step does; the screen cuts it to its own
 constexpr std::size_t kAskedItems = 3;     // that wait for a person, and are shown
@@ -87,12 +87,12 @@ void LiveTree::note_state(const Entry& entry, bool told) {
 }
 
 LiveRow LiveTree::row_of(const StepHistory& step) const {
-  LiveRow row{Mark::Other, step.path, "", ""};
+  LiveRow row{RowMark::Other, step.path, "", ""};
   const auto add = [&](const std::string& word) {
     if (!word.empty()) row.text += (row.text.empty() ? "" : "  ") + word;
   };
-  if (step.state == State::Succeeded) row.mark = Mark::Ok;
-  if (step.state == State::Failed) row.mark = Mark::Failed;
+  if (step.state == State::Succeeded) row.mark = RowMark::Ok;
+  if (step.state == State::Failed) row.mark = RowMark::Failed;
   if (step.state != State::Succeeded && step.state != State::Failed) add(std::string(to_string(step.state)));
   if (step.failure && step.state != State::Succeeded) {
     add(one_line(step.failure->type + ": " + step.failure->message, kTextWidth));
@@ -120,7 +120,7 @@ LiveRow LiveTree::end_of(const ItemGroup& group, const StepHistory& step) const 
 void LiveTree::make_rows() {
   for (ItemGroups::Ended& item : items_.ended()) {
     if (!item.ok && ++told_[std::string(group_of(item.path))] > kToldFailures && !every_) continue;
-    ended_.push_back({item.ok ? Mark::Ok : Mark::Failed, std::move(item.path), std::move(item.text), ""});
+    ended_.push_back({item.ok ? RowMark::Ok : RowMark::Failed, std::move(item.path), std::move(item.text), ""});
   }
   for (const std::string& path : changed_) {
     const StepHistory* step = history_.find(path);
@@ -151,17 +151,17 @@ std::vector<LiveRow> LiveTree::waiting_for_others() const {
     std::string others;
     for (const OutlineEdge& edge : row.edges)
       if (!is_over(rows_[edge.from])) others += (others.empty() ? "" : ", ") + rows_[edge.from].path;
-    if (!others.empty()) rows.push_back({Mark::Later, row.path, "waits for " + others, ""});
+    if (!others.empty()) rows.push_back({RowMark::Later, row.path, "waits for " + others, ""});
   }
   return rows;
 }
 
 void LiveTree::ask(std::vector<LiveRow>& rows, LiveRow row, const std::string& signal) const {
-  row.mark = Mark::Waits;
+  row.mark = RowMark::Waits;
   row.text = "waits for an answer" + (row.text.empty() ? "" : ": " + one_line(row.text, kTextWidth));
   const std::string command = answer_command(journal_, run_.empty() ? "RUN" : run_, row.name, signal, answers_);
   rows.push_back(std::move(row));
-  rows.push_back({Mark::Note, "", command, ""});
+  rows.push_back({RowMark::Note, "", command, ""});
   rows.back().whole = true;
 }
 
@@ -169,14 +169,14 @@ std::vector<LiveRow> LiveTree::running(Instant now) {
   std::vector<LiveRow> asking, working;
   for (const std::string& path : live_) {
     if (ItemGroup* group = items_.find(path); group && !group->is_over()) {
-      working.push_back({Mark::Runs, path, group->standing(now), since(now - group->began())});
+      working.push_back({RowMark::Runs, path, group->standing(now), since(now - group->began())});
       if (group->total() > 0 && !group->is_open())
         working.back().share = static_cast<double>(group->done()) / static_cast<double>(group->total());
       continue;
     }
     const StepHistory* step = history_.find(path);
     if (!step) continue;
-    LiveRow row{Mark::Runs, path, one_line(step->what.empty() ? step->kind : step->what, kTextWidth),
+    LiveRow row{RowMark::Runs, path, one_line(step->what.empty() ? step->kind : step->what, kTextWidth),
                 step->started_at == Instant{} ? "" : since(now - step->started_at)};
     switch (step->state) {
       case State::Waiting:
@@ -194,16 +194,16 @@ std::vector<LiveRow> LiveTree::running(Instant now) {
         if (step->attempts > 1) row.text = fmt::format("try {}  {}", step->attempts, row.text);
         break;
       default:
-        row.mark = Mark::Later;
+        row.mark = RowMark::Later;
         row.text = step->reason;
     }
     working.push_back(std::move(row));
   }
   std::size_t asked = 0;
   for (const auto& [path, signal] : items_.waiting())
-    if (++asked <= kAskedItems) ask(asking, {Mark::Waits, path, "", ""}, signal);
+    if (++asked <= kAskedItems) ask(asking, {RowMark::Waits, path, "", ""}, signal);
   if (asked > kAskedItems)
-    asking.push_back({Mark::Note, "", fmt::format("and {} items more that wait", asked - kAskedItems), ""});
+    asking.push_back({RowMark::Note, "", fmt::format("and {} items more that wait", asked - kAskedItems), ""});
   std::vector<LiveRow> rows = std::move(asking);
   rows.insert(rows.end(), working.begin(), working.end());
   const std::vector<LiveRow> later = waiting_for_others();

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kMostFailures = 50;
 constexpr std::size_t kMostSlow = 10;
-constexpr std::size_t kMostLines = 20;   // of what a step that failed has said
+constexpr std::size_t kMostSaid = 20;    // of what a step that failed has said
 constexpr std::size_t kMostText = 4000;  // bytes of it
 
 /// |text| as it is, in a cell of a table.
@@ -85,7 +85,7 @@ std::string markdown_report(const PastRun& run) {
     const std::string place = run.place_of(step.path);
     text += fmt::format("### {}\n\n{}: {}{}\n\n", cell(step.path), cell(step.failure->type),
                         cell(step.failure->message), place.empty() ? "" : ", " + cell(place));
-    if (const std::string words = own_words(*step.failure, kMostLines, ""); !words.empty()) text += block(words) + "\n";
+    if (const std::string words = own_words(*step.failure, kMostSaid, ""); !words.empty()) text += block(words) + "\n";
   }
   if (failed > kMostFailures) text += fmt::format("And {} more that failed.\n\n", failed - kMostFailures);
 

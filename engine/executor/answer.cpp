@@ -24,8 +24,6 @@ constexpr std::int64_t kMostErrorBody = 64 * 1024;  // of an answer that is an e
 constexpr std::int64_t kMostUnwanted = 8 << 20;
 constexpr std::size_t kMostUrl = 1000;  // of a URL in a message
 
-Failure parse_failure(std::string message) { return {"parse", std::move(message)}; }
-
 std::string named(const HttpAnswer& answer) {
   return fmt::format("the answer to {} {}", answer.method, shortened(answer.url, kMostUrl));
 }

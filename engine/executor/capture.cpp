@@ -9,8 +9,6 @@
 namespace flowrun {
 namespace {
 
-Failure parse_failure(std::string message) { return {"parse", std::move(message)}; }
-
 std::string start_of(std::string_view text) {
   return text.size() <= 60 ? std::string(text) : fmt::format("{}...", text.substr(0, whole_characters(text, 60)));
 }

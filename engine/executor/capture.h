@@ -4,12 +4,16 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include "engine/model/outcome.h"
 #include "engine/model/task.h"
 
 namespace flowrun {
+
+/// What should have been read in a form is not in it.
+inline Failure parse_failure(std::string message) { return {"parse", std::move(message)}; }
 
 /// |output| as |capture| wants it; for File, |written| is what $FLOWRUN_OUTPUT holds, if it exists.
 Fallible<Value> captured(Process::Capture capture, const std::string& output,

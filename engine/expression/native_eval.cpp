@@ -21,9 +21,9 @@ const char* type_name(const Json& json) {
 
 bool truthy(const Json& json) { return !json.is_null() && !(json.is_boolean() && !json.get<bool>()); }
 
-class Evaluation {
+class Calculation {
  public:
-  Evaluation(const Scope& scope, bool strict) : scope_(scope), strict_(strict) {}
+  Calculation(const Scope& scope, bool strict) : scope_(scope), strict_(strict) {}
 
   Value value(const NativeNode& node) {
     if (node.kind != NativeNode::Kind::Path) return Value(json(node));
@@ -139,7 +139,7 @@ class Evaluation {
 
 Fallible<Value> evaluate_native(const NativeNode& node, const Scope& scope, bool strict) {
   try {
-    return Evaluation(scope, strict).value(node);
+    return Calculation(scope, strict).value(node);
   } catch (Failure& failure) {
     return std::move(failure);
   } catch (JqError& error) {

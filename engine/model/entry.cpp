@@ -11,8 +11,6 @@ namespace flowrun {
 
 namespace {
 
-constexpr auto kFirstDecision = static_cast<std::size_t>(EntryKind::LateEnd) + 1;
-
 using Slices = std::array<std::string_view, kMostDeciding>;
 
 /// What of the data decides; slices of it.

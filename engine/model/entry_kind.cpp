@@ -27,7 +27,6 @@ constexpr FormerName kFormerNames[] = {{"cancel", EntryKind::CancelRequested},
                                        {"run_undone", EntryKind::UndoRequested}};
 
 // The order of the rows is that of the alternatives.
-constexpr auto kFirstDecision = static_cast<std::size_t>(EntryKind::LateEnd) + 1;
 using What = decltype(Decision::what);
 static_assert(kFirstDecision == std::variant_size_v<Fact> + 1);
 static_assert(std::size(kRows) == kFirstDecision + std::variant_size_v<What>);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -33,6 +34,8 @@ std::span<const FormerName> former_names();
 
 /// The others are decisions.
 constexpr bool is_fact(EntryKind kind) { return kind <= EntryKind::LateEnd; }
+/// The first of the decisions, as a number.
+constexpr auto kFirstDecision = static_cast<std::size_t>(EntryKind::LateEnd) + 1;
 
 constexpr std::size_t kMostDeciding = 3;
 /// The members of the data of a decision that a replay must decide again; empty names behind them.

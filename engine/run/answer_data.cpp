@@ -5,11 +5,11 @@
 namespace flowrun {
 namespace {
 
-constexpr int kDeepest = 8;  // a schema that asks for more gets no example
+constexpr int kDeepestExample = 8;  // a schema that asks for more gets no example
 
 /// A small value that |schema| probably accepts.
 Json example_of(const Json& schema, int depth = 0) {
-  if (!schema.is_object() || depth > kDeepest) return nullptr;
+  if (!schema.is_object() || depth > kDeepestExample) return nullptr;
   if (schema.contains("const")) return schema["const"];
   for (const char* key : {"examples", "enum"})
     if (schema.contains(key) && schema[key].is_array() && !schema[key].empty()) return schema[key][0];

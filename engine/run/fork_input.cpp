@@ -15,7 +15,7 @@ namespace {
 constexpr std::array kPlaces{"FLOWRUN_INDEX", "FLOWRUN_KEY"};
 constexpr std::size_t kMostTold = 3;  // differences of one step
 constexpr std::size_t kWidest = 40;   // of a value
-constexpr int kDeepest = 32;          // maps and lists in each other that are looked into
+constexpr int kDeepestLook = 32;      // maps and lists in each other that are looked into
 
 Json parsed(std::string_view text) { return Json::parse(text, nullptr, false); }
 
@@ -38,7 +38,7 @@ class Differences {
  public:
   void compare(const std::string& name, const Json* was, const Json* is, int depth = 0) {
     if (list.size() >= kMostTold || (was && is && *was == *is)) return;
-    if (was && is && depth < kDeepest) {
+    if (was && is && depth < kDeepestLook) {
       const Json before = opened(*was), now = opened(*is);
       if (before.is_object() && now.is_object()) return members(name, before, now, depth + 1);
       if (before.is_array() && now.is_array() && before.size() == now.size()) {

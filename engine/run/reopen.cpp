@@ -15,7 +15,7 @@ namespace flowrun {
 namespace {
 
 /// The run that is meant, for the commands that are told.
-struct Asked {
+struct Reopened {
   const std::string& id;
   const std::string& journal;
   std::string command(const char* word, const std::string& step = "") const {
@@ -28,7 +28,7 @@ struct Asked {
 [[noreturn]] void refuse(const std::string& text) { throw Error(Problem::Impossible, text); }
 
 /// What belongs to how a step or the run ends, and is never retried by itself.
-void refuse_ends(const std::string& path, const Asked& run) {
+void refuse_ends(const std::string& path, const Reopened& run) {
   for (const char* end : {"on_failure", "finally"})
     if (is_below(path, end) || path.find(fmt::format("/{}/", end)) != std::string::npos)
       refuse(fmt::format("{} belongs to `{}`, which runs again whenever the run has ended again: {}", path, end,
@@ -45,7 +45,7 @@ void refuse_ends(const std::string& path, const Asked& run) {
   }
 }
 
-void check(const Machine& machine, const std::vector<OutlineRow>& rows, const Asked& run, const std::string& path,
+void check(const Machine& machine, const std::vector<OutlineRow>& rows, const Reopened& run, const std::string& path,
            const std::function<std::vector<std::string>()>& known) {
   refuse_ends(path, run);
   auto way = MachineView(machine).way_to(path);
@@ -71,7 +71,7 @@ void check(const Machine& machine, const std::vector<OutlineRow>& rows, const As
 
 void check_retry(const Machine& machine, const Workflow& workflow, const std::string& id, const std::string& journal,
                  const RunReopened& asked, const std::function<std::vector<std::string>()>& known) {
-  const Asked run{id, journal};
+  const Reopened run{id, journal};
   const std::vector<OutlineRow> rows = outline(workflow);
   if (asked.failed && machine.outcome().ok() && !MachineView(machine).has_failed())
     refuse(fmt::format("nothing has failed in run {}; a step that is named runs again: {}", id,

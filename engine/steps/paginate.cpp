@@ -8,7 +8,7 @@
 namespace flowrun {
 namespace {
 
-Failure refuse(std::string message) { return {"expect", std::move(message)}; }
+Failure refuse_page(std::string message) { return {"expect", std::move(message)}; }
 
 /// What stands in the page, not made a URL yet; empty: nothing.
 Fallible<std::string> said_next(const PagePolicy& policy, const Json& raw, const FrameScope& scope,
@@ -42,12 +42,12 @@ Fallible<std::string> next_page(const PagePolicy& policy, const Value& raw, cons
     std::string absolute = resolve_reference(url, *next);
     bool web = absolute.starts_with("http://") || absolute.starts_with("https://");
     if (!web || absolute.find_first_of(std::string("\r\n \t\0", 5)) != absolute.npos)
-      return refuse(fmt::format("the next page is `{}`, which is not an http or https URL", *next));
+      return refuse_page(fmt::format("the next page is `{}`, which is not an http or https URL", *next));
     *next = std::move(absolute);
     if (here != *next) here = without_fragment(url);
   }
   // A server that answers with the same page again and again would never come to an end.
-  if (here == *next) return refuse(fmt::format("the page says that it is followed by itself: `{}`", *next));
+  if (here == *next) return refuse_page(fmt::format("the page says that it is followed by itself: `{}`", *next));
   return said;
 }
 

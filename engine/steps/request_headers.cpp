@@ -11,7 +11,7 @@
 namespace flowrun {
 namespace {
 
-Failure refuse(std::string message) { return {"expression", std::move(message)}; }
+Failure unsendable(std::string message) { return {"expression", std::move(message)}; }
 
 /// |text| behind |before|, as a value of a header.
 Value behind(const char* before, const SecretText& text) {
@@ -34,7 +34,7 @@ void RequestHeaders::add(const std::string& name, const Value& value) {
   for (auto placeholder = text->placeholders.rbegin(); placeholder != text->placeholders.rend(); ++placeholder)
     whole.insert(placeholder->at, "x");
   if (std::string fault = header_fault(name, whole); !fault.empty()) {
-    failure = refuse(std::move(fault));
+    failure = unsendable(std::move(fault));
     return;
   }
   add(name, text->text, TaskPlaceholder::In::Header, text->placeholders);
@@ -80,7 +80,7 @@ void RequestHeaders::add_basic(const Json& basic) {
   }
   SecretText both = *std::move(user);
   if (both.text.find(':') != both.text.npos) {
-    failure = refuse("`auth.basic.user` has a `:` in it, which ends the user (RFC 7617)");
+    failure = unsendable("`auth.basic.user` has a `:` in it, which ends the user (RFC 7617)");
     return;
   }
   both.text += ':';

@@ -9,7 +9,7 @@
 namespace flowrun {
 namespace {
 
-Failure refuse(std::string message) { return {"expression", std::move(message)}; }
+Failure refuse_url(std::string message) { return {"expression", std::move(message)}; }
 
 using flowrun::append_encoded;
 
@@ -40,7 +40,7 @@ std::optional<Failure> changed_path(std::string_view url, std::size_t from, std:
     std::size_t end = std::min(path.find('/', begin), path.size());
     std::string_view segment = path.substr(begin, end - begin);
     if (segment == "." || segment == "..")
-      return refuse(fmt::format("`{}` gives `{}`, which would change the path of the URL", code, segment));
+      return refuse_url(fmt::format("`{}` gives `{}`, which would change the path of the URL", code, segment));
     begin = end + 1;
   }
   return std::nullopt;
@@ -49,7 +49,8 @@ std::optional<Failure> changed_path(std::string_view url, std::size_t from, std:
 std::optional<Failure> append_value(SecretText& url, const Value& value, std::string_view code) {
   Zone zone = zone_after(url);
   if (zone == Zone::Query && value.json().is_array())
-    return refuse(fmt::format("`{}` is a list; `query:` repeats the name of a parameter for each of its values", code));
+    return refuse_url(
+        fmt::format("`{}` is a list; `query:` repeats the name of a parameter for each of its values", code));
   if (zone == Zone::Path && value.json().is_array()) {
     bool first = true;
     for (const Json& segment : value.json()) {
@@ -70,7 +71,7 @@ std::optional<Failure> append_value(SecretText& url, const Value& value, std::st
   } else if (zone == Zone::Host) {
     bool clean = std::all_of(plain.begin(), plain.end(),
                              [](char c) { return (is_unreserved(c) && c != '_' && c != '~') || c == ':'; });
-    if (!clean) return refuse(fmt::format("`{}` gives `{}`, which can not be part of a host", code, plain));
+    if (!clean) return refuse_url(fmt::format("`{}` gives `{}`, which can not be part of a host", code, plain));
     url.append(piece, Placeholder::Form::Host, [](std::string& to, std::string_view part) { to += part; });
   } else {
     append_encoded(url, piece);
@@ -97,7 +98,7 @@ std::optional<Failure> append_query(SecretText& url, const Json& query) {
 }
 
 Fallible<SecretText> form_encoded(const Json& form) {
-  if (form.is_binary()) return refuse("`form` is a map; a secret can be a value in it");
+  if (form.is_binary()) return refuse_url("`form` is a map; a secret can be a value in it");
   SecretText out{"?"};
   if (auto failure = append_query(out, form)) return *failure;
   // append_query writes `?` and `&`; the form is what stands behind the first two of them.
@@ -141,9 +142,9 @@ Fallible<SecretText> build_url(const TextTemplate& url, const Scope& scope, Eval
   // Of what a secret begins, only the executor can tell.
   bool known = whole.placeholders.empty() || whole.placeholders.front().at > 0;
   if (known && built.rfind("http://", 0) != 0 && built.rfind("https://", 0) != 0)
-    return refuse(fmt::format("`{}` is not an http or https URL", built));
+    return refuse_url(fmt::format("`{}` is not an http or https URL", built));
   if (built.find_first_of(std::string("\r\n \t\0", 5)) != std::string::npos)
-    return refuse(fmt::format("the URL `{}` has a blank or line break in it", built));
+    return refuse_url(fmt::format("the URL `{}` has a blank or line break in it", built));
   return whole;
 }
 

@@ -14,12 +14,13 @@ namespace {
 
 Failure broken(const char* type, std::string message) { return {type, std::move(message)}; }
 
-constexpr StepFrame::Traits kTraits{.times_itself = true, .maps_itself = true, .shows_output = true, .reopens = true};
+constexpr StepFrame::Traits kSubWorkflowTraits{
+    .times_itself = true, .maps_itself = true, .shows_output = true, .reopens = true};
 
 class WorkflowFrame final : public StepFrame, public SuccessorFrame, public Enclosure {
  public:
   WorkflowFrame(Context& context, Frame* parent, const WorkflowStep& step, std::string path)
-      : StepFrame(context, parent, step, std::move(path), kTraits),
+      : StepFrame(context, parent, step, std::move(path), kSubWorkflowTraits),
         SuccessorFrame(static_cast<Frame&>(*this)),
         sub_(step),
         loop_(*this, settled_, step) {}

@@ -8,12 +8,13 @@
 namespace flowrun {
 namespace {
 
-constexpr StepFrame::Traits kTraits{.times_itself = true, .maps_itself = true, .shows_output = true, .reopens = true};
+constexpr StepFrame::Traits kWaitTraits{
+    .times_itself = true, .maps_itself = true, .shows_output = true, .reopens = true};
 
 class WaitFrame final : public StepFrame, public SignalFrame {
  public:
   WaitFrame(Context& context, Frame* parent, const WaitStep& step, std::string path)
-      : StepFrame(context, parent, step, std::move(path), kTraits),
+      : StepFrame(context, parent, step, std::move(path), kWaitTraits),
         SignalFrame(static_cast<Frame&>(*this)),
         wait_(step) {}
 
