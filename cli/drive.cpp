@@ -74,6 +74,7 @@ void add_drive_options(Command& command, DriveFlags& options, bool json) {
   command.add_flag("--no-wait", options.drive.no_wait,
                    "When only waits, or sleeps over 60 s, remain, suspend and exit 4");
   add_progress_option(command, options.progress);
+  add_logs_option(command, options.logs);
   if (json) command.add_flag("--json", options.json, "Print one JSON object at the end");
   command.add_option("--events", options.events, "Write each journal entry as a line of JSON, as it is committed")
       ->type_name("FILE|-");
@@ -128,7 +129,9 @@ void Drive::opens(const Loaded& loaded, const std::string& run) {
   if (!flags_.events.empty()) events_ = std::make_unique<EventStream>(flags_.events, &stop_asked);
   // Lines of JSON on the same terminal would stand in the midst of the live view.
   const bool shared = (flags_.events == "-" || items_) && isatty(STDOUT_FILENO) == 1;
-  progress_ = make_progress(context_, shared && flags_.progress == "auto" ? "plain" : flags_.progress, journal_.path());
+  shown_ = progress_kind(context_, shared && flags_.progress == "auto" ? "plain" : flags_.progress);
+  progress_ = make_progress(context_, shown_, journal_.path());
+  if (!run.empty()) show_logs(run);
   if (progress_) {
     progress_->plan(outline(loaded.workflow), answer_data(loaded), loaded.file);
     progress_->run(run);
@@ -143,6 +146,12 @@ void Drive::opens(const Loaded& loaded, const std::string& run) {
     if (signal == SIGHUP && before.sa_handler == SIG_IGN) continue;  // nohup
     sigaction(signal, &action, nullptr);
   }
+}
+
+void Drive::show_logs(const std::string& run) {
+  // What items say stands in their own lines.
+  if (items_ && flags_.logs == "auto") return;
+  logs_ = make_step_logs(context_, flags_.logs, shown_, journal_.run_dir(run));
 }
 
 void Drive::print_items(std::string path, bool ordered) {
@@ -200,14 +209,18 @@ void Drive::asked_to_end(const RunRecord& run) {
 void Drive::entry(const Entry& entry) {
   if (entry.kind == EntryKind::RunStarted) {
     const std::string id = as<RunStarted>(entry).id;
+    show_logs(id);
     if (progress_) progress_->run(id);
     if (!context_.quiet) std::fprintf(stderr, "run %s\n", id.c_str());
   }
   if (events_) events_->write(entry);
   if (items_) items_->entry(entry);
-  if (!progress_) return;
-  tally_.add(entry);
-  progress_->entry(entry);
+  if (logs_) logs_->before(entry);
+  if (progress_) {
+    tally_.add(entry);
+    progress_->entry(entry);
+  }
+  if (logs_) logs_->after(entry);
 }
 
 void Drive::drives(Run* run) { g_run = run; }
@@ -243,11 +256,15 @@ void Drive::still_waits(const Entry& entry) {
 }
 
 void Drive::turned(const Run& run) {
+  if (logs_) logs_->turned();
   if (items_) items_->turned(run);
   if (progress_) progress_->turned(wall_clock(), {tally_.ok(), tally_.failed(), &run.machine()});
 }
 
-Duration Drive::patience() const { return progress_ ? progress_->patience() : FrontEnd::patience(); }
+Duration Drive::patience() const {
+  const Duration most = progress_ ? progress_->patience() : FrontEnd::patience();
+  return logs_ ? std::min(most, StepLogs::kLook) : most;
+}
 
 void Drive::disk(bool full) {
   std::fputs(full ? "warning: the disk is full; nothing new is started, results wait in memory; make room and it goes "

@@ -10,6 +10,7 @@
 #include "cli/item_lines.h"
 #include "cli/progress/event_stream.h"
 #include "cli/progress/progress.h"
+#include "cli/progress/step_logs.h"
 #include "cli/progress/tally.h"
 #include "cli/render.h"
 #include "engine/run/front_end.h"
@@ -22,7 +23,7 @@ struct DriveFlags {
   DriveOptions drive;
   int jobs = 0;
   std::string grace = "5s";
-  std::string progress = "auto";
+  std::string progress = "auto", logs = "auto";
   bool json = false;
   std::string events;                ///< a file, or `-`; empty: none
   std::vector<std::string> reports;  ///< FORMAT:FILE
@@ -84,6 +85,8 @@ class Drive : public FrontEnd {
   void disk(bool full) override;
 
   void note(const std::string& text);
+  /// From now on shows what the processes of |run| say, when that is wanted.
+  void show_logs(const std::string& run);
   /// Whether what reads the entries or the progress has gone away.
   bool reader_gone();
   void tell_left_behind(const Run& run);
@@ -97,7 +100,9 @@ class Drive : public FrontEnd {
   const DriveFlags& flags_;
   DriveOptions options_;
   const Journal& journal_;
-  std::unique_ptr<Progress> progress_;   ///< nothing: none is shown
+  std::unique_ptr<Progress> progress_;  ///< nothing: none is shown
+  ProgressKind shown_ = ProgressKind::None;
+  std::unique_ptr<StepLogs> logs_;       ///< likewise
   std::unique_ptr<EventStream> events_;  ///< nothing: nobody asked
   std::unique_ptr<ItemLines> items_;     ///< likewise
   Tally tally_;

@@ -20,22 +20,8 @@ struct LogsOptions {
   bool json = false;
 };
 
-/// What stands where something is missing.
-std::string missing_text(const LogLine& line) {
-  std::string text;
-  if (line.left_out > 0) text = fmt::format("{} bytes left out", line.left_out);
-  if (line.lost > 0)
-    text += fmt::format("{}{} bytes could not be written{}{}", text.empty() ? "" : ", ", line.lost,
-                        line.why.empty() ? "" : ": ", line.why);
-  return text.empty() ? text : "... " + text + " ...";
-}
-
 std::string printed(const LogLine& line, const LogsOptions& options) {
-  if (!options.json) {
-    std::string missing = missing_text(line);
-    const std::string& text = missing.empty() ? line.text : missing;
-    return options.step.empty() ? fmt::format("[{}] {}\n", line.step, text) : text + "\n";
-  }
+  if (!options.json) return log_text(line, options.step.empty());
   Json json{{"at", timestamp(line.at)},
             {"step", line.step},
             {"attempt", line.attempt},

@@ -82,6 +82,16 @@ std::string who_waits(const Machine& machine) {
   return text;
 }
 
+std::string log_text(const LogLine& line, bool named) {
+  std::string missing;
+  if (line.left_out > 0) missing = fmt::format("{} bytes left out", line.left_out);
+  if (line.lost > 0)
+    missing += fmt::format("{}{} bytes could not be written{}{}", missing.empty() ? "" : ", ", line.lost,
+                           line.why.empty() ? "" : ": ", line.why);
+  const std::string text = missing.empty() ? line.text : "... " + missing + " ...";
+  return named ? fmt::format("[{}] {}\n", line.step, text) : text + "\n";
+}
+
 std::string_view standing_of(const RunRecord& run) { return is_cut_off(run) ? "cut off" : to_string(run.state); }
 
 bool waits_for_resume(const RunRecord& run) { return run.state == RunState::Suspended || is_cut_off(run); }

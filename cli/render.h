@@ -10,6 +10,7 @@
 #include "engine/journal/journal.h"
 #include "engine/machine/machine.h"
 #include "engine/run/history.h"
+#include "engine/run/run_log.h"
 #include "engine/steps/outline.h"
 
 namespace flowrun::cli {
@@ -46,6 +47,9 @@ std::string_view standing_of(const RunRecord& run);
 bool waits_for_resume(const RunRecord& run);
 /// The end of what |run| has taken so far: its own, the present while it is driven, else when it was last alive.
 Instant until_of(const RunRecord& run);
+
+/// A line of a process with its line break; |named|: behind `[STEP] `. Where something is missing it says so.
+std::string log_text(const LogLine& line, bool named = true);
 
 // Records for `--json`.
 Json run_json(const RunRecord& run);

@@ -40,7 +40,7 @@ int exit_code_of(const RunRecord& run) {
 int watch(const Context& context, const WatchOptions& options) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
   RunRecord run = find_or_newest(journal, options.run);
-  std::unique_ptr<Progress> progress = make_progress(context, options.progress, journal.path());
+  std::unique_ptr<Progress> progress = make_progress(context, progress_kind(context, options.progress), journal.path());
   if (progress) {
     try {
       const Loaded loaded = own_copy(journal, run);

@@ -33,6 +33,9 @@ class Pace {
 };
 
 /// The items of one for_each, with all that is in them.
+/// Of more items than these not each has its lines.
+constexpr std::size_t kLargeGroup = 50;
+
 class ItemGroup {
  public:
   /// What stands in each item.

@@ -11,7 +11,6 @@ namespace {
 
 constexpr Duration kLongInLine{1000};  // for a place, before that is worth a word
 constexpr Duration kSilence{60000};    // without a line, before one says what runs
-constexpr std::size_t kLarge = 50;     // items, of which not each has its lines any more
 constexpr Duration kToldAgain{10000};  // a large group, though less than a tenth of it has ended since
 
 }  // namespace
@@ -25,7 +24,7 @@ bool PlainProgress::folds(const Entry& entry, bool told) {
   if (every_) return false;
   if (entry.kind == EntryKind::ItemsChosen && group_of(entry.path).empty()) {
     const std::size_t count = as<ItemsChosen>(entry).count;
-    if (count > kLarge) {
+    if (count > kLargeGroup) {
       items_.begin(entry.path, entry.at, count);
       told_[entry.path].at = entry.at;
     }

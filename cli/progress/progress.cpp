@@ -16,15 +16,28 @@ void add_progress_option(Command& command, std::string& word) {
       ->envname("FLOWRUN_PROGRESS");
 }
 
-std::unique_ptr<Progress> make_progress(const Context& context, const std::string& word, const std::string& journal) {
-  if (context.quiet || word == "none") return nullptr;
+ProgressKind progress_kind(const Context& context, const std::string& word) {
+  if (context.quiet || word == "none") return ProgressKind::None;
   const bool possible = LiveProgress::possible(STDERR_FILENO);
   if (word == "tty" && !possible)
     throw Error(Problem::Usage, "--progress tty: standard error is no terminal that moves its cursor; choose plain");
-  if (word == "github" || (word == "auto" && in_github_job()))
-    return std::make_unique<GithubProgress>(journal, context.verbose > 0);
-  if (word == "plain" || !possible) return std::make_unique<PlainProgress>(journal, context.verbose > 0);
-  return std::make_unique<LiveProgress>(STDERR_FILENO, journal, live_style(context.color), context.verbose > 0);
+  if (word == "github" || (word == "auto" && in_github_job())) return ProgressKind::Github;
+  return word == "plain" || !possible ? ProgressKind::Plain : ProgressKind::Live;
+}
+
+std::unique_ptr<Progress> make_progress(const Context& context, ProgressKind kind, const std::string& journal) {
+  const bool every = context.verbose > 0;
+  switch (kind) {
+    case ProgressKind::None:
+      break;
+    case ProgressKind::Plain:
+      return std::make_unique<PlainProgress>(journal, every);
+    case ProgressKind::Github:
+      return std::make_unique<GithubProgress>(journal, every);
+    case ProgressKind::Live:
+      return std::make_unique<LiveProgress>(STDERR_FILENO, journal, live_style(context.color), every);
+  }
+  return nullptr;
 }
 
 }  // namespace flowrun::cli

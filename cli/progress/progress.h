@@ -56,8 +56,12 @@ class Progress {
 
 void add_progress_option(Command& command, std::string& word);
 
-/// The one that |word| of --progress means, at the standard error of this process; null: none. |journal|: its path.
-/// Throws Error(Usage) when there can not be such.
-std::unique_ptr<Progress> make_progress(const Context& context, const std::string& word, const std::string& journal);
+enum class ProgressKind { None, Plain, Github, Live };
+
+/// The one that |word| of --progress means, at the standard error of this process. Throws Error(Usage) when there can
+/// not be such.
+ProgressKind progress_kind(const Context& context, const std::string& word);
+/// Null: none. |journal|: its path.
+std::unique_ptr<Progress> make_progress(const Context& context, ProgressKind kind, const std::string& journal);
 
 }  // namespace flowrun::cli

@@ -112,15 +112,16 @@ std::string header_line(const FrameHeader& header) {
   return line += "}\n";
 }
 
-std::uint64_t scan_frames(int descriptor, const std::function<void(FrameHeader&&, std::uint64_t)>& each, bool* torn) {
+std::uint64_t scan_frames(int descriptor, const std::function<void(FrameHeader&&, std::uint64_t)>& each, bool* torn,
+                          std::uint64_t from) {
   bool ignored;
   bool& incomplete = torn ? *torn : ignored;
   incomplete = false;
   struct stat about {};
-  if (fstat(descriptor, &about) != 0) return 0;
+  if (fstat(descriptor, &about) != 0) return from;
   const auto size = static_cast<std::uint64_t>(about.st_size);
   Window window(descriptor);
-  std::uint64_t at = 0;
+  std::uint64_t at = from;
   while (at < size) {
     auto line = window.line(at);
     if (!line) {

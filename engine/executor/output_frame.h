@@ -32,10 +32,11 @@ std::string header_line(const FrameHeader& header);
 constexpr const char* kOutputLog = "output.log";       ///< of a run, in its folder
 constexpr const char* kTailPrefix = ".flowrun-tail-";  ///< of files with the newest words of a process that says much
 
-/// Calls |each| with the frames of an open file in order and where their bytes begin. Returns how many bytes are
-/// whole frames: a torn one ends it, and what is no frame. |torn|: it is only that the last one is not all there.
+/// Calls |each| with the frames of an open file, from the one at byte |from| on, in order, and where their bytes begin.
+/// Returns where whole frames end: a torn one ends it, and what is no frame. |torn|: it is only that the last one is
+/// not all there.
 std::uint64_t scan_frames(int descriptor, const std::function<void(FrameHeader&&, std::uint64_t)>& each,
-                          bool* torn = nullptr);
+                          bool* torn = nullptr, std::uint64_t from = 0);
 
 /// A file that frames are appended to. One thread at a time.
 class FrameFile {

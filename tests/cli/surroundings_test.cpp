@@ -8,8 +8,9 @@
 namespace flowrun::test {
 namespace {
 
-constexpr const char* kSurroundings[] = {"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "NO_COLOR",    "LC_ALL",
-                                         "TERM_PROGRAM",   "FLOWRUN_PROGRESS",    "FLOWRUN_JOBS"};
+constexpr const char* kSurroundings[] = {"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "NO_COLOR",
+                                         "LC_ALL",         "TERM_PROGRAM",        "FLOWRUN_PROGRESS",
+                                         "FLOWRUN_JOBS",   "FLOWRUN_LOGS",        "MAKEFLAGS"};
 
 }  // namespace
 

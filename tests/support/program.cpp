@@ -26,9 +26,9 @@ std::string whole(const std::string& file) {
 }  // namespace
 
 void forget_surroundings() {
-  for (const char* name :
-       {"GITHUB_ACTIONS", "GITHUB_WORKSPACE", "GITHUB_STEP_SUMMARY", "NO_COLOR", "LC_ALL", "LC_CTYPE", "LANG",
-        "TERM_PROGRAM", "WT_SESSION", "ConEmuANSI", "FLOWRUN_JOURNAL", "FLOWRUN_JOBS", "FLOWRUN_PROGRESS"})
+  for (const char* name : {"GITHUB_ACTIONS", "GITHUB_WORKSPACE", "GITHUB_STEP_SUMMARY", "NO_COLOR", "LC_ALL",
+                           "LC_CTYPE", "LANG", "TERM_PROGRAM", "WT_SESSION", "ConEmuANSI", "FLOWRUN_JOURNAL",
+                           "FLOWRUN_JOBS", "FLOWRUN_PROGRESS", "FLOWRUN_LOGS", "MAKEFLAGS"})
     unsetenv(name);
 }
 

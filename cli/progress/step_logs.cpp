@@ -1,0 +1,84 @@
+#include "cli/progress/step_logs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/progress/item_groups.h"
+#include "cli/render.h"
+#include "engine/model/entry_reading.h"
+#include "engine/model/path.h"
+
+namespace flowrun::cli {
+namespace {
+
+void print(const std::string& line) { std::fwrite(line.data(), 1, line.size(), stderr); }
+
+/// Whether an attempt is over with |entry|.
+bool ends_attempt(const Entry& entry) {
+  return entry.kind == EntryKind::TaskEnded || entry.kind == EntryKind::LateEnd ||
+         entry.kind == EntryKind::TaskInterrupted;
+}
+
+}  // namespace
+
+void StepLogs::before(const Entry& entry) {
+  if (folds_ && entry.kind == EntryKind::ItemsChosen && as<ItemsChosen>(entry).count > kLargeGroup)
+    folded_.push_back(entry.path);
+  if (folds_ && entry.kind == EntryKind::ItemsArrived &&
+      std::find(folded_.begin(), folded_.end(), entry.path) == folded_.end())
+    folded_.push_back(entry.path);
+  if (!ends_attempt(entry)) return;
+  look();
+  tail_.finish(entry.path, entry.attempt, [&](const LogLine& line) { take(line); });
+}
+
+void StepLogs::after(const Entry& entry) {
+  if (mode_ == Mode::Stream || !ends_attempt(entry)) return;
+  const auto found = said_.find({entry.path, entry.attempt});
+  if (found == said_.end()) return;
+  const Said said = std::move(found->second);
+  said_.erase(found);
+  const bool failed = entry.kind != EntryKind::TaskInterrupted && as<TaskEnded>(entry).result.failure.has_value();
+  if (mode_ == Mode::Fail && !failed) return;
+  if (said.left_out > 0) print(fmt::format("[{}] ... {} lines before\n", entry.path, said.left_out));
+  for (const std::string& line : said.lines) print(line);
+}
+
+void StepLogs::look() {
+  tail_.look([&](const LogLine& line) { take(line); });
+}
+
+bool StepLogs::is_folded(const std::string& step) const {
+  return std::any_of(folded_.begin(), folded_.end(), [&](const std::string& group) { return is_below(step, group); });
+}
+
+void StepLogs::take(const LogLine& line) {
+  if (is_folded(line.step)) return;
+  std::string text = log_text(line);
+  if (mode_ == Mode::Stream) return print(text);
+  Said& said = said_[{line.step, line.attempt}];
+  said.lines.push_back(std::move(text));
+  if (said.lines.size() <= kMostLines) return;
+  said.lines.pop_front();
+  ++said.left_out;
+}
+
+void add_logs_option(Command& command, std::string& word) {
+  command.add_option("--logs", word, "What processes say, on standard error: auto, stream, group, fail, none")
+      ->one_of({"auto", "stream", "group", "fail", "none"})
+      ->envname("FLOWRUN_LOGS");
+}
+
+std::unique_ptr<StepLogs> make_step_logs(const Context& context, const std::string& word, ProgressKind kind,
+                                         std::string folder) {
+  using Mode = StepLogs::Mode;
+  std::optional<Mode> mode;
+  if (word == "stream" || (word == "auto" && kind == ProgressKind::Plain)) mode = Mode::Stream;
+  if (word == "group" || (word == "auto" && kind == ProgressKind::Github)) mode = Mode::Group;
+  if (word == "fail") mode = Mode::Fail;
+  if (!mode) return nullptr;
+  return std::make_unique<StepLogs>(std::move(folder), *mode, word == "auto" && context.verbose == 0);
+}
+
+}  // namespace flowrun::cli
