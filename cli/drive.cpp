@@ -128,7 +128,7 @@ Drive::Drive(const Context& context, const DriveFlags& flags, const Journal& jou
 void Drive::opens(const Loaded& loaded, const std::string& run) {
   if (!flags_.events.empty()) events_ = std::make_unique<EventStream>(flags_.events, &stop_asked);
   // Lines of JSON on the same terminal would stand in the midst of the live view.
-  const bool shared = (flags_.events == "-" || items_) && isatty(STDOUT_FILENO) == 1;
+  const bool shared = (flags_.events == "-" || items_) && stdout_is_terminal();
   shown_ = progress_kind(context_, shared && flags_.progress == "auto" ? "plain" : flags_.progress);
   progress_ = make_progress(context_, shown_, journal_.path());
   if (!run.empty()) show_logs(run);

@@ -7,6 +7,7 @@
 #include "cli/inputs.h"
 #include "cli/render.h"
 #include "cli/runs.h"
+#include "cli/terminal.h"
 #include "engine/journal/typed_command.h"
 #include "engine/run/view.h"
 
@@ -50,7 +51,7 @@ int print(const Evaluation& evaluation, const EvalOptions& options) {
     return 1;
   }
   const Json& json = std::get<Value>(evaluation).json();
-  print_result(json.dump(isatty(STDOUT_FILENO) ? 2 : -1, ' ', false, Json::error_handler_t::replace) + "\n");
+  print_result(json.dump(stdout_is_terminal() ? 2 : -1, ' ', false, Json::error_handler_t::replace) + "\n");
   return 0;
 }
 

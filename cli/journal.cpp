@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "cli/entry_text.h"
+#include "cli/pager.h"
 #include "cli/render.h"
 #include "cli/runs.h"
 #include "engine/model/path.h"
@@ -27,6 +28,7 @@ int show(const Context& context, const ShowOptions& options) {
   // What stands before it was replayed by that drive; the rest it executed itself.
   std::int64_t drive = journal.newest_drive(run.number);
   bool was_replayed = false;
+  if (!options.json) page_output();
   if (!options.json) print_view(fmt::format("{}  {}  {} entries\n", run.id, to_string(run.state), run.last_seq));
   std::string text;
   const auto print = [&] {

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <deque>
 
+#include "cli/pager.h"
 #include "cli/render.h"
 #include "cli/runs.h"
 #include "engine/run/run_log.h"
@@ -97,6 +98,7 @@ int logs(const Context& context, const LogsOptions& options) {
     const StepHistory* step = options.failed ? log.history().find(path) : nullptr;
     return !options.failed || (step && step->state == State::Failed);
   };
+  if (!options.follow && !options.json) page_output();
   Printer printer(options);
   auto print = [&](const LogLine& line) {
     printer.add(line);

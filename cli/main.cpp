@@ -10,6 +10,8 @@
 
 #include "cli/commands.h"
 #include "cli/drive.h"
+#include "cli/manual.h"
+#include "cli/pager.h"
 #include "cli/render.h"
 #include "cli/terminal.h"
 #include "engine/journal/typed_command.h"
@@ -212,9 +214,13 @@ int run(int argc, char** argv, const Command* only) {
   app.footer(kWhereToBegin);
   std::vector<std::string> topic;
   flowrun::cli::Command* help = commands.add_subcommand("help", "Help on a command");
-  help->add_option("TOPIC", topic, "A command, with the one below it: journal show");
+  help->add_option("TOPIC", topic,
+                   "A command, with the one below it: journal show; or `workflow`, which opens flowrun-workflow(5)");
   help->callback([&] {
     context.chosen = [&] {
+      if (topic.size() == 1)
+        if (const std::string page = flowrun::cli::manual_page(topic.front()); !page.empty())
+          flowrun::cli::open_manual(page);
       const CLI::App* command = &app;
       for (const std::string& word : topic) {
         auto named = command->get_subcommands([&](const CLI::App* one) { return one->check_name(word); });
@@ -265,9 +271,11 @@ int main(int argc, char** argv) {
   while (lowest >= 0 && lowest <= STDERR_FILENO) lowest = open("/dev/null", O_RDONLY);
   if (lowest > STDERR_FILENO) close(lowest);
   flowrun::cli::guard_stderr();
+  const flowrun::cli::Paging paging;
   try {
     return run(argc, argv, named(argc, argv));
   } catch (const flowrun::cli::OutputLost& lost) {
+    if (paging.in_use()) return 0;  // who reads has seen enough
     std::fprintf(stderr, "error: %s\n", lost.what());
     return flowrun::cli::kOutputLost;
   } catch (const flowrun::Interrupted& stopped) {

@@ -43,7 +43,7 @@ OutputLost::OutputLost(const std::string& where)
 void print_view(std::string_view text) { print_result(shown(text)); }
 
 void print_result(std::string_view text) {
-  static const bool at_terminal = isatty(STDOUT_FILENO) == 1;
+  const bool at_terminal = stdout_is_terminal();
   const std::string safe = at_terminal ? shown(text) : "";
   if (at_terminal) text = safe;
   errno = 0;
@@ -54,7 +54,7 @@ void print_result(std::string_view text) {
 std::string result_text(const Value& value) {
   const Json& json = value.json();
   if (json.is_string()) return json.get<std::string>() + "\n";
-  return json.dump(isatty(STDOUT_FILENO) ? 2 : -1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json.dump(stdout_is_terminal() ? 2 : -1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 std::string clock_text(Instant at, Instant now) {

@@ -122,6 +122,11 @@ bool stderr_is_unread() {
   return poll(&one, 1, 0) > 0 && (one.revents & POLLERR) != 0;
 }
 
+bool stdout_is_terminal() {
+  static const bool at_terminal = isatty(STDOUT_FILENO) == 1;
+  return at_terminal;
+}
+
 bool in_github_job() {
   const char* value = std::getenv("GITHUB_ACTIONS");
   return value && std::string_view(value) == "true";

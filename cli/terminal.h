@@ -18,6 +18,9 @@ std::string shown(std::string_view text);
 /// word.
 void guard_stderr();
 
+/// Whether standard output was a terminal when the process began: a pager changes nothing for what is written.
+bool stdout_is_terminal();
+
 /// Whether something was written to stderr that nobody reads any more. A closed or full one is the caller's own choice;
 /// a pipe without a reader is news.
 bool stderr_is_unread();
