@@ -126,6 +126,15 @@ class Cases {
           return time({"xargs", "-a", list, "-P8", "-n1", "true"});
         });
     add(
+        "each", true_8 + " by `each`", "the same for_each", Goal::AtLeast, 0.8,
+        [=, this] {
+          return time({"sh", "-c", "exec \"$0\" each -q -P8 --quiet-output --journal \"$1\" -- true < \"$2\"",
+                       stage_.binary("flowrun"), stage_.fresh_journal(), list});
+        },
+        [=, this] {
+          return flow(plain, {"-j", "8"}).seconds;
+        });
+    add(
         "parallel", true_8, "GNU parallel --joblog", Goal::AtLeast, 8,
         [=, this] {
           return flow(plain, {"-j", "8"}).seconds;

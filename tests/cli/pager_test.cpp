@@ -71,7 +71,7 @@ TEST_CASE("no pager stands between flowrun and a pipe, JSON, a terminal without 
   const Ran ran = talk.at_terminal(words, variable, command);
   CHECK(ran.code == 0);
   CHECK(ran.out.find(words == "output r"            ? "done"
-                     : words.starts_with("journal") ? "task"
+                     : words.starts_with("journal") ? "\"seq\":"
                                                     : "200") != std::string::npos);
   CHECK_FALSE(std::filesystem::exists(talk.dir().path("paged")));
 }
