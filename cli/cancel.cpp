@@ -28,7 +28,7 @@ int run_undo(const Context& context, const std::string& id, const DriveFlags& fl
   Drive drive(context, flags, journal);
   Opened opened = undo(journal, id, drive);
   if (!opened.run) {
-    std::fprintf(stderr, "nothing to undo: no step of run %s that has an `undo` is done and not undone\n",
+    std::fprintf(stderr, "nothing to undo: run %s has no step with an `undo` that is done and not yet undone\n",
                  opened.record.id.c_str());
     return drive.write_reports(opened.record.id, 0);
   }

@@ -3,9 +3,13 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <optional>
 #include <utility>
+
+#include "engine/model/diagnostics.h"
 
 namespace flowrun::cli {
 
@@ -20,17 +24,39 @@ Option* Option::required() {
 }
 
 Option* Option::one_of(const std::vector<std::string>& words) {
-  option_->check(CLI::IsMember(words));
+  std::string listed, choice;
+  for (const std::string& word : words) {
+    listed += (listed.empty() ? "" : ",") + word;
+    choice += (choice.empty() ? "" : ", ") + word;
+  }
+  const auto check = [words, choice](const std::string& given) {
+    if (std::find(words.begin(), words.end(), given) != words.end()) return std::string();
+    const std::string near = nearest(given, words);
+    return "`" + given + "` is none of " + choice + (near.empty() ? "" : "; did you mean `" + near + "`?");
+  };
+  option_->check(CLI::Validator(check, "{" + listed + "}"));
   return this;
 }
 
-Option* Option::range(int first, int last) {
-  option_->check(CLI::Range(first, last));
+Option* Option::range(std::int64_t first, std::int64_t last) {
+  const auto check = [first, last](const std::string& given) {
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), number);
+    if (error == std::errc() && end == given.data() + given.size() && first <= number && number <= last)
+      return std::string();
+    return "`" + given + "` is no number from " + std::to_string(first) + " to " + std::to_string(last);
+  };
+  option_->check(CLI::Validator(check, "INT in [" + std::to_string(first) + " - " + std::to_string(last) + "]"));
   return this;
 }
 
-Option* Option::positive() {
-  option_->check(CLI::PositiveNumber);
+Option* Option::at_least(std::int64_t first) {
+  const auto check = [first](const std::string& given) {
+    const bool digits = !given.empty() && given.size() < 19 && given.find_first_not_of("0123456789") == given.npos;
+    if (digits && std::stoll(given) >= first) return std::string();
+    return "`" + given + "` is no number from " + std::to_string(first) + " on";
+  };
+  option_->check(CLI::Validator(check, first > 0 ? "POSITIVE" : "NONNEGATIVE"));
   return this;
 }
 

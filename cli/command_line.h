@@ -3,6 +3,7 @@
 // build. Knows nothing of flowrun.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -25,9 +26,9 @@ class Option {
   /// The value is one of |words|.
   Option* one_of(const std::vector<std::string>& words);
   /// The value is a number from |first| to |last|.
-  Option* range(int first, int last);
-  /// The value is a number above 0.
-  Option* positive();
+  Option* range(std::int64_t first, std::int64_t last);
+  /// The value is a number that is not smaller.
+  Option* at_least(std::int64_t first);
   /// May be given several times, with one value each.
   Option* repeatable();
   /// Not together with |other|.

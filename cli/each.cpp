@@ -136,8 +136,16 @@ std::string amount(const std::string& text, const char* option) {
 /// The workflow that the options stand for.
 std::string workflow_of(const EachOptions& options) {
   std::string text = fmt::format("flowrun: 1\nname: {}\n", kName);
-  if (!options.rate.empty())
+  if (!options.rate.empty()) {
+    const std::string digits = options.rate.substr(0, options.rate.find('/'));
+    const std::string unit = options.rate.substr(digits.size());
+    if (digits.empty() || digits.find_first_not_of("0123456789") != std::string::npos ||
+        (unit != "/s" && unit != "/m" && unit != "/h"))
+      throw Error(Problem::Usage, fmt::format("--rate {}: write starts in a second, a minute or an hour, as in 100/s, "
+                                              "30/m or 5/h",
+                                              options.rate));
     text += fmt::format("limits: {{ {}: {{ rate: {} }} }}\n", kName, Json(options.rate).dump());
+  }
   text += fmt::format("steps:\n  {}:\n    for_each: stdin\n", kName);
   if (options.json || options.nul) text += fmt::format("    split: {}\n", options.json ? "json" : "nul");
   text += "    fail_fast: false\n";

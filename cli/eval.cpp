@@ -46,7 +46,8 @@ std::string_view without_braces(std::string_view text) {
 int print(const Evaluation& evaluation, const EvalOptions& options) {
   if (const auto* failure = std::get_if<Failure>(&evaluation)) {
     std::fprintf(stderr, "error: %s\n", failure->message.c_str());
-    if (options.expression.find('$') == std::string::npos && options.expression.find('.') != std::string::npos)
+    // Of "$input.x" in double quotes a shell leaves `.x`, which looks at nothing.
+    if (options.expression.find('$') == std::string::npos && failure->message.starts_with("`.` is not known"))
       std::fprintf(stderr, "   a shell replaces $NAME in double quotes: write '$input.x' in single quotes\n");
     return 1;
   }

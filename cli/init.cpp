@@ -80,13 +80,15 @@ int init(const Context& context, const InitOptions& options) {
     for (const Template& one : templates())
       if (!one.name.starts_with(kParts)) names.push_back(name_of(one));
     const std::string near = nearest(name, names);
-    throw Error(Problem::Usage, fmt::format("there is no template {}{}; flowrun init --list shows them", name,
-                                            near.empty() ? "" : fmt::format(", do you mean {}?", near)));
+    throw Error(Problem::Usage, fmt::format("no template `{}`{}", name,
+                                            near.empty() ? "; flowrun init --list shows those there are"
+                                                         : "; did you mean `" + near + "`?"));
   }
   const std::vector<const Template*> files = with_parts(*wanted);
   for (const Template* file : files)
     if (!options.force && fs::symlink_status(std::string(file->name)).type() != fs::file_type::not_found)
-      throw Error(Problem::Usage, fmt::format("{} is there already; --force writes over it", file->name));
+      throw Error(Problem::Usage,
+                  fmt::format("{} is there already and was left as it is; --force writes over it", file->name));
   for (const Template* file : files) {
     const std::string path(file->name);
     if (path.starts_with(kParts)) fs::create_directory("parts");

@@ -60,11 +60,13 @@ GivenInputs given_inputs(const InputOptions& options) {
   GivenInputs given;
   if (!options.file.empty()) {
     std::string text = read_input_file(options.file, "--inputs");
-    Diagnostics diagnostics({options.file, text});
+    Diagnostics diagnostics({options.file == "-" ? "standard input" : options.file, text});
     auto node = read_yaml(diagnostics);
-    if (!node || !diagnostics.ok()) throw Error(Problem::Invalid, diagnostics.text());
-    if (!node->is_map())
-      throw Error(Problem::Invalid, fmt::format("{}: inputs must be a map of names to values", options.file));
+    if (node && diagnostics.ok() && !node->is_map())
+      diagnostics.error("E102", node->at, static_cast<int>(node->text.size()),
+                        fmt::format("inputs must be a map of names to values, not {}", node->kind_name()),
+                        "for example {\"order\": 7}");
+    if (!node || !diagnostics.ok()) throw Error(Problem::Invalid, diagnostics.text() + "no input was taken from it");
     given.values = node->json();
   }
   for (const std::string& text : options.inputs) add_input(given, text);

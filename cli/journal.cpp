@@ -86,7 +86,7 @@ void add_journal(Command& app, Context& context) {
   auto options = std::make_shared<ShowOptions>();
   Command* shown = command->add_subcommand("show", "What happened, in order");
   shown->add_option("RUN", options->run, "The run; the newest when left out");
-  shown->add_option("--from", options->from, "Begin with this entry")->positive()->type_name("SEQ");
+  shown->add_option("--from", options->from, "Begin with this entry")->at_least(1)->type_name("SEQ");
   shown->add_option("--step", options->step, "Only this step and what is below it")->type_name("PATH");
   shown->add_flag("--full", options->full, "Do not cut values");
   shown->add_flag("--json", options->json, "One JSON object a line");

@@ -125,7 +125,7 @@ void add_logs(Command& app, Context& context) {
   command->add_option("--step", options->step, "Of this step")->type_name("PATH");
   command->add_flag("--failed", options->failed, "Only of failed steps");
   command->add_flag("--stderr", options->only_stderr, "Only standard error");
-  command->add_option("--tail", options->tail, "Only the last lines")->type_name("N");
+  command->add_option("--tail", options->tail, "Only the last lines")->at_least(1)->type_name("N");
   command->add_flag("-f,--follow", options->follow, "Go on with what is said, until the run is over");
   command->add_flag("--json", options->json, "One JSON object a line");
   command->callback([&context, options] { context.chosen = [&context, options] { return logs(context, *options); }; });

@@ -72,6 +72,23 @@ const CLI::App* innermost(const CLI::App& app) {
   return command;
 }
 
+/// The words that name |command|, each with a blank before it.
+std::string typed_after(const CLI::App& command) {
+  std::string words;
+  for (const CLI::App* level = &command; level->get_parent(); level = level->get_parent())
+    words = " " + level->get_name() + words;
+  return words;
+}
+
+/// |what|: `NAME is required`. |help|: the command that says more.
+std::string missing_argument(const CLI::App& command, const std::string& what, const std::string& help) {
+  const std::string name = what.substr(0, what.find(' '));
+  const CLI::Option* option = command.get_option_no_throw(name);
+  std::string text = name + " is missing";
+  if (option) text += ": " + option->get_description();
+  return text + "; " + help + " says more";
+}
+
 std::string option_suggestion(const CLI::App& app, const std::string& word) {
   std::vector<std::string> names;
   for (const CLI::App* level = innermost(app); level; level = level->get_parent())
@@ -79,8 +96,8 @@ std::string option_suggestion(const CLI::App& app, const std::string& word) {
       for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
   std::string near = flowrun::nearest(word.substr(0, word.find('=')), names);
   if (!near.empty()) return "; did you mean `" + near + "`?";
-  return innermost(app)->get_name() == "each" ? "; options of the program stand behind `--`: flowrun each -- ls -l"
-                                              : "";
+  if (innermost(app)->get_name() == "each") return "; options of the program stand behind `--`: flowrun each -- ls -l";
+  return "; flowrun help" + typed_after(*innermost(app)) + " lists those there are";
 }
 
 /// The help of |command|, with its usage line as it is typed: flowrun journal show [OPTIONS] [RUN].
@@ -107,6 +124,7 @@ std::string subcommand_wanted(const CLI::App& command, int argc, char** argv) {
 
 int usage_error(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   std::string what = error.what();
+  const std::string help = "flowrun help" + typed_after(*innermost(app));
   if (what == "A subcommand is required") {
     what = subcommand_wanted(*innermost(app), argc, argv);
   } else if (const auto* extras = dynamic_cast<const CLI::ExtrasError*>(&error);
@@ -123,8 +141,14 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error, int argc, cha
         }
       what = "unknown command `" + first + "`" + suggestion(app, first);
     } else {
-      what = "unexpected argument `" + word + "`";
+      what = "unexpected argument `" + word + "`; " + help + " shows what it takes";
     }
+  } else if (const auto* required = dynamic_cast<const CLI::RequiredError*>(&error)) {
+    what = missing_argument(*innermost(app), required->what(), help);
+  } else if (const std::size_t count = what.find(": 1 required "); count != std::string::npos) {
+    what = what.substr(0, count) + " needs a value; " + help + " says which";
+  } else if (const std::size_t other = what.find(" excludes "); other != std::string::npos) {
+    what = what.substr(0, other) + " and " + what.substr(other + 10) + " do not go together; choose one";
   }
   std::fprintf(stderr, "error: %s\n", what.c_str());
   return exit_code(Problem::Usage);
@@ -248,7 +272,7 @@ int run(int argc, char** argv, const Command* only) {
     return usage_error(app, error, argc, argv);
   }
   if (std::string name = empty_argument(app); !name.empty()) {
-    std::fprintf(stderr, "error: %s is empty; leave it out, or say what is meant\n", name.c_str());
+    std::fprintf(stderr, "error: %s is empty; say what is meant, or leave it out where it may be\n", name.c_str());
     return exit_code(Problem::Usage);
   }
   if (!context.chosen) {

@@ -87,8 +87,12 @@ int prune_runs(const Context& context, PruneFlags& flags) {
     tell_kept(done.kept);
     print_result(text);
     if (!context.quiet)
-      std::fprintf(stderr, "%zu %s removed, about %s; the journal is %s smaller\n", done.runs,
-                   done.runs == 1 ? "run" : "runs", bytes_text(bytes).c_str(), bytes_text(done.file_bytes).c_str());
+      std::fprintf(stderr, "%s\n",
+                   done.runs == 0
+                       ? "no run was removed"
+                       : fmt::format("{} {} removed, about {}; the journal is {} smaller", done.runs,
+                                     done.runs == 1 ? "run" : "runs", bytes_text(bytes), bytes_text(done.file_bytes))
+                             .c_str());
   }
   // Of those that were named none may stay unsaid.
   return !options.runs.empty() && (!plan.kept.empty() || !done.kept.empty()) ? kNotAll : 0;

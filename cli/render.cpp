@@ -192,8 +192,10 @@ std::string failure_text(const RunRecord& run, const Failure& failure, const His
   auto command = [&](const char* word) { return typed_command({word, run.id}, journal); };
   const StepHistory* step = history.find(failure.step);
   std::string text = "error: ";
+  // What ends a run as a whole says so itself.
+  const bool of_run = failure.step.empty() && failure.message.starts_with("the run ");
   if (failure.step.empty()) {
-    text += failure.type == "cancelled" ? "the run was" : "the run failed";
+    text += failure.type == "cancelled" ? "the run was" : of_run ? "" : "the run failed";
   } else {
     text += "step " + failure.step + " failed";
   }
@@ -203,9 +205,10 @@ std::string failure_text(const RunRecord& run, const Failure& failure, const His
     text += fmt::format(" after {} tries", step->attempts);
   }
   if (step && step->attempts > 0) text += " in " + to_display(step->took);
-  // What was cancelled says so itself.
-  text += failure.step.empty() && failure.type == "cancelled" ? " " + failure.message + "\n"
-                                                              : fmt::format(": {} {}\n", failure.type, failure.message);
+  text += of_run ? failure.message + "\n"
+          : failure.step.empty() && failure.type == "cancelled"
+              ? " " + failure.message + "\n"
+              : fmt::format(": {}: {}\n", failure.type, failure.message);
   if (row && !run.file.empty()) text += fmt::format("   {}\n", as_written(run, *row));
   text += last_words(failure, kLastLines, "   ");
   std::vector<std::string> blocked, undone;

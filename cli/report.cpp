@@ -64,8 +64,8 @@ std::filesystem::path behind_links(const std::string& file) {
 int report(const Context& context, ReportOptions options) {
   if (options.format.empty() && options.file.ends_with(".html")) options.format = "html";
   if (options.format.empty())
-    throw Error(Problem::Usage,
-                fmt::format("--format is missing: {}; html where FILE ends so", fmt::join(report_formats(), ", ")));
+    throw Error(Problem::Usage, fmt::format("which format? say --format with one of {}, or -o FILE.html",
+                                            fmt::join(report_formats(), ", ")));
   Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
   const std::string text = report_of(journal, find_or_newest(journal, options.run), options.format);
   if (options.file.empty() || options.file == "-") {

@@ -157,7 +157,7 @@ void add_show(Command& app, Context& context) {
   auto options = std::make_shared<ShowOptions>();
   Command* command = app.add_subcommand("show", "How a run stands, and what can be done next");
   command->add_option("RUN", options->run, "The run; the newest when left out");
-  command->add_option("--at", options->at, "As it was after this entry")->positive()->type_name("SEQ");
+  command->add_option("--at", options->at, "As it was after this entry")->at_least(1)->type_name("SEQ");
   command->add_flag("--all", options->all, "Every step, also of a large run");
   command->add_flag("--json", options->json, "As JSON");
   command->callback([&context, options] { context.chosen = [&context, options] { return show(context, *options); }; });

@@ -151,7 +151,8 @@ std::string OutgoingRequest::redirect(CURL* easy, long status, const std::string
   std::string scheme = in_small_letters(where.substr(0, where.find(':')));
   if (scheme != "http" && scheme != "https")
     return fmt::format("is sent to `{}`, not by http", shortened(location, 200));
-  if (redirects_ >= asked().max_redirects) return fmt::format("is sent on more than {} times", asked().max_redirects);
+  if (redirects_ >= asked().max_redirects)
+    return fmt::format("is redirected more than {} times", asked().max_redirects);
   ++redirects_;
   if (becomes_get(status, method_)) {
     method_ = "GET";

@@ -143,9 +143,10 @@ void Journal::lock(const RunRecord& run) {
   if (open.run == run.number) return;
   if (!open.locks->lock_run(run.number)) {
     const std::int64_t pid = open.locks->driver(run.number);
-    throw Error(Problem::Busy,
-                fmt::format("run {} is already driven by {}; stop it or wait", run.id,
-                            pid > 0 ? fmt::format("process {}", pid) : std::string("a process of another container")));
+    throw Error(
+        Problem::Busy,
+        fmt::format("run {} is already driven by {}; `flowrun watch` shows it, `flowrun cancel` ends it", run.id,
+                    pid > 0 ? fmt::format("process {}", pid) : std::string("a process of another container")));
   }
   try {
     // Only now: a driver that has just gone may have written after |run| was read.

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kElsewhere = "--journal FILE or FLOWRUN_JOURNAL moves it";
+constexpr const char* kElsewhere = "--journal FILE or FLOWRUN_JOURNAL names another";
 
 [[noreturn]] void refuse(const std::string& path, std::string_view why) {
   throw Error(Problem::Journal, fmt::format("cannot use {} as the journal: {}; {}", path, why, kElsewhere));
@@ -95,7 +95,7 @@ bool look(const std::string& path) {
     if (errno == ENOENT) return false;
     refuse(path, std::strerror(errno));
   }
-  if (S_ISDIR(status.st_mode)) refuse(path, fmt::format("it is a folder; did you mean {}/journal.db?", path));
+  if (S_ISDIR(status.st_mode)) refuse(path, fmt::format("it is a folder, {}/journal.db would be a file in it", path));
   if (!S_ISREG(status.st_mode)) refuse(path, "it is not a regular file");
   return true;
 }

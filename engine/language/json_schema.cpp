@@ -154,6 +154,7 @@ void check_schema_keywords(const Node& schema, bool input, Diagnostics& diagnost
     }
     std::string near = nearest(member.key, names);
     std::string advice = near.empty() ? "" : "did you mean `" + near + "`?";
+    if (advice.empty()) advice = "leave it out; flowrun-workflow(5) has those there are, under INPUTS";
     if (of_input) advice = "it stands beside the `type` of a whole input only";
     diagnostics.error("E108", member.at, static_cast<int>(member.key.size()),
                       fmt::format("`{}` is not among the JSON Schema keywords that flowrun knows", member.key), advice);

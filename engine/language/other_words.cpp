@@ -103,7 +103,7 @@ std::string advice_for(std::string_view word, std::uint32_t kind) {
       {"method", "write `http: [METHOD] URL`"},
       {"steps", "use `sequence`, `parallel` or `do`"},
   };
-  if (word == "env" && kind == kHttp) return "`env` is an option of shell and exec; for a header use `headers`";
+  if (word == "env" && kind == kHttp) return "for a header use `headers`";
   if ((word == "body" || word == "data") && (kind & kProcess)) return "use `stdin`";
   const bool of_width = word == "max_parallel" || word == "workers" || word == "max-parallel" || word == "parallelism";
   if (of_width && (kind & (kHttp | kProcess))) return "use `limit`; `concurrency` is of for_each and of the whole run";

@@ -55,7 +55,8 @@ void Edges::read(std::size_t i, const Node& node) {
       names.push_back(written);
     } else {
       findings_.error("E102", written->at, written->text.size(),
-                      fmt::format("`{}` must be a list of names of steps", key));
+                      fmt::format("`{}` must be a list of names of steps", key),
+                      fmt::format("for example {}: [fetch]", key));
     }
     for (const Node* name : names) {
       if (name->text.find("${") != std::string::npos) {
@@ -68,7 +69,7 @@ void Edges::read(std::size_t i, const Node& node) {
         no_sibling(*name);
       } else if (*sibling == i) {
         findings_.error("E302", name->at, name->text.size(),
-                        fmt::format("step `{}` can not wait for itself", name->text));
+                        fmt::format("step `{}` can not wait for itself", name->text), "leave it out");
       } else {
         bool needs = std::string(key) == "needs";
         auto& edges = needs ? child.needs : child.after;
@@ -137,7 +138,8 @@ void Edges::check_cycles() {
         }
         const Step& first = *graph_.children[next].step;
         findings_.error("E301", {first.origin.line, first.origin.column}, first.kind.size(),
-                        fmt::format("a cycle: {}{}", text, first.name));
+                        fmt::format("a cycle: {}{}", text, first.name),
+                        "one of them has to begin, so it can use nothing of the others");
         return;
       }
     }

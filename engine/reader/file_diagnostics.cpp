@@ -12,6 +12,8 @@
 namespace flowrun {
 namespace {
 
+constexpr std::size_t kMostListed = 12;  // names; a longer list is for the manual
+
 bool is_name(const std::string& text) {
   if (text.empty() || text.size() > 64 || !(text[0] >= 'a' && text[0] <= 'z')) return false;
   return std::all_of(text.begin(), text.end(),
@@ -38,8 +40,12 @@ std::string name_like(const std::string& text) {
 }
 
 std::string suggested(const std::string& word, const std::vector<std::string>& known) {
-  std::string near = nearest(word, known);
-  return near.empty() ? "" : "did you mean `" + near + "`?";
+  const std::string near = nearest(word, known);
+  if (!near.empty()) return "did you mean `" + near + "`?";
+  if (known.empty() || known.size() > kMostListed) return "";
+  std::string all;
+  for (const std::string& one : known) all += (all.empty() ? "`" : ", `") + one + "`";
+  return (known.size() == 1 ? "there is " : "there are ") + all;
 }
 
 FileDiagnostics::FileDiagnostics(Diagnostics& diagnostics, std::string folder)

@@ -39,7 +39,7 @@ class FileDiagnostics {
   std::set<std::pair<int, int>> unreadable_;  ///< values that YAML could not read; null stands for them
 };
 
-/// `did you mean `X`?`, when one of |known| is near to |word|.
+/// `did you mean `X`?`, when one of |known| is near to |word|; else what there is, when that is not too much.
 std::string suggested(const std::string& word, const std::vector<std::string>& known);
 
 /// The name that |text| was probably meant to be.

@@ -56,7 +56,11 @@ FileReader::FileReader(const std::string& file, const Node& root, Definition& de
 }
 
 bool FileReader::read(bool for_questions) {
-  if (!reading_.is(root_, Node::Kind::Map, "the file", "a map with `flowrun: 1` and `steps:`")) return false;
+  if (!root_.is_map()) {
+    reading_.error("E102", root_.at, root_.text.size(),
+                   fmt::format("the file must be a map with `flowrun: 1` and `steps:`, not {}", root_.kind_name()));
+    return false;
+  }
   version();
   keys();
   header();
@@ -158,10 +162,10 @@ void FileReader::defaults() {
         for (const Key& one : step_keys())
           if ((one.kinds & kinds) && may_have_default(one)) names.push_back(one.name);
         std::string near = nearest(member.key, names);
-        reading_.error(key ? "E104" : "E101", member.at, member.key.size(),
-                       fmt::format("`{}` is no option of {} to have a default", member.key,
-                                   group.key == "all" ? "a step" : group.key),
-                       near.empty() ? "" : "did you mean `" + near + "`?");
+        reading_.error(
+            key ? "E104" : "E101", member.at, member.key.size(),
+            fmt::format("`{}` can have no default for {}", member.key, group.key == "all" ? "all steps" : group.key),
+            near.empty() ? "say it at each step that has it" : "did you mean `" + near + "`?");
       }
     }
   }

@@ -99,7 +99,9 @@ void read_auth(Reading& reading, HttpStep& step, const Node& node) {
   if (node.is_string() && node.text == "none") return;
   if (!reading.is(node, Node::Kind::Map, "auth", "a map or none")) return;
   reading.only(node, names_within("auth"), "`auth`");
-  if (node.members.size() != 1) reading.error("E102", node.at, 1, "`auth` takes one of bearer, basic, header");
+  if (node.members.size() != 1)
+    reading.error("E102", node.at, 1, "`auth` takes one of bearer, basic, header",
+                  "for example { bearer: \"${ $secrets.token }\" }");
   if (const Node* basic = node.find("basic");
       basic && reading.is(*basic, Node::Kind::Map, "basic", "a map of `user` and `password`"))
     for (const char* part : {"user", "password"}) {

@@ -143,10 +143,10 @@ void check_keys(FileDiagnostics& findings, const Node& node, const std::string& 
                      fmt::format("`{}` is an option of {}, not of {}", member.key, kind_names(key->kinds), kind),
                      advice);
     } else if (key && member.key == "id" && !in_list) {
-      findings.error("E101", member.at, 2, "`id` names a step in a list; in a map the key is its name");
+      findings.error("E101", member.at, 2, "`id` names a step in a list; in a map the key is its name", "leave it out");
     } else if (!key && is_reserved(member.key)) {
       findings.error("E109", member.at, member.key.size(), fmt::format("`{}` is kept for a later version", member.key),
-                     advice);
+                     advice.empty() ? "leave it out" : advice);
     } else if (!key) {
       std::vector<std::string> names;
       for (const Key& one : step_keys())

@@ -15,7 +15,7 @@ std::unique_ptr<GraphStep> read_branches(Reading& reading, const Node& node, con
   if (branches.is_list()) {
     reading.error("E102", branches.at, 1, fmt::format("`{}` takes a map of names to steps, not a list", kind),
                   "for example { a: { shell: one }, b: { shell: two } }");
-  } else {
+  } else if (reading.is(branches, Node::Kind::Map, kind, "a map of names to steps")) {
     reading.graph(*step, branches);
   }
   return step;

@@ -123,13 +123,13 @@ void UseCheck::check_secret(const Use& use, const Expression& expression) {
 
 void UseCheck::check_unknown(const Use& use) {
   const std::string& variable = use.reference.variable;
-  std::vector<std::string> names{"input", "vars", "steps", "status", "run", "secrets", "now", "uuid", "random"};
-  names.insert(names.end(), names_.bound().begin(), names_.bound().end());
-  std::string suggestion = suggested(variable, names);
+  std::vector<std::string> names{"$input",   "$vars", "$steps", "$status", "$run",
+                                 "$secrets", "$now",  "$uuid",  "$random"};
+  for (const std::string& bound : names_.bound()) names.push_back("$" + bound);
+  std::string suggestion = suggested("$" + variable, names);
   if (variable == "item" || variable == "key" || variable == "index") suggestion = "it is bound inside for_each only";
   if (variable == "error") suggestion = "it is bound in `fallback`, `undo`, `retry.if`, `on_failure` and `finally`";
-  if (variable == "polls" || variable == "matrix")
-    suggestion = variable == "polls" ? "" : "items of a for_each are `$item`";
+  if (variable == "matrix") suggestion = "items of a for_each are `$item`";
   if (variable == "env") suggestion = "an environment variable comes in by an input with `env: NAME`";
   error("E204", use, fmt::format("`${}` is not known here", variable), suggestion);
 }
@@ -224,7 +224,9 @@ void UseCheck::check_step(const Use& use, const Expression& expression) {
     found = level->names.count(step) > 0;
     if (found && level->self == step) {
       error("E302", use, fmt::format("step `{}` refers to itself", step),
-            reference.variable == "status" ? "what went wrong is `$error`, in its fallback" : "");
+            reference.variable == "status"
+                ? "in its `output` what came out is `.`, in its `fallback` what went wrong is `$error`"
+                : "in its `output` what came out is `.`");
       return;
     }
     if (auto later = level->later.find(step); !found && later != level->later.end()) {

@@ -116,7 +116,8 @@ Setting<bool> ValueReader::condition(const Node& node) {
   if (!compiled.is_one_expression()) {
     if (!compiled.parts.empty())
       findings_.error("E207", node.at, node.text.size(),
-                      "a condition must be one whole expression, without text around it");
+                      "a condition must be one whole expression, without text around it",
+                      "put all of it within the braces: ${ ... and ... }");
     return read;
   }
   read.expression = compiled.expression();
@@ -232,7 +233,8 @@ FailFast ValueReader::fail_fast(const Node& node) {
   if (node.is_string() && node.text.find("${") != std::string::npos) {
     plain_text(node, "fail_fast");
   } else {
-    findings_.error("E102", node.at, node.text.size(), "`fail_fast` must be true, false or drain");
+    findings_.error("E102", node.at, node.text.size(), "`fail_fast` must be true, false or drain",
+                    advice_on_value("fail_fast", node.text));
   }
   return FailFast::Drain;
 }

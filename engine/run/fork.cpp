@@ -91,8 +91,9 @@ Reuse::Reuse(const Journal& journal, const RunRecord& old, const Workflow& befor
                               step.empty() ? without_keys(from) : step));
     if (from_.empty()) {
       std::string near = nearest(from, paths);
-      throw Error(Problem::Impossible, fmt::format("--from {}: there is no such step{}", from,
-                                                   near.empty() ? "" : "; did you mean `" + near + "`?"));
+      throw Error(Problem::Impossible, fmt::format("--from {}: the workflow has no such step{}", from,
+                                                   near.empty() ? "; flowrun plan FILE shows those it has"
+                                                                : "; did you mean `" + near + "`?"));
     }
   }
   read(journal, old);

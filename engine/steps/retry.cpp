@@ -106,7 +106,8 @@ std::optional<Failure> RetryLoop::poll_again() {
   auto most = resolve(poll.max_every, scope(), evaluator(), Duration::max(), "poll.max_every");
   if (const Failure* bad = first_failure(attempts, every, factor, most)) return *bad;
   if (std::int64_t limit = std::get<std::int64_t>(attempts); limit > 0 && polls_ >= limit)
-    return Failure{"timeout", fmt::format("not yet after {} {}", polls_, polls_ == 1 ? "poll" : "polls")};
+    return Failure{"timeout",
+                   fmt::format("what `poll` waits for was not so after {} {}", polls_, polls_ == 1 ? "poll" : "polls")};
   const Backoff backoff{*every, *factor, *most, false};
   settled_.state = State::Retrying;
   count_from_now();

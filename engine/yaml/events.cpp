@@ -118,7 +118,7 @@ std::optional<YamlEvent> YamlEvents::next() {
 
 std::optional<YamlError> YamlEvents::error() const {
   if (!fy_parser_get_stream_error(parser_->parser)) return std::nullopt;
-  YamlError error{0, 0, "it can not be read"};
+  YamlError error{0, 0, ""};
   void* at = nullptr;
   while (const fy_diag_error* one = fy_diag_errors_iterate(parser_->diag, &at)) {
     if (one->type != FYET_ERROR) continue;

@@ -29,9 +29,7 @@ constexpr Fault kFaults[] = {
     {"after comma", "E001", "a blank is missing before this `#`", "put the whole in quotes, if it is text"},
     {"invalid comment after", "E001", "a blank is missing before this `#`", "put the whole in quotes, if it is text"},
     {"no linebreak found", "E001", "behind `|` or `>` the text begins on the next line", ""},
-    {"indentation indicator", "E001", "behind `|` or `>` the indentation is 1 to 9", ""},
-    {"wrongly indented", "E001", "this line of blanks is deeper than the text that it is in front of",
-     "take the blanks away"},
+    {"indentation indicator", "E001", "behind `|` or `>` the indentation is 1 to 9", "leave it out"},
     {"invalid escape", "E001", "no such escape in double quotes", "write `\\\\`, or use single quotes"},
     {"hex escape", "E001", "not a Unicode character", ""},
     {"UTF8 escape", "E001", "not a Unicode character", ""},
@@ -51,6 +49,8 @@ constexpr Fault kFaults[] = {
      "keys of one map and items of one list have the same indentation"},
     {"expected '-'", "E001", "this line fits no line above",
      "keys of one map and items of one list have the same indentation"},
+    {"wrongly indented", "E001", "this line fits no line above",
+     "keys of one map and items of one list have the same indentation"},
     {"did not find expected key", "E001", "this line fits no line above",
      "keys of one map and items of one list have the same indentation"},
     {"plain multiline", "E001", "this line fits no line above",
@@ -62,6 +62,27 @@ constexpr Fault kFaults[] = {
 std::size_t text_of_line(const YamlText& text, int number) {
   const std::string_view line = text.line(number);
   return text.start(number) + std::min(line.find_first_not_of(" \t"), line.size());
+}
+
+/// The quote that what stands at |where| is behind, on the same line; else NUL.
+char quote_before(const YamlText& text, std::size_t where) {
+  std::size_t i = where;
+  while (i > 0 && text.at(i - 1) == ' ') --i;
+  const char before = i > 0 ? text.at(i - 1) : '\0';
+  return before == '"' || before == '\'' ? before : '\0';
+}
+
+/// Where a text is to be indented by 0, which the parser refuses without a word.
+std::optional<std::size_t> zero_indentation(const YamlText& text) {
+  const std::string_view all = text.all();
+  for (std::size_t i = all.find('0'); i != std::string_view::npos; i = all.find('0', i + 1)) {
+    std::size_t before = i;
+    if (before > 0 && (all[before - 1] == '-' || all[before - 1] == '+')) --before;
+    if (before > 0 && (all[before - 1] == '|' || all[before - 1] == '>') &&
+        (i + 1 == all.size() || std::string_view("+- \r\n").find(all[i + 1]) != std::string_view::npos))
+      return before - 1;
+  }
+  return std::nullopt;
 }
 
 /// The line within |error| that has a key which does not belong there.
@@ -98,21 +119,28 @@ Refusal translated(const YamlText& text, const YamlError& error, std::size_t bra
             "this line is neither a key nor part of the value above",
             "a key ends in `:`; text that goes on is indented"};
   if (is("without closing quote")) return {"E001", where > 0 ? where - 1 : 0, 1, "this quote is never closed"};
-  if (is("trailing content after")) {
-    const bool doubled = is("double");
+  const char quote = is("missing comma in flow") ? quote_before(text, where) : '\0';
+  if (is("trailing content after") || quote != '\0') {
+    const bool doubled = is("double") || quote == '"';
     return {"E001", where, 1, "text behind the closing quote",
             doubled ? "put the whole in single quotes, or write `\\\"` within double ones"
                     : "put the whole in double quotes, or write `''` within single ones"};
   }
+  if (is("wrongly indented") && line.find_first_not_of(" \t\r\n") == std::string_view::npos)
+    return {"E001", where, static_cast<int>(std::clamp<std::size_t>(error.end - where, 1, 2)),
+            "this line of blanks is deeper than the text that it is in front of", "take the blanks away"};
   if (is("extra closing") || is("mismatched flow"))
     return {"E001", where, 1, fmt::format("`{}` closes nothing", text.at(where)), "put the value in quotes"};
+  if (error.message.empty())
+    if (const std::optional<std::size_t> zero = zero_indentation(text))
+      return {"E001", *zero, 2, "behind `|` or `>` the indentation is 1 to 9", "leave it out"};
   for (const Fault& fault : kFaults)
     if (is(fault.theirs))
       return {fault.code, where, static_cast<int>(std::clamp<std::size_t>(error.end - where, 1, 2)), fault.message,
               fault.suggestion};
   if (is("plain scalar cannot start"))
     return {"E001", where, 1, fmt::format("a value can not begin with `{}`", text.at(where)), "put it in quotes"};
-  return {"E001", where, 1, "YAML: " + error.message};
+  return {"E001", where, 1, "YAML: " + (error.message.empty() ? "it can not be read" : error.message)};
 }
 
 std::size_t comment_in_flow(const YamlText& text, const YamlError& error, std::size_t open) {

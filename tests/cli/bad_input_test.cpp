@@ -224,7 +224,7 @@ TEST_CASE("a mistyped option or command gets the nearest one") {
   refuses(desk, {"rnu", file}, kUsage, "unknown command `rnu`; did you mean `run`?");
   refuses(desk, {"frobnicate"}, kUsage, "flowrun help");
   refuses(desk, {"run", file, "another.yaml"}, kUsage, "unexpected argument `another.yaml`");
-  refuses(desk, {"run"}, kUsage, "FILE is required");
+  refuses(desk, {"run"}, kUsage, "FILE is missing: The workflow; flowrun help run says more");
   refuses(desk, {"run", file, "--grace", "5"}, kUsage, "30s");
   refuses(desk, {"run", file, "--id", "a b"}, kUsage, "--id a b");
   refuses(desk, {"run", file, "--progress", "loud"}, kUsage, "loud");
@@ -281,7 +281,7 @@ TEST_CASE("a folder is no journal, and the file in it is named") {
   Ran ran = flowrun(desk.journal(), {"run", desk.workflow()});
   INFO(ran.err);
   CHECK(ran.code == kJournal);
-  CHECK(has(ran.err, "did you mean " + desk.journal() + "/journal.db?"));
+  CHECK(has(ran.err, "it is a folder, " + desk.journal() + "/journal.db would be a file in it"));
   CHECK_FALSE(desk.started());
   CHECK(fs::is_empty(desk.journal()));
 }

@@ -356,7 +356,7 @@ TEST_CASE("each: mistakes of usage start nothing", "[each]") {
       {{"-P", "x", "--", "echo"}, 2, "write a count"},
       {{"--tolerate", "a few", "--", "echo"}, 2, "5%"},
       {{"--timeout", "soon", "--", "echo"}, 2, "no duration"},
-      {{"--rate", "fast", "--", "echo"}, 3, "50/s"},
+      {{"--rate", "fast", "--", "echo"}, 2, "100/s"},
       {{"ls", "-l"}, 2, "behind `--`"},
       {{"--tolerat", "5", "--", "echo"}, 2, "did you mean `--tolerate`"},
       {{"--", "no-such-program-at-all"}, 127, "is not found"},

@@ -63,7 +63,7 @@ TEST_CASE("a command that is not there, or not whole, is named with what there i
            Case{{"journal", "shw"}, "unknown command `journal shw`; did you mean `show`?"},
            Case{{"help", "journal", "shw"}, "no command `shw`; did you mean `show`?"},
            Case{{"run", "--jbos", "3", "x.yaml"}, "unknown option `--jbos`; did you mean `--jobs`?"},
-           Case{{"run", "-j", "0", "x.yaml"}, "not in range"},
+           Case{{"run", "-j", "0", "x.yaml"}, "no number from 1 to 100000"},
        }) {
     Ran ran = ask(one.words);
     INFO(one.message);

@@ -52,13 +52,14 @@ TEST_CASE("init writes over nothing, and knows what was meant", "[init]") {
   dir.write("checkout.yaml", "mine");
   const Ran refused = flowrun(journal, {"init", "checkout"}, here);
   CHECK(refused.code == 2);
-  CHECK(refused.err.find("checkout.yaml is there already; --force writes over it") != std::string::npos);
+  CHECK(refused.err.find("checkout.yaml is there already and was left as it is; --force writes over it") !=
+        std::string::npos);
   CHECK(dir.read("checkout.yaml") == "mine");
   CHECK(!std::filesystem::exists(dir.path("parts")));
   CHECK(flowrun(journal, {"init", "checkout", "--force"}, here).out == "checkout.yaml\nparts/pay.yaml\n");
   const Ran typo = flowrun(journal, {"init", "chekout"}, here);
   CHECK(typo.code == 2);
-  CHECK(typo.err.find("do you mean checkout?") != std::string::npos);
+  CHECK(typo.err.find("did you mean `checkout`?") != std::string::npos);
   CHECK(flowrun(journal, {"init", "parts/pay"}, here).code == 2);
   // A link to what is not there yet is there.
   std::filesystem::create_symlink("elsewhere.yaml", dir.path("hello.yaml"));

@@ -377,7 +377,7 @@ TEST_CASE("html is the format of a file that is called so", "[report][page]") {
   CHECK(stage.dir.read("x.html").starts_with("gantt"));
   const Ran none = stage.call({"report", "r", "-o", stage.dir.path("x.txt")});
   CHECK(none.code == 2);
-  CHECK(none.err.find("--format is missing: html, junit") != std::string::npos);
+  CHECK(none.err.find("which format? say --format with one of html, junit") != std::string::npos);
 }
 
 TEST_CASE("a browser draws the page without a word of complaint", "[report][page][slow]") {

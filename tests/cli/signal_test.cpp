@@ -102,7 +102,7 @@ TEST_CASE("what can not be meant is refused, and nothing is sent") {
   refuses({"approve", "r", "--data", R"({"comment":7})"}, 3, "does not accept");
   refuses({"approve", "r"}, 3, "does not accept");
   refuses({"approve", "r", "--step", "other", "--data", "{}"}, 8, "go  waits for approval");
-  refuses({"reject", "r"}, 2, "required");
+  refuses({"reject", "r"}, 2, "--message is missing");
   CHECK(flow({"resume", "r", "--no-wait"}).code == 4);
   CHECK(flow({"signal", "r", "approval", "--data", "{}"}).code == 0);
   CHECK(flow({"resume", "r"}).code == 0);

@@ -33,7 +33,8 @@ TEST_CASE("a run has one driver, whose pid is said, and the next when that one i
   REQUIRE(journal.list({})[0].driver_pid == driver.pid());
   REQUIRE(Journal(path, Journal::Mode::ReadOnly).find("@last").driver_pid == driver.pid());
   REQUIRE(refusal(Problem::Busy, [&] { journal.lock(run); }) ==
-          "run order-1-aaaa is already driven by process " + std::to_string(driver.pid()) + "; stop it or wait");
+          "run order-1-aaaa is already driven by process " + std::to_string(driver.pid()) +
+              "; `flowrun watch` shows it, `flowrun cancel` ends it");
 
   driver.kill();
   REQUIRE(journal.find("@last").driver_pid == 0);

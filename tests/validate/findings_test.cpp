@@ -103,7 +103,7 @@ TEST_CASE("advice names what is there, and does not guess at short words", "[val
   finds("steps: { a: { parallel: { b: { set: 1 } }, join: any } }\n", "use `first_success`");
   finds("steps: { a: { parallel: { b: { set: 1 } }, join: oak } }\n", "-> \n");
   finds("steps: { a: { http: FETCH http://localhost/ } }\n", "-> GET, HEAD");
-  finds("steps: { a: { set: \"${ $y }\" } }\n", "-> \n");
+  finds("steps: { a: { set: \"${ $y }\" } }\n", "-> there are `$input`, `$vars`");
 }
 
 TEST_CASE("what is bound elsewhere or later is said", "[validate]") {
