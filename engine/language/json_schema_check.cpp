@@ -21,6 +21,11 @@ namespace {
 constexpr std::size_t kLongestForPattern = 64 << 10;
 constexpr std::size_t kMostErrors = 10;
 
+/// `1 item`, `2 items`.
+std::string counted(const Json& number, const char* what) {
+  return fmt::format("{} {}{}", number.dump(), what, number == Json(1) ? "" : "s");
+}
+
 /// |coefficient| * 10^|exponent|, without a zero at its end.
 struct Decimal {
   std::uint64_t coefficient = 0;
@@ -196,11 +201,11 @@ class Checker {
   }
   void least_items(const Json& argument, const Json& value) {
     if (value.is_array() && compare(value.size(), argument) < 0)
-      refuse(fmt::format("it must have at least {} items, not {}", argument.dump(), value.size()));
+      refuse(fmt::format("it must have at least {}, not {}", counted(argument, "item"), value.size()));
   }
   void most_items(const Json& argument, const Json& value) {
     if (value.is_array() && compare(value.size(), argument) > 0)
-      refuse(fmt::format("it must have at most {} items, not {}", argument.dump(), value.size()));
+      refuse(fmt::format("it must have at most {}, not {}", counted(argument, "item"), value.size()));
   }
   void unique_items(const Json& argument, const Json& value) {
     if (!value.is_array() || argument != Json(true)) return;
@@ -214,11 +219,11 @@ class Checker {
   }
   void least_length(const Json& argument, const Json& value) {
     if (value.is_string() && compare(characters(value.get_ref<const std::string&>()), argument) < 0)
-      refuse(fmt::format("it must have at least {} characters", argument.dump()));
+      refuse(fmt::format("it must have at least {}", counted(argument, "character")));
   }
   void most_length(const Json& argument, const Json& value) {
     if (value.is_string() && compare(characters(value.get_ref<const std::string&>()), argument) > 0)
-      refuse(fmt::format("it must have at most {} characters", argument.dump()));
+      refuse(fmt::format("it must have at most {}", counted(argument, "character")));
   }
   void pattern(const Json& argument, const Json& value) {
     if (!value.is_string() || !argument.is_string()) return;

@@ -83,7 +83,9 @@ Setting<T> ValueReader::setting(const Node& node, const char* what, const char* 
     findings_.error("E102", node.at, node.text.size(),
                     fmt::format("`{}` must be {}, not {}", what, wanted,
                                 node.is_scalar() ? "`" + node.text + "`" : node.kind_name()),
-                    node.is_string() ? advice_on_bare(node.text) : "");
+                    node.text == "true" || node.text == "false" ? "leave out the quotes"
+                    : node.is_string()                          ? advice_on_bare(node.text)
+                                                                : "");
   return read;
 }
 

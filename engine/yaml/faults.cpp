@@ -64,12 +64,13 @@ std::size_t text_of_line(const YamlText& text, int number) {
   return text.start(number) + std::min(line.find_first_not_of(" \t"), line.size());
 }
 
-/// The quote that what stands at |where| is behind, on the same line; else NUL.
+/// The closing quote that what stands at |where| is behind, on the same line; else NUL.
 char quote_before(const YamlText& text, std::size_t where) {
   std::size_t i = where;
   while (i > 0 && text.at(i - 1) == ' ') --i;
   const char before = i > 0 ? text.at(i - 1) : '\0';
-  return before == '"' || before == '\'' ? before : '\0';
+  const bool opening = i < 2 || std::string_view(" \t\n[{,:").find(text.at(i - 2)) != std::string_view::npos;
+  return (before == '"' || before == '\'') && !opening ? before : '\0';
 }
 
 /// Where a text is to be indented by 0, which the parser refuses without a word.
@@ -119,7 +120,10 @@ Refusal translated(const YamlText& text, const YamlError& error, std::size_t bra
             "this line is neither a key nor part of the value above",
             "a key ends in `:`; text that goes on is indented"};
   if (is("without closing quote")) return {"E001", where > 0 ? where - 1 : 0, 1, "this quote is never closed"};
-  const char quote = is("missing comma in flow") ? quote_before(text, where) : '\0';
+  // A quote or a bracket that follows begins a value of its own.
+  const bool word =
+      where < text.all().size() && std::string_view("\"'[{").find(text.at(where)) == std::string_view::npos;
+  const char quote = word && is("missing comma in flow") ? quote_before(text, where) : '\0';
   if (is("trailing content after") || quote != '\0') {
     const bool doubled = is("double") || quote == '"';
     return {"E001", where, 1, "text behind the closing quote",
