@@ -5,7 +5,7 @@
 
 namespace flowrun {
 
-Context::Context(const std::vector<std::unique_ptr<const Limit>>& limits, Evaluator& evaluator)
+Context::Context(const std::vector<std::unique_ptr<Limit>>& limits, Evaluator& evaluator)
     : recorder_(evaluator),
       timers_(recorder_, time_),
       slots_(limits, timers_, time_),

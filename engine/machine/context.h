@@ -25,7 +25,7 @@ namespace flowrun {
 class Context {
  public:
   /// Both are lent.
-  Context(const std::vector<std::unique_ptr<const Limit>>& limits, Evaluator& evaluator);
+  Context(const std::vector<std::unique_ptr<Limit>>& limits, Evaluator& evaluator);
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 

@@ -17,7 +17,7 @@ std::int64_t nanoseconds(Instant at) { return Nanoseconds(std::min(at, kLastCoun
 
 }  // namespace
 
-Pools::Pools(const std::vector<std::unique_ptr<const Limit>>& limits) {
+Pools::Pools(const std::vector<std::unique_ptr<Limit>>& limits) {
   for (const auto& limit : limits) {
     Pool& pool = pools_[limit.get()];
     pool.limit = limit.get();

@@ -22,7 +22,7 @@ class Pools {
   using Ticket = std::int64_t;
 
   /// |limits| are lent.
-  explicit Pools(const std::vector<std::unique_ptr<const Limit>>& limits);
+  explicit Pools(const std::vector<std::unique_ptr<Limit>>& limits);
 
   /// |again|: it had its slot already and lost it to a crash; it goes before everybody who never had one.
   Ticket line_up(TaskFrame& frame, const Limit* limit, bool again);

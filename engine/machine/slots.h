@@ -11,7 +11,7 @@ class TaskFrame;
 
 class Slots {
  public:
-  Slots(const std::vector<std::unique_ptr<const Limit>>& limits, Timers& timers, const Timeline& time)
+  Slots(const std::vector<std::unique_ptr<Limit>>& limits, Timers& timers, const Timeline& time)
       : pools_(limits), timers_(timers), time_(time) {}
 
   /// on_admitted() of |frame| follows when it has its slot, and one of its limit. |again|: its attempt was cut off by a

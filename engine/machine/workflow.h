@@ -31,7 +31,7 @@ struct Workflow {
   std::unique_ptr<Step> root;  ///< its frame's outcome is that of the run
   int concurrency = 64;        ///< attempts at once
   bool has_output = false;
-  std::vector<std::unique_ptr<const Limit>> limits;  ///< the named ones as written, then those of single steps
+  std::vector<std::unique_ptr<Limit>> limits;  ///< the named ones as written, then those of single steps
   std::vector<Signal> signals;                       ///< that steps wait for
   std::optional<InputStream> stream;
 };

@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::int64_t kFastest = 1000000;  // the dates of so many starts are kept
 
-/// `50/s`, `300/m`, `1000/h`.
+}  // namespace
+
 bool parse_rate(const std::string& text, Limit& limit) {
   static const Pattern kRate("0*([1-9][0-9]{0,6})/([smh])");
   const auto found = kRate.whole(text);
@@ -26,8 +27,6 @@ bool parse_rate(const std::string& text, Limit& limit) {
   limit.rate_text = text;
   return true;
 }
-
-}  // namespace
 
 void read_pool(Reading& reading, const Member& member, const std::string& file) {
   auto pool = std::make_unique<Limit>();
