@@ -17,8 +17,11 @@ constexpr Duration kBlur{2};
 class Chain {
  public:
   explicit Chain(const PastRun& run) : run_(run) {
+    // A step that was stopped holds nobody up, unless somebody has stopped all.
+    const bool stopped = run.record.state == RunState::Cancelled;
     for (const StepHistory& step : run.history.steps())
-      if (is_terminal(step.state) && step.started_at != Instant{} && !has_parts(step) && !is_part_of_step(step))
+      if ((stopped || step.state != State::Cancelled) && is_terminal(step.state) && step.started_at != Instant{} &&
+          !has_parts(step) && !is_part_of_step(step))
         leaves_.push_back(&step);
     std::sort(leaves_.begin(), leaves_.end(),
               [](const StepHistory* one, const StepHistory* other) { return one->path < other->path; });
