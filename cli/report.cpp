@@ -39,6 +39,8 @@ constexpr std::array kFormats = {
 
 struct ReportOptions {
   std::string run, format, file;
+  std::vector<std::string> what_ifs;
+  bool json = false;
 };
 
 [[noreturn]] void can_not_be_written(const std::string& file, int why) {
@@ -62,14 +64,18 @@ std::filesystem::path behind_links(const std::string& file) {
 }
 
 int report(const Context& context, ReportOptions options) {
+  const bool compares = !options.what_ifs.empty();
+  if (options.json && !compares) throw Error(Problem::Usage, "--json goes with --what-if");
   if (options.format.empty() && options.file.ends_with(".html")) options.format = "html";
-  if (options.format.empty())
+  if (options.format.empty() && !compares)
     throw Error(Problem::Usage, fmt::format("which format? say --format with one of {}, or -o FILE.html",
                                             fmt::join(report_formats(), ", ")));
   Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
-  const std::string text = report_of(journal, find_or_newest(journal, options.run), options.format);
+  const RunRecord run = find_or_newest(journal, options.run);
+  const std::string text =
+      compares ? what_if_report(journal, run, options.what_ifs, options.json) : report_of(journal, run, options.format);
   if (options.file.empty() || options.file == "-") {
-    print_result(text);
+    compares && !options.json ? print_view(text) : print_result(text);
   } else {
     write_report(options.file, text);
     if (!context.quiet) std::fprintf(stderr, "wrote %s\n", options.file.c_str());
@@ -130,9 +136,17 @@ void add_report(Command& app, Context& context) {
   auto options = std::make_shared<ReportOptions>();
   Command* command = app.add_subcommand("report", "A run as a file: for CI, or as a picture of its time");
   command->add_option("RUN", options->run, "The run; the newest when left out");
-  command->add_option("--format", options->format, "html, junit, markdown, mermaid or perfetto; html for a FILE.html")
-      ->one_of(report_formats());
+  Option* format = command->add_option("--format", options->format,
+                                       "html, junit, markdown, mermaid or perfetto; html for a FILE.html");
+  format->one_of(report_formats());
   command->add_option("-o,--output", options->file, "Where to; standard output when left out")->type_name("FILE");
+  command
+      ->add_option("--what-if", options->what_ifs,
+                   "How long it would take: jobs=N, concurrency=N, limit.NAME=N, scale.STEP=FACTOR; runs nothing")
+      ->repeatable()
+      ->excludes(format)
+      ->type_name("SETTINGS");
+  command->add_flag("--json", options->json, "With --what-if: one JSON object a line");
   command->callback(
       [&context, options] { context.chosen = [&context, options] { return report(context, *options); }; });
 }

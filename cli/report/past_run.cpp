@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <unordered_map>
 
 #include "cli/render.h"
 #include "engine/model/entry_reading.h"
@@ -21,30 +20,34 @@ std::string PastRun::place_of(const std::string& path) const {
   return cli::place_of(*row, record.file, here);
 }
 
+void PastRunFold::add(const Entry& entry) {
+  past_.history.add(entry);
+  if (entry.kind == EntryKind::StartTask) asked_[entry.path] = entry.at;
+  if (entry.kind != EntryKind::TaskEnded && entry.kind != EntryKind::LateEnd) return;
+  const auto fact = as<TaskEnded>(entry);
+  PastAttempt attempt;
+  attempt.path = fact.path;
+  attempt.number = fact.attempt;
+  attempt.asked = asked_[entry.path];
+  attempt.began = fact.result.began == Instant{} ? entry.at - fact.result.took : fact.result.began;
+  attempt.ended = attempt.began + fact.result.took;
+  attempt.ok = fact.result.ok();
+  attempt.given_up = entry.kind == EntryKind::LateEnd;
+  attempt.code = fact.result.code;
+  if (fact.result.failure) attempt.error = fact.result.failure->type;
+  past_.attempts.push_back(std::move(attempt));
+}
+
 PastRun past_run(const Journal& journal, const RunRecord& run,
                  const std::function<void(const Entry&, const History&)>& saw) {
   PastRun past;
   past.record = run;
   past.journal = journal.path();
   past.until = until_of(run);
-  std::unordered_map<std::string, Instant> asked;
+  PastRunFold fold(past);
   for (const Entry& entry : entries(journal, run)) {
-    past.history.add(entry);
+    fold.add(entry);
     if (saw) saw(entry, past.history);
-    if (entry.kind == EntryKind::StartTask) asked[entry.path] = entry.at;
-    if (entry.kind != EntryKind::TaskEnded && entry.kind != EntryKind::LateEnd) continue;
-    const auto fact = as<TaskEnded>(entry);
-    PastAttempt attempt;
-    attempt.path = fact.path;
-    attempt.number = fact.attempt;
-    attempt.asked = asked[entry.path];
-    attempt.began = fact.result.began == Instant{} ? entry.at - fact.result.took : fact.result.began;
-    attempt.ended = attempt.began + fact.result.took;
-    attempt.ok = fact.result.ok();
-    attempt.given_up = entry.kind == EntryKind::LateEnd;
-    attempt.code = fact.result.code;
-    if (fact.result.failure) attempt.error = fact.result.failure->type;
-    past.attempts.push_back(std::move(attempt));
   }
   if (run.error.json().is_object()) past.failure = failure_from(run.error.json());
   try {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "engine/journal/journal.h"
@@ -36,6 +37,17 @@ struct PastRun {
   /// `order.yaml:27` of the step at |path|; empty: not known.
   std::string place_of(const std::string& path) const;
   const OutlineRow* row_of(const std::string& path) const { return find_row(rows, path); }
+};
+
+/// Makes a PastRun of its entries, each once and in order.
+class PastRunFold {
+ public:
+  explicit PastRunFold(PastRun& past) : past_(past) {}
+  void add(const Entry& entry);
+
+ private:
+  PastRun& past_;
+  std::unordered_map<std::string, Instant> asked_;  ///< by path: when its newest attempt was started
 };
 
 /// |saw| gets each entry, with all that the run has said up to it.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "cli/report/past_run.h"
 
@@ -18,5 +19,9 @@ std::string perfetto_report(const PastRun& run);
 /// A page for a browser, of one file and without network: timeline, graph, critical path, the run at any moment,
 /// values.
 std::string html_report(const Journal& journal, const RunRecord& run);
+/// What |run| would take with other settings, each of |what_ifs| a row beside what it took; |json|: a line of JSON
+/// each. Throws Error(Usage) for settings that are none, Error(Impossible) when it can not be told from |run|.
+std::string what_if_report(const Journal& journal, const RunRecord& run, const std::vector<std::string>& what_ifs,
+                           bool json);
 
 }  // namespace flowrun::cli
