@@ -1,6 +1,7 @@
 // flowrun cancel, undo: end a run, whoever drives it; undo what it has done.
 #include "cli/commands.h"
 #include "cli/drive.h"
+#include "cli/runs.h"
 #include "engine/run/control.h"
 
 namespace flowrun::cli {
@@ -12,7 +13,7 @@ int exit_code(const RunRecord& run) { return run.state == RunState::Cancelled &&
 int run_cancel(const Context& context, const std::string& id, const CancelRequested& request, const DriveFlags& flags) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadWrite);
   Drive drive(context, flags, journal);
-  Opened opened = cancel(journal, id, request, drive);
+  Opened opened = cancel(journal, id, request, workdir_option(flags.workdir), drive);
   if (!opened.run) {
     const RunRecord& ended = opened.record;
     if (!context.quiet) std::fprintf(stderr, "run %s has %s\n", ended.id.c_str(), ended_as(ended.state).c_str());
@@ -26,7 +27,7 @@ int run_cancel(const Context& context, const std::string& id, const CancelReques
 int run_undo(const Context& context, const std::string& id, const DriveFlags& flags) {
   Journal journal(journal_path(context.journal), Journal::Mode::ReadWrite);
   Drive drive(context, flags, journal);
-  Opened opened = undo(journal, id, drive);
+  Opened opened = undo(journal, id, workdir_option(flags.workdir), drive);
   if (!opened.run) {
     std::fprintf(stderr, "nothing to undo: run %s has no step with an `undo` that is done and not yet undone\n",
                  opened.record.id.c_str());
@@ -51,6 +52,7 @@ void add_cancel(Command& app, Context& context) {
   command->add_option("RUN", options->run, "An id, a prefix, its last part, @last, @last:NAME")->required();
   auto* with_undo = command->add_flag("--undo", options->cancel.undo, "Undo first what it has done");
   command->add_flag("--now", options->cancel.now, "Run nothing more, not even `finally`")->excludes(with_undo);
+  add_workdir_option(*command, options->drive.workdir);
   add_drive_options(*command, options->drive);
   command->callback([&context, options] {
     context.chosen = [&context, options] { return run_cancel(context, options->run, options->cancel, options->drive); };
@@ -60,6 +62,7 @@ void add_cancel(Command& app, Context& context) {
   command = app.add_subcommand("undo", "Undo what a finished run has done");
   command->add_option("RUN", undone->run, "An id, a prefix, its last part, @last, @last-failed, @last:NAME")
       ->required();
+  add_workdir_option(*command, undone->drive.workdir);
   add_drive_options(*command, undone->drive);
   command->callback([&context, undone] {
     context.chosen = [&context, undone] { return run_undo(context, undone->run, undone->drive); };

@@ -41,6 +41,8 @@ void add_logs(Command& app, Context& context);
 void add_journal(Command& app, Context& context);
 void add_init(Command& app, Context& context);
 void add_prune(Command& app, Context& context);
+void add_export(Command& app, Context& context);
+void add_import(Command& app, Context& context);
 void add_report(Command& app, Context& context);
 void add_completion(Command& app, Context& context);
 void add_version(Command& app, Context& context);

@@ -61,12 +61,6 @@ void note_cut_off(const std::vector<InFlight>& cut_off, bool interrupted, const 
 
 }  // namespace
 
-void add_jobs_option(Command& command, DriveFlags& flags) {
-  command.add_option("-j,--jobs", flags.jobs, "Processes at once, from here to the end of this drive")
-      ->range(1, 100000)
-      ->type_name("N");
-}
-
 void add_drive_options(Command& command, DriveFlags& options, bool json) {
   command.add_option("--grace", options.grace, "How long running steps may finish after an interrupt")
       ->type_name("D")
@@ -137,6 +131,14 @@ void Drive::opens(const Loaded& loaded, const std::string& run) {
     progress_->run(run);
   }
   began_ = wall_clock();
+  hear_signals();
+}
+
+void Drive::print_items(std::string path, bool ordered) {
+  items_ = std::make_unique<ItemLines>(journal_, std::move(path), ordered, &stop_asked);
+}
+
+void hear_signals() {
   struct sigaction action {};
   action.sa_handler = on_signal;
   sigemptyset(&action.sa_mask);
@@ -152,10 +154,6 @@ void Drive::show_logs(const std::string& run) {
   // What items say stands in their own lines.
   if (items_ && flags_.logs == "auto") return;
   logs_ = make_step_logs(context_, flags_.logs, shown_, journal_.run_dir(run));
-}
-
-void Drive::print_items(std::string path, bool ordered) {
-  items_ = std::make_unique<ItemLines>(journal_, std::move(path), ordered, &stop_asked);
 }
 
 bool stop_asked() { return g_signals > 0; }
@@ -177,6 +175,10 @@ bool Drive::reader_gone() {
 void Drive::file_changed(const std::string& file, bool gone) {
   std::fprintf(stderr, "note: %s %s; the run goes on with its own copy\n", file.c_str(),
                gone ? "is gone" : "has changed since");
+}
+
+void Drive::folder_gone(const std::string& folder, const std::string& home) {
+  std::fprintf(stderr, "note: the folder %s is gone; steps run in %s from here on\n", folder.c_str(), home.c_str());
 }
 
 std::vector<Mark> Drive::answers(const RunRecord& run, const std::vector<OpenQuestion>& questions) {

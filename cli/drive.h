@@ -22,6 +22,7 @@ namespace flowrun::cli {
 struct DriveFlags {
   DriveOptions drive;
   int jobs = 0;
+  std::string workdir;
   std::string grace = "5s";
   std::string progress = "auto", logs = "auto";
   bool json = false;
@@ -32,9 +33,9 @@ struct DriveFlags {
 
 /// |json|: --json, a summary at the end.
 void add_drive_options(Command& command, DriveFlags& flags, bool json = true);
-/// -j of a drive that goes on with a run.
-void add_jobs_option(Command& command, DriveFlags& flags);
 
+/// From here on INT, TERM and HUP ask for an end, and the third of them ends the process.
+void hear_signals();
 /// Whether a signal asks for an end. Of the whole process: signals are.
 bool stop_asked();
 /// The exit code of what the newest signal has ended.
@@ -66,6 +67,7 @@ class Drive : public FrontEnd {
   // To the run, which knows it as its front end.
   void opens(const Loaded& loaded, const std::string& run) override;
   void file_changed(const std::string& file, bool gone) override;
+  void folder_gone(const std::string& folder, const std::string& home) override;
   std::vector<Mark> answers(const RunRecord& run, const std::vector<OpenQuestion>& questions) override;
   void resumes(const RunRecord& run, const std::vector<InFlight>& cut_off) override;
   bool wants_earlier() const override { return progress_ || items_; }

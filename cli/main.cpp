@@ -194,6 +194,8 @@ constexpr Command kCommands[] = {
     {" journal ", flowrun::cli::add_journal},
     {" init ", flowrun::cli::add_init},
     {" prune ", flowrun::cli::add_prune},
+    {" export ", flowrun::cli::add_export},
+    {" import ", flowrun::cli::add_import},
     {" report ", flowrun::cli::add_report},
     {" completion ", flowrun::cli::add_completion},
     {" version ", flowrun::cli::add_version},

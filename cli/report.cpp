@@ -3,14 +3,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <cstring>
-#include <filesystem>
+#include <optional>
 
+#include "cli/draft.h"
 #include "cli/render.h"
 #include "cli/report/reports.h"
 #include "cli/runs.h"
@@ -42,26 +41,6 @@ struct ReportOptions {
   std::vector<std::string> what_ifs;
   bool json = false;
 };
-
-[[noreturn]] void can_not_be_written(const std::string& file, int why) {
-  throw Error(Problem::Usage, fmt::format("{} can not be written: {}", file, std::strerror(why)));
-}
-
-/// Closes |out|.
-void write_and_close(int out, const std::string& file, const std::string& text) {
-  const int why = write_all(out, text) ? 0 : errno;
-  close(out);
-  if (why != 0) can_not_be_written(file, why);
-}
-
-/// What |file| names in the end, though it may not be there yet.
-std::filesystem::path behind_links(const std::string& file) {
-  std::error_code error;
-  std::filesystem::path at = file;
-  while (std::filesystem::is_symlink(at, error)) at = at.parent_path() / std::filesystem::read_symlink(at, error);
-  const std::filesystem::path real = std::filesystem::weakly_canonical(at, error);
-  return real.empty() ? at : real;
-}
 
 int report(const Context& context, ReportOptions options) {
   const bool compares = !options.what_ifs.empty();
@@ -98,38 +77,18 @@ std::string report_of(const Journal& journal, const RunRecord& run, const std::s
 }
 
 void write_report(const std::string& file, const std::string& text) {
-  struct stat there {};
-  const bool is_there = stat(file.c_str(), &there) == 0;
-  if (!is_there && errno != ENOENT) can_not_be_written(file, errno);
-  if (is_there && !S_ISREG(there.st_mode)) {
-    // A pipe, a terminal, /dev/null: nothing that could be replaced.
-    const int out = open(file.c_str(), O_WRONLY | O_CLOEXEC);
-    if (out < 0) can_not_be_written(file, errno);
-    return write_and_close(out, file, text);
-  }
-  // To replace it takes no right to write to it, but who took that right from all wants it to stay.
-  if (is_there && ((there.st_mode & 0222) == 0 || access(file.c_str(), W_OK) != 0)) can_not_be_written(file, EACCES);
-  const std::string real = behind_links(file).string();
-  std::string draft = real + ".XXXXXX";
-  const int out = mkostemp(draft.data(), O_CLOEXEC);
-  if (out < 0) can_not_be_written(file, errno);
-  const mode_t mask = umask(0);
-  umask(mask);
-  try {
-    const int why = fchmod(out, is_there ? there.st_mode & 07777 : 0666 & ~mask) == 0 ? 0 : errno;
-    write_and_close(out, file, text);
-    if (why != 0) can_not_be_written(file, why);
-    if (rename(draft.c_str(), real.c_str()) != 0) can_not_be_written(file, errno);
-  } catch (const Error&) {
-    unlink(draft.c_str());
-    throw;
-  }
+  if (is_written_through(file)) return write_through(file, text);
+  Draft draft(file, std::nullopt);
+  if (!write_all(draft.descriptor(), text)) can_not_be_written(file, errno);
+  draft.finish();
 }
 
 void append_report(const std::string& file, const std::string& text) {
   const int out = open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (out < 0) can_not_be_written(file, errno);
-  write_and_close(out, file, text);
+  const int why = write_all(out, text) ? 0 : errno;
+  close(out);
+  if (why != 0) can_not_be_written(file, why);
 }
 
 void add_report(Command& app, Context& context) {

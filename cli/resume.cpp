@@ -1,8 +1,6 @@
 // flowrun resume: go on with a run that was cut off, suspended, or killed.
 #include <fmt/format.h>
 
-#include <filesystem>
-
 #include "cli/drive.h"
 #include "cli/runs.h"
 #include "engine/journal/typed_command.h"
@@ -17,7 +15,6 @@ struct ResumeCommand {
   std::string run;
   std::string on_crash;
   std::vector<std::string> marks;
-  std::string workdir;
   DriveFlags drive;
 };
 
@@ -53,11 +50,7 @@ int run_resume(const Context& context, const ResumeCommand& command) {
   options.on_crash = on_crash_option(command.on_crash);
   options.jobs = command.drive.jobs;
   for (const std::string& text : command.marks) options.marks.push_back(parse_mark(text));
-  if (!command.workdir.empty()) {
-    std::error_code error;
-    options.workdir = std::filesystem::canonical(command.workdir, error).string();
-    if (error) throw Error(Problem::Usage, fmt::format("--workdir {}: {}", command.workdir, error.message()));
-  }
+  options.workdir = workdir_option(command.drive.workdir);
   Drive drive(context, command.drive, journal);
   Opened opened = resume(journal, command.run, options, drive);
   if (opened.run) return drive.finish(*opened.run);
@@ -96,6 +89,7 @@ int run_retry(const Context& context, const RetryCommand& command) {
   options.path = command.step;
   options.failed = command.failed;
   options.jobs = command.drive.jobs;
+  options.workdir = workdir_option(command.drive.workdir);
   for (const std::string& text : command.marks) options.marks.push_back(parse_mark(text));
   Drive drive(context, command.drive, journal);
   Opened opened = retry(journal, command.run, options, drive);
@@ -115,9 +109,8 @@ void add_resume(Command& app, Context& context) {
   command->add_option("--mark", options->marks, "What became of a step that was in flight")
       ->type_name(kMarkForm)
       ->repeatable();
-  command->add_option("--workdir", options->workdir, "Where processes run, when the old folder is gone")
-      ->type_name("DIR");
-  add_jobs_option(*command, options->drive);
+  add_workdir_option(*command, options->drive.workdir);
+  add_jobs_option(*command, options->drive.jobs);
   add_drive_options(*command, options->drive);
   command->callback(
       [&context, options] { context.chosen = [&context, options] { return run_resume(context, *options); }; });
@@ -131,7 +124,8 @@ void add_retry(Command& app, Context& context) {
   auto* step = command->add_option("STEP", options->step, "Only this step and what depends on it");
   command->add_flag("--failed", options->failed, "Also what has failed and was tolerated")->excludes(step);
   command->add_option("--mark", options->marks, "What became of a step")->type_name(kMarkForm)->repeatable();
-  add_jobs_option(*command, options->drive);
+  add_workdir_option(*command, options->drive.workdir);
+  add_jobs_option(*command, options->drive.jobs);
   add_drive_options(*command, options->drive);
   command->callback(
       [&context, options] { context.chosen = [&context, options] { return run_retry(context, *options); }; });

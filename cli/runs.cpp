@@ -40,6 +40,25 @@ OnCrash on_crash_option(const std::string& text) {
   return OnCrash::Default;
 }
 
+void add_jobs_option(Command& command, int& jobs) {
+  command.add_option("-j,--jobs", jobs, "Processes at once, from here to the end of this drive")
+      ->range(1, 100000)
+      ->type_name("N");
+}
+
+void add_workdir_option(Command& command, std::string& workdir) {
+  command.add_option("--workdir", workdir, "Where processes run, when the old folder is gone")->type_name("DIR");
+}
+
+std::string workdir_option(const std::string& text) {
+  if (text.empty()) return "";
+  std::error_code error;
+  const auto folder = std::filesystem::canonical(text, error);
+  if (!error && !std::filesystem::is_directory(folder, error)) error = std::make_error_code(std::errc::not_a_directory);
+  if (error) throw Error(Problem::Usage, fmt::format("--workdir {}: {}", text, error.message()));
+  return folder.string();
+}
+
 std::string read_input_file(const std::string& name, const std::string& option) {
   if (name == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
   return read_given_file(name, option);

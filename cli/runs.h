@@ -21,6 +21,13 @@ Loaded load_text_or_throw(const std::string& text, Jq& jq);
 
 OnCrash on_crash_option(const std::string& text);
 
+/// -j of a drive that goes on with a run.
+void add_jobs_option(Command& command, int& jobs);
+/// --workdir likewise.
+void add_workdir_option(Command& command, std::string& workdir);
+/// The folder that --workdir names; empty: none. Throws Error(Usage).
+std::string workdir_option(const std::string& text);
+
 /// The content of a file, `-` for standard input. Throws Error(Usage) that begins with |option|.
 std::string read_input_file(const std::string& name, const std::string& option);
 

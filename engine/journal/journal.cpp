@@ -72,17 +72,23 @@ void Journal::Open::write(const std::function<void()>& work, const std::function
   }
 }
 
-void Journal::Open::keep_long(const std::string& hash, const std::string& text) {
-  if (!insert_value) insert_value.emplace(*database, "INSERT OR IGNORE INTO vals (hash, value) VALUES (?, ?)");
-  insert_value->use()(hash)(text).run();
+void keep_text(Database& database, TextTable table, std::string_view hash, std::string_view text) {
+  const bool source = table == TextTable::Sources;
+  Statement insert(database, source ? "INSERT OR IGNORE INTO sources (hash, text) VALUES (?, ?)"
+                                    : "INSERT OR IGNORE INTO vals (hash, value) VALUES (?, ?)");
+  insert.use()(hash)(text).run();
+  if (sqlite3_changes(database.handle()) > 0) return;
+  Statement same(database, source ? "SELECT text = ?2 FROM sources WHERE hash = ?1"
+                                  : "SELECT value = ?2 FROM vals WHERE hash = ?1");
+  auto row = same.use();
+  row(hash)(text);
+  if (!row.next() || row.integer(0) == 0)
+    throw Corruption(fmt::format("the journal has another text under the hash {}", hash));
 }
 
 std::string Journal::keep_source(std::string_view text) {
   std::string hash = hash_name(text);
-  open_->write([&] {
-    Statement insert(*open_->database, "INSERT OR IGNORE INTO sources (hash, text) VALUES (?, ?)");
-    insert.use()(std::string_view(hash))(text).run();
-  });
+  open_->write([&] { keep_text(*open_->database, TextTable::Sources, hash, text); });
   return hash;
 }
 
@@ -119,9 +125,8 @@ bool Journal::create(RunRecord& run, std::string_view source_text) {
                       open.path, kLastRun));
     locked = open.locks->lock_run(number);
     if (!locked) throw Error(Problem::Busy, fmt::format("the new run {} is already driven by another process", run.id));
-    if (!input_ref.empty()) open.keep_long(input_ref, input);
-    Statement source(*open.database, "INSERT OR IGNORE INTO sources (hash, text) VALUES (?, ?)");
-    source.use()(run.source_hash)(source_text).run();
+    if (!input_ref.empty()) keep_text(*open.database, TextTable::Values, input_ref, input);
+    keep_text(*open.database, TextTable::Sources, run.source_hash, source_text);
   };
   // A number that was not used after all is the next one's, who must find it free.
   open.write(insert_and_lock, [&] {
@@ -210,7 +215,8 @@ void Journal::commit(const RunUpdate& update, Instant now) {
                                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
     for (const Open::BatchEntry& pending : open.batch) {
       const Entry& entry = pending.entry;
-      if (!pending.value_ref.empty()) open.keep_long(pending.value_ref, entry.value.text());
+      if (!pending.value_ref.empty())
+        keep_text(*open.database, TextTable::Values, pending.value_ref, entry.value.text());
       auto row = open.insert_entry->use();
       row(pending.id)(to_millis(entry.at))(to_string(entry.kind))(entry.path)(entry.attempt);
       row(static_cast<std::int64_t>(pending.sum));
@@ -246,7 +252,7 @@ void Journal::commit(const RunUpdate& update, Instant now) {
       set("UPDATE runs SET error = ? WHERE number = ?", std::string_view(update.error->text()));
     if (update.output && value_text(*update.output).size() > kLongestRunValue) {
       const std::string hash = hash_name(update.output->text());
-      open.keep_long(hash, update.output->text());
+      keep_text(*open.database, TextTable::Values, hash, update.output->text());
       set("UPDATE runs SET output_ref = ?, output = NULL WHERE number = ?", std::string_view(hash));
     } else if (update.output && !update.output->is_null()) {
       set("UPDATE runs SET output = ?, output_ref = NULL WHERE number = ?", std::string_view(update.output->text()));
@@ -267,10 +273,14 @@ std::vector<Journal::Mail> Journal::mail(std::int64_t after) {
     if (version == open.mail_seen_at) return {};
     open.mail_seen_at = version;
   }
-  Statement select(*open.database,
+  return open.mail_of(open.run, after);
+}
+
+std::vector<Journal::Mail> Journal::Open::mail_of(std::int64_t run_number, std::int64_t after) {
+  Statement select(*database,
                    "SELECT id, at, kind, name, data, sender FROM mailbox WHERE run = ? AND id > ? ORDER BY id");
   auto row = select.use();
-  row(open.run)(after);
+  row(run_number)(after);
   std::vector<Mail> mail;
   while (row.next()) {
     bool good = row.is_integer(1) && is_date(row.integer(1)) && is_json(row.text(4), kDeepest) && row.text(4)[0] == '{';
@@ -279,7 +289,7 @@ std::vector<Journal::Mail> Journal::mail(std::int64_t after) {
       throw Corruption(
           fmt::format("journal {}: message {} in its mailbox is not as flowrun writes it; to remove it: "
                       "sqlite3 {} 'DELETE FROM mailbox WHERE id = {}'",
-                      open.path, row.integer(0), open.path, row.integer(0)));
+                      path, row.integer(0), path, row.integer(0)));
     mail.push_back({row.integer(0), from_millis(row.integer(1)), std::string(row.text(2)), std::string(row.text(3)),
                     std::string(row.text(4)), std::string(row.text(5))});
   }

@@ -42,9 +42,10 @@ std::string journal_path(const std::string& flag);
 /// the drivers of others mail_sender.h. One thread. Reading methods never leave a transaction open.
 class Journal {
  public:
-  enum class Mode { Create, ReadWrite, ReadOnly };
-  /// Create makes the file (and its folder, 0700) when missing; the others throw Error(Impossible) then. Throws
-  /// Error(Journal) for what is not a journal of ours, newer than us, on a network file system, or not accessible.
+  enum class Mode { Create, ReadWrite, ReadOnly, Archive };
+  /// Archive reads a file that run_archive.h wrote, of which nothing is believed. Create makes the file (and its
+  /// folder, 0700) when missing; the others throw Error(Impossible) then. Throws Error(Journal) for what is not a
+  /// journal of ours, newer than us, on a network file system, or not accessible.
   Journal(const std::string& path, Mode mode);
   ~Journal();
   Journal(Journal&&) noexcept;
@@ -124,6 +125,9 @@ class Journal {
  private:
   friend class JournalUpkeep;
   friend class MailSender;
+  friend class JournalSnapshot;
+  friend class ArchiveWriter;
+  friend class ArchiveReader;
   struct Open;
   std::unique_ptr<Open> open_;
 };

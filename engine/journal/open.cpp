@@ -220,6 +220,16 @@ std::string uri_of(const std::string& path) {
               fmt::format("journal {} holds no run yet; `{}` begins one", path, typed_command({"run", "FILE"}, path)));
 }
 
+/// Longer values are not read from an archive.
+constexpr int kLongestInArchive = 512 << 20;
+
+std::unique_ptr<Database> open_archive(const std::string& path) {
+  auto database = std::make_unique<Database>(path, SQLITE_OPEN_READONLY, path);
+  sqlite3_limit(database->handle(), SQLITE_LIMIT_LENGTH, kLongestInArchive);
+  if (check_schema(*database, path, FileKind::Archive) == Schema::Empty) throw Error(Problem::Journal, "it is empty");
+  return database;
+}
+
 std::unique_ptr<Database> open_for_reading(const std::string& path) {
   auto database = std::make_unique<Database>(path, SQLITE_OPEN_READONLY, path);
   sqlite3_busy_timeout(database->handle(), kBusyTimeout);
@@ -248,7 +258,7 @@ Journal::Open::Open(const std::string& given, Mode mode) : path(resolve(given)) 
   refuse_network(path);
   const bool there = look(path);
   if (there) refuse_cut_to_nothing(path);
-  const uid_t owner = owner_of(path, mode != Mode::ReadOnly);
+  const uid_t owner = owner_of(path, mode == Mode::Create || mode == Mode::ReadWrite);
   check_neighbours(path, owner);
   try {
     if (mode != Mode::Create) {
@@ -258,6 +268,10 @@ Journal::Open::Open(const std::string& given, Mode mode) : path(resolve(given)) 
                                 "names another",
                                 path, typed_command({"run", "FILE"}, path)));
       if (!has_content(path)) refuse_unfinished(path);
+    }
+    if (mode == Mode::Archive) {
+      database = open_archive(path);
+      return;
     }
     if (mode == Mode::ReadOnly) {
       database = open_for_reading(path);

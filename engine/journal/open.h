@@ -68,16 +68,21 @@ struct Journal::Open {
   Entry checked(const Statement::Use& row, std::int64_t run_number, std::int64_t seq, std::uint64_t& sum) const;
   /// Throws Corruption when the run should have an entry |seq|.
   void check_end(std::int64_t run_number, std::int64_t seq);
-  /// |value| by hash in `vals`; returns the hash.
-  void keep_long(const std::string& hash, const std::string& text);
+  /// Mail of run |run_number| behind |after|, in order of arrival. Throws Corruption.
+  std::vector<Mail> mail_of(std::int64_t run_number, std::int64_t after);
   /// Pid of who drives a run, as RunRecord says it.
   std::int64_t driver(std::int64_t number);
 
   // Of a commit; made once.
-  std::optional<Statement> begin, commit, insert_entry, insert_value, update_run, beat, select_entries, select_last,
-      data_version;
+  std::optional<Statement> begin, commit, insert_entry, update_run, beat, select_entries, select_last, data_version;
   std::int64_t mail_seen_at = -1;  ///< SQLite's data_version when the mailbox was last read
 };
+
+/// The tables of texts that are kept by their hash.
+enum class TextTable { Sources, Values };
+/// Puts |text| there under |hash|, its hash_name. Throws Corruption when another text has that name: who can choose
+/// texts could have put it there, to be read in place of this one.
+void keep_text(Database& database, TextTable table, std::string_view hash, std::string_view text);
 
 /// Whether |millis| may be a date in the journal: not before 1970, and not behind 9999, so that sums of dates and
 /// spans are numbers.

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <string>
 
+#include "engine/journal/typed_command.h"
 #include "engine/journal/upgrade.h"
 #include "engine/model/hash.h"
 
@@ -140,6 +141,24 @@ constexpr const char* kUpgrades[] = {kVersion1, kVersion2};
 /// Whose rows have kinds of other names.
 constexpr std::int64_t kFormerKinds = 1;
 
+/// What an archive has besides: files of runs, in parts.
+constexpr const char* kArchive = R"sql(
+CREATE TABLE files (
+  id INTEGER PRIMARY KEY,
+  run INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  executable INTEGER NOT NULL,
+  UNIQUE (run, name)
+);
+
+CREATE TABLE parts (
+  file INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  data BLOB NOT NULL,
+  PRIMARY KEY (file, number)
+);
+)sql";
+
 /// hash_name of the texts that the view `steps` has had, the one above included. It is for people: this
 /// program never asks it. Whoever changes the text adds its hash.
 constexpr const char* kViews[] = {
@@ -161,16 +180,16 @@ std::size_t count(std::string_view text, std::string_view word) {
 
 /// The statements up to |version|, as SQLite keeps their texts. So an upgrade makes tables; one that alters them has to
 /// tell here what comes of it.
-std::string statements(std::int64_t version) {
+std::string statements(std::int64_t version, FileKind kind) {
   std::string all;
   for (std::int64_t i = 0; i < version; ++i) all += kUpgrades[i];
-  return all;
+  return kind == FileKind::Archive ? all + kArchive : all;
 }
 
 /// Not empty: what is in the schema and not in ours, or the other way round. What a file of somebody else brings with
 /// it would be run by SQLite: views and generated columns when they are read, triggers when something is written.
-std::string foreign(Database& database, std::int64_t version) {
-  const std::string ours = statements(version);
+std::string foreign(Database& database, std::int64_t version, FileKind kind) {
+  const std::string ours = statements(version, kind);
   std::size_t made = 0;
   Statement select(database, "SELECT type, name, sql FROM sqlite_schema LIMIT 1000");
   for (auto row = select.use(); row.next();) {
@@ -216,11 +235,36 @@ std::string needed_flowrun(Database& database) {
   return "a newer flowrun";
 }
 
+constexpr const char* kAnother = "--journal FILE or FLOWRUN_JOURNAL names another";
+
+/// Throws unless the numbers in the header are those of a file of this |kind|. |file| is for the messages.
+void check_numbers(Database& database, FileKind kind, std::int64_t application, std::int64_t version,
+                   const std::string& path) {
+  const bool archive = kind == FileKind::Archive;
+  if (!archive && application == kArchiveId)
+    throw Error(Problem::Journal, fmt::format("{} is an archive, not a journal; to take its run into one: {}", path,
+                                              typed_command({"import", path})));
+  if (archive && application == kApplicationId)
+    throw Error(Problem::Journal, fmt::format("it is a journal, not an archive; {} writes one",
+                                              typed_command({"export", "RUN", "-o", "FILE"})));
+  if (archive && application != kArchiveId)
+    throw Error(Problem::Journal, "it is an SQLite database of another program, not an archive of flowrun");
+  if (application != (archive ? kArchiveId : kApplicationId) || version < 1)
+    throw Error(
+        Problem::Journal,
+        fmt::format("{} is an SQLite database of another program, not a journal of flowrun; {}", path, kAnother));
+  if (version <= schema_version()) return;
+  const std::string newer = fmt::format("of schema {}, and this flowrun {} knows up to {}: it takes {}", version,
+                                        FLOWRUN_VERSION, schema_version(), needed_flowrun(database));
+  throw Error(Problem::Journal,
+              archive ? "it is " + newer : fmt::format("journal {} is {}; {}", path, newer, kAnother));
+}
+
 }  // namespace
 
 std::int64_t schema_version() { return std::size(kUpgrades); }
 
-Schema check_schema(Database& database, const std::string& path) {
+Schema check_schema(Database& database, const std::string& path, FileKind kind) {
   std::int64_t application = 0, version = 0, tables = 0;
   const Patience patience(database);
   try {
@@ -232,6 +276,8 @@ Schema check_schema(Database& database, const std::string& path) {
     auto size = std::filesystem::file_size(path, gone);
     if (!gone && size > 0 && size < 512) throw SqliteError(SQLITE_NOTADB, 0, "too short");
   } catch (const SqliteError& error) {
+    const bool broken = error.primary() == SQLITE_NOTADB || error.primary() == SQLITE_CORRUPT;
+    if (kind == FileKind::Archive && (broken || error.primary() == SQLITE_INTERRUPT)) throw Corruption("it is damaged");
     if (error.primary() == SQLITE_NOTADB)
       throw Error(Problem::Journal,
                   fmt::format("{} is not a journal of flowrun, nor any SQLite database; --journal FILE or "
@@ -246,24 +292,18 @@ Schema check_schema(Database& database, const std::string& path) {
   }
   // Without a table it holds nothing of anybody: new, or left behind by who was killed while it made the file.
   if (application == 0 && version == 0 && tables == 0) return Schema::Empty;
-  if (application != kApplicationId || version < 1)
-    throw Error(Problem::Journal, fmt::format("{} is an SQLite database of another program, not a journal of flowrun; "
-                                              "--journal FILE or FLOWRUN_JOURNAL names another",
-                                              path));
-  if (version > schema_version())
+  check_numbers(database, kind, application, version, path);
+  if (const std::string what = foreign(database, version, kind); !what.empty())
     throw Error(Problem::Journal,
-                fmt::format("journal {} is of schema {}, and this flowrun {} knows up to {}: it takes {}; --journal "
-                            "FILE or FLOWRUN_JOURNAL names another",
-                            path, version, FLOWRUN_VERSION, schema_version(), needed_flowrun(database)));
-  if (const std::string what = foreign(database, version); !what.empty())
-    throw Error(Problem::Journal,
-                fmt::format("{} says that it is a journal of flowrun, but {}: somebody has changed it, "
-                            "and nothing in it is run; --journal FILE or FLOWRUN_JOURNAL names another",
-                            path, what));
+                kind == FileKind::Archive
+                    ? fmt::format("it says that it is an archive of flowrun, but {}: somebody has changed it", what)
+                    : fmt::format("{} says that it is a journal of flowrun, but {}: somebody has changed it, "
+                                  "and nothing in it is run; {}",
+                                  path, what, kAnother));
   return version < schema_version() ? Schema::Older : Schema::Ours;
 }
 
-void apply_schema(Database& database) {
+void apply_schema(Database& database, FileKind kind) {
   // Only heeded before the first table, and not within a transaction.
   database.execute("PRAGMA auto_vacuum = INCREMENTAL");
   // A rollback journal while the file is new: in WAL mode the file would be non-empty, and not yet ours, before the
@@ -274,7 +314,9 @@ void apply_schema(Database& database) {
       database.execute(kUpgrades[version]);
       if (version == kFormerKinds) rename_kinds(database);
     }
-    database.execute(fmt::format("PRAGMA application_id = {}", kApplicationId).c_str());
+    if (kind == FileKind::Archive) database.execute(kArchive);
+    const std::int64_t id = kind == FileKind::Archive ? kArchiveId : kApplicationId;
+    database.execute(fmt::format("PRAGMA application_id = {}", id).c_str());
     database.execute(fmt::format("PRAGMA user_version = {}", schema_version()).c_str());
     database.execute("COMMIT");
   } catch (...) {

@@ -95,6 +95,12 @@ Statement::Use& Statement::Use::operator()(std::string_view value) {
   return *this;
 }
 
+Statement::Use& Statement::Use::blob(std::string_view bytes) {
+  const char* data = bytes.data() ? bytes.data() : "";
+  check(sqlite3_bind_blob64(statement_, ++bound_, data, bytes.size(), SQLITE_STATIC));
+  return *this;
+}
+
 Statement::Use& Statement::Use::operator()(std::nullptr_t) {
   check(sqlite3_bind_null(statement_, ++bound_));
   return *this;

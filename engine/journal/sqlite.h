@@ -73,6 +73,7 @@ class Statement {
     Use& operator()(std::int64_t value);
     Use& operator()(std::string_view value);
     Use& operator()(std::nullptr_t);
+    Use& blob(std::string_view bytes);
     template <class T>
     Use& operator()(const std::optional<T>& value) {
       return value ? (*this)(*value) : (*this)(nullptr);
@@ -86,6 +87,9 @@ class Statement {
     std::int64_t integer(int column) const { return sqlite3_column_int64(statement_, column); }
     /// Valid until the next step.
     std::string_view text(int column) const;
+    int columns() const { return sqlite3_column_count(statement_); }
+    /// One of SQLITE_INTEGER and the like.
+    int type(int column) const { return sqlite3_column_type(statement_, column); }
     bool null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
     bool is_text(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_TEXT; }
     bool is_integer(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_INTEGER; }

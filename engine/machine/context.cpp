@@ -13,11 +13,12 @@ Context::Context(const std::vector<std::unique_ptr<Limit>>& limits, Evaluator& e
       signals_(recorder_),
       abandoned_(attempts_) {}
 
-std::string Context::key_for(std::string name, std::uint64_t request) {
-  auto [first, fresh] = first_requests_.emplace(hash64(name), request);
+std::string Context::key_for(std::string name, Asked asked) {
+  auto [first, fresh] = first_requests_.emplace(hash64(name), asked);
   // A flowrun that did not tell requests apart sent what a retry had changed with the old key.
-  if (was_reopened_ && !retry_request_.exact()) first->second = request;
-  if (first->second != request) name += "\nrequest " + hex16(request);
+  if (was_reopened_ && !retry_request_.exact()) first->second = asked;
+  const bool same = first->second.text == asked.text || (keeps_keys_ && first->second.unplaced == asked.unplaced);
+  if (!same) name += "\nrequest " + hex16(asked.text);
   return chance_->uuid(name);
 }
 

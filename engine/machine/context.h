@@ -39,8 +39,13 @@ class Context {
   const Foresight& foresight() const { return foresight_; }
   RetryRequest& retry_request() { return retry_request_; }
   const Chance& chance() const { return *chance_; }
-  /// The idempotency key of what |name| stands for: the same for the same |request|, another for another one.
-  std::string key_for(std::string name, std::uint64_t request);
+  /// What one request asks for, as hashes.
+  struct Asked {
+    std::uint64_t text;      ///< as it is journaled
+    std::uint64_t unplaced;  ///< the same without the folders of this drive
+  };
+  /// The idempotency key of what |name| stands for: the same for the same request, another for another one.
+  std::string key_for(std::string name, Asked asked);
   /// A number for what is run anew under the same paths; never the same twice in a run. See Enclosure::generation.
   int next_generation() { return ++generations_; }
 
@@ -67,7 +72,8 @@ class Context {
   bool was_reopened_ = false;
   std::optional<Chance> chance_;
   /// Hashes of names of keys, and of the requests that were sent with those first.
-  std::unordered_map<std::uint64_t, std::uint64_t> first_requests_;
+  std::unordered_map<std::uint64_t, Asked> first_requests_;
+  bool keeps_keys_ = false;  ///< as in RunResumed
   int generations_ = 0;
   AnswerRecorder recorder_;
   RunQueue queue_;

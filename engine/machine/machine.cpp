@@ -117,6 +117,7 @@ void Machine::on(const RunResumed& resumed) {
   set_options(resumed.jobs, resumed.concurrency);
   if (!resumed.folder.empty()) run.folder = resumed.folder;
   if (!resumed.run_dir.empty()) run.run_dir = resumed.run_dir;
+  context_.keeps_keys_ |= resumed.keeps_keys;
   if (!resumed.secrets.empty()) run.secrets = resumed.secrets;
   lose(resumed.down);
   if (resumed.cancel) {
@@ -143,17 +144,20 @@ void Machine::begin_again(const RunResumed& resumed) {
   }
 }
 
-void Machine::run_again(const std::string& token, const std::string& run_dir) {
+template <class Fact>
+void Machine::run_again(const Fact& fact) {
   enter(Phase::Running);
   suspending_ = false;
-  context_.run_.token = token;
-  if (!run_dir.empty()) context_.run_.run_dir = run_dir;
+  context_.run_.token = fact.token;
+  if (!fact.folder.empty()) context_.run_.folder = fact.folder;
+  if (!fact.run_dir.empty()) context_.run_.run_dir = fact.run_dir;
+  context_.keeps_keys_ |= fact.keeps_keys;
   context_.abandoned_.let_tidy(context_.rules().files_tidy_up());
   context_.time_.lose_since_last_fact();
 }
 
 void Machine::on(const RunReopened& reopened) {
-  run_again(reopened.token, reopened.run_dir);
+  run_again(reopened);
   set_options(reopened.jobs, reopened.concurrency);
   if (!reopened.secrets.empty()) context_.run_.secrets = reopened.secrets;
   context_.retry_request_ = RetryRequest(reopened);
@@ -162,7 +166,7 @@ void Machine::on(const RunReopened& reopened) {
 }
 
 void Machine::on(const UndoRequested& undo) {
-  run_again(undo.token, undo.run_dir);
+  run_again(undo);
   run_frame_->on_undo(undo);
 }
 

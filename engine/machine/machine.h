@@ -89,8 +89,9 @@ class Machine {
   void set_options(int jobs, int concurrency);
   /// Nobody drove the run for so long, or flowrun was frozen.
   void lose(Duration span);
-  /// The run has ended and goes on.
-  void run_again(const std::string& token, const std::string& run_dir);
+  /// The run has ended and goes on with what |fact|, a RunReopened or UndoRequested, says of the drive.
+  template <class Fact>
+  void run_again(const Fact& fact);
   void enter(Phase phase);
   /// What was in flight when the run was cut off begins again, or whatever its frame makes of it.
   void begin_again(const RunResumed& resumed);

@@ -62,7 +62,9 @@ template <class Archive>
 void members(Archive& data, Of<Archive, UndoRequested>& fact) {
   data.always("token", fact.token);
   data.always("by", fact.by);
+  data.unless_empty("folder", fact.folder);
   data.unless_empty("run_dir", fact.run_dir);
+  data.unless_empty("keeps_keys", fact.keeps_keys);
 }
 
 template <class Archive>
@@ -76,6 +78,7 @@ void members(Archive& data, Of<Archive, RunResumed>& fact) {
   data.unless_empty("concurrency", fact.concurrency);
   data.unless_empty("folder", fact.folder);
   data.unless_empty("run_dir", fact.run_dir);
+  data.unless_empty("keeps_keys", fact.keeps_keys);
   data.unless_empty("unbegun", fact.unbegun);
   data.unless_empty("queued", fact.queued);
   data.always("host", fact.host);
@@ -99,7 +102,9 @@ void members(Archive& data, Of<Archive, RunReopened>& fact) {
   data.unless_empty("jobs", fact.jobs);
   data.unless_empty("stream", fact.stream);
   data.unless_empty("concurrency", fact.concurrency);
+  data.unless_empty("folder", fact.folder);
   data.unless_empty("run_dir", fact.run_dir);
+  data.unless_empty("keeps_keys", fact.keeps_keys);
   data.unless_empty("secrets", fact.secrets);
 }
 

@@ -78,6 +78,9 @@ struct RunResumed {
   std::string folder;                     ///< --workdir: replaces that of RunStarted; empty: as it was
   /// Where the run's files are now that the journal stands elsewhere; empty: as it was. Likewise below.
   std::string run_dir;
+  /// What runs again in another folder has the key that it had. False: written by a flowrun that took what names the
+  /// folder for another request then. Likewise below.
+  bool keeps_keys = false;
   std::string host, boot_id, pid_namespace;
   std::vector<SecretMark> secrets;  ///< as they were found now
 };
@@ -102,6 +105,8 @@ struct RunReopened {
   std::string run_dir = {};
   std::string stream = {};  ///< path of the for_each that gets more items of its stream; empty: none
   int concurrency = 0;      ///< as |jobs|
+  std::string folder = {};  ///< as in RunResumed
+  bool keeps_keys = false;
 };
 
 /// `flowrun undo`: what is left to be undone in a run that has ended.
@@ -109,6 +114,8 @@ struct UndoRequested {
   std::string token;
   std::string by;  ///< who asked
   std::string run_dir = {};
+  std::string folder = {};  ///< as in RunResumed
+  bool keeps_keys = false;
 };
 
 struct TaskReserved {

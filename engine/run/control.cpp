@@ -121,9 +121,17 @@ void feed_fork(Run& run, const Journal& journal) {
   run.feed(std::move(items));
 }
 
-/// Takes |record| over and begins what |mode| says. Null: nothing is left to be undone.
-std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Mode mode, const ResumeOptions& options,
-                               const RetryOptions& retry, FrontEnd& front, std::unique_ptr<ItemFeed> items = nullptr) {
+/// Whether the folder in which steps run is still there, or |options| name another.
+bool has_folder(const Run& run, const ResumeOptions& options) {
+  std::error_code gone;
+  return !options.workdir.empty() || std::filesystem::is_directory(run.machine().run().folder, gone);
+}
+
+/// Takes |record| over and begins what |mode| says; a retry has its folder from |options|. Null: nothing is left to be
+/// undone. |home|: the folder in which its steps run when theirs is gone; empty: that is an error.
+std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Mode mode, ResumeOptions options,
+                               RetryOptions retry, FrontEnd& front, std::unique_ptr<ItemFeed> items = nullptr,
+                               const std::string& home = "") {
   Loaded loaded = own_copy(journal, record);
   compare_file(record.file, loaded.text, front);
   for (const auto& child : loaded.children) compare_file(child->file, loaded.sources.at(child->path), front);
@@ -141,12 +149,16 @@ std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Mode m
   } else {
     feed_fork(*run, journal);
   }
-  std::error_code gone;
-  if (const std::string& folder = run->machine().run().folder;
-      options.workdir.empty() && !std::filesystem::is_directory(folder, gone))
-    throw Error(Problem::Impossible,
-                fmt::format("the folder {} of run {} is gone; {}", folder, record.id,
-                            mode == Mode::Resume ? "--workdir DIR names another" : "make it again, or fork the run"));
+  const bool acts = !options.cancel || !options.cancel->now;
+  if (acts && !has_folder(*run, options)) {
+    const std::string& folder = run->machine().run().folder;
+    if (home.empty())
+      throw Error(Problem::Impossible,
+                  fmt::format("the folder {} of run {} is gone; --workdir DIR names another", folder, record.id));
+    front.folder_gone(folder, home);
+    options.workdir = home;
+  }
+  retry.workdir = options.workdir;
   const bool ended = run->machine().phase() == Machine::Phase::Ended;
   if (mode == Mode::Resume || (mode != Mode::Cancel && !ended)) {
     resume_open(*run, journal, options, front);
@@ -159,7 +171,7 @@ std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Mode m
     run->retry(retry);
   } else {
     if (!MachineView(run->machine()).has_undos()) return nullptr;
-    run->undo(sender());
+    run->undo(sender(), options.workdir);
   }
   front.opened({run->opening().secrets, {}});  // only a resume finds leftovers
   return run;
@@ -212,7 +224,7 @@ std::optional<Opened> same_id(Journal& journal, StartRequest& request, OnCrash o
   options.jobs = retry.jobs = request.options.jobs;
   options.concurrency = retry.concurrency = request.options.concurrency;
   auto run = take_over(journal, *record, failed || done ? Mode::Retry : Mode::Resume, options, retry, front,
-                       std::move(request.items));
+                       std::move(request.items), request.loaded.folder);
   return Opened{*record, std::move(run)};
 }
 
@@ -274,11 +286,13 @@ Opened retry(Journal& journal, const std::string& name, RetryOptions options, Fr
     return {std::move(record), nullptr};
   if (!options.path.empty()) options.path = known_step(journal, record, options.path);
   for (Mark& mark : options.marks) mark.path = known_step(journal, record, mark.path);
-  auto run = take_over(journal, record, Mode::Retry, {}, options, front);
+  ResumeOptions drive;
+  drive.workdir = options.workdir;
+  auto run = take_over(journal, record, Mode::Retry, drive, options, front);
   return {std::move(record), std::move(run)};
 }
 
-Opened undo(Journal& journal, const std::string& name, FrontEnd& front) {
+Opened undo(Journal& journal, const std::string& name, const std::string& workdir, FrontEnd& front) {
   RunRecord record = journal.find(name);
   if (!has_ended(record.state))
     throw Error(Problem::Impossible,
@@ -287,11 +301,14 @@ Opened undo(Journal& journal, const std::string& name, FrontEnd& front) {
                                   typed_command({"resume", record.id}, journal.path()))
                     : fmt::format("run {} has not ended; {} ends it and undoes what it has done", record.id,
                                   typed_command({"cancel", record.id, "--undo"}, journal.path())));
-  auto run = take_over(journal, record, Mode::Undo, {}, {}, front);
+  ResumeOptions options;
+  options.workdir = workdir;
+  auto run = take_over(journal, record, Mode::Undo, options, {}, front);
   return {std::move(record), std::move(run)};
 }
 
-Opened cancel(Journal& journal, const std::string& name, CancelRequested request, FrontEnd& front) {
+Opened cancel(Journal& journal, const std::string& name, CancelRequested request, const std::string& workdir,
+              FrontEnd& front) {
   RunRecord record = journal.find(name);
   if (has_ended(record.state))
     throw Error(Problem::Impossible, fmt::format("run {} has {} already{}", record.id, ended_as(record.state),
@@ -306,6 +323,7 @@ Opened cancel(Journal& journal, const std::string& name, CancelRequested request
   }
   ResumeOptions options;
   options.cancel = request;
+  options.workdir = workdir;
   auto run = take_over(journal, record, Mode::Cancel, options, {}, front);
   return {std::move(record), std::move(run)};
 }

@@ -33,7 +33,8 @@ struct StartRequest {
 
 /// Starts a run. When its id is taken by a run of the same text and inputs: retries that if it failed or was cancelled,
 /// hands it out without anything to drive if it has succeeded, else resumes it with |on_crash|. Items that the run has
-/// not had yet are added to it, also when it has ended.
+/// not had yet are added to it, also when it has ended. When the folder it was started in is gone, its steps run in
+/// that of the file from here on.
 Opened start_or_resume(Journal& journal, StartRequest request, OnCrash on_crash, FrontEnd& front);
 
 /// |run| in the following is as Journal::find() takes it.
@@ -44,11 +45,13 @@ Opened resume(Journal& journal, const std::string& run, ResumeOptions options, F
 /// Reopens a run that has ended; paths in |options| may be as typed. Nothing to drive: it has succeeded, and |options|
 /// name nothing.
 Opened retry(Journal& journal, const std::string& run, RetryOptions options, FrontEnd& front);
-/// Undoes what a run that has ended has done. Nothing to drive: nothing is left to be undone.
-Opened undo(Journal& journal, const std::string& run, FrontEnd& front);
+/// Undoes what a run that has ended has done. Nothing to drive: nothing is left to be undone. |workdir| here and below
+/// as in ResumeOptions.
+Opened undo(Journal& journal, const std::string& run, const std::string& workdir, FrontEnd& front);
 /// Ends a run. Who drives it is asked to, and waited for: then nothing is left to be driven. A run that nobody drives,
 /// or whose driver goes away meanwhile, is opened only to be ended.
-Opened cancel(Journal& journal, const std::string& run, CancelRequested request, FrontEnd& front);
+Opened cancel(Journal& journal, const std::string& run, CancelRequested request, const std::string& workdir,
+              FrontEnd& front);
 
 struct SignalSent {
   RunRecord run;

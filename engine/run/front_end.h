@@ -26,6 +26,8 @@ class FrontEnd {
   virtual void asked_to_end(const RunRecord& /*run*/) {}
   /// The file of the run is another now, or |gone|; the run goes on with its own copy.
   virtual void file_changed(const std::string& /*file*/, bool /*gone*/) {}
+  /// The folder in which the steps of the run have run is gone; from here on they run in |home|.
+  virtual void folder_gone(const std::string& /*folder*/, const std::string& /*home*/) {}
   /// What will be driven is known and nothing has begun. |run|: its id; empty: a new one, which its first entry names.
   virtual void opens(const Loaded& /*loaded*/, const std::string& /*run*/) {}
   /// Whether an end is wanted before there is a run to be driven; then secrets are not waited for.

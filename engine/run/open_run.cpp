@@ -263,6 +263,7 @@ void Run::resume(const ResumeOptions& options) {
   resumed.concurrency = options.concurrency;
   resumed.folder = options.workdir;
   resumed.run_dir = moved_folder();
+  resumed.keeps_keys = !resumed.folder.empty() || !resumed.run_dir.empty();
   resumed.host = self.host;
   resumed.boot_id = self.boot_id;
   resumed.pid_namespace = self.pid_namespace;
@@ -297,17 +298,19 @@ RunReopened RetryOptions::fact() const {
   reopened.jobs = jobs;
   reopened.concurrency = concurrency;
   reopened.stream = stream;
+  reopened.folder = workdir;
   return reopened;
 }
 
 void Run::retry(const RetryOptions& options) {
   check_retry(*machine_, loaded_.workflow, record_.id, journal_.path(), options.fact(),
               [&] { return paths_of(journal_, record_); });
-  read_secrets(machine_->run().folder);
+  read_secrets(options.workdir.empty() ? machine_->run().folder : options.workdir);
   RunReopened reopened = options.fact();
   reopened.secrets = mark_secrets();
   reopened.token = random_hex(16);
   reopened.run_dir = moved_folder();
+  reopened.keeps_keys = !reopened.folder.empty() || !reopened.run_dir.empty();
   tokens_.push_back(reopened.token);
   heartbeat_at_ = wall_clock();
   update_.state = RunState::Running;
@@ -316,13 +319,15 @@ void Run::retry(const RetryOptions& options) {
   commit();
 }
 
-void Run::undo(const std::string& by) {
-  read_secrets(machine_->run().folder);
+void Run::undo(const std::string& by, const std::string& workdir) {
+  read_secrets(workdir.empty() ? machine_->run().folder : workdir);
   mark_secrets();  // for the notes
   UndoRequested undo;
+  undo.folder = workdir;
   undo.token = random_hex(16);
   undo.by = by;
   undo.run_dir = moved_folder();
+  undo.keeps_keys = !undo.folder.empty() || !undo.run_dir.empty();
   tokens_.push_back(undo.token);
   heartbeat_at_ = wall_clock();
   update_.state = RunState::Running;

@@ -57,6 +57,7 @@ struct RetryOptions {
   int jobs = 0;         ///< processes at once; 0: as before
   int concurrency = 0;  ///< attempts at once; 0: as before
   std::string stream;   ///< the for_each that gets more items; empty: none
+  std::string workdir;  ///< as in ResumeOptions
 
   RunReopened fact() const;
 };
@@ -105,8 +106,9 @@ class Run {
   /// After take_over of a run that has ended: reopens what did not succeed, or just what is named and what depends on
   /// it. Throws Error(Impossible) when that can not be, and has written nothing then.
   void retry(const RetryOptions& options);
-  /// After take_over of a run that has ended: undoes what is left to be undone. REQUIRES: MachineView::has_undos().
-  void undo(const std::string& by);
+  /// After take_over of a run that has ended: undoes what is left to be undone. |workdir| as in ResumeOptions.
+  /// REQUIRES: MachineView::has_undos().
+  void undo(const std::string& by, const std::string& workdir);
   /// When the run has come to rest: what its steps have left running without saying that it is meant.
   std::vector<Leftover> left_behind() const;
 

@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "engine/executor/secrets.h"
 #include "engine/jq/jq.h"
 #include "engine/model/hash.h"
 #include "engine/run/replay.h"
@@ -12,7 +13,7 @@ namespace flowrun {
 namespace {
 
 /// What is wrong with |run|; empty: nothing. Throws Error for what the journal or the replay finds.
-std::string complaint(const Journal& journal, const RunRecord& run) {
+std::string complaint(const Journal& journal, const RunRecord& run, const std::function<bool()>& stop) {
   journal.check_sums(run);
   if (hash_name(journal.source(run.source_hash)) != run.source_hash)
     return "the text of its workflow is not the one it was started with";
@@ -20,6 +21,10 @@ std::string complaint(const Journal& journal, const RunRecord& run) {
   std::unique_ptr<Evaluator> evaluator = make_jq(loaded.programs);
   ReplayOptions options;
   options.ask_again = true;
+  if (stop)
+    options.saw = [&stop](const Entry&) {
+      if (stop()) throw Interrupted("stopped while it was verified");
+    };
   Replayed replayed = replay(journal, run, loaded.workflow, *evaluator, options);
   if (replayed.entries == 0) return "";  // cut off before anything was started
   const Machine& machine = *replayed.machine;
@@ -38,9 +43,9 @@ std::string complaint(const Journal& journal, const RunRecord& run) {
 
 }  // namespace
 
-Verified verify(const Journal& journal, const RunRecord& run) {
+Verified verify(const Journal& journal, const RunRecord& run, const std::function<bool()>& stop) {
   try {
-    return {run, complaint(journal, run)};
+    return {run, complaint(journal, run, stop)};
   } catch (const Error& error) {
     return {run, error.what()};
   }

@@ -16,8 +16,9 @@ struct Verified {
 };
 
 /// Checks |run|: the sums of its entries, the text of its workflow, that a machine that is fed its facts decides what
-/// is recorded, and that its row says what its entries lead to.
-Verified verify(const Journal& journal, const RunRecord& run);
+/// is recorded, and that its row says what its entries lead to. |stop|: asked at each entry; when it says so, throws
+/// Interrupted.
+Verified verify(const Journal& journal, const RunRecord& run, const std::function<bool()>& stop = {});
 
 /// Checks every run of |journal|, the newest first, and hands each result to |found| at once: a journal of many runs
 /// takes minutes. Throws Corruption when the file itself is damaged.

@@ -22,6 +22,36 @@ void set_key(Task& task, std::string key) {
   task.idempotency_key = std::move(key);
 }
 
+/// Puts |word| in place of |folder| wherever it stands in |json| from |from| on.
+void take_out(std::string& json, std::size_t from, const std::string& folder, std::string_view word) {
+  if (folder.size() < 2) return;
+  std::string text;
+  append_json_string(text, folder);
+  const std::string_view inside = std::string_view(text).substr(1, text.size() - 2);
+  for (std::size_t at = from; (at = json.find(inside, at)) != json.npos; at += word.size())
+    json.replace(at, inside.size(), word);
+}
+
+/// What |task| asks for. A run that goes on in another folder asks a process for the same with other paths, and sends
+/// the same file from another place; what a server is sent else is compared as it is.
+Context::Asked asked_by(const Task& task, const RunStarted& run) {
+  std::string text = to_json_text(task);
+  Context::Asked asked{hash64(text), 0};
+  asked.unplaced = asked.text;
+  std::size_t from = 0;
+  if (const auto* request = std::get_if<HttpRequest>(&*task.work)) {
+    if (request->body_file.empty()) return asked;
+    from = text.rfind("\"file\":");
+  }
+  // One may be inside the other.
+  const bool dir_first = run.run_dir.size() > run.folder.size();
+  if (dir_first) take_out(text, from, run.run_dir, "$run.dir");
+  take_out(text, from, run.folder, "$folder");
+  if (!dir_first) take_out(text, from, run.run_dir, "$run.dir");
+  asked.unplaced = hash64(text);
+  return asked;
+}
+
 class EffectFrame final : public StepFrame, public TaskFrame {
  public:
   EffectFrame(Context& context, Frame* parent, const CommonStep& step, const RetrySettings& retry, const Effect& effect,
@@ -138,7 +168,7 @@ void EffectFrame::start_attempt() {
   task.keep_raw = keeps_raw();
   task.strict = is_strict();
   *task.work = std::move(*work);
-  if (!task.idempotency_key.empty()) set_key(task, context().key_for(std::move(name), hash64(to_json_text(task))));
+  if (!task.idempotency_key.empty()) set_key(task, context().key_for(std::move(name), asked_by(task, context().run())));
   if (auto* process = std::get_if<Process>(&*task.work)) process->shares_cpus |= shares_with_file();
   loop_.count_from_now();
   context().attempts().start(*this, std::move(task), effect_.on_crash);

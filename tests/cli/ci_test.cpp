@@ -104,9 +104,9 @@ steps:
   const Ran cut = job.wait();
   CHECK(cut.code == 128 + signal);
 
-  // What the cache of the CI system keeps.
+  // What the cache of the CI system keeps. The folder in which the job has run is gone.
   fs::copy(first.path(".flowrun"), second.path(".flowrun"), fs::copy_options::recursive);
-  fs::remove_all(first.path(".flowrun"));
+  fs::remove_all(first.path());
   second.write("sync.yaml", workflow);
   effects.write("go", "");
   const Ran again = run(argv, how(second));

@@ -63,6 +63,7 @@ inline std::vector<Event> events() {
                    {.path = "x/y", .rerun = true, .output = {}}};
   resumed.folder = "/elsewhere";
   resumed.run_dir = "/moved/runs/x";
+  resumed.keeps_keys = true;
   resumed.unbegun = {"a[%2F]/b", "c"};
   resumed.queued = {"e[\"1\"]", "d"};
   resumed.cancel = CancelRequested{true, false, "ann@desk"};
@@ -83,6 +84,8 @@ inline std::vector<Event> events() {
   resumed.jobs = 4;
   add(resumed);
   reopened.run_dir = "/moved/runs/x";
+  reopened.folder = "/elsewhere";
+  reopened.keeps_keys = true;
   add(reopened);
   add(TaskReserved{"deploy"});
 
@@ -125,6 +128,7 @@ inline std::vector<Event> events() {
   add(UndoRequested{});
   add(UndoRequested{"t", "ann@desk"});
   add(UndoRequested{"t", "ann@desk", "/moved/runs/x"});
+  add(UndoRequested{"t", "ann@desk", "/moved/runs/x", "/elsewhere", true});
   add(RunFrozen{Duration(4000)});
   add(ItemsArrived{});
   add(ItemsArrived{"each", Value::from_text(R"(["a","a",{"b":1}])"), {{1, 2}}, true});
