@@ -89,7 +89,7 @@ class Newcomer {
   std::string types(const std::string& command) {
     Watched shell({"/bin/sh", "-c", command}, 100, 40,
                   {"HOME=" + home(), "PATH=" + dir_.path("bin") + ":/usr/bin:/bin", "TERM=xterm", "LC_ALL=C.UTF-8",
-                   "XDG_STATE_HOME=", "FLOWRUN_JOURNAL="},
+                   "XDG_STATE_HOME=", "FLOWRUN_JOURNAL=", "PAGER=cat"},
                   home());
     const int code = shell.finish();
     CHECK(shell.screen.strange() == "");
