@@ -248,6 +248,7 @@ void Drive::note(const std::string& text) {
 
 void Drive::earlier(const Entry& entry) {
   if (items_) items_->earlier(entry);
+  if (logs_) logs_->earlier(entry);
   if (!progress_) return;
   tally_.add(entry);
   progress_->earlier(entry);

@@ -70,7 +70,7 @@ class Drive : public FrontEnd {
   void folder_gone(const std::string& folder, const std::string& home) override;
   std::vector<Mark> answers(const RunRecord& run, const std::vector<OpenQuestion>& questions) override;
   void resumes(const RunRecord& run, const std::vector<InFlight>& cut_off) override;
-  bool wants_earlier() const override { return progress_ || items_; }
+  bool wants_earlier() const override { return progress_ || items_ || logs_; }
   /// The last line counts the whole run.
   void earlier(const Entry& entry) override;
   void still_waits(const Entry& entry) override;

@@ -297,17 +297,19 @@ int main(int argc, char** argv) {
   while (lowest >= 0 && lowest <= STDERR_FILENO) lowest = open("/dev/null", O_RDONLY);
   if (lowest > STDERR_FILENO) close(lowest);
   flowrun::cli::guard_stderr();
-  const flowrun::cli::Paging paging;
+  flowrun::cli::Paging paging;
   try {
-    return run(argc, argv, named(argc, argv));
+    const int code = run(argc, argv, named(argc, argv));
+    return paging.finish() ? code : flowrun::cli::kOutputLost;
   } catch (const flowrun::cli::OutputLost& lost) {
-    if (paging.in_use()) return 0;  // who reads has seen enough
+    if (paging.in_use()) return paging.finish() ? 0 : flowrun::cli::kOutputLost;  // who reads has seen enough
     std::fprintf(stderr, "error: %s\n", lost.what());
     return flowrun::cli::kOutputLost;
   } catch (const flowrun::Interrupted& stopped) {
     std::fprintf(stderr, "%s\n", stopped.what());
     return flowrun::cli::code_of_signal();
   } catch (const flowrun::Error& error) {
+    paging.finish();
     std::fprintf(stderr, "%s%s\n", error.problem() == Problem::Invalid ? "" : "error: ", error.what());
     return exit_code(error.problem());
   } catch (const std::exception& error) {

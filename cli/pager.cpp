@@ -21,6 +21,7 @@ namespace flowrun::cli {
 namespace {
 
 pid_t g_pager = -1;
+bool g_ended = false;
 
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
@@ -67,12 +68,19 @@ void page_output() {
   close(ends[1]);
 }
 
-Paging::~Paging() {
-  if (g_pager < 0) return;
+bool Paging::finish() {
+  static bool started = true;
+  if (g_pager < 0 || g_ended) return started;
+  g_ended = true;
   std::fflush(stdout);
   close(STDOUT_FILENO);
-  while (waitpid(g_pager, nullptr, 0) < 0 && errno == EINTR) {
+  int status = 0;
+  while (waitpid(g_pager, &status, 0) < 0 && errno == EINTR) {
   }
+  // As the shell says: not found, or not to be run.
+  started = !WIFEXITED(status) || WEXITSTATUS(status) < 126;
+  if (!started) std::fputs("error: the pager could not be started; FLOWRUN_PAGER=cat prints without one\n", stderr);
+  return started;
 }
 
 bool Paging::in_use() const { return g_pager >= 0; }

@@ -11,11 +11,13 @@ void page_output();
 class Paging {
  public:
   Paging() = default;
-  ~Paging();
+  ~Paging() { finish(); }
   Paging(const Paging&) = delete;
   Paging& operator=(const Paging&) = delete;
   /// Whether there is a pager. What it does not take was not wanted.
   bool in_use() const;
+  /// Waits until it has ended, if it has not. False: it could not be started, and nobody has seen anything.
+  bool finish();
 };
 
 }  // namespace flowrun::cli

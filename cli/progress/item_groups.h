@@ -18,6 +18,9 @@
 
 namespace flowrun::cli {
 
+/// Of more items than these not each has its lines.
+constexpr std::size_t kLargeGroup = 50;
+
 /// How fast items end, learned while they do: what was lately counts more than what was long ago.
 class Pace {
  public:
@@ -33,9 +36,6 @@ class Pace {
 };
 
 /// The items of one for_each, with all that is in them.
-/// Of more items than these not each has its lines.
-constexpr std::size_t kLargeGroup = 50;
-
 class ItemGroup {
  public:
   /// What stands in each item.

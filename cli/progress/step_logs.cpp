@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "cli/progress/item_groups.h"
 #include "cli/render.h"
@@ -12,7 +13,7 @@
 namespace flowrun::cli {
 namespace {
 
-void print(const std::string& line) { std::fwrite(line.data(), 1, line.size(), stderr); }
+constexpr std::size_t kAtOnce = 64 << 10;  // bytes that are written together
 
 /// Whether an attempt is over with |entry|.
 bool ends_attempt(const Entry& entry) {
@@ -22,31 +23,43 @@ bool ends_attempt(const Entry& entry) {
 
 }  // namespace
 
+void StepLogs::earlier(const Entry& entry) {
+  const bool folds = (entry.kind == EntryKind::ItemsChosen && as<ItemsChosen>(entry).count > kLargeGroup) ||
+                     entry.kind == EntryKind::ItemsArrived;
+  if (folds_ && folds && !is_folded(entry.path)) folded_.push_back(entry.path);
+}
+
 void StepLogs::before(const Entry& entry) {
-  if (folds_ && entry.kind == EntryKind::ItemsChosen && as<ItemsChosen>(entry).count > kLargeGroup)
-    folded_.push_back(entry.path);
-  if (folds_ && entry.kind == EntryKind::ItemsArrived &&
-      std::find(folded_.begin(), folded_.end(), entry.path) == folded_.end())
-    folded_.push_back(entry.path);
-  if (!ends_attempt(entry)) return;
+  earlier(entry);
+  if (entry.kind == EntryKind::StartTask && input_of(entry).starts_with(R"({"argv":)")) processes_.insert(entry.path);
+  if (!ends_attempt(entry) || processes_.erase(entry.path) == 0) return;
+  ended_ = true;
   look();
   tail_.finish(entry.path, entry.attempt, [&](const LogLine& line) { take(line); });
+  print();
 }
 
 void StepLogs::after(const Entry& entry) {
-  if (mode_ == Mode::Stream || !ends_attempt(entry)) return;
+  if (!std::exchange(ended_, false)) return;
   const auto found = said_.find({entry.path, entry.attempt});
   if (found == said_.end()) return;
   const Said said = std::move(found->second);
   said_.erase(found);
   const bool failed = entry.kind != EntryKind::TaskInterrupted && as<TaskEnded>(entry).result.failure.has_value();
   if (mode_ == Mode::Fail && !failed) return;
-  if (said.left_out > 0) print(fmt::format("[{}] ... {} lines before\n", entry.path, said.left_out));
-  for (const std::string& line : said.lines) print(line);
+  if (said.left_out > 0) text_ += fmt::format("[{}] ... {} lines before\n", entry.path, said.left_out);
+  for (const std::string& line : said.lines) text_ += line;
+  print();
 }
 
 void StepLogs::look() {
   tail_.look([&](const LogLine& line) { take(line); });
+  print();
+}
+
+void StepLogs::print() {
+  std::fwrite(text_.data(), 1, text_.size(), stderr);
+  text_.clear();
 }
 
 bool StepLogs::is_folded(const std::string& step) const {
@@ -56,12 +69,19 @@ bool StepLogs::is_folded(const std::string& step) const {
 void StepLogs::take(const LogLine& line) {
   if (is_folded(line.step)) return;
   std::string text = log_text(line);
-  if (mode_ == Mode::Stream) return print(text);
+  if (mode_ == Mode::Stream) {
+    text_ += text;
+    if (text_.size() > kAtOnce) print();
+    return;
+  }
   Said& said = said_[{line.step, line.attempt}];
+  said.bytes += text.size();
   said.lines.push_back(std::move(text));
-  if (said.lines.size() <= kMostLines) return;
-  said.lines.pop_front();
-  ++said.left_out;
+  while (said.lines.size() > kMostLines || (said.bytes > kMostBytes && said.lines.size() > 1)) {
+    said.bytes -= said.lines.front().size();
+    said.lines.pop_front();
+    ++said.left_out;
+  }
 }
 
 void add_logs_option(Command& command, std::string& word) {

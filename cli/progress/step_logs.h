@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -30,6 +31,8 @@ class StepLogs {
   /// |folder|: of the run. |folds|: nothing is shown of the items of a large for_each.
   StepLogs(std::string folder, Mode mode, bool folds) : tail_(std::move(folder)), mode_(mode), folds_(folds) {}
 
+  /// An entry of an earlier drive.
+  void earlier(const Entry& entry);
   /// Before |entry| is told.
   void before(const Entry& entry);
   /// After it was told.
@@ -38,19 +41,25 @@ class StepLogs {
   void turned() { look(); }
 
  private:
-  static constexpr std::size_t kMostLines = 100;  ///< of an attempt that is over
+  // Of an attempt that is over.
+  static constexpr std::size_t kMostLines = 100;
+  static constexpr std::size_t kMostBytes = 64 << 10;
   struct Said {
     std::deque<std::string> lines;  ///< the last ones
-    std::size_t left_out = 0;
+    std::size_t bytes = 0, left_out = 0;
   };
 
   void look();
+  void print();
   void take(const LogLine& line);
   bool is_folded(const std::string& step) const;
 
   LogTail tail_;
   const Mode mode_;
   const bool folds_;
+  std::string text_;                                  ///< not written yet
+  std::unordered_set<std::string> processes_;         ///< paths of those that run
+  bool ended_ = false;                                ///< the newest entry ends one of them
   std::vector<std::string> folded_;                   ///< paths of groups
   std::map<std::pair<std::string, int>, Said> said_;  ///< step and attempt
 };

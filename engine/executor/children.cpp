@@ -21,7 +21,8 @@
 namespace flowrun {
 namespace {
 
-constexpr Duration kGroupLook{20};  // between looks whether a group that was told to end is empty
+constexpr Duration kGroupLook{20};    // between looks whether a group that was told to end is empty
+constexpr Duration kTokenLost{2000};  // without a token, before one counts as lost with a process that was killed
 
 /// What the process wrote to $FLOWRUN_OUTPUT, which is taken away. At most |most| bytes; |more| were there.
 std::optional<std::string> take_output(const RunFolder& folder, const std::string& file, std::size_t most,
@@ -77,7 +78,7 @@ Children::Children(PoolShared& shared, EventLoop& loop)
       stderr_(loop.add([this](std::uint64_t id, auto) { on_readable(id, true); })),
       stdin_(loop.add([this](std::uint64_t id, auto) { on_writable(id); })),
       alarm_(loop.add([this](std::uint64_t id, auto) { on_alarm(id); })),
-      token_(loop.add([this](auto, auto) { on_token(); })) {}
+      token_(loop.add([this](auto, std::uint32_t events) { on_token(events != 0); })) {}
 
 Children::~Children() = default;
 
@@ -265,6 +266,7 @@ void Children::finish(Child& child) {
   child.end.took = std::chrono::duration_cast<Duration>(loop_.now() - child.begun);  // before another has its slot
   child.output.finish();
   child.output.move_to(child.end);
+  if (child.end.status_code != CLD_EXITED) shared_.slots.may_have_lost_tokens();
   std::unique_ptr<Child> over = std::move(running_.at(child.id));
   running_.erase(over->id);
   if (auto found = by_path_.find(over->task.path); found != by_path_.end() && found->second == over->id)
@@ -304,10 +306,16 @@ void Children::fill_slots() {
 }
 
 void Children::await_token() {
+  loop_.set_timer(token_, loop_.now() + kTokenLost);
   loop_.watch_anew(shared_.jobserver.readable(), EPOLLIN | EPOLLONESHOT, token_, ++last_id_);
 }
 
-void Children::on_token() {
+void Children::on_token(bool came) {
+  if (!came) {
+    // One that is put in wakes the watch.
+    if (shared_.slots.still_lacks_token()) loop_.set_timer(token_, loop_.now() + kTokenLost);
+    return;
+  }
   shared_.slots.token_came();
   fill_slots();
 }

@@ -40,7 +40,8 @@ class Children {
   void on_writable(std::uint64_t id);
   /// A timeout, or the end of a grace.
   void on_alarm(std::uint64_t id);
-  void on_token();
+  /// |came|: one may be there; else one was awaited for long.
+  void on_token(bool came);
 
   Child* find(std::uint64_t id);
   /// Tells the process to end, for the reason |why|; what is left of its group after |grace| is killed.

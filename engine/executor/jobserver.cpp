@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -12,8 +11,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <utility>
+#include <sstream>
 
+#include "engine/executor/named_file.h"
 #include "engine/executor/spawn.h"
 
 extern char** environ;
@@ -21,11 +21,11 @@ extern char** environ;
 namespace flowrun {
 namespace {
 
-constexpr std::string_view kAuth = " --jobserver-auth=";
-constexpr std::string_view kAuthBefore42 = " --jobserver-fds=";
+constexpr std::string_view kAuth = "--jobserver-auth=";
+constexpr std::string_view kAuthBefore42 = "--jobserver-fds=";
 constexpr std::string_view kVariables = " -- ";
 constexpr char kToken = '+';
-constexpr int kPatienceMs = 1000;
+constexpr Duration kPatience{1000};  // with make, which only says its version
 
 /// A description of its own of the pipe that |descriptor| is an end of: it does not block, and nobody else's does so
 /// for it.
@@ -33,15 +33,25 @@ int open_again(int descriptor, int mode) {
   return open(fmt::format("/proc/self/fd/{}", descriptor).c_str(), mode | O_NONBLOCK | O_CLOEXEC);
 }
 
-bool is_pipe(int descriptor) {
-  struct stat status {};
-  return fstat(descriptor, &status) == 0 && S_ISFIFO(status.st_mode);
+/// Whether both are ends of one pipe, and may be read and written: not just two numbers that MAKEFLAGS holds still.
+bool is_pipe(int reads, int writes) {
+  struct stat one {
+  }, other{};
+  return fstat(reads, &one) == 0 && fstat(writes, &other) == 0 && S_ISFIFO(one.st_mode) && one.st_dev == other.st_dev &&
+         one.st_ino == other.st_ino && (fcntl(reads, F_GETFL) & O_ACCMODE) != O_WRONLY &&
+         (fcntl(writes, F_GETFL) & O_ACCMODE) != O_RDONLY;
 }
 
-/// What `make --version` says first; empty: there is no make, or it says nothing.
-std::string version_of_make() {
+/// How a make finds its jobserver.
+struct MakeVersion {
+  bool by_name = false;  ///< 4.4 and newer; older ones give up on a name
+  bool by_auth = true;   ///< 4.2 and newer
+};
+
+/// Of the make that steps would find on PATH; without one, that of today.
+MakeVersion version_of_make() {
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return "";
+  if (pipe2(ends, O_CLOEXEC) != 0) return {};
   SpawnRequest request;
   request.argv = {"make", "--version"};
   for (char** variable = environ; *variable; ++variable) request.env.push_back(*variable);
@@ -49,56 +59,71 @@ std::string version_of_make() {
   request.out = request.err = ends[1];
   const Spawned make = spawn(request);
   close(ends[1]);
-  std::string said;
+  fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  MakeVersion version{make.pid < 0, true};
   if (make.pid >= 0) {
-    char buffer[256];
-    pollfd waiting{ends[0], POLLIN, 0};
-    if (poll(&waiting, 1, kPatienceMs) > 0)
-      if (const ssize_t got = read(ends[0], buffer, sizeof buffer); got > 0)
-        said.assign(buffer, static_cast<std::size_t>(got));
-    kill(make.pid, SIGKILL);
+    ReadRules rules;
+    rules.patience = kPatience;
+    const std::string said = read_to_end(ends[0], rules).text;
+    int major = 0, minor = 0;
+    if (std::sscanf(said.c_str(), "GNU Make %d.%d", &major, &minor) == 2)
+      version = {major * 100 + minor >= 404, major * 100 + minor >= 402};
+    kill(-make.pid, SIGKILL);
     siginfo_t ignored{};
-    waitid(P_PIDFD, static_cast<id_t>(make.pidfd), &ignored, WEXITED);
+    while (waitid(P_PIDFD, static_cast<id_t>(make.pidfd), &ignored, WEXITED) != 0 && errno == EINTR) {
+    }
     close(make.pidfd);
   }
   close(ends[0]);
-  return said;
+  return version;
 }
 
-/// Whether the make that steps would run finds a jobserver by its name.
-bool make_takes_names() {
-  int major = 0, minor = 0;
-  const std::string version = version_of_make();
-  if (std::sscanf(version.c_str(), "GNU Make %d.%d", &major, &minor) != 2) return true;
-  return major > 4 || (major == 4 && minor >= 4);
+void close_end(int& end) {
+  if (end >= 0) close(end);
+  end = -1;
 }
 
 }  // namespace
 
 std::string named_jobserver(std::string_view makeflags) {
-  makeflags = makeflags.substr(0, makeflags.find(kVariables));
-  const std::string words = fmt::format(" {} ", makeflags);
-  std::size_t at = 0, last = words.npos;
-  for (const std::string_view option : {kAuth, kAuthBefore42})
-    if (const std::size_t found = words.rfind(option); found != words.npos && (last == words.npos || found > last)) {
-      last = found;
-      at = found + option.size();
-    }
-  return last == words.npos ? "" : words.substr(at, words.find(' ', at) - at);
+  std::istringstream words{std::string(makeflags.substr(0, makeflags.find(kVariables)))};
+  std::string named;
+  for (std::string word; words >> word;)
+    for (const std::string_view option : {kAuth, kAuthBefore42})
+      if (word.starts_with(option)) named = word.substr(option.size());
+  return named;
 }
 
-std::string with_jobserver(std::string_view makeflags, int jobs, std::string_view auth) {
+std::string with_jobserver(std::string_view makeflags, int jobs, std::string_view option) {
   const std::size_t variables = std::min(makeflags.find(kVariables), makeflags.size());
-  return fmt::format("{} -j{}{}{}{}", makeflags.substr(0, variables), jobs, kAuth, auth, makeflags.substr(variables));
+  // The first word is letters of options without a dash, or there is none.
+  std::istringstream words{std::string(makeflags.substr(0, variables))};
+  std::string text;
+  for (std::string word; words >> word;) {
+    const bool other = word.starts_with(kAuth) || word.starts_with(kAuthBefore42) || word.starts_with("-j");
+    if (!other) text += (text.empty() && word[0] != '-' ? "" : " ") + word;
+  }
+  return fmt::format("{} -j{} {}{}", text, jobs, option, makeflags.substr(variables));
 }
 
 Jobserver::~Jobserver() {
-  for (const char token : taken_) {
-    while (write(write_, &token, 1) < 0 && errno == EINTR) {
-    }
+  if (tokens_ == 0) put(taken_);
+  close_ends();
+}
+
+void Jobserver::close_ends() {
+  close_end(read_);
+  close_end(write_);
+  for (int& end : kept_) close_end(end);
+}
+
+void Jobserver::put(const std::string& tokens) {
+  for (std::size_t done = 0; done < tokens.size();) {
+    const ssize_t written = write(write_, tokens.data() + done, tokens.size() - done);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return;  // no pipe that somebody reads
+    done += static_cast<std::size_t>(written);
   }
-  if (read_ >= 0) close(read_);
-  if (write_ >= 0) close(write_);
 }
 
 void Jobserver::open(int jobs) {
@@ -116,46 +141,48 @@ bool Jobserver::open_client(const std::string& auth) {
     // For both, so that the pipe has a writer whatever becomes of the others.
     read_ = ::open(file.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
     write_ = ::open(file.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-  } else if (std::sscanf(auth.c_str(), "%d,%d", &reads, &writes) == 2 && reads > 2 && writes > 2 && is_pipe(reads) &&
-             is_pipe(writes)) {
+  } else if (std::sscanf(auth.c_str(), "%d,%d", &reads, &writes) == 2 && reads > 2 && writes > 2 &&
+             is_pipe(reads, writes)) {
     read_ = open_again(reads, O_RDONLY);
     write_ = open_again(writes, O_WRONLY);
-    inherited_ = {reads, writes};
   }
-  implicit_ = read_ >= 0 && write_ >= 0 && is_pipe(read_) && is_pipe(write_);
-  if (implicit_) return true;
-  for (int* end : {&read_, &write_})
-    if (*end >= 0) close(std::exchange(*end, -1));
-  inherited_.clear();
-  return false;
+  implicit_ = is_pipe(read_, write_);
+  if (!implicit_) close_ends();
+  if (implicit_ && reads >= 0) inherited_ = {reads, writes};
+  return implicit_;
 }
 
 void Jobserver::open_server(int jobs) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return;
+  kept_.assign(ends, ends + 2);
   read_ = open_again(ends[0], O_RDONLY);
   write_ = open_again(ends[1], O_WRONLY);
+  if (read_ < 0 || write_ < 0) return close_ends();
   tokens_ = jobs;
   refill();
+  const MakeVersion version = version_of_make();
   // A pipe without a file has a name below /proc, which ends with us.
-  std::string auth = fmt::format("fifo:/proc/{}/fd/{}", getpid(), read_);
-  if (!make_takes_names()) {
-    auth = fmt::format("{},{}", ends[0], ends[1]);
-    inherited_ = {ends[0], ends[1]};
-  } else {
-    close(ends[0]);
-    close(ends[1]);
-  }
+  const std::string auth =
+      version.by_name ? fmt::format("fifo:/proc/{}/fd/{}", getpid(), read_) : fmt::format("{},{}", ends[0], ends[1]);
+  if (!version.by_name) inherited_ = kept_;
   const char* inherited = std::getenv("MAKEFLAGS");
-  makeflags_ = with_jobserver(inherited ? inherited : "", jobs, auth);
+  makeflags_ =
+      with_jobserver(inherited ? inherited : "", jobs, std::string(version.by_auth ? kAuth : kAuthBefore42) + auth);
 }
 
 void Jobserver::refill() {
-  char token = 0;
-  while (read(read_, &token, 1) == 1) {
+  std::string all(static_cast<std::size_t>(tokens_), kToken);
+  while (read(read_, all.data(), all.size()) > 0) {
   }
-  const std::string all(static_cast<std::size_t>(tokens_), kToken);
-  [[maybe_unused]] const ssize_t written = write(write_, all.data(), all.size());
+  put(std::string(all.size(), kToken));
+  may_have_lost_ = false;
+}
+
+void Jobserver::may_have_lost() { may_have_lost_ = tokens_ > 0 && !taken_.empty(); }
+
+void Jobserver::replace() {
+  if (may_have_lost_) put(std::string(1, kToken));
 }
 
 bool Jobserver::take() {
@@ -181,8 +208,7 @@ void Jobserver::put_back() {
   const char token = taken_.back();
   taken_.pop_back();
   if (tokens_ > 0 && taken_.empty()) return refill();
-  while (write(write_, &token, 1) < 0 && errno == EINTR) {
-  }
+  put(std::string(1, token));
 }
 
 }  // namespace flowrun

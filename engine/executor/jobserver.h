@@ -12,8 +12,8 @@ namespace flowrun {
 /// The jobserver that MAKEFLAGS names: the last one, before the variables that follow ` -- `. Empty: none.
 /// `fifo:FILE`, or `R,W`: descriptors for reading and writing.
 std::string named_jobserver(std::string_view makeflags);
-/// |makeflags| with a jobserver |auth| of |jobs| in it, as make gives it to the programs that it starts.
-std::string with_jobserver(std::string_view makeflags, int jobs, std::string_view auth);
+/// |makeflags| with the jobserver that |option| names and its |jobs|, as make gives it to the programs that it starts.
+std::string with_jobserver(std::string_view makeflags, int jobs, std::string_view option);
 
 /// Not for two threads at once.
 class Jobserver {
@@ -35,6 +35,11 @@ class Jobserver {
   /// True: one more job may run. Always true where there is none.
   bool take();
   void put_back();
+  /// A process was killed, and the tokens that it had with it. As a server: the pipe is filled when nothing of ours
+  /// runs, and until then replace() may help.
+  void may_have_lost();
+  /// No token has come for long: puts one in, if one may be lost.
+  void replace();
   /// Becomes readable when there may be a token again; -1: there is none.
   int readable() const { return read_; }
   /// What processes are to have as MAKEFLAGS; nothing: what they inherit.
@@ -45,11 +50,15 @@ class Jobserver {
  private:
   bool open_client(const std::string& auth);
   void open_server(int jobs);
+  void close_ends();
+  void put(const std::string& tokens);
   /// Nothing of ours runs, so all tokens are there, or were lost by who was killed.
   void refill();
 
   int tokens_ = 0;              ///< as a server, in all
+  bool may_have_lost_ = false;  ///< since the pipe was filled
   int read_ = -1, write_ = -1;  ///< of the pipe; ours alone
+  std::vector<int> kept_;       ///< of the pipe, as a server: its first ends
   bool implicit_ = false;       ///< as a client: the token that came with being started is not in use
   std::string taken_;           ///< a client puts back the very bytes
   std::optional<std::string> makeflags_;

@@ -105,6 +105,17 @@ void ProcessSlots::token_came() {
   token_awaited_ = false;
 }
 
+void ProcessSlots::may_have_lost_tokens() {
+  std::lock_guard lock(mutex_);
+  if (jobserver_) jobserver_->may_have_lost();
+}
+
+bool ProcessSlots::still_lacks_token() {
+  std::lock_guard lock(mutex_);
+  if (token_awaited_ && !line_.empty()) jobserver_->replace();
+  return token_awaited_;
+}
+
 std::optional<Task> ProcessSlots::withdraw(const std::string& path, int attempt, bool& freed) {
   freed = false;
   std::lock_guard lock(mutex_);

@@ -54,6 +54,10 @@ class ProcessSlots {
   bool lacks_token();
   /// The jobserver may have a token again. Call next() to use it.
   void token_came();
+  /// A process was killed, and with it the tokens that it had.
+  void may_have_lost_tokens();
+  /// A token is awaited for long: puts one in, if one may be lost. False: none is awaited any more.
+  bool still_lacks_token();
   /// How many tasks and reservations wait in line.
   std::size_t waiting() const {
     std::lock_guard lock(mutex_);

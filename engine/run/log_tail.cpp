@@ -16,18 +16,18 @@ namespace {
 
 constexpr std::size_t kLongestLine = 64 << 10;  // bytes; what is longer comes in pieces
 
-/// Exactly |count| bytes at |from|, or what is left of them.
-std::string bytes_at(int file, std::uint64_t from, std::uint64_t count) {
-  std::string bytes(count, '\0');
-  std::size_t held = 0;
-  while (held < bytes.size()) {
-    const ssize_t got = pread(file, bytes.data() + held, bytes.size() - held, static_cast<off_t>(from + held));
+/// Calls |each| with |count| bytes at |from|, or what is left of them, in pieces.
+template <typename Each>
+void pieces(int file, std::uint64_t from, std::uint64_t count, Each each) {
+  char buffer[16384];
+  while (count > 0) {
+    const ssize_t got = pread(file, buffer, std::min<std::uint64_t>(count, sizeof buffer), static_cast<off_t>(from));
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) break;
-    held += static_cast<std::size_t>(got);
+    if (got <= 0) return;
+    each(std::string_view(buffer, static_cast<std::size_t>(got)));
+    from += static_cast<std::uint64_t>(got);
+    count -= static_cast<std::uint64_t>(got);
   }
-  bytes.resize(held);
-  return bytes;
 }
 
 }  // namespace
@@ -61,26 +61,38 @@ void LogTail::look(const Take& take) {
         LogLine line{header.at, process.step, process.attempt, header.is_stderr, "", 0, header.lost, header.why};
         if (header.from > stream.seen + header.lost) line.left_out = header.from - stream.seen - header.lost;
         const std::uint64_t known = std::min(header.bytes, stream.seen - std::min(stream.seen, header.from));
-        stream.seen = end;
-        add(stream, std::move(line), bytes_at(file_, begin + known, header.bytes - known), take);
+        stream.seen = std::max(stream.seen, end);
+        if (line.left_out > 0 || line.lost > 0) {
+          flush(stream, line, take);
+          take(line);
+        }
+        pieces(file_, begin + known, header.bytes - known,
+               [&](std::string_view bytes) { add(stream, line, bytes, take); });
       },
       nullptr, read_);
 }
 
-void LogTail::add(Stream& stream, LogLine line, std::string_view bytes, const Take& take) {
-  const auto flush = [&](Instant at) {
-    take({at, line.step, line.attempt, line.is_stderr, std::exchange(stream.line, ""), 0, 0, ""});
-  };
-  if (line.left_out > 0 || line.lost > 0) {
-    if (!stream.line.empty()) flush(stream.began);
-    take(line);
-  }
+void LogTail::flush(Stream& stream, const LogLine& of, const Take& take) {
+  if (stream.line.empty()) return;
+  take({stream.began, of.step, of.attempt, of.is_stderr, std::exchange(stream.line, ""), 0, 0, ""});
+}
+
+void LogTail::add(Stream& stream, const LogLine& of, std::string_view bytes, const Take& take) {
   while (!bytes.empty()) {
-    if (stream.line.empty()) stream.began = line.at;
     const std::size_t end = bytes.find('\n');
+    const std::size_t room = kLongestLine - stream.line.size();
+    if (stream.line.empty()) stream.began = of.at;
+    if (std::min(end, bytes.size()) > room) {
+      const std::size_t part = whole_characters(bytes, room);
+      stream.line += bytes.substr(0, part);
+      bytes.remove_prefix(part);
+      flush(stream, of, take);
+      continue;
+    }
     stream.line += bytes.substr(0, end);
-    if (end != bytes.npos || stream.line.size() >= kLongestLine) flush(stream.began);
-    bytes.remove_prefix(std::min(end == bytes.npos ? end : end + 1, bytes.size()));
+    if (end == bytes.npos) return;
+    take({stream.began, of.step, of.attempt, of.is_stderr, std::exchange(stream.line, ""), 0, 0, ""});
+    bytes.remove_prefix(end + 1);
   }
 }
 
@@ -88,9 +100,8 @@ void LogTail::finish(const std::string& step, int attempt, const Take& take) {
   for (auto known = processes_.begin(); known != processes_.end();) {
     Process& process = known->second;
     const bool over = process.step == step && process.attempt == attempt;
-    for (Stream* stream : {&process.out, &process.err})
-      if (over && !stream->line.empty())
-        take({stream->began, step, attempt, stream == &process.err, std::move(stream->line), 0, 0, ""});
+    if (over) flush(process.out, {{}, step, attempt, false, "", 0, 0, ""}, take);
+    if (over) flush(process.err, {{}, step, attempt, true, "", 0, 0, ""}, take);
     known = over ? processes_.erase(known) : std::next(known);
   }
 }

@@ -40,7 +40,9 @@ class LogTail {
   };
 
   bool is_open();
-  void add(Stream& stream, LogLine line, std::string_view bytes, const Take& take);
+  /// |bytes| that |of| tells the rest of.
+  void add(Stream& stream, const LogLine& of, std::string_view bytes, const Take& take);
+  void flush(Stream& stream, const LogLine& of, const Take& take);
 
   const std::string folder_;
   int file_ = -1;

@@ -54,6 +54,14 @@ TEST_CASE("whoever ends the pager has seen enough") {
   CHECK(ran.out.find("[a] 2\r") == std::string::npos);
 }
 
+TEST_CASE("a pager that can not be started is an error, since nobody has seen anything") {
+  const Talk talk;
+  const Ran ran = talk.at_terminal("logs r", "PAGER", "surely-no-such-pager");
+  INFO(ran.out);
+  CHECK(ran.code == 74);
+  CHECK(ran.out.find("FLOWRUN_PAGER=cat") != std::string::npos);
+}
+
 TEST_CASE("no pager stands between flowrun and a pipe, JSON, a terminal without a cursor, or who wants none") {
   const Talk talk;
   const auto [words, variable, value] = GENERATE(table<std::string, std::string, std::string>({

@@ -173,6 +173,42 @@ TEST_CASE("a resume shows what is said from then on") {
   CHECK(lines_of(second.err, [](const std::string& line) { return line.starts_with("["); }) == Lines{"[a] drive 1"});
 }
 
+TEST_CASE("after a resume, too, items of a large group are not shown") {
+  TempDir dir;
+  const std::string journal = dir.path("journal.db");
+  const std::string file =
+      dir.write("w.yaml",
+                "flowrun: 1\nsteps:\n  a:\n    for_each: 60\n    concurrency: 2\n    do:\n"
+                "      it: { shell: 'echo item; echo $PPID > pid; while [ ! -e go ]; do sleep 0.02; done' }\n");
+  Background first({FLOWRUN_BINARY, "run", file, "--journal", journal, "--id", "r"});
+  for (int i = 0; i < 3000 && dir.read("pid").empty(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  first.signal(SIGKILL);
+  CHECK(first.wait().err.find("[a[") == std::string::npos);
+  dir.write("go", "");
+  const Ran second = run({FLOWRUN_BINARY, "resume", "r", "--journal", journal});
+  CHECK(second.code == 0);
+  CHECK(second.err.find("[a[") == std::string::npos);
+}
+
+TEST_CASE("a line without an end is shown in pieces of whole characters") {
+  TempDir dir;
+  const std::string file =
+      dir.write("w.yaml",
+                "flowrun: 1\nsteps: { a: { capture: none, shell: \"printf 'x'; for i in $(seq "
+                "3000); do printf "
+                "'\u00e4\u00f6\u00fc\u20ac\u00e4\u00f6\u00fc\u20ac\u00e4\u00f6\u00fc\u20ac\u00e4\u00f6\u00fc\u20ac'; "
+                "done; echo; echo last\" } }\n");
+  const Ran ran = run({FLOWRUN_BINARY, "run", file, "--journal", dir.path("journal.db")});
+  CHECK(ran.code == 0);
+  const Lines said = lines_of(ran.err, [](const std::string& line) { return line.starts_with("[a] "); });
+  REQUIRE(said.size() >= 3);
+  CHECK(said.back() == "[a] last");
+  std::string whole;
+  for (std::size_t i = 0; i + 1 < said.size(); ++i) whole += said[i].substr(4);
+  CHECK(whole.size() == 1 + 3000 * 4 * 9);
+  CHECK(ran.err.find("\uFFFD") == std::string::npos);
+}
+
 TEST_CASE("each leaves what its commands say to its own lines") {
   TempDir dir;
   HowToRun how;

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
+#include <regex>
 #include <sstream>
 
 #include "engine/executor/jobserver.h"
@@ -46,6 +48,8 @@ class Above {
   }
   std::string by_descriptors() const { return fmt::format("{},{}", ends_[0], ends_[1]); }
   std::string by_name() const { return fmt::format("fifo:/proc/self/fd/{}", ends_[0]); }
+  std::string reads() const { return std::to_string(ends_[0]); }
+  std::string writes() const { return std::to_string(ends_[1]); }
   /// Sorted; it is empty afterwards.
   std::string tokens() const {
     fcntl(ends_[0], F_SETFL, O_NONBLOCK);
@@ -110,16 +114,56 @@ TEST_CASE("the jobserver is the last one that MAKEFLAGS names, before its variab
   CHECK(named_jobserver(makeflags) == jobserver);
 }
 
-TEST_CASE("what is in MAKEFLAGS stays when a jobserver is added, and is found there") {
+TEST_CASE("what is in MAKEFLAGS stays when a jobserver is added, but for another one") {
   const auto [before, after] = GENERATE(table<std::string, std::string>({
       {"", " -j4 --jobserver-auth=fifo:/b"},
       {"k", "k -j4 --jobserver-auth=fifo:/b"},
-      {" -j3", " -j3 -j4 --jobserver-auth=fifo:/b"},
-      {"k -- A=1 B=2", "k -j4 --jobserver-auth=fifo:/b -- A=1 B=2"},
-      {" --jobserver-auth=1,2", " --jobserver-auth=1,2 -j4 --jobserver-auth=fifo:/b"},
+      {"-k", " -k -j4 --jobserver-auth=fifo:/b"},
+      {" -j3", " -j4 --jobserver-auth=fifo:/b"},
+      {"ks --warn -j3 -- A=1 B=-j2", "ks --warn -j4 --jobserver-auth=fifo:/b -- A=1 B=-j2"},
+      {" -j --jobserver-auth=1,2 --jobserver-fds=3,4", " -j4 --jobserver-auth=fifo:/b"},
   }));
-  CHECK(with_jobserver(before, 4, "fifo:/b") == after);
+  CHECK(with_jobserver(before, 4, "--jobserver-auth=fifo:/b") == after);
   CHECK(named_jobserver(after) == "fifo:/b");
+}
+
+TEST_CASE("make is given what its version understands, and one that says none is given descriptors") {
+  const auto [says, expected] = GENERATE(table<std::string, std::string>({
+      {"echo GNU Make 4.4.1", "--jobserver-auth=fifo:/proc/"},
+      {"echo GNU Make 5.0", "--jobserver-auth=fifo:/proc/"},
+      {"echo GNU Make 4.3", "--jobserver-auth=N,N"},
+      {"echo GNU Make 4.1", "--jobserver-fds=N,N"},
+      {"echo GNU Make 3.82", "--jobserver-fds=N,N"},
+      {"echo bmake", "--jobserver-auth=N,N"},
+      {"exit 1", "--jobserver-auth=N,N"},
+      {"sleep 60", "--jobserver-auth=N,N"},
+      {"", "--jobserver-auth=fifo:/proc/"},
+  }));
+  CAPTURE(says);
+  TempDir programs;
+  const std::string bin = path_without_make(programs);
+  if (!says.empty()) {
+    programs.write("bin/make", "#!/bin/bash\n" + says + "\n");
+    std::filesystem::permissions(bin + "/make", std::filesystem::perms::owner_all);
+  }
+  const Variable path("PATH", bin);
+  Pool pool(2);
+  const std::string seen = pool.run(shell("echo \"$MAKEFLAGS\"")).value.json();
+  CHECK(std::regex_replace(seen, std::regex("[0-9]+,[0-9]+"), "N,N").find(" -j2 " + expected) == 0);
+}
+
+TEST_CASE("tokens that a killed process had are replaced while another one runs") {
+  TempDir programs;
+  const Variable no_make("PATH", path_without_make(programs));
+  Pool pool(3);
+  pool.executor().begin(job(pool, "long", "while [ ! -e go ]; do sleep 0.01; done"));
+  // Of the three one is its own and one the other's: it takes the third, and the line is behind it.
+  const std::string thief = "pipe=${MAKEFLAGS##*--jobserver-auth=fifo:}; exec 7<>\"$pipe\"; read -rn1 -u7; kill -9 $$";
+  CHECK(pool.run(job(pool, "thief", thief)).failure->type == "killed");
+  const std::string meet = ": > here.$FLOWRUN_STEP; while [ ! -e here.a ] || [ ! -e here.b ]; do sleep 0.01; done";
+  pool.executor().begin(job(pool, "a", meet));
+  pool.executor().begin(job(pool, "b", meet + "; : > go"));
+  for (auto& [path, result] : pool.ended(3)) CHECK(result.ok());
 }
 
 TEST_CASE("processes below -j find the jobserver by its name, and what they take is missing to others") {
@@ -225,10 +269,12 @@ TEST_CASE("what is stopped, or taken out of the line, leaves no token behind") {
 TEST_CASE("a jobserver that is not there, or is none, is passed over") {
   TempDir folder;
   folder.write("file", "");
-  const std::string auth = GENERATE("fifo:/surely/not/there", "fifo:FILE", "901,902", "x", "0,1", "");
+  const std::string auth = GENERATE("fifo:/surely/not/there", "fifo:FILE", "901,902", "x", "0,1", "", "TWO");
+  const Above one("a"), other("b");
   const bool is_file = auth == "fifo:FILE";
-  const Variable makeflags("MAKEFLAGS",
-                           " -j2 --jobserver-auth=" + (is_file ? "fifo:" + folder.path("file") : std::string(auth)));
+  const Variable makeflags("MAKEFLAGS", " -j2 --jobserver-auth=" + (auth == "TWO" ? one.reads() + "," + other.writes()
+                                                                    : is_file     ? "fifo:" + folder.path("file")
+                                                                                  : std::string(auth)));
   Pool pool(2);
   for (int i = 0; i < 3; ++i) pool.executor().begin(job(pool, std::to_string(i)));
   for (auto& [path, result] : pool.ended(3)) CHECK(result.ok());
