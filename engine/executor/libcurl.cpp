@@ -10,22 +10,25 @@
 namespace flowrun {
 namespace {
 
-SharedLibrary load(const char* name) {
+/// |package|: of Debian.
+SharedLibrary load(const char* name, const char* package) {
   SharedLibrary library(name);
   if (!library.loaded())
-    throw Error(Problem::Internal, fmt::format("HTTP needs a library that is not there: {}", library.error()));
+    throw Error(Problem::Impossible, fmt::format("HTTP needs {}, which can not be loaded; install it (on Debian: "
+                                                 "apt-get install {}): {}",
+                                                 name, package, library.error()));
   return library;
 }
 
 template <typename Function>
 void bind(const SharedLibrary& library, Function*& function, const char* name) {
   if (const std::string why = library.find(function, name); !why.empty())
-    throw Error(Problem::Internal, fmt::format("HTTP needs a newer library: {}", why));
+    throw Error(Problem::Impossible, fmt::format("HTTP needs a newer library: {}", why));
 }
 
 Libcurl load_libcurl() {
   Libcurl functions{};
-  const SharedLibrary library = load(FLOWRUN_LIBCURL);
+  const SharedLibrary library = load(FLOWRUN_LIBCURL, "libcurl4");
 #define BIND(name) bind(library, functions.name, #name);
   FLOWRUN_LIBCURL_FUNCTIONS(BIND)
   functions.curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -34,14 +37,14 @@ Libcurl load_libcurl() {
 
 Libcrypto load_libcrypto() {
   Libcrypto functions{};
-  const SharedLibrary library = load(FLOWRUN_LIBCRYPTO);
+  const SharedLibrary library = load(FLOWRUN_LIBCRYPTO, "libssl3");
   FLOWRUN_LIBCRYPTO_FUNCTIONS(BIND)
   return functions;
 }
 
 Zlib load_zlib() {
   Zlib functions{};
-  const SharedLibrary library = load("libz.so.1");
+  const SharedLibrary library = load("libz.so.1", "zlib1g");
   FLOWRUN_ZLIB_FUNCTIONS(BIND)
 #undef BIND
   return functions;

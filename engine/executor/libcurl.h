@@ -54,7 +54,7 @@ struct Zlib {
 };
 #undef FLOWRUN_MEMBER
 
-/// Each loads its library at the first call, from any thread, and throws Error(Internal) where the library is not
+/// Each loads its library at the first call, from any thread, and throws Error(Impossible) where the library is not
 /// installed or too old.
 const Libcurl& libcurl();
 const Libcrypto& libcrypto();
