@@ -73,7 +73,8 @@ void add_drive_options(Command& command, DriveFlags& options, bool json) {
   command.add_option("--events", options.events, "Write each journal entry as a line of JSON, as it is committed")
       ->type_name("FILE|-");
   command
-      .add_option("--report", options.reports, "At the end write a report: html, junit, markdown, mermaid or perfetto")
+      .add_option("--report", options.reports,
+                  "At the end write a report: html, junit, markdown, mermaid, otlp or perfetto")
       ->repeatable()
       ->type_name("FORMAT:FILE");
   command
@@ -130,6 +131,7 @@ void Drive::opens(const Loaded& loaded, const std::string& run) {
     progress_->plan(outline(loaded.workflow), answer_data(loaded), loaded.file);
     progress_->run(run);
   }
+  spans_ = export_spans(otlp_, outline(loaded.workflow), context_.quiet);
   began_ = wall_clock();
   hear_signals();
 }
@@ -217,6 +219,7 @@ void Drive::entry(const Entry& entry) {
   }
   if (events_) events_->write(entry);
   if (items_) items_->entry(entry);
+  if (spans_) spans_->entry(entry);
   if (logs_) logs_->before(entry);
   if (progress_) {
     tally_.add(entry);
@@ -249,13 +252,10 @@ void Drive::note(const std::string& text) {
 void Drive::earlier(const Entry& entry) {
   if (items_) items_->earlier(entry);
   if (logs_) logs_->earlier(entry);
+  if (spans_) spans_->earlier(entry);
   if (!progress_) return;
   tally_.add(entry);
   progress_->earlier(entry);
-}
-
-void Drive::still_waits(const Entry& entry) {
-  if (progress_) progress_->still_waits(entry);
 }
 
 void Drive::turned(const Run& run) {
@@ -280,7 +280,10 @@ int Drive::finish(Run& run, bool printed) {
   drive(run, options_, *this);
   if (items_) items_->turned(run);
   if (progress_) progress_->over();
-  return write_reports(run.record().id, report(run, printed && !output_taken()));
+  const int code = write_reports(run.record().id, report(run, printed && !output_taken()));
+  // Last, so that nobody waits for a collector to see how the run ended.
+  if (spans_) spans_->finish();
+  return code;
 }
 
 int Drive::finish_ended(const RunRecord& record) {

@@ -13,6 +13,7 @@
 #include "cli/progress/step_logs.h"
 #include "cli/progress/tally.h"
 #include "cli/render.h"
+#include "cli/span_export.h"
 #include "engine/run/front_end.h"
 #include "engine/run/history.h"
 
@@ -66,14 +67,17 @@ class Drive : public FrontEnd {
  private:
   // To the run, which knows it as its front end.
   void opens(const Loaded& loaded, const std::string& run) override;
+  Tracing tracing() const override { return otlp_.tracing; }
   void file_changed(const std::string& file, bool gone) override;
   void folder_gone(const std::string& folder, const std::string& home) override;
   std::vector<Mark> answers(const RunRecord& run, const std::vector<OpenQuestion>& questions) override;
   void resumes(const RunRecord& run, const std::vector<InFlight>& cut_off) override;
-  bool wants_earlier() const override { return progress_ || items_ || logs_; }
+  bool wants_earlier() const override { return progress_ || items_ || logs_ || spans_; }
   /// The last line counts the whole run.
   void earlier(const Entry& entry) override;
-  void still_waits(const Entry& entry) override;
+  void still_waits(const Entry& entry) override {
+    if (progress_) progress_->still_waits(entry);
+  }
   void opened(const OpeningNotes& notes) override;
   void asked_to_end(const RunRecord& run) override;
   void entry(const Entry& entry) override;
@@ -107,6 +111,8 @@ class Drive : public FrontEnd {
   std::unique_ptr<StepLogs> logs_;       ///< likewise
   std::unique_ptr<EventStream> events_;  ///< nothing: nobody asked
   std::unique_ptr<ItemLines> items_;     ///< likewise
+  OtlpSettings otlp_ = otlp_settings_here();
+  std::unique_ptr<SpanExport> spans_;  ///< nothing: they go nowhere
   Tally tally_;
   std::string gone_;   ///< what has no reader any more; empty: nothing
   bool lost_ = false;  ///< something that was asked for could not be written

@@ -13,6 +13,7 @@
 #include "cli/render.h"
 #include "cli/report/reports.h"
 #include "cli/runs.h"
+#include "cli/span_export.h"
 #include "engine/executor/named_file.h"
 
 namespace flowrun::cli {
@@ -33,6 +34,7 @@ constexpr std::array kFormats = {
     Format{"junit", of_past_run<junit_report>},
     Format{"markdown", of_past_run<markdown_report>},
     Format{"mermaid", of_past_run<mermaid_report>},
+    Format{"otlp", otlp_report},
     Format{"perfetto", of_past_run<perfetto_report>},
 };
 
@@ -51,6 +53,7 @@ int report(const Context& context, ReportOptions options) {
                                             fmt::join(report_formats(), ", ")));
   Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
   const RunRecord run = find_or_newest(journal, options.run);
+  if (options.format == "otlp" && options.file.empty()) return send_spans(journal, run, context.quiet);
   const std::string text =
       compares ? what_if_report(journal, run, options.what_ifs, options.json) : report_of(journal, run, options.format);
   if (options.file.empty() || options.file == "-") {
@@ -96,9 +99,10 @@ void add_report(Command& app, Context& context) {
   Command* command = app.add_subcommand("report", "A run as a file: for CI, or as a picture of its time");
   command->add_option("RUN", options->run, "The run; the newest when left out");
   Option* format = command->add_option("--format", options->format,
-                                       "html, junit, markdown, mermaid or perfetto; html for a FILE.html");
+                                       "html, junit, markdown, mermaid, otlp or perfetto; html for a FILE.html");
   format->one_of(report_formats());
-  command->add_option("-o,--output", options->file, "Where to; standard output when left out")->type_name("FILE");
+  command->add_option("-o,--output", options->file, "Where to; standard output when left out, a collector for otlp")
+      ->type_name("FILE");
   command
       ->add_option("--what-if", options->what_ifs,
                    "How long it would take: jobs=N, concurrency=N, limit.NAME=N, scale.STEP=FACTOR; runs nothing")

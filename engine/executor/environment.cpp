@@ -108,30 +108,36 @@ void BaseEnvironment::set_inherited(std::string_view name, std::string_view valu
 std::vector<const char*> BaseEnvironment::of(const Task& task, const Process& process, const std::string& output,
                                              std::vector<std::string>& own) const {
   std::vector<const char*> env;
-  env.reserve(inherited_.size() + process.env.size() + std::size(kGiven));
+  env.reserve(inherited_.size() + process.env.size() + std::size(kGiven) + 1);
   if (process.inherit != Process::Inherit::None)
     for (const std::string& variable : inherited_)
       if (process.inherit == Process::Inherit::All || listed(process.inherited, variable))
         env.push_back(variable.c_str());
 
   // No string may move once |env| points to it.
-  own.reserve(process.env.size() + std::size(kGiven));
+  own.reserve(process.env.size() + std::size(kGiven) + 1);
   auto made = [&](std::string_view name, std::string_view value) {
     return own.emplace_back(assignment(name, value)).c_str();
   };
+  const auto place_of = [&](const std::string& name) {
+    return std::find_if(env.begin(), env.end(), [&](const char* variable) { return sets(variable, name); });
+  };
+  const auto put = [&](const std::string& name, const std::string& value) {
+    const auto known = place_of(name);
+    const char* text = made(name, value);
+    known != env.end() ? * known = text : env.emplace_back(text);
+  };
+  // Before the workflow's own variables, which may say something else.
+  if (!task.traceparent.empty()) put("TRACEPARENT", task.traceparent);
   for (const auto& [name, value] : process.env) {
     if (name.empty() || name.find('=') != name.npos)
       throw std::runtime_error("env: no variable can be named '" + name + "'");
     if (value) refuse_zero_bytes(*value, "the variable " + name);
     if (is_given(name)) continue;
-    auto known =
-        std::find_if(env.begin(), env.end(), [&name = name](const char* variable) { return sets(variable, name); });
-    if (!value) {
-      if (known != env.end()) env.erase(known);
-    } else if (known != env.end()) {
-      *known = made(name, *value);
-    } else {
-      env.push_back(made(name, *value));
+    if (value) {
+      put(name, *value);
+    } else if (const auto known = place_of(name); known != env.end()) {
+      env.erase(known);
     }
   }
   for (const std::string& variable : of_run_) env.push_back(variable.c_str());

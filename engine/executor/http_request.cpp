@@ -71,7 +71,7 @@ std::string OutgoingRequest::prepare_headers(CURL* easy) {
   auto add = [&list](const std::string& line) { list = libcurl().curl_slist_append(list, line.c_str()); };
   const std::string& origin = asked().origin_url.empty() ? asked().url : asked().origin_url;
   bool elsewhere = url_ != origin && host_of(url_) != host_of(origin);
-  bool accepts = false, has_agent = false, has_type = false, has_encoding = false;
+  bool accepts = false, has_agent = false, has_type = false, has_encoding = false, has_trace = false;
   for (std::size_t i = 0; i < asked().headers.size(); ++i) {
     const auto& [given, text] = asked().headers[i];
     const std::string name = in_small_letters(given), value = text;
@@ -84,6 +84,7 @@ std::string OutgoingRequest::prepare_headers(CURL* easy) {
     accepts = accepts || name == "accept";
     has_agent = has_agent || name == "user-agent";
     has_encoding = has_encoding || name == "accept-encoding";
+    has_trace = has_trace || name == "traceparent";
     if (name == "content-type") {
       if (!with_body_) continue;
       has_type = true;
@@ -96,6 +97,7 @@ std::string OutgoingRequest::prepare_headers(CURL* easy) {
   // libcurl would put each of its own headers together letter by letter, twice.
   // gzip only: of the others libcurl can not tell when they are cut off.
   if (!has_encoding) add("Accept-Encoding: gzip");
+  if (!has_trace && !task_.traceparent.empty()) add("traceparent: " + task_.traceparent);
   if (sends_body()) {
     // libcurl's own idea of both: to wait for the server's leave, and that every body is a form.
     add("Expect:");

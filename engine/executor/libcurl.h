@@ -22,6 +22,8 @@ namespace flowrun {
   EACH(curl_multi_cleanup)              \
   EACH(curl_multi_info_read)            \
   EACH(curl_multi_init)                 \
+  EACH(curl_multi_perform)              \
+  EACH(curl_multi_poll)                 \
   EACH(curl_multi_remove_handle)        \
   EACH(curl_multi_setopt)               \
   EACH(curl_multi_socket_action)        \

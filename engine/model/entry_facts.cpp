@@ -49,6 +49,7 @@ void members(Archive& data, Of<Archive, RunStarted>& fact) {
   data.unless_empty("forked_from", fact.forked_from);
   data.unless_empty("secrets", fact.secrets);
   data.unless_empty("measured", fact.measured);
+  data.unless_empty("traceparent", fact.traceparent);
 }
 
 template <class Archive>

@@ -45,6 +45,8 @@ struct RunStarted {
   std::vector<SecretMark> secrets;  ///< as they were found
   /// Durations are those of what ran. Else, in runs of before, they count time in line and time that nobody drove.
   bool measured = false;
+  /// The place in a trace from which it was started, as W3C Trace Context writes it; empty: none.
+  std::string traceparent = {};
 };
 
 /// What a person said of a step that was in flight when its run was cut off, or that a retry reopens.

@@ -86,6 +86,7 @@ struct Task {
   std::optional<Duration> timeout;  ///< from begun
   bool keep_raw = false;            ///< Result::value is the raw result, not the default output
   bool strict = false;              ///< a place was reserved for it
+  std::string traceparent = {};     ///< of the trace it belongs to, which is told to the other side; empty: none
   Indirect<std::variant<HttpRequest, Process>> work;
 };
 

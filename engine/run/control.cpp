@@ -138,7 +138,7 @@ std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Mode m
   std::unique_ptr<Evaluator> evaluator = make_jq(loaded.programs);
   front.opens(loaded, record.id);
   auto run = Run::take_over(journal, record, std::move(loaded), std::move(evaluator), observer(front),
-                            mode == Mode::Retry ? &retry : nullptr, stop(front));
+                            mode == Mode::Retry ? &retry : nullptr, stop(front), front.tracing());
   if (items && run->record().last_seq != record.last_seq)
     throw Error(Problem::Busy,
                 fmt::format("another process has gone on with run {} meanwhile; the same line again does "
@@ -230,6 +230,7 @@ std::optional<Opened> same_id(Journal& journal, StartRequest& request, OnCrash o
 
 Opened start(Journal& journal, StartRequest request, FrontEnd& front) {
   front.opens(request.loaded, "");
+  request.options.tracing = front.tracing();
   auto run = Run::start(journal, std::move(request.loaded), std::move(request.inputs), request.options,
                         std::move(request.evaluator), observer(front), stop(front));
   run->feed(std::move(request.items));

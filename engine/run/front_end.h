@@ -30,6 +30,8 @@ class FrontEnd {
   virtual void folder_gone(const std::string& /*folder*/, const std::string& /*home*/) {}
   /// What will be driven is known and nothing has begun. |run|: its id; empty: a new one, which its first entry names.
   virtual void opens(const Loaded& /*loaded*/, const std::string& /*run*/) {}
+  /// The trace around the drive; asked after opens().
+  virtual Tracing tracing() const { return {}; }
   /// Whether an end is wanted before there is a run to be driven; then secrets are not waited for.
   virtual bool gives_up() const { return false; }
   /// What became of the steps that must not just run again. Throws Error(NeedsDecision) when nobody can be asked.

@@ -78,6 +78,7 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
                                 std::unique_ptr<Evaluator> evaluator, Observer observer, Stop stop) {
   std::unique_ptr<Run> run(new Run(journal, std::move(loaded), std::move(observer)));
   run->stop_ = std::move(stop);
+  run->tracing_ = options.tracing;
   run->evaluator_ = std::move(evaluator);
   run->read_secrets(run->loaded_.folder);
   RunStarted started;
@@ -133,6 +134,7 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
   started.timeout = options.timeout;
   started.secrets = run->secrets_.marks(started.seed);
   started.measured = true;
+  started.traceparent = options.tracing.traceparent;
 
   run->machine_ = std::make_unique<Machine>(run->loaded_.workflow, *run->evaluator_);
   run->heartbeat_at_ = now;
@@ -144,9 +146,10 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
 
 std::unique_ptr<Run> Run::take_over(Journal& journal, const RunRecord& record, Loaded loaded,
                                     std::unique_ptr<Evaluator> evaluator, Observer observer, const RetryOptions* retry,
-                                    Stop stop) {
+                                    Stop stop, Tracing tracing) {
   std::unique_ptr<Run> run(new Run(journal, std::move(loaded), std::move(observer)));
   run->stop_ = std::move(stop);
+  run->tracing_ = std::move(tracing);
   run->evaluator_ = std::move(evaluator);
   run->record_ = record;
   journal.lock(run->record_);

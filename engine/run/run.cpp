@@ -17,7 +17,7 @@ namespace {
 // A turn ends here even in the middle of what one event causes, so that a batch stays small: rule 1 of
 // engine/README.md.
 constexpr std::size_t kMostEntries = 1000;
-constexpr std::size_t kMostBytes = 4 << 20;
+constexpr std::size_t kMostBatchBytes = 4 << 20;
 constexpr std::chrono::milliseconds kMostTime{100};  // expressions may take seconds each
 constexpr Duration kHeartbeat{10000};                // how exact the time of a crash is known
 // More may follow at once, and one commit for all of them costs less than one for each.
@@ -243,7 +243,9 @@ void Run::take_items() {
 }
 
 void Run::accept(Decision decision) {
-  write(to_entry(decision, last_at_));
+  const std::int64_t seq = write(to_entry(decision, last_at_));
+  // Only who acts is told: what is journaled, and compared, is the same in any trace.
+  if (auto* start = std::get_if<StartTask>(&decision.what)) start->task.traceparent = traceparent_of(start->task, seq);
   if (std::holds_alternative<RunSuspended>(decision.what)) update_.state = RunState::Suspended;
   if (const auto* end = std::get_if<RunEnded>(&decision.what)) {
     update_.state = run_state_from(end->outcome.state);
@@ -255,13 +257,21 @@ void Run::accept(Decision decision) {
   if (disk_full_) return;
   const bool late = std::chrono::steady_clock::now() - batch_since_ > kMostTime;
   const Journal::Pending pending = journal_.pending();
-  if (late || pending.entries >= kMostEntries || pending.bytes >= kMostBytes) commit();
+  if (late || pending.entries >= kMostEntries || pending.bytes >= kMostBatchBytes) commit();
 }
 
-void Run::write(Entry entry) {
+std::int64_t Run::write(Entry entry) {
   if (batch_.empty()) batch_since_ = std::chrono::steady_clock::now();
   entry.seq = journal_.append(entry);
   batch_.push_back(std::move(entry));
+  return batch_.back().seq;
+}
+
+std::string Run::traceparent_of(const Task& task, std::int64_t seq) {
+  const RunStarted& run = machine_->run();
+  if (!tracing_.recorded && tracing_.traceparent.empty() && run.traceparent.empty()) return "";
+  if (!trace_) trace_.emplace(run);
+  return trace_->traceparent(tracing_, task, seq);
 }
 
 bool Run::commit() {

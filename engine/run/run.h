@@ -21,6 +21,7 @@
 #include "engine/run/item_feed.h"
 #include "engine/run/load.h"
 #include "engine/run/replay.h"
+#include "engine/run/trace.h"
 
 namespace flowrun {
 
@@ -38,6 +39,7 @@ struct StartOptions {
   std::optional<Duration> timeout;
   std::string forked_of, forked_from;  ///< as in RunStarted
   int jobs = 0;                        ///< processes at once; 0: as many as are sensible
+  Tracing tracing = {};                ///< of its first drive
 };
 
 struct ResumeOptions {
@@ -94,7 +96,7 @@ class Run {
   /// |loaded| is the run's own copy of the workflow; |retry| is what retry() will be asked.
   static std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Loaded loaded,
                                         std::unique_ptr<Evaluator> evaluator, Observer observer,
-                                        const RetryOptions* retry = nullptr, Stop stop = {});
+                                        const RetryOptions* retry = nullptr, Stop stop = {}, Tracing tracing = {});
   ~Run();
 
   /// After take_over: attempts that had begun and whose end nobody has seen, in order of start.
@@ -174,7 +176,10 @@ class Run {
   /// What comes from the mailbox, or only what was sent before |until|.
   void take_mail(std::optional<Instant> until = {});
   void accept(Decision decision);
-  void write(Entry entry);
+  /// The number of the entry.
+  std::int64_t write(Entry entry);
+  /// What tells the other side of |task|, whose entry is |seq|, to which trace it belongs; empty: to none.
+  std::string traceparent_of(const Task& task, std::int64_t seq);
   /// Makes the batch durable and releases what waits for that. False while the disk is full.
   bool commit();
   void release(Decision& decision);
@@ -198,6 +203,8 @@ class Run {
   std::vector<Decision> missing_;
   std::vector<std::string> tokens_;
   OpeningNotes opening_;
+  Tracing tracing_;
+  std::optional<Trace> trace_;  ///< made with the first attempt of this drive that belongs to a trace
 
   std::set<std::string> queued_;  ///< paths of what waited in line when the last drive was cut off
   Duration lost_{0};              ///< of the executor's time, as far as it is taken in

@@ -10,7 +10,8 @@ namespace {
 
 constexpr const char* kSurroundings[] = {"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "NO_COLOR",
                                          "LC_ALL",         "TERM_PROGRAM",        "FLOWRUN_PROGRESS",
-                                         "FLOWRUN_JOBS",   "FLOWRUN_LOGS",        "MAKEFLAGS"};
+                                         "FLOWRUN_JOBS",   "FLOWRUN_LOGS",        "MAKEFLAGS",
+                                         "TRACEPARENT",    "OTEL_SDK_DISABLED",   "OTEL_EXPORTER_OTLP_ENDPOINT"};
 
 }  // namespace
 

@@ -52,6 +52,7 @@ inline std::vector<Event> events() {
   started.forked_from = "charge";
   started.secrets = {{"token", "0af1", false}, {"pin", "", true}};
   started.measured = true;
+  started.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   add(started);
 
   RunResumed resumed;

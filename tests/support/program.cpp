@@ -26,9 +26,35 @@ std::string whole(const std::string& file) {
 }  // namespace
 
 void forget_surroundings() {
-  for (const char* name : {"GITHUB_ACTIONS", "GITHUB_WORKSPACE", "GITHUB_STEP_SUMMARY", "NO_COLOR", "LC_ALL",
-                           "LC_CTYPE", "LANG", "TERM_PROGRAM", "WT_SESSION", "ConEmuANSI", "FLOWRUN_JOURNAL",
-                           "FLOWRUN_JOBS", "FLOWRUN_PROGRESS", "FLOWRUN_LOGS", "MAKEFLAGS"})
+  for (const char* name : {"GITHUB_ACTIONS",
+                           "GITHUB_WORKSPACE",
+                           "GITHUB_STEP_SUMMARY",
+                           "NO_COLOR",
+                           "LC_ALL",
+                           "LC_CTYPE",
+                           "LANG",
+                           "TERM_PROGRAM",
+                           "WT_SESSION",
+                           "ConEmuANSI",
+                           "FLOWRUN_JOURNAL",
+                           "FLOWRUN_JOBS",
+                           "FLOWRUN_PROGRESS",
+                           "FLOWRUN_LOGS",
+                           "MAKEFLAGS",
+                           "TRACEPARENT",
+                           "TRACESTATE",
+                           "OTEL_SDK_DISABLED",
+                           "OTEL_TRACES_EXPORTER",
+                           "OTEL_SERVICE_NAME",
+                           "OTEL_RESOURCE_ATTRIBUTES",
+                           "OTEL_EXPORTER_OTLP_ENDPOINT",
+                           "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+                           "OTEL_EXPORTER_OTLP_HEADERS",
+                           "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+                           "OTEL_EXPORTER_OTLP_TIMEOUT",
+                           "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+                           "OTEL_EXPORTER_OTLP_PROTOCOL",
+                           "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"})
     unsetenv(name);
 }
 
