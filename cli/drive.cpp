@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <map>
 
@@ -28,22 +27,6 @@ namespace {
 constexpr std::size_t kNamed = 5;     // of steps in one message
 constexpr std::size_t kMostLeft = 5;  // processes that are told of
 constexpr int kBadInput = 3;          // as for Problem::Invalid
-constexpr int kPatientSignals = 2;    // what is said more often ends the process
-
-// The only state that signal handlers and the drive share.
-std::atomic<int> g_signals{0};
-std::atomic<int> g_last_signal{0};
-std::atomic<Run*> g_run{nullptr};
-
-extern "C" void on_signal(int signal) {
-  g_last_signal = signal;
-  if (++g_signals > kPatientSignals) {
-    // Nobody obeys, perhaps for a long expression: as kill -9 would, and what is in the journal is safe.
-    ::signal(signal, SIG_DFL);
-    ::raise(signal);
-  }
-  if (Run* run = g_run) run->wake();
-}
 
 /// Whether the text of the run was in no file: its one step runs nothing again that had succeeded, so that the tally is
 /// right.
@@ -140,27 +123,11 @@ void Drive::print_items(std::string path, bool ordered) {
   items_ = std::make_unique<ItemLines>(journal_, std::move(path), ordered, &stop_asked);
 }
 
-void hear_signals() {
-  struct sigaction action {};
-  action.sa_handler = on_signal;
-  sigemptyset(&action.sa_mask);
-  for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    struct sigaction before {};
-    sigaction(signal, nullptr, &before);
-    if (signal == SIGHUP && before.sa_handler == SIG_IGN) continue;  // nohup
-    sigaction(signal, &action, nullptr);
-  }
-}
-
 void Drive::show_logs(const std::string& run) {
   // What items say stands in their own lines.
   if (items_ && flags_.logs == "auto") return;
   logs_ = make_step_logs(context_, flags_.logs, shown_, journal_.run_dir(run));
 }
-
-bool stop_asked() { return g_signals > 0; }
-
-int code_of_signal() { return 128 + g_last_signal; }
 
 bool Drive::reader_gone() {
   if (!gone_.empty()) return true;
@@ -228,11 +195,11 @@ void Drive::entry(const Entry& entry) {
   if (logs_) logs_->after(entry);
 }
 
-void Drive::drives(Run* run) { g_run = run; }
+void Drive::drives(Run* run) { wake_by_signals(run); }
 
 EndAsked Drive::end_asked() {
-  const int signals = g_signals;
-  return {signals + (reader_gone() ? 1 : 0), signals > 0 ? g_last_signal.load() : SIGPIPE};
+  const int signals = signals_heard();
+  return {signals + (reader_gone() ? 1 : 0), signals > 0 ? last_signal() : SIGPIPE};
 }
 
 void Drive::stopping(int running, Duration grace) {
@@ -321,7 +288,7 @@ int Drive::report(Run& run, bool printed) {
   }
   if (flags_.json) print_json(run);
   if (!gone_.empty()) return kOutputLost;
-  if (g_signals > 0) return code_of_signal();
+  if (stop_asked()) return code_of_signal();
   return trouble.empty() ? 4 : kBadInput;
 }
 

@@ -14,6 +14,7 @@
 #include "cli/progress/tally.h"
 #include "cli/render.h"
 #include "cli/span_export.h"
+#include "cli/stop_signals.h"
 #include "engine/run/front_end.h"
 #include "engine/run/history.h"
 
@@ -34,13 +35,6 @@ struct DriveFlags {
 
 /// |json|: --json, a summary at the end.
 void add_drive_options(Command& command, DriveFlags& flags, bool json = true);
-
-/// From here on INT, TERM and HUP ask for an end, and the third of them ends the process.
-void hear_signals();
-/// Whether a signal asks for an end. Of the whole process: signals are.
-bool stop_asked();
-/// The exit code of what the newest signal has ended.
-int code_of_signal();
 
 /// The terminal as the front end of a run. Nothing is written or opened before opens().
 class Drive : public FrontEnd {

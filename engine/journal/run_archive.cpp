@@ -55,13 +55,12 @@ std::optional<std::int64_t> insert_run(Database& to, const RunRecord& run) {
   const RunValue input(run.input), output(run.output), error(run.error);
   Statement insert(to,
                    "INSERT INTO runs (id, name, state, file, source_hash, started_at, alive_at, ended_at, input, "
-                   "input_ref, output, output_ref, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                   "input_ref, output, output_ref, error) VALUES (?, ?, ?, ?, ?, ?, ?, NULLIF(?, 0), ?, ?, ?, ?, ?) "
                    "ON CONFLICT (id) DO NOTHING");
-  const std::optional<std::int64_t> ended = run.ended_at ? std::optional(to_millis(*run.ended_at)) : std::nullopt;
   insert
       .use()(run.id)(run.name)(text_of(run.state))(run.file)(run.source_hash)(to_millis(run.started_at))(
-          to_millis(run.alive_at))(ended)(input.in_row())(input.ref())(output.in_row())(output.ref())(
-          run.error.is_null() ? std::nullopt : std::optional(error.text))
+          to_millis(run.alive_at))(to_millis(run.ended_at.value_or(Instant{})))(input.in_row())(input.ref())(
+          output.in_row())(output.ref())(run.error.is_null() ? std::nullopt : std::optional(error.text))
       .run();
   if (sqlite3_changes(to.handle()) == 0) return std::nullopt;
   const std::int64_t number = sqlite3_last_insert_rowid(to.handle());

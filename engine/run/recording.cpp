@@ -119,14 +119,15 @@ void Recording::add(const Entry& entry) {
 
 void Recording::ended(const Entry& entry, TaskEnded fact) {
   const auto found = begun_.find(entry.path);
-  const Begun begun = found == begun_.end() ? Begun{entry.at} : found->second;
+  Begun begun{entry.at};
+  if (found != begun_.end()) begun = found->second;
   RecordedAttempt attempt;
   attempt.number = fact.attempt;
   attempt.seq = entry.seq;
   const bool has_begun = fact.result.began != Instant{};
   attempt.cut = entry.kind == EntryKind::LateEnd && fact.result.failure && fact.result.failure->type == "cancelled";
   if (attempt.cut && !has_begun) return;  // it says nothing of how long it would have taken
-  if (attempt.cut && begun.stopped) attempt.stopping = std::max(entry.at - *begun.stopped, Duration{0});
+  if (attempt.cut && begun.stopped != Instant{}) attempt.stopping = std::max(entry.at - begun.stopped, Duration{0});
   if (has_begun && !attempt.cut) {
     const Instant end = fact.result.began + fact.result.took;
     Duration frozen{0};

@@ -84,7 +84,7 @@ class Recording {
   struct Begun {
     Instant asked{};
     bool process = false;
-    std::optional<Instant> stopped{};
+    Instant stopped{};  ///< when it was told to end; the default: it was not
   };
   struct Waiting {
     std::string path, name;
