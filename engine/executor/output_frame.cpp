@@ -112,11 +112,11 @@ std::string header_line(const FrameHeader& header) {
   return line += "}\n";
 }
 
-std::uint64_t scan_frames(int descriptor, const std::function<void(FrameHeader&&, std::uint64_t)>& each, bool* torn,
+std::uint64_t scan_frames(int descriptor, const std::function<void(FrameHeader&&, std::uint64_t)>& each, FramesEnd* end,
                           std::uint64_t from) {
-  bool ignored;
-  bool& incomplete = torn ? *torn : ignored;
-  incomplete = false;
+  FramesEnd ignored;
+  FramesEnd& ending = end ? *end : ignored;
+  ending = FramesEnd::Whole;
   struct stat about {};
   if (fstat(descriptor, &about) != 0) return from;
   const auto size = static_cast<std::uint64_t>(about.st_size);
@@ -125,21 +125,24 @@ std::uint64_t scan_frames(int descriptor, const std::function<void(FrameHeader&&
   while (at < size) {
     auto line = window.line(at);
     if (!line) {
-      incomplete = size - at <= kLongestHeader && window.bytes(at, 1) == "{";
+      const bool begins = size - at <= kLongestHeader && window.bytes(at, 1) == "{";
+      ending = begins ? FramesEnd::Torn : FramesEnd::Damaged;
       return at;
     }
     const std::uint64_t begin = at + line->size() + 1;
     auto header = header_from(*line);
+    ending = FramesEnd::Damaged;
     if (!header) return at;
     // It may be written just now, and be longer than it was.
     if (begin > size || header->bytes >= size - begin) {
-      incomplete = true;
+      ending = FramesEnd::Torn;
       return at;
     }
-    const std::uint64_t end = begin + header->bytes;
-    if (window.bytes(end, 1) != "\n") return at;
+    const std::uint64_t behind = begin + header->bytes;
+    if (window.bytes(behind, 1) != "\n") return at;
     if (each) each(std::move(*header), begin);
-    at = end + 1;
+    ending = FramesEnd::Whole;
+    at = behind + 1;
   }
   return at;
 }

@@ -32,11 +32,16 @@ std::string header_line(const FrameHeader& header);
 constexpr const char* kOutputLog = "output.log";       ///< of a run, in its folder
 constexpr const char* kTailPrefix = ".flowrun-tail-";  ///< of files with the newest words of a process that says much
 
+enum class FramesEnd {
+  Whole,   ///< behind the last byte
+  Torn,    ///< before a frame that is not all there, or not yet
+  Damaged  ///< before what is no frame
+};
+
 /// Calls |each| with the frames of an open file, from the one at byte |from| on, in order, and where their bytes begin.
-/// Returns where whole frames end: a torn one ends it, and what is no frame. |torn|: it is only that the last one is
-/// not all there.
+/// Returns where whole frames end, and in |end| why there. What is written meanwhile is not looked at.
 std::uint64_t scan_frames(int descriptor, const std::function<void(FrameHeader&&, std::uint64_t)>& each,
-                          bool* torn = nullptr, std::uint64_t from = 0);
+                          FramesEnd* end = nullptr, std::uint64_t from = 0);
 
 /// A file that frames are appended to. One thread at a time.
 class FrameFile {

@@ -1,7 +1,6 @@
 #include "engine/executor/output_reader.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,13 +25,11 @@ class OutputReader::Index {
   /// |main|: of the run.
   void add(int descriptor, bool main) {
     introduced_.clear();
-    bool torn = false;
+    FramesEnd end{};
     std::uint64_t whole = scan_frames(
         descriptor,
-        [&](FrameHeader&& header, std::uint64_t position) { frame(std::move(header), descriptor, position); }, &torn);
-    struct stat about {};
-    if (main && !torn && fstat(descriptor, &about) == 0 && static_cast<std::uint64_t>(about.st_size) > whole)
-      reader_.damaged_at_ = whole + 1;
+        [&](FrameHeader&& header, std::uint64_t position) { frame(std::move(header), descriptor, position); }, &end);
+    if (main && end == FramesEnd::Damaged) reader_.damaged_at_ = whole + 1;
   }
 
  private:

@@ -1,11 +1,13 @@
 // The log of what processes say: written as it comes, bounded, cut off anywhere, damaged, and on a disk that is full.
 #include "engine/executor/output_log.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -365,6 +367,42 @@ TEST_CASE("what can not be written is told where it is missing, and how much") {
   CAPTURE(code);
   if (code == 77) WARN("can not mount here");
   REQUIRE((code == 0 || code == 77));
+}
+
+TEST_CASE("a file that grows while it is read is whole, and what is no frame is damage") {
+  TempDir folder;
+  const auto frame = [](const std::string& text) {
+    FrameHeader header;
+    header.process = "p";
+    header.path = "a";
+    header.bytes = text.size();
+    return header_line(header) + text + "\n";
+  };
+  const auto [behind, expected] = GENERATE_COPY(table<std::string, FramesEnd>({
+      {"", FramesEnd::Whole},
+      {frame("two").substr(0, 5), FramesEnd::Torn},
+      {frame("two").substr(0, frame("two").size() - 1), FramesEnd::Torn},
+      {"{}\n", FramesEnd::Damaged},
+      {"x", FramesEnd::Damaged},
+  }));
+  CAPTURE(behind);
+  const std::string file = folder.write("log", frame("one") + behind);
+  const int descriptor = open(file.c_str(), O_RDWR | O_APPEND | O_CLOEXEC);
+  REQUIRE(descriptor >= 0);
+  FramesEnd end{};
+  int frames = 0;
+  const std::string more = frame("more");
+  const std::uint64_t whole = scan_frames(
+      descriptor,
+      [&](FrameHeader&&, std::uint64_t) {
+        ++frames;
+        if (behind.empty()) CHECK(write(descriptor, more.data(), more.size()) == static_cast<ssize_t>(more.size()));
+      },
+      &end);
+  close(descriptor);
+  CHECK(frames == 1);
+  CHECK(whole == frame("one").size());
+  CHECK(end == expected);
 }
 
 TEST_CASE("a long output that meets a full disk tells each gap") {
