@@ -32,7 +32,7 @@ struct Workflow {
   int concurrency = 64;        ///< attempts at once
   bool has_output = false;
   std::vector<std::unique_ptr<Limit>> limits;  ///< the named ones as written, then those of single steps
-  std::vector<Signal> signals;                       ///< that steps wait for
+  std::vector<Signal> signals;                 ///< that steps wait for
   std::optional<InputStream> stream;
 };
 
