@@ -57,7 +57,7 @@ struct FileIndex {
   std::vector<std::pair<const ForEachStep*, Position>> streams;  ///< that run over standard input
   StreamFormat stream_format = StreamFormat::Lines;              ///< of the last of them
   std::vector<Signal> signals;                                   ///< that steps wait for
-  std::vector<std::unique_ptr<Limit>> limits;              ///< those with names first
+  std::vector<std::unique_ptr<Limit>> limits;                    ///< those with names first
 };
 
 /// What holds where something is read. A copy is changed on the way down; see Reading::Within.

@@ -183,7 +183,8 @@ Value step_output(const Journal& journal, const RunRecord& run, const std::strin
     throw Error(Problem::Impossible, fmt::format("step {} of run {} has not run; {} says why", path, run.id,
                                                  typed_command({"show", run.id}, journal.path())));
   if (step->state != State::Succeeded)
-    throw Error(Problem::Impossible, fmt::format("step {} has no output: its state is {}", path, to_string(step->state)));
+    throw Error(Problem::Impossible,
+                fmt::format("step {} has no output: its state is {}", path, to_string(step->state)));
   return step->output;
 }
 
