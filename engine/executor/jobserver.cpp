@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <sstream>
+#include <utility>
 
 #include "engine/executor/named_file.h"
 #include "engine/executor/spawn.h"
@@ -177,16 +178,19 @@ void Jobserver::refill() {
   }
   put(std::string(all.size(), kToken));
   may_have_lost_ = false;
+  replaced_ = 0;
 }
 
 void Jobserver::may_have_lost() { may_have_lost_ = tokens_ > 0 && !taken_.empty(); }
 
 void Jobserver::replace() {
-  if (may_have_lost_) put(std::string(1, kToken));
+  if (!may_have_lost_ || replaced_ + taken_.size() >= static_cast<std::size_t>(tokens_)) return;
+  put(std::string(1, kToken));
+  ++replaced_;
 }
 
 bool Jobserver::take() {
-  if (read_ < 0) return true;
+  if (read_ < 0 || std::exchange(at_hand_, false)) return true;
   if (implicit_) {
     implicit_ = false;
     return true;
@@ -201,6 +205,15 @@ bool Jobserver::take() {
 
 void Jobserver::put_back() {
   if (read_ < 0) return;
+  // Once nothing of ours is taken, what may be lost is filled up: none is kept back then.
+  if (may_have_lost_ || std::exchange(at_hand_, true)) put_back_now();
+}
+
+void Jobserver::settle() {
+  if (std::exchange(at_hand_, false)) put_back_now();
+}
+
+void Jobserver::put_back_now() {
   if (taken_.empty()) {
     implicit_ = tokens_ == 0;
     return;

@@ -2,6 +2,7 @@
 // Whoever starts a job takes a token first, and puts it back. Knows nothing of tasks.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,7 +35,9 @@ class Jobserver {
 
   /// True: one more job may run. Always true where there is none.
   bool take();
+  /// The next take() has it first; without one, settle() puts it into the pipe.
   void put_back();
+  void settle();
   /// A process was killed, and the tokens that it had with it. As a server: the pipe is filled when nothing of ours
   /// runs, and until then replace() may help.
   void may_have_lost();
@@ -51,12 +54,15 @@ class Jobserver {
   bool open_client(const std::string& auth);
   void open_server(int jobs);
   void close_ends();
+  void put_back_now();
   void put(const std::string& tokens);
   /// Nothing of ours runs, so all tokens are there, or were lost by who was killed.
   void refill();
 
   int tokens_ = 0;              ///< as a server, in all
   bool may_have_lost_ = false;  ///< since the pipe was filled
+  std::size_t replaced_ = 0;    ///< likewise, by replace(): never more than others may have
+  bool at_hand_ = false;        ///< a token that was put back is not in the pipe yet: mostly the next process has it
   int read_ = -1, write_ = -1;  ///< of the pipe; ours alone
   std::vector<int> kept_;       ///< of the pipe, as a server: its first ends
   bool implicit_ = false;       ///< as a client: the token that came with being started is not in use

@@ -84,8 +84,10 @@ bool ProcessSlots::give_on(const std::string& path) {
 
 std::optional<ProcessSlots::Waiting> ProcessSlots::next() {
   std::lock_guard lock(mutex_);
-  if (line_.empty()) return std::nullopt;
-  if (!take(shares_cpus(line_.front().who))) return std::nullopt;
+  if (line_.empty() || !take(shares_cpus(line_.front().who))) {
+    if (jobserver_) jobserver_->settle();
+    return std::nullopt;
+  }
   Waiting first = leave_line(line_.front());
   line_.pop_front();
   if (const auto* reservation = std::get_if<Reservation>(&first))
