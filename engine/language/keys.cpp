@@ -114,7 +114,7 @@ const std::vector<InnerKey>& inner_keys() {
       {"retry", "attempts", "count", "3", "the first try included"},
       {"retry", "delay", "duration", "500ms", "before the second try"},
       {"retry", "backoff", "number", "2", "by which each further wait is multiplied"},
-      {"retry", "max_delay", "duration", "30s", "the longest wait"},
+      {"retry", "max_delay", "duration", "30s or delay", "the longest wait"},
       {"retry", "jitter", "full or none", "full", "whether a wait is a random part of that"},
       {"retry", "on", "error type or list", "by kind", "what is tried again"},
       {"retry", "if", "boolean", "true", "asked of each failure"},

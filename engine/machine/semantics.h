@@ -7,7 +7,7 @@ namespace flowrun {
 /// `semantics` of RunStarted.
 struct Semantics {
   static constexpr int kOldest = 1;
-  static constexpr int kNewest = 2;
+  static constexpr int kNewest = 3;
   int number = kNewest;
 
   static bool known(int number) { return number >= kOldest && number <= kNewest; }
@@ -24,6 +24,8 @@ struct Semantics {
   bool deadlines_count_holds() const { return number >= 2; }
   /// The handlers of a sub-workflow run also when its step is given up.
   bool files_tidy_up() const { return number >= 2; }
+  /// The `delay` of a retry without `max_delay` is not cut to the 30 s that this is then.
+  bool delays_are_kept() const { return number >= 3; }
 };
 
 }  // namespace flowrun

@@ -106,8 +106,7 @@ std::optional<Failure> RetryLoop::poll_again() {
   auto most = resolve(poll.max_every, scope(), evaluator(), Duration::max(), "poll.max_every");
   if (const Failure* bad = first_failure(attempts, every, factor, most)) return *bad;
   if (std::int64_t limit = std::get<std::int64_t>(attempts); limit > 0 && polls_ >= limit)
-    return Failure{"timeout",
-                   fmt::format("what `poll` waits for was not so after {} {}", polls_, polls_ == 1 ? "poll" : "polls")};
+    return Failure{"timeout", fmt::format("not yet after {} {}", polls_, polls_ == 1 ? "poll" : "polls")};
   const Backoff backoff{*every, *factor, *most, false};
   settled_.state = State::Retrying;
   count_from_now();
@@ -143,7 +142,9 @@ std::optional<RetryLoop::End> RetryLoop::try_again(Failure failure, const Result
   auto attempts = resolve<std::int64_t>(policy.attempts, scope(), evaluator(), 1, "retry.attempts");
   auto delay = resolve(policy.delay, scope(), evaluator(), Duration{500}, "retry.delay");
   auto factor = resolve(policy.backoff, scope(), evaluator(), 2.0, "retry.backoff");
-  auto most = resolve(policy.max_delay, scope(), evaluator(), Duration{30000}, "retry.max_delay");
+  Duration unwritten{30000};
+  if (delay && frame_.context().rules().delays_are_kept()) unwritten = std::max(unwritten, *delay);
+  auto most = resolve(policy.max_delay, scope(), evaluator(), unwritten, "retry.max_delay");
   if (const Failure* bad = first_failure(attempts, delay, factor, most)) return End{*bad, Journaled::No};
   if (failed >= std::get<std::int64_t>(attempts) || !wants_retry(failure, result))
     return End{std::move(failure), journaled};

@@ -14,7 +14,7 @@ struct RetryPolicy {
   Setting<std::int64_t> attempts{1};  ///< the first try included
   Setting<Duration> delay{Duration{500}};
   Setting<double> backoff{2.0};
-  Setting<Duration> max_delay{Duration{30000}};
+  Setting<Duration> max_delay;  ///< not written: 30 s, or `delay` when that is longer
   bool jitter = true;
   std::vector<std::string> on;  ///< error types: `transient`, `http.503`, `exit`, ...
   bool only_unsent = false;     ///< and only when nothing can have reached the other side

@@ -1,6 +1,7 @@
 // A run of an older program is replayed by the rules it was started with. The journal in semantics_1/ was written by
 // the last program that knew nothing else: items that count as succeeded, an empty key, a switch inside an item, a
 // sub-workflow that lost a race.
+#include <chrono>
 #include <fstream>
 #include <sstream>
 
@@ -9,7 +10,7 @@
 #include "tests/support/replay_prefix.h"
 #include "tests/support/scenario.h"
 
-namespace flowrun::test {
+namespace flowrun::test::semantics_test {
 namespace {
 
 std::string content_of(const std::string& name) {
@@ -59,4 +60,25 @@ TEST_CASE("the same run is decided otherwise today") {
   CHECK_THROWS(replay_prefix(*loaded, entries, entries.size(), *jq));
 }
 
-}  // namespace flowrun::test
+TEST_CASE("before number 3 a retry without max_delay waits 30 s at the most") {
+  const std::string text = "flowrun: 1\nsteps: { a: { shell: a, retry: { delay: 10m, jitter: none, on: [exit] } } }\n";
+  const std::unique_ptr<Loaded> loaded = load_text(text);
+  Scenario s(text);
+  s.fail("a");
+  CHECK(s.timer("a", TimerKind::Retry) == std::chrono::minutes(10));
+  std::vector<Entry> entries = s.entries();
+  const std::unique_ptr<Evaluator> jq = make_jq(loaded->programs);
+  Json data = Json::parse(entries.front().data);
+  data["semantics"] = 2;
+  entries.front().data = data.dump();
+  CHECK_THROWS(replay_prefix(*loaded, entries, entries.size(), *jq));
+  for (Entry& entry : entries)
+    if (entry.kind == EntryKind::ArmTimer) {
+      Json timer = Json::parse(entry.data);
+      timer["due"] = timer["due"].get<std::int64_t>() - 570'000;
+      entry.data = timer.dump();
+    }
+  CHECK_NOTHROW(replay_prefix(*loaded, entries, entries.size(), *jq));
+}
+
+}  // namespace flowrun::test::semantics_test

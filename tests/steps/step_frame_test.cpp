@@ -5,7 +5,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
 
-namespace flowrun::test {
+namespace flowrun::test::step_frame_test {
 
 TEST_CASE("steps of a map start together, and one that uses another waits for it") {
   Scenario s(R"(
@@ -87,6 +87,21 @@ TEST_CASE("a failed attempt is retried after a wait within the jitter, as often 
   s.advance(2s);
   s.fail("a", "exit.7");
   s.expect_failure("exit.7", "a");
+}
+
+TEST_CASE("a delay is not cut where no longest wait is written, and further waits are no longer than it") {
+  Scenario s("a: { shell: flaky, retry: { attempts: 4, delay: 1m, jitter: none, on: [exit] } }");
+  for (int i = 0; i < 2; ++i) {
+    s.fail("a");
+    CHECK(s.timer("a", TimerKind::Retry) == 1min);
+    s.advance(1min);
+  }
+  Scenario written("a: { shell: flaky, retry: { attempts: 4, delay: 20s, max_delay: 25s, jitter: none, on: [exit] } }");
+  written.fail("a");
+  CHECK(written.timer("a", TimerKind::Retry) == 20s);
+  written.advance(20s);
+  written.fail("a");
+  CHECK(written.timer("a", TimerKind::Retry) == 25s);
 }
 
 TEST_CASE("every try carries the same idempotency key") {
@@ -490,4 +505,4 @@ output: ${ $status.a.duration_ms }
   s.expect_success("1000");
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::step_frame_test
