@@ -89,7 +89,7 @@ Duration duration_option(const std::string& text, const char* option) {
   return *span;
 }
 
-Drive::Drive(const Context& context, const DriveFlags& flags, const Journal& journal)
+Drive::Drive(const Context& context, const DriveFlags& flags, Journal& journal)
     : context_(context), flags_(flags), options_(flags.drive), journal_(journal), began_(wall_clock()) {
   options_.grace = duration_option(flags_.grace, "--grace");
   std::vector<std::string> writers;
@@ -114,7 +114,7 @@ void Drive::opens(const Loaded& loaded, const std::string& run) {
     progress_->plan(outline(loaded.workflow), answer_data(loaded), loaded.file);
     progress_->run(run);
   }
-  spans_ = export_spans(otlp_, outline(loaded.workflow), context_.quiet);
+  spans_ = export_spans(otlp_, loaded.workflow, context_.quiet);
   began_ = wall_clock();
   hear_signals();
 }
@@ -228,7 +228,7 @@ void Drive::earlier(const Entry& entry) {
 void Drive::turned(const Run& run) {
   if (logs_) logs_->turned();
   if (items_) items_->turned(run);
-  if (progress_) progress_->turned(wall_clock(), {tally_.ok(), tally_.failed(), &run.machine()});
+  if (progress_) progress_->turned(wall_clock(), {tally_.ok(), tally_.failed(), &run.machine(), run.backlog().in_line});
 }
 
 Duration Drive::patience() const {
@@ -248,7 +248,8 @@ int Drive::finish(Run& run, bool printed) {
   if (items_) items_->turned(run);
   if (progress_) progress_->over();
   const int code = write_reports(run.record().id, report(run, printed && !output_taken()));
-  // Last, so that nobody waits for a collector to see how the run ended.
+  // Last, so that nobody waits for a collector to see how the run ended, or to go on with it.
+  journal_.let_go();
   if (spans_) spans_->finish();
   return code;
 }

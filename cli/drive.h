@@ -40,7 +40,7 @@ void add_drive_options(Command& command, DriveFlags& flags, bool json = true);
 class Drive : public FrontEnd {
  public:
   /// Throws Error(Usage) for |flags| that are none, or of which two write to standard output.
-  Drive(const Context& context, const DriveFlags& flags, const Journal& journal);
+  Drive(const Context& context, const DriveFlags& flags, Journal& journal);
 
   /// Prints the items of the for_each over standard input, each when it is over. To be called before opens().
   void print_items(std::string path, bool ordered);
@@ -99,7 +99,7 @@ class Drive : public FrontEnd {
   const Context& context_;
   const DriveFlags& flags_;
   DriveOptions options_;
-  const Journal& journal_;
+  Journal& journal_;
   std::unique_ptr<Progress> progress_;  ///< nothing: none is shown
   ProgressKind shown_ = ProgressKind::None;
   std::unique_ptr<StepLogs> logs_;       ///< likewise

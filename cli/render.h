@@ -38,8 +38,8 @@ std::string date_text(Instant at);
 
 /// What keeps a line waiting: `limit api (max 5)`, `limit api (rate 50/s)`, `concurrency (64)`.
 std::string what_binds(const Pools::Line& line, std::size_t concurrency);
-/// `; 34 wait for limit api (max 5)` for each line of steps that wait for a slot.
-std::string who_waits(const Machine& machine);
+/// `; 34 wait for limit api (max 5)` for each line of steps that wait for a slot; |in_line|: for one of the executor.
+std::string who_waits(const Machine& machine, std::size_t in_line);
 
 /// How |run| stands: `cut off` when it should be driven and nobody does, else its state.
 std::string_view standing_of(const RunRecord& run);

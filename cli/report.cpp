@@ -47,6 +47,8 @@ struct ReportOptions {
 int report(const Context& context, ReportOptions options) {
   const bool compares = !options.what_ifs.empty();
   if (options.json && !compares) throw Error(Problem::Usage, "--json goes with --what-if");
+  if (compares && options.file.ends_with(".html"))
+    throw Error(Problem::Usage, "--what-if makes a table, no page; -o with another name takes it");
   if (options.format.empty() && options.file.ends_with(".html")) options.format = "html";
   if (options.format.empty() && !compares)
     throw Error(Problem::Usage, fmt::format("which format? say --format with one of {}, or -o FILE.html",

@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <utility>
 
 #include "cli/render.h"
+#include "cli/stop_signals.h"
 #include "engine/model/error.h"
 #include "engine/run/replay.h"
 
@@ -14,17 +17,21 @@ namespace flowrun::cli {
 namespace {
 
 constexpr Duration kLastMoment{2000};  // for what is left when a drive is over
+// Of a past run, so many wait at once, and so many fewer have to be there after the time of a request.
+constexpr std::size_t kManySpans = 10000, kFewSpans = 500;
 
 /// What is to be told of spans that did not arrive.
 std::string trouble_of(const OtlpReport& report, const std::string& where) {
   const auto spans = [](std::size_t count) { return fmt::format("{} span{}", count, count == 1 ? "" : "s"); };
+  std::string text;
   if (report.lost > 0)
-    return fmt::format("{} of {} not sent to {}: {}", spans(report.lost), report.lost + report.sent, where,
+    text = fmt::format("{} of {} not sent to {}: {}", spans(report.lost), report.lost + report.sent, where,
                        report.trouble.empty() ? "it has not answered in time" : one_line(report.trouble, 300));
-  if (report.refused > 0 || !report.words.empty())
-    return fmt::format("{} refused by {}{}{}", spans(report.refused), where, report.words.empty() ? "" : ": ",
-                       one_line(report.words, 300));
-  return "";
+  const std::string words = one_line(report.words, 300);
+  if (report.refused == 0 && words.empty()) return text;
+  if (!text.empty()) text += "; ";
+  if (report.refused == 0) return text + fmt::format("{} says: {}", where, words);
+  return text + fmt::format("{} refused by {}{}{}", spans(report.refused), where, words.empty() ? "" : ": ", words);
 }
 
 /// Gives each span of |run| to |sink|, as one of its drives would.
@@ -73,18 +80,24 @@ void SpanExport::take(const Entry& entry) {
   }
 }
 
-void SpanExport::finish() {
-  if (trouble_.empty()) spans_.flush();
-  const OtlpReport report = sender_.finish(kLastMoment);
-  if (trouble_.empty()) trouble_ = trouble_of(report, settings_.shown);
+void SpanExport::finish() noexcept {
+  if (std::exchange(finished_, true)) return;
+  try {
+    if (trouble_.empty()) spans_.flush();
+    // Who asks for an end now has it.
+    const OtlpReport report =
+        sender_.finish(kLastMoment, [before = signals_heard()] { return signals_heard() > before; });
+    if (trouble_.empty()) trouble_ = trouble_of(report, settings_.shown);
+  } catch (const std::exception& error) {
+    trouble_ = error.what();
+  }
   if (!trouble_.empty()) std::fprintf(stderr, "warning: %s\n", trouble_.c_str());
 }
 
-std::unique_ptr<SpanExport> export_spans(const OtlpSettings& settings, const std::vector<OutlineRow>& rows,
-                                         bool quiet) {
+std::unique_ptr<SpanExport> export_spans(const OtlpSettings& settings, const Workflow& workflow, bool quiet) {
   if (!quiet)
     for (const std::string& fault : settings.faults) std::fprintf(stderr, "warning: %s\n", fault.c_str());
-  return settings.tracing.recorded ? std::make_unique<SpanExport>(settings, rows) : nullptr;
+  return settings.tracing.recorded ? std::make_unique<SpanExport>(settings, outline(workflow)) : nullptr;
 }
 
 std::string otlp_report(const Journal& journal, const RunRecord& run) {
@@ -106,11 +119,14 @@ int send_spans(const Journal& journal, const RunRecord& run, bool quiet) {
         Problem::Usage,
         "--format otlp sends to the URL in OTEL_EXPORTER_OTLP_ENDPOINT, which says none; or write a file: -o FILE");
   OtlpSender sender(settings.target);
+  // Here somebody waits for it. Once the collector has had the time of a request for nothing, nobody waits again.
+  bool takes = true;
   past_spans(journal, run, [&](const Trace& trace, const Span& span) {
-    // Here somebody waits for it: each request has its time.
-    sender.wait_for_room(settings.target.timeout);
+    takes = takes && sender.wait_for_fewer(kManySpans, settings.target.timeout);
     sender.add(to_otlp(trace, span));
   });
+  for (std::size_t left = kManySpans; takes && left > 0; left -= std::min(left, kFewSpans))
+    takes = sender.wait_for_fewer(left, settings.target.timeout);
   const OtlpReport report = sender.finish(settings.target.timeout);
   if (const std::string trouble = trouble_of(report, settings.shown); !trouble.empty()) {
     std::fprintf(stderr, "error: %s\n", trouble.c_str());

@@ -19,12 +19,15 @@ class SpanExport {
  public:
   /// |rows|: the outline of the workflow.
   SpanExport(OtlpSettings settings, const std::vector<OutlineRow>& rows);
+  ~SpanExport() { finish(); }
+  SpanExport(const SpanExport&) = delete;
+  SpanExport& operator=(const SpanExport&) = delete;
 
   /// Of an earlier drive, which has told it.
   void earlier(const Entry& entry);
   void entry(const Entry& entry);
-  /// Sends what is left for a short time; tells what went wrong.
-  void finish();
+  /// Sends what is left for a short time, and less when a signal asks for an end; tells what went wrong. Once.
+  void finish() noexcept;
 
  private:
   void take(const Entry& entry);
@@ -33,10 +36,11 @@ class SpanExport {
   OtlpSender sender_;
   Spans spans_;
   std::string trouble_;  ///< no more spans are made
+  bool finished_ = false;
 };
 
 /// By |settings|, whose faults it tells unless |quiet|; null: nothing is to be sent.
-std::unique_ptr<SpanExport> export_spans(const OtlpSettings& settings, const std::vector<OutlineRow>& rows, bool quiet);
+std::unique_ptr<SpanExport> export_spans(const OtlpSettings& settings, const Workflow& workflow, bool quiet);
 
 /// |run| of the past as one request of OTLP, in JSON.
 std::string otlp_report(const Journal& journal, const RunRecord& run);

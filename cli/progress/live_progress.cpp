@@ -107,9 +107,8 @@ std::string LiveProgress::status(const Standing& standing) const {
   std::string text = fmt::format("{}  {} ok", run_, standing.ok);
   if (standing.failed > 0) text += fmt::format(", {} failed", standing.failed);
   if (!standing.machine) return text;
-  if (const std::size_t flights = standing.machine->in_flight_count(); flights > 0)
-    text += fmt::format(", {} running", flights);
-  return text + who_waits(*standing.machine);
+  if (const std::size_t running = standing.running(); running > 0) text += fmt::format(", {} running", running);
+  return text + who_waits(*standing.machine, standing.in_line);
 }
 
 void LiveProgress::turned(Instant now, const Standing& standing) {

@@ -121,7 +121,7 @@ void PlainProgress::turned(Instant now, const Standing& standing) {
   if (last_ == Instant{}) last_ = now;
   if (now - last_ < kSilence) return;
   const Machine* machine = standing.machine;
-  const std::size_t in_flight = machine ? machine->in_flight_count() : running_.size(), awaiting = awaited_.size();
+  const std::size_t in_flight = machine ? standing.running() : running_.size(), awaiting = awaited_.size();
   std::string names;
   std::size_t shown = 0;
   for (const auto& [path, yes] : running_) {
@@ -131,7 +131,7 @@ void PlainProgress::turned(Instant now, const Standing& standing) {
   std::string text =
       fmt::format("{} running{}{}", in_flight, names.empty() ? "" : ": " + names, in_flight > 3 ? ", ..." : "");
   if (awaiting > 0) text += fmt::format("; {} wait for a signal, first: {}", awaiting, answer_to(*awaited_.begin()));
-  if (machine) text += who_waits(*machine);
+  if (machine) text += who_waits(*machine, standing.in_line);
   line(now, "alive", "run", text);
 }
 

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "cli/progress/github_progress.h"
 #include "cli/progress/live_progress.h"
 #include "cli/progress/plain_progress.h"
@@ -9,6 +11,12 @@
 #include "engine/model/error.h"
 
 namespace flowrun::cli {
+
+std::size_t Standing::running() const {
+  // The line may have moved on since the machine was told of it.
+  const std::size_t started = machine ? machine->in_flight_count() : 0;
+  return started - std::min(started, in_line);
+}
 
 void add_progress_option(Command& command, std::string& word) {
   command.add_option("--progress", word, "Progress on standard error: auto, tty, plain, github, none")

@@ -19,6 +19,9 @@ namespace flowrun::cli {
 struct Standing {
   std::size_t ok = 0, failed = 0;    ///< steps
   const Machine* machine = nullptr;  ///< of the drive; null: another process drives
+  std::size_t in_line = 0;           ///< attempts that the machine has started and that wait for a slot
+
+  std::size_t running() const;  ///< attempts that have begun
 };
 
 /// How a run ended.

@@ -31,7 +31,7 @@ void StepLogs::earlier(const Entry& entry) {
 
 void StepLogs::before(const Entry& entry) {
   earlier(entry);
-  if (entry.kind == EntryKind::StartTask && input_of(entry).starts_with(R"({"argv":)")) processes_.insert(entry.path);
+  if (entry.kind == EntryKind::StartTask && work_of(entry) != Work::Request) processes_.insert(entry.path);
   if (!ends_attempt(entry) || processes_.erase(entry.path) == 0) return;
   ended_ = true;
   look();

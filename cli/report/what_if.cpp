@@ -46,6 +46,9 @@ std::string percent(Duration part, Duration whole) {
   return whole.count() > 0 ? fmt::format("{:.0f}%", 100 * share(part, whole)) : "";
 }
 
+/// What a link costs of |whole|; what began in a time that is left out counts as all of it.
+std::string percent_of(const Link& link, Duration whole) { return percent(std::min(link.took, whole), whole); }
+
 std::string text_of(const std::vector<Link>& links, Duration whole) {
   std::vector<Link> longest = links;
   std::stable_sort(longest.begin(), longest.end(),
@@ -56,7 +59,7 @@ std::string text_of(const std::vector<Link>& links, Duration whole) {
   for (const Link& link : links) {
     if (std::none_of(longest.begin(), longest.end(), [&](const Link& one) { return one.step == link.step; })) continue;
     const std::string times = link.times > 1 ? fmt::format(" x{}", link.times) : "";
-    text += fmt::format("{}{}{} {}", shown++ > 0 ? " > " : "", link.step, times, percent(link.took, whole));
+    text += fmt::format("{}{}{} {}", shown++ > 0 ? " > " : "", link.step, times, percent_of(link, whole));
   }
   if (links.size() > shown) text += fmt::format(" and {} more", links.size() - shown);
   return text;
@@ -99,16 +102,17 @@ Json json_of(const Row& row, const RunRecord& run, Duration recorded) {
 
 std::string table_of(const std::vector<Row>& rows, const RunRecord& run, Duration recorded) {
   std::vector<std::vector<std::string>> cells{{"WHAT IF", "TAKES", "OF IT", "WAITS FOR", "CRITICAL PATH"}};
-  cells.push_back({"(recorded)", to_display(recorded), "100%", "", text_of(rows.front().links, recorded)});
+  cells.push_back(
+      {"(recorded)", to_display(recorded), "100%", "", text_of(rows.front().links, *run.ended_at - run.started_at)});
   std::string notes;
   for (auto row = rows.begin() + 1; row != rows.end(); ++row) {
     cells.push_back({one_line(row->what, 60), to_display(row->took), percent(row->took, recorded),
                      text_of(row->prediction.waits, row->took), text_of(row->links, row->took)});
+    const std::string what = one_line(row->what, 60);
     if (run_state_from(row->state) != run.state)
-      notes +=
-          fmt::format("{}: the run would not be {} but {}\n", row->what, to_string(run.state), to_string(row->state));
+      notes += fmt::format("{}: the run would not be {} but {}\n", what, to_string(run.state), to_string(row->state));
     if (const std::size_t guessed = row->prediction.guessed; guessed > 0)
-      notes += fmt::format("{}: {} of {} attempts {} guessed, the first at {}: the run does not have {}\n", row->what,
+      notes += fmt::format("{}: {} of {} attempts {} guessed, the first at {}: the run does not have {}\n", what,
                            guessed, row->prediction.attempts, guessed == 1 ? "is" : "are", row->prediction.guessed_path,
                            guessed == 1 ? "it" : "them");
   }

@@ -1,7 +1,6 @@
 #include "engine/executor/otlp_sender.h"
 
 #include <fmt/format.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <charconv>
@@ -11,6 +10,7 @@
 
 #include "engine/executor/answer.h"
 #include "engine/executor/libcurl.h"
+#include "engine/executor/named_file.h"
 #include "engine/model/diagnostics.h"
 #include "engine/model/error.h"
 #include "engine/model/json_text.h"
@@ -35,8 +35,9 @@ constexpr int kLookEvery = 100;  // ms: so late at the most it is seen that nobo
 /// One request after another, by one handle that keeps its connection.
 class OtlpSender::Post {
  public:
-  explicit Post(const OtlpTarget& target) : easy_(libcurl().curl_easy_init()), multi_(libcurl().curl_multi_init()) {
-    if (!easy_ || !multi_) throw Error(Problem::Internal, "libcurl can not start");
+  /// Throws Error when it can not send.
+  explicit Post(const OtlpTarget& target)
+      : ca_(certificates(target)), easy_(libcurl().curl_easy_init()), multi_(libcurl().curl_multi_init()) {
     const auto add = [&](const std::string& line) { headers_ = libcurl().curl_slist_append(headers_, line.c_str()); };
     add("Content-Type: application/json");
     add("User-Agent: flowrun/" FLOWRUN_VERSION);
@@ -56,7 +57,7 @@ class OtlpSender::Post {
           answer->append(bytes, std::min(size * count, kMostAnswer - std::min(kMostAnswer, answer->size())));
           return size * count;
         });
-    if (const char* ca = std::getenv("SSL_CERT_FILE"); ca && *ca) set(CURLOPT_CAINFO, ca);
+    if (!ca_.empty()) set(CURLOPT_CAINFO, ca_.c_str());
   }
   ~Post() {
     libcurl().curl_easy_cleanup(easy_);
@@ -70,13 +71,17 @@ class OtlpSender::Post {
   long send(const std::string& body, const std::function<bool()>& stop) {
     answer_.clear();
     error_[0] = 0;
-    trouble_.clear();
+    trouble_ = easy_ && multi_ ? "" : "libcurl can not start";
+    if (!trouble_.empty()) return 0;
     set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
     set(CURLOPT_POSTFIELDS, body.c_str());
     libcurl().curl_multi_add_handle(multi_, easy_);
     int running = 1;
     while (running > 0 && !stop()) {
-      if (libcurl().curl_multi_perform(multi_, &running) != CURLM_OK) break;
+      if (const CURLMcode code = libcurl().curl_multi_perform(multi_, &running); code != CURLM_OK) {
+        trouble_ = fmt::format("libcurl: error {}", static_cast<int>(code));
+        break;
+      }
       if (running > 0) libcurl().curl_multi_poll(multi_, nullptr, 0, kLookEvery, nullptr);
     }
     CURLcode code = CURLE_ABORTED_BY_CALLBACK;
@@ -85,7 +90,7 @@ class OtlpSender::Post {
       if (message->msg == CURLMSG_DONE) code = message->data.result;
     libcurl().curl_multi_remove_handle(multi_, easy_);
     if (running > 0) {
-      trouble_ = "it has not answered in time";
+      if (trouble_.empty()) trouble_ = "it has not answered in time";
       return 0;
     }
     if (code != CURLE_OK) {
@@ -100,11 +105,21 @@ class OtlpSender::Post {
   const std::string& trouble() const { return trouble_; }
 
  private:
+  /// The file that the environment names. libcurl would wait for who writes to a pipe.
+  static std::string certificates(const OtlpTarget& target) {
+    const char* named = std::getenv("SSL_CERT_FILE");
+    if (!named || !*named || !target.url.starts_with("https:")) return "";
+    if (const std::string what = not_regular(named); !what.empty())
+      throw Error(Problem::Impossible, fmt::format("cannot read the file {}: {}", named, what));
+    return named;
+  }
+
   template <typename What>
   void set(CURLoption option, What value) {
     set_option(easy_, option, value);
   }
 
+  const std::string ca_;
   CURL* easy_;
   CURLM* multi_;
   curl_slist* headers_ = nullptr;
@@ -118,7 +133,7 @@ OtlpSender::~OtlpSender() { finish(Duration{0}); }
 
 bool OtlpSender::add(std::string span) {
   const std::lock_guard lock(mutex_);
-  if (closing_ || waiting_.size() + in_hand_ >= kMostWaiting || bytes_ + span.size() > kMostBytes) {
+  if (closing_ || over_ || waiting_.size() + in_hand_ >= kMostWaiting || bytes_ + span.size() > kMostBytes) {
     ++report_.lost;
     if (report_.trouble.empty() && !closing_) report_.trouble = "it takes them more slowly than they come";
     return false;
@@ -127,31 +142,28 @@ bool OtlpSender::add(std::string span) {
   bytes_ += span.size();
   waiting_.push_back(std::move(span));
   if (!thread_.joinable()) {
-    // Signals are for the thread that drives.
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     thread_ = std::thread([this] { run(); });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
   } else if (waiting_.size() == 1 || waiting_.size() == kBatch) {
     changed_.notify_all();
   }
   return true;
 }
 
-bool OtlpSender::wait_for_room(Duration most) {
+bool OtlpSender::wait_for_fewer(std::size_t count, Duration most) {
   std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, most, [this] {
-    return over_ || (waiting_.size() + in_hand_ < kMostWaiting / 2 && bytes_ < kMostBytes / 2);
-  });
+  return changed_.wait_for(lock, most, [&] {
+    return over_ || (waiting_.size() + in_hand_ < count && bytes_ < kMostBytes / 2);
+  }) && !over_;
 }
 
-OtlpReport OtlpSender::finish(Duration most) {
+OtlpReport OtlpSender::finish(Duration most, const std::function<bool()>& enough) {
   {
     std::unique_lock lock(mutex_);
     closing_ = true;
     changed_.notify_all();
-    if (thread_.joinable() && most.count() > 0) changed_.wait_for(lock, most, [this] { return over_; });
+    const auto until = Clock::now() + most;
+    while (thread_.joinable() && !over_ && Clock::now() < until && !(enough && enough()))
+      changed_.wait_until(lock, std::min(until, Clock::now() + std::chrono::milliseconds(kLookEvery)));
     given_up_ = true;
     changed_.notify_all();
   }

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -43,10 +44,11 @@ class OtlpSender {
 
   /// |span|: a JSON object. Never blocks. False: too many wait already, and this one is lost.
   bool add(std::string span);
-  /// Waits until there is room for more, at most |most|.
-  bool wait_for_room(Duration most);
-  /// Sends what is left, and gives up after |most|. Nothing is added any more.
-  OtlpReport finish(Duration most);
+  /// Waits until fewer than |count| are left, and they are not too long, at most |most|. False: they are not.
+  bool wait_for_fewer(std::size_t count, Duration most);
+  /// Sends what is left, and gives up after |most|, or when |enough|, which is asked ten times a second. Nothing is
+  /// added any more.
+  OtlpReport finish(Duration most, const std::function<bool()>& enough = {});
 
  private:
   using Clock = std::chrono::steady_clock;

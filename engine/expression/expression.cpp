@@ -93,8 +93,8 @@ class Bindings {
     if (auto where = lossy(*at)) {
       std::string path = name == "." ? "" : name;
       for (std::size_t i = 0; i < depth; ++i) path += "." + use.path[i];
-      failure = refuse(fmt::format(
-          "a number would lose precision at {}{}; take it with a plain path or ask the API for strings", path, *where));
+      failure = refuse(fmt::format("would lose precision at {}{}; take it with a plain path or ask the API for strings",
+                                   path, *where));
       return;
     }
     Json& root = root_of(name);

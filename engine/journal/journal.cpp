@@ -5,6 +5,7 @@
 
 #include <cassert>
 #include <filesystem>
+#include <utility>
 
 #include "engine/journal/open.h"
 #include "engine/model/hash.h"
@@ -139,6 +140,10 @@ bool Journal::create(RunRecord& run, std::string_view source_text) {
   open.last_seq = 0;
   open.last_sum = 0;
   return true;
+}
+
+void Journal::let_go() {
+  if (open_->run != 0) open_->locks->unlock_run(std::exchange(open_->run, 0));
 }
 
 void Journal::lock(const RunRecord& run) {

@@ -70,6 +70,8 @@ class Journal {
 
   /// Becomes the driver of |run|: takes the lock that says so. Throws Error(Busy) naming the pid of who has it.
   void lock(const RunRecord& run);
+  /// Is the driver of its run no more: another process may go on with it.
+  void let_go();
   /// Writes `sources` and the row of a new run and locks it, in one transaction; fills number, and source_hash when it
   /// is empty (hash_name of the text). False when the id is taken. Its first entries come by append and commit.
   bool create(RunRecord& run, std::string_view source_text);
@@ -117,8 +119,6 @@ class Journal {
   std::vector<Entry> retries(std::int64_t run_number) const;
   /// Recomputes the sums of all entries of a run; Corruption names the first that does not fit.
   void check_sums(const RunRecord& run) const;
-  /// About how many bytes the entries of |run| take.
-  std::int64_t bytes_of(const RunRecord& run) const;
   /// SQLite's own integrity_check of the whole file; empty when sound.
   std::string check_file() const;
 

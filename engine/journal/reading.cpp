@@ -178,15 +178,6 @@ void Journal::check_sums(const RunRecord& run) const {
   if (sum != last_sum) wrong(last_seq, "its checksum is not that of the run's row");
 }
 
-std::int64_t Journal::bytes_of(const RunRecord& run) const {
-  Statement select(*open_->database,
-                   "SELECT coalesce(sum(length(kind) + length(path) + length(CAST(data AS BLOB)) + "
-                   "coalesce(length(CAST(value AS BLOB)), 0) + 40), 0) FROM entries WHERE id BETWEEN ? AND ?");
-  auto row = select.use();
-  row(first_id(run.number))(first_id(run.number + 1) - 1);
-  return row.next() ? row.integer(0) : 0;
-}
-
 std::string Journal::check_file() const {
   Statement statement(*open_->database, "PRAGMA integrity_check");
   std::string found;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include <ranges>
+
 #include "engine/journal/open.h"
 #include "engine/journal/schema.h"
 #include "engine/model/hash.h"
@@ -122,11 +124,12 @@ std::string archive_sum(Database& archive) {
     Statement select(archive, sql);
     for (auto row = select.use(); row.next();)
       for (int column = 0; column < row.columns(); ++column) {
+        const int type = row.type(column);  // undefined once a value was read as something else
         const std::int64_t number = row.is_integer(column) ? row.integer(column) : 0;
         const std::string_view bytes = row.is_integer(column)
                                            ? std::string_view(reinterpret_cast<const char*>(&number), sizeof number)
                                            : row.text(column);
-        const std::uint64_t about[] = {static_cast<std::uint64_t>(row.type(column)), bytes.size()};
+        const std::uint64_t about[] = {static_cast<std::uint64_t>(type), bytes.size()};
         XXH3_128bits_update(state.get(), about, sizeof about);
         XXH3_128bits_update(state.get(), bytes.data(), bytes.size());
       }
@@ -225,7 +228,8 @@ bool ArchiveReader::copy(Journal& journal, const std::vector<RunRecord>& runs, c
   try {
     open.write(
         [&] {
-          for (const RunRecord& run : runs) {
+          // Who takes over is newer than the run that it takes over from, here as there.
+          for (const RunRecord& run : std::views::reverse(runs)) {
             const std::optional<std::int64_t> number = insert_run(*open.database, run);
             if (!number) throw Taken{};
             copy_sources(*archive_.open_->database, archive_, run, *open.database);

@@ -24,6 +24,15 @@ std::int64_t size_with_log(const std::string& path) { return size_of(path) + siz
 
 }  // namespace
 
+std::int64_t JournalUpkeep::bytes_of(const Journal& journal, const RunRecord& run) {
+  Statement select(*journal.open_->database,
+                   "SELECT coalesce(sum(length(kind) + length(path) + length(CAST(data AS BLOB)) + "
+                   "coalesce(length(CAST(value AS BLOB)), 0) + 40), 0) FROM entries WHERE id BETWEEN ? AND ?");
+  auto row = select.use();
+  row(first_id(run.number))(first_id(run.number + 1) - 1);
+  return row.next() ? row.integer(0) : 0;
+}
+
 void JournalUpkeep::remove(const RunRecord& run) {
   Journal::Open& open = *journal_.open_;
   assert(open.run != run.number && "it is not driven here");

@@ -11,6 +11,8 @@ class JournalUpkeep {
  public:
   explicit JournalUpkeep(Journal& journal) : journal_(journal) {}
 
+  /// About how many bytes the entries of |run| take.
+  static std::int64_t bytes_of(const Journal& journal, const RunRecord& run);
   /// Takes |run| out with its entries and its mail, in one transaction. Throws Error(Busy) when somebody drives it.
   void remove(const RunRecord& run);
   /// Gives the room of what was removed back to the file system; also that of texts and values which no run names any

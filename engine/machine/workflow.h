@@ -31,8 +31,9 @@ struct Workflow {
   std::unique_ptr<Step> root;  ///< its frame's outcome is that of the run
   int concurrency = 64;        ///< attempts at once
   bool has_output = false;
-  std::vector<std::unique_ptr<Limit>> limits;  ///< the named ones as written, then those of single steps
-  std::vector<Signal> signals;                 ///< that steps wait for
+  /// The named ones as written, then those of single steps. They change only before a machine has the workflow.
+  std::vector<std::unique_ptr<Limit>> limits;
+  std::vector<Signal> signals;  ///< that steps wait for
   std::optional<InputStream> stream;
 };
 

@@ -171,6 +171,12 @@ std::string_view input_of(const Entry& start) {
   });
 }
 
+Work work_of(const Entry& start) {
+  const std::string_view input = input_of(start);
+  if (input.starts_with(R"({"argv":)")) return Work::Process;
+  return input.starts_with(R"({"size":)") ? Work::Unknown : Work::Request;
+}
+
 template <class What>
 What as(const Entry& entry) {
   return reading_members(entry, [&] {

@@ -21,6 +21,10 @@ What as(const Entry& entry);
 /// What the task of a StartTask was asked for, as JSON text; of a long one its size and hash; empty: it does not say.
 std::string_view input_of(const Entry& start);
 
+enum class Work { Process, Request, Unknown };
+/// What the StartTask |start| begins. Unknown: its input is long, and only its size and hash are kept.
+Work work_of(const Entry& start);
+
 /// entry.data as a tree. Corruption when it is no object, or when one of its own numbers is none that is counted.
 Json data_of(const Entry& entry);
 

@@ -31,13 +31,33 @@ std::optional<Json> json_of(std::string_view text, std::size_t deepest = kDeepes
 /// Dates end with the year 9999, and nothing that is counted comes near: sums of such numbers are numbers.
 constexpr std::int64_t kLargestNumber = 253'402'300'799'999;
 
-/// Appends an object to a string, member by member. Keys are literals that need no escape.
-class ObjectWriter {
+/// Appends what stands between two brackets to a string, with commas.
+class BracketWriter {
  public:
-  explicit ObjectWriter(std::string& out) : out_(out) { out_ += '{'; }
-  ~ObjectWriter() { out_ += '}'; }
-  ObjectWriter(const ObjectWriter&) = delete;
-  ObjectWriter& operator=(const ObjectWriter&) = delete;
+  BracketWriter(const BracketWriter&) = delete;
+  BracketWriter& operator=(const BracketWriter&) = delete;
+
+  /// Where the next element, of an object `"key":value`, is to be appended, by the caller.
+  std::string& next() {
+    if (!first_) out_ += ',';
+    first_ = false;
+    return out_;
+  }
+
+ protected:
+  BracketWriter(std::string& out, char opening, char closing) : out_(out), closing_(closing) { out_ += opening; }
+  ~BracketWriter() { out_ += closing_; }
+
+ private:
+  std::string& out_;
+  const char closing_;
+  bool first_ = true;
+};
+
+/// Appends an object to a string, member by member. Keys are literals that need no escape.
+class ObjectWriter : public BracketWriter {
+ public:
+  explicit ObjectWriter(std::string& out) : BracketWriter(out, '{', '}') {}
 
   void text(std::string_view key, std::string_view value) { append_json_string(member(key), value); }
   void number(std::string_view key, std::int64_t value) { member(key) += std::to_string(value); }
@@ -60,43 +80,21 @@ class ObjectWriter {
 
   /// Where the value of a member is to be appended next, by the caller.
   std::string& member(std::string_view key) {
-    next() += '"';
-    out_ += key;
-    out_ += "\":";
-    return out_;
+    std::string& out = next();
+    out += '"';
+    out += key;
+    out += "\":";
+    return out;
   }
-  /// Where `"key":value` is to be appended next, by the caller.
-  std::string& next() {
-    if (!first_) out_ += ',';
-    first_ = false;
-    return out_;
-  }
-
- private:
-  std::string& out_;
-  bool first_ = true;
 };
 
 /// Appends a list to a string, element by element.
-class ListWriter {
+class ListWriter : public BracketWriter {
  public:
-  explicit ListWriter(std::string& out) : out_(out) { out_ += '['; }
-  ~ListWriter() { out_ += ']'; }
-  ListWriter(const ListWriter&) = delete;
-  ListWriter& operator=(const ListWriter&) = delete;
+  explicit ListWriter(std::string& out) : BracketWriter(out, '[', ']') {}
 
   void number(std::int64_t value) { next() += std::to_string(value); }
   void text(std::string_view value) { append_json_string(next(), value); }
-  /// Where the next element is to be appended, by the caller.
-  std::string& next() {
-    if (!first_) out_ += ',';
-    first_ = false;
-    return out_;
-  }
-
- private:
-  std::string& out_;
-  bool first_ = true;
 };
 
 /// The string that |raw| writes. Corruption when it is none.

@@ -5,6 +5,7 @@
 
 #include "engine/expression/pattern.h"
 #include "engine/language/keys.h"
+#include "engine/reader/rate.h"
 #include "engine/reader/readers.h"
 
 namespace flowrun {

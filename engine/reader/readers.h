@@ -33,8 +33,6 @@ void read_group(Reading& reading, GroupSettings& group, const Node& node);
 /// Groups inside inherit what is written on |group| while the result lives.
 [[nodiscard]] Reading::Within inherit_fail_fast(Reading& reading, GroupSettings& group);
 
-/// Puts `50/s`, `300/m` or `1000/h` into |limit|. False: |text| is no rate.
-bool parse_rate(const std::string& text, Limit& limit);
 /// Reads |member| of `limits`, a pool. |file| is the path of a sub-workflow, empty for the main file.
 void read_pool(Reading& reading, const Member& member, const std::string& file);
 /// The limit that `limit` of a step means; null after a mistake.

@@ -115,7 +115,7 @@ void drive(Run& run, const DriveOptions& options, FrontEnd& front) {
     stop.obey();
     if (!run.turn(stop.patience())) return;
     front.turned(run);
-    const std::optional<std::vector<std::string>> unwritten = run.unwritten();
+    const std::optional<std::vector<std::string>> unwritten = run.backlog().unwritten;
     if (unwritten.has_value() != full) front.disk(full = !full);
     if (unwritten && stop.overdue()) {
       std::string lost;

@@ -7,29 +7,25 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <filesystem>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "engine/executor/line_file.h"
 #include "engine/executor/output_frame.h"
 #include "engine/executor/secrets.h"
 #include "engine/journal/run_archive.h"
-#include "engine/model/entry_reading.h"
+#include "engine/run/fork.h"
 
 namespace flowrun {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// The run whose results |run| takes over; nothing: it is no fork, or that one is gone.
-std::optional<RunRecord> origin_beside(const Journal& journal, const RunRecord& run) {
-  const std::vector<Entry> first = journal.read(run.number, 1, 1);
-  if (first.empty() || first[0].kind != EntryKind::RunStarted) return std::nullopt;
-  const std::string origin = as<RunStarted>(first[0]).forked_of;
-  return origin.empty() ? std::nullopt : journal.find_exact(origin);
-}
+constexpr std::size_t kLongestName = PATH_MAX, kLongestPart = 255;
 
 /// What is copied first: a process that ends moves its newest words to the log, where they must not be missed.
 int turn_of(const std::string& name) { return name.starts_with(kTailPrefix) ? 0 : name == kOutputLog ? 2 : 1; }
@@ -42,20 +38,25 @@ class FolderFiles {
 
   void add(std::int64_t number, const fs::path& folder) {
     if (fs::symlink_status(folder).type() != fs::file_type::directory) return;
-    std::vector<std::string> names;
+    std::vector<std::string> names, empty;
     std::error_code error;
     for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
       std::error_code gone;
       const auto type = entry->symlink_status(gone).type();
       const std::string name = entry->path().lexically_relative(folder).string();
-      if (type == fs::file_type::regular && name != kLineFile && name != kImportMark)
-        names.push_back(name);
-      else if (!gone && type != fs::file_type::regular && type != fs::file_type::directory)
+      const bool is_file = type == fs::file_type::regular, is_folder = type == fs::file_type::directory;
+      if (gone || name == kLineFile || name == kImportMark) continue;
+      if (!(is_file || is_folder) || !is_plain(name))
         exported_.left_out.push_back(name);
+      else if (is_file)
+        names.push_back(name);
+      else if (fs::is_empty(entry->path(), gone) && !gone)
+        empty.push_back(name + "/");
     }
     if (error) throw Error(Problem::Journal, fmt::format("{} can not be read: {}", folder.string(), error.message()));
     std::sort(names.begin(), names.end(),
               [](const auto& a, const auto& b) { return std::pair(turn_of(a), a) < std::pair(turn_of(b), b); });
+    for (const std::string& name : empty) archive_.begin_file(number, name, true);
     for (const std::string& name : names) copy(number, folder / name, name);
   }
 
@@ -101,6 +102,17 @@ class FolderFiles {
 
 }  // namespace
 
+bool is_plain(const std::string& name) {
+  if (name.empty() || name.size() > kLongestName || name.find('\0') != std::string::npos) return false;
+  for (std::size_t from = 0; from <= name.size();) {
+    const std::size_t end = std::min(name.find('/', from), name.size());
+    const std::string_view part = std::string_view(name).substr(from, end - from);
+    if (part.empty() || part == "." || part == ".." || part.size() > kLongestPart) return false;
+    from = end + 1;
+  }
+  return name != kImportMark;
+}
+
 Exported export_run(const Journal& journal, const std::string& name, const std::string& path,
                     const std::function<bool()>& stop) {
   ArchiveWriter archive(path);
@@ -110,7 +122,7 @@ Exported export_run(const Journal& journal, const std::string& name, const std::
     const JournalSnapshot snapshot(journal);
     exported.run = journal.find(name);
     numbers.emplace_back(archive.add(journal, exported.run), exported.run.id);
-    if (const auto origin = origin_beside(journal, exported.run)) {
+    if (const auto origin = journal.find_exact(origin_of(journal, exported.run))) {
       exported.origin = origin->id;
       numbers.emplace_back(archive.add(journal, *origin), origin->id);
     }

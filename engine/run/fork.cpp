@@ -347,6 +347,11 @@ bool Reuse::slept(const ArmTimer& timer) {
   return true;
 }
 
+std::string origin_of(const Journal& journal, const RunRecord& run) {
+  const std::vector<Entry> first = journal.read(run.number, 1, 1);
+  return first.empty() || first[0].kind != EntryKind::RunStarted ? "" : as<RunStarted>(first[0]).forked_of;
+}
+
 std::unique_ptr<Reuse> reuse_for(const Journal& journal, const RunStarted& started, const Workflow& fresh) {
   if (started.forked_of.empty()) return nullptr;
   auto old = journal.find_exact(started.forked_of);

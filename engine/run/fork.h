@@ -88,4 +88,7 @@ class Reuse {
 /// For a run that says it was forked; null when it was not, or the old run is gone.
 std::unique_ptr<Reuse> reuse_for(const Journal& journal, const RunStarted& started, const Workflow& fresh);
 
+/// The id of the run that |run| takes results over from; empty: it is no fork.
+std::string origin_of(const Journal& journal, const RunRecord& run);
+
 }  // namespace flowrun

@@ -23,6 +23,13 @@ Value default_output(const Value& raw, const std::string& kind) {
 
 }  // namespace
 
+std::string_view kind_of_input(const Json& input) {
+  if (input.contains("url")) return "http";
+  if (!input.contains("argv")) return "";
+  const Json& argv = input["argv"];
+  return argv.size() > 2 && argv[argv.size() - 2] == "-c" ? "shell" : "exec";
+}
+
 std::string preview_of_input(const Json& input, std::size_t width) {
   if (!input.is_object()) return "";
   if (input.contains("url")) return cut(input.value("method", "GET") + " " + shown_secret_text(input["url"]), width);
@@ -201,9 +208,7 @@ void History::started(const Entry& entry, const Task& task) {
   begin(one, entry.at);
   timing_of(one).counts_from = worked(entry.at);
   timing_of(one).asked = entry.at;
-  if (input.contains("url")) one.kind = "http";
-  if (input.contains("argv"))
-    one.kind = input["argv"].size() > 2 && input["argv"][input["argv"].size() - 2] == "-c" ? "shell" : "exec";
+  if (const std::string_view kind = kind_of_input(input); !kind.empty()) one.kind = kind;
   if (one.what.empty()) one.what = preview_of_input(input, 200);
   one.due.reset();
   one.undone = false;

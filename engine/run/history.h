@@ -105,5 +105,7 @@ std::string one_line(std::string_view text, std::size_t width);
 
 /// `POST /payments` or the command, cut to |width|: the resolved input of a `start` entry for people.
 std::string preview_of_input(const Json& input, std::size_t width);
+/// The kind of the step that asks for |input|: http, shell or exec. Empty: the input does not say.
+std::string_view kind_of_input(const Json& input);
 
 }  // namespace flowrun

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -33,7 +34,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kStaging = ".import-";  // no id of a run begins so
-constexpr std::size_t kLongestName = 1024, kLongestPart = 255;
 
 [[noreturn]] void not_taken(const std::string& why) { throw Corruption(why); }
 
@@ -83,7 +83,9 @@ class Staging {
 
   fs::path archive() const { return folder_ / "archive.db"; }
   fs::path files(const RunRecord& run) const { return folder_ / fmt::format("files-{}", run.number); }
-  void sync() const { syncfs(lock_); }
+  void sync() const {
+    if (syncfs(lock_) != 0) can_not_write(folder_);
+  }
 
  private:
   void clear_away() const {
@@ -106,8 +108,11 @@ std::size_t read_fully(int input, char* into, std::size_t size, const std::funct
   std::size_t have = 0;
   while (have < size) {
     if (stop && stop()) throw Interrupted("stopped; nothing was taken in");
+    // Also of one that does not block; and a signal between the question and the look is heard soon.
+    pollfd waiting{input, POLLIN, 0};
+    if (poll(&waiting, 1, 100) <= 0) continue;
     const ssize_t got = ::read(input, into + have, size - have);
-    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (got < 0) throw Error(Problem::Usage, fmt::format("can not be read: {}", std::strerror(errno)));
     if (got == 0) break;
     have += static_cast<std::size_t>(got);
@@ -212,7 +217,8 @@ std::size_t extract(const Journal& journal, const ArchiveReader& archive, const 
                     const std::function<bool()>& stop) {
   std::size_t count = 0;
   for (const ArchivedFile& file : archive.files(run.number)) {
-    if (!is_plain(file.name)) {
+    const bool is_folder = file.name.ends_with('/');
+    if (!is_plain(is_folder ? file.name.substr(0, file.name.size() - 1) : file.name)) {
       std::string shown = file.name;
       std::replace(shown.begin(), shown.end(), '\0', '?');
       not_taken(fmt::format("the name of its file '{}' leads elsewhere", shown));
@@ -220,8 +226,9 @@ std::size_t extract(const Journal& journal, const ArchiveReader& archive, const 
     const fs::path path = folder / file.name;
     // Nothing but what is written here is below the folder: neither links nor files of others.
     const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    const Descriptor out(make_folders(folder, file.name) ? open(path.c_str(), flags, file.executable ? 0700 : 0600)
-                                                         : -1);
+    const bool made = make_folders(folder, file.name);
+    if (made && is_folder) continue;
+    const Descriptor out(made ? open(path.c_str(), flags, file.executable ? 0700 : 0600) : -1);
     if (out < 0 && (errno == EEXIST || errno == ENOTDIR || errno == EISDIR || errno == EILSEQ || errno == EINVAL))
       not_taken(fmt::format("its file {} can not stand beside the others here", file.name));
     if (out < 0) can_not_write(path);
@@ -231,7 +238,7 @@ std::size_t extract(const Journal& journal, const ArchiveReader& archive, const 
     });
     ++count;
   }
-  if (count == 0) return 0;
+  if (std::error_code none; !fs::exists(folder, none)) return 0;
   const Descriptor mark(open((folder / kImportMark).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (mark < 0 || !write_all(mark, journal.path())) can_not_write(folder);
   return count;
@@ -245,9 +252,7 @@ class Placing {
   /// REQUIRES: the run is not in the journal, and nobody else writes to it.
   void place(const RunRecord& run) {
     const fs::path from = staging_.files(run), to = journal_.run_dir(run.id);
-    // Of an import into this journal that was killed before its run was there.
-    if (std::error_code none; read_named_file(to / kImportMark, {.pipes = false, .stop = {}}).text == journal_.path())
-      fs::remove_all(to, none);
+    clear_import_rest(journal_, run.id);
     if (std::error_code none; fs::exists(fs::symlink_status(to, none)) && rmdir(to.c_str()) != 0)
       throw Error(Problem::Impossible,
                   fmt::format("there are files of another run {} in {}; move them away", run.id, to.string()));
@@ -280,7 +285,9 @@ Imported take_in(Journal& journal, const Staging& staging, const std::function<b
     imported.origin = runs[1].id;
     if (const auto here = journal.find_exact(imported.origin)) {
       const auto ours = beginning_of(journal, *here);
-      if (!ours || ours->seed != beginning_of(archive, runs[1])->seed) check_new(journal, archive, runs[1]);
+      // One that has had less lacks results that the fork takes over.
+      if (!ours || ours->seed != beginning_of(archive, runs[1])->seed || here->last_seq < runs[1].last_seq)
+        check_new(journal, archive, runs[1]);
       imported.has_origin = true;
       runs.pop_back();
     }
@@ -290,6 +297,7 @@ Imported take_in(Journal& journal, const Staging& staging, const std::function<b
       not_taken(fmt::format("run {} is not good: {}", run.id, verified.wrong));
   for (const RunRecord& run : runs) imported.files += extract(journal, reader, run, staging.files(run), stop);
   staging.sync();
+  if (stop && stop()) throw Interrupted("stopped; nothing was taken in");
   Placing placing(journal, staging);
   const bool copied = reader.copy(
       journal, runs,
@@ -304,17 +312,6 @@ Imported take_in(Journal& journal, const Staging& staging, const std::function<b
 }
 
 }  // namespace
-
-bool is_plain(const std::string& name) {
-  if (name.empty() || name.size() > kLongestName || name.find('\0') != std::string::npos) return false;
-  for (std::size_t from = 0; from <= name.size();) {
-    const std::size_t end = std::min(name.find('/', from), name.size());
-    const std::string_view part = std::string_view(name).substr(from, end - from);
-    if (part.empty() || part == "." || part == ".." || part.size() > kLongestPart) return false;
-    from = end + 1;
-  }
-  return name != kImportMark;
-}
 
 Imported import_run(Journal& journal, int input, const std::string& name, const std::function<bool()>& stop) {
   const Staging staging(journal);
@@ -332,6 +329,13 @@ Imported import_run(Journal& journal, int input, const std::string& name, const 
     throw Error(Problem::Journal,
                 fmt::format("{}: what is in it does not fit into memory; nothing was taken in", name));
   }
+}
+
+void clear_import_rest(const Journal& journal, const std::string& id) {
+  const fs::path folder = journal.run_dir(id);
+  std::error_code ignored;
+  if (read_named_file(folder / kImportMark, {.pipes = false, .stop = {}}).text == journal.path())
+    fs::remove_all(folder, ignored);
 }
 
 }  // namespace flowrun

@@ -22,7 +22,8 @@ struct Imported {
 /// archive or is damaged, Error(Impossible) when the journal has a run of that id. |stop| as for export_run().
 Imported import_run(Journal& journal, int input, const std::string& name, const std::function<bool()>& stop);
 
-/// Whether |name|, of a file in an archive, can only be one in the folder of its run.
-bool is_plain(const std::string& name);
+/// Takes away what an import into |journal| has left in the folder of the run |id|, which is in no journal, because it
+/// was killed before that.
+void clear_import_rest(const Journal& journal, const std::string& id);
 
 }  // namespace flowrun

@@ -15,6 +15,7 @@
 #include "engine/journal/typed_command.h"
 #include "engine/machine/machine_view.h"
 #include "engine/run/clocks.h"
+#include "engine/run/import.h"
 #include "engine/run/reopen.h"
 #include "engine/run/run.h"
 #include "engine/run/step_paths.h"
@@ -95,7 +96,11 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
   for (int tries = 0;; ++tries) {
     record.id = options.id.empty() ? made_up_id(record.name, now) : options.id;
     RunFolder(journal.run_dir(record.id)).check();
-    if (journal.create(record, run->loaded_.text)) break;
+    if (journal.create(record, run->loaded_.text)) {
+      // The id is ours now: no import can be about to put its files there.
+      if (!options.id.empty()) clear_import_rest(journal, record.id);
+      break;
+    }
     // Who was killed between the row of a run and its first entry has started nothing: the id is free to be used.
     auto empty = journal.find_exact(record.id);
     if (empty && empty->last_seq == 0 && !options.id.empty() &&

@@ -8,9 +8,11 @@
 #include <string_view>
 #include <utility>
 
+#include "engine/executor/answer.h"
 #include "engine/model/encode.h"
 #include "engine/model/json_text.h"
 #include "engine/model/value.h"
+#include "engine/run/redaction.h"
 
 namespace flowrun {
 namespace {
@@ -18,12 +20,6 @@ namespace {
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
 constexpr std::size_t kMostText = 8192;  // of one attribute
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 std::optional<std::string> percent_decoded(std::string_view text) {
   std::string bytes;
@@ -46,13 +42,13 @@ std::optional<Pairs> pairs(std::string_view text) {
   Pairs all;
   while (!text.empty()) {
     const std::size_t comma = std::min(text.find(','), text.size());
-    const std::string_view one = trim(text.substr(0, comma));
+    const std::string_view one = trimmed(text.substr(0, comma));
     text.remove_prefix(std::min(comma + 1, text.size()));
     if (one.empty()) continue;
     const std::size_t equals = one.find('=');
     if (equals == std::string_view::npos) return std::nullopt;
-    const auto name = percent_decoded(trim(one.substr(0, equals)));
-    const auto value = percent_decoded(trim(one.substr(equals + 1)));
+    const auto name = percent_decoded(trimmed(one.substr(0, equals)));
+    const auto value = percent_decoded(trimmed(one.substr(equals + 1)));
     if (!name || name->empty() || !value || !is_utf8(*name) || !is_utf8(*value)) return std::nullopt;
     all.emplace_back(*name, *value);
   }
@@ -109,7 +105,7 @@ class Variables {
   /// An empty one is one that is not set.
   std::string value(const char* name) const {
     const char* text = variable_(name);
-    return std::string(trim(text ? text : ""));
+    return std::string(trimmed(text ? text : ""));
   }
   /// That of the signal goes before that of all.
   std::pair<const char*, std::string> traces_or_all(const char* of_traces, const char* of_all) const {
@@ -128,11 +124,21 @@ class Variables {
       return fault(of, "flowrun speaks http/json, mostly at port 4318 of a collector; no spans are sent");
     // As it is, when it is that of traces.
     if (std::string_view(name) == "OTEL_EXPORTER_OTLP_ENDPOINT") {
-      if (!url.ends_with('/')) url += '/';
-      url += "v1/traces";
+      const std::size_t end = std::min(url.find_first_of("?#"), url.size());
+      url.insert(end, url[end - 1] == '/' ? "v1/traces" : "/v1/traces");
     }
     settings_.target.url = sendable_url(url);
-    settings_.shown = url_to_tell(url);
+    // A query may be a key.
+    settings_.shown = url_to_tell(url.substr(0, url.find('?')));
+  }
+
+  /// Whether OTEL_TRACES_EXPORTER names others, or none.
+  bool exports_elsewhere() const {
+    std::string list = value("OTEL_TRACES_EXPORTER");
+    if (list.empty()) return false;
+    list.insert(0, ",").append(",");
+    std::erase(list, ' ');
+    return list.find(",otlp,") == std::string::npos;
   }
 
   void read_headers() {
@@ -183,19 +189,15 @@ class Variables {
   OtlpSettings& settings_;
 };
 
-bool is_word(std::string_view text, std::string_view word) {
-  return std::equal(text.begin(), text.end(), word.begin(), word.end(),
-                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
-}
-
 }  // namespace
 
 OtlpSettings otlp_settings(const std::function<const char*(const char*)>& variable) {
   OtlpSettings settings;
   Variables reader(variable, settings);
-  if (const std::string text = reader.value("TRACEPARENT"); trace_parent(text)) settings.tracing.traceparent = text;
+  if (const std::string text = reader.value("TRACEPARENT"); trace_parent(text))
+    settings.tracing.traceparent = as_version_00(text);
   reader.read_resource();
-  const bool off = is_word(reader.value("OTEL_SDK_DISABLED"), "true") || reader.value("OTEL_TRACES_EXPORTER") == "none";
+  const bool off = in_small_letters(reader.value("OTEL_SDK_DISABLED")) == "true" || reader.exports_elsewhere();
   if (!off) reader.read_endpoint();
   if (settings.target.url.empty()) {
     // Of what is not used nobody wants to hear.

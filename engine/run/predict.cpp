@@ -10,10 +10,8 @@
 #include "engine/jq/jq.h"
 #include "engine/machine/machine.h"
 #include "engine/machine/machine_view.h"
-#include "engine/model/diagnostics.h"
 #include "engine/run/paper_executor.h"
 #include "engine/run/replay.h"
-#include "engine/steps/outline.h"
 
 namespace flowrun {
 namespace {
@@ -49,7 +47,9 @@ class PaperRun : public EventSink {
       now_ = *next;
       turn();
       if (entries_ > recording_.entries() * kMostTimes + kMostBesides)
-        throw Error(Problem::Impossible, fmt::format("--what-if {}: the run would not come to an end", what_if_.text));
+        throw Error(Problem::Impossible,
+                    fmt::format("--what-if {}: the run would make more than {} times the entries of the recorded one",
+                                what_if_.text, kMostTimes));
     }
     return prediction();
   }
@@ -201,11 +201,12 @@ class PaperRun : public EventSink {
       if (line.full)
         waits_[name.empty() ? "limit of a step" : "limit " + name] += span;
       else if (line.opens)
-        waits_["rate of " + name] += span;
+        waits_[(line.held ? "pause of " : "rate of ") + name] += span;
       else
         free = true;
     }
-    if (free) waits_["concurrency"] += span;
+    // What waits in line for a process has a slot of `concurrency`, so that more of those would only lengthen the line.
+    if (free && !executor_->has_line()) waits_["concurrency"] += span;
   }
 
   [[noreturn]] void never_ends() const {
@@ -214,9 +215,12 @@ class PaperRun : public EventSink {
       throw Error(Problem::Impossible,
                   fmt::format("--what-if {}: the run would wait at {} for a signal that the recorded one never got",
                               what_if_.text, waiting.front()));
-    throw Error(Problem::Impossible, fmt::format("--what-if {}: the run would wait for more of its standard input than "
-                                                 "the recorded one had",
-                                                 what_if_.text));
+    if (machine_.stream())
+      throw Error(Problem::Impossible, fmt::format("--what-if {}: the run would wait for more of its standard input "
+                                                   "than the recorded one had",
+                                                   what_if_.text));
+    throw Error(Problem::Internal,
+                fmt::format("--what-if {}: {}", what_if_.text, fmt::join(MachineView(machine_).stuck(), "; ")));
   }
 
   Prediction prediction() {
@@ -250,20 +254,13 @@ class PaperRun : public EventSink {
   std::map<std::string, Duration> waits_;
 };
 
-/// Throws when a step that is to be scaled is none of the run.
-void check_steps(const WhatIf& what_if, const Recording& recording, const Workflow& workflow) {
-  if (what_if.scales.empty()) return;
-  const std::vector<OutlineRow> rows = outline(workflow);
-  for (const WhatIf::Scale& scale : what_if.scales) {
-    const bool written =
-        std::any_of(rows.begin(), rows.end(), [&](const OutlineRow& row) { return is_meant(scale.step, row.path); });
-    if (written || recording.has_step([&](const std::string& path) { return is_meant(scale.step, path); })) continue;
-    std::vector<std::string> known;
-    for (const OutlineRow& row : rows) known.push_back(row.path);
-    const std::string near = nearest(scale.step, known);
-    throw Error(Problem::Usage, fmt::format("--what-if scale.{}: the run has no such step{}", scale.step,
-                                            near.empty() ? "" : "; did you mean `" + near + "`?"));
-  }
+/// Throws when the settings of the drives differ, and |what_if| does not say which are meant.
+void check_drives(const WhatIf& what_if, const Recording& recording) {
+  const bool jobs = recording.other_jobs() && what_if.jobs == 0;
+  if (jobs || (recording.other_concurrency() && what_if.concurrency == 0))
+    throw Error(Problem::Impossible,
+                fmt::format("--what-if {}: the drives of the run had different {}; say {}=N too", what_if.text,
+                            jobs ? "-j" : "--concurrency", jobs ? "jobs" : "concurrency"));
 }
 
 }  // namespace
@@ -271,6 +268,7 @@ void check_steps(const WhatIf& what_if, const Recording& recording, const Workfl
 Prediction predict(const Recording& recording, Loaded& loaded, Evaluator& evaluator, const WhatIf& what_if,
                    const SawEntry& saw) {
   check_steps(what_if, recording, loaded.workflow);
+  check_drives(what_if, recording);
   change_limits(loaded.workflow, what_if);
   try {
     return PaperRun(recording, loaded, evaluator, what_if, saw).to_the_end();

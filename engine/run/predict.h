@@ -19,8 +19,8 @@ struct Prediction {
   std::size_t attempts = 0;
   std::size_t guessed = 0;   ///< attempts of which the recorded run does not say how they end
   std::string guessed_path;  ///< of the first of them
-  /// How long somebody waited for a slot of `jobs`, `cpus`, `concurrency`, `limit NAME`, `rate of NAME` or `limit of a
-  /// step`; longest first.
+  /// How long somebody waited for a slot of `jobs`, `cpus`, `concurrency`, `limit NAME`, `rate of NAME`, `pause of
+  /// NAME`, which a server has asked for, or `limit of a step`; longest first.
   struct Wait {
     std::string what;
     Duration span;

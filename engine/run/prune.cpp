@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "engine/journal/upkeep.h"
-#include "engine/model/entry_reading.h"
+#include "engine/run/fork.h"
 namespace flowrun {
 namespace {
 
@@ -25,12 +25,6 @@ std::int64_t bytes_below(const std::string& folder) {
     if (const auto size = entry->file_size(gone); !gone) sum += static_cast<std::int64_t>(size);
   }
   return sum;
-}
-
-/// The run that |run| takes over from; empty: none.
-std::string origin_of(const Journal& journal, const RunRecord& run) {
-  const std::vector<Entry> first = journal.read(run.number, 1, 1);
-  return first.empty() || first[0].kind != EntryKind::RunStarted ? "" : as<RunStarted>(first[0]).forked_of;
 }
 
 std::string keeps(const RunRecord& run, bool named, const std::map<std::string, std::string>& needed) {
@@ -62,17 +56,22 @@ PrunePlan plan_prune(const Journal& journal, const PruneOptions& options, Instan
            !(options.older_than && now - *run.ended_at < *options.older_than) &&
            !(options.state && run.state != *options.state);
   };
-  // A fork is newer than what it takes over from.
+  const auto needs = [&](const RunRecord& run) {
+    if (run.ended_at) return;
+    if (std::string origin = origin_of(journal, run); !origin.empty()) needed[std::move(origin)] = run.id;
+  };
+  // Which is older: a fork or what it takes over from, imports may have turned round.
+  for (const RunRecord& run : runs)
+    if (named.count(run.id) == 0 || run.driver_pid != 0) needs(run);
   for (const RunRecord& run : runs) {
     const bool asked = is_asked_for(run);
     const std::string why = asked ? keeps(run, !named.empty(), needed) : "";
     if (asked && why.empty()) {
-      plan.remove.push_back({run, journal.bytes_of(run) + bytes_below(journal.run_dir(run.id))});
+      plan.remove.push_back({run, JournalUpkeep::bytes_of(journal, run) + bytes_below(journal.run_dir(run.id))});
       continue;
     }
     if (asked) plan.kept.push_back({run, why});
-    if (run.ended_at) continue;
-    if (std::string origin = origin_of(journal, run); !origin.empty()) needed[std::move(origin)] = run.id;
+    needs(run);
   }
   return plan;
 }

@@ -53,7 +53,8 @@ void Recording::add(const Entry& entry) {
     case EntryKind::RunResumed: {
       const auto resumed = as<RunResumed>(entry);
       idle_ += resumed.down;
-      ++resumed_;
+      other_jobs_ |= resumed.jobs > 0 && resumed.jobs != started_.jobs;
+      other_concurrency_ |= resumed.concurrency > 0 && resumed.concurrency != started_.concurrency;
       if (resumed.cancel) refused_ = "was cancelled";
       begun_.clear();
       break;
@@ -77,7 +78,7 @@ void Recording::add(const Entry& entry) {
       ended_at_ = entry.at;
       break;
     case EntryKind::StartTask:
-      begun_[entry.path] = {entry.at, input_of(entry).find("\"argv\"") != std::string_view::npos};
+      begun_[entry.path] = {entry.at, work_of(entry) == Work::Process};
       break;
     case EntryKind::StopTask:
       if (auto begun = begun_.find(entry.path); begun != begun_.end()) begun->second.stopped = entry.at;

@@ -45,8 +45,9 @@ class Recording {
   /// From its beginning to its end, without time in which nobody drove it or flowrun was frozen.
   Duration took() const { return ended_at_ - started_at_ - idle_; }
   std::size_t entries() const { return entries_; }
-  /// How often it was gone on with after a crash or a suspension.
-  int resumed() const { return resumed_; }
+  /// Whether its drives had different `-j`, and different `--concurrency`.
+  bool other_jobs() const { return other_jobs_; }
+  bool other_concurrency() const { return other_concurrency_; }
 
   /// Those at |path|, in the order of their ends; null: there are none.
   const std::vector<RecordedAttempt>* attempts(const std::string& path) const;
@@ -101,7 +102,7 @@ class Recording {
   Instant started_at_{}, ended_at_{}, last_at_{};
   Duration idle_{0};
   std::size_t entries_ = 0;
-  int resumed_ = 0;
+  bool other_jobs_ = false, other_concurrency_ = false;
   std::string refused_;  ///< why this run can not be had again; empty: it can
   std::unordered_map<std::string, std::vector<RecordedAttempt>> attempts_;
   std::unordered_map<std::string, std::vector<RecordedSignal>> signals_;

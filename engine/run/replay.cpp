@@ -28,6 +28,7 @@ class EntryCursor {
   Entry take() {
     Entry entry = std::move(read_.front());
     read_.pop_front();
+    if (options_.saw) options_.saw(entry);
     return entry;
   }
 
@@ -43,7 +44,6 @@ class EntryCursor {
       if (entry.seq != next_)
         throw Corruption(fmt::format("run {}: entry {} is missing; the next one is {}", run_.id, next_, entry.seq));
       ++next_;
-      if (options_.saw) options_.saw(entry);
       read_.push_back(std::move(entry));
     }
   }

@@ -129,14 +129,15 @@ void Run::wake() {
   if (executor_) executor_->wake();
 }
 
-std::optional<std::vector<std::string>> Run::unwritten() const {
-  if (!disk_full_) return std::nullopt;
-  std::vector<std::string> paths;
+Run::Backlog Run::backlog() const {
+  Backlog backlog{executor_ ? executor_->in_line() : 0, {}};
+  if (!disk_full_) return backlog;
+  std::vector<std::string>& paths = backlog.unwritten.emplace();
   for (const Entry& entry : batch_)
     if (entry.kind == EntryKind::TaskEnded) paths.push_back(entry.path);
   for (const Event& event : happened_)
     if (const auto* ended = std::get_if<TaskEnded>(&event.fact)) paths.push_back(ended->path);
-  return paths;
+  return backlog;
 }
 
 void Run::make_executor() {

@@ -139,8 +139,13 @@ class Run {
   const Loaded& loaded() const { return loaded_; }
   /// What was taken over from another run; null: the run is no fork, or that one is gone.
   const Reuse* reuse() const { return reuse_.get(); }
-  /// While the disk is full: the steps whose results are held in memory. Nothing: all is written.
-  std::optional<std::vector<std::string>> unwritten() const;
+  /// What can not go on at once.
+  struct Backlog {
+    std::size_t in_line = 0;  ///< attempts that wait for a slot of the executor
+    /// While the disk is full: the steps whose results are held in memory. Nothing: all is written.
+    std::optional<std::vector<std::string>> unwritten;
+  };
+  Backlog backlog() const;
 
  private:
   class Sink;

@@ -34,7 +34,7 @@ class Unlogged {
 
   void add(const Entry& entry) {
     if (entry.kind == EntryKind::RunStarted) all_logged_ = as<RunStarted>(entry).output_log > 0;
-    if (entry.kind == EntryKind::StartTask) is_process_[entry.path] = input_of(entry).starts_with(R"({"argv":)");
+    if (entry.kind == EntryKind::StartTask) is_process_[entry.path] = work_of(entry) == Work::Process;
     if ((entry.kind != EntryKind::TaskEnded && entry.kind != EntryKind::LateEnd) || !is_process_[entry.path]) return;
     const Result result = as<TaskEnded>(entry).result;
     if (!all_logged_ || result.taken) from_entry(entry, result);

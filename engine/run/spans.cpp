@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <charconv>
 
 #include "engine/model/entry_reading.h"
 #include "engine/model/error.h"
 #include "engine/model/json_text.h"
 #include "engine/model/path.h"
+#include "engine/run/history.h"
+#include "engine/run/redaction.h"
 
 namespace flowrun {
 namespace {
@@ -18,8 +19,6 @@ using Attributes = std::vector<std::pair<std::string, Span::Attribute>>;
 /// Methods that the conventions know; others are told beside them.
 constexpr std::array<std::string_view, 10> kMethods = {"GET",     "HEAD",  "POST",  "PUT",   "DELETE",
                                                        "CONNECT", "PATCH", "TRACE", "QUERY", "OPTIONS"};
-/// Parameters whose values the conventions do not want to be told, as they are keys.
-constexpr std::array<std::string_view, 4> kKeyParameters = {"AWSAccessKeyId", "Signature", "sig", "X-Goog-Signature"};
 
 /// The path in which a step stands: of its fallback the step, of its undo where that stands.
 std::string outer_path(const std::string& path) {
@@ -100,41 +99,6 @@ void describe_process(Span& span, const Json& argv) {
 }
 
 }  // namespace
-
-std::string url_to_tell(std::string url) {
-  const std::size_t scheme = url.find("://");
-  if (scheme == std::string::npos) return url;
-  const std::size_t host = scheme + 3;
-  const std::size_t at = url.substr(0, url.find_first_of("/?#", host)).rfind('@');
-  if (at != std::string::npos && at >= host)
-    url.replace(host, at - host,
-                url.substr(host, at - host).find(':') == std::string::npos ? "REDACTED" : "REDACTED:REDACTED");
-  for (std::size_t begin = url.find_first_of("?#"); begin != std::string::npos && url[begin] != '#';) {
-    const std::size_t name = begin + 1, end = std::min(url.find_first_of("&#", name), url.size());
-    const std::size_t value = std::min(url.find('=', name), end);
-    begin = end;
-    const auto is_this = [&](std::string_view known) { return known == url.substr(name, value - name); };
-    if (value < end && std::any_of(kKeyParameters.begin(), kKeyParameters.end(), is_this)) {
-      url.replace(value + 1, end - value - 1, "REDACTED");
-      begin = url.find_first_of("&#", value);
-    }
-    if (begin >= url.size()) break;
-  }
-  return url;
-}
-
-std::string text_to_tell(const std::string& text) {
-  std::string told;
-  std::size_t done = 0;
-  for (std::size_t at = text.find("://"); at != std::string::npos; at = text.find("://", done)) {
-    // From its scheme to what can not be in it.
-    std::size_t begin = at, end = std::min(text.find_first_of(" \t\r\n\"'`<>", at), text.size());
-    while (begin > done && std::isalpha(static_cast<unsigned char>(text[begin - 1]))) --begin;
-    told.append(text, done, begin - done).append(url_to_tell(text.substr(begin, end - begin)));
-    done = end;
-  }
-  return told.append(text, done);
-}
 
 Spans::Spans(const std::vector<OutlineRow>& rows, Sink sink) : sink_(std::move(sink)) {
   for (const OutlineRow& row : rows) {
@@ -328,7 +292,6 @@ void Spans::started(const Entry& entry) {
   step.ended.reset();
   step.attempts = entry.attempt;
   Attempt attempt;
-  attempt.seq = entry.seq;
   Span& span = attempt.span;
   span.id = trace_->attempt_span(entry.path, entry.attempt, entry.seq);
   span.parent = step.id;
@@ -341,11 +304,7 @@ void Spans::started(const Entry& entry) {
   } else if (input.contains("argv") && input["argv"].is_array()) {
     describe_process(span, input["argv"]);
   }
-  if (step.kind.empty() || step.kind == "exec")
-    step.kind = attempt.http                                                     ? "http"
-                : !input.contains("argv")                                        ? ""
-                : input["argv"].size() > 2 && *(input["argv"].end() - 2) == "-c" ? "shell"
-                                                                                 : "exec";
+  if (step.kind.empty() || step.kind == "exec") step.kind = kind_of_input(input);
   span.attributes.emplace_back("flowrun.step.path", entry.path);
   span.attributes.emplace_back("flowrun.attempt", std::int64_t{entry.attempt});
   if (task.page > 0) span.attributes.emplace_back("flowrun.page", std::int64_t{task.page});

@@ -63,7 +63,6 @@ class Spans {
   };
   struct Attempt {
     Span span;  ///< with what was known at its start
-    std::int64_t seq = 0;
     bool http = false;
   };
   using Steps = std::map<std::string, Step>;
@@ -100,10 +99,5 @@ class Spans {
   Instant last_at_{};
   bool muted_ = false;
 };
-
-/// |url| without user, password and the values of parameters that are known to be keys.
-std::string url_to_tell(std::string url);
-/// |text| with that done to each URL in it.
-std::string text_to_tell(const std::string& text);
 
 }  // namespace flowrun

@@ -39,10 +39,12 @@ std::optional<TraceParent> trace_parent(std::string_view text) {
   return parent;
 }
 
+std::string as_version_00(std::string_view text) { return "00" + std::string(text.substr(2, 53)); }
+
 Trace::Trace(const RunStarted& run) : chance_(run.seed), id_(without_dashes(chance_.uuid("trace"))) {
   const std::optional<TraceParent> parent = trace_parent(run.traceparent);
   if (!parent) return;
-  inherited_ = run.traceparent;
+  inherited_ = as_version_00(run.traceparent);
   id_ = parent->trace;
   parent_ = parent->span;
   sampled_ = parent->sampled;

@@ -27,6 +27,8 @@ struct TraceParent {
 };
 /// Nothing: |text| is none.
 std::optional<TraceParent> trace_parent(std::string_view text);
+/// What version 00 has of |text|, a trace parent of any version, as whoever does not know a later one hands it on.
+std::string as_version_00(std::string_view text);
 
 /// The ids of one run. Each follows from the seed and what it is for, so none is ever kept.
 class Trace {

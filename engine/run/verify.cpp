@@ -17,6 +17,9 @@ std::string complaint(const Journal& journal, const RunRecord& run, const std::f
   journal.check_sums(run);
   if (hash_name(journal.source(run.source_hash)) != run.source_hash)
     return "the text of its workflow is not the one it was started with";
+  // Cut off before anything was started: its sub-workflows are in no journal yet.
+  if (run.last_seq == 0)
+    return has_ended(run.state) || !run.output.is_null() ? "the run has ended without an entry that says so" : "";
   Loaded loaded = own_copy(journal, run);
   std::unique_ptr<Evaluator> evaluator = make_jq(loaded.programs);
   ReplayOptions options;
@@ -26,7 +29,6 @@ std::string complaint(const Journal& journal, const RunRecord& run, const std::f
       if (stop()) throw Interrupted("stopped while it was verified");
     };
   Replayed replayed = replay(journal, run, loaded.workflow, *evaluator, options);
-  if (replayed.entries == 0) return "";  // cut off before anything was started
   const Machine& machine = *replayed.machine;
   const bool ended = machine.phase() == Machine::Phase::Ended;
   if (has_ended(run.state) && !ended)

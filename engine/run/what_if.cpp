@@ -10,8 +10,9 @@
 #include "engine/model/diagnostics.h"
 #include "engine/model/error.h"
 #include "engine/model/path.h"
-#include "engine/reader/readers.h"
+#include "engine/reader/rate.h"
 #include "engine/run/step_paths.h"
+#include "engine/steps/outline.h"
 
 namespace flowrun {
 namespace {
@@ -83,10 +84,10 @@ void read_setting(WhatIf& what_if, const std::string& setting) {
   if (!named && dot != std::string::npos) refuse(setting, fmt::format("write {}=N", first));
   if (equals == std::string::npos)
     refuse(setting, fmt::format("it has no value: {}={}", name, first == "scale" ? "0.5" : "16"));
-  if (first == "jobs") {
-    what_if.jobs = count_of(setting, value);
-  } else if (first == "concurrency") {
-    what_if.concurrency = count_of(setting, value);
+  if (first == "jobs" || first == "concurrency") {
+    int& count = first == "jobs" ? what_if.jobs : what_if.concurrency;
+    if (count > 0) refuse(setting, first + " is said twice");
+    count = count_of(setting, value);
   } else if (first == "scale") {
     what_if.scales.push_back({rest, factor_from(setting, value)});
   } else if (constexpr std::string_view kRate = ".rate"; rest.size() > kRate.size() && rest.ends_with(kRate)) {
@@ -154,6 +155,19 @@ bool is_meant(const std::string& step, const std::string& path) {
     if (fnmatch(pattern.c_str(), at.c_str(), 0) == 0 || fnmatch(pattern.c_str(), without_keys(at).c_str(), 0) == 0)
       return true;
   return false;
+}
+
+void check_steps(const WhatIf& what_if, const Recording& recording, const Workflow& workflow) {
+  if (what_if.scales.empty()) return;
+  const std::vector<OutlineRow> rows = outline(workflow);
+  std::vector<std::string> known;
+  for (const OutlineRow& row : rows) known.push_back(row.path);
+  for (const WhatIf::Scale& scale : what_if.scales) {
+    const auto meant = [&](const std::string& path) { return is_meant(scale.step, path); };
+    if (std::any_of(known.begin(), known.end(), meant) || recording.has_step(meant)) continue;
+    const std::string near = did_you_mean(scale.step, known);
+    refuse("scale." + scale.step, "the run has no such step" + (near.empty() ? "; flowrun show lists them" : near));
+  }
 }
 
 double factor_of(const WhatIf& what_if, const std::string& path) {

@@ -8,6 +8,7 @@
 
 #include "engine/machine/limit.h"
 #include "engine/run/load.h"
+#include "engine/run/recording.h"
 
 namespace flowrun {
 
@@ -33,6 +34,9 @@ WhatIf what_if_from(const std::string& text);
 
 /// Changes the limits of |workflow|. Throws Error(Usage) when it has no such limit.
 void change_limits(Workflow& workflow, const WhatIf& what_if);
+
+/// Throws Error(Usage) when a step that is to be scaled is none of |recording| and its |workflow|.
+void check_steps(const WhatIf& what_if, const Recording& recording, const Workflow& workflow);
 
 /// Whether |step| of a Scale means the step at |path|: that, or one around it.
 bool is_meant(const std::string& step, const std::string& path);

@@ -22,14 +22,19 @@ void set_key(Task& task, std::string key) {
   task.idempotency_key = std::move(key);
 }
 
-/// Puts |word| in place of |folder| wherever it stands in |json| from |from| on.
+/// Puts |word| in place of |folder| wherever it stands in |json| from |from| on, as a whole path or the beginning of
+/// one.
 void take_out(std::string& json, std::size_t from, const std::string& folder, std::string_view word) {
   if (folder.size() < 2) return;
   std::string text;
   append_json_string(text, folder);
   const std::string_view inside = std::string_view(text).substr(1, text.size() - 2);
-  for (std::size_t at = from; (at = json.find(inside, at)) != json.npos; at += word.size())
-    json.replace(at, inside.size(), word);
+  for (std::size_t at = from; (at = json.find(inside, at)) != json.npos;) {
+    const std::size_t behind = at + inside.size();
+    const bool ends = behind == json.size() || json[behind] == '/' || json[behind] == '"';
+    if (ends) json.replace(at, inside.size(), word);
+    at += ends ? word.size() : inside.size();
+  }
 }
 
 /// What |task| asks for. A run that goes on in another folder asks a process for the same with other paths, and sends

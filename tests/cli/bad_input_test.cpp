@@ -10,7 +10,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::bad_input_test {
 namespace {
 
 using nlohmann::json;
@@ -440,4 +440,4 @@ TEST_CASE("every file with a mistake is refused by the binary with its code firs
   }
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::bad_input_test

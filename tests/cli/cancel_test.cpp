@@ -10,7 +10,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::cancel_test {
 namespace {
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
@@ -154,4 +154,4 @@ TEST_CASE("an undo or a cancel that is stopped by a signal says so, and resume g
   }
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::cancel_test

@@ -15,7 +15,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::ci_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -171,4 +171,4 @@ TEST_CASE("what failed steps have said is printed where the runner obeys nothing
   CHECK(last == "::" + first.substr(std::string_view("::stop-commands::").size()) + "::");
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::ci_test

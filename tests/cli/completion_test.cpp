@@ -5,7 +5,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::completion_test {
 namespace {
 
 using Words = std::vector<std::string>;
@@ -147,4 +147,4 @@ TEST_CASE("there is a script for each shell, and for no other") {
   CHECK(flowrun("", {"completion"}).code == 2);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::completion_test

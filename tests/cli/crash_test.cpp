@@ -15,7 +15,7 @@
 #include "tests/support/shop.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::crash_test {
 namespace {
 
 using nlohmann::json;
@@ -403,4 +403,4 @@ TEST_CASE("a mark names an item as people write it") {
   CHECK(lines_of(log)["x"] == 2);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::crash_test

@@ -4,7 +4,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::diff_test {
 namespace {
 
 struct Stage {
@@ -107,4 +107,4 @@ TEST_CASE("diff compares the texts of sub-workflows", "[diff]") {
         "sub.yaml line 2: steps: { a: { set: 1 } } | steps: { a: { set: 2 } }");
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::diff_test

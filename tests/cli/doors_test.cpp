@@ -10,7 +10,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::doors_test {
 namespace {
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
@@ -177,4 +177,4 @@ TEST_CASE("a signal while a secret is read ends flowrun before anything is start
   }
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::doors_test

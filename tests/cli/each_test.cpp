@@ -19,7 +19,7 @@
 #include "tests/support/shop.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::each_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -449,4 +449,4 @@ TEST_CASE("each leaves standard output to a report that is to stand there", "[ea
   CHECK(ran.out.find("{\"") == std::string::npos);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::each_test

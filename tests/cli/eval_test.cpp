@@ -3,7 +3,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::eval_test {
 namespace {
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
@@ -135,4 +135,4 @@ TEST_CASE("with --step an expression sees what the step saw, and its result as .
   desk.refuses({".", "--run", "r", "--step", "cuont"}, 8, "no step cuont");
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::eval_test

@@ -6,7 +6,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::events_test {
 
 TEST_CASE("--events has each entry as a line, and the result in the last", "[cli]") {
   TempDir dir;
@@ -25,4 +25,4 @@ TEST_CASE("--events has each entry as a line, and the result in the last", "[cli
   CHECK(flowrun(dir.path("journal.db"), {"run", file, "--events", dir.path("no/such/file")}).code == 2);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::events_test

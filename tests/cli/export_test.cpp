@@ -15,7 +15,7 @@
 #include "engine/journal/sqlite.h"
 #include "tests/cli/machines.h"
 
-namespace flowrun::test {
+namespace flowrun::test::export_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -365,4 +365,4 @@ TEST_CASE("export writes over nothing that it was not asked to, and import takes
   CHECK(there.call({"import", "."}).code == 2);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::export_test

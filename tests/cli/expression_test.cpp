@@ -9,7 +9,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::expression_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -103,4 +103,4 @@ TEST_CASE("what an expression may not ask for is refused before anything starts"
   CHECK_FALSE(fs::exists(dir.path("journal.db")));
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::expression_test

@@ -6,7 +6,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::fork_test {
 namespace {
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
@@ -262,4 +262,4 @@ TEST_CASE("a fork says what differs, and with --dry-run all of it without starti
   CHECK(has(real.err, "run anew: b: its input has changed: `WHO` was \"ann\", is \"bob\""));
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::fork_test

@@ -5,7 +5,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/program.h"
 
-namespace flowrun::test {
+namespace flowrun::test::help_test {
 namespace {
 
 Ran ask(const std::vector<std::string>& words) {
@@ -73,4 +73,4 @@ TEST_CASE("a command that is not there, or not whole, is named with what there i
   }
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::help_test

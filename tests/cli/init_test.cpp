@@ -6,7 +6,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::init_test {
 
 TEST_CASE("every template can be written, is valid and names itself as it stands there", "[init]") {
   TempDir all;
@@ -69,4 +69,4 @@ TEST_CASE("init writes over nothing, and knows what was meant", "[init]") {
   CHECK(dir.read("elsewhere.yaml").find("flowrun: 1") != std::string::npos);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::init_test

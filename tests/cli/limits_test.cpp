@@ -17,7 +17,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::limits_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -164,4 +164,4 @@ output: ${ $steps.a | length }
     CHECK(counter.came[i] - counter.came[i - 41] >= milliseconds(950));
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::limits_test

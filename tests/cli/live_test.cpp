@@ -26,7 +26,7 @@
 #include "tests/support/temp_dir.h"
 #include "tests/support/watched.h"
 
-namespace flowrun::test {
+namespace flowrun::test::live_test {
 namespace {
 
 using cli::LiveProgress;
@@ -521,4 +521,4 @@ steps:
   CHECK(stage.end().find("2 of 2  1 failed") != std::string::npos);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::live_test

@@ -12,7 +12,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
 
-namespace flowrun::test {
+namespace flowrun::test::live_tree_test {
 namespace {
 
 using Mark = cli::LiveRow::Mark;
@@ -95,4 +95,4 @@ TEST_CASE("each step that ends has one row of the live view, in random runs", "[
   }
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::live_tree_test

@@ -16,7 +16,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::logs_test {
 namespace {
 
 const std::vector<std::string> kCaptures{"text", "json", "jsonl", "lines", "none", "file"};
@@ -303,4 +303,4 @@ steps:
   CHECK(flowrun(journal, {"logs", "r", "-f", "--failed"}).code == 2);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::logs_test

@@ -13,7 +13,7 @@
 
 #include "tests/support/catch.h"
 
-namespace flowrun::test {
+namespace flowrun::test::messages_case_test {
 namespace {
 
 const std::string kSource = FLOWRUN_SOURCE_DIR;
@@ -156,4 +156,4 @@ TEST_CASE("the check of messages sees one that has no case", "[messages][house]"
   CHECK(missing(R"code(error(R"(raw words are not looked at)");)code").empty());
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::messages_case_test

@@ -23,7 +23,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::messages_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -190,4 +190,4 @@ TEST_CASE("every message is as it was read and found good", "[messages][golden]"
   check_golden("messages.txt", played(content_of(kSource + "/tests/goldens/messages.txt")));
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::messages_test

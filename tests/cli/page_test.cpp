@@ -20,7 +20,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::page_test {
 namespace {
 
 const char* kWorkflow = R"(flowrun: 1
@@ -425,4 +425,4 @@ TEST_CASE("a browser draws the page without a word of complaint", "[report][page
   CHECK(load("#entry=1").find("data-state=\"succeeded\"") == std::string::npos);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::page_test

@@ -5,7 +5,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::pager_test {
 namespace {
 
 /// A run with what a terminal would obey in its log.
@@ -101,4 +101,4 @@ TEST_CASE("help opens the manual page of a topic, and says so where there is no 
   CHECK(none.err.find(page) != std::string::npos);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::pager_test

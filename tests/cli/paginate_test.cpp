@@ -9,7 +9,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::paginate_test {
 namespace {
 
 using nlohmann::json;
@@ -182,4 +182,4 @@ output: ${ $steps.rows }
   CHECK(seen["first"] == "Bearer token|key|text/x-rows");
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::paginate_test

@@ -7,7 +7,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::plan_test {
 namespace {
 
 using nlohmann::json;
@@ -184,4 +184,4 @@ TEST_CASE("a dry run shows the plan with the inputs, and starts nothing") {
   CHECK(has(ran.out, "nothing was started\n"));
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::plan_test

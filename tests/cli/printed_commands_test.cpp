@@ -10,7 +10,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::printed_commands_test {
 namespace {
 
 /// A folder `it's here`, the journal in it not where flowrun looks for one.
@@ -134,4 +134,4 @@ TEST_CASE("the last line of a run that was resumed or retried counts the run", "
   CHECK_THAT(flowrun(journal, {"retry", "r", "_1[2]"}).err, ContainsSubstring("5 ok, 0 failed"));
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::printed_commands_test

@@ -10,7 +10,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::progress_test {
 namespace {
 
 const char* kMany = R"(flowrun: 1
@@ -135,4 +135,4 @@ TEST_CASE("a workflow command holds any text", "[progress]") {
         "::error file=a%3Ab%2Cc%25,line=3::x: y,%0D%0A100%25\n");
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::progress_test

@@ -15,7 +15,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::prune_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -169,4 +169,4 @@ TEST_CASE("beside a run that goes on the journal never gets fewer bytes smaller 
   CHECK(ran.err.find('-') == std::string::npos);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::prune_test

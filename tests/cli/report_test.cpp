@@ -18,7 +18,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::report_test {
 namespace {
 
 /// What Jenkins' schema of JUnit files (junit-10.xsd of its xunit plugin) says of the elements that we write: their
@@ -516,4 +516,4 @@ TEST_CASE("the critical path of a run is the chain that its time was made of", "
   }
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::report_test

@@ -8,7 +8,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::retry_test {
 namespace {
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
@@ -179,4 +179,4 @@ TEST_CASE("what a step says of how it came to its last end is gone when it runs 
   CHECK(reasons() == std::map<std::string, std::string>{});
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::retry_test

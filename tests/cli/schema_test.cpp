@@ -4,7 +4,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/program.h"
 
-namespace flowrun::test {
+namespace flowrun::test::schema_test {
 
 TEST_CASE("flowrun schema prints the schema of the language as one JSON object") {
   Ran ran = flowrun("/nowhere/journal.db", {"schema"});
@@ -14,4 +14,4 @@ TEST_CASE("flowrun schema prints the schema of the language as one JSON object")
   CHECK(flowrun("", {"schema", "extra"}).code == 2);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::schema_test

@@ -16,7 +16,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::secret_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -340,4 +340,4 @@ steps: { one: { shell: touch started, env: { A: "${ $secrets.a }", B: "${ $secre
   CHECK_FALSE(has(flowrun(journal, {"-q", "run", other}, how).err, "W323"));
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::secret_test

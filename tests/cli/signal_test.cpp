@@ -6,7 +6,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::signal_test {
 namespace {
 
 constexpr const char* kApproval = R"(flowrun: 1
@@ -156,4 +156,4 @@ steps:
   CHECK(flowrun(journal, {"resume", "r"}).code == 0);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::signal_test

@@ -10,7 +10,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::step_logs_test {
 namespace {
 
 /// The lines of |text| that |belong|.
@@ -209,6 +209,15 @@ TEST_CASE("a line without an end is shown in pieces of whole characters") {
   CHECK(ran.err.find("\uFFFD") == std::string::npos);
 }
 
+TEST_CASE("what a process says is shown however long its script is") {
+  TempDir dir;
+  const std::string file = dir.write(
+      "w.yaml", "flowrun: 1\nsteps: { a: { shell: \"echo said; : " + std::string(20000, 'x') + "; exit 3\" } }\n");
+  const std::string mode = GENERATE("stream", "group", "fail");
+  const Ran ran = run({FLOWRUN_BINARY, "run", file, "--journal", dir.path("journal.db"), "--logs", mode});
+  CHECK(lines_of(ran.err, [](const std::string& line) { return line.starts_with("[a] "); }) == Lines{"[a] said"});
+}
+
 TEST_CASE("each leaves what its commands say to its own lines") {
   TempDir dir;
   HowToRun how;
@@ -219,4 +228,4 @@ TEST_CASE("each leaves what its commands say to its own lines") {
   CHECK(ran.err.find("[") == std::string::npos);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::step_logs_test

@@ -14,7 +14,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::stop_test {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -336,4 +336,4 @@ TEST_CASE("a reader that goes away suspends the run, and it can be resumed", "[c
   }
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::stop_test

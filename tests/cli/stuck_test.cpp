@@ -10,7 +10,7 @@
 #include "tests/support/scenario.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::stuck_test {
 namespace {
 
 constexpr const char* kText = R"(flowrun: 1
@@ -99,4 +99,4 @@ TEST_CASE("a run that can never end is told at once, and no command crashes on i
   CHECK(flowrun(journal, {"journal", "verify", "old"}).code == 0);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::stuck_test

@@ -9,7 +9,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::sub_workflow_test {
 namespace {
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
@@ -109,4 +109,4 @@ TEST_CASE("a failure in a sub-workflow is shown with both files, and with what t
   CHECK(has(shown.out, "error: sub (" + main + ":3): child: sub/bad has failed (child.yaml:4)"));
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::sub_workflow_test

@@ -5,7 +5,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::surroundings_test {
 namespace {
 
 constexpr const char* kSurroundings[] = {"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "NO_COLOR",
@@ -64,4 +64,4 @@ TEST_CASE("tests see nothing of the job, the language and the terminal that they
   CHECK(ran.code == 0);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::surroundings_test

@@ -13,7 +13,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::systemd_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -80,4 +80,4 @@ TEST_CASE("systemd takes the units", "[systemd]") {
   }
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::systemd_test

@@ -2,6 +2,7 @@
 // run is told of its trace; and that a collector which is slow, down or of another opinion costs the run nothing.
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <chrono>
@@ -17,7 +18,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::telemetry_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -385,6 +386,73 @@ TEST_CASE("a collector that is slow, down or full costs a run two seconds at the
   CHECK(late.spans().size() >= 401);
 }
 
+TEST_CASE("a report to a collector that is away comes to an end", "[telemetry]") {
+  Stage stage;
+  const std::string file = stage.write("steps: { many: { for_each: 7000, do: { s: { set: 1 } } } }\n");
+  CHECK(stage.run({"run", file, "--id", "r"}).code == 0);
+  int down = 0;
+  {
+    RawServer gone([](int, int) {});
+    down = gone.port();
+  }
+  stage.how.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = fmt::format("http://127.0.0.1:{}", down);
+  stage.how.env["OTEL_EXPORTER_OTLP_TIMEOUT"] = "500";
+  const Ran ran = stage.run({"report", "r", "--format", "otlp"});
+  INFO(ran.err);
+  CHECK(ran.code == 74);
+  CHECK(has(ran.err, " not sent to "));
+}
+
+TEST_CASE("a report waits for a collector that takes its time, as long as it takes something", "[telemetry]") {
+  Collector late;
+  late.answer_first({503, 429, 503, 503, 503});
+  Stage stage(late);
+  const std::string file = stage.write("steps: { many: { for_each: 300, do: { s: { set: 1 } } } }\n");
+  stage.how.env.erase("OTEL_EXPORTER_OTLP_ENDPOINT");
+  CHECK(stage.run({"run", file, "--id", "r"}).code == 0);
+  stage.how.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = late.url();
+  const Ran ran = stage.run({"report", "r", "--format", "otlp"});
+  INFO(ran.err);
+  CHECK(ran.code == 0);
+}
+
+TEST_CASE("a file of certificates that is a pipe is told of, and nobody waits for who writes to it", "[telemetry]") {
+  Stage stage;
+  const std::string file = stage.write("steps: { a: { set: 1 } }\noutput: done\n");
+  REQUIRE(mkfifo(stage.dir.path("ca").c_str(), 0600) == 0);
+  stage.how.env["SSL_CERT_FILE"] = stage.dir.path("ca");
+  stage.how.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = "https://127.0.0.1:9";
+  const Ran ran = stage.run({"run", file});
+  INFO(ran.err);
+  CHECK(ran.code == 0);
+  CHECK(ran.out == "done\n");
+  CHECK(has(ran.err, "cannot read the file " + stage.dir.path("ca")));
+}
+
+TEST_CASE("while a slow collector has its last moment, the run is free for others, and a signal ends that",
+          "[telemetry]") {
+  std::atomic<bool> over = false;
+  RawServer silent([&](int client, int) {
+    RawServer::request(client);
+    while (!over) std::this_thread::sleep_for(10ms);
+  });
+  Stage stage;
+  const std::string file = stage.write("steps: { a: { shell: 'echo; exit 3' } }\n");
+  HowToRun how = stage.how;
+  how.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = silent.url();
+  Background drive({FLOWRUN_BINARY, "run", file, "--id", "r", "--journal", stage.journal}, how);
+  while (!has(drive.err(), "retry: ") && drive.running()) std::this_thread::sleep_for(5ms);
+  const Ran again = flowrun(stage.journal, {"retry", "r", "--progress", "none"}, stage.how);
+  INFO(again.err);
+  CHECK(again.code == 1);
+  const auto asked = std::chrono::steady_clock::now();
+  drive.signal(SIGTERM);
+  const Ran ran = drive.wait();
+  over = true;
+  CHECK(ran.code == 1);
+  CHECK(std::chrono::steady_clock::now() - asked < 10s);
+}
+
 TEST_CASE("without these variables nothing is sent, and nothing is loaded", "[telemetry]") {
   Collector collector;
   Stage stage;
@@ -440,4 +508,4 @@ TEST_CASE("each tells of every item", "[telemetry]") {
   CHECK(texts(spans_in({stage.run({"report", "e1", "--format", "otlp", "-o", "-"}).out})) == texts(spans));
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::telemetry_test

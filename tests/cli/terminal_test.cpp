@@ -11,7 +11,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::terminal_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -249,4 +249,4 @@ TEST_CASE("no option and no argument takes an empty text for nothing") {
   CHECK_FALSE(fs::exists(journal));
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::terminal_test

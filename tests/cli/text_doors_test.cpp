@@ -5,7 +5,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::text_doors_test {
 namespace {
 
 using nlohmann::json;
@@ -140,4 +140,4 @@ TEST_CASE("lines end with LF or CR LF, and a byte order mark is no part of the f
   CHECK(house.run("c.yaml", {}).out == "[\"a\",\"b\",\"\",\"c\\rd\",\"e\"]\n");
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::text_doors_test

@@ -15,7 +15,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::time_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -374,4 +374,4 @@ TEST_CASE("after a suspension nothing speaks of a crash") {
   CHECK(lines_of(begun) == std::vector<std::string>{"0", "1", "0", "0"});
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::time_test

@@ -17,7 +17,7 @@
 #include "tests/support/temp_dir.h"
 #include "tests/support/watched.h"
 
-namespace flowrun::test {
+namespace flowrun::test::tour_test {
 namespace {
 
 const std::string kReadme = std::string(FLOWRUN_SOURCE_DIR) + "/README.md";
@@ -141,4 +141,4 @@ TEST_CASE("what the tour is compared without is only what differs each time", "[
   CHECK(lasting("b\na\n") != lasting("a\nb\n"));
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::tour_test

@@ -3,7 +3,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::warnings_test {
 namespace {
 
 constexpr int kInvalid = 3;
@@ -48,4 +48,4 @@ TEST_CASE("what the file ignores is not shown", "[lint]") {
   CHECK(has(plain.out, "i.yaml: good\n"));
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::warnings_test

@@ -1,9 +1,14 @@
 // flowrun report --what-if: what is predicted for other settings is what the run then takes.
 #include <fmt/format.h>
 
+#include <signal.h>
+
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <regex>
 #include <sstream>
+#include <thread>
 
 #include "engine/journal/journal.h"
 #include "engine/model/value.h"
@@ -11,7 +16,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::what_if_test {
 namespace {
 
 using Words = std::vector<std::string>;
@@ -134,6 +139,41 @@ TEST_CASE("a prediction changes nothing in the journal, and runs nothing", "[pre
   CHECK(flowrun(desk.journal, {"journal", "verify"}).code == 0);
 }
 
+TEST_CASE("of a run whose drives had different settings, those have to be said", "[predict]") {
+  TempDir dir;
+  const std::string journal = dir.path("j.db");
+  const std::string file =
+      dir.write("w.yaml", "flowrun: 1\nsteps: { a: { for_each: 3, do: { shell: 'echo > began; sleep 0.2' } } }\n");
+  {
+    Background first({FLOWRUN_BINARY, "run", file, "--journal", journal, "--id", "r", "-j", "1"});
+    for (int i = 0; i < 3000 && dir.read("began").empty(); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    first.signal(SIGKILL);
+    first.wait();
+  }
+  CHECK(flowrun(journal, {"resume", "r", "-j", "3"}).code == 0);
+  const Ran same = flowrun(journal, {"report", "r", "--what-if", "same"});
+  INFO(same.err);
+  CHECK(same.code == 8);
+  CHECK(same.err.find("jobs=N") != std::string::npos);
+  CHECK(flowrun(journal, {"report", "r", "--what-if", "jobs=3"}).code == 0);
+}
+
+TEST_CASE("a time that is left out makes no step more than all of the run", "[predict]") {
+  TempDir dir;
+  const std::string journal = dir.path("j.db");
+  const std::string file =
+      dir.write("w.yaml", "flowrun: 1\nsteps: [ { id: a, exec: ['true'] }, { id: ok, wait: go } ]\n");
+  CHECK(flowrun(journal, {"run", file, "--id", "r", "--no-wait"}).code == 4);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+  CHECK(flowrun(journal, {"signal", "r", "go"}).code == 0);
+  CHECK(flowrun(journal, {"resume", "r"}).code == 0);
+  const Ran ran = flowrun(journal, {"report", "r", "--what-if", "same"});
+  INFO(ran.out);
+  CHECK(ran.code == 0);
+  CHECK_FALSE(std::regex_search(ran.out, std::regex("(ok|a) ([2-9][0-9][0-9]|1[1-9][0-9]|[0-9]{4,})%")));
+}
+
 TEST_CASE("what can not be predicted is refused by exit status 2, or 8 for the run's sake", "[predict]") {
   Desk desk("flowrun: 1\nsteps: { a: { exec: ['true'] } }\n");
   for (const char* bad : {"jobs=0", "job=2", "scale.b=2", "limit.x=2", "jobs"}) {
@@ -154,4 +194,4 @@ TEST_CASE("what can not be predicted is refused by exit status 2, or 8 for the r
   CHECK(flowrun(desk.journal, {"report", "waits", "--what-if", "same"}).err.find("was cancelled") != std::string::npos);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::what_if_test

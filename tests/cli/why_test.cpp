@@ -12,7 +12,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::why_test {
 namespace {
 
 const char* kWorkflow = R"(flowrun: 1
@@ -264,4 +264,4 @@ TEST_CASE("why tells that a step ran again because its try was cut off", "[why]"
   CHECK(flowrun(journal, {"why", "r", "s"}).out.find("its try before was cut off") != std::string::npos);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::why_test

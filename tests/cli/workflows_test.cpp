@@ -17,7 +17,7 @@
 #include "tests/support/shop.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::workflows_test {
 namespace {
 
 using nlohmann::json;
@@ -143,4 +143,4 @@ TEST_CASE("the order workflow takes within 5 % of its slowest chain of services"
   CHECK(ours.count() <= (chain * 105 / 100).count());
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::workflows_test

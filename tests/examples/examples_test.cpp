@@ -5,7 +5,7 @@
 
 #include "tests/examples/example_stage.h"
 
-namespace flowrun::test {
+namespace flowrun::test::examples_test {
 namespace {
 
 using nlohmann::json;
@@ -415,4 +415,4 @@ TEST_CASE("example 16-paginate", "[examples]") {
   CHECK(stage.asked().size() == 5);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::examples_test

@@ -9,7 +9,7 @@
 #include "engine/model/json_text.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
+namespace flowrun::test::answer_test {
 using namespace std::string_literals;
 
 namespace {
@@ -209,3 +209,5 @@ TEST_CASE("Retry-After is a count or a date, and is waited for a day at most") {
   }
   CHECK(waits("86400").failure->message == waits("7").failure->message);
 }
+
+}  // namespace flowrun::test::answer_test

@@ -2,8 +2,7 @@
 #include "engine/executor/capture.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
-
+namespace flowrun::test::capture_test {
 namespace {
 
 std::string json_of(const std::string& text) {
@@ -59,3 +58,5 @@ TEST_CASE("lines may end as on Windows, and begin with a byte order mark") {
 TEST_CASE("a cut output is its beginning and its end, in whole characters") {
   CHECK(cut_value("a\n", "\xA9z", 7).text() == R"({"left_out":7,"head":"a\n","tail":"z"})");
 }
+
+}  // namespace flowrun::test::capture_test

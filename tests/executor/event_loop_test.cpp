@@ -13,7 +13,7 @@
 #include "engine/executor/inbox.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
+namespace flowrun::test::event_loop_test {
 using namespace std::chrono_literals;
 
 namespace {
@@ -140,3 +140,5 @@ TEST_CASE("event loop: a turn that may have left something out is not complete")
   CHECK(l.loop.turn().complete);
   CHECK(l.calls.size() == 101);
 }
+
+}  // namespace flowrun::test::event_loop_test

@@ -9,8 +9,7 @@
 #include "tests/executor/pool.h"
 #include "tests/support/program.h"
 
-using namespace flowrun;
-using namespace flowrun::test;
+namespace flowrun::test::hostile_test {
 using namespace std::string_literals;
 
 namespace {
@@ -172,3 +171,5 @@ steps:
   INFO(ran.err);
   CHECK(ran.code == 0);
 }
+
+}  // namespace flowrun::test::hostile_test

@@ -6,9 +6,7 @@
 #include "tests/executor/http_server.h"
 #include "tests/executor/pool.h"
 
-using namespace flowrun;
-using namespace flowrun::test;
-
+namespace flowrun::test::http_test {
 namespace {
 
 Task get(const std::string& url, const std::string& path = "call") {
@@ -667,3 +665,5 @@ TEST_CASE("a process that starts while connections are open sees none of them") 
   REQUIRE(pool.run(get(server.url("/"))).ok());
   CHECK(pool.run(exec({"ls", "/proc/self/fd"})).value.json() == "0\n1\n2\n3");
 }
+
+}  // namespace flowrun::test::http_test

@@ -13,9 +13,7 @@
 #include "engine/executor/jobserver.h"
 #include "tests/executor/pool.h"
 
-using namespace flowrun;
-using namespace flowrun::test;
-
+namespace flowrun::test::jobserver_test {
 namespace {
 
 /// Sets a variable of this process, and takes it back.
@@ -295,3 +293,5 @@ TEST_CASE("steps that run make share the jobs of -j") {
   pool.close();
   for (const auto& [stream, said] : logged(pool.run_dir())) CHECK(stream + ": " + said == stream + ": ");
 }
+
+}  // namespace flowrun::test::jobserver_test

@@ -8,9 +8,7 @@
 #include "engine/executor/leftovers.h"
 #include "tests/executor/pool.h"
 
-using namespace flowrun;
-using namespace flowrun::test;
-
+namespace flowrun::test::leftovers_test {
 namespace {
 
 /// Starts |script| so that nobody waits for it, with the marks of a step; returns when it has written its pid.
@@ -76,3 +74,5 @@ TEST_CASE("processes of other runs, this process and its parents are left alone"
   CHECK(alive(pid));
   kill(pid, SIGKILL);
 }
+
+}  // namespace flowrun::test::leftovers_test

@@ -8,7 +8,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::line_file_test {
 
 TEST_CASE("a line file tells who waits, at any moment, and no one else") {
   const unsigned seed = std::random_device()();
@@ -77,4 +77,4 @@ TEST_CASE("of more than fit in a line file the rest counts as begun") {
   CHECK(line.add("again", 1) == 17);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::line_file_test

@@ -7,8 +7,7 @@
 #include "engine/model/value.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
-
+namespace flowrun::test::mask_test {
 namespace {
 
 Mask mask_of(const std::string& secret) {
@@ -131,3 +130,5 @@ TEST_CASE("a stream lets through at once what can be no secret", "[mask]") {
   Mask::Stream open(none);
   CHECK(open.pass("all") == "all");
 }
+
+}  // namespace flowrun::test::mask_test

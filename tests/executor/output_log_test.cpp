@@ -20,9 +20,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
 
-using namespace flowrun;
-using namespace flowrun::test;
-
+namespace flowrun::test::output_log_test {
 namespace {
 
 Task step(const std::string& path, int attempt = 1) {
@@ -446,3 +444,5 @@ TEST_CASE("a long output that meets a full disk tells each gap") {
   if (code == 77) WARN("can not mount here");
   REQUIRE((code == 0 || code == 77));
 }
+
+}  // namespace flowrun::test::output_log_test

@@ -13,7 +13,7 @@
 
 #include "tests/support/catch.h"
 
-using namespace flowrun;
+namespace flowrun::test::process_result_test {
 using namespace std::string_literals;
 
 namespace {
@@ -211,3 +211,5 @@ TEST_CASE("process result: of standard error the last lines are kept, at most tw
   CHECK(result_of(task_of(process), end, Mask()).failure->detail.text().size() ==
         R"({"exit_code":1,"stderr_tail":""})"s.size() + kStderrTail);
 }
+
+}  // namespace flowrun::test::process_result_test

@@ -3,9 +3,7 @@
 
 #include "tests/executor/pool.h"
 
-using namespace flowrun;
-using namespace flowrun::test;
-
+namespace flowrun::test::process_slots_test {
 namespace {
 
 /// Runs until |name| exists in the folder.
@@ -103,12 +101,15 @@ TEST_CASE("what waits in line at a path and below is withdrawn, and does not beg
   Pool pool(1);
   pool.executor().begin(until(pool, "go", "busy"));
   for (const char* path : {"g/a", "g", "g[1]", "gold", "h"}) pool.executor().begin(exec({"true"}, path));
+  CHECK(pool.executor().in_line() == 5);
   pool.executor().withdraw("g");
+  CHECK(pool.executor().in_line() == 2);
   while (pool.withdrawn().size() < 3) pool.listen(Duration{1000});
   CHECK(pool.withdrawn() == std::vector<std::string>{"g/a", "g", "g[1]"});
   pool.folder().write("go", "");
   pool.ended(3);
   CHECK(pool.order() == std::vector<std::string>{"busy", "gold", "h"});
+  CHECK(pool.executor().in_line() == 0);
 }
 
 TEST_CASE("the place of a process that fails is given on when its end has been acted upon") {
@@ -131,7 +132,9 @@ TEST_CASE("a process that waits in line can be stopped, and has not run") {
   Task task = shell("touch ran", "waiting");
   process_of(task).cwd = pool.folder().path();
   pool.executor().begin(task);
+  CHECK(pool.executor().in_line() == 1);
   pool.executor().stop("waiting", 1);
+  CHECK(pool.executor().in_line() == 0);
   Result result = pool.ended(1).at("waiting");
   CHECK(result.failure->type == "cancelled");
   CHECK_FALSE(result.sent);
@@ -139,3 +142,5 @@ TEST_CASE("a process that waits in line can be stopped, and has not run") {
   CHECK(pool.ended(1).at("busy").ok());
   CHECK_FALSE(std::filesystem::exists(pool.folder().path("ran")));
 }
+
+}  // namespace flowrun::test::process_slots_test

@@ -10,9 +10,7 @@
 #include "engine/executor/leftovers.h"
 #include "tests/executor/pool.h"
 
-using namespace flowrun;
-using namespace flowrun::test;
-
+namespace flowrun::test::process_test {
 namespace {
 
 std::size_t open_descriptors() {
@@ -514,3 +512,5 @@ TEST_CASE("wake makes wait return, from a signal handler too") {
   caller.join();
   sigaction(SIGUSR1, &before, nullptr);
 }
+
+}  // namespace flowrun::test::process_test

@@ -7,7 +7,7 @@
 
 #include "tests/support/catch.h"
 
-using namespace flowrun;
+namespace flowrun::test::redirect_test {
 
 TEST_CASE("redirect: hosts are the same when scheme, name and port are") {
   CHECK(host_of("http://Example.ORG/a?b#c") == "http://example.org");
@@ -46,3 +46,5 @@ TEST_CASE("redirect: only headers that tell nothing about who asks go to another
   for (const char* name : {"authorization", "cookie", "x-api-key", "proxy-authorization", "x-anything", "referer", ""})
     CHECK_FALSE(may_change_hosts(name));
 }
+
+}  // namespace flowrun::test::redirect_test

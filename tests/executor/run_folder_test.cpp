@@ -16,7 +16,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::run_folder_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -216,4 +216,4 @@ output: "${ [$steps.first, $steps.second] }"
   CHECK(ran.code == 0);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::run_folder_test

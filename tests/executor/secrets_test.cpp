@@ -10,7 +10,7 @@
 #include "tests/executor/http_server.h"
 #include "tests/executor/pool.h"
 
-namespace flowrun::test {
+namespace flowrun::test::secrets_test {
 namespace {
 
 using From = SecretSource::From;
@@ -320,4 +320,4 @@ TEST_CASE("an answer that is streamed into a file is masked on its way", "[secre
   CHECK(result.value.json()["size"] == content.size());
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::secrets_test

@@ -11,8 +11,7 @@
 
 #include "tests/support/catch.h"
 
-using namespace flowrun;
-
+namespace flowrun::test::sockets_test {
 namespace {
 
 /// A listener on a free port of loopback, and one connection to it that |sockets| has opened.
@@ -166,3 +165,5 @@ TEST_CASE("sockets: those that libcurl opens by itself are watched as long as th
   ::close(pair[0]);
   ::close(pair[1]);
 }
+
+}  // namespace flowrun::test::sockets_test

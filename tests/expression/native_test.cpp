@@ -5,7 +5,7 @@
 #include "engine/jq/jq.h"
 #include "tests/support/catch.h"
 
-namespace flowrun {
+namespace flowrun::test::native_test {
 namespace {
 
 class Dice {
@@ -136,4 +136,4 @@ TEST_CASE("native evaluation equals jq on random JSON") {
   CHECK(failed > 100);
 }
 
-}  // namespace flowrun
+}  // namespace flowrun::test::native_test

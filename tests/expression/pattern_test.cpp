@@ -6,8 +6,7 @@
 
 #include "tests/support/catch.h"
 
-using namespace flowrun;
-
+namespace flowrun::test::pattern_test {
 namespace {
 
 /// Where it is refused; -1 when it is taken.
@@ -145,3 +144,5 @@ TEST_CASE("no bytes are too strange for a pattern", "[pattern]") {
     if (refused_at(pattern) < 0) (void)found(pattern, "abc");
   }
 }
+
+}  // namespace flowrun::test::pattern_test

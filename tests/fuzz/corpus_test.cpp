@@ -7,7 +7,7 @@
 #include "tests/fuzz/targets.h"
 #include "tests/support/catch.h"
 
-namespace flowrun::test {
+namespace flowrun::test::corpus_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -71,4 +71,4 @@ TEST_CASE("strings within strings are refused where they are too deep, however m
   CHECK_NOTHROW(fuzz_expression(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::corpus_test

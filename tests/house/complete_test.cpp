@@ -8,9 +8,8 @@
 #include "tests/house/tree.h"
 #include "tests/support/catch.h"
 
+namespace flowrun::test::complete_test {
 namespace {
-
-using namespace flowrun::test;
 
 /// All files below |folder| whose name ends in |end|, one after the other.
 std::string contents_below(const std::string& folder, const std::string& end) {
@@ -77,3 +76,5 @@ TEST_CASE("every example workflow is a stop of the tour and says how to run it",
     CHECK(content_of(file).find("flowrun run " + file) != std::string::npos);
   }
 }
+
+}  // namespace flowrun::test::complete_test

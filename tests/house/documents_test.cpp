@@ -11,9 +11,9 @@
 #include "tests/house/tree.h"
 #include "tests/support/catch.h"
 
+namespace flowrun::test::documents_test {
 namespace {
 
-using namespace flowrun::test;
 using Complaints = std::vector<std::string>;
 
 constexpr std::size_t kColumns = 120;
@@ -305,3 +305,5 @@ TEST_CASE("the check of headers sees one name in two rooms", "[house]") {
   CHECK(shared_names({"cli/open.h", "cli/progress/open.h"}).empty());
   CHECK(shared_names({"engine/machine/join.h", "engine/machine/join.cpp", "engine/steps/join.cpp"}).empty());
 }
+
+}  // namespace flowrun::test::documents_test

@@ -11,9 +11,9 @@
 #include "tests/house/tree.h"
 #include "tests/support/catch.h"
 
+namespace flowrun::test::faces_test {
 namespace {
 
-using namespace flowrun::test;
 using Names = std::vector<std::string>;
 
 constexpr std::size_t kMostFunctions = 20;
@@ -204,3 +204,5 @@ TEST_CASE("the check of faces sees a file that is too long", "[house]") {
   CHECK(complaints({{"engine/a.cpp", text}}).empty());
   CHECK(complaints({{"engine/a.cpp", text + "int x;\n"}}).size() == 1);
 }
+
+}  // namespace flowrun::test::faces_test

@@ -11,9 +11,9 @@
 #include "tests/house/tree.h"
 #include "tests/support/catch.h"
 
+namespace flowrun::test::floors_test {
 namespace {
 
-using namespace flowrun::test;
 using Names = std::vector<std::string>;
 
 /// Which rooms of engine/ a room may include besides itself.
@@ -183,3 +183,5 @@ TEST_CASE("the check of the floors reads code, not comments and texts", "[house]
   CHECK(complaints("engine/steps/x.cpp", "char q = '\"'; int n = 1'000; getenv(name);\n").size() == 1);
   CHECK(complaints("engine/executor/x.cpp", "_exit(127);\n").empty());
 }
+
+}  // namespace flowrun::test::floors_test

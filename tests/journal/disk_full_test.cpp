@@ -8,7 +8,7 @@
 #include "tests/journal/scratch.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
+namespace flowrun::test::disk_full_test {
 using namespace flowrun::scratch;
 
 namespace {
@@ -108,3 +108,5 @@ TEST_CASE("a run that found no room to begin can begin when there is some") {
   });
   REQUIRE(child.exit_code() == 0);
 }
+
+}  // namespace flowrun::test::disk_full_test

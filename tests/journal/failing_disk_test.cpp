@@ -6,7 +6,7 @@
 #include "tests/journal/scratch.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
+namespace flowrun::test::failing_disk_test {
 using namespace flowrun::scratch;
 
 namespace {
@@ -84,3 +84,5 @@ TEST_CASE("after a failed fsync nothing more is written, and what was durable is
   journal.commit({}, at());
   journal.check_sums(run);
 }
+
+}  // namespace flowrun::test::failing_disk_test

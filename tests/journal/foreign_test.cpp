@@ -10,7 +10,7 @@
 #include "tests/journal/scratch.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
+namespace flowrun::test::foreign_test {
 using namespace flowrun::scratch;
 
 namespace {
@@ -196,3 +196,5 @@ TEST_CASE("a schema whose reading does not end is given up") {
   INFO(message);
   CHECK(contains(message, "damaged"));
 }
+
+}  // namespace flowrun::test::foreign_test

@@ -8,7 +8,7 @@
 #include "tests/model/samples.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
+namespace flowrun::test::journal_test {
 using namespace flowrun::scratch;
 
 namespace {
@@ -389,3 +389,5 @@ TEST_CASE("the view shows people where each step is") {
           std::vector<std::string>{"2026-11-23T08:45:12.481Z|2026-11-23T08:45:12.791Z"});
   REQUIRE(shell("SELECT run, seq FROM entries WHERE path = 'busy'") == std::vector<std::string>{"1|12"});
 }
+
+}  // namespace flowrun::test::journal_test

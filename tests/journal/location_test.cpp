@@ -5,7 +5,7 @@
 #include "tests/journal/scratch.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
+namespace flowrun::test::location_test {
 using namespace flowrun::scratch;
 
 namespace {
@@ -71,3 +71,5 @@ TEST_CASE("a journal of another user is not taken for the project's") {
   REQUIRE(chown((place.folder / "a/.flowrun/journal.db").c_str(), 65534, 65534) == 0);
   REQUIRE(contains(refusal(Problem::Journal, [] { journal_path(""); }), "belongs to another user"));
 }
+
+}  // namespace flowrun::test::location_test

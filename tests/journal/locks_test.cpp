@@ -9,7 +9,7 @@
 #include "tests/journal/scratch.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
+namespace flowrun::test::locks_test {
 using namespace flowrun::scratch;
 
 TEST_CASE("a run has one driver, whose pid is said, and the next when that one is gone") {
@@ -230,3 +230,5 @@ TEST_CASE("readers see whole turns of a process that writes, and keep no transac
   writer.tell();
   REQUIRE(writer.exit_code() == 0);
 }
+
+}  // namespace flowrun::test::locks_test

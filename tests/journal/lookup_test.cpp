@@ -2,7 +2,7 @@
 #include "tests/journal/scratch.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
+namespace flowrun::test::lookup_test {
 using namespace flowrun::scratch;
 
 namespace {
@@ -95,3 +95,5 @@ TEST_CASE("runs are listed newest first, by state and by name") {
   REQUIRE(ids({RunState::Failed, "", 20}) == std::vector<std::string>{"order-20261123-090000-b3b3"});
   REQUIRE(ids({RunState::Running, "order", 20}) == std::vector<std::string>{"order-20261124-100000-m9m9"});
 }
+
+}  // namespace flowrun::test::lookup_test

@@ -8,7 +8,7 @@
 #include "tests/journal/scratch.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
+namespace flowrun::test::open_test {
 using namespace flowrun::scratch;
 
 namespace {
@@ -270,3 +270,5 @@ TEST_CASE("several processes that begin the same journal at once make one") {
   REQUIRE(journal.list({}).size() == 6);
   REQUIRE(journal.check_file().empty());
 }
+
+}  // namespace flowrun::test::open_test

@@ -15,7 +15,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::rows_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -225,4 +225,4 @@ TEST_CASE("every command is right about a damaged journal or calls it one") {
   }
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::rows_test

@@ -8,7 +8,7 @@
 #include "tests/journal/scratch.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
+namespace flowrun::test::wal_reserve_test {
 using namespace flowrun::scratch;
 
 namespace {
@@ -105,3 +105,5 @@ TEST_CASE("the log is begun anew when it has been carried over, and grows no fur
   CHECK(log_size(path) == full);
   journal.check_sums(journal.find("@last"));
 }
+
+}  // namespace flowrun::test::wal_reserve_test

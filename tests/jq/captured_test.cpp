@@ -7,8 +7,7 @@
 #include "engine/model/error.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
-
+namespace flowrun::test::captured_test {
 namespace {
 
 class Raw : public Scope {
@@ -147,3 +146,5 @@ TEST_CASE("text of a value that is broken, as only a damaged journal has it, is 
       }
     }
 }
+
+}  // namespace flowrun::test::captured_test

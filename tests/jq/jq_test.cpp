@@ -10,8 +10,7 @@
 
 #include "tests/support/catch.h"
 
-using namespace flowrun;
-
+namespace flowrun::test::jq_test {
 namespace {
 
 using Bindings = std::vector<std::pair<std::string, Value>>;
@@ -291,3 +290,5 @@ TEST_CASE("a program compares strictly or not, whatever stands beside it in its 
   CHECK(ask.strict("[1, 3] | any(. < 2)") == "true");
   CHECK(ask("[(1, 3) < (2, 4)]") == ask.strict("[(1, 3) < (2, 4)]"));
 }
+
+}  // namespace flowrun::test::jq_test

@@ -5,8 +5,7 @@
 #include "engine/jq/jq.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
-
+namespace flowrun::test::named_test {
 namespace {
 
 constexpr const char* kDot =
@@ -206,3 +205,5 @@ TEST_CASE("random expressions are answered as if they were given all", "[jq][exp
   std::unique_ptr<Jq> jq = make_jq();
   for (int round = 0; round < 200; ++round) same(*jq, "[" + writer.expression(3) + "]");
 }
+
+}  // namespace flowrun::test::named_test

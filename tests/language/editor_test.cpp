@@ -9,7 +9,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::editor_test {
 namespace {
 
 using nlohmann::json;
@@ -93,4 +93,4 @@ TEST_CASE("an editor finds what is wrong with a workflow, and nothing in a good 
   CHECK(first["message"].get<std::string>().find("retry") != std::string::npos);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::editor_test

@@ -12,8 +12,7 @@
 #include "engine/yaml/node.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
-
+namespace flowrun::test::json_schema_test {
 namespace {
 
 bool takes(const std::string& schema, const std::string& value) {
@@ -163,3 +162,5 @@ TEST_CASE("a schema has an answer for every value, in time", "[schema][timing]")
             .empty());
   CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(10));
 }
+
+}  // namespace flowrun::test::json_schema_test

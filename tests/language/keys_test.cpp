@@ -6,7 +6,7 @@
 
 #include "tests/support/catch.h"
 
-using namespace flowrun;
+namespace flowrun::test::keys_test {
 
 TEST_CASE("every key stands once in its table and says what it takes and means", "[keys]") {
   for (const auto* table : {&step_keys(), &top_keys()}) {
@@ -81,3 +81,5 @@ TEST_CASE("words of other tools lead to ours", "[keys]") {
   CHECK(advice_at_top("jobs").find("`steps`") != std::string::npos);
   CHECK(advice_at_top("inputs").find("`input`") != std::string::npos);
 }
+
+}  // namespace flowrun::test::keys_test

@@ -13,8 +13,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/draft7.h"
 
-using namespace flowrun;
-
+namespace flowrun::test::language_schema_test {
 namespace {
 
 /// The schema, made once.
@@ -279,3 +278,5 @@ TEST_CASE("schema and parser agree on every workflow with one thing changed", "[
   CHECK(seen > 1000);
   CHECK(refused > seen / 4);
 }
+
+}  // namespace flowrun::test::language_schema_test

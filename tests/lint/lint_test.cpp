@@ -11,8 +11,7 @@
 #include "engine/run/load.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
-
+namespace flowrun::test::lint_test {
 namespace {
 
 std::vector<Diagnostic> findings(const std::string& text) {
@@ -727,3 +726,5 @@ TEST_CASE("the scanner of scripts knows where a value is split", "[lint]") {
   for (const char* torn : {"'", "\"", "$(", "`", "<<", "<<E", "$", "${", "\\", "((", "$((", "$'", "\"$("})
     CHECK_NOTHROW(dollars_of(torn));
 }
+
+}  // namespace flowrun::test::lint_test

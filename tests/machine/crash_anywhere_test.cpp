@@ -13,7 +13,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
 
-namespace flowrun::test {
+namespace flowrun::test::crash_anywhere_test {
 namespace {
 
 /// A world whose answers depend on nothing but its number and what is asked, and that answers in an order of which the
@@ -262,4 +262,4 @@ TEST_CASE("wherever a run is cut off, it comes to the same end with the same eff
   CHECK(cut == kRounds * 3 * 5);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::crash_anywhere_test

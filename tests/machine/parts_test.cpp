@@ -4,7 +4,7 @@
 #include "engine/machine/undone.h"
 #include "tests/support/catch.h"
 
-namespace flowrun::test {
+namespace flowrun::test::parts_test {
 
 TEST_CASE("every word of join is written as it is read") {
   for (const std::string& word : join_words()) {
@@ -60,4 +60,4 @@ TEST_CASE("a step is undone until it runs again, and so is what it is in") {
   CHECK(undone.below("") == std::vector<std::string>{"a-", "ab", "a/b"});
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::parts_test

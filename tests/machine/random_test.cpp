@@ -18,7 +18,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
 
-namespace flowrun::test {
+namespace flowrun::test::random_test {
 namespace {
 
 /// A join in ten lines: the states of its children as the log has them last.
@@ -220,4 +220,4 @@ TEST_CASE("twenty thousand random runs: no contradiction, no hang, every join as
   CHECK(seen["unanswered"] == 0);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::random_test

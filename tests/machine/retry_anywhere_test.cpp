@@ -16,7 +16,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
 
-namespace flowrun::test {
+namespace flowrun::test::retry_anywhere_test {
 namespace {
 
 /// 3773061810: a group went on in a frame that only a later retry needed, so that the replay before that diverged.
@@ -249,4 +249,4 @@ TEST_CASE("a retry runs the step that is named and what depends on it, at any de
   CHECK(inside > 100);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::retry_anywhere_test

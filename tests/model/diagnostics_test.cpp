@@ -2,8 +2,7 @@
 
 #include "tests/support/catch.h"
 
-using namespace flowrun;
-
+namespace flowrun::test::diagnostics_test {
 namespace {
 
 Diagnostics of(const std::string& text) { return Diagnostics({"order.yaml", text}); }
@@ -135,3 +134,5 @@ TEST_CASE("the nearest word is one that a slip of the finger explains") {
   CHECK(nearest("y", {"key"}).empty());
   CHECK(nearest("needs", {}).empty());
 }
+
+}  // namespace flowrun::test::diagnostics_test

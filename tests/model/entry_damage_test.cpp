@@ -7,7 +7,7 @@
 #include "tests/model/samples.h"
 #include "tests/support/catch.h"
 
-namespace flowrun::test {
+namespace flowrun::test::entry_damage_test {
 namespace {
 
 /// Read by both, or refused as a journal is.
@@ -87,4 +87,4 @@ TEST_CASE("text of an entry is UTF-8") {
   CHECK_THROWS_AS(to_event(entry), Corruption);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::entry_damage_test

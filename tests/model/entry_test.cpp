@@ -6,8 +6,7 @@
 #include "tests/model/samples.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
-
+namespace flowrun::test::entry_test {
 namespace {
 
 Entry entry_of(auto what, std::vector<Answer> answers = {}) {
@@ -239,3 +238,5 @@ TEST_CASE("data that nobody wrote is corruption, and says which entry") {
     }
   }
 }
+
+}  // namespace flowrun::test::entry_test

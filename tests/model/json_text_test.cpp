@@ -6,7 +6,7 @@
 #include "engine/model/error.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
+namespace flowrun::test::json_text_test {
 
 TEST_CASE("an object that is written member by member is JSON") {
   std::string out;
@@ -120,3 +120,5 @@ TEST_CASE("text that ends early or is something else is noticed") {
   REQUIRE_THROWS_AS(object.text(), Corruption);
   REQUIRE_THROWS_AS(object.boolean(), Corruption);
 }
+
+}  // namespace flowrun::test::json_text_test

@@ -3,7 +3,7 @@
 #include "engine/model/error.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
+namespace flowrun::test::outcome_test {
 
 TEST_CASE("every state has a name and is found by it") {
   for (int i = 0; i <= static_cast<int>(State::Blocked); ++i) {
@@ -40,3 +40,5 @@ TEST_CASE("a detail does not hide the type of its failure") {
   failure.detail = Value(Json{{"type", "other"}, {"more", 3}});
   REQUIRE(to_json(failure)["type"] == "fail");
 }
+
+}  // namespace flowrun::test::outcome_test

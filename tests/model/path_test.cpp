@@ -7,7 +7,7 @@
 
 #include "tests/support/catch.h"
 
-using namespace flowrun;
+namespace flowrun::test::path_test {
 
 TEST_CASE("paths join the names of steps and the keys of items") {
   REQUIRE(child_path("", "order") == "order");
@@ -110,3 +110,5 @@ TEST_CASE("whatever the keys are, no two have the same path, and none looks like
   }
   CHECK(keys.count("x[]") == 1);
 }
+
+}  // namespace flowrun::test::path_test

@@ -2,8 +2,7 @@
 
 #include "tests/support/catch.h"
 
-using namespace flowrun;
-
+namespace flowrun::test::secret_text_test {
 namespace {
 
 SecretText bearer() {
@@ -53,3 +52,5 @@ TEST_CASE("the journal names secrets, and people see stars") {
        {std::pair{SecretText{"plain"}, "plain"}, {SecretText::secret("a"), "***"}, {bearer(), "Bearer ***!"}})
     CHECK(shown_secret_text(Json::parse(written(text))) == shown);
 }
+
+}  // namespace flowrun::test::secret_text_test

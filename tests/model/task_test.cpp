@@ -2,7 +2,7 @@
 
 #include "tests/support/catch.h"
 
-using namespace flowrun;
+namespace flowrun::test::task_test {
 
 TEST_CASE("the input of a request is what the other side gets") {
   Task task;
@@ -33,3 +33,5 @@ TEST_CASE("the input of a process is what it is started with") {
   REQUIRE(Json::parse(to_json_text(task)) ==
           Json::parse(R"({"argv":["bash","-c","echo \"$A\""],"env":{"A":"1","B":null},"stdin":"in"})"));
 }
+
+}  // namespace flowrun::test::task_test

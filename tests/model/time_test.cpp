@@ -2,7 +2,7 @@
 
 #include "tests/support/catch.h"
 
-using namespace flowrun;
+namespace flowrun::test::time_test {
 using namespace std::chrono_literals;
 
 TEST_CASE("durations are read as they are written in workflows") {
@@ -48,3 +48,5 @@ TEST_CASE("timestamps are RFC 3339 in UTC with milliseconds") {
   REQUIRE(timestamp(from_millis(1'795'423'512'481)) == "2026-11-23T08:45:12.481Z");
   REQUIRE(timestamp(from_millis(-1)) == "1969-12-31T23:59:59.999Z");
 }
+
+}  // namespace flowrun::test::time_test

@@ -8,7 +8,7 @@
 #include "engine/run/load.h"
 #include "tests/support/catch.h"
 
-namespace flowrun::test {
+namespace flowrun::test::guessed_words_test {
 namespace {
 
 /// What is said of the workflow with the step |step|, or with |top| at the top.
@@ -100,4 +100,4 @@ TEST_CASE("keys at the top that people guess get the right word") {
   }
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::guessed_words_test

@@ -6,7 +6,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::sub_workflow_test {
 namespace {
 
 /// A workflow in a folder, `main.yaml` and what it names.
@@ -166,4 +166,4 @@ TEST_CASE("an input of a sub-workflow that no step gives comes from the environm
   CHECK_THROWS_WITH(resolve(std::nullopt), ContainsSubstring("the environment variable COUNT is not set"));
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::sub_workflow_test

@@ -7,8 +7,7 @@
 #include "engine/steps/switch.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
-
+namespace flowrun::test::unread_test {
 namespace {
 
 /// Names of the processes in |step| that are read, and those that are not with a `-`.
@@ -77,3 +76,5 @@ TEST_CASE("a process is unread when no expression can see what it brings") {
   CHECK(heard("{ g: { parallel: { a: { shell: x } } }, f: { for_each: [1], do: { a: { shell: x }, b: { set: '${ "
               "$steps.a }' } } } }") == "a a");
 }
+
+}  // namespace flowrun::test::unread_test

@@ -9,7 +9,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::control_test {
 namespace {
 
 /// Writes down what it is told.
@@ -111,4 +111,4 @@ TEST_CASE("a front end that asks for an end gets it, at once when it asks again,
   CHECK(opened.run->machine().outcome().ok());
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::control_test

@@ -5,8 +5,7 @@
 #include "engine/run/load.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
-
+namespace flowrun::test::inputs_test {
 namespace {
 
 struct NoJq : Evaluator {
@@ -132,3 +131,5 @@ TEST_CASE("vars are evaluated in order and see inputs and earlier vars", "[input
                   .vars.json();
   CHECK(vars == Json::parse(R"({"base":"https://shop.example","all":"https://shop.example/v1","n":3,"w":"in"})"));
 }
+
+}  // namespace flowrun::test::inputs_test

@@ -15,8 +15,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
 
-using namespace flowrun;
-
+namespace flowrun::test::load_test {
 namespace {
 
 Loaded good(const std::string& text, const std::string& file = "/tmp/sample.flow.yaml") {
@@ -353,3 +352,5 @@ TEST_CASE("a file that is missing, a folder or too long is refused in words", "[
   CHECK_FALSE(load("long.yaml", found));
   CHECK(has(found.text(), "long.yaml:1:1: error[E008]: the file has more than 4 MiB"));
 }
+
+}  // namespace flowrun::test::load_test

@@ -6,8 +6,7 @@
 #include "engine/model/error.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
-
+namespace flowrun::test::mailbox_test {
 namespace {
 
 constexpr Instant kNow{Duration{1'000'000}};
@@ -197,3 +196,5 @@ TEST_CASE("of several steps that wait for a signal one is named, in either spell
         "step each/c/ask does not wait for `go` in run r; these do:" + both);
   CHECK(answer(named("go", "each[c]/ask"), items, Told().history()) == "go to each[c]/ask with null");
 }
+
+}  // namespace flowrun::test::mailbox_test

@@ -13,7 +13,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::old_journal_test {
 namespace {
 
 const std::filesystem::path kOld = FLOWRUN_SOURCE_DIR "/tests/run/b203ae0";
@@ -188,4 +188,4 @@ TEST_CASE("what is damaged in an old journal is found after it was written to, t
   for (const std::string& id : rows(journal, kOldNames)) CHECK(std::to_string(std::stoll(id) >> 40) == run);
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::old_journal_test

@@ -12,7 +12,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
 
-namespace flowrun::test {
+namespace flowrun::test::predict_random_test {
 namespace {
 
 /// The log of a play, in which each attempt took the time from its start to its end.
@@ -109,4 +109,4 @@ TEST_CASE("random runs are told anew to their end, whatever the settings", "[pre
   }
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::predict_random_test

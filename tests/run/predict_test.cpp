@@ -8,7 +8,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
 
-namespace flowrun::test {
+namespace flowrun::test::predict_test {
 namespace {
 
 /// A scenario and what is told from it.
@@ -78,6 +78,10 @@ TEST_CASE("a run of equal items takes what its slots leave", "[predict]") {
   REQUIRE(told.waits.size() == 1);
   CHECK(told.waits[0].what == "jobs");
   CHECK(told.waits[0].span == 3000ms);
+  // Those in line for a process have the slots of `concurrency`: more of them would help nobody.
+  const Prediction both = past.predict("concurrency=4,jobs=2");
+  REQUIRE(both.waits.size() == 1);
+  CHECK(both.waits[0].what == "jobs");
 }
 
 TEST_CASE("the entries of a prediction are those of a run", "[predict]") {
@@ -350,4 +354,4 @@ steps:
   CHECK(why("jobs=1,concurrency=1,limit.crm=1,limit.crm.rate=5/s,scale.build=0,scale.b*=1.5").empty());
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::predict_test

@@ -1,6 +1,7 @@
 // The spans of a run's trace, made of the entries of scenarios and of random runs: every attempt has one, each has a
 // parent that is there, and two drives tell what one would.
 #include "engine/run/spans.h"
+#include "engine/run/redaction.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -15,7 +16,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
 
-namespace flowrun::test {
+namespace flowrun::test::spans_test {
 namespace {
 
 std::vector<Span> spans_of(const std::vector<Entry>& log, const std::vector<OutlineRow>& rows, std::size_t muted = 0) {
@@ -300,7 +301,10 @@ TEST_CASE("URLs are told without user, password and keys", "[spans]") {
       {"https://u:p@w@a.example", "https://REDACTED:REDACTED@a.example"},
       {"https://a/?sig=1", "https://a/?sig=REDACTED"},
       {"https://a/?b=sig=2&sig=&Signature=x%20y#sig=1", "https://a/?b=sig=2&sig=REDACTED&Signature=REDACTED#sig=1"},
-      {"https://a/?signature=1&sig", "https://a/?signature=1&sig"},
+      {"https://a/?signature=1&sig", "https://a/?signature=REDACTED&sig"},
+      {"https://a/?X-Amz-Security-Token=t&X-Amz-Signature=s&access_token=a&api_key=k&TOKEN=t&tokens=n",
+       "https://a/?X-Amz-Security-Token=REDACTED&X-Amz-Signature=REDACTED&access_token=REDACTED&api_key=REDACTED"
+       "&TOKEN=REDACTED&tokens=n"},
       {"https://a/#?sig=1", "https://a/#?sig=1"},
       {"/no/url?sig=1", "/no/url?sig=1"}};
   for (const auto& [url, told] : urls) CHECK(url_to_tell(url) == told);
@@ -359,8 +363,26 @@ TEST_CASE("the variables of OpenTelemetry say where spans go, and with what", "[
   CHECK(settings().target.url.empty());
   CHECK_FALSE(settings().tracing.recorded);
   CHECK(settings().tracing.traceparent == variables["TRACEPARENT"]);
+  // Of a later version what everybody knows; what it says behind that is not handed on.
+  variables["TRACEPARENT"] = "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x\r\nX-Evil: \xff";
+  CHECK(settings().tracing.traceparent == "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  RunStarted imported;
+  imported.seed = "0f0e0d0c0b0a49088706050403020100";
+  imported.traceparent = variables["TRACEPARENT"];
+  CHECK(Trace(imported).traceparent({}, Task(), 1) == "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  variables.erase("OTEL_SDK_DISABLED");
+  for (const auto& [list, sends] : std::map<std::string, bool>{
+           {"", true}, {"otlp", true}, {"console, otlp", true}, {"none", false}, {"zipkin", false}}) {
+    INFO(list);
+    variables["OTEL_TRACES_EXPORTER"] = list;
+    CHECK(settings().tracing.recorded == sends);
+  }
+  variables.erase("OTEL_TRACES_EXPORTER");
+  variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://u:p@a.example/o?key=abc";
+  CHECK(settings().target.url == "http://u:p@a.example/o/v1/traces?key=abc");
+  CHECK(settings().shown == "http://REDACTED:REDACTED@a.example/o/v1/traces");
   variables["TRACEPARENT"] = "nonsense";
   CHECK(settings().tracing.traceparent.empty());
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::spans_test

@@ -10,7 +10,7 @@
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 
-namespace flowrun::test {
+namespace flowrun::test::verify_test {
 namespace {
 
 constexpr const char* kWorkflow = R"(flowrun: 1
@@ -78,4 +78,4 @@ TEST_CASE("an entry that was changed is found by its sum") {
   CHECK(found[1] != "a: ");
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::verify_test

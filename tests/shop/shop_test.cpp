@@ -12,10 +12,10 @@
 #include "tests/support/program.h"
 #include "tests/support/shop.h"
 
-using flowrun::test::Shop;
-using nlohmann::json;
-
+namespace flowrun::test::shop_test {
 namespace {
+
+using nlohmann::json;
 
 json got(const httplib::Result& answer) {
   REQUIRE(answer);
@@ -207,3 +207,5 @@ TEST_CASE("the shop ends when it is told to, also in the middle of a call", "[sh
     CHECK(flowrun::test::run({FLOWRUN_SHOP, "--lamp"}).code == 2);
   }
 }
+
+}  // namespace flowrun::test::shop_test

@@ -2,7 +2,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
 
-namespace flowrun::test {
+namespace flowrun::test::end_test {
 
 TEST_CASE("handlers run after a failure, in order, and see what went wrong") {
   Scenario s(R"(flowrun: 1
@@ -125,4 +125,4 @@ b: { set: [1, 2], returns: { type: array, maxItems: 1 }, continue_on_error: true
   s.expect_success();
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::end_test

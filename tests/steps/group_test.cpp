@@ -2,7 +2,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
 
-namespace flowrun::test {
+namespace flowrun::test::group_test {
 
 TEST_CASE("a race is won by the first success and its losers are stopped") {
   Scenario s(R"(
@@ -474,4 +474,4 @@ TEST_CASE("a value that is told in a message is cut between characters") {
   }
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::group_test

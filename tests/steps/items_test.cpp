@@ -2,7 +2,7 @@
 #include "engine/steps/items.h"
 #include "tests/support/catch.h"
 
-namespace flowrun::test {
+namespace flowrun::test::items_test {
 namespace {
 
 Fallible<Items> items(const char* json, std::optional<std::int64_t> batch = {}, bool empty_keys = true) {
@@ -60,4 +60,4 @@ TEST_CASE("values name their items when all are scalars that read differently") 
   CHECK(named("[\"\", 1]", false) == "\"\" 1 ");
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::items_test

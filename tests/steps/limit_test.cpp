@@ -6,7 +6,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
 
-namespace flowrun::test {
+namespace flowrun::test::limit_test {
 namespace {
 
 /// |steps| under a file that has |limits|.
@@ -325,4 +325,4 @@ steps:
   s.expect_success();
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::limit_test

@@ -6,7 +6,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
 
-namespace flowrun::test {
+namespace flowrun::test::paginate_test {
 namespace {
 
 std::string page(const std::string& body, const std::string& link = "", const std::string& url = "http://x/list") {
@@ -310,4 +310,4 @@ TEST_CASE("a parameter takes the place of those of its name") {
   CHECK(placed.placeholders == std::vector<Placeholder>{{12, "s"}});
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::paginate_test

@@ -5,7 +5,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
 
-namespace flowrun::test {
+namespace flowrun::test::patterns_test {
 namespace {
 
 /// The place in the log of the first |kind| of |path|; fails the test when there is none.
@@ -275,4 +275,4 @@ e: { for_each: [x, y], do: { exec: [e] } }
 // "Blocking right after creating" can not be written in a map, as the first pattern shows; in a list it is found by
 // "W110: requests in a list that use nothing of each other" (tests/lint).
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::patterns_test

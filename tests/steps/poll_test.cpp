@@ -4,7 +4,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
 
-namespace flowrun::test {
+namespace flowrun::test::poll_test {
 namespace {
 
 std::string answer(const std::string& body) {
@@ -97,4 +97,4 @@ TEST_CASE("a condition that can not be evaluated fails the poll") {
   s.expect_failure("expression", "job");
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::poll_test

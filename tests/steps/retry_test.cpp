@@ -3,7 +3,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
 
-namespace flowrun::test {
+namespace flowrun::test::retry_test {
 namespace {
 
 constexpr const char* kMail = R"(
@@ -221,4 +221,4 @@ TEST_CASE("an old journal's retry of an item runs the whole of a group that had 
   s.expect_success();
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::retry_test

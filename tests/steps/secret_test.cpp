@@ -2,7 +2,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
 
-namespace flowrun::test {
+namespace flowrun::test::secret_test {
 namespace {
 
 std::string with_secrets(const std::string& steps) {
@@ -180,4 +180,4 @@ TEST_CASE("within text, a secret that is not there is an error like any null") {
   s.expect_failure("expression", "_1");
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::secret_test

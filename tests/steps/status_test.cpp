@@ -4,7 +4,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
 
-namespace flowrun::test {
+namespace flowrun::test::status_test {
 namespace {
 
 /// `$status` of `g` when the step `tell` looks at it.
@@ -196,4 +196,4 @@ alone: { workflow: work.yaml }
     for (const char* step : {"plain", "own", "deeper/_1"}) CHECK_FALSE(shares(fmt::format("{}/{}", around, step)));
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::status_test

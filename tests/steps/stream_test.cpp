@@ -11,7 +11,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
 
-namespace flowrun::test {
+namespace flowrun::test::stream_test {
 namespace {
 
 const std::string kEach = "each: { for_each: stdin, fail_fast: false, do: { exec: [task, \"${ $item }\"] } }";
@@ -285,4 +285,4 @@ TEST_CASE("random streams: every item runs to its end, nothing that succeeded ru
   }
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::stream_test

@@ -6,7 +6,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
 
-namespace flowrun::test {
+namespace flowrun::test::sub_workflow_test {
 namespace {
 
 constexpr const char* kPay = R"(flowrun: 1
@@ -389,4 +389,4 @@ TEST_CASE("each try of a sub-workflow is undone: what one has done is not what a
   s.expect_failure("child", "sub");
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::sub_workflow_test

@@ -4,7 +4,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
 
-namespace flowrun::test {
+namespace flowrun::test::tidy_test {
 namespace {
 
 Texts files() {
@@ -201,4 +201,4 @@ TEST_CASE("a retry of the run takes a sub-workflow up again that was tidied up")
   s.expect_success();
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::tidy_test

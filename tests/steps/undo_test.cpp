@@ -2,7 +2,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
 
-namespace flowrun::test {
+namespace flowrun::test::undo_test {
 namespace {
 
 std::vector<std::string> argv(const Scenario& s, const std::string& path) {
@@ -482,4 +482,4 @@ TEST_CASE("more failed items than are in flight go on where they stood at a retr
   s.expect_started({"each[0]/b", "each[1]/b", "each[2]/b"});
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::undo_test

@@ -2,7 +2,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/scenario.h"
 
-namespace flowrun::test {
+namespace flowrun::test::wait_test {
 
 TEST_CASE("a step waits for its signal and has its data") {
   Scenario s(R"(
@@ -181,4 +181,4 @@ TEST_CASE("a wait that failed is reopened by retry") {
   s.expect_success();
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::wait_test

@@ -29,7 +29,13 @@ class TempDir {
   }
   std::string read(const std::string& name) const {
     std::ifstream in(path(name), std::ios::binary);
-    return std::string(std::istreambuf_iterator<char>(in), {});
+    std::error_code none;
+    const auto size = std::filesystem::file_size(path(name), none);
+    if (none || size == 0) return std::string(std::istreambuf_iterator<char>(in), {});
+    std::string text(size, '\0');
+    in.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(in.gcount()));
+    return text;
   }
 
  private:

@@ -6,7 +6,7 @@
 #include "engine/run/load.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
+namespace flowrun::test::bad_test {
 
 TEST_CASE("every bad workflow is refused with its code, a place and a sentence", "[validate]") {
   const std::filesystem::path folder = std::string(FLOWRUN_SOURCE_DIR) + "/tests/validate/bad";
@@ -27,3 +27,5 @@ TEST_CASE("every bad workflow is refused with its code, a place and a sentence",
     CHECK(told);
   }
 }
+
+}  // namespace flowrun::test::bad_test

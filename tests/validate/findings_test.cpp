@@ -2,9 +2,7 @@
 #include "engine/run/load.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
-using namespace flowrun::test;
-
+namespace flowrun::test::findings_test {
 namespace {
 
 /// The findings of a file, a line each: `4:11 E204 message -> suggestion`.
@@ -202,3 +200,5 @@ TEST_CASE("all values that YAML breaks are told at once", "[validate]") {
              ContainsSubstring("3:13+2 E003") && ContainsSubstring("5:15+1 E003") && ContainsSubstring("9:13+2 E003"));
   CHECK(all.find("8:") == std::string::npos);
 }
+
+}  // namespace flowrun::test::findings_test

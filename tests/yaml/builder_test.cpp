@@ -6,8 +6,7 @@
 #include "engine/expression/advice.h"
 #include "tests/support/catch.h"
 
-using namespace flowrun;
-
+namespace flowrun::test::builder_test {
 namespace {
 
 /// Reads |text|, which must be without fault.
@@ -386,3 +385,5 @@ TEST_CASE("braces of other tools are rewritten when there is a sure rewrite, and
 TEST_CASE("all duplicate keys and tags of a file are told, not just the first") {
   CHECK(found("a: !x 1\na: 2\nb: {c: 1, c: 2}\n") == "E005 1:4, E002 2:1, E002 3:11");
 }
+
+}  // namespace flowrun::test::builder_test

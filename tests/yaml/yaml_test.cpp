@@ -3,7 +3,7 @@
 #include "engine/yaml/node.h"
 #include "tests/support/catch.h"
 
-namespace flowrun::test {
+namespace flowrun::test::yaml_test {
 namespace {
 
 /// The value of |text| as JSON; `refused` and the code when it is no YAML, or none of ours.
@@ -216,4 +216,4 @@ TEST_CASE("lists and maps are read where YAML has them") {
   });
 }
 
-}  // namespace flowrun::test
+}  // namespace flowrun::test::yaml_test
