@@ -16,6 +16,7 @@ struct Context {
   int verbose = 0;
   std::string color = "auto";
   bool no_input = false;
+  std::string jq;  ///< --jq; empty: not given
   /// The chosen command's work; returns the exit code.
   std::function<int()> chosen;
 };

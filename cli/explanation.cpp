@@ -66,14 +66,10 @@ void Explanation::note(const Entry& entry) {
   if (entry.kind == EntryKind::RunReopened) cancelled_by_.clear();
 }
 
-std::string Explanation::of(const std::string& path) {
+Explained Explanation::of(const std::string& path) {
   const StepHistory* step = find(path);
-  const std::string place = run_.place_of(path);
-  text_ = fmt::format("{}  {}{}\n", path, step && step->undone ? "undone" : to_string(stands(path)),
-                      place.empty() ? "" : "  " + place);
   tell(path);
-  for (const std::string& one : changes_) text_ += "change: " + one + "\n";
-  return text_;
+  return {step && step->undone ? "undone" : std::string(to_string(stands(path))), run_.place_of(path), text_, changes_};
 }
 
 std::string Explanation::around(const std::string& path, const std::function<bool(const std::string&)>& wanted) const {

@@ -16,6 +16,13 @@
 
 namespace flowrun::cli {
 
+struct Explained {
+  std::string state;                 ///< how the step stands
+  std::string place;                 ///< FILE:LINE; empty: not known
+  std::string because;               ///< lines, a cause further to the right than what it leads to
+  std::vector<std::string> changes;  ///< commands, and words on the file
+};
+
 /// One of them explains one step of one run.
 class Explanation {
  public:
@@ -26,7 +33,7 @@ class Explanation {
   /// Notes what the history does not keep. To be called with each entry of the run before of().
   void note(const Entry& entry);
   /// How the step at |path| stands, what led to that, and the changes that would make a difference.
-  std::string of(const std::string& path);
+  Explained of(const std::string& path);
 
  private:
   const StepHistory* find(const std::string& path) const { return run_.history.find(path); }

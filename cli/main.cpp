@@ -7,9 +7,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/drive.h"
+#include "cli/jq_option.h"
 #include "cli/manual.h"
 #include "cli/pager.h"
 #include "cli/render.h"
@@ -66,8 +68,9 @@ std::string suggestion(const CLI::App& app, const std::string& word) {
 }
 
 /// The innermost command that the words named.
-const CLI::App* innermost(const CLI::App& app) {
-  const CLI::App* command = &app;
+template <typename App>
+App* innermost(App& app) {
+  App* command = &app;
   while (!command->get_subcommands().empty()) command = command->get_subcommands().back();
   return command;
 }
@@ -167,6 +170,21 @@ std::string empty_argument(const CLI::App& app) {
   return "";
 }
 
+/// With --jq a command prints JSON. Throws Error(Usage) when it has none, or prints it while it runs.
+void wants_json(CLI::App& command) {
+  const std::string& name = command.get_name();
+  CLI::Option* json = command.get_option_no_throw("--json");
+  const CLI::Option* events = command.get_option_no_throw("--events");
+  if (name == "each" || (events && events->results() == std::vector<std::string>{"-"}))
+    throw flowrun::Error(Problem::Usage, "--jq is for what is printed at the end; pipe the lines into jq");
+  if (json && json->count() == 0) {
+    json->add_result("true");
+    json->run_callback();
+  }
+  if (!json && name != "eval" && name != "schema")
+    throw flowrun::Error(Problem::Usage, "--jq is for JSON, and `" + name + "` prints none");
+}
+
 struct Command {
   const char* names;  ///< of one file, with a blank around each
   void (*add)(flowrun::cli::Command&, flowrun::cli::Context&);
@@ -233,6 +251,7 @@ int run(int argc, char** argv, const Command* only) {
   commands.add_flag("-v,--verbose", context.verbose, "Say more");
   commands.add_option("--color", context.color, "Colour: auto, always, never")->one_of({"auto", "always", "never"});
   commands.add_flag("--no-input", context.no_input, "Never ask");
+  commands.add_option("--jq", context.jq, "Of the JSON that is printed, what this expression gives")->type_name("EXPR");
   app.fallthrough();
   app.require_subcommand(0, 1);
   for (const Command& command : kCommands)
@@ -280,6 +299,12 @@ int run(int argc, char** argv, const Command* only) {
   if (!context.chosen) {
     short_help();
     return exit_code(Problem::Usage);
+  }
+  std::optional<flowrun::cli::JqOption> filter;
+  if (!context.jq.empty()) {
+    wants_json(*innermost(app));
+    filter.emplace(context.jq);
+    flowrun::cli::filter_results([&](std::string_view json) { return filter->of(json); });
   }
   return context.chosen();
 }

@@ -12,6 +12,7 @@
 #include "cli/last_words.h"
 #include "cli/terminal.h"
 #include "engine/journal/typed_command.h"
+#include "engine/model/error.h"
 #include "engine/run/clocks.h"
 
 namespace flowrun::cli {
@@ -24,6 +25,11 @@ std::string local(Instant at, const char* format) {
   char text[64];
   std::strftime(text, sizeof text, format, &time);
   return text;
+}
+
+std::function<std::string(std::string_view)>& result_filter() {
+  static std::function<std::string(std::string_view)> filter;
+  return filter;
 }
 
 /// The first five.
@@ -42,7 +48,17 @@ OutputLost::OutputLost(const std::string& where)
 
 void print_view(std::string_view text) { print_result(shown(text)); }
 
+void filter_results(std::function<std::string(std::string_view)> filter) { result_filter() = std::move(filter); }
+
 void print_result(std::string_view text) {
+  std::string filtered;
+  if (const auto& filter = result_filter()) {
+    try {
+      text = filtered = filter(text);
+    } catch (const Error& error) {
+      throw OutputLost(error);
+    }
+  }
   const bool at_terminal = stdout_is_terminal();
   const std::string safe = at_terminal ? shown(text) : "";
   if (at_terminal) text = safe;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdio>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -18,14 +19,20 @@ namespace flowrun::cli {
 /// The exit code of OutputLost.
 constexpr int kOutputLost = 74;
 
-/// What was asked for can not be written to |where|, for the reason that errno gives.
+/// What was asked for can not be written.
 class OutputLost : public std::runtime_error {
  public:
+  /// To |where|, for the reason that errno gives.
   explicit OutputLost(const std::string& where);
+  /// Because what it has to go through fails: |error|.
+  explicit OutputLost(const std::exception& error) : std::runtime_error(error.what()) {}
 };
 
 /// Writes data to standard output and flushes; throws OutputLost. Exact, but for what a terminal would obey.
 void print_result(std::string_view text);
+/// What print_result prints goes through |filter| from now on, whole values at a time. Where that throws,
+/// print_result throws OutputLost.
+void filter_results(std::function<std::string(std::string_view)> filter);
 /// The same of what is for people wherever it goes.
 void print_view(std::string_view text);
 /// A result value: text as it is, else JSON, pretty at a terminal; with a line break behind it.

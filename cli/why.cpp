@@ -1,6 +1,8 @@
 // flowrun why: how a step came to stand as it does, and what would change that.
 #include <fmt/format.h>
 
+#include <sstream>
+
 #include "cli/entry_text.h"
 #include "cli/explanation.h"
 #include "cli/render.h"
@@ -15,7 +17,40 @@ constexpr std::size_t kMostEntries = 20;
 
 struct WhyOptions {
   std::string run, step;
+  bool json = false;
 };
+
+void print_json(const RunRecord& run, const std::string& path, const Explained& explained,
+                const std::vector<Entry>& entries) {
+  Json because = Json::array(), listed = Json::array();
+  std::istringstream lines(explained.because);
+  for (std::string line; std::getline(lines >> std::ws, line);) because.push_back(line);
+  for (const Entry& entry : entries) listed.push_back(entry_json(entry));
+  const Json json{{"run", run.id},
+                  {"run_state", standing_of(run)},
+                  {"step", path},
+                  {"state", explained.state},
+                  {"place", explained.place.empty() ? Json() : Json(explained.place)},
+                  {"because", because},
+                  {"changes", explained.changes},
+                  {"entries", listed}};
+  print_result(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+std::string text_of(const std::string& path, const Explained& explained, const std::vector<Entry>& entries) {
+  std::string text =
+      fmt::format("{}  {}{}\n", path, explained.state, explained.place.empty() ? "" : "  " + explained.place) +
+      explained.because;
+  for (const std::string& change : explained.changes) text += "change: " + change + "\n";
+  if (!entries.empty()) text += "entries:\n";
+  const std::size_t hidden = entries.size() > kMostEntries ? entries.size() - kMostEntries : 0;
+  if (hidden > 0) text += fmt::format("        {} before; journal show --step has all\n", hidden);
+  for (std::size_t i = hidden; i < entries.size(); ++i) {
+    const EntryLine line = describe(entries[i], false);
+    text += fmt::format("{:>6}  {}  {:<10} {}\n", entries[i].seq, clock_text(entries[i].at), line.what, line.detail);
+  }
+  return text;
+}
 
 int why(const Context& context, const WhyOptions& options) {
   if (options.run.empty()) throw Error(Problem::Usage, "why needs a step: flowrun why STEP, or flowrun why RUN STEP");
@@ -25,19 +60,17 @@ int why(const Context& context, const WhyOptions& options) {
   const RunRecord run = find_or_newest(journal, one ? "" : options.run);
   const std::string path = known_step(journal, run, one ? options.run : options.step);
   Explanation explanation(journal, past_run(journal, run));
-  std::vector<std::string> rows;
+  std::vector<Entry> of_step;
   for (const Entry& entry : entries(journal, run)) {
     explanation.note(entry);
-    if (entry.path != path) continue;
-    const EntryLine line = describe(entry, false);
-    rows.push_back(fmt::format("{:>6}  {}  {:<10} {}", entry.seq, clock_text(entry.at), line.what, line.detail));
+    if (entry.path == path) of_step.push_back(entry);
   }
-  std::string text = fmt::format("{}  {}\n", run.id, standing_of(run)) + explanation.of(path);
-  if (!rows.empty()) text += "entries:\n";
-  const std::size_t hidden = rows.size() > kMostEntries ? rows.size() - kMostEntries : 0;
-  if (hidden > 0) text += fmt::format("        {} before; journal show --step has all\n", hidden);
-  for (std::size_t i = hidden; i < rows.size(); ++i) text += rows[i] + "\n";
-  print_view(text);
+  const Explained explained = explanation.of(path);
+  if (options.json) {
+    print_json(run, path, explained, of_step);
+  } else {
+    print_view(fmt::format("{}  {}\n", run.id, standing_of(run)) + text_of(path, explained, of_step));
+  }
   return 0;
 }
 
@@ -48,6 +81,7 @@ void add_why(Command& app, Context& context) {
   Command* command = app.add_subcommand("why", "Why a step stands as it does, and what would change that");
   command->add_option("RUN", options->run, "The run; the newest when only a step is named");
   command->add_option("STEP", options->step, "Path of the step");
+  command->add_flag("--json", options->json, "One JSON object");
   command->callback([&context, options] { context.chosen = [&context, options] { return why(context, *options); }; });
 }
 
