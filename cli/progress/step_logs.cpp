@@ -34,13 +34,22 @@ void StepLogs::before(const Entry& entry) {
   if (entry.kind == EntryKind::StartTask && work_of(entry) != Work::Request) processes_.insert(entry.path);
   if (!ends_attempt(entry) || processes_.erase(entry.path) == 0) return;
   ended_ = true;
-  look();
-  tail_.finish(entry.path, entry.attempt, [&](const LogLine& line) { take(line); });
+  // What follows upon the end may have said something already. It comes behind the words of the end.
+  std::vector<LogLine> of_others;
+  const auto own = [&](const LogLine& line) { line.step == entry.path ? take(line) : of_others.push_back(line); };
+  tail_.look(own);
+  tail_.finish(entry.path, entry.attempt, own);
   print();
+  for (const LogLine& line : of_others) take(line);
 }
 
 void StepLogs::after(const Entry& entry) {
   if (!std::exchange(ended_, false)) return;
+  tell(entry);
+  print();
+}
+
+void StepLogs::tell(const Entry& entry) {
   const auto found = said_.find({entry.path, entry.attempt});
   if (found == said_.end()) return;
   const Said said = std::move(found->second);
@@ -49,7 +58,6 @@ void StepLogs::after(const Entry& entry) {
   if (mode_ == Mode::Fail && !failed) return;
   if (said.left_out > 0) text_ += fmt::format("[{}] ... {} lines before\n", entry.path, said.left_out);
   for (const std::string& line : said.lines) text_ += line;
-  print();
 }
 
 void StepLogs::look() {

@@ -50,6 +50,8 @@ class StepLogs {
   };
 
   void look();
+  /// What an attempt has said, which |entry| ends.
+  void tell(const Entry& entry);
   void print();
   void take(const LogLine& line);
   bool is_folded(const std::string& step) const;

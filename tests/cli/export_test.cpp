@@ -295,9 +295,10 @@ TEST_CASE("a fork that was cut off takes its results over elsewhere, too", "[exp
 
 TEST_CASE("a run that is exported while it is driven is one of some moment", "[export]") {
   const Machine here;
-  const std::string file = here.write(
-      "w.yaml",
-      "steps: { m: { for_each: '${ [range(400)] }', concurrency: 4, do: { shell: 'seq 200; echo e >&2' } } }\n");
+  const std::string file =
+      here.write("w.yaml",
+                 "steps: { m: { for_each: '${ [range(400)] }', concurrency: 4, do: { shell: 'seq 200; echo e >&2; [ "
+                 "$FLOWRUN_INDEX != 200 ] || while ! [ -e go ]; do sleep 0.02; done' } } }\n");
   Background run({FLOWRUN_BINARY, "--journal", here.journal, "run", file, "--id", "r", "-q"}, here.how);
   std::set<std::string> sizes;
   std::string last;
@@ -312,8 +313,10 @@ TEST_CASE("a run that is exported while it is driven is one of some moment", "[e
     CHECK(there.call({"logs", "r"}).code == 0);
     sizes.insert(there.call({"journal", "show", "r", "--json"}).out);
     last = exported.out;
+    here.dir.write("work/go", "");
   }
   CHECK(run.wait().code == 0);
+  sizes.insert(here.call({"journal", "show", "r", "--json"}).out);
   CHECK(sizes.size() > 1);
   const Machine there;
   REQUIRE(there.call({"import", "-"}, last).code == 0);

@@ -92,7 +92,10 @@ class Collector {
     return seen_[path];
   }
   /// Its first answers.
-  void answer_first(std::vector<int> statuses) { statuses_ = std::move(statuses); }
+  void answer_first(std::vector<int> statuses) {
+    const std::lock_guard lock(mutex_);
+    statuses_ = std::move(statuses);
+  }
 
  private:
   std::mutex mutex_;
