@@ -1,6 +1,8 @@
 // flowrun fork: a new run that takes over what an old one has done and what is still the same.
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 #include "cli/inputs.h"
 #include "cli/render.h"
 #include "cli/runs.h"
@@ -72,6 +74,7 @@ int run_fork(const Context& context, const ForkOptions& options) {
   Loaded loaded = workflow_of(journal, old, options, *evaluator, context.quiet);
   ResolvedInputs inputs = resolved_inputs(loaded, inputs_of(old, loaded, options.inputs, context.quiet), *evaluator);
   StartOptions start = start_options(options.start, options.drive);
+  if (!std::getenv("FLOWRUN_VIA")) start.via = via_of(journal, old);
   start.forked_of = old.id;
   start.forked_from = options.from;
   if (options.dry_run) {

@@ -3,8 +3,25 @@
 #include <fmt/format.h>
 
 #include <cctype>
+#include <cstdlib>
+
+#include "cli/shell_words.h"
+#include "engine/model/value.h"
 
 namespace flowrun::cli {
+namespace {
+
+/// The words of FLOWRUN_VIA, as a shell reads them.
+std::vector<std::string> via_of_environment() {
+  std::vector<std::string> via;
+  const char* given = std::getenv("FLOWRUN_VIA");
+  if (given && !is_utf8(given)) throw Error(Problem::Usage, "FLOWRUN_VIA is not UTF-8");
+  for (const std::string& word : raw_words(given ? given : ""))
+    if (!word.empty()) via.push_back(unquoted(word));
+  return via;
+}
+
+}  // namespace
 
 void add_start_options(Command& command, StartFlags& flags, DriveFlags& drive) {
   command.add_option("--id", flags.options.id, "The run's id; an unfinished run of that id is resumed")
@@ -26,12 +43,15 @@ void check_id(const std::string& id) {
   if (!good)
     throw Error(
         Problem::Usage,
-        fmt::format("--id {}: letters, digits, `.`, `_` and `-`, at most 100, the first a letter or digit", id));
+        fmt::format(
+            "--id {}: an id is of letters, digits, `.`, `_` and `-`, at most 100, and begins with a letter or digit",
+            id));
 }
 
 StartOptions start_options(const StartFlags& flags, const DriveFlags& drive) {
   StartOptions start = flags.options;
   start.jobs = drive.jobs;
+  start.via = via_of_environment();
   if (flags.keep_going) start.fail_fast = FailFast::Continue;
   if (flags.fail_fast) start.fail_fast = FailFast::Cancel;
   if (!flags.timeout.empty()) start.timeout = duration_option(flags.timeout, "--timeout");

@@ -17,6 +17,7 @@
 #include "engine/executor/process_result.h"
 #include "engine/executor/processes.h"
 #include "engine/executor/spawn.h"
+#include "engine/executor/via.h"
 
 namespace flowrun {
 namespace {
@@ -97,7 +98,7 @@ void Children::begin(Task task) {
   const Process& process = child->process();
 
   SpawnRequest request;
-  std::vector<std::string> own_variables;
+  std::vector<std::string> own_variables, told;
   ChildPipes pipes;
   std::string trouble;
   try {
@@ -106,6 +107,11 @@ void Children::begin(Task task) {
     request.argv = arguments_of(folder, child->task, process, child->script_file);
     request.env =
         shared_.base_environment.of(child->task, process, folder.path() + "/" + child->output_file, own_variables);
+    if (!process.via.empty()) {
+      told = shared_.base_environment.told(own_variables);
+      request.argv = argv_via(process, request.argv, told);
+      if (is_forgetful(process.via)) request.env = shared_.base_environment.of_door(process, told);
+    }
   } catch (const std::exception& error) {
     trouble = error.what();
   }

@@ -14,6 +14,7 @@
 
 #include "engine/executor/named_file.h"
 #include "engine/executor/secrets.h"
+#include "engine/executor/via.h"
 
 extern char** environ;
 
@@ -94,7 +95,9 @@ BaseEnvironment::BaseEnvironment(const ExecutorOptions& options)
   for (char** variable = environ; *variable; ++variable) {
     std::string_view text = *variable;
     std::string_view name = text.substr(0, text.find('='));
-    if (!is_given(name) && !(options.secrets && options.secrets->brought_by(name))) inherited_.emplace_back(text);
+    // A flowrun that is a step is started behind the door already.
+    if (!is_given(name) && name != "FLOWRUN_VIA" && !(options.secrets && options.secrets->brought_by(name)))
+      inherited_.emplace_back(text);
   }
   if (std::string outer = outer_marks_of_ours(); !outer.empty()) of_run_.push_back(assignment(kOuterMarks, outer));
 }
@@ -146,7 +149,27 @@ std::vector<const char*> BaseEnvironment::of(const Task& task, const Process& pr
   env.push_back(made("FLOWRUN_IDEMPOTENCY_KEY", task.idempotency_key));
   env.push_back(made("FLOWRUN_RERUN", task.rerun > 0 ? "1" : "0"));
   env.push_back(made("FLOWRUN_OUTPUT", output));
-  if (process.leave) env.push_back("FLOWRUN_LEAVE=1");
+  if (process.leave) env.push_back(made("FLOWRUN_LEAVE", "1"));
+  return env;
+}
+
+std::vector<std::string> BaseEnvironment::told(const std::vector<std::string>& own) const {
+  std::vector<std::string> all = own;
+  all.insert(all.end(), of_run_.begin(), of_run_.end());
+  return all;
+}
+
+std::vector<const char*> BaseEnvironment::of_door(const Process& process, const std::vector<std::string>& told) const {
+  std::vector<const char*> env;
+  std::vector<std::string> names;
+  for (const std::string& variable : told) {
+    const std::string name = variable.substr(0, variable.find('='));
+    if (!name.starts_with("FLOWRUN_") && !hands_on(process.via, name)) continue;
+    env.push_back(variable.c_str());
+    names.push_back(name);
+  }
+  for (const std::string& variable : inherited_)
+    if (!listed(names, variable)) env.push_back(variable.c_str());
   return env;
 }
 
@@ -156,6 +179,11 @@ std::vector<std::string> arguments_of(const RunFolder& folder, const Task& task,
   if (argv.empty()) throw std::runtime_error("there is no program to start");
   for (const std::string& argument : argv) refuse_zero_bytes(argument, "an argument");
   if (!process.script || argv.back().size() <= kLongestArgument) return argv;
+  if (!process.via.empty())
+    throw std::runtime_error(fmt::format(
+        "the script has {} bytes, more than an argument can have, and a file would not be there by `via`; give it by "
+        "`stdin`",
+        argv.back().size()));
   file = script_name(task);
   const std::string path = folder.path() + "/" + file;
   const int script = folder.create(file);

@@ -37,6 +37,11 @@ class BaseEnvironment {
   /// empty before.
   std::vector<const char*> of(const Task& task, const Process& process, const std::string& output,
                               std::vector<std::string>& own) const;
+  /// What of() says besides what is inherited, when it has filled |own|.
+  std::vector<std::string> told(const std::vector<std::string>& own) const;
+  /// For a door that hands on nothing by itself (via.h): all that is inherited, of what is |told| that which it hands
+  /// on by name, and FLOWRUN_*. Lent by this object and |told|.
+  std::vector<const char*> of_door(const Process& process, const std::vector<std::string>& told) const;
 
  private:
   std::vector<std::string> inherited_;  ///< without what brought a secret, and what every process is given anew
@@ -44,7 +49,7 @@ class BaseEnvironment {
 };
 
 /// The arguments; a script too long for one goes through a file in |folder|, whose name comes back in |file|.
-/// Throws std::runtime_error when that can not be written, or an argument can not be passed on.
+/// Throws std::runtime_error when that can not be written, or an argument can not be passed on. `via` is not in them.
 std::vector<std::string> arguments_of(const RunFolder& folder, const Task& task, const Process& process,
                                       std::string& file);
 

@@ -54,6 +54,7 @@ const std::vector<Key>& step_keys() {
        "which of flowrun's own variables are passed on"},
       {"cwd", kProcess, "path", "the workflow's", "where the process runs"},
       {"stdin", kProcess, "any", "empty", "its standard input"},
+      {"via", kProcess, "list of arguments or none", "$FLOWRUN_VIA", "what starts it elsewhere: [ssh, build7]"},
       {"capture", kProcess, "text, json, jsonl, lines, none or file", "text", "how its output is read"},
       {"success_codes", kProcess, "exit code or list", "[0]", "exit codes that count as success"},
       {"kill_grace", kProcess, "duration", "5s", "between TERM and KILL"},

@@ -42,6 +42,7 @@ void members(Archive& data, Of<Archive, RunStarted>& fact) {
   data.always("cpus", fact.cpus);
   data.always("concurrency", fact.concurrency);
   data.always("jobs", fact.jobs);
+  data.unless_empty("via", fact.via);
   data.unless_empty("output_log", fact.output_log);
   data.always("fail_fast", fact.fail_fast);
   data.unless_empty("timeout_ms", fact.timeout);

@@ -35,9 +35,10 @@ struct RunStarted {
   std::string run_dir;  ///< where it keeps its files; the newest fact that says it counts
   std::string host, boot_id, pid_namespace;
   int cpus = 1;
-  int concurrency = 0;  ///< from the command line; 0: the workflow's
-  int jobs = 0;         ///< -j; 0: not given
-  int output_log = 0;   ///< 1: all that processes say is in the log beside the journal; 0: only what was long
+  int concurrency = 0;           ///< from the command line; 0: the workflow's
+  int jobs = 0;                  ///< -j; 0: not given
+  std::vector<std::string> via;  ///< what starts processes whose step does not say it; empty: nothing
+  int output_log = 0;            ///< 1: all that processes say is in the log beside the journal; 0: only what was long
   FailFast fail_fast = FailFast::Inherit;
   std::optional<Duration> timeout;
   std::string forked_of;            ///< id of the run whose results are taken over; empty: none

@@ -66,15 +66,19 @@ void append(std::string& out, const HttpRequest& request, const std::string& key
   object.text_if("file", request.body_file);
 }
 
+void append(std::string& out, const std::vector<std::string>& words) {
+  out += '[';
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) out += ',';
+    append_json_string(out, words[i]);
+  }
+  out += ']';
+}
+
 void append(std::string& out, const Process& process, const std::string&) {
   ObjectWriter object(out);
-  std::string& argv = object.member("argv");
-  argv += '[';
-  for (std::size_t i = 0; i < process.argv.size(); ++i) {
-    if (i > 0) argv += ',';
-    append_json_string(argv, process.argv[i]);
-  }
-  argv += ']';
+  append(object.member("argv"), process.argv);
+  if (!process.via.empty()) append(object.member("via"), process.via);
   if (!process.env.empty()) {
     std::string& env = object.member("env");
     env += '{';

@@ -56,6 +56,7 @@ struct Process {
   enum class Capture { Text, Json, Jsonl, Lines, None, File };
   enum class Inherit { All, None, Listed };
   std::vector<std::string> argv;  ///< for `shell`: interpreter..., -c, script
+  std::vector<std::string> via;   ///< what it is started with, elsewhere; empty: nothing
   bool script = false;            ///< the last argument is a script: goes through a file when too long for an argument
   /// Set in the child, or removed when there is no value.
   std::vector<std::pair<std::string, std::optional<std::string>>> env;

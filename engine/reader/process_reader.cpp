@@ -21,6 +21,30 @@ std::string as_list(const std::string& line) {
   return "write [" + list + "]";
 }
 
+/// The texts of |list|; errors call one of them |what|.
+std::vector<TextTemplate> texts(Reading& reading, const Node& list, const char* what) {
+  std::vector<TextTemplate> all;
+  for (const Node& item : list.items) {
+    if (item.kind == Node::Kind::Null) {
+      reading.error("E102", item.at, item.text.size(), fmt::format("{} is null", what), "write \"\" for an empty one");
+    } else {
+      all.push_back(reading.values().text(item));
+    }
+  }
+  return all;
+}
+
+void read_via(Reading& reading, ProcessStep& step, const Node& via) {
+  if (via.is_string() && via.text == "none") {
+    step.via.emplace();
+  } else if (via.is_string()) {
+    reading.error("E102", via.at, via.text.size(), "`via` takes a list: a program and its arguments, or none",
+                  via.text.starts_with("${") ? fmt::format("write [\"{}\"]", via.text) : as_list(via.text));
+  } else if (reading.is(via, Node::Kind::List, "via", "a list: a program and its arguments, or none")) {
+    step.via = texts(reading, via, "a word of `via`");
+  }
+}
+
 /// Options of shell and exec.
 void read_process(Reading& reading, ProcessStep& step, const Node& node) {
   {
@@ -38,6 +62,7 @@ void read_process(Reading& reading, ProcessStep& step, const Node& node) {
     }
   }
   if (const Node* key = node.find("cwd")) step.cwd = reading.values().text(*key);
+  if (const Node* key = node.find("via")) read_via(reading, step, *key);
   if (const Node* key = node.find("capture")) {
     const std::vector<std::string> words{"text", "json", "jsonl", "lines", "none", "file"};
     std::string word = reading.values().word(*key, "capture", words);
@@ -89,13 +114,7 @@ std::unique_ptr<CommonStep> read_exec(Reading& reading, const Node& node) {
                   as_list(list.text) + ", or use `shell`");
   } else if (reading.is(list, Node::Kind::List, "exec", "a list: the program and its arguments")) {
     if (list.items.empty()) reading.error("E102", list.at, 1, "the program is missing");
-    for (const Node& item : list.items) {
-      if (item.kind == Node::Kind::Null) {
-        reading.error("E102", item.at, item.text.size(), "an argument is null", "write \"\" for an empty one");
-      } else {
-        step->arguments.push_back(reading.values().text(item));
-      }
-    }
+    step->arguments = texts(reading, list, "an argument");
   }
   read_process(reading, *step, node);
   return step;

@@ -269,12 +269,12 @@ bool Reuse::same_step(const std::string& path, const std::string& old) {
   if (old.empty() || finished_.count(old) == 0) return false;  // nothing is done twice
   const std::string step = without_keys(path);
   if (of_the_end(step)) return false;
-  if (from_.count(step)) return tell(path, "--from"), false;
+  if (from_.count(step)) return tell(path, "--from asks for it"), false;
   auto before = before_.find(step), fresh = fresh_.find(step);
   if (before == before_.end() || fresh == fresh_.end() || before->second != fresh->second)
     return tell(path, "its definition has changed"), false;
   if (std::string first = ran_before(path); !first.empty())
-    return tell(path, fmt::format("{} ran before it", first)), false;
+    return tell(path, fmt::format("{}, which it follows, ran anew", first)), false;
   return true;
 }
 
@@ -293,14 +293,15 @@ std::optional<Result> Reuse::find(const Task& task) {
   // Files belong to the run that made them.
   const auto* request = std::get_if<HttpRequest>(&*task.work);
   if (request && (request->response == HttpRequest::Response::File || !request->body_file.empty()))
-    return tell(task.path, "it is about a file"), std::nullopt;
+    return tell(task.path, "it is about a file, and that belongs to the old run"), std::nullopt;
   const Asked asked{old, input};
   if (answered_.count(asked)) return std::nullopt;
   auto found = results_.find(asked);
   if (found == results_.end()) {
     auto other = results_.lower_bound({old, ""});
     if (other == results_.end() || other->first.first != old)
-      return tell(task.path, "it was undone, or not good enough"), std::nullopt;
+      return tell(task.path, "it was undone, or its result was refused by `expect`, `output` or `returns`"),
+             std::nullopt;
     const auto text = [](const std::string& said) { return std::string_view(said).substr(0, said.rfind('}') + 1); };
     const std::string what = input_difference(text(other->first.second), text(asked.second));
     return tell(task.path, "its input has changed" + (what.empty() ? "" : ": " + what)), std::nullopt;
@@ -350,6 +351,12 @@ bool Reuse::slept(const ArmTimer& timer) {
 std::string origin_of(const Journal& journal, const RunRecord& run) {
   const std::vector<Entry> first = journal.read(run.number, 1, 1);
   return first.empty() || first[0].kind != EntryKind::RunStarted ? "" : as<RunStarted>(first[0]).forked_of;
+}
+
+std::vector<std::string> via_of(const Journal& journal, const RunRecord& run) {
+  const std::vector<Entry> first = journal.read(run.number, 1, 1);
+  return first.empty() || first[0].kind != EntryKind::RunStarted ? std::vector<std::string>()
+                                                                 : as<RunStarted>(first[0]).via;
 }
 
 std::unique_ptr<Reuse> reuse_for(const Journal& journal, const RunStarted& started, const Workflow& fresh) {

@@ -116,6 +116,7 @@ ForkPreview preview_fork(const Journal& journal, const Loaded& loaded, const Res
   started.folder = loaded.folder;
   started.run_dir = journal.run_dir(started.id);
   started.concurrency = options.concurrency;
+  started.via = options.via;
   started.fail_fast = options.fail_fast;
   started.forked_of = options.forked_of;
   started.forked_from = options.forked_from;

@@ -35,11 +35,16 @@ std::string preview_of_input(const Json& input, std::size_t width) {
   if (input.contains("url")) return cut(input.value("method", "GET") + " " + shown_secret_text(input["url"]), width);
   if (!input.contains("argv") || !input["argv"].is_array()) return "";
   const Json& argv = input["argv"];
+  const auto joined = [](const Json& words) {
+    std::string text;
+    for (const Json& word : words) text += (text.empty() ? "" : " ") + word.get<std::string>();
+    return text;
+  };
+  const std::string where = input.contains("via") && input["via"].is_array() ? "  via " + joined(input["via"]) : "";
   // Of a shell step the script is what it does; the interpreter in front of it is the same everywhere.
-  if (argv.size() > 2 && argv[argv.size() - 2] == "-c") return cut(argv.back().get<std::string>(), width);
-  std::string command;
-  for (const Json& argument : argv) command += (command.empty() ? "" : " ") + argument.get<std::string>();
-  return cut(command, width);
+  const bool script = argv.size() > 2 && argv[argv.size() - 2] == "-c";
+  const std::string command = script ? argv.back().get<std::string>() : joined(argv);
+  return cut(cut(command, width > where.size() + 8 ? width - where.size() : width) + where, width);
 }
 
 void History::add(const Entry& entry) {

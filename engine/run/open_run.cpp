@@ -134,6 +134,7 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
   started.cpus = cpu_count();
   started.concurrency = options.concurrency;
   started.jobs = options.jobs;
+  started.via = options.via;
   started.output_log = 1;
   started.fail_fast = options.fail_fast;
   started.timeout = options.timeout;

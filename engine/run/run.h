@@ -39,6 +39,7 @@ struct StartOptions {
   std::optional<Duration> timeout;
   std::string forked_of, forked_from;  ///< as in RunStarted
   int jobs = 0;                        ///< processes at once; 0: as many as are sensible
+  std::vector<std::string> via = {};   ///< as in RunStarted
   Tracing tracing = {};                ///< of its first drive
 };
 

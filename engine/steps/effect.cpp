@@ -40,6 +40,12 @@ void take_out(std::string& json, std::size_t from, const std::string& folder, st
 /// What |task| asks for. A run that goes on in another folder asks a process for the same with other paths, and sends
 /// the same file from another place; what a server is sent else is compared as it is.
 Context::Asked asked_by(const Task& task, const RunStarted& run) {
+  // Where it runs is not what it asks for.
+  if (const auto* process = std::get_if<Process>(&*task.work); process && !process->via.empty()) {
+    Task bare = task;
+    std::get<Process>(*bare.work).via.clear();
+    return asked_by(bare, run);
+  }
   std::string text = to_json_text(task);
   Context::Asked asked{hash64(text), 0};
   asked.unplaced = asked.text;

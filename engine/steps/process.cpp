@@ -25,35 +25,35 @@ SecretText loose_secret_text(const Value& value) {
                                   : json_text_with_placeholders(value.json());
 }
 
-std::optional<Failure> append_argument(std::vector<std::string>& argv, const Json& json, std::string_view code) {
+std::optional<Failure> append_argument(std::vector<std::string>& words, const Json& json, std::string_view code) {
   auto text = as_text(Value(json), code);
   if (!text) return std::move(text.failure());
   std::string argument = *std::move(text);
   if (argument.find('\0') != std::string::npos)
     return Failure{"expression", fmt::format("`{}` has a zero byte in it; no argument can", code)};
-  argv.push_back(std::move(argument));
+  words.push_back(std::move(argument));
   return std::nullopt;
 }
 
-std::optional<Failure> add_arguments(Process& process, const std::vector<TextTemplate>& arguments,
-                                     const FrameScope& scope, Evaluator& evaluator) {
-  for (const TextTemplate& argument : arguments) {
-    if (const std::string* text = argument.literal(); text && text->find('\0') == std::string::npos) {
-      process.argv.push_back(*text);
+/// The texts of |list|, which is called |key|; a list among them is several.
+std::optional<Failure> add_words(std::vector<std::string>& words, const std::vector<TextTemplate>& list,
+                                 const char* key, const FrameScope& scope, Evaluator& evaluator) {
+  for (const TextTemplate& one : list) {
+    if (const std::string* text = one.literal(); text && text->find('\0') == std::string::npos) {
+      words.push_back(*text);
       continue;
     }
-    Evaluation evaluation = argument.evaluate(scope, evaluator);
+    Evaluation evaluation = one.evaluate(scope, evaluator);
     if (!evaluation) return std::move(evaluation.failure());
     const Json& json = evaluation->json();
-    std::string code = argument.is_one_expression() ? argument.expression().code() : "exec";
+    std::string code = one.is_one_expression() ? one.expression().code() : key;
     if (json.is_array()) {
-      for (const Json& one : json)
-        if (auto failure = append_argument(process.argv, one, code)) return failure;
-    } else if (auto failure = append_argument(process.argv, json, code)) {
+      for (const Json& element : json)
+        if (auto failure = append_argument(words, element, code)) return failure;
+    } else if (auto failure = append_argument(words, json, code)) {
       return failure;
     }
   }
-  if (process.argv.empty()) return Failure{"expression", "exec has no program: its list came out empty"};
   return std::nullopt;
 }
 
@@ -101,7 +101,7 @@ Fallible<std::string> working_folder(const std::optional<TextTemplate>& cwd, con
 
 }  // namespace
 
-/// In this order, as the answers of jq are journaled in it: arguments, variables, folder, input, grace.
+/// In this order, as the answers of jq are journaled in it: arguments, variables, folder, input, grace, via.
 Fallible<Effect::Request> ProcessStep::resolve(const FrameScope& scope, Evaluator& evaluator, const Frame&,
                                                const std::string&, const std::string&) const {
   Process process;
@@ -111,7 +111,8 @@ Fallible<Effect::Request> ProcessStep::resolve(const FrameScope& scope, Evaluato
     process.argv.push_back(*script);
     process.script = true;
   }
-  if (auto failure = add_arguments(process, arguments, scope, evaluator)) return *std::move(failure);
+  if (auto failure = add_words(process.argv, arguments, "exec", scope, evaluator)) return *std::move(failure);
+  if (process.argv.empty()) return Failure{"expression", "exec has no program: its list came out empty"};
   Evaluation variables = env.evaluate(scope, evaluator);
   if (!variables) return std::move(variables.failure());
   add_variables(process, variables->json(), env.names_secrets());
@@ -128,6 +129,13 @@ Fallible<Effect::Request> ProcessStep::resolve(const FrameScope& scope, Evaluato
   auto grace = flowrun::resolve(kill_grace, scope, evaluator, process.kill_grace, "kill_grace");
   if (!grace) return std::move(grace.failure());
   process.kill_grace = *grace;
+  if (!via) {
+    process.via = scope.frame().context().run().via;
+  } else if (auto failure = add_words(process.via, *via, "via", scope, evaluator)) {
+    return *std::move(failure);
+  } else if (process.via.empty() && !via->empty()) {
+    return Failure{"expression", "via has no program: its list came out empty; `none` is written as such"};
+  }
   process.inherit = inherit;
   process.inherited = inherited;
   process.capture = capture;

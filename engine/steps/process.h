@@ -20,8 +20,9 @@ class ProcessStep final : public CommonStep, public RetrySettings, public Effect
 
   std::optional<std::string> script;  ///< of `shell`, never interpolated
   std::vector<std::string> interpreter{"bash", "-euo", "pipefail"};
-  std::vector<TextTemplate> arguments;  ///< of `exec`
-  ValueTemplate env;                    ///< object; null removes a variable
+  std::vector<TextTemplate> arguments;           ///< of `exec`
+  std::optional<std::vector<TextTemplate>> via;  ///< what starts it elsewhere; nothing: what holds for the run
+  ValueTemplate env;                             ///< object; null removes a variable
   Process::Inherit inherit = Process::Inherit::All;
   std::vector<std::string> inherited;
   std::optional<TextTemplate> cwd;  ///< relative to the workflow's
