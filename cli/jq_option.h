@@ -6,20 +6,22 @@
 #include <string_view>
 
 #include "engine/jq/jq.h"
+#include "engine/run/view.h"
 
 namespace flowrun::cli {
 
 class JqOption {
  public:
-  /// Throws Error(Usage) when |expression| does not compile.
-  explicit JqOption(const std::string& expression);
+  /// Throws Error(Usage) when |text| is no expression, or names anything but what is printed.
+  explicit JqOption(const std::string& text);
 
   /// What the expression gives for each value in |json|: a line each, texts as they are, all else as JSON. Throws
   /// Error(Impossible) when |json| is none, or the expression fails with it.
   std::string of(std::string_view json);
 
  private:
-  Program program_;  ///< gives a list of what the expression gives
+  std::string text_;
+  Expression all_;  ///< gives a list of what the expression gives
   std::unique_ptr<Jq> jq_;
 };
 

@@ -173,16 +173,23 @@ std::string empty_argument(const CLI::App& app) {
 /// With --jq a command prints JSON. Throws Error(Usage) when it has none, or prints it while it runs.
 void wants_json(CLI::App& command) {
   const std::string& name = command.get_name();
+  const auto refuse = [](const std::string& why) { throw flowrun::Error(Problem::Usage, "--jq " + why); };
+  const auto given = [&](const char* option) {
+    const CLI::Option* found = command.get_option_no_throw(option);
+    return found ? found->results() : std::vector<std::string>();
+  };
+  if (name == "each" || given("--events") == std::vector<std::string>{"-"})
+    refuse("is for what is printed at the end; pipe the lines into jq");
+  if (const auto format = given("--format"); !format.empty() && format.front() != "json")
+    refuse("goes with --format json, not " + format.front());
+  if (name == "report" && given("--what-if").empty()) refuse("goes with --what-if here");
   CLI::Option* json = command.get_option_no_throw("--json");
-  const CLI::Option* events = command.get_option_no_throw("--events");
-  if (name == "each" || (events && events->results() == std::vector<std::string>{"-"}))
-    throw flowrun::Error(Problem::Usage, "--jq is for what is printed at the end; pipe the lines into jq");
+  const bool prints = (json || name == "eval" || name == "schema") && (name == "prune" || given("--dry-run").empty());
+  if (!prints) refuse("is for JSON, and `" + name + "` prints none here");
   if (json && json->count() == 0) {
     json->add_result("true");
     json->run_callback();
   }
-  if (!json && name != "eval" && name != "schema")
-    throw flowrun::Error(Problem::Usage, "--jq is for JSON, and `" + name + "` prints none");
 }
 
 struct Command {

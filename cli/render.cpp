@@ -56,6 +56,7 @@ void print_result(std::string_view text) {
     try {
       text = filtered = filter(text);
     } catch (const Error& error) {
+      errno = 0;  // nobody has gone away
       throw OutputLost(error);
     }
   }

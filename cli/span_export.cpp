@@ -53,12 +53,14 @@ OtlpSettings otlp_settings_here() {
   return otlp_settings([](const char* name) { return std::getenv(name); });
 }
 
-SpanExport::SpanExport(OtlpSettings settings, const std::vector<OutlineRow>& rows)
+SpanExport::SpanExport(OtlpSettings settings, const std::vector<OutlineRow>& rows, bool quiet)
     : settings_(std::move(settings)),
       sender_(settings_.target),
-      spans_(rows, [this](const Trace& trace, const Span& span) {
-        if (trace.sampled()) sender_.add(to_otlp(trace, span));
-      }) {}
+      spans_(rows,
+             [this](const Trace& trace, const Span& span) {
+               if (trace.sampled()) sender_.add(to_otlp(trace, span));
+             }),
+      quiet_(quiet) {}
 
 void SpanExport::earlier(const Entry& entry) {
   spans_.mute(true);
@@ -91,13 +93,13 @@ void SpanExport::finish() noexcept {
   } catch (const std::exception& error) {
     trouble_ = error.what();
   }
-  if (!trouble_.empty()) std::fprintf(stderr, "warning: %s\n", trouble_.c_str());
+  if (!trouble_.empty() && !quiet_) std::fprintf(stderr, "warning: %s\n", trouble_.c_str());
 }
 
 std::unique_ptr<SpanExport> export_spans(const OtlpSettings& settings, const Workflow& workflow, bool quiet) {
   if (!quiet)
     for (const std::string& fault : settings.faults) std::fprintf(stderr, "warning: %s\n", fault.c_str());
-  return settings.tracing.recorded ? std::make_unique<SpanExport>(settings, outline(workflow)) : nullptr;
+  return settings.tracing.recorded ? std::make_unique<SpanExport>(settings, outline(workflow), quiet) : nullptr;
 }
 
 std::string otlp_report(const Journal& journal, const RunRecord& run) {
@@ -117,7 +119,7 @@ int send_spans(const Journal& journal, const RunRecord& run, bool quiet) {
   if (settings.target.url.empty())
     throw Error(
         Problem::Usage,
-        "--format otlp sends to the URL in OTEL_EXPORTER_OTLP_ENDPOINT, which says none; or write a file: -o FILE");
+        "--format otlp sends to the URL in OTEL_EXPORTER_OTLP_ENDPOINT, which names none; or write a file: -o FILE");
   OtlpSender sender(settings.target);
   // Here somebody waits for it. Once the collector has had the time of a request for nothing, nobody waits again.
   bool takes = true;

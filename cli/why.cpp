@@ -1,6 +1,7 @@
 // flowrun why: how a step came to stand as it does, and what would change that.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "cli/entry_text.h"
@@ -24,7 +25,10 @@ void print_json(const RunRecord& run, const std::string& path, const Explained& 
                 const std::vector<Entry>& entries) {
   Json because = Json::array(), listed = Json::array();
   std::istringstream lines(explained.because);
-  for (std::string line; std::getline(lines >> std::ws, line);) because.push_back(line);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t text = std::min(line.find_first_not_of(' '), line.size());
+    because.push_back({{"depth", text / 2}, {"text", line.substr(text)}});
+  }
   for (const Entry& entry : entries) listed.push_back(entry_json(entry));
   const Json json{{"run", run.id},
                   {"run_state", standing_of(run)},

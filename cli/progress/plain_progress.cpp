@@ -124,12 +124,14 @@ void PlainProgress::turned(Instant now, const Standing& standing) {
   const std::size_t in_flight = machine ? standing.running() : running_.size(), awaiting = awaited_.size();
   std::string names;
   std::size_t shown = 0;
-  for (const auto& [path, yes] : running_) {
-    if (++shown > 3) break;
-    names += (names.empty() ? "" : ", ") + path;
-  }
-  std::string text =
-      fmt::format("{} running{}{}", in_flight, names.empty() ? "" : ": " + names, in_flight > 3 ? ", ..." : "");
+  // Which of those that were started wait for a slot is not known.
+  if (standing.in_line == 0)
+    for (const auto& [path, yes] : running_) {
+      if (++shown > 3) break;
+      names += (names.empty() ? "" : ", ") + path;
+    }
+  std::string text = fmt::format("{} running{}{}", in_flight, names.empty() ? "" : ": " + names,
+                                 !names.empty() && in_flight > 3 ? ", ..." : "");
   if (awaiting > 0) text += fmt::format("; {} wait for a signal, first: {}", awaiting, answer_to(*awaited_.begin()));
   if (machine) text += who_waits(*machine, standing.in_line);
   line(now, "alive", "run", text);

@@ -46,7 +46,7 @@ class Executor {
   virtual void wake() = 0;
   /// How many tasks wait for a slot: what ends is followed by one of them at once. 0 while a slot waits for acted().
   virtual std::size_t ahead() const = 0;
-  /// How many tasks have not begun, because they wait for a slot. For people: it is another when it is read.
+  /// How many tasks and reservations wait for a slot, so have not begun. For people: it is another when it is read.
   virtual std::size_t in_line() const = 0;
 };
 

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <fstream>
+#include <utility>
 
 #include "engine/model/hash.h"
 
@@ -40,8 +41,14 @@ std::uint64_t name_of(const std::string& path, int attempt) { return hash64(std:
 
 LineFile::~LineFile() {
   if (!slots_) return;
-  munmap(slots_ - kHeaderSlots, kSize);
-  folder_.remove(kLineFile);
+  void* mapped = slots_ - kHeaderSlots;
+  // Another drive may have gone on with the run meanwhile, and has one of its own there.
+  struct stat there {};
+  const auto& header = *static_cast<const Header*>(mapped);
+  const bool ours = lstat((folder_.path() + "/" + kLineFile).c_str(), &there) == 0 && there.st_ino == header.inode &&
+                    there.st_dev == header.device;
+  munmap(mapped, kSize);
+  if (ours) folder_.remove(kLineFile);
 }
 
 bool LineFile::make() {

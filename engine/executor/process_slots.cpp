@@ -32,15 +32,12 @@ bool ProcessSlots::shares_cpus(const Waiting& waiting) {
 
 void ProcessSlots::line_up(Waiting waiting) {
   std::optional<std::size_t> number;
-  if (const auto* task = std::get_if<Task>(&waiting)) {
-    ++tasks_waiting_;
-    if (line_file_) number = line_file_->add(task->path, task->attempt);
-  }
+  if (const auto* task = std::get_if<Task>(&waiting); task && line_file_)
+    number = line_file_->add(task->path, task->attempt);
   line_.push_back({std::move(waiting), number});
 }
 
 ProcessSlots::Waiting ProcessSlots::leave_line(InLine& one) {
-  if (std::holds_alternative<Task>(one.who)) --tasks_waiting_;
   if (one.number) line_file_->remove(*one.number);
   return std::move(one.who);
 }

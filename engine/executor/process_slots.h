@@ -58,11 +58,6 @@ class ProcessSlots {
   void may_have_lost_tokens();
   /// A token is awaited for long: puts one in, if one may be lost. False: none is awaited any more.
   bool still_lacks_token();
-  /// How many tasks wait in line.
-  std::size_t tasks_waiting() const {
-    std::lock_guard lock(mutex_);
-    return tasks_waiting_;
-  }
   /// How many tasks and reservations wait in line.
   std::size_t waiting() const {
     std::lock_guard lock(mutex_);
@@ -91,7 +86,6 @@ class ProcessSlots {
   int running_ = 0;             ///< slots taken, of processes that are counted
   bool token_awaited_ = false;  ///< somebody waits for a token
   std::deque<InLine> line_;
-  std::size_t tasks_waiting_ = 0;  ///< of line_
   std::unordered_set<std::string> held_, held_shared_;
   std::unordered_multimap<std::string, bool> withheld_;  ///< by path: whether it shared the CPUs
 };

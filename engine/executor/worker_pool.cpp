@@ -93,7 +93,7 @@ class WorkerPool : public Executor {
 
   void wake() override { shared_.wake(); }
   std::size_t ahead() const override { return failed_.empty() ? shared_.slots.waiting() : 0; }
-  std::size_t in_line() const override { return shared_.slots.tasks_waiting(); }
+  std::size_t in_line() const override { return shared_.slots.waiting(); }
 
  private:
   void await_token() {

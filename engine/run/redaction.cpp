@@ -10,19 +10,18 @@
 namespace flowrun {
 namespace {
 
-/// Parameters whose values are keys, in small letters: those of the conventions, and what others call theirs.
-constexpr std::string_view kKeyParameters[] = {"awsaccesskeyid",
-                                               "signature",
-                                               "sig",
-                                               "x-goog-signature",
-                                               "x-amz-signature",
-                                               "x-amz-security-token",
-                                               "x-amz-credential",
-                                               "access_token",
-                                               "api_key",
-                                               "apikey",
-                                               "key",
-                                               "token"};
+/// How the names of parameters end whose values are keys, in small letters: those of the conventions, and what others
+/// call theirs.
+constexpr std::string_view kKeyEndings[] = {"key",       "keyid", "token",      "secret",
+                                            "signature", "sig",   "credential", "password"};
+
+bool is_key(std::string_view name) {
+  const std::string small = in_small_letters(name);
+  return std::any_of(std::begin(kKeyEndings), std::end(kKeyEndings), [&](std::string_view ending) {
+    // `sig` alone: `design` is none.
+    return ending == "sig" ? small == ending : small.ends_with(ending);
+  });
+}
 
 }  // namespace
 
@@ -34,17 +33,14 @@ std::string url_to_tell(std::string url) {
   if (at != std::string::npos && at >= host)
     url.replace(host, at - host,
                 url.substr(host, at - host).find(':') == std::string::npos ? "REDACTED" : "REDACTED:REDACTED");
-  for (std::size_t begin = url.find_first_of("?#"); begin != std::string::npos && url[begin] != '#';) {
+  // Behind `#`, too: there are answers that bring a token so.
+  for (std::size_t begin = url.find_first_of("?#"); begin < url.size();) {
     const std::size_t name = begin + 1, end = std::min(url.find_first_of("&#", name), url.size());
     const std::size_t value = std::min(url.find('=', name), end);
     begin = end;
-    const std::string small = in_small_letters(std::string_view(url).substr(name, value - name));
-    if (value < end &&
-        std::find(std::begin(kKeyParameters), std::end(kKeyParameters), small) != std::end(kKeyParameters)) {
-      url.replace(value + 1, end - value - 1, "REDACTED");
-      begin = url.find_first_of("&#", value);
-    }
-    if (begin >= url.size()) break;
+    if (value == end || !is_key(std::string_view(url).substr(name, value - name))) continue;
+    url.replace(value + 1, end - value - 1, "REDACTED");
+    begin = url.find_first_of("&#", value);
   }
   return url;
 }

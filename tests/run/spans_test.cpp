@@ -300,7 +300,11 @@ TEST_CASE("URLs are told without user, password and keys", "[spans]") {
       {"https://u@a.example/x@y", "https://REDACTED@a.example/x@y"},
       {"https://u:p@w@a.example", "https://REDACTED:REDACTED@a.example"},
       {"https://a/?sig=1", "https://a/?sig=REDACTED"},
-      {"https://a/?b=sig=2&sig=&Signature=x%20y#sig=1", "https://a/?b=sig=2&sig=REDACTED&Signature=REDACTED#sig=1"},
+      {"https://a/?b=sig=2&sig=&Signature=x%20y#sig=1",
+       "https://a/?b=sig=2&sig=REDACTED&Signature=REDACTED#sig=REDACTED"},
+      {"https://a/cb#access_token=s&state=x", "https://a/cb#access_token=REDACTED&state=x"},
+      {"https://a/?client_secret=c&refresh_token=r&Password=p&design=d",
+       "https://a/?client_secret=REDACTED&refresh_token=REDACTED&Password=REDACTED&design=d"},
       {"https://a/?signature=1&sig", "https://a/?signature=REDACTED&sig"},
       {"https://a/?X-Amz-Security-Token=t&X-Amz-Signature=s&access_token=a&api_key=k&TOKEN=t&tokens=n",
        "https://a/?X-Amz-Security-Token=REDACTED&X-Amz-Signature=REDACTED&access_token=REDACTED&api_key=REDACTED"
