@@ -136,7 +136,7 @@ bool Drive::reader_gone() {
   } else if (items_ && !items_->lost().empty()) {
     gone_ = items_->lost();
   } else if (stderr_is_unread()) {
-    gone_ = "standard error";
+    gone_ = "standard error can not be written: nobody reads it any more";
   }
   return !gone_.empty();
 }
@@ -271,7 +271,8 @@ bool Drive::output_taken() const {
 
 int Drive::report(Run& run, bool printed) {
   const RunRecord& record = run.record();
-  if (!gone_.empty()) std::fprintf(stderr, "error: %s can not be written: nobody reads it any more\n", gone_.c_str());
+  reader_gone();  // also of what was written last
+  if (!gone_.empty()) std::fprintf(stderr, "error: %s\n", gone_.c_str());
   const bool ended = run.machine().phase() == Machine::Phase::Ended;
   if (ended) {
     const int code = report_end(run, printed);

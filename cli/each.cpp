@@ -175,6 +175,8 @@ void check(const EachOptions& options) {
                 options.http.empty()
                     ? "what is to be done for each item? flowrun each -- COMMAND {}, or --http 'GET URL/{}'"
                     : "--http and a command do not go together; choose one");
+  if (!options.command.empty() && options.command.front().empty())
+    throw Error(Problem::Usage, "the program is an empty word; flowrun each -- COMMAND {}");
   if (options.json && options.nul) throw Error(Problem::Usage, "--json and -0 do not go together");
   if (!options.body.empty() && options.http.empty()) throw Error(Problem::Usage, "--body goes with --http");
 }

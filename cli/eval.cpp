@@ -34,18 +34,28 @@ class Nowhere : public Scope {
   }
 };
 
+std::string_view without_blanks(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t\n"), last = text.find_last_not_of(" \t\n");
+  return first == std::string_view::npos ? std::string_view() : text.substr(first, last - first + 1);
+}
+
 /// As written in a file, `${ EXPR }` is meant without its braces.
 std::string_view without_braces(std::string_view text) {
-  std::size_t first = text.find_first_not_of(" \t\n"), last = text.find_last_not_of(" \t\n");
-  if (first == std::string_view::npos) return text;
-  std::string_view inner = text.substr(first, last - first + 1);
-  if (inner.size() < 3 || inner.substr(0, 2) != "${" || inner.back() != '}') return text;
-  return inner.substr(2, inner.size() - 3);
+  const std::string_view inner = without_blanks(text);
+  if (inner.size() < 3 || inner.substr(0, 2) != "${" || inner.back() != '}') return inner;
+  return without_blanks(inner.substr(2, inner.size() - 3));
+}
+
+/// The place of a failure is the whole expression, which stands first where it is all there is.
+std::string placed(const std::string& message, const std::string& expression) {
+  const std::string code = shortened(without_braces(expression), 120), tail = " in `" + code + "`";
+  if (!message.ends_with(tail)) return message;
+  return fmt::format("`{}`: {}", code, message.substr(0, message.size() - tail.size()));
 }
 
 int print(const Evaluation& evaluation, const EvalOptions& options) {
   if (const auto* failure = std::get_if<Failure>(&evaluation)) {
-    std::fprintf(stderr, "error: %s\n", failure->message.c_str());
+    std::fprintf(stderr, "error: %s\n", placed(failure->message, options.expression).c_str());
     // Of "$input.x" in double quotes a shell leaves `.x`, which looks at nothing.
     if (options.expression.find('$') == std::string::npos && failure->message.starts_with("`.` is not known"))
       std::fprintf(stderr, "   a shell replaces $NAME in double quotes: write '$input.x' in single quotes\n");
@@ -62,8 +72,7 @@ int eval(const Context& context, const EvalOptions& options) {
   if (options.inputs.given() && options.file.empty())
     throw Error(Problem::Usage, "-i and --inputs are for a workflow: -f FILE");
   std::string_view code = without_braces(options.expression);
-  if (code.find_first_not_of(" \t\n") == std::string_view::npos)
-    throw Error(Problem::Usage, "the expression is empty; for example flowrun eval '1 + 1'");
+  if (code.empty()) throw Error(Problem::Usage, "the expression is empty; for example flowrun eval '1 + 1'");
   Diagnostics diagnostics({"EXPR", std::string(code)});
   // With a blank before it `length` is an expression; `${length}` in a file is taken for the shell's.
   Expression expression = Expression::compile(" " + std::string(code), {1, 0}, diagnostics);

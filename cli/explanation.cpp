@@ -26,6 +26,13 @@ constexpr std::size_t kMostNamed = 3;  // steps that go on in a group
 constexpr std::string_view kFallback = ".fallback";
 constexpr std::string_view kUndo = ".undo";
 
+/// `has failed`, `is running`.
+std::string how_it_stands(State state) {
+  const bool has = state == State::Succeeded || state == State::Failed;
+  const bool was = state == State::Skipped || state == State::Cancelled;
+  return fmt::format("{} {}", has ? "has" : was ? "was" : "is", to_string(state));
+}
+
 std::string name_of(const std::string& group) { return group.empty() ? "the run" : group; }
 
 /// What is retried when |path| is to run again: that of which it is the end.
@@ -57,10 +64,12 @@ Owner owner_of(const std::string& path) {
 void Explanation::note(const Entry& entry) {
   if (entry.kind == EntryKind::StopTask) stops_[entry.path] = as<StopTask>(entry).reason;
   if (entry.kind == EntryKind::TaskEnded && as<TaskEnded>(entry).result.taken) taken_.insert(entry.path);
-  if (entry.kind == EntryKind::CancelRequested) {
-    const auto asked = as<CancelRequested>(entry);
-    cancelled_by_ = asked.by.empty() ? "somebody" : asked.by;
-    undo_asked_ = asked.undo;
+  std::optional<CancelRequested> asked;
+  if (entry.kind == EntryKind::CancelRequested) asked = as<CancelRequested>(entry);
+  if (entry.kind == EntryKind::RunResumed) asked = as<RunResumed>(entry).cancel;  // of a run that nobody drove
+  if (asked) {
+    cancelled_by_ = asked->by.empty() ? "somebody" : asked->by;
+    undo_asked_ = asked->undo;
   }
   if (entry.kind == EntryKind::UndoRequested) undone_by_ = as<UndoRequested>(entry).by;
   if (entry.kind == EntryKind::RunReopened) cancelled_by_.clear();
@@ -153,7 +162,7 @@ void Explanation::not_begun(const std::string& path) {
   const std::string above = path_above(path);
   if (row && path.ends_with(kFallback)) {
     const std::string owner = owner_of(path).path;
-    say(fmt::format("it stands in for {} when that fails, which is {}", owner, to_string(stands(owner))));
+    say(fmt::format("it stands in for {} when that fails, which {}", owner, how_it_stands(stands(owner))));
     return because(owner);
   }
   if (row && path.ends_with(kUndo))
@@ -178,7 +187,7 @@ void Explanation::not_begun(const std::string& path) {
   }
   if (waits) return;
   if (const State group = above.empty() ? State::Running : stands(above); group != State::Running) {
-    say(fmt::format("it stands in {}, which is {}", above, to_string(group)));
+    say(fmt::format("it stands in {}, which {}", above, how_it_stands(group)));
     return because(above);
   }
   if (has_ended()) {
@@ -196,7 +205,7 @@ void Explanation::running(const std::string& path) {
   if (states_.has_begun(stand_in) && !is_terminal(stands(stand_in))) {
     if (step && step->failure)
       say(fmt::format("it failed: {}: {}", step->failure->type, one_line(step->failure->message, 200)));
-    say(fmt::format("{} stands in for it, and is {}", stand_in, to_string(stands(stand_in))));
+    say(fmt::format("{} stands in for it, and {}", stand_in, how_it_stands(stands(stand_in))));
     return because(stand_in);
   }
   Instant since = step ? step->started_at : Instant{};
@@ -252,7 +261,7 @@ void Explanation::blocked(const std::string& path, const StepHistory& step) {
       if (!edge.success || stood == State::Succeeded || stood == State::Skipped || !is_terminal(stood)) continue;
       if (stood == State::Failed && from.tolerated == "true") continue;
       told = true;
-      say(fmt::format("it needs {}, which is {}: {} in line {}", other, to_string(stood), edge.because, edge.line));
+      say(fmt::format("it needs {}, which {}: {} in line {}", other, how_it_stands(stood), edge.because, edge.line));
       because(other);
     }
   }
@@ -301,7 +310,7 @@ void Explanation::stopped_from_above(const std::string& path, std::string_view w
     say(std::string(word));
   }
   if (!group.empty()) {
-    say(fmt::format("it stands in {}, which is {}", group, to_string(stands(group))));
+    say(fmt::format("it stands in {}, which {}", group, how_it_stands(stands(group))));
     return because(group);
   }
   if (!cancelled_by_.empty()) {
@@ -368,7 +377,7 @@ void Explanation::undone(const std::string& path) {
     return row && row->atomic && stands(above) != State::Succeeded;
   });
   if (!scope.empty()) {
-    say(fmt::format("it stands in {}, which is `atomic` and {}", scope, to_string(stands(scope))));
+    say(fmt::format("it stands in {}, which is `atomic` and {}", scope, how_it_stands(stands(scope))));
     because(scope);
   } else if (!undone_by_.empty()) {
     say("`flowrun undo` was asked for by " + undone_by_);

@@ -27,7 +27,8 @@ int list(const Context& context, const ListOptions& options) {
   }
   if (!options.json) {
     if (rows.size() == 1) {
-      std::fprintf(stderr, "no runs in %s\n", journal.path().c_str());
+      const bool all = options.state.empty() && options.filter.name.empty();
+      std::fprintf(stderr, "no %s in %s\n", all ? "runs" : "such runs", journal.path().c_str());
       return 0;
     }
     text = table(rows);

@@ -29,7 +29,8 @@ std::string manual_page(const std::string& topic) {
 void open_manual(const std::string& page) {
   signal(SIGPIPE, SIG_DFL);
   execlp("man", "man", page.c_str(), nullptr);
-  throw Error(Problem::Impossible, fmt::format("cannot open the manual page {}: man: {}", page, std::strerror(errno)));
+  throw Error(Problem::Impossible,
+              fmt::format("cannot open the manual page {}: the program man: {}", page, std::strerror(errno)));
 }
 
 }  // namespace flowrun::cli

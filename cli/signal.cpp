@@ -21,6 +21,7 @@ Json data_of(const std::string& text) {
   std::string json = text;
   if (text[0] == '@' && text.size() > 1) json = read_input_file(text.substr(1), "--data");
   if (text == "-") json = read_input_file("-", "--data");
+  if (json.empty()) throw Error(Problem::Usage, fmt::format("--data {}: it is empty; write null for no value", text));
   std::optional<Json> data = json_of(json);
   if (std::string why = data ? "" : why_no_json(json); !why.empty())
     throw Error(Problem::Usage, fmt::format("--data {}: this {}", one_line(text, 60), why));

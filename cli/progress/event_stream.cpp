@@ -61,6 +61,7 @@ void EventStream::write_line(std::string line) {
   line += '\n';
   if (isatty(out_)) line = shown(line);
   std::string_view rest = line;
+  const char* why = "nobody reads it any more";
   for (auto since = Clock::now(); !rest.empty();) {
     // A pipe that has room takes this much at once (pipe(7)), so that a signal is heard between two pieces.
     pollfd one{out_, POLLOUT, 0};
@@ -74,8 +75,10 @@ void EventStream::write_line(std::string line) {
         continue;
       }
       if (written < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+      if (written < 0 && errno != EPIPE) why = std::strerror(errno);
     }
-    lost_ = out_ == STDOUT_FILENO ? "standard output" : "--events " + name_;
+    lost_ =
+        fmt::format("{} can not be written: {}", out_ == STDOUT_FILENO ? "standard output" : "--events " + name_, why);
     return;
   }
 }

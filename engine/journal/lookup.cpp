@@ -31,22 +31,22 @@ RunRecord record_of(const Statement::Use& row, const std::string& path) {
   const auto wrong = [&](const std::string& what) {
     throw Corruption(fmt::format("journal {}: run number {}: {}", path, row.integer(0), what));
   };
-  if (row.integer(0) < 1 || row.integer(0) > kLastRun) wrong("no run has this number");
-  if (!row.is_text(1) || !is_id(row.text(1))) wrong("its id is none");
+  if (row.integer(0) < 1 || row.integer(0) > kLastRun) wrong("the number of a run is 1 or more");
+  if (!row.is_text(1) || !is_id(row.text(1))) wrong("its id is none that a run can have");
   for (int text : {2, 3, 4, 5})
     if (!row.is_text(text)) wrong("its row is not as flowrun writes it");
   const std::optional<RunState> state = run_state_from(row.text(3));
-  if (!state) wrong("no run can be in its state");
+  if (!state) wrong("its state is none that a run can be in");
   for (int date : {6, 7, 8})
     if (!(row.is_integer(date) && is_date(row.integer(date))) && !(date == 8 && row.null(date)))
-      wrong("one of its dates is none");
+      wrong("one of its dates is no date");
   if (!row.is_integer(9) || row.integer(9) < 0 || row.integer(9) >= first_id(1))
-    wrong("it can not have so many entries");
+    wrong("no run can have so many entries, or so few");
   // Few and seldom read, unlike the values of entries.
   for (int json : {10, 11, 12})
     if (!row.null(json) && (!row.is_text(json) || !is_json(row.text(json), kDeepest)))
       wrong("its input, output or error is not JSON");
-  if (!row.null(12) && row.text(12)[0] != '{') wrong("its error is none");
+  if (!row.null(12) && row.text(12)[0] != '{') wrong("its error does not describe a failure");
   RunRecord run;
   run.number = row.integer(0);
   run.id = row.text(1);

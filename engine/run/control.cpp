@@ -209,7 +209,7 @@ std::optional<Opened> same_id(Journal& journal, StartRequest& request, OnCrash o
     throw Error(Problem::Impossible,
                 fmt::format("run {} was started with other inputs; choose another --id", record->id));
   if (record->last_seq == 0) return std::nullopt;  // cut off before anything was started
-  if (record->ended_at) check_result(journal, *record);
+  if (record->ended_at || has_ended(record->state)) check_result(journal, *record);
   const bool done = record->state == RunState::Succeeded;
   RetryOptions retry;
   if (request.items) {
@@ -271,7 +271,7 @@ Opened start_or_resume(Journal& journal, StartRequest request, OnCrash on_crash,
 
 Opened resume(Journal& journal, const std::string& name, ResumeOptions options, FrontEnd& front) {
   RunRecord record = journal.find(name);
-  if (record.ended_at) check_result(journal, record);
+  if (record.ended_at || has_ended(record.state)) check_result(journal, record);
   if (has_ended(record.state)) return {std::move(record), nullptr};
   auto run = take_over(journal, record, Mode::Resume, options, {}, front);
   return {std::move(record), std::move(run)};
@@ -279,7 +279,7 @@ Opened resume(Journal& journal, const std::string& name, ResumeOptions options, 
 
 Opened retry(Journal& journal, const std::string& name, RetryOptions options, FrontEnd& front) {
   RunRecord record = journal.find(name);
-  if (record.ended_at) check_result(journal, record);
+  if (record.ended_at || has_ended(record.state)) check_result(journal, record);
   if (!has_ended(record.state))
     throw Error(Problem::Impossible, fmt::format("run {} has not ended; go on with it: {}", record.id,
                                                  typed_command({"resume", record.id}, journal.path())));

@@ -23,6 +23,7 @@
 #include "engine/executor/run_folder.h"
 #include "engine/executor/secrets.h"
 #include "engine/journal/run_archive.h"
+#include "engine/journal/schema.h"
 #include "engine/journal/typed_command.h"
 #include "engine/model/entry_reading.h"
 #include "engine/run/export.h"
@@ -132,10 +133,13 @@ std::uint64_t length_of(const std::array<char, 100>& header) {
   const char* bytes = header.data();
   if (std::string_view(bytes, 16) != std::string_view("SQLite format 3\0", 16))
     not_taken("it is no archive of flowrun");
+  if (big_endian(bytes + 68, 4) == kApplicationId)
+    not_taken("it is a journal, not an archive; " + typed_command({"export", "RUN", "-o", "FILE"}) + " writes one");
   const std::uint64_t page = big_endian(bytes + 16, 2), pages = big_endian(bytes + 28, 4);
   const bool as_written = bytes[18] == 1 && bytes[19] == 1 && big_endian(bytes + 56, 4) == 1 &&
                           big_endian(bytes + 24, 4) == big_endian(bytes + 92, 4);
-  if (!as_written || pages == 0 || page < 512 || (page & (page - 1)) != 0) not_taken("it is not as flowrun writes one");
+  if (!as_written || pages == 0 || page < 512 || (page & (page - 1)) != 0)
+    not_taken("it is no archive as flowrun writes them");
   return page * pages;
 }
 
@@ -179,11 +183,11 @@ std::vector<RunRecord> runs_of(const Journal& archive) {
   Journal::Filter all;
   all.limit = 3;
   std::vector<RunRecord> runs = archive.list(all);
-  if (runs.empty() || runs.size() > 2) not_taken("it is not as flowrun writes one");
+  if (runs.empty() || runs.size() > 2) not_taken("it is no archive as flowrun writes them");
   std::swap(runs.front(), runs.back());
   const auto started = beginning_of(archive, runs[0]);
   if (runs.size() == 2 && (!started || started->forked_of != runs[1].id || !beginning_of(archive, runs[1])))
-    not_taken("it is not as flowrun writes one");
+    not_taken("it is no archive as flowrun writes them");
   return runs;
 }
 

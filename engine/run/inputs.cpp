@@ -1,6 +1,7 @@
 // Inputs: what was given becomes what was declared, or every mistake is named. Also evaluates `vars`. Belongs to
 // load.h.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cctype>
@@ -39,7 +40,7 @@ std::variant<Json, std::string> coerced(const Json& schema, const std::string& t
   if (types == Json::array({"array"}))
     return fmt::format("`{}` is no JSON list; write for example [\"a\",\"b\"], or NAME=@lines:FILE", shown);
   if (types == Json::array({"object"})) return fmt::format("`{}` is no JSON object", shown);
-  return fmt::format("`{}` is not of type {}", shown, types.size() == 1 ? types[0].get<std::string>() : types.dump());
+  return fmt::format("`{}` is not of type {}", shown, fmt::join(types.get<std::vector<std::string>>(), " or "));
 }
 
 /// What the environment gives to the inputs of sub-workflows that no step gives: {path: {input: value}}, or null.

@@ -158,7 +158,7 @@ class Variables {
     std::int64_t ms = 0;
     const char* end = text.data() + text.size();
     if (std::from_chars(text.data(), end, ms).ptr != end || ms <= 0 || ms > 3'600'000)
-      return fault(name, "it is no number of milliseconds; it is 10000");
+      return fault(name, "it is no number of milliseconds; 10000 are taken");
     settings_.target.timeout = Duration(ms);
   }
 

@@ -82,7 +82,9 @@ void check_retry(const Machine& machine, const Workflow& workflow, const std::st
     const OutlineRow* row = find_row(rows, mark.path);
     const bool acts = row && (row->kind == "http" || row->kind == "shell" || row->kind == "exec");
     if (!acts && !mark.rerun)
-      refuse(fmt::format("--mark {}: only of a step that acts can be said how it came out", mark.path));
+      refuse(fmt::format(
+          "--mark {}: how it came out can only be said of a step that starts a process or sends a request{}", mark.path,
+          row ? ", not of " + row->kind : ""));
   }
 }
 

@@ -1,12 +1,14 @@
 #include "engine/run/view.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
 #include "engine/journal/typed_command.h"
 #include "engine/jq/jq.h"
 #include "engine/machine/machine_view.h"
+#include "engine/model/diagnostics.h"
 #include "engine/model/entry_reading.h"
 #include "engine/model/path.h"
 #include "engine/run/step_paths.h"
@@ -69,9 +71,20 @@ Json concealed_secrets(const Loaded& loaded) {
   return secrets;
 }
 
+Failure no_member(const std::string& variable, const std::string& member, const Json& known) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : known.items()) names.push_back(name);
+  const std::string near = nearest(member, names);
+  return unknown(fmt::format(
+      "there is no ${}.{}; {}", variable, member,
+      !near.empty()   ? "did you mean `" + near + "`?"
+      : names.empty() ? "there is none"
+                      : fmt::format("there {} {}", names.size() == 1 ? "is only" : "are", fmt::join(names, ", "))));
+}
+
 Fallible<Value> secret_from(const Json& secrets, const std::string& name) {
   if (name.empty()) return Value(secrets);
-  if (!secrets.contains(name)) return unknown("there is no $secrets." + name);
+  if (!secrets.contains(name)) return no_member("secrets", name, secrets);
   return Value(secrets[name]);
 }
 
@@ -84,7 +97,7 @@ Evaluation evaluate(const Expression& expression, const Scope& view, Evaluator& 
     if (auto* failure = std::get_if<Failure>(&found)) return std::move(*failure);
     const Json& known = std::get<Value>(found).json();
     if (known.is_object() && !known.contains(reference.member))
-      return unknown(fmt::format("there is no ${}.{}", reference.variable, reference.member));
+      return no_member(reference.variable, reference.member, known);
   }
   return expression.evaluate(view, evaluator);
 }
@@ -107,7 +120,7 @@ Fallible<Value> FileView::lookup(const Reference& reference) const {
     return inputs_.vars;
   }
   std::string name = variable == "." ? "`.`" : "$" + variable;
-  return unknown(name + " is known of a run only: --run RUN");
+  return unknown(name + " is known of a run only; --run RUN names one");
 }
 
 RunView::RunView(const Journal& journal, const RunRecord& run, const Loaded& loaded, const History& history,
@@ -163,7 +176,8 @@ Fallible<Value> RunView::lookup(const Reference& reference) const {
   if (frame_) return FrameScope(*frame_).lookup(reference);
   if (reference.variable == "steps" || reference.variable == "status") return lookup_step(reference);
   if (auto bound = MachineView(*replayed_.machine).bind(reference)) return *std::move(bound);
-  return unknown("$" + reference.variable + " is not bound here");
+  return unknown(fmt::format("${} is not known {}", reference.variable,
+                             step_.empty() ? "at the top; --step PATH looks from within a step" : "in step " + step_));
 }
 
 Value step_output(const Journal& journal, const RunRecord& run, const std::string& typed) {

@@ -83,7 +83,7 @@ void read_setting(WhatIf& what_if, const std::string& setting) {
   if (named && rest.empty()) refuse(setting, first == "limit" ? "write limit.NAME=N" : "write scale.STEP=FACTOR");
   if (!named && dot != std::string::npos) refuse(setting, fmt::format("write {}=N", first));
   if (equals == std::string::npos)
-    refuse(setting, fmt::format("it has no value: {}={}", name, first == "scale" ? "0.5" : "16"));
+    refuse(setting, fmt::format("it has no value; write for example {}={}", name, first == "scale" ? "0.5" : "16"));
   if (first == "jobs" || first == "concurrency") {
     int& count = first == "jobs" ? what_if.jobs : what_if.concurrency;
     if (count > 0) refuse(setting, first + " is said twice");

@@ -85,7 +85,7 @@ TEST_CASE("what is no archive, or says what none may, is refused and leaves noth
       {"cut by half", as_is(bytes.substr(0, bytes.size() / 2)), "it is cut short"},
       {"longer", as_is(bytes + "x"), "it is longer"},
       {"a flipped bit", as_is(flipped), "it is damaged"},
-      {"with a log", as_is(wal), "it is not as flowrun writes one"},
+      {"with a log", as_is(wal), "it is no archive as flowrun writes them"},
       {"sparse",
        as_is(bytes.substr(0, 16) + std::string("\x80\x00", 2) + bytes.substr(18, 10) + "\xff\xff\xff\xff" +
              bytes.substr(32)),
@@ -99,11 +99,11 @@ TEST_CASE("what is no archive, or says what none may, is refused and leaves noth
       {"a generated column", changed("ALTER TABLE files ADD COLUMN x AS (hex(name))", false), "its table `files`"},
       {"no sum", changed("DELETE FROM meta WHERE name = 'archive_sum'", false), "its sum does not fit"},
       {"a changed row", changed("UPDATE runs SET name = 'n'", false), "its sum does not fit"},
-      {"no run", changed("DELETE FROM runs"), "it is not as flowrun writes one"},
+      {"no run", changed("DELETE FROM runs"), "it is no archive as flowrun writes them"},
       {"a run without its origin's name",
        changed("INSERT INTO runs SELECT 2, 0, 0, started_at, alive_at, ended_at, state, 's', name, file, source_hash, "
                "input_ref, output_ref, input, output, error FROM runs"),
-       "it is not as flowrun writes one"},
+       "it is no archive as flowrun writes them"},
       {"an id with a way out", changed("UPDATE runs SET id = '../r'"), "its id is none"},
       {"another id", changed("UPDATE runs SET id = 's'"), "is another one by its first entry"},
       {"another text", changed("UPDATE sources SET text = text || ' '"), "text"},

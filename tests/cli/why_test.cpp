@@ -42,8 +42,8 @@ TEST_CASE("why says for each state what led to it, and what would change that", 
   REQUIRE(flowrun(journal, {"run", dir.write("w.yaml", kWorkflow), "--id", "r", "-k", "--no-wait"}).code == 4);
   const std::vector<Case> cases = {
       {"order", {"order  failed", "w.yaml:3", "exit.4: exited with 4", "| broken pipe", "tries before: 1: exit.4"}},
-      {"charge", {"charge  blocked", "it needs order, which is failed: $steps.order in line 4", "| broken pipe"}},
-      {"ship", {"it needs charge, which is blocked: needs in line 5", "    it needs order, which is failed"}},
+      {"charge", {"charge  blocked", "it needs order, which has failed: $steps.order in line 4", "| broken pipe"}},
+      {"ship", {"it needs charge, which is blocked: needs in line 5", "    it needs order, which has failed"}},
       {"first/slow", {"cancelled", "first was decided without it", "first/fast succeeded"}},
       {"first", {"won by fast"}},
       {"maybe", {"skipped", "its `if` was false: ${ 1 > 2 }"}},
@@ -164,7 +164,7 @@ steps:
       {"tardy", {"tardy  failed", "timeout: timed out after 200ms"}},
       {"tardy/late", {"tardy/late  failed", "the `timeout` of tardy was over", "change: a longer `timeout`"}},
       {"scope/done",
-       {"scope/done  undone", "and was undone at", "it stands in scope, which is `atomic` and failed",
+       {"scope/done  undone", "and was undone at", "it stands in scope, which is `atomic` and has failed",
         "scope/not failed"}},
       {"sub", {"sub  failed", "sub/g/in failed", "| deep"}},
       {"sub/g", {"sub/g  failed", "sub/g/in failed", "| deep"}},
@@ -172,7 +172,7 @@ steps:
       {"items", {"items  failed", "items[2]/one failed"}},
       {"items[1]", {"items[1]  succeeded"}},
       {"items[2]", {"items[2]  failed", "items[2]/one failed", "exit.1"}},
-      {"items[2]/two", {"items[2]/two  blocked", "it needs items[2]/one, which is failed"}},
+      {"items[2]/two", {"items[2]/two  blocked", "it needs items[2]/one, which has failed"}},
       {"pick/y", {"pick/y  pending", "pick has taken another way: if ${ true }"}},
   };
   for (const Case& one : cases) {

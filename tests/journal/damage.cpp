@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "engine/journal/open.h"
+#include "engine/journal/run_archive.h"
+#include "engine/journal/sqlite.h"
 
 namespace flowrun::test {
 namespace {
@@ -289,6 +291,20 @@ std::string damage(const std::string& path, Chance& chance, bool mended) {
   if (mended) mend(file);
   file.rows("COMMIT");
   return what;
+}
+
+void change_rows(const std::string& path, const std::string& sql, bool mended) {
+  {
+    File file(path);
+    file.rows(sql);
+    if (!mended) return;
+    mend(file);
+    if (file.rows("SELECT 1 FROM meta WHERE name = 'archive_sum'").empty()) return;
+  }
+  Database archive(path, SQLITE_OPEN_READWRITE, path);
+  const std::string sum = archive_sum(archive);
+  Statement update(archive, "UPDATE meta SET value = ? WHERE name = 'archive_sum'");
+  update.use()(std::string_view(sum)).run();
 }
 
 }  // namespace flowrun::test
