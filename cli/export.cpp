@@ -55,7 +55,7 @@ class Unnamed {
   bool copy(int out) const {
     std::string buffer(1 << 20, 0);
     for (;;) {
-      const ssize_t got = read(descriptor_, buffer.data(), buffer.size());
+      const ssize_t got = ::read(descriptor_, buffer.data(), buffer.size());
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0) return got == 0;
       if (!write_all(out, std::string_view(buffer).substr(0, static_cast<std::size_t>(got)))) return false;

@@ -23,11 +23,6 @@ namespace {
 pid_t g_pager = -1;
 bool g_ended = false;
 
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? value : "";
-}
-
 /// The command for the shell; empty: none.
 std::string pager_command() {
   for (const char* name : {"FLOWRUN_PAGER", "PAGER"})

@@ -127,10 +127,12 @@ bool stdout_is_terminal() {
   return at_terminal;
 }
 
-bool in_github_job() {
-  const char* value = std::getenv("GITHUB_ACTIONS");
-  return value && std::string_view(value) == "true";
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
 }
+
+bool in_github_job() { return variable("GITHUB_ACTIONS") == "true"; }
 
 void guard_stderr() {
   cookie_io_functions_t functions{};

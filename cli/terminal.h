@@ -25,6 +25,9 @@ bool stdout_is_terminal();
 /// a pipe without a reader is news.
 bool stderr_is_unread();
 
+/// A variable of the environment; empty where there is none.
+std::string variable(const char* name);
+
 /// Whether this process is a step of a job of GitHub Actions.
 bool in_github_job();
 

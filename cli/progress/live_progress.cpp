@@ -18,11 +18,6 @@ namespace {
 
 constexpr Duration kFrame{100};
 
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? value : "";
-}
-
 /// Terminals that are known to show OSC 9;4; others may print it.
 bool shows_share() {
   const std::string program = variable("TERM_PROGRAM");

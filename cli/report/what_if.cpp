@@ -80,7 +80,7 @@ struct Row {
   std::vector<Link> links = {};
 };
 
-Json json_of(const Row& row, const RunRecord& run, Duration recorded) {
+Json row_json(const Row& row, const RunRecord& run, Duration recorded) {
   Json json{
       {"run", run.id},
       {"what_if", row.what},
@@ -147,7 +147,7 @@ std::string what_if_report(const Journal& journal, const RunRecord& run, const s
   if (!json) return table_of(rows, run, recording.took());
   std::string text;
   for (auto row = rows.begin() + 1; row != rows.end(); ++row)
-    text += json_of(*row, run, recording.took()).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    text += row_json(*row, run, recording.took()).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   return text;
 }
 

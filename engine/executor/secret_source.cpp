@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::size_t kLongest = 1 << 20;  // bytes of a value
 constexpr Duration kPatience{30000};
-constexpr Duration kRound{100};
+constexpr Duration kPollRound{100};
 
 using Clock = std::chrono::steady_clock;
 using Stop = std::function<bool()>;
@@ -48,7 +48,7 @@ bool ends_within(const Spawned& spawned, Clock::time_point until, const Stop& st
   for (;;) {
     pollfd ended{spawned.pidfd, POLLIN, 0};
     const auto left = std::chrono::ceil<Duration>(until - Clock::now());
-    if (poll(&ended, 1, static_cast<int>(std::clamp(left, Duration{0}, kRound).count())) > 0) return true;
+    if (poll(&ended, 1, static_cast<int>(std::clamp(left, Duration{0}, kPollRound).count())) > 0) return true;
     stopped = stop && stop();
     if (stopped || left <= Duration{0}) return false;
   }
