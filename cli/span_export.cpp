@@ -53,14 +53,12 @@ OtlpSettings otlp_settings_here() {
   return otlp_settings([](const char* name) { return std::getenv(name); });
 }
 
-SpanExport::SpanExport(OtlpSettings settings, const std::vector<OutlineRow>& rows, bool quiet)
+SpanExport::SpanExport(OtlpSettings settings, const std::vector<OutlineRow>& rows)
     : settings_(std::move(settings)),
       sender_(settings_.target),
-      spans_(rows,
-             [this](const Trace& trace, const Span& span) {
-               if (trace.sampled()) sender_.add(to_otlp(trace, span));
-             }),
-      quiet_(quiet) {}
+      spans_(rows, [this](const Trace& trace, const Span& span) {
+        if (trace.sampled()) sender_.add(to_otlp(trace, span));
+      }) {}
 
 void SpanExport::earlier(const Entry& entry) {
   spans_.mute(true);
@@ -93,13 +91,13 @@ void SpanExport::finish() noexcept {
   } catch (const std::exception& error) {
     trouble_ = error.what();
   }
-  if (!trouble_.empty() && !quiet_) std::fprintf(stderr, "warning: %s\n", trouble_.c_str());
+  if (!trouble_.empty()) std::fprintf(stderr, "warning: %s\n", trouble_.c_str());
 }
 
 std::unique_ptr<SpanExport> export_spans(const OtlpSettings& settings, const Workflow& workflow, bool quiet) {
   if (!quiet)
     for (const std::string& fault : settings.faults) std::fprintf(stderr, "warning: %s\n", fault.c_str());
-  return settings.tracing.recorded ? std::make_unique<SpanExport>(settings, outline(workflow), quiet) : nullptr;
+  return settings.tracing.recorded ? std::make_unique<SpanExport>(settings, outline(workflow)) : nullptr;
 }
 
 std::string otlp_report(const Journal& journal, const RunRecord& run) {

@@ -18,7 +18,7 @@ OtlpSettings otlp_settings_here();
 class SpanExport {
  public:
   /// |rows|: the outline of the workflow.
-  SpanExport(OtlpSettings settings, const std::vector<OutlineRow>& rows, bool quiet);
+  SpanExport(OtlpSettings settings, const std::vector<OutlineRow>& rows);
   ~SpanExport() { finish(); }
   SpanExport(const SpanExport&) = delete;
   SpanExport& operator=(const SpanExport&) = delete;
@@ -36,7 +36,6 @@ class SpanExport {
   OtlpSender sender_;
   Spans spans_;
   std::string trouble_;  ///< no more spans are made
-  const bool quiet_;     ///< tells nothing
   bool finished_ = false;
 };
 
