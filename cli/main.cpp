@@ -170,6 +170,18 @@ std::string empty_argument(const CLI::App& app) {
   return "";
 }
 
+/// CLI11 from 2.4 on passes over a variable whose value an option does not take: here it is a mistake everywhere.
+void take_variables(CLI::App& app) {
+  for (CLI::App* level = innermost(app); level; level = level->get_parent())
+    for (CLI::Option* option : level->get_options()) {
+      const std::string value =
+          option->get_envname().empty() ? "" : flowrun::cli::variable(option->get_envname().c_str());
+      if (option->count() > 0 || value.empty()) continue;
+      option->add_result(value);
+      option->run_callback();
+    }
+}
+
 /// With --jq a command prints JSON. Throws Error(Usage) when it has none, or prints it while it runs.
 void wants_json(CLI::App& command) {
   const std::string& name = command.get_name();
@@ -289,6 +301,7 @@ int run(int argc, char** argv, const Command* only) {
     return flowrun::cli::complete(app, context, {argv + 2, argv + argc});
   try {
     app.parse(argc, argv);
+    take_variables(app);
   } catch (const CLI::CallForHelp&) {
     flowrun::cli::print_result(help_text(*innermost(app)));
     return 0;

@@ -33,16 +33,17 @@ std::string with_each(const std::string& text, const std::regex& pattern,
   return told + text.substr(from);
 }
 
-/// The text without what differs from run to run: times, speeds, and which picture the wheel shows.
+/// The text without what differs from run to run: times, what a bar says of them, and which picture the wheel shows.
 std::string steady(const std::string& screen) {
   static const std::regex wheel("⠋|⠙|⠹|⠸|⠼|⠴|⠦|⠧|⠇|⠏");
-  static const std::regex rate(R"([0-9.]+/s( +about [0-9msh.]+ left)?)");
   static const std::regex date("20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}");
   static const std::regex clock("[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{3}");
   static const std::regex time(R"( +([0-9]+h)?([0-9]+m)?[0-9]+(\.[0-9]+)?(s|ms)(?![a-z]))");
   std::string text = std::regex_replace(screen, wheel, "⠋");
+  // Behind the numbers of a bar: how fast, how long still, and which item takes long, as far as there is room.
+  static const std::regex bar("([█░] +[0-9]+ of [0-9]+(  [0-9]+ failed)?)[^\n]*");
+  text = std::regex_replace(text, bar, "$1 ...");
   text = std::regex_replace(std::regex_replace(text, date, "YYYY-MM-DD HH:MM:SS"), clock, "HH:MM:SS.mmm");
-  text = with_each(text, rate, [](std::size_t width) { return "N/s" + std::string(width - 3, ' '); });
   // In a sentence a time has one blank or two before it; at an edge it ends where it ended.
   return with_each(text, time,
                    [](std::size_t width) { return width > 8 ? std::string(width - 2, ' ') + "Ts" : " Ts"; });
