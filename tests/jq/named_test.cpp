@@ -38,7 +38,9 @@ void same(Jq& jq, const std::string& code) {
     CHECK_FALSE(whole.ok());
   } else {
     REQUIRE(whole.ok());
-    // What `break` is caught as has a number that depends on what jq compiled before: one more label moves it.
+    // What `break` is caught as has a number that depends on what jq compiled before. Mostly it shows as such; where
+    // only its digits are left, one more label moves it.
+    if (whole.value.text().find("__jq") != std::string::npos) return;
     const Answer moved = jq.evaluate({{"(label $moved | 0) as $moved | " + code, false}, bindings});
     if (moved.ok() && !(moved.value == whole.value)) return;
     CHECK(std::get<Value>(ours).json() == whole.value.json());
