@@ -212,7 +212,7 @@ steps:
     pane.type("flowrun run fails.yaml --id f");
     golden("failed", pane.until_prompt());
     pane.clear();
-    pane.type("flowrun list");
+    pane.type("flowrun list -n 2");
     golden("list", pane.until_prompt());
     pane.clear();
     pane.type("flowrun show f");
