@@ -9,6 +9,7 @@
 #include "cli/start.h"
 #include "engine/run/control.h"
 #include "engine/run/fork_preview.h"
+#include "engine/run/replay.h"
 
 namespace flowrun::cli {
 namespace {
@@ -74,7 +75,7 @@ int run_fork(const Context& context, const ForkOptions& options) {
   Loaded loaded = workflow_of(journal, old, options, *evaluator, context.quiet);
   ResolvedInputs inputs = resolved_inputs(loaded, inputs_of(old, loaded, options.inputs, context.quiet), *evaluator);
   StartOptions start = start_options(options.start, options.drive);
-  if (!std::getenv("FLOWRUN_VIA")) start.via = via_of(journal, old);
+  if (const auto origin = beginning_of(journal, old); origin && !std::getenv("FLOWRUN_VIA")) start.via = origin->via;
   start.forked_of = old.id;
   start.forked_from = options.from;
   if (options.dry_run) {

@@ -349,14 +349,8 @@ bool Reuse::slept(const ArmTimer& timer) {
 }
 
 std::string origin_of(const Journal& journal, const RunRecord& run) {
-  const std::vector<Entry> first = journal.read(run.number, 1, 1);
-  return first.empty() || first[0].kind != EntryKind::RunStarted ? "" : as<RunStarted>(first[0]).forked_of;
-}
-
-std::vector<std::string> via_of(const Journal& journal, const RunRecord& run) {
-  const std::vector<Entry> first = journal.read(run.number, 1, 1);
-  return first.empty() || first[0].kind != EntryKind::RunStarted ? std::vector<std::string>()
-                                                                 : as<RunStarted>(first[0]).via;
+  const auto started = beginning_of(journal, run);
+  return started ? started->forked_of : "";
 }
 
 std::unique_ptr<Reuse> reuse_for(const Journal& journal, const RunStarted& started, const Workflow& fresh) {

@@ -90,7 +90,5 @@ std::unique_ptr<Reuse> reuse_for(const Journal& journal, const RunStarted& start
 
 /// The id of the run that |run| takes results over from; empty: it is no fork.
 std::string origin_of(const Journal& journal, const RunRecord& run);
-/// What starts its processes, as in RunStarted.
-std::vector<std::string> via_of(const Journal& journal, const RunRecord& run);
 
 }  // namespace flowrun

@@ -27,6 +27,7 @@
 #include "engine/journal/typed_command.h"
 #include "engine/model/entry_reading.h"
 #include "engine/run/export.h"
+#include "engine/run/replay.h"
 #include "engine/run/verify.h"
 
 namespace flowrun {
@@ -167,13 +168,11 @@ void receive(int input, const fs::path& file, const std::function<bool()>& stop)
   if (read_fully(input, buffer.data(), 1, stop) != 0) not_taken(fmt::format("it is longer than its {} bytes", length));
 }
 
-/// The fact that |run| begins with; nothing: it was cut off before that.
-std::optional<RunStarted> beginning_of(const Journal& journal, const RunRecord& run) {
-  const std::vector<Entry> first = journal.read(run.number, 1, 1);
-  if (first.empty()) return std::nullopt;
-  if (first[0].kind != EntryKind::RunStarted) not_taken(fmt::format("run {} does not begin with its start", run.id));
-  RunStarted started = as<RunStarted>(first[0]);
-  if (started.id != run.id || started.name != run.name || started.source_hash != run.source_hash)
+/// The fact that |run| begins with, which has to be its own; nothing: it was cut off before that.
+std::optional<RunStarted> own_beginning_of(const Journal& journal, const RunRecord& run) {
+  const std::optional<RunStarted> started = beginning_of(journal, run);
+  if (!started && run.last_seq > 0) not_taken(fmt::format("run {} does not begin with its start", run.id));
+  if (started && (started->id != run.id || started->name != run.name || started->source_hash != run.source_hash))
     not_taken(fmt::format("run {} is another one by its first entry", run.id));
   return started;
 }
@@ -185,8 +184,8 @@ std::vector<RunRecord> runs_of(const Journal& archive) {
   std::vector<RunRecord> runs = archive.list(all);
   if (runs.empty() || runs.size() > 2) not_taken("it is no archive as flowrun writes them");
   std::swap(runs.front(), runs.back());
-  const auto started = beginning_of(archive, runs[0]);
-  if (runs.size() == 2 && (!started || started->forked_of != runs[1].id || !beginning_of(archive, runs[1])))
+  const auto started = own_beginning_of(archive, runs[0]);
+  if (runs.size() == 2 && (!started || started->forked_of != runs[1].id || !own_beginning_of(archive, runs[1])))
     not_taken("it is no archive as flowrun writes them");
   return runs;
 }
@@ -195,7 +194,7 @@ std::vector<RunRecord> runs_of(const Journal& archive) {
 void check_new(const Journal& journal, const Journal& archive, const RunRecord& run) {
   const auto here = journal.find_exact(run.id);
   if (!here) return;
-  const auto ours = beginning_of(journal, *here), theirs = beginning_of(archive, run);
+  const auto ours = own_beginning_of(journal, *here), theirs = own_beginning_of(archive, run);
   const bool same = ours && theirs && ours->seed == theirs->seed;
   if (!same)
     throw Error(Problem::Impossible,
@@ -288,9 +287,9 @@ Imported take_in(Journal& journal, const Staging& staging, const std::function<b
   if (runs.size() == 2) {
     imported.origin = runs[1].id;
     if (const auto here = journal.find_exact(imported.origin)) {
-      const auto ours = beginning_of(journal, *here);
+      const auto ours = own_beginning_of(journal, *here);
       // One that has had less lacks results that the fork takes over.
-      if (!ours || ours->seed != beginning_of(archive, runs[1])->seed || here->last_seq < runs[1].last_seq)
+      if (!ours || ours->seed != own_beginning_of(archive, runs[1])->seed || here->last_seq < runs[1].last_seq)
         check_new(journal, archive, runs[1]);
       imported.has_origin = true;
       runs.pop_back();

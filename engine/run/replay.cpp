@@ -159,9 +159,14 @@ Loaded own_copy(const Journal& journal, const RunRecord& record, bool for_questi
                                                  record.id, diagnostics.text()));
   // A text that is in no file stands in the folder where its run was started.
   if (record.file.empty() && record.last_seq > 0)
-    for (const Entry& first : journal.read(record.number, 1, 1))
-      if (first.kind == EntryKind::RunStarted) loaded->folder = as<RunStarted>(first).folder;
+    if (const auto started = beginning_of(journal, record)) loaded->folder = started->folder;
   return std::move(*loaded);
+}
+
+std::optional<RunStarted> beginning_of(const Journal& journal, const RunRecord& run) {
+  const std::vector<Entry> first = journal.read(run.number, 1, 1);
+  if (first.empty() || first.front().kind != EntryKind::RunStarted) return std::nullopt;
+  return as<RunStarted>(first.front());
 }
 
 void check_result(const Journal& journal, const RunRecord& run) {
@@ -173,10 +178,7 @@ void check_result(const Journal& journal, const RunRecord& run) {
 
 Texts frozen_texts(const Journal& journal, const RunRecord& run) {
   Texts texts;
-  std::vector<Entry> first = journal.read(run.number, 1, 1);
-  if (first.empty() || !is_fact(first.front().kind)) return texts;
-  const Event event = to_event(first.front());
-  if (const auto* started = std::get_if<RunStarted>(&event.fact))
+  if (const auto started = beginning_of(journal, run))
     for (const auto& [path, hash] : started->sources) {
       texts[path] = journal.source(hash);
       if (hash_name(texts[path]) != hash)

@@ -50,6 +50,9 @@ struct Replayed {
   std::string host, boot_id, pid_namespace;  ///< of the last drive
 };
 
+/// The fact with which |run| begins; nothing: it was cut off before that, or does not begin so.
+std::optional<RunStarted> beginning_of(const Journal& journal, const RunRecord& run);
+
 /// The run's own copy of its workflow. Throws Error(Impossible) when this flowrun can not read it any more.
 /// |for_questions| as in load().
 Loaded own_copy(const Journal& journal, const RunRecord& record, bool for_questions = false);

@@ -133,7 +133,9 @@ TEST_CASE("a fork has the door of its origin, takes over what ran behind another
   const std::string file = desk.write(R"(
 steps:
   a: { shell: 'echo a >> ran; echo "${FAR:-} ${FLOWRUN_VIA:-}"' }
-  b: { shell: 'echo b >> ran; echo "${FAR:-}"', needs: a }
+  b: { shell: 'echo b >> ran; echo "${FAR:-}"', needs: [a, items] }
+  # What each item is told stands behind its own variables, whatever their names.
+  items: { for_each: [x], needs: a, do: { shell: 'echo items >> ran', env: { Z: "],\"via\":[" } } }
 output: ${ [$steps.a, $steps.b] }
 )");
   HowToRun with = desk.how;
@@ -144,7 +146,7 @@ output: ${ [$steps.a, $steps.b] }
   CHECK(desk.call({"fork", "r", "--from", "b"}).out == "[\"srun \",\"srun\"]\n");
   with.env["FLOWRUN_VIA"] = "docker exec c1";
   CHECK(flowrun(desk.journal, {"fork", "r", "--from", "b"}, with).out == "[\"srun \",\"docker\"]\n");
-  CHECK(desk.dir.read("ran") == "a\nb\nb\nb\n");
+  CHECK(desk.dir.read("ran") == "a\nitems\nb\nb\nb\n");
   CHECK(desk.call({"show", "r"}).out.find("  via srun -n1") != std::string::npos);
 }
 
