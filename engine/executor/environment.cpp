@@ -21,9 +21,6 @@ extern char** environ;
 namespace flowrun {
 namespace {
 
-// execve(2): one argument, its end included, fits in 32 pages.
-constexpr std::size_t kLongestArgument = 128 * 1024 - 1;
-
 std::string script_name(const Task& task) {
   // Paths hold characters that file names do not; a hash names them all, and the attempt keeps tries apart.
   return fmt::format("script-{:016x}-{}", std::hash<std::string>{}(task.path), task.attempt);

@@ -1,10 +1,14 @@
 // One function that makes a process. Knows files, groups and signals; not what the process is for.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
 namespace flowrun {
+
+/// Bytes of one argument: with its end it fits in 32 pages. execve(2).
+constexpr std::size_t kLongestArgument = 128 * 1024 - 1;
 
 struct SpawnRequest {
   std::vector<std::string> argv;

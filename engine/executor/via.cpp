@@ -6,6 +6,8 @@
 #include <iterator>
 #include <stdexcept>
 
+#include "engine/executor/spawn.h"
+
 namespace flowrun {
 namespace {
 
@@ -14,8 +16,9 @@ constexpr std::string_view kForgetful[] = {"ssh", "rsh", "docker", "podman", "ne
 /// Behind these a shell reads the words, put together with blanks.
 constexpr std::string_view kWithShell[] = {"ssh", "rsh"};
 
-// execve(2): one argument, its end included, fits in 32 pages. The shell of the other side gets all words as one.
-constexpr std::size_t kLongestArgument = 128 * 1024 - 1;
+/// Options of doors whose value is the names of variables to hand on.
+constexpr std::string_view kByName[] = {"-e", "-E", "--env", "--setenv", "--preserve-env", "SendEnv", "-oSendEnv"};
+
 // An item that is longer comes by `stdin` where every variable is a word.
 constexpr std::size_t kLongestItem = 8 * 1024;
 
@@ -47,13 +50,14 @@ bool lists(std::string_view names, std::string_view name) {
 bool is_forgetful(const std::vector<std::string>& via) { return has_program(via, kForgetful); }
 
 bool hands_on(const std::vector<std::string>& via, std::string_view name) {
-  for (std::size_t i = 1; i < via.size(); ++i) {
-    const std::string_view word = via[i];
-    const bool of_option = word.starts_with('-') || via[i - 1].starts_with('-');
-    if (!of_option) continue;
-    if (word.starts_with("-e") && word.substr(2) == name) return true;
-    if (lists(word.substr(word.find('=') + 1), name)) return true;
-  }
+  for (std::size_t i = 1; i < via.size(); ++i)
+    for (const std::string_view option : kByName) {
+      const std::string_view word = via[i];
+      if (via[i - 1] == option && lists(word, name)) return true;
+      if (!word.starts_with(option)) continue;
+      const std::string_view rest = word.substr(option.size());
+      if (lists(rest.starts_with('=') ? rest.substr(1) : rest, name)) return true;
+    }
   return false;
 }
 
@@ -88,6 +92,7 @@ std::vector<std::string> argv_via(const Process& process, const std::vector<std:
   }
   std::size_t size = 0;
   for (const std::string& word : behind) size += all.emplace_back(for_shell(word)).size() + 1;
+  // The shell of the other side gets all words as one.
   if (size > kLongestArgument)
     throw std::runtime_error(
         fmt::format("the command and its variables have {} bytes behind {}, where {} fit; give long texts by `stdin`",

@@ -75,7 +75,11 @@ TEST_CASE("a variable is left to a door whose options name it, and only then", "
                              {"ssh", "-o", "SendEnv=TOKEN", "h"},
                              {"systemd-run", "--setenv=TOKEN"}})
     CHECK(hands_on(words, "TOKEN"));
-  for (const Words& words : {Words{"docker", "exec", "TOKEN"}, {"TOKEN", "-e", "TOKENS"}, {"docker", "-e", "XTOKEN"}})
+  for (const Words& words : {Words{"docker", "exec", "TOKEN"},
+                             {"docker", "exec", "-i", "TOKEN"},
+                             {"docker", "run", "--env-file=TOKEN"},
+                             {"TOKEN", "-e", "TOKENS"},
+                             {"docker", "-e", "XTOKEN"}})
     CHECK_FALSE(hands_on(words, "TOKEN"));
 }
 
