@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
-#include <ranges>
-
 #include "engine/journal/open.h"
 #include "engine/journal/schema.h"
 #include "engine/model/hash.h"
@@ -229,7 +227,8 @@ bool ArchiveReader::copy(Journal& journal, const std::vector<RunRecord>& runs, c
     open.write(
         [&] {
           // Who takes over is newer than the run that it takes over from, here as there.
-          for (const RunRecord& run : std::views::reverse(runs)) {
+          for (auto last = runs.rbegin(); last != runs.rend(); ++last) {
+            const RunRecord& run = *last;
             const std::optional<std::int64_t> number = insert_run(*open.database, run);
             if (!number) throw Taken{};
             copy_sources(*archive_.open_->database, archive_, run, *open.database);

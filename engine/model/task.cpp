@@ -67,12 +67,8 @@ void append(std::string& out, const HttpRequest& request, const std::string& key
 }
 
 void append(std::string& out, const std::vector<std::string>& words) {
-  out += '[';
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    if (i > 0) out += ',';
-    append_json_string(out, words[i]);
-  }
-  out += ']';
+  ListWriter list(out);
+  for (const std::string& word : words) list.text(word);
 }
 
 void append(std::string& out, const Process& process, const std::string&) {
