@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <optional>
+#include <memory>
 
 #include "cli/commands.h"
 #include "cli/drive.h"
@@ -320,11 +320,10 @@ int run(int argc, char** argv, const Command* only) {
     short_help();
     return exit_code(Problem::Usage);
   }
-  std::optional<flowrun::cli::JqOption> filter;
   if (!context.jq.empty()) {
     wants_json(*innermost(app));
-    filter.emplace(context.jq);
-    flowrun::cli::filter_results([&](std::string_view json) { return filter->of(json); });
+    flowrun::cli::filter_results([filter = std::make_shared<flowrun::cli::JqOption>(context.jq)](
+                                     std::string_view json) { return filter->of(json); });
   }
   return context.chosen();
 }

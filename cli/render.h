@@ -30,11 +30,11 @@ class OutputLost : public std::runtime_error {
 
 /// Writes data to standard output and flushes; throws OutputLost. Exact, but for what a terminal would obey.
 void print_result(std::string_view text);
+/// The same of what is for people wherever it goes.
+void print_view(std::string_view text);
 /// What print_result prints goes through |filter| from now on, whole values at a time. Where that throws,
 /// print_result throws OutputLost.
 void filter_results(std::function<std::string(std::string_view)> filter);
-/// The same of what is for people wherever it goes.
-void print_view(std::string_view text);
 /// A result value: text as it is, else JSON, pretty at a terminal; with a line break behind it.
 std::string result_text(const Value& value);
 
