@@ -218,6 +218,8 @@ class MemberReader {
     } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
       to.clear();
       for (std::string_view element : list_elements(data_.raw())) to.push_back(string_of(element));
+    } else if constexpr (std::is_same_v<T, std::vector<int>>) {
+      to = data_.value().json().get<T>();
     } else if constexpr (IsVector<T>::value) {
       to.clear();
       for (std::string_view element : list_elements(data_.raw())) MemberReader(element).read(to.emplace_back());

@@ -88,6 +88,8 @@ struct Task {
   bool keep_raw = false;            ///< Result::value is the raw result, not the default output
   bool strict = false;              ///< a place was reserved for it
   std::string traceparent = {};     ///< of the trace it belongs to, which is told to the other side; empty: none
+  std::string pool = {};            ///< the workers that it needs, when others carry it out; empty: any
+  std::string call = {};            ///< names this attempt to who carries it out elsewhere: the same after a crash
   Indirect<std::variant<HttpRequest, Process>> work;
 };
 

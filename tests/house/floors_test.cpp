@@ -29,8 +29,10 @@ const std::map<std::string, std::set<std::string>> kFloors = {
     {"journal", {"model"}},
     {"executor", {"model"}},
     {"jq", {"model"}},
+    {"restate", {"model", "executor"}},
     {"run",
-     {"model", "expression", "yaml", "language", "machine", "steps", "reader", "lint", "journal", "executor", "jq"}},
+     {"model", "expression", "yaml", "language", "machine", "steps", "reader", "lint", "journal", "executor", "jq",
+      "restate"}},
 };
 
 /// What cli may include of the engine: its door, and the words of values, entries and journals that go through it.
