@@ -184,6 +184,33 @@ Call call_from(std::string_view message) {
   return call;
 }
 
+std::string to_message(const OneWayCall& call) {
+  std::string message;
+  FieldWriter fields(message);
+  fields.bytes(1, call.service);
+  fields.bytes(2, call.handler);
+  fields.bytes_if(3, call.parameter);
+  fields.bytes_if(6, call.key);
+  if (!call.idempotency_key.empty()) fields.bytes(7, call.idempotency_key);
+  fields.number(10, call.invocation_id_completion);
+  fields.bytes_if(12, call.name);
+  return message;
+}
+
+OneWayCall one_way_call_from(std::string_view message) {
+  OneWayCall call;
+  for (FieldReader fields(message); fields.next();) {
+    if (fields.field() == 1) call.service = fields.bytes();
+    if (fields.field() == 2) call.handler = fields.bytes();
+    if (fields.field() == 3) call.parameter = fields.bytes();
+    if (fields.field() == 6) call.key = fields.bytes();
+    if (fields.field() == 7) call.idempotency_key = fields.bytes();
+    if (fields.field() == 10) call.invocation_id_completion = static_cast<std::uint32_t>(fields.number());
+    if (fields.field() == 12) call.name = fields.bytes();
+  }
+  return call;
+}
+
 std::string to_message(const Sleep& sleep) {
   std::string message;
   FieldWriter fields(message);
@@ -218,6 +245,24 @@ std::string to_message(const SendSignal& signal) {
     fields.bytes(4, {});
   }
   return message;
+}
+
+SendSignal send_signal_from(std::string_view message) {
+  SendSignal signal;
+  for (FieldReader fields(message); fields.next();) {
+    if (fields.field() == 1) signal.target = fields.bytes();
+    if (fields.field() == 2) signal.number = static_cast<std::uint32_t>(fields.number());
+    if (fields.field() == 3) signal.name = fields.bytes();
+    if (fields.field() == 5) signal.value = content_of(fields.bytes());
+  }
+  return signal;
+}
+
+std::string_view stored_value(std::string_view message) {
+  std::string_view value;
+  for (FieldReader fields(message); fields.next();)
+    if (fields.field() == 3) value = content_of(fields.bytes());
+  return value;
 }
 
 std::string set_state_message(std::string_view key, std::string_view value) {

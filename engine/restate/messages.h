@@ -87,6 +87,16 @@ struct Call {
 std::string to_message(const Call& call);
 Call call_from(std::string_view message);
 
+/// A call of which nothing is awaited.
+struct OneWayCall {
+  std::string service, handler, parameter, idempotency_key;
+  std::uint32_t invocation_id_completion = 0;
+  std::string name;      ///< for people
+  std::string key = {};  ///< of a virtual object
+};
+std::string to_message(const OneWayCall& call);
+OneWayCall one_way_call_from(std::string_view message);
+
 struct Sleep {
   std::uint64_t wake_up_ms = 0;  ///< since 1970
   std::uint32_t completion = 0;
@@ -104,7 +114,11 @@ struct SendSignal {
 };
 std::string to_message(const SendSignal& signal);
 
+SendSignal send_signal_from(std::string_view message);
+
 std::string set_state_message(std::string_view key, std::string_view value);
+/// The value that |message|, of SetState, stores.
+std::string_view stored_value(std::string_view message);
 /// The answer of a handler.
 std::string output_message(std::string_view value);
 std::string output_message(const TerminalFailure& failure);
