@@ -1,5 +1,6 @@
 // Restate's service protocol, versions 5 to 7, as far as flowrun speaks it: frames, and the messages in them. Knows
-// nothing of HTTP, tasks or runs. The source is service-invocation-protocol.md and protocol.proto of sdk-shared-core.
+// nothing of HTTP, tasks or runs. The source is protocol.proto of sdk-shared-core, and the
+// description of the invocation protocol beside it.
 #pragma once
 
 #include <cstdint>
