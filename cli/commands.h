@@ -45,6 +45,7 @@ void add_prune(Command& app, Context& context);
 void add_export(Command& app, Context& context);
 void add_import(Command& app, Context& context);
 void add_report(Command& app, Context& context);
+void add_worker(Command& app, Context& context);
 void add_completion(Command& app, Context& context);
 void add_version(Command& app, Context& context);
 

@@ -234,6 +234,7 @@ constexpr Command kCommands[] = {
     {" export ", flowrun::cli::add_export},
     {" import ", flowrun::cli::add_import},
     {" report ", flowrun::cli::add_report},
+    {" worker ", flowrun::cli::add_worker},
     {" completion ", flowrun::cli::add_completion},
     {" version ", flowrun::cli::add_version},
 };

@@ -16,6 +16,7 @@ namespace {
 constexpr std::pair<const char*, const char*> kPages[] = {{"workflow", "flowrun-workflow"},
                                                           {"flowrun-workflow", "flowrun-workflow"},
                                                           {"flowrun-journal", "flowrun-journal"},
+                                                          {"flowrun-worker", "flowrun-worker"},
                                                           {"flowrun", "flowrun"}};
 
 }  // namespace

@@ -33,8 +33,12 @@ namespace flowrun {
   EACH(EVP_DigestFinal_ex)                \
   EACH(EVP_DigestInit_ex)                 \
   EACH(EVP_DigestUpdate)                  \
+  EACH(EVP_DigestVerify)                  \
+  EACH(EVP_DigestVerifyInit)              \
   EACH(EVP_MD_CTX_free)                   \
   EACH(EVP_MD_CTX_new)                    \
+  EACH(EVP_PKEY_free)                     \
+  EACH(EVP_PKEY_new_raw_public_key)       \
   EACH(EVP_sha256)                        \
   EACH(PKCS5_PBKDF2_HMAC)
 #define FLOWRUN_ZLIB_FUNCTIONS(EACH) \

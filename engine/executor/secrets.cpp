@@ -20,10 +20,10 @@ constexpr int kRounds = 10000;              // of the hash: 3 ms a guess
 std::string& text_of(Task& task, const TaskPlaceholder& placeholder) {
   using In = TaskPlaceholder::In;
   if (auto* process = std::get_if<Process>(&*task.work))
-    return placeholder.in == In::Stdin ? process->stdin_text : *process->env.at(placeholder.index).second;
+    return placeholder.in == In::Stdin ? process->stdin_text : process->env.at(placeholder.index).second.value();
   auto& request = std::get<HttpRequest>(*task.work);
   if (placeholder.in == In::Url) return request.url;
-  if (placeholder.in == In::Body) return *request.body;
+  if (placeholder.in == In::Body) return request.body.value();
   return request.headers.at(placeholder.index).second;
 }
 

@@ -34,6 +34,8 @@ class Secrets {
   std::vector<SecretMark> marks(const std::string& salt) const;
   /// Names of those that are too short to be masked.
   std::vector<std::string> unmasked() const;
+  /// Whether there is a value.
+  bool has(const std::string& name) const { return values_.count(name) > 0; }
   /// Whether the variable |name| of our environment brought a secret: then it is not passed on.
   bool brought_by(std::string_view name) const;
   /// Puts the values into the texts of |task|. Throws std::runtime_error, which names no value, when one can not go
