@@ -1,5 +1,7 @@
 // What a process that the real binary starts finds around it: the limits and variables that flowrun was started with.
 #include <cstdlib>
+#include <set>
+#include <sstream>
 
 #include "tests/support/catch.h"
 #include "tests/support/program.h"
@@ -62,6 +64,33 @@ TEST_CASE("tests see nothing of the job, the language and the terminal that they
   const Ran ran = run({"/proc/self/exe", "[.surroundings]"}, how);
   INFO(ran.out);
   CHECK(ran.code == 0);
+}
+
+TEST_CASE("a run of processes loads the libraries of its start, and none of servers and requests") {
+  TempDir dir;
+  const Ran ran =
+      flowrun(dir.path("j.db"),
+              {"run", dir.write("w.yaml",
+                                "flowrun: 1\n"
+                                "steps: { a: { shell: \"grep -o '/[^ ]*[.]so[^ ]*' /proc/$PPID/maps | sort -u\", "
+                                "capture: lines } }\noutput: ${ $steps.a | join(\"\\n\") }\n")});
+  INFO(ran.err);
+  REQUIRE(ran.code == 0);
+  HowToRun trace;
+  trace.env["LD_TRACE_LOADED_OBJECTS"] = "1";
+  const Ran version = run({FLOWRUN_BINARY, "version"}, trace);
+  std::set<std::string> loaded;
+  std::istringstream lines(ran.out + version.out);
+  for (std::string word; lines >> word;) {
+    const std::string name = word.substr(word.rfind('/') + 1);
+    const std::size_t end = name.find(".so");
+    if (end != name.npos) loaded.insert(name.substr(0, end));
+  }
+  for (const char* known :
+       {"libc", "libm", "libstdc++", "libgcc_s", "libfyaml", "libsqlite3", "libfmt", "libxxhash", "libuuid",
+        "linux-vdso", "ld-linux-x86-64", "ld-linux-aarch64", "libasan", "libubsan", "libtsan", "libdl", "libpthread"})
+    loaded.erase(known);
+  CHECK(loaded == std::set<std::string>());
 }
 
 }  // namespace flowrun::test::surroundings_test

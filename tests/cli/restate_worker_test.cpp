@@ -1,0 +1,130 @@
+// Workers as a real Restate server uses them: what it asks through its ingress is carried out, what it takes back is
+// stopped, and a worker that is gone is replaced by another.
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "engine/model/task_text.h"
+#include "engine/restate/step_call.h"
+#include "tests/support/catch.h"
+#include "tests/support/program.h"
+#include "tests/support/restate.h"
+#include "tests/support/temp_dir.h"
+
+namespace flowrun::test::restate_worker_test {
+namespace {
+
+bool missing() {
+  const std::string why = why_no_restate();
+  if (!why.empty()) WARN("skipped: " << why);
+  return !why.empty();
+}
+
+/// The body of a call of `step` that runs |script|.
+std::string step(const std::string& script) {
+  restate::StepCall call;
+  call.run_id = "r";
+  call.task.path = "a";
+  Process process;
+  process.argv = {"sh", "-c", script};
+  call.task.work = std::move(process);
+  return to_text(call);
+}
+
+Json value_of(const std::string& answer) {
+  INFO(answer);
+  REQUIRE(answer.starts_with("200 "));
+  return Json::parse(answer.substr(4)).at("value");
+}
+
+bool soon(const std::function<bool()>& so) {
+  for (int i = 0; i < 3000; ++i) {
+    if (so()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
+}
+
+bool lives(const std::string& pid) { return !pid.empty() && ::kill(std::stoi(pid), 0) == 0; }
+
+}  // namespace
+
+TEST_CASE("a real server has steps carried out by workers behind nginx, once for a key", "[restate]") {
+  if (missing()) return;
+  TempDir dir;
+  HowToRun how;
+  how.cwd = dir.path();
+  how.env["XDG_STATE_HOME"] = dir.path("state");
+  Fleet fleet({}, how);
+  const std::string url = fleet.server.ingress() + "/restate/call/flowrun/step";
+  CHECK(value_of(asked("POST", url, step("pwd; echo x >> effects"))) == dir.path());
+  for (int i = 0; i < 3; ++i)
+    CHECK(value_of(asked("POST", url, step("echo $$; echo x >> effects"), {{"idempotency-key", "k"}})).is_string());
+  CHECK(dir.read("effects") == "x\nx\n");
+
+  // One of two workers is enough, without a pause.
+  fleet.one.kill();
+  for (int i = 0; i < 10; ++i) CHECK(value_of(asked("POST", url, step("echo well"))) == "well");
+  fleet.one.start();
+
+  // The server is killed, comes back, and still knows the answer.
+  const Json before = value_of(asked("POST", url, step("echo $$"), {{"idempotency-key", "l"}}));
+  fleet.server.kill();
+  fleet.server.start();
+  CHECK(value_of(asked("POST", url, step("echo $$"), {{"idempotency-key", "l"}})) == before);
+}
+
+TEST_CASE("what a real server takes back is stopped at the worker, and what a worker dies of begins again",
+          "[restate]") {
+  if (missing()) return;
+  TempDir dir;
+  HowToRun how;
+  how.cwd = dir.path();
+  how.env["XDG_STATE_HOME"] = dir.path("state");
+  Fleet fleet({}, how);
+  const std::string send = fleet.server.ingress() + "/restate/send/flowrun/step";
+
+  const std::string sent = asked("POST", send, step("sleep 300 & echo $! > child; echo $$ > parent; wait"));
+  INFO(sent);
+  REQUIRE(sent.starts_with("202 "));
+  const std::string id = Json::parse(sent.substr(4)).at("invocationId");
+  REQUIRE(soon([&] { return lives(dir.read("parent")); }));
+  CHECK(asked("PATCH", fleet.server.admin() + "/invocations/" + id + "/kill").starts_with("20"));
+  CHECK(soon([&] { return !lives(dir.read("parent")) && !lives(dir.read("child")); }));
+
+  // Whichever of the two has it is killed.
+  asked("POST", send, step("echo $PPID >> workers; echo $$ >> steps; sleep 1; echo over >> over"));
+  REQUIRE(soon([&] { return !dir.read("workers").empty(); }));
+  const std::string first = dir.read("steps");
+  StepWorker& victim = std::stoi(dir.read("workers")) == fleet.one.process().pid() ? fleet.one : fleet.two;
+  victim.kill();
+  victim.start();
+  REQUIRE(soon([&] { return !dir.read("over").empty(); }));
+  CHECK(dir.read("over") == "over\n");
+  CHECK_FALSE(lives(first));
+  CHECK(soon([&] { return fleet.server.query("SELECT id FROM sys_invocation WHERE status != 'completed'").empty(); }));
+}
+
+TEST_CASE("a worker that is told to end lets its steps end first", "[restate]") {
+  if (missing()) return;
+  TempDir dir;
+  HowToRun how;
+  how.cwd = dir.path();
+  how.env["XDG_STATE_HOME"] = dir.path("state");
+  Restate server;
+  StepWorker worker({}, how);
+  server.deploy(worker.url());
+  std::string answer;
+  std::thread client([&] {
+    answer = asked("POST", server.ingress() + "/restate/call/flowrun/step", step("touch begun; sleep 1; echo over"));
+  });
+  CHECK(soon([&] { return std::filesystem::exists(dir.path("begun")); }));
+  worker.process().signal(SIGTERM);
+  CHECK(worker.process().wait().code == 0);
+  client.join();
+  CHECK(value_of(answer) == "over");
+}
+
+}  // namespace flowrun::test::restate_worker_test
