@@ -29,6 +29,21 @@ const TaskPlaceholders& placeholders_of(const Task& task) {
   return std::get<HttpRequest>(*task.work).placeholders;
 }
 
+constexpr std::size_t kLargestResult = (32 << 20) - 4096;  // the server takes 32 MiB, with what it adds
+
+/// Of what is too large |ended| becomes a failure: a server does not take it, and would have the attempt carried out
+/// again and again.
+std::string text_for_server(TaskEnded& ended) {
+  std::string text = ended_text(ended, wall_clock());
+  if (text.size() <= kLargestResult) return text;
+  ended.result.value = {};
+  ended.result.failure =
+      Failure{"restate.size", fmt::format("the result has {} MiB, and a Restate server takes 32 MiB: hand large values "
+                                          "on by files or URLs",
+                                          text.size() >> 20)};
+  return ended_text(ended, wall_clock());
+}
+
 }  // namespace
 
 WorkerRun::WorkerRun(Options options, std::function<void()> prepare, OnEnded on_ended)
@@ -65,9 +80,9 @@ void WorkerRun::run() {
     for (Event& event : happened) {
       auto* ended = std::get_if<TaskEnded>(&event.fact);
       if (!ended) continue;
+      std::string text = text_for_server(*ended);
       const std::optional<Failure>& failure = ended->result.failure;
-      on_ended_({ended->path, ended->attempt, ended_text(*ended, wall_clock()), failure ? failure->type : "",
-                 ended->result.took});
+      on_ended_({ended->path, ended->attempt, std::move(text), failure ? failure->type : "", ended->result.took});
     }
     executor_->acted();
   }

@@ -29,6 +29,7 @@ std::string step(const std::string& script) {
   call.task.path = "a";
   Process process;
   process.argv = {"sh", "-c", script};
+  process.max_output = 64 << 20;
   call.task.work = std::move(process);
   return to_text(call);
 }
@@ -125,6 +126,24 @@ TEST_CASE("a worker that is told to end lets its steps end first", "[restate]") 
   CHECK(worker.process().wait().code == 0);
   client.join();
   CHECK(value_of(answer) == "over");
+}
+
+TEST_CASE("a result that a real server would not take is a failure, and what just fits arrives", "[restate]") {
+  if (missing()) return;
+  TempDir dir;
+  HowToRun how;
+  how.cwd = dir.path();
+  how.env["XDG_STATE_HOME"] = dir.path("state");
+  Fleet fleet({}, how);
+  const std::string url = fleet.server.ingress() + "/restate/call/flowrun/step";
+  const auto of = [&](int bytes) {
+    return asked("POST", url, step(fmt::format("echo x >> starts; head -c {} /dev/zero | tr '\\0' x", bytes)));
+  };
+  CHECK(value_of(of((32 << 20) - 4096 - 300)).get_ref<const std::string&>().size() == (32 << 20) - 4096 - 300);
+  const std::string large = of(32 << 20);
+  CHECK(large.find("\"restate.size\"") != large.npos);
+  CHECK(large.size() < 2000);
+  CHECK(dir.read("starts") == "x\nx\n");
 }
 
 }  // namespace flowrun::test::restate_worker_test
