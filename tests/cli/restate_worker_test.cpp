@@ -58,12 +58,18 @@ TEST_CASE("a real server has steps carried out by workers behind nginx, once for
   HowToRun how;
   how.cwd = dir.path();
   how.env["XDG_STATE_HOME"] = dir.path("state");
-  Fleet fleet({}, how);
+  // The version that a server speaks by itself, and the newest.
+  const std::string newest = GENERATE("false", "true");
+  CAPTURE(newest);
+  Fleet fleet({}, how, {{"RESTATE_EXPERIMENTAL_ENABLE_PROTOCOL_V7", newest}});
   const std::string url = fleet.server.ingress() + "/restate/call/flowrun/step";
   CHECK(value_of(asked("POST", url, step("pwd; echo x >> effects"))) == dir.path());
   for (int i = 0; i < 3; ++i)
     CHECK(value_of(asked("POST", url, step("echo $$; echo x >> effects"), {{"idempotency-key", "k"}})).is_string());
   CHECK(dir.read("effects") == "x\nx\n");
+
+  for (const Json& row : fleet.server.query("SELECT pinned_service_protocol_version AS version FROM sys_invocation"))
+    CHECK(row.at("version") == (newest == "true" ? 7 : 6));
 
   // One of two workers is enough, without a pause.
   fleet.one.kill();
@@ -144,6 +150,29 @@ TEST_CASE("a result that a real server would not take is a failure, and what jus
   CHECK(large.find("\"restate.size\"") != large.npos);
   CHECK(large.size() < 2000);
   CHECK(dir.read("starts") == "x\nx\n");
+}
+
+TEST_CASE("a worker with a key answers the real server that signs with it, and nobody else", "[restate]") {
+  if (missing()) return;
+  if (run({"/usr/bin/env", "openssl", "version"}).code != 0) {
+    WARN("skipped: there is no openssl to make a key with");
+    return;
+  }
+  TempDir dir;
+  const std::string pem = dir.path("key.pem");
+  REQUIRE(run({"/usr/bin/env", "openssl", "genpkey", "-algorithm", "ed25519", "-out", pem}).code == 0);
+  Restate server({{"RESTATE_REQUEST_IDENTITY_PRIVATE_KEY_PEM_FILE", pem}});
+  const std::string log = server.log();
+  const std::size_t at = log.find("publickeyv1_");
+  REQUIRE(at != log.npos);
+  HowToRun how;
+  how.env["XDG_STATE_HOME"] = dir.path("state");
+  StepWorker worker({"--key", log.substr(at, log.find('"', at) - at)}, how);
+  server.deploy(worker.url());
+  CHECK(value_of(asked("POST", server.ingress() + "/restate/call/flowrun/step", step("echo well"))) == "well");
+  CHECK(asked("GET", worker.url() + "/discover").starts_with("401"));
+  Restate other;
+  CHECK_THROWS(other.deploy(worker.url()));
 }
 
 }  // namespace flowrun::test::restate_worker_test

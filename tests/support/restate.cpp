@@ -205,8 +205,11 @@ Balancer::Balancer(int first, int second) : port_(listening_port()) {
 
 std::string Balancer::url() const { return local(port_); }
 
-Fleet::Fleet(std::vector<std::string> worker_options, HowToRun how)
-    : one(worker_options, how), two(worker_options, how), balancer(one.port(), two.port()) {
+Fleet::Fleet(std::vector<std::string> worker_options, HowToRun how, std::map<std::string, std::string> server_env)
+    : server(std::move(server_env)),
+      one(worker_options, how),
+      two(worker_options, how),
+      balancer(one.port(), two.port()) {
   server.deploy(balancer.url());
 }
 

@@ -74,6 +74,7 @@ class Balancer {
  public:
   Balancer(int first, int second);
   std::string url() const;
+  std::string log() const { return process_->err(); }
 
  private:
   TempDir dir_;
@@ -83,7 +84,8 @@ class Balancer {
 
 /// A server that knows two workers behind nginx.
 struct Fleet {
-  explicit Fleet(std::vector<std::string> worker_options = {}, HowToRun how = {});
+  explicit Fleet(std::vector<std::string> worker_options = {}, HowToRun how = {},
+                 std::map<std::string, std::string> server_env = {});
   Restate server;
   StepWorker one, two;
   Balancer balancer;
