@@ -17,6 +17,15 @@ using restate::FrameType;
 // The server refuses messages of 32 MiB, in which some bytes are its own.
 constexpr std::size_t kLargestCall = (32 << 20) - (64 << 10);
 constexpr std::string_view kMailPrefix = "mail-";
+constexpr std::uint32_t kKilled = 409;
+
+/// As an executor elsewhere tells it.
+Failure failed_call(const restate::TerminalFailure& failure) {
+  if (failure.code == kKilled)
+    return {"restate.killed",
+            fmt::format("the invocation was ended on the server, not by this run: {}", failure.message)};
+  return {"restate.worker", fmt::format("the worker could not carry it out: {}", failure.message)};
+}
 
 }  // namespace
 
@@ -125,8 +134,7 @@ void DetachedRun::end_step(const restate::Notification& notification) {
   Event event{last_at_, TaskEnded{step.path, step.attempt, {}}};
   Result& result = std::get<TaskEnded>(event.fact).result;
   if (notification.failure) {
-    const bool ended = step.stopping || notification.failure->code == 409;
-    result.failure = Failure{ended ? "cancelled" : "restate", ended ? "stopped" : notification.failure->message};
+    result.failure = step.stopping ? Failure{"cancelled", "stopped"} : failed_call(*notification.failure);
   } else {
     try {
       Event told = ended_from_text(notification.value.value_or(""));
@@ -134,7 +142,7 @@ void DetachedRun::end_step(const restate::Notification& notification) {
       result = std::move(std::get<TaskEnded>(told.fact).result);
     } catch (const Corruption& error) {
       result = {};
-      result.failure = Failure{"restate", fmt::format("the worker's answer is none: {}", error.what())};
+      result.failure = Failure{"restate.answer", fmt::format("what came back is no result: {}", error.what())};
     }
   }
   take(std::move(event));
@@ -194,8 +202,9 @@ void DetachedRun::start(Task task) {
   if (call.parameter.size() > kLargestCall) {
     Result result;
     result.sent = false;
-    result.failure = Failure{"restate", fmt::format("it is asked with {} MiB, and a Restate server takes less than 32",
-                                                    call.parameter.size() >> 20)};
+    result.failure = Failure{
+        "restate.size",
+        fmt::format("it is asked with {} MiB, and a Restate server takes less than 32", call.parameter.size() >> 20)};
     at_once_.push_back({last_at_, TaskEnded{asked.task.path, asked.task.attempt, std::move(result)}});
     return;
   }
