@@ -12,9 +12,10 @@
 #include "cli/drive.h"
 #include "cli/render.h"
 #include "cli/runs.h"
+#include "cli/source.h"
 #include "engine/executor/named_file.h"
+#include "engine/run/detached_start.h"
 #include "engine/run/export.h"
-#include "engine/run/import.h"
 
 namespace flowrun::cli {
 namespace {
@@ -118,7 +119,12 @@ int run_export(const Context& context, const ExportOptions& options) {
   return 0;
 }
 
-int run_import(const Context& context, const std::string& file) {
+struct ImportOptions {
+  std::string file;  ///< or the run
+  std::string on;
+};
+
+Imported import_file(Journal& journal, const std::string& file) {
   const bool piped = file == "-";
   if (piped && isatty(STDIN_FILENO) == 1)
     throw Error(Problem::Usage, "an archive does not come from a terminal; name its FILE");
@@ -126,9 +132,16 @@ int run_import(const Context& context, const std::string& file) {
   if (!piped)
     if (const std::string why = open_regular(file, input); !why.empty())
       throw Error(Problem::Usage, fmt::format("{} can not be read: {}", file, why));
-  Journal journal(journal_path(context.journal), Journal::Mode::Create);
+  return import_run(journal, input, piped ? "standard input" : file, &stop_asked);
+}
+
+int run_import(const Context& context, const ImportOptions& options) {
   hear_signals();
-  const Imported imported = import_run(journal, input, piped ? "standard input" : file, &stop_asked);
+  std::unique_ptr<RunSource> source;
+  if (!options.on.empty()) source = std::make_unique<RunSource>(context, options.on, options.file);
+  Journal journal(journal_path(context.journal), Journal::Mode::Create);
+  const Imported imported =
+      source ? import_detached(journal, *source->copy(), &stop_asked) : import_file(journal, options.file);
   const RunRecord& run = imported.run;
   print_result(run.id + "\n");
   if (context.quiet) return 0;
@@ -158,10 +171,12 @@ void add_export(Command& app, Context& context) {
 }
 
 void add_import(Command& app, Context& context) {
-  auto file = std::make_shared<std::string>();
+  auto options = std::make_shared<ImportOptions>();
   Command* command = app.add_subcommand("import", "Take a run that was exported into the journal");
-  command->add_option("FILE", *file, "What export wrote; - is standard input")->required();
-  command->callback([&context, file] { context.chosen = [&context, file] { return run_import(context, *file); }; });
+  command->add_option("FILE", options->file, "What export wrote; - is standard input; with --on the run")->required();
+  add_server_option(*command, options->on);
+  command->callback(
+      [&context, options] { context.chosen = [&context, options] { return run_import(context, *options); }; });
 }
 
 }  // namespace flowrun::cli

@@ -5,6 +5,7 @@
 #include "cli/pager.h"
 #include "cli/render.h"
 #include "cli/runs.h"
+#include "cli/source.h"
 #include "engine/model/path.h"
 #include "engine/run/verify.h"
 
@@ -14,7 +15,7 @@ namespace {
 constexpr std::size_t kAtOnce = 1 << 16;  // bytes that are printed
 
 struct ShowOptions {
-  std::string run;
+  std::string run, on;
   std::int64_t from = 1;
   std::string step;
   bool full = false;
@@ -22,8 +23,9 @@ struct ShowOptions {
 };
 
 int show(const Context& context, const ShowOptions& options) {
-  Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
-  RunRecord run = find_or_newest(journal, options.run);
+  const RunSource source(context, options.on, options.run);
+  Journal journal(source.path(), Journal::Mode::ReadOnly);
+  RunRecord run = find_or_newest(journal, source.run());
   const std::string step = options.step.empty() ? "" : known_step(journal, run, options.step);
   // What stands before it was replayed by that drive; the rest it executed itself.
   std::int64_t drive = journal.newest_drive(run.number);
@@ -88,6 +90,7 @@ void add_journal(Command& app, Context& context) {
   shown->add_option("RUN", options->run, "The run; the newest when left out");
   shown->add_option("--from", options->from, "Begin with this entry")->at_least(1)->type_name("SEQ");
   shown->add_option("--step", options->step, "Only this step and what is below it")->type_name("PATH");
+  add_server_option(*shown, options->on);
   shown->add_flag("--full", options->full, "Do not cut values");
   shown->add_flag("--json", options->json, "One JSON object a line");
   shown->callback([&context, options] { context.chosen = [&context, options] { return show(context, *options); }; });

@@ -3,6 +3,7 @@
 
 #include "cli/render.h"
 #include "cli/runs.h"
+#include "cli/source.h"
 #include "engine/run/replay.h"
 #include "engine/run/view.h"
 
@@ -10,13 +11,14 @@ namespace flowrun::cli {
 namespace {
 
 struct OutputOptions {
-  std::string run, step;
+  std::string run, step, on;
   bool json = false;
 };
 
 int output(const Context& context, const OutputOptions& options) {
-  Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
-  RunRecord run = find_or_newest(journal, options.run);
+  const RunSource source(context, options.on, options.run);
+  Journal journal(source.path(), Journal::Mode::ReadOnly);
+  RunRecord run = find_or_newest(journal, source.run());
   Value value;
   if (!options.step.empty()) {
     value = step_output(journal, run, options.step);
@@ -37,6 +39,7 @@ void add_output(Command& app, Context& context) {
   Command* command = app.add_subcommand("output", "The output of a run or a step, as JSON");
   command->add_option("RUN", options->run, "The run; the newest when left out");
   command->add_option("--step", options->step, "Of this step")->type_name("PATH");
+  add_server_option(*command, options->on);
   command->add_flag("--json", options->json, "On one line");
   command->callback(
       [&context, options] { context.chosen = [&context, options] { return output(context, *options); }; });

@@ -8,7 +8,9 @@
 #include "cli/render.h"
 #include "cli/runs.h"
 #include "cli/start.h"
+#include "engine/journal/typed_command.h"
 #include "engine/run/control.h"
+#include "engine/run/detached_start.h"
 
 namespace flowrun::cli {
 namespace {
@@ -17,13 +19,29 @@ struct RunOptions {
   std::string file;
   InputOptions inputs;
   StartFlags start;
-  bool dry_run = false;
-  std::string on_crash;
+  bool dry_run = false, detach = false;
+  std::string on_crash, on;
   DriveFlags drive;
 };
 
+/// Starts the run on the server, prints its id, and leaves it alone.
+int detach(const Context& context, const RunOptions& options, const Loaded& loaded, ResolvedInputs inputs) {
+  const StartOptions start = start_options(options.start, options.drive);
+  if (options.on.empty() || options.on == "here")
+    throw Error(Problem::Usage, "--detach: a run goes on without this process on a server; --on restate=URL names it");
+  const DetachedStarted started =
+      start_detached(DetachedServer::at(options.on, "--on"), loaded, std::move(inputs), start);
+  print_result(started.id + "\n");
+  if (!context.quiet)
+    std::fprintf(stderr, "%s on the server\nwatch it:  %s\n", started.before ? "it is there already," : "started",
+                 typed_command({"watch", started.id, "--on", options.on}).c_str());
+  return 0;
+}
+
 int run_workflow(const Context& context, const RunOptions& options) {
   check_id(options.start.options.id);
+  if (!options.on.empty() && !options.detach)
+    throw Error(Problem::Usage, "--on: of a run that is started with --detach");
   std::unique_ptr<Jq> evaluator = make_jq();
   Loaded loaded = load_or_throw(options.file, *evaluator, context.quiet);
   ResolvedInputs inputs = resolved_inputs(loaded, given_inputs(options.inputs), *evaluator);
@@ -32,6 +50,7 @@ int run_workflow(const Context& context, const RunOptions& options) {
                            plan_as_tree(loaded)));
     return 0;
   }
+  if (options.detach) return detach(context, options, loaded, std::move(inputs));
   std::unique_ptr<ItemFeed> items;
   if (loaded.workflow.stream) {
     if (reads_stdin(options.inputs))
@@ -55,6 +74,9 @@ void add_run(Command& app, Context& context) {
   add_input_options(*command, options->inputs);
   add_start_options(*command, options->start, options->drive);
   command->add_flag("--dry-run", options->dry_run, "Validate, resolve the inputs, print the plan; start nothing");
+  command->add_option("--on", options->on, "The server that goes on with the run: restate=URL[,admin=URL]")
+      ->type_name("PLACE");
+  command->add_flag("--detach", options->detach, "The run goes on by itself on the server of --on; prints its id");
   command->add_option("--on-crash", options->on_crash, "Answer for `on_crash: ask`")->one_of({"rerun", "fail"});
   add_drive_options(*command, options->drive);
   command->callback(

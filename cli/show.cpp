@@ -8,6 +8,7 @@
 #include "cli/questions.h"
 #include "cli/render.h"
 #include "cli/runs.h"
+#include "cli/source.h"
 #include "engine/journal/typed_command.h"
 #include "engine/steps/outline.h"
 
@@ -15,7 +16,7 @@ namespace flowrun::cli {
 namespace {
 
 struct ShowOptions {
-  std::string run;
+  std::string run, on;
   std::int64_t at = 0;
   bool json = false;
   bool all = false;
@@ -95,8 +96,9 @@ std::string lines_of(const Journal& journal, const RunRecord& run, const Failure
 }
 
 int show(const Context& context, const ShowOptions& options) {
-  Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
-  RunRecord run = find_or_newest(journal, options.run);
+  const RunSource source(context, options.on, options.run);
+  Journal journal(source.path(), Journal::Mode::ReadOnly);
+  RunRecord run = find_or_newest(journal, source.run());
   History history = history_of(journal, run, options.at);
   if (options.json) {
     Json json = run_json(run);
@@ -147,7 +149,7 @@ int show(const Context& context, const ShowOptions& options) {
                         lines_of(journal, run, failure), failure.type, failure.message);
     if (told == 0) text += last_words(failure, kLastLines, "   ");
   }
-  print_view(text + next_steps(journal, run, history));
+  print_view(text + (source.copy() ? "" : next_steps(journal, run, history)));
   return 0;
 }
 
@@ -158,6 +160,7 @@ void add_show(Command& app, Context& context) {
   Command* command = app.add_subcommand("show", "How a run stands, and what can be done next");
   command->add_option("RUN", options->run, "The run; the newest when left out");
   command->add_option("--at", options->at, "As it was after this entry")->at_least(1)->type_name("SEQ");
+  add_server_option(*command, options->on);
   command->add_flag("--all", options->all, "Every step, also of a large run");
   command->add_flag("--json", options->json, "As JSON");
   command->callback([&context, options] { context.chosen = [&context, options] { return show(context, *options); }; });

@@ -3,15 +3,17 @@
 #include <fmt/format.h>
 
 #include "cli/runs.h"
+#include "cli/source.h"
 #include "engine/journal/typed_command.h"
 #include "engine/model/json_text.h"
 #include "engine/run/control.h"
+#include "engine/run/detached_start.h"
 
 namespace flowrun::cli {
 namespace {
 
 struct SignalCommand {
-  std::string run;
+  std::string run, on;
   std::string data;  ///< JSON, @FILE or -
   SignalOptions options;
 };
@@ -33,18 +35,20 @@ Json data_of(const std::string& text) {
 }
 
 int run_signal(const Context& context, SignalCommand& command) {
-  Journal journal(journal_path(context.journal), Journal::Mode::ReadWrite);
-  find_waiting(journal, command.run);  // before anything is read
+  const RunSource source(context, command.on, command.run);
+  Journal journal(source.path(), Journal::Mode::ReadWrite);
+  find_waiting(journal, source.run());  // before anything is read
   command.options.data = data_of(command.data);
   if (command.options.rejected && !is_utf8(*command.options.rejected))
     throw Error(Problem::Usage, "the reason of the rejection is not UTF-8");
-  const auto [run, name] = send_signal(journal, command.run, command.options);
+  const auto [run, name] = source.copy() ? signal_detached(*source.copy(), command.options)
+                                         : send_signal(journal, source.run(), command.options);
   if (!context.quiet)
     std::fprintf(stderr, "%s sent to run %s%s\n", name.c_str(), run.id.c_str(),
-                 run.driver_pid > 0 ? ""
-                                    : fmt::format("; nobody drives it now: {} takes it in",
-                                                  typed_command({"resume", run.id}, journal.path()))
-                                          .c_str());
+                 run.driver_pid > 0 || source.copy() ? ""
+                                                     : fmt::format("; nobody drives it now: {} takes it in",
+                                                                   typed_command({"resume", run.id}, journal.path()))
+                                                           .c_str());
   return 0;
 }
 
@@ -54,6 +58,7 @@ void add_signal(Command& app, Context& context) {
   auto run_of = [](Command& command, SignalCommand& options) {
     command.add_option("RUN", options.run, "An id, a prefix, its last part, @last, @last:NAME")->required();
     command.add_option("--step", options.options.step, "The step that is meant, when several wait")->type_name("PATH");
+    add_server_option(command, options.on);
   };
   auto chosen = [&context](Command& command, std::shared_ptr<SignalCommand> options) {
     command.callback(

@@ -11,6 +11,7 @@
 #include "cli/progress/tally.h"
 #include "cli/render.h"
 #include "cli/runs.h"
+#include "cli/source.h"
 #include "cli/terminal.h"
 #include "engine/run/clocks.h"
 #include "engine/run/replay.h"
@@ -28,7 +29,7 @@ std::atomic<int> g_signal{0};
 extern "C" void on_watch_signal(int signal) { g_signal = signal; }
 
 struct WatchOptions {
-  std::string run;
+  std::string run, on;
   std::string progress = "auto";
 };
 
@@ -38,8 +39,9 @@ int exit_code_of(const RunRecord& run) {
 }
 
 int watch(const Context& context, const WatchOptions& options) {
-  Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
-  RunRecord run = find_or_newest(journal, options.run);
+  const RunSource source(context, options.on, options.run);
+  Journal journal(source.path(), Journal::Mode::ReadOnly);
+  RunRecord run = find_or_newest(journal, source.run());
   std::unique_ptr<Progress> progress = make_progress(context, progress_kind(context, options.progress), journal.path());
   if (progress) {
     try {
@@ -61,6 +63,7 @@ int watch(const Context& context, const WatchOptions& options) {
     // Who drives is asked before the entries are read, so that none of a drive that is over is missed.
     const bool ask = wall_clock() - looked >= kDriver;
     if (ask) {
+      if (source.copy()) source.copy()->refresh();
       const auto found = journal.find_exact(run.id);
       if (!found) throw Error(Problem::Impossible, fmt::format("run {} has been deleted", run.id));
       run = *found;
@@ -86,6 +89,8 @@ int watch(const Context& context, const WatchOptions& options) {
   if (run.ended_at) {
     if (progress)
       progress->closed(*run.ended_at, {run.id, run.state, *run.ended_at - run.started_at, tally.ok(), tally.failed()});
+  } else if (source.copy()) {
+    tell_trouble(context, *source.copy());
   } else if (!context.quiet) {
     std::fprintf(stderr, "%s: nobody drives run %s; %s goes on\n",
                  run.state == RunState::Suspended ? "suspended" : "cut off", run.id.c_str(),
@@ -100,6 +105,7 @@ void add_watch(Command& app, Context& context) {
   auto options = std::make_shared<WatchOptions>();
   Command* command = app.add_subcommand("watch", "Show a run that another process drives; exit as it does");
   command->add_option("RUN", options->run, "The run; the newest when left out");
+  add_server_option(*command, options->on);
   add_progress_option(*command, options->progress);
   command->callback([&context, options] { context.chosen = [&context, options] { return watch(context, *options); }; });
 }

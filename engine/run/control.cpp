@@ -1,8 +1,6 @@
 #include "engine/run/control.h"
 
 #include <fmt/format.h>
-#include <pwd.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -16,6 +14,7 @@
 #include "engine/model/diagnostics.h"
 #include "engine/model/entry_reading.h"
 #include "engine/run/clocks.h"
+#include "engine/run/fresh.h"
 #include "engine/run/step_paths.h"
 
 namespace flowrun {
@@ -26,14 +25,6 @@ constexpr std::chrono::milliseconds kRound{50};  // how often a run that another
 
 /// What a run that is taken over is to do.
 enum class Mode { Resume, Retry, Undo, Cancel };
-
-/// Who sends mail to runs: `ann@desk`.
-std::string sender() {
-  char host[256]{};
-  gethostname(host, sizeof host - 1);
-  const passwd* user = getpwuid(getuid());
-  return fmt::format("{}@{}", user ? user->pw_name : std::to_string(getuid()), host);
-}
 
 Run::Observer observer(FrontEnd& front) {
   return [&front](const Entry& entry) { front.entry(entry); };

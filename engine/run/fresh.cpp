@@ -1,6 +1,7 @@
 #include "engine/run/fresh.h"
 
 #include <fmt/format.h>
+#include <pwd.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -59,6 +60,13 @@ HostIdentity host_identity() {
 int cpu_count() {
   unsigned cpus = std::thread::hardware_concurrency();
   return cpus > 0 ? static_cast<int>(cpus) : 1;
+}
+
+std::string sender() {
+  char host[HOST_NAME_MAX + 1]{};
+  gethostname(host, sizeof host - 1);
+  const passwd* user = getpwuid(getuid());
+  return fmt::format("{}@{}", user ? user->pw_name : std::to_string(getuid()), host);
 }
 
 }  // namespace flowrun

@@ -1,4 +1,4 @@
-// What is made up for a new run, and who starts it: from chance and from the machine, so that it becomes data once.
+// What is made up for a new run, and who asks for it: from chance and from the machine, so that it becomes data once.
 #pragma once
 
 #include <cstddef>
@@ -20,5 +20,8 @@ struct HostIdentity {
 HostIdentity host_identity();
 
 int cpu_count();
+
+/// Who sends mail to runs: `ann@desk`.
+std::string sender();
 
 }  // namespace flowrun

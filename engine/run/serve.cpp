@@ -7,6 +7,7 @@
 #include "engine/model/error.h"
 #include "engine/restate/step_call.h"
 #include "engine/restate/worker.h"
+#include "engine/run/detached_handlers.h"
 
 namespace flowrun {
 
@@ -23,6 +24,7 @@ void serve(const ServeOptions& options, const ServeObserver& observer) {
   worker_options.state = std::filesystem::absolute(options.journal).parent_path() / "worker";
   worker_options.jobs = options.jobs;
   worker_options.keys = options.keys;
+  worker_options.more = detached_handlers();
   restate::Worker worker(std::move(worker_options), observer.say);
   observer.ready({worker.address(), restate::service_name(options.pool), worker.leftovers()});
   worker.serve(observer.asked);

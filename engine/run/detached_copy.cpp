@@ -1,0 +1,123 @@
+#include "engine/run/detached_copy.h"
+
+#include <fmt/format.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <utility>
+#include <vector>
+
+#include "engine/jq/jq.h"
+#include "engine/run/clocks.h"
+#include "engine/run/detached_run.h"
+
+namespace flowrun {
+namespace {
+
+constexpr std::size_t kMostUnwritten = 1000;  // entries
+
+RunRecord record_of(const DetachedInput& input) {
+  RunRecord record;
+  record.id = input.started.id;
+  record.name = input.started.name;
+  record.state = RunState::Running;
+  record.file = input.started.file;
+  record.source_hash = input.started.source_hash;
+  record.started_at = record.alive_at = input.at;
+  record.input = input.started.inputs;
+  return record;
+}
+
+}  // namespace
+
+/// The run, computed, and the journal that it is written to.
+struct DetachedCopy::Replica {
+  Replica(const std::string& text, const std::string& path)
+      : input(detached_input_from(text)),
+        loaded(load_detached(input)),
+        evaluator(make_jq(loaded.programs)),
+        journal(path, Journal::Mode::Create) {
+    RunRecord record = record_of(input);
+    journal.create(record, input.text);
+    for (const auto& [name, source] : input.sources) journal.keep_source(source);
+    run = std::make_unique<DetachedRun>(input, loaded, *evaluator, [this](Entry entry) {
+      journal.append(std::move(entry));
+      if (journal.pending().entries >= kMostUnwritten) journal.commit({}, run ? run->last_at() : input.at);
+    });
+  }
+
+  const DetachedInput input;
+  const Loaded loaded;
+  const std::unique_ptr<Jq> evaluator;
+  Journal journal;
+  std::unique_ptr<DetachedRun> run;
+  bool over = false;
+};
+
+DetachedCopy::DetachedCopy(DetachedServer server, const std::string& run)
+    : server_(std::move(server)), run_(server_.find(run)) {
+  ServerJournal recorded = server_.read(run_, 0);
+  if (recorded.next == 0)
+    throw Error(Problem::Impossible, fmt::format("the Restate server at {} keeps nothing of run {} any more",
+                                                 server_.place().admin, run_.id.empty() ? run_.invocation : run_.id));
+  std::string pattern = (std::filesystem::temp_directory_path() / "flowrun-run-XXXXXX").string();
+  if (!mkdtemp(pattern.data())) throw Error(Problem::Journal, fmt::format("{} can not be made", pattern));
+  folder_ = pattern;
+  path_ = folder_ + "/journal.db";
+  try {
+    replica_ = std::make_unique<Replica>(recorded.input, path_);
+    id_ = replica_->input.started.id;
+    for (const restate::Notification& one : recorded.notifications) replica_->run->take(one);
+    next_ = recorded.next;
+    write();
+  } catch (...) {
+    std::error_code ignored;
+    replica_ = nullptr;
+    std::filesystem::remove_all(folder_, ignored);
+    throw;
+  }
+}
+
+DetachedCopy::~DetachedCopy() {
+  replica_ = nullptr;
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
+}
+
+void DetachedCopy::refresh() {
+  if (replica_->over) return;
+  // Before what it has recorded, so that nothing of a run that is over is missed.
+  run_ = server_.look(run_);
+  const ServerJournal more = server_.read(run_, next_);
+  for (const restate::Notification& one : more.notifications) replica_->run->take(one);
+  next_ = more.next;
+  write();
+}
+
+void DetachedCopy::write() {
+  Journal::RunUpdate update;
+  Instant now = wall_clock();
+  if (replica_->run->ended()) {
+    const Outcome& outcome = replica_->run->machine().outcome();
+    now = replica_->run->last_at();
+    update.state = run_state_from(outcome.state);
+    update.output = outcome.output;
+    if (outcome.failure) update.error = Value(to_json(*outcome.failure));
+    update.ended_at = now;
+  }
+  if (replica_->journal.pending().entries > 0) replica_->journal.commit(update, now);
+  replica_->over = replica_->run->ended() || run_.status == "completed";
+  // One that is not ended and that nobody goes on with has been cut off.
+  if (replica_->over) replica_->journal.let_go();
+}
+
+bool DetachedCopy::goes_on() const { return !replica_->over; }
+
+std::string DetachedCopy::trouble() const {
+  if (replica_->run->ended()) return "";
+  if (run_.status == "completed")
+    return fmt::format("the server has ended it before its end{}", run_.trouble.empty() ? "" : ": " + run_.trouble);
+  return run_.trouble;
+}
+
+}  // namespace flowrun
