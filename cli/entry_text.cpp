@@ -226,6 +226,10 @@ class Describer {
 
   void settled(const StepSettled& decision) {
     const State state = decision.outcome.state;
+    if (decision.kind == "log" && state == State::Succeeded && entry_.value.json().is_string()) {
+      line_.what = decision.reason;
+      return add(one_line(entry_.value.json().get<std::string>(), width_));
+    }
     line_.what = state == State::Succeeded ? "ok" : to_string(state);
     line_.detail = decision.kind;
     add(decision.reason);

@@ -201,7 +201,9 @@ void Explanation::not_begun(const std::string& path) {
 void Explanation::running(const std::string& path) {
   const StepHistory* step = find(path);
   const auto open = [](const StepHistory& one) { return !is_terminal(one.state); };
-  const std::string stand_in = path + std::string(kFallback);
+  std::string stand_in = path + std::string(kFallback);
+  // The first of a chain may not be for the error.
+  while (!states_.has_begun(stand_in) && run_.row_of(stand_in + std::string(kFallback))) stand_in += kFallback;
   if (states_.has_begun(stand_in) && !is_terminal(stands(stand_in))) {
     if (step && step->failure)
       say(fmt::format("it failed: {}: {}", step->failure->type, one_line(step->failure->message, 200)));

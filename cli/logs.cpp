@@ -1,4 +1,4 @@
-// flowrun logs: what processes have said.
+// flowrun logs: what processes and steps `log` have said.
 #include <fmt/format.h>
 
 #include <cerrno>
@@ -23,10 +23,14 @@ struct LogsOptions {
 
 std::string printed(const LogLine& line, const LogsOptions& options) {
   if (!options.json) return log_text(line, options.step.empty());
-  Json json{{"at", timestamp(line.at)},
-            {"step", line.step},
-            {"attempt", line.attempt},
-            {"stream", line.is_stderr ? "stderr" : "stdout"}};
+  Json json{{"at", timestamp(line.at)}, {"step", line.step}};
+  if (line.level.empty()) {
+    json["attempt"] = line.attempt;
+    json["stream"] = line.is_stderr ? "stderr" : "stdout";
+  } else {
+    json["stream"] = "log";
+    json["level"] = line.level;
+  }
   if (line.left_out > 0) json["left_out"] = line.left_out;
   if (line.lost > 0) json["lost"] = line.lost;
   if (!line.why.empty()) json["why"] = line.why;

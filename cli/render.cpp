@@ -110,7 +110,8 @@ std::string log_text(const LogLine& line, bool named) {
   if (line.lost > 0)
     missing += fmt::format("{}{} bytes could not be written{}{}", missing.empty() ? "" : ", ", line.lost,
                            line.why.empty() ? "" : ": ", line.why);
-  const std::string text = missing.empty() ? line.text : "... " + missing + " ...";
+  const bool told = !line.level.empty() && line.level != "info";
+  const std::string text = !missing.empty() ? "... " + missing + " ..." : (told ? line.level + ": " : "") + line.text;
   return named ? fmt::format("[{}] {}\n", line.step, text) : text + "\n";
 }
 

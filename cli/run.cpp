@@ -29,6 +29,8 @@ int detach(const Context& context, const RunOptions& options, const Loaded& load
   const StartOptions start = start_options(options.start, options.drive);
   if (options.on.empty() || options.on == "here")
     throw Error(Problem::Usage, "--detach: a run goes on without this process on a server; --on restate=URL names it");
+  if (!start.workdir.empty())
+    throw Error(Problem::Usage, "--workdir: steps of a run on a server run where its workers say");
   const DetachedStarted started =
       start_detached(DetachedServer::at(options.on, "--on"), loaded, std::move(inputs), start);
   print_result(started.id + "\n");
@@ -42,6 +44,8 @@ int run_workflow(const Context& context, const RunOptions& options) {
   check_id(options.start.options.id);
   if (!options.on.empty() && !options.detach)
     throw Error(Problem::Usage, "--on: of a run that is started with --detach");
+  if (options.file == "-" && reads_stdin(options.inputs))
+    throw Error(Problem::Usage, "the workflow comes from standard input; give inputs in another way");
   std::unique_ptr<Jq> evaluator = make_jq();
   Loaded loaded = load_or_throw(options.file, *evaluator, context.quiet);
   ResolvedInputs inputs = resolved_inputs(loaded, given_inputs(options.inputs), *evaluator);
@@ -53,6 +57,9 @@ int run_workflow(const Context& context, const RunOptions& options) {
   if (options.detach) return detach(context, options, loaded, std::move(inputs));
   std::unique_ptr<ItemFeed> items;
   if (loaded.workflow.stream) {
+    if (options.file == "-")
+      throw Error(Problem::Usage,
+                  "the workflow reads its items from standard input, so that it can not come from there itself");
     if (reads_stdin(options.inputs))
       throw Error(Problem::Usage, "the workflow reads its items from standard input; give inputs in another way");
     items = read_items(STDIN_FILENO, loaded.workflow.stream->format);
@@ -70,7 +77,7 @@ int run_workflow(const Context& context, const RunOptions& options) {
 void add_run(Command& app, Context& context) {
   auto options = std::make_shared<RunOptions>();
   Command* command = app.add_subcommand("run", "Run a workflow in the foreground and print its output");
-  command->add_option("FILE", options->file, "The workflow")->required();
+  command->add_option("FILE", options->file, "The workflow; - reads it from standard input")->required();
   add_input_options(*command, options->inputs);
   add_start_options(*command, options->start, options->drive);
   command->add_flag("--dry-run", options->dry_run, "Validate, resolve the inputs, print the plan; start nothing");

@@ -12,11 +12,11 @@
 namespace flowrun::cli {
 
 Loaded load_or_throw(const std::string& file, Jq& jq, bool quiet, const char* consequence) {
-  Diagnostics diagnostics({file, read_file(file)});
+  Diagnostics diagnostics({shown_file(file), read_file(file)});
   std::optional<Loaded> loaded = load(file, diagnostics, &jq, quiet ? Lints::No : Lints::Yes);
   if (!loaded || !diagnostics.ok()) {
     throw Error(Problem::Invalid,
-                fmt::format("{}{}: {}{}", diagnostics.text(), file, diagnostics.summary(), consequence));
+                fmt::format("{}{}: {}{}", diagnostics.text(), shown_file(file), diagnostics.summary(), consequence));
   }
   if (diagnostics.warnings() > 0 && !quiet)
     std::fprintf(stderr, "%zu %s: %s tells\n", diagnostics.warnings(),

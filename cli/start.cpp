@@ -5,6 +5,7 @@
 #include <cctype>
 #include <cstdlib>
 
+#include "cli/runs.h"
 #include "cli/shell_words.h"
 #include "engine/model/value.h"
 
@@ -34,6 +35,7 @@ void add_start_options(Command& command, StartFlags& flags, DriveFlags& drive) {
   auto* keep = command.add_flag("-k,--keep-going", flags.keep_going, "At a failure run everything else anyway");
   command.add_flag("--fail-fast", flags.fail_fast, "At a failure cancel what runs")->excludes(keep);
   command.add_option("--timeout", flags.timeout, "Of the run")->type_name("D");
+  command.add_option("--workdir", drive.workdir, "Where relative paths start and processes run")->type_name("DIR");
 }
 
 void check_id(const std::string& id) {
@@ -52,6 +54,7 @@ StartOptions start_options(const StartFlags& flags, const DriveFlags& drive) {
   StartOptions start = flags.options;
   start.jobs = drive.jobs;
   start.via = via_of_environment();
+  start.workdir = workdir_option(drive.workdir);
   if (flags.keep_going) start.fail_fast = FailFast::Continue;
   if (flags.fail_fast) start.fail_fast = FailFast::Cancel;
   if (!flags.timeout.empty()) start.timeout = duration_option(flags.timeout, "--timeout");

@@ -21,7 +21,7 @@ struct ValidateOptions {
 /// What is wrong with |file|; that it can not be read, too, so that nothing is lost of what was found in others.
 Diagnostics findings_of(const std::string& file, Jq& jq) {
   try {
-    Diagnostics diagnostics({file, read_file(file)});
+    Diagnostics diagnostics({shown_file(file), read_file(file)});
     load(file, diagnostics, &jq, Lints::Yes);
     return diagnostics;
   } catch (const Error& unreadable) {
@@ -47,7 +47,8 @@ int validate(const Context& context, const ValidateOptions& options) {
     } else {
       text += diagnostics.text();
       bool clean = diagnostics.all().empty();
-      if (!clean || !context.quiet) text += fmt::format("{}: {}\n", file, clean ? "good" : diagnostics.summary());
+      if (!clean || !context.quiet)
+        text += fmt::format("{}: {}\n", shown_file(file), clean ? "good" : diagnostics.summary());
     }
   }
   if (options.format == "json") text = records.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -39,6 +39,14 @@ void LiveTree::entry(const Entry& entry) { take(entry, true); }
 
 void LiveTree::take(const Entry& entry, bool told) {
   if (is_fact(entry.kind)) make_rows();
+  if (const auto said = said_by(entry)) {
+    if (told) {
+      make_rows();
+      if (said->level != "debug" || every_)
+        ended_.push_back({RowMark::Other, entry.path, one_line(said->text, kTextWidth), said->level});
+    }
+    told = false;
+  }
   if (items_.take(entry, told)) return;
   history_.add(entry);
   if (entry.kind == EntryKind::RunReopened || entry.kind == EntryKind::UndoRequested) {

@@ -5,6 +5,7 @@
 #include "cli/entry_text.h"
 #include "engine/model/entry_reading.h"
 #include "engine/run/clocks.h"
+#include "engine/run/history.h"
 
 namespace flowrun::cli {
 namespace {
@@ -85,7 +86,13 @@ void PlainProgress::entry(const Entry& entry) {
     default:
       break;
   }
-  if (folds(entry, true)) return;
+  const bool folded = folds(entry, true);
+  // What a step says is told wherever it stands.
+  if (const auto said = said_by(entry)) {
+    if (said->level == "debug" && !every_) return;
+  } else if (folded) {
+    return;
+  }
   EntryLine said = describe(entry, false);
   if (!said.news) return;
   said.detail += waited;

@@ -53,8 +53,13 @@ class Chain {
   /// A fallback, whose time is in that of the step that it stands in for.
   bool is_part_of_step(const StepHistory& step) const {
     constexpr std::string_view kFallback = ".fallback";
-    if (!step.path.ends_with(kFallback)) return false;
-    const StepHistory* its = run_.history.find(step.path.substr(0, step.path.size() - kFallback.size()));
+    std::string_view path = step.path;
+    const StepHistory* its = nullptr;
+    // Of a chain of fallbacks those that were not for the error are not there.
+    while (!its && path.ends_with(kFallback)) {
+      path.remove_suffix(kFallback.size());
+      its = run_.history.find(std::string(path));
+    }
     return its && its->attempts > 0 && its->reason == "fallback";
   }
 

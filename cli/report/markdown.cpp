@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::size_t kMostFailures = 50;
 constexpr std::size_t kMostSlow = 10;
-constexpr std::size_t kMostSaid = 20;    // of what a step that failed has said
+constexpr std::size_t kMostSaid = 20;  // of what a step that failed has said
+constexpr std::size_t kMostSaidSteps = 50;
 constexpr std::size_t kMostText = 4000;  // bytes of it
 
 /// |text| as it is, in a cell of a table.
@@ -88,6 +89,16 @@ std::string markdown_report(const PastRun& run) {
     if (const std::string words = own_words(*step.failure, kMostSaid, ""); !words.empty()) text += block(words) + "\n";
   }
   if (failed > kMostFailures) text += fmt::format("And {} more that failed.\n\n", failed - kMostFailures);
+
+  std::size_t said = 0;
+  for (const StepHistory& step : run.history.steps()) {
+    if (step.kind != "log" || step.state != State::Succeeded || !step.output.json().is_string()) continue;
+    if (step.reason == "debug" || ++said > kMostSaidSteps) continue;
+    text += fmt::format("{}- {} {}: {}\n", said == 1 ? "What it said:\n\n" : "", cell(step.reason), cell(step.path),
+                        cell(one_line(step.output.json().get<std::string>(), 500)));
+  }
+  if (said > kMostSaidSteps) text += fmt::format("- and {} more\n", said - kMostSaidSteps);
+  if (said > 0) text += "\n";
 
   std::vector<const StepHistory*> slow;
   for (const StepHistory& step : run.history.steps())

@@ -46,7 +46,11 @@ Fallible<std::string> text_of(const HttpAnswer& answer) {
                                    named(answer), shortened(charset, 40)));
 }
 
-Fallible<Value> json_of(const HttpAnswer& answer, const Mask& mask) {
+/// The body as one value, or as |lines| of them.
+Fallible<Value> json_of(const HttpAnswer& answer, const Mask& mask, bool lines = false) {
+  auto parsed = [&](const std::string& text, const std::string& what) {
+    return lines ? json_lines(text, what) : json_value(text, what);
+  };
   // RFC 8259, 8.1: JSON is UTF-8, whatever its type says. Some is not.
   std::string body = answer.body;
   if (!is_utf8(body)) {
@@ -54,9 +58,9 @@ Fallible<Value> json_of(const HttpAnswer& answer, const Mask& mask) {
     if (!text) return std::move(text.failure());
     body = *std::move(text);
   }
-  auto value = json_value(body, "");
+  auto value = parsed(body, "");
   // The message shows how it begins.
-  return std::holds_alternative<Value>(value) ? value : json_value(mask.text(body, answer.cut), named(answer));
+  return std::holds_alternative<Value>(value) ? value : parsed(mask.text(body, answer.cut), named(answer));
 }
 
 Fallible<Value> body_value(const HttpAnswer& answer, HttpRequest::Response response, const Mask& mask) {
@@ -64,6 +68,7 @@ Fallible<Value> body_value(const HttpAnswer& answer, HttpRequest::Response respo
   if (response == Response::File) return answer.file;
   if (response == Response::None) return Value();
   if (response == Response::Base64) return Value::string(base64(answer.body));
+  if (response == Response::Jsonl) return json_of(answer, mask, true);
   if (response == Response::Json || (response == Response::Auto && says_json(answer.content_type)))
     return answer.body.empty() ? Value() : json_of(answer, mask);
   auto text = text_of(answer);

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "engine/model/encode.h"
 #include "engine/model/json_text.h"
 
 namespace flowrun {
@@ -60,6 +61,26 @@ Fallible<Value> json_value(std::string_view text, std::string_view what) {
   return Value::from_text(compact(text));
 }
 
+Fallible<Value> json_lines(std::string_view text, std::string_view what) {
+  std::string list = "[";
+  std::size_t number = 0;
+  std::optional<Failure> failure;
+  for_lines(text, [&](std::string_view line) {
+    ++number;
+    if (failure || line.find_first_not_of(" \t\r") == std::string_view::npos) return;
+    auto value = json_value(line, fmt::format("line {} of {}", number, what));
+    if (auto* wrong = std::get_if<Failure>(&value)) {
+      failure = std::move(*wrong);
+      return;
+    }
+    if (list.size() > 1) list += ',';
+    list += std::get<Value>(value).text();
+  });
+  if (failure) return std::move(*failure);
+  list += ']';
+  return Value::from_text(std::move(list));
+}
+
 Fallible<Value> captured(Process::Capture capture, const std::string& output,
                          const std::optional<std::string>& written) {
   switch (capture) {
@@ -82,25 +103,10 @@ Fallible<Value> captured(Process::Capture capture, const std::string& output,
       list += ']';
       return Value::from_text(std::move(list));
     }
-    case Process::Capture::Jsonl: {
-      std::string list = "[";
-      std::size_t number = 0;
-      std::optional<Failure> failure;
-      for_lines(output, [&](std::string_view line) {
-        ++number;
-        if (failure || line.find_first_not_of(" \t\r") == std::string_view::npos) return;
-        auto value = json_value(line, fmt::format("line {} of standard output", number));
-        if (auto* wrong = std::get_if<Failure>(&value)) {
-          failure = std::move(*wrong);
-          return;
-        }
-        if (list.size() > 1) list += ',';
-        list += std::get<Value>(value).text();
-      });
-      if (failure) return std::move(*failure);
-      list += ']';
-      return Value::from_text(std::move(list));
-    }
+    case Process::Capture::Jsonl:
+      return json_lines(output, "standard output");
+    case Process::Capture::Base64:
+      return Value::string(base64(output));
   }
   return Value();
 }

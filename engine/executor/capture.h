@@ -23,6 +23,9 @@ Fallible<Value> captured(Process::Capture capture, const std::string& output,
 /// nested so deep that looking into it would not be safe; it calls the text |what|.
 Fallible<Value> json_value(std::string_view text, std::string_view what);
 
+/// |text|, of a value of JSON a line, as a list. The failure says which line of |what| is none.
+Fallible<Value> json_lines(std::string_view text, std::string_view what);
+
 /// What is kept of an output that is too long and that nobody reads: {left_out, head, tail}.
 Value cut_value(std::string_view head, std::string_view tail, std::int64_t left_out);
 

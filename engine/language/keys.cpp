@@ -22,7 +22,8 @@ const std::vector<Key>& step_keys() {
       {"timeout", kEvery, "duration", "none", "one try; of a group: the whole group"},
       {"deadline", kWork, "duration", "none", "all tries and the waits between them"},
       {"retry", kWork, "map or none", "by kind", "what is tried again, how often, how soon"},
-      {"fallback", kEvery, "step", "", "runs when this one failed; its output stands in"},
+      {"fallback", kEvery, "fallback", "", "runs when this one failed; its output stands in"},
+      {"on", kEvery, "error type or list", "any error", "of a fallback: for which errors it is"},
       {"continue_on_error", kEvery, "boolean", "false", "a failure is recorded but not counted"},
       {"output", kEvery, "any", "by kind", "maps the raw result to the output"},
       {"on_crash", kHttp | kProcess, "rerun, ask or fail", "by kind",
@@ -40,7 +41,7 @@ const std::vector<Key>& step_keys() {
       {"text", kHttp, "text", "", "a text body"},
       {"file", kHttp, "path", "", "a body streamed from a file"},
       {"expect", kHttp, "status or map", "2xx", "what counts as success"},
-      {"response", kHttp, "auto, json, text, base64, none or file", "auto", "how the answer is read"},
+      {"response", kHttp, "auto, json, text, base64, none, file or jsonl", "auto", "how the answer is read"},
       {"max_response", kHttp, "size", "8MiB", "the longest answer"},
       {"follow_redirects", kHttp, "literal count or boolean", "10", "how many redirects are followed"},
       {"tls", kHttp, "map", "", "ca, cert, key, verify"},
@@ -55,7 +56,7 @@ const std::vector<Key>& step_keys() {
       {"cwd", kProcess, "path", "the workflow's", "where the process runs"},
       {"stdin", kProcess, "any", "empty", "its standard input"},
       {"via", kProcess, "list of arguments or none", "$FLOWRUN_VIA", "what starts it elsewhere: [ssh, build7]"},
-      {"capture", kProcess, "text, json, jsonl, lines, none or file", "text", "how its output is read"},
+      {"capture", kProcess, "text, json, jsonl, lines, none, file or base64", "text", "how its output is read"},
       {"success_codes", kProcess, "exit code or list", "[0]", "exit codes that count as success"},
       {"kill_grace", kProcess, "duration", "5s", "between TERM and KILL"},
       {"leave", kProcess, "literal boolean", "false", "what it leaves running is meant to stay"},
@@ -79,6 +80,7 @@ const std::vector<Key>& step_keys() {
        "a scope of undos: when it fails, what was done in it is undone"},
       {"returns", kEvery, "schema", "", "the shape of the output"},
       {"with", kWorkflow, "map", "", "inputs of a sub-workflow"},
+      {"level", kLog, "debug, info, warn or error", "info", "how much it matters"},
       {"prompt", kWait, "text", "", "what a person is asked"},
       {"accept", kWait, "schema", "", "the shape of a signal"},
   };
@@ -119,6 +121,9 @@ const std::vector<InnerKey>& inner_keys() {
       {"retry", "jitter", "full or none", "full", "whether a wait is a random part of that"},
       {"retry", "on", "error type or list", "by kind", "what is tried again"},
       {"retry", "if", "boolean", "true", "asked of each failure"},
+      {"fail", "type", "literal text", "fail", "type of the error, which `on` of a fallback or of `retry` names"},
+      {"fail", "message", "text", "the type", "what people read"},
+      {"fail", "data", "any", "", "what is known besides: $error.data"},
       {"limits", "max", "literal count", "no bound", "attempts at once"},
       {"limits", "rate", "N/s, N/m or N/h", "no bound", "starts in any second, minute or hour"},
       {"poll", "until", "boolean", "success", "what is waited for"},
@@ -216,9 +221,9 @@ std::string kind_names(std::uint32_t kinds) {
 }
 
 bool may_have_default(const Key& key) {
-  static constexpr std::array<std::string_view, 16> kOwn{"id",      "if",      "needs", "after", "fallback",    "undo",
+  static constexpr std::array<std::string_view, 17> kOwn{"id",      "if",      "needs", "after", "fallback",    "undo",
                                                          "undo_on", "atomic",  "do",    "name",  "description", "as",
-                                                         "key",     "collect", "with",  "split"};
+                                                         "key",     "collect", "with",  "split", "on"};
   return std::find(kOwn.begin(), kOwn.end(), key.name) == kOwn.end() && kind_bit(key.name) == 0;
 }
 
@@ -232,6 +237,20 @@ const std::vector<std::string>& error_types() {
                                               "http",      "expect", "returns", "parse",     "exit", "killed",
                                               "spawn",     "fail",   "crash",   "cancelled", "child"};
   return types;
+}
+
+const std::vector<std::string>& caught_types() {
+  static const std::vector<std::string> types = [] {
+    std::vector<std::string> all = error_types();
+    all.insert(all.end(), {"deadline", "rejected", "group", "expression", "internal"});
+    return all;
+  }();
+  return types;
+}
+
+bool is_own_error(std::string_view type) {
+  const std::string_view family = type.substr(0, type.find('.'));
+  return std::find(caught_types().begin(), caught_types().end(), family) != caught_types().end();
 }
 
 const std::vector<std::string>& http_methods() {

@@ -11,12 +11,13 @@ namespace flowrun {
 
 /// What steps of a kind are like.
 enum KindTrait : std::uint32_t {
-  kTries = 1,       ///< may be tried again: retry, poll, deadline
-  kJoins = 2,       ///< has a join
-  kActs = 4,        ///< does what an undo can take back
-  kReusable = 8,    ///< has a result of its own, which a fork may take over
-  kTakesText = 16,  ///< fails when a text in its own keys is null
-  kHoldsSteps = 32  ///< its value is steps
+  kTries = 1,        ///< may be tried again: retry, poll, deadline
+  kJoins = 2,        ///< has a join
+  kActs = 4,         ///< does what an undo can take back
+  kReusable = 8,     ///< has a result of its own, which a fork may take over
+  kTakesText = 16,   ///< fails when a text in its own keys is null
+  kHoldsSteps = 32,  ///< its value is steps
+  kNamesToo = 64     ///< came later: in older files a step may have its name
 };
 
 /// The kinds in the order of kinds.def.
@@ -88,6 +89,10 @@ std::string kind_names(std::uint32_t kinds);
 bool may_have_default(const Key& key);
 /// Types of error without a number, as `retry.on` names them.
 const std::vector<std::string>& error_types();
+/// The same as `on` of a fallback names them: all that there are.
+const std::vector<std::string>& caught_types();
+/// Whether |type| is, or would be read as, a type of error that flowrun itself gives.
+bool is_own_error(std::string_view type);
 const std::vector<std::string>& http_methods();
 /// Words kept for later versions: using one is E109.
 bool is_reserved(std::string_view word);

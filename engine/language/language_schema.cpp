@@ -70,7 +70,8 @@ Json words(std::string_view type) {
 /// A step may not be called like any of these, words kept for later versions included.
 std::vector<std::string> kind_words() {
   std::vector<std::string> names{"on_failure", "finally"};
-  names.insert(names.end(), all_kinds().begin(), all_kinds().end());
+  for (const std::string& kind : all_kinds())
+    if (!(kind_bit(kind) & kinds_with(kNamesToo))) names.push_back(kind);
   return names;
 }
 
@@ -88,9 +89,8 @@ Json properties_within(std::string_view key) {
 }
 
 Json error_type() {
-  std::string all;
-  for (const std::string& type : error_types()) all += type + "|";
-  return matching("^(" + all + R"(http\.[1-5]([0-9][0-9]|xx)|exit\.[0-9]{1,3})$)");
+  // With a number behind it, or one of a `fail`.
+  return matching(R"(^(http\.[1-5]([0-9][0-9]|xx)|exit\.[0-9]{1,3}|(?!(http|exit)\.)[a-z][a-z0-9_]*(\.[a-z0-9_]+)*)$)");
 }
 
 Json request() {
@@ -149,7 +149,8 @@ Json of_type(const std::string& type) {
       {"literal count or boolean", any_of({{{"type", "integer"}, {"minimum", 0}}, boolean})},
       {"count", or_expression({{"type", "integer"}, {"minimum", 1}})},
       {"link or one expression", any_of({{{"enum", {"link"}}}, matching(R"(^\s*\$\{[\s\S]*\}\s*$)")})},
-      {"count or percent", any_of({{{"type", "integer"}, {"minimum", 0}}, matching(R"(^[0-9]+(\.[0-9]+)?%$)")})},
+      {"count or percent",
+       or_expression(any_of({{{"type", "integer"}, {"minimum", 0}}, matching(R"(^[0-9]+(\.[0-9]+)?%$)")}))},
       {"count or name", any_of({{{"type", "integer"}, {"minimum", 1}}, matching(name_pattern())})},
       {"N/s, N/m or N/h", matching("^0*([1-9][0-9]{0,5}|1000000)/[smh]$")},
       {"map of limits", map_of(ref("limit"))},
@@ -187,6 +188,7 @@ Json of_type(const std::string& type) {
       {"policy", ref("policy")},
       {"body", ref("body")},
       {"step", ref("lone_step")},
+      {"fallback", ref("fallback_step")},
       {"map of steps", ref("map_of_steps")},
       {"list of steps", ref("list_of_steps")},
       {"list of ways", ref("list_of_ways")},
@@ -210,6 +212,10 @@ Json of_key(const Key& key) {
     value = any_of({{{"enum", {"none"}}}, std::move(map)});
   } else if (type == "status or map") {
     value = any_of({of_type("status or list"), closed(std::move(within))});
+  } else if (type == "text or map") {
+    Json map = closed(std::move(within));
+    map["anyOf"] = Json::array({required("type"), required("message")});
+    value = any_of({of_type("text"), std::move(map)});
   } else {
     value = of_type(type);
   }
@@ -323,15 +329,20 @@ Json step_without(const std::vector<std::string>& keys) {
 
 Json body() {
   Json has_kind = Json::array();
-  for (const std::string& kind : all_kinds()) has_kind.push_back(required(kind));
+  for (const std::string& kind : all_kinds()) {
+    Json has = required(kind);
+    // Else it is the name of a step.
+    if (kind_bit(kind) & kinds_with(kNamesToo)) has["properties"] = {{kind, {{"not", ref("step")}}}};
+    has_kind.push_back(std::move(has));
+  }
   Json map{{"if", any_of(std::move(has_kind))}, {"then", ref("lone_step")}, {"else", ref("map_of_steps")}};
   return {{"if", {{"type", "array"}}}, {"then", ref("list_of_steps")}, {"else", std::move(map)}};
 }
 
 Json definitions() {
-  Json map_of_steps = map_of(step_without({"id"}), kind_words());
+  Json map_of_steps = map_of(step_without({"id", "on"}), kind_words());
   map_of_steps["minProperties"] = 1;
-  Json list_of_steps = list_of(step_without({"needs", "after"}));
+  Json list_of_steps = list_of(step_without({"needs", "after", "on"}));
   list_of_steps["minItems"] = 1;
   return {{"expression", matching(R"(^\s*\$\{)")},
           {"literal_text", {{"type", "string"}, {"not", {{"pattern", R"(\$\{)"}}}}},
@@ -342,7 +353,8 @@ Json definitions() {
           {"secret", secret()},
           {"any_step", keys_of_any_step()},
           {"step", step()},
-          {"lone_step", step_without({"id", "needs", "after"})},
+          {"lone_step", step_without({"id", "needs", "after", "on"})},
+          {"fallback_step", step_without({"id", "needs", "after"})},
           {"map_of_steps", std::move(map_of_steps)},
           {"list_of_steps", std::move(list_of_steps)},
           {"list_of_ways", ways()},

@@ -168,7 +168,11 @@ std::string advice_on_value(std::string_view key, std::string_view value) {
       {"on_crash", "retry", "use `rerun`"},
       {"response", "raw", "use `text`, or `base64` for bytes"},
       {"response", "binary", "use `base64`, or `file`"},
-      {"capture", "raw", "use `text`"},
+      {"response", "ndjson", "use `jsonl`"},
+      {"response", "lines", "use `jsonl`, or `text`"},
+      {"capture", "raw", "use `text`, or `base64` for bytes"},
+      {"capture", "binary", "use `base64`"},
+      {"capture", "ndjson", "use `jsonl`"},
       {"capture", "all", "use `text`, or `lines` for a list"},
   };
   return advice_in(kRows, key, value);

@@ -6,6 +6,7 @@
 #include <cctype>
 #include <optional>
 
+#include "engine/language/keys.h"
 #include "engine/language/template.h"
 #include "engine/lint/rules.h"
 #include "engine/steps/http.h"
@@ -276,10 +277,10 @@ void impossible_retry(const WorkflowIndex& index, Findings& findings) {
       const std::string& text = pattern->text;
       std::string_view family = std::string_view(text).substr(0, text.find('.'));
       const bool sub = indexed.kind == kWorkflow;
-      bool never = (sub && family != "child" && family != "timeout" && family != "returns" && text != "any" &&
-                    text != "transient") ||
-                   (!sub && family == "child") || family == "fail" || family == "cancelled" ||
-                   (process && is_one_of(family, kOfHttp)) || (!process && is_one_of(family, kOfProcess));
+      // A sub-workflow fails with whatever fails in it.
+      bool never = !sub && (family == "child" || family == "fail" || !is_own_error(text) ||
+                            (process && is_one_of(family, kOfHttp)) || (!process && is_one_of(family, kOfProcess)));
+      never = never || family == "cancelled";
       if (process)
         for (int code : process->success_codes) never = never || text == fmt::format("exit.{}", code);
       if (never)

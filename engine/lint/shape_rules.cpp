@@ -145,7 +145,7 @@ std::optional<std::size_t> children_of(const IndexedStep& indexed) {
 void judge_join(const IndexedStep& indexed, Findings& findings) {
   const auto& group = dynamic_cast<const GroupSettings&>(*indexed.step);
   const Node* written = indexed.node->find("join");
-  if (!written || !written->is_map()) return;
+  if (!written || !written->is_map() || group.join_amount) return;
   const Node& amount = written->members.front().value;
   const Join& join = group.join;
   std::optional<std::size_t> total = children_of(indexed);

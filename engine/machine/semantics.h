@@ -7,7 +7,7 @@ namespace flowrun {
 /// `semantics` of RunStarted.
 struct Semantics {
   static constexpr int kOldest = 1;
-  static constexpr int kNewest = 3;
+  static constexpr int kNewest = 4;
   int number = kNewest;
 
   static bool known(int number) { return number >= kOldest && number <= kNewest; }
@@ -26,6 +26,8 @@ struct Semantics {
   bool files_tidy_up() const { return number >= 2; }
   /// The `delay` of a retry without `max_delay` is not cut to the 30 s that this is then.
   bool delays_are_kept() const { return number >= 3; }
+  /// `retry.on` of a sub-workflow knows what failed in it, not only `child`.
+  bool errors_are_seen_through() const { return number >= 4; }
 };
 
 }  // namespace flowrun

@@ -29,7 +29,7 @@ struct TaskPlaceholder {
 using TaskPlaceholders = std::vector<TaskPlaceholder>;  ///< of one text in order
 
 struct HttpRequest {
-  enum class Response { Auto, Json, Text, Base64, None, File };
+  enum class Response { Auto, Json, Text, Base64, None, File, Jsonl };
   std::string method = "GET";
   std::string url;
   /// Where the workflow sends its headers: when |url| came from an answer and is on another host than this, only those
@@ -53,7 +53,7 @@ struct HttpRequest {
 };
 
 struct Process {
-  enum class Capture { Text, Json, Jsonl, Lines, None, File };
+  enum class Capture { Text, Json, Jsonl, Lines, None, File, Base64 };
   enum class Inherit { All, None, Listed };
   std::vector<std::string> argv;  ///< for `shell`: interpreter..., -c, script
   std::vector<std::string> via;   ///< what it is started with, elsewhere; empty: nothing

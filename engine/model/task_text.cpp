@@ -12,11 +12,11 @@ template <class Enum>
 struct TaskWords;
 template <>
 struct TaskWords<HttpRequest::Response> {
-  static constexpr std::array<std::string_view, 6> all = {"auto", "json", "text", "base64", "none", "file"};
+  static constexpr std::array<std::string_view, 7> all = {"auto", "json", "text", "base64", "none", "file", "jsonl"};
 };
 template <>
 struct TaskWords<Process::Capture> {
-  static constexpr std::array<std::string_view, 6> all = {"text", "json", "jsonl", "lines", "none", "file"};
+  static constexpr std::array<std::string_view, 7> all = {"text", "json", "jsonl", "lines", "none", "file", "base64"};
 };
 template <>
 struct TaskWords<Process::Inherit> {

@@ -70,7 +70,7 @@ bool FileDiagnostics::is(const Node& node, Node::Kind kind, const char* what, co
 }
 
 void FileDiagnostics::check_name(const std::string& name, Position at, const char* what, bool reserve_kinds) {
-  if (reserve_kinds && kind_bit(name)) {
+  if (reserve_kinds && kind_bit(name) && !(kind_bit(name) & kinds_with(kNamesToo))) {
     error("E105", at, name.size(), fmt::format("{} can not be called `{}`: that is a kind of step", what, name),
           "choose another name");
   } else if (reserve_kinds && (name == "on_failure" || name == "finally")) {

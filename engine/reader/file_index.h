@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -58,6 +59,7 @@ struct FileIndex {
   StreamFormat stream_format = StreamFormat::Lines;              ///< of the last of them
   std::vector<Signal> signals;                                   ///< that steps wait for
   std::vector<std::unique_ptr<Limit>> limits;                    ///< those with names first
+  std::vector<std::string> raised;  ///< types of errors that `fail` gives, those of sub-workflows among them
 };
 
 /// What holds where something is read. A copy is changed on the way down; see Reading::Within.
@@ -72,6 +74,8 @@ struct ReadingContext {
   const char* no_undo = nullptr;   ///< why no step that is read now can have an `undo`
   std::string raw_kind;            ///< of the step whose raw result `.` is
   std::size_t fallback_level = 0;  ///< as Mention has it
+  /// Of a fallback: FileIndex::raised of the step that it stands in for begins here.
+  std::optional<std::size_t> raised_from{};
 };
 
 }  // namespace flowrun

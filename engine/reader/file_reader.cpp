@@ -25,6 +25,7 @@ std::string workflow_name(std::string text) {
 
 std::string name_from(const std::string& file) {
   std::string stem = std::filesystem::path(file).stem().string();
+  if (stem == "-") return "stdin";
   if (stem.size() > 5 && stem.substr(stem.size() - 5) == ".flow") stem.resize(stem.size() - 5);
   return workflow_name(stem);
 }

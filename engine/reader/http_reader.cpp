@@ -202,7 +202,7 @@ std::unique_ptr<CommonStep> read_http(Reading& reading, const Node& node) {
   }
   if (const Node* key = node.find("expect")) read_expect(reading, *step, node, *key);
   if (const Node* key = node.find("response")) {
-    const std::vector<std::string> words{"auto", "json", "text", "base64", "none", "file"};
+    const std::vector<std::string> words{"auto", "json", "text", "base64", "none", "file", "jsonl"};
     step->response = static_cast<HttpRequest::Response>(
         std::find(words.begin(), words.end(), reading.values().word(*key, "response", words)) - words.begin());
   }

@@ -1,26 +1,24 @@
 // Reads join and fail_fast: when a group is done, and what a failure in it stops.
 #include <fmt/format.h>
 
-#include <cstdlib>
-
-#include "engine/expression/pattern.h"
 #include "engine/language/keys.h"
 #include "engine/reader/readers.h"
+#include "engine/steps/join_amount.h"
 
 namespace flowrun {
 namespace {
 
-void read_amount(Reading& reading, Join& join, const Node& node) {
-  static const Pattern kPercent(R"(([0-9]+(?:\.[0-9]+)?)%)");
-  if (node.kind == Node::Kind::Integer && node.json().get<std::int64_t>() >= 0) {
-    join.amount = node.json().get<double>();
-  } else if (auto found = node.is_scalar() ? kPercent.whole(node.text) : std::nullopt) {
-    join.amount = std::strtod(std::string((*found)[1]).c_str(), nullptr);
-    join.percent = true;
-    if (join.amount > 100) reading.error("E102", node.at, node.text.size(), "more than 100% can not be asked for");
-  } else {
-    reading.error("E102", node.at, node.text.size(), "a count or a percentage such as 5% is needed here");
+void read_amount(Reading& reading, GroupSettings& group, const Node& node) {
+  if (node.is_string() && node.text.find("${") != std::string::npos) {
+    group.join_amount = reading.values().whole_expression(node, "an amount of `join`");
+    // Until it is known it is not the one winner of `first_success`.
+    group.join.amount = 2;
+    return;
   }
+  const bool decimal = node.kind == Node::Kind::Float;
+  const std::string wrong =
+      node.is_scalar() && !decimal ? set_amount(group.join, node.json()) : set_amount(group.join, Json());
+  if (!wrong.empty()) reading.error(wrong.starts_with("a quorum") ? "E107" : "E102", node.at, node.text.size(), wrong);
 }
 
 /// |words| as `a, b or c`, each put into |form|.
@@ -33,10 +31,10 @@ std::string listed(const std::vector<std::string>& words, fmt::format_string<con
   return text;
 }
 
-void read_join(Reading& reading, Join& join, const Node& node) {
+void read_join(Reading& reading, GroupSettings& group, const Node& node) {
   const std::vector<std::string> with_amount = names_within("join");
   if (node.is_string()) {
-    join = join_named(reading.values().word(node, "join", join_words())).value_or(Join{});
+    group.join = join_named(reading.values().word(node, "join", join_words())).value_or(Join{});
     return;
   }
   if (!node.is_map()) {
@@ -52,16 +50,14 @@ void read_join(Reading& reading, Join& join, const Node& node) {
     return;
   }
   const Member& policy = node.members.front();
-  join = join_named(policy.key).value_or(Join{});
-  read_amount(reading, join, policy.value);
-  if (join.policy == Join::Policy::Quorum && join.amount < 1)
-    reading.error("E107", policy.value.at, policy.value.text.size(), "a quorum is at least 1");
+  group.join = join_named(policy.key).value_or(Join{});
+  read_amount(reading, group, policy.value);
 }
 
 }  // namespace
 
 void read_group(Reading& reading, GroupSettings& group, const Node& node) {
-  if (const Node* key = node.find("join")) read_join(reading, group.join, *key);
+  if (const Node* key = node.find("join")) read_join(reading, group, *key);
   if (const Node* key = node.find("fail_fast")) group.fail_fast = reading.values().fail_fast(*key);
 }
 

@@ -12,6 +12,7 @@
 #include "engine/language/other_words.h"
 #include "engine/model/hash.h"
 #include "engine/reader/edges.h"
+#include "engine/reader/readers.h"
 #include "engine/steps/effect.h"
 #include "engine/steps/for_each.h"
 
@@ -142,6 +143,9 @@ void check_keys(FileDiagnostics& findings, const Node& node, const std::string& 
       findings.error("E104", member.at, member.key.size(),
                      fmt::format("`{}` is an option of {}, not of {}", member.key, kind_names(key->kinds), kind),
                      advice);
+    } else if (key && member.key == "on") {
+      findings.error("E101", member.at, 2, "`on` says for which errors a fallback is, and stands within it",
+                     "write fallback: { on: [timeout], ... }, or retry: { on: [timeout] }");
     } else if (key && member.key == "id" && !in_list) {
       findings.error("E101", member.at, 2, "`id` names a step in a list; in a map the key is its name", "leave it out");
     } else if (!key && is_reserved(member.key)) {
@@ -160,7 +164,7 @@ void check_keys(FileDiagnostics& findings, const Node& node, const std::string& 
   }
 }
 
-void read_options(Reading& reading, CommonStep& step, const Node& node) {
+void read_options(Reading& reading, CommonStep& step, const Node& node, std::size_t raised_from) {
   Options& options = step.options;
   if (const Node* key = node.find("if")) options.condition = reading.values().condition(*key);
   if (const Node* key = node.find("delay")) options.delay = reading.values().duration(*key, "delay");
@@ -180,7 +184,15 @@ void read_options(Reading& reading, CommonStep& step, const Node& node) {
     options.description = reading.values().plain_text(*key, "description");
   if (const Node* key = node.find("fallback")) {
     refuse_edges(reading, *key, "a fallback runs when its step has failed", "leave it out");
-    options.fallback = later_step(reading, *key, step.name + ".fallback");
+    Node fallback = *key;
+    if (const Node* on = key->find("on")) {
+      options.fallback_on = read_error_types(reading, *on, caught_types(), raised_from);
+      if (options.fallback_on.empty())
+        reading.error("E102", on->at, 1, "`on` is empty, so it is for no error", "leave it out");
+    }
+    std::erase_if(fallback.members, [](const Member& member) { return member.key == "on"; });
+    Reading::Within of_the_same(reading, [&](ReadingContext& context) { context.raised_from = raised_from; });
+    options.fallback = later_step(reading, fallback, step.name + ".fallback");
   }
   if (const Node* key = node.find("atomic"))
     if (std::optional<bool> atomic = reading.values().plain_boolean(*key, "atomic")) {

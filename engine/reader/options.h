@@ -14,7 +14,7 @@ Node with_defaults(const Node& root, const Node& step, const std::string& kind);
 void check_keys(FileDiagnostics& findings, const Node& node, const std::string& kind, bool in_list);
 
 /// Reads the options of |step|, those of groups included.
-void read_options(Reading& reading, CommonStep& step, const Node& node);
+void read_options(Reading& reading, CommonStep& step, const Node& node, std::size_t raised_from);
 
 /// A hash of what decides the result of a step: not when it runs, how often it is tried, or what happens afterwards.
 std::string definition_of(const Node& node, const std::string& kind);

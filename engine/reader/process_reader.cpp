@@ -64,7 +64,7 @@ void read_process(Reading& reading, ProcessStep& step, const Node& node) {
   if (const Node* key = node.find("cwd")) step.cwd = reading.values().text(*key);
   if (const Node* key = node.find("via")) read_via(reading, step, *key);
   if (const Node* key = node.find("capture")) {
-    const std::vector<std::string> words{"text", "json", "jsonl", "lines", "none", "file"};
+    const std::vector<std::string> words{"text", "json", "jsonl", "lines", "none", "file", "base64"};
     std::string word = reading.values().word(*key, "capture", words);
     step.capture = static_cast<Process::Capture>(std::find(words.begin(), words.end(), word) - words.begin());
   }

@@ -22,6 +22,9 @@ std::unique_ptr<CommonStep> read_kind(Reading& reading, const Node& node, const 
 /// A change for Reading::Within: an expression may be a secret, alone.
 inline void allow_secrets(ReadingContext& context) { context.secrets_allowed = true; }
 
+/// Types of errors as `on` lists them: each |known|, with a number, or one of FileIndex::raised from |raised_from| on.
+std::vector<std::string> read_error_types(Reading& reading, const Node& node, const std::vector<std::string>& known,
+                                          std::size_t raised_from);
 /// Reads retry, poll and deadline; |retry_on| is the default of `retry.on`.
 void read_work(Reading& reading, RetrySettings& settings, const Node& node, std::vector<std::string> retry_on);
 /// Reads limit and on_crash, as http, shell and exec have them. |step| and |effect| are parts of the same.

@@ -11,9 +11,9 @@
 namespace flowrun {
 namespace {
 
-bool is_error_pattern(const std::string& text) {
+bool is_numbered(const std::string& text) {
   static const Pattern kNumbered(R"(http\.[1-5]([0-9][0-9]|xx)|exit\.[0-9]{1,3})");
-  return std::find(error_types().begin(), error_types().end(), text) != error_types().end() || kNumbered.whole(text);
+  return kNumbered.whole(text).has_value();
 }
 
 void read_retry(Reading& reading, RetryPolicy& retry, const Node& node) {
@@ -38,19 +38,7 @@ void read_retry(Reading& reading, RetryPolicy& retry, const Node& node) {
     retry.jitter = reading.values().word(*key, "jitter", {"full", "none"}) == "full";
   if (const Node* key = node.find("on")) {
     retry.only_unsent = false;
-    retry.on.clear();
-    std::vector<Node> items = key->is_list() ? key->items : std::vector<Node>{*key};
-    for (const Node& item : items) {
-      if (!is_error_pattern(item.text)) {
-        std::string near = nearest(item.text, error_types());
-        // `on: 503`, as other tools have it.
-        if (is_error_pattern("http." + item.text)) near = "http." + item.text;
-        reading.error(
-            "E102", item.at, item.text.size(), fmt::format("`{}` is no type of error", item.text),
-            near.empty() ? "for example transient, http.503, exit.75, timeout" : "did you mean `" + near + "`?");
-      }
-      retry.on.push_back(item.text);
-    }
+    retry.on = read_error_types(reading, *key, error_types(), 0);
   }
   if (const Node* key = node.find("if")) {
     NamesInScope::Binding raw(reading.names(), {".", "error"});
@@ -76,6 +64,36 @@ void read_poll(Reading& reading, RetrySettings& settings, const Node& step, cons
 }
 
 }  // namespace
+
+std::vector<std::string> read_error_types(Reading& reading, const Node& node, const std::vector<std::string>& known,
+                                          std::size_t raised_from) {
+  const std::vector<std::string>& all = reading.index().raised;
+  const std::vector<std::string> raised(all.begin() + static_cast<std::ptrdiff_t>(raised_from), all.end());
+  auto is_raised = [&](const std::string& text) {
+    return std::any_of(raised.begin(), raised.end(),
+                       [&](const std::string& type) { return type == text || type.starts_with(text + "."); });
+  };
+  std::vector<std::string> types;
+  const std::vector<Node> items = node.is_list() ? node.items : std::vector<Node>{node};
+  for (const Node& item : items) {
+    const std::string& text = item.text;
+    types.push_back(text);
+    if (std::find(known.begin(), known.end(), text) != known.end() || is_numbered(text) || is_raised(text)) continue;
+    std::vector<std::string> names = known;
+    names.insert(names.end(), raised.begin(), raised.end());
+    std::string near = nearest(text, names);
+    // `on: 503`, as other tools have it.
+    if (is_numbered("http." + text)) near = "http." + text;
+    static const Pattern kWord(R"([a-z][a-z0-9_]*(\.[a-z0-9_]+)*)");
+    const bool word = item.is_scalar() && kWord.whole(text) && !text.starts_with("http.") && !text.starts_with("exit.");
+    reading.error(word ? "E204" : "E102", item.at, text.size(), fmt::format("`{}` is no type of error", text),
+                  !near.empty() ? "did you mean `" + near + "`?"
+                  : std::find(all.begin(), all.end(), text) != all.end()
+                      ? "the `fail` that has it is not within this step"
+                      : "for example transient, http.503, exit.75, timeout, or the `type` of a `fail` within it");
+  }
+  return types;
+}
 
 void read_work(Reading& reading, RetrySettings& settings, const Node& node, std::vector<std::string> retry_on) {
   settings.retry.on = std::move(retry_on);

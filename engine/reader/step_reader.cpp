@@ -32,7 +32,11 @@ std::string in_a_line(const Node& value, std::uint32_t kind) {
   constexpr std::size_t kLongest = 200;
   if (kind & kinds_with(kHoldsSteps)) return "";
   std::string line;
-  if (value.is_map()) {
+  if (value.is_map() && (kind & kFail)) {
+    const Node* said = value.find("message");
+    if (!said) said = value.find("type");
+    line = said ? said->text : "";
+  } else if (value.is_map()) {
     for (const Member& member : value.members) {
       if (line.size() > kLongest) break;
       line += (line.empty() ? "" : ", ") + member.key;
@@ -72,8 +76,12 @@ Reading::Reading(Diagnostics& diagnostics, const Node& root, std::string folder,
 
 std::vector<const Member*> kinds_of(const Node& node) {
   std::vector<const Member*> kinds;
-  for (const Member& member : node.members)
-    if (kind_bit(member.key)) kinds.push_back(&member);
+  for (const Member& member : node.members) {
+    const std::uint32_t bit = kind_bit(member.key);
+    // In a file that is older than the kind it is the name of a step.
+    const bool name = (bit & kinds_with(kNamesToo)) && member.value.is_map() && !kinds_of(member.value).empty();
+    if (bit && !name) kinds.push_back(&member);
+  }
   return kinds;
 }
 
@@ -113,13 +121,14 @@ std::unique_ptr<Step> Reading::step(const Node& node, const std::string& name, P
   check_keys(*this, node, kind, in_list);
   Node merged = with_defaults(root_, node, kind);
   std::size_t from = index_.mentions.size();
+  const std::size_t raised_from = context_.raised_from.value_or(index_.raised.size());
   std::unique_ptr<CommonStep> read = read_kind(*this, merged, kind);
   if (read) {
     read->name = name;
     read->kind = kind;
     read->origin = {kinds[0]->at.line, kinds[0]->at.column};
     read->options.what = in_a_line(kinds[0]->value, kind_bit(kind));
-    read_options(*this, *read, merged);
+    read_options(*this, *read, merged, raised_from);
     read->definition = definition_of(merged, kind);
     index_.spans.push_back({read.get(), from, index_.mentions.size()});
     if (auto* group = dynamic_cast<GroupSettings*>(read.get())) index_.groups.emplace_back(group, name);

@@ -89,6 +89,15 @@ Setting<T> ValueReader::setting(const Node& node, const char* what, const char* 
   return read;
 }
 
+std::optional<Expression> ValueReader::whole_expression(const Node& node, const char* what) {
+  TextTemplate compiled = text(node);
+  if (compiled.is_one_expression()) return compiled.expression();
+  if (!compiled.parts.empty())
+    findings_.error("E102", node.at, node.text.size(), fmt::format("{} must be one whole expression", what),
+                    "put all of it within the braces: ${ \"\\($input.share)%\" }");
+  return std::nullopt;
+}
+
 Setting<bool> ValueReader::boolean(const Node& node, const char* what) {
   return setting<bool>(node, what, "true or false", [](const Node& literal) -> std::optional<bool> {
     if (literal.kind != Node::Kind::Boolean) return std::nullopt;

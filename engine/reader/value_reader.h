@@ -26,6 +26,8 @@ class ValueReader {
   ValueTemplate value(const Node& node);
 
   // A literal or one whole expression.
+  /// Of any type; nothing after a mistake.
+  std::optional<Expression> whole_expression(const Node& node, const char* what);
   Setting<bool> boolean(const Node& node, const char* what);
   Setting<bool> condition(const Node& node);
   /// A condition where only an expression is evaluated: `if: false` is one, too.

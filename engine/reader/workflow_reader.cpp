@@ -101,6 +101,8 @@ std::unique_ptr<CommonStep> read_workflow(Reading& reading, const Node& node) {
       if (child) check_secret(reading, *child, given);
   }
   if (child) check_inputs(reading, *child, path, with);
+  std::vector<std::string>& raised = reading.index().raised;
+  if (child) raised.insert(raised.end(), child->raised.begin(), child->raised.end());
   step->child = child;
   step->shares_cpus = reading.context().in_unsized_for_each;
   step->follows_file = !reading.context().in_for_each;

@@ -35,7 +35,7 @@ Run::Stop stop(FrontEnd& front) {
 }
 
 void compare_file(const std::string& file, const std::string& text, FrontEnd& front) {
-  if (file.empty()) return;  // the text never was in a file
+  if (file.empty() || was_piped(file)) return;  // the text never was in a file
   std::error_code ignored;
   if (!std::filesystem::exists(file, ignored)) return front.file_changed(file, true);
   try {
@@ -212,6 +212,7 @@ std::optional<Opened> same_id(Journal& journal, StartRequest& request, OnCrash o
   }
   ResumeOptions options;
   options.on_crash = on_crash;
+  options.workdir = request.options.workdir;
   options.jobs = retry.jobs = request.options.jobs;
   options.concurrency = retry.concurrency = request.options.concurrency;
   auto run = take_over(journal, *record, failed || done ? Mode::Retry : Mode::Resume, options, retry, front,

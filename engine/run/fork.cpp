@@ -249,9 +249,10 @@ std::string Reuse::ran_before(const std::string& path) const {
   for (std::size_t from = 0; from < path.size();) {
     const std::size_t end = std::min(path.find('/', from), path.size());
     std::string step = without_keys(path.substr(0, end));
-    if (step.ends_with(kFallback)) {
+    for (std::size_t first_end = end; step.ends_with(kFallback);) {
       step.resize(step.size() - kFallback.size());
-      const std::string first = path.substr(0, end - kFallback.size());
+      first_end -= kFallback.size();
+      const std::string first = path.substr(0, first_end);
       if (ran_.count(first)) return first;
     }
     auto rows = rows_at_.equal_range(step);

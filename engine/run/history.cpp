@@ -337,7 +337,11 @@ void History::settle_time(StepHistory& one, Instant at) {
   const bool tried = one.attempts > 0 && one.kind != "workflow";
   if (tried && !timing.counts_from && timing.session == session_) {
     // Its last attempt said when it was over; a fallback came after that.
-    if (const StepHistory* fallback = find(one.path + ".fallback"); fallback && one.reason == "fallback") {
+    // Of a chain of them the first that was for the error.
+    std::string at_fallback = one.path + ".fallback";
+    const StepHistory* fallback = find(at_fallback);
+    for (int more = 0; !fallback && more < 32; ++more) fallback = find(at_fallback += ".fallback");
+    if (fallback && one.reason == "fallback") {
       one.took += fallback->took;
       one.ended_at = at;
     }
@@ -357,6 +361,13 @@ void History::settle_time(StepHistory& one, Instant at) {
     one.took = worked(at) - timing_of(one).begun;
   }
   one.ended_at = at;
+}
+
+std::optional<Said> said_by(const Entry& entry) {
+  if (entry.kind != EntryKind::StepSettled || !entry.value.json().is_string()) return std::nullopt;
+  StepSettled settled = as<StepSettled>(entry);
+  if (settled.kind != "log" || settled.outcome.state != State::Succeeded) return std::nullopt;
+  return Said{std::move(settled.reason), entry.value.json().get<std::string>()};
 }
 
 std::string one_line(std::string_view text, std::size_t width) {

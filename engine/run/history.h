@@ -34,6 +34,13 @@ struct StepHistory {
   bool rerun = false;          ///< its newest attempt began before, and was cut off
 };
 
+/// What a step `log` says.
+struct Said {
+  std::string level, text;
+};
+/// Nothing: |entry| is none of such a step.
+std::optional<Said> said_by(const Entry& entry);
+
 class History {
  public:
   /// Throws Corruption when it is not as any version writes it.

@@ -1,6 +1,7 @@
 #include "engine/run/load.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -84,6 +85,7 @@ class Loader {
     std::move(index.limits.begin(), index.limits.end(), std::back_inserter(limits));
     if (is_main_) files_.main.ignored_lints = ignored;
     loaded_.steps = index.steps;
+    loaded_.raised = index.raised;
     programs();
     if (lints == Lints::Yes && reading.diagnostics().ok())
       lint(root_, dynamic_cast<const RootStep&>(*loaded_.workflow.root), index, ignored, reading.diagnostics());
@@ -235,14 +237,19 @@ std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq
   return loaded;
 }
 
+std::string shown_file(const std::string& file) { return file == "-" ? "standard input" : file; }
+
+bool was_piped(const std::string& file) { return std::filesystem::path(file).filename() == "-"; }
+
 std::string read_file(const std::string& file, bool pipes) {
   ReadRules rules;
   rules.pipes = pipes;
   rules.most = kLargestFile;
-  FileText found = read_named_file(file, rules);
+  const bool from_stdin = pipes && file == "-";
+  FileText found = from_stdin ? read_to_end(STDIN_FILENO, rules) : read_named_file(file, rules);
   // What is too long is for the reader to say.
   if (!found.trouble.empty() && found.text.size() <= rules.most)
-    throw Error(Problem::Usage, fmt::format("cannot read {}: {}", file, found.trouble));
+    throw Error(Problem::Usage, fmt::format("cannot read {}: {}", shown_file(file), found.trouble));
   return std::move(found.text);
 }
 

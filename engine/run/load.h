@@ -43,7 +43,12 @@ std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq
 
 /// Reads the file's text, or what the reader needs to see that it is too long; throws Error(Usage) for what is missing,
 /// a folder or unreadable. |pipes|: false: nothing but a regular file. Blocks for 10 min at most.
+/// `-` is standard input, unless pipes are refused.
 std::string read_file(const std::string& file, bool pipes = true);
+/// |file| as a person knows it: `-` is standard input.
+std::string shown_file(const std::string& file);
+/// Whether |file|, which load() was given, stands for a text that came from standard input.
+bool was_piped(const std::string& file);
 /// The text of a file that |option| of a command names. Throws Error(Usage) that begins with |option|.
 std::string read_given_file(const std::string& file, const std::string& option);
 

@@ -22,6 +22,7 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
   run->stop_ = std::move(stop);
   run->tracing_ = options.tracing;
   run->evaluator_ = std::move(evaluator);
+  if (!options.workdir.empty()) run->loaded_.folder = options.workdir;
   run->read_secrets(run->loaded_.folder);
   RunStarted started;
   started.forked_of = options.forked_of;

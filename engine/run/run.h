@@ -41,6 +41,7 @@ struct StartOptions {
   int jobs = 0;                        ///< processes at once; 0: as many as are sensible
   std::vector<std::string> via = {};   ///< as in RunStarted
   Tracing tracing = {};                ///< of its first drive
+  std::string workdir = {};            ///< where its steps run; empty: where the file says
 };
 
 struct ResumeOptions {

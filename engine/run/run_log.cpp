@@ -24,8 +24,19 @@ LogLine line_of(const OutputReader::Source& source, const OutputReader::Line& li
           line.left_out, line.lost,   line.why};
 }
 
-/// What is not in the log: of steps that were taken over, and of all in runs of older versions, which logged only what
-/// was long.
+/// The lines of what a step `log` says by |entry|, if it is one.
+void add_said(std::vector<LogLine>& lines, const Entry& entry) {
+  const std::optional<Said> said = said_by(entry);
+  for (std::size_t at = 0; said && at <= said->text.size();) {
+    const std::size_t end = std::min(said->text.find('\n', at), said->text.size());
+    if (at > 0 && at == said->text.size()) break;  // behind the last line end
+    lines.push_back({entry.at, entry.path, 0, false, said->text.substr(at, end - at), 0, 0, "", said->level});
+    at = end + 1;
+  }
+}
+
+/// What is not in the log: what steps `log` say, of steps that were taken over, and of all in runs of older versions,
+/// which logged only what was long.
 class Unlogged {
  public:
   explicit Unlogged(const OutputReader& reader) {
@@ -33,6 +44,7 @@ class Unlogged {
   }
 
   void add(const Entry& entry) {
+    add_said(lines, entry);
     if (entry.kind == EntryKind::RunStarted) all_logged_ = as<RunStarted>(entry).output_log > 0;
     if (entry.kind == EntryKind::StartTask) is_process_[entry.path] = work_of(entry) == Work::Process;
     if ((entry.kind != EntryKind::TaskEnded && entry.kind != EntryKind::LateEnd) || !is_process_[entry.path]) return;
@@ -91,6 +103,7 @@ RunLog::RunLog(const Journal& journal, const RunRecord& run)
   Unlogged unlogged(reader_);
   for (const Entry& entry : entries(journal, run)) {
     history_.add(entry);
+    seen_ = entry.seq;
     reading(entry, [&] { unlogged.add(entry); });
   }
   unlogged_ = std::move(unlogged.lines);
@@ -133,6 +146,13 @@ void RunLog::follow(const Wanted& wanted, const Take& take, const std::function<
           return !wanted(source.path, source.is_stderr) || take(line_of(source, line));
         },
         before);
+    std::vector<LogLine> said;
+    for (const Entry& entry : entries(journal_, run_, seen_ + 1)) {
+      seen_ = entry.seq;
+      reading(entry, [&] { add_said(said, entry); });
+    }
+    for (const LogLine& line : said)
+      if (wanted(line.step, false) && !take(line)) break;
     if (!looked()) return;
     if (!over) std::this_thread::sleep_for(kLook);
   }

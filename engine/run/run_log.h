@@ -1,5 +1,5 @@
-// What the processes of a run have said: from the log beside the journal, and of runs of older versions what the
-// journal keeps of it. Prints nothing.
+// What the processes of a run have said, and its steps `log`: from the log beside the journal, and of runs of older
+// versions what the journal keeps of it. Prints nothing.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,7 @@ struct LogLine {
   std::uint64_t left_out = 0;  ///< bytes that are missing here: more than is kept of one process
   std::uint64_t lost = 0;      ///< likewise: could not be written
   std::string why;             ///< and this is the reason
+  std::string level{};         ///< of what a step `log` says; empty: a process has said it
 };
 
 class RunLog {
@@ -61,6 +62,7 @@ class RunLog {
   const bool goes_on_;
   History history_;
   std::vector<LogLine> unlogged_;          ///< what is not in the log, in order of time
+  std::int64_t seen_ = 0;                  ///< the last entry that was looked at
   std::map<Stream, std::uint64_t> known_;  ///< how much of each stream was taken
 };
 

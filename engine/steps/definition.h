@@ -41,8 +41,9 @@ struct Definition {
   std::vector<Var> vars;
   /// Secrets that come by an input, with its name: whoever runs this file gives one of its own.
   std::map<std::string, std::string> secret_inputs;
-  std::size_t steps = 0;  ///< with those of its sub-workflows, as often as they are named
-  std::size_t depth = 0;  ///< of files below it
+  std::vector<std::string> raised;  ///< types of its own errors
+  std::size_t steps = 0;            ///< with those of its sub-workflows, as often as they are named
+  std::size_t depth = 0;            ///< of files below it
 };
 
 /// What defaults and `vars` see: $input, $vars, $run.name and $now.

@@ -10,11 +10,20 @@ class FailFrame final : public StepFrame {
 
  protected:
   void begin() override {
-    Evaluation message = fail_.message.evaluate(scope(), evaluator());
-    if (!message) return fail(std::move(message.failure()));
-    auto text = as_text(*message, "fail");
-    if (!text) return fail(std::move(text.failure()));
-    fail({"fail", *text});
+    Failure raised{fail_.type, fail_.type};
+    if (fail_.message) {
+      Evaluation message = fail_.message->evaluate(scope(), evaluator());
+      if (!message) return fail(std::move(message.failure()));
+      auto text = as_text(*message, "fail");
+      if (!text) return fail(std::move(text.failure()));
+      raised.message = *std::move(text);
+    }
+    if (fail_.data) {
+      Evaluation data = fail_.data->evaluate(scope(), evaluator());
+      if (!data) return fail(std::move(data.failure()));
+      raised.detail = Value(Json{{"data", data->json()}});
+    }
+    fail(std::move(raised));
   }
 
  private:

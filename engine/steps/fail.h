@@ -1,6 +1,7 @@
-// Fails on purpose, with a message.
+// Fails on purpose, with a message, and perhaps with a type of its own and data.
 //
 //     fail: order ${ $input.id } looks fraudulent
+//     fail: { type: out_of_stock, message: "no ${ $input.sku } left", data: { sku: "${ $input.sku }" } }
 #pragma once
 
 #include "engine/language/template.h"
@@ -11,7 +12,9 @@ namespace flowrun {
 class FailStep final : public CommonStep {
  public:
   std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
-  TextTemplate message;
+  std::string type = "fail";
+  std::optional<TextTemplate> message;  ///< none: the type says it all
+  std::optional<ValueTemplate> data;    ///< `$error.data`
 };
 
 }  // namespace flowrun

@@ -68,6 +68,7 @@ class ForEachFrame final : public StepFrame, private Group {
 };
 
 void ForEachFrame::begin() {
+  if (auto failure = choose_join()) return fail(std::move(*failure));
   if (auto failure = choose_items()) return fail(std::move(*failure));
   if (auto failure = choose_keys()) {
     items_.clear();

@@ -9,6 +9,7 @@
 namespace flowrun {
 
 void GraphFrame::begin() {
+  if (auto failure = choose_join()) return fail(std::move(*failure));
   open();
   launch_held();
 }

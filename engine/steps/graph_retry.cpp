@@ -61,6 +61,7 @@ void GraphFrame::reopen_exactly() {
   const RetryRequest& request = context().retry_request();
   const State was = settled_.state;
   StepFrame::reopen({});
+  if (!was_opened() && graph_.join_amount) return begin();  // it failed before it knew its join
   std::vector<bool> again(children_.size()), goes_on(children_.size());
   for (std::size_t i = 0; i < children_.size(); ++i) {
     const State state = children_[i].settled.state;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/model/path.h"
+#include "engine/steps/join_amount.h"
 
 namespace flowrun {
 namespace {
@@ -17,6 +18,16 @@ FailFast Group::fail_fast() const {
   if (settings_.fail_fast != FailFast::Inherit) return settings_.fail_fast;
   if (self_.context().run().fail_fast != FailFast::Inherit) return self_.context().run().fail_fast;
   return settings_.inherited;
+}
+
+std::optional<Failure> Group::choose_join() {
+  if (!settings_.join_amount) return std::nullopt;
+  Evaluation amount = settings_.join_amount->evaluate(FrameScope(self_), self_.context().evaluator());
+  if (!amount) return std::move(amount.failure());
+  join_ = settings_.join;
+  const std::string wrong = set_amount(join_, amount->json());
+  if (wrong.empty()) return std::nullopt;
+  return Failure{"expression", fmt::format("the amount of `join` is {}: {}", shortened(amount->text(), 80), wrong)};
 }
 
 void Group::open() {
@@ -39,7 +50,7 @@ void Group::open_again(const std::vector<bool>& again) {
   std::sort(kept.begin(), kept.end(),
             [&](std::size_t a, std::size_t b) { return children_[a].order < children_[b].order; });
   for (std::size_t i : kept) tally_up(children_[i].settled);
-  verdict_ = judge(settings_.join, tally_);
+  verdict_ = judge(join_, tally_);
   for (std::size_t i = 0; i < children_.size(); ++i)
     if (again[i]) children_[i].settled = Settled{};
 }
@@ -80,7 +91,7 @@ bool Group::unfinished(State was, State child, bool failed, bool undone) const {
   if (undone) return true;
   if (was != State::Succeeded) return !is_finished(child) || (failed && self_.context().retry_request().failed());
   // Whoever lost a race that was won is not missed.
-  if (!self_.context().retry_request().failed() || ends_early(settings_.join)) return false;
+  if (!self_.context().retry_request().failed() || ends_early(join_)) return false;
   return failed || !is_finished(child);
 }
 
@@ -138,9 +149,9 @@ void Group::drain_items() {
 bool Group::act() {
   if (over_) return false;
   if (verdict_ != Verdict::Open) return true;  // later ends do not change a verdict
-  verdict_ = judge(settings_.join, tally_);
+  verdict_ = judge(join_, tally_);
   if (verdict_ == Verdict::Open || tally_.open() == 0) return true;
-  if (verdict_ == Verdict::Succeeded || settings_.join.policy == Join::Policy::FirstCompleted) {
+  if (verdict_ == Verdict::Succeeded || join_.policy == Join::Policy::FirstCompleted) {
     over_ = true;
     stop_children("lost", true);
     finish_as(verdict_);
@@ -161,7 +172,7 @@ void Group::conclude_if_done() {
 void Group::conclude() {
   if (over_) return;
   over_ = true;
-  if (verdict_ == Verdict::Open) verdict_ = judge(settings_.join, tally_);
+  if (verdict_ == Verdict::Open) verdict_ = judge(join_, tally_);
   finish_as(verdict_);
 }
 
@@ -173,7 +184,7 @@ void Group::finish_as(Verdict verdict) {
     return end_group({State::Cancelled, {}, Failure{"cancelled", "cancelled: drain", self_.path(), 0, {}}}, "drain");
   if (verdict == Verdict::Succeeded) {
     std::string reason;
-    if (ends_early(settings_.join)) {
+    if (ends_early(join_)) {
       Value won = winner_names();
       reason = "won by " + (won.json().is_string() ? won.json().get<std::string>() : won.text());
     }
@@ -220,7 +231,7 @@ void Group::remember_status() {
       {"total", tally_.total}, {"succeeded", tally_.succeeded},
       {"skipped", skipped_},   {"cancelled", cancelled_},
       {"blocked", blocked_},   {"failed", tally_.settled() - tally_.succeeded - skipped_ - cancelled_ - blocked_}};
-  if (ends_early(settings_.join)) status.winner = std::make_shared<const Json>(winner_names().json());
+  if (ends_early(join_)) status.winner = std::make_shared<const Json>(winner_names().json());
   if (settings_.children_named) {
     status.of = of_;
     if (!is_body()) status.children = child_statuses();
@@ -244,7 +255,7 @@ std::optional<std::size_t> Group::winner() const {
 }
 
 Value Group::winner_names() const {
-  if (single_winner(settings_.join)) {
+  if (single_winner(join_)) {
     auto won = winner();
     return won ? Value::string(name_of(*won)) : Value();
   }
@@ -277,7 +288,7 @@ std::vector<Failure> Group::failures(std::size_t most) const {
 }
 
 bool Group::group_failed_inside() const {
-  if (own_.state == State::Succeeded && ends_early(settings_.join)) return false;
+  if (own_.state == State::Succeeded && ends_early(join_)) return false;
   for (std::size_t i = 0; i < children_.size(); ++i) {
     if (children_[i].settled.state == State::Failed) return true;
     if (const Frame* frame = frame_of(i); frame && frame->has_failed()) return true;

@@ -13,6 +13,7 @@ namespace flowrun {
 /// What is written of it; a kind with children has it beside CommonStep.
 struct GroupSettings {
   Join join;
+  std::optional<Expression> join_amount;   ///< gives the amount of |join| when the group begins
   FailFast fail_fast = FailFast::Inherit;  ///< as written on this group
   FailFast inherited = FailFast::Drain;    ///< nearest value written around it
   bool status_named = true;                ///< an expression may look at $status.x
@@ -26,7 +27,7 @@ class Group {
  public:
   /// |settled| is that of |self|.
   Group(StepFrame& self, Settled& settled, const GroupSettings& settings, GroupStatus::Of children)
-      : self_(self), own_(settled), settings_(settings), of_(children) {}
+      : self_(self), own_(settled), settings_(settings), of_(children), join_(settings.join) {}
   virtual ~Group() = default;
   Group(const Group&) = delete;
   Group& operator=(const Group&) = delete;
@@ -48,6 +49,8 @@ class Group {
     int attempts = 0;
   };
   virtual Gone gone() const { return {}; }
+  /// The amount of the join, when an expression gives it; or why it does not. To be asked before open().
+  std::optional<Failure> choose_join();
   /// All children are to be counted anew.
   void open();
   /// What total() says has changed.
@@ -103,6 +106,8 @@ class Group {
   void name_open_children(std::vector<std::string>& paths) const;
   bool keeps_group() const { return own_.state != State::Succeeded; }
 
+  /// Whether the children were ever counted.
+  bool was_opened() const { return opened_; }
   /// Nothing new starts any more, but for observers.
   bool draining() const { return draining_; }
   /// Observers start after the group's own failure, not after a drain or an end from outside.
@@ -134,6 +139,7 @@ class Group {
   Settled& own_;  ///< of |self_|
   const GroupSettings& settings_;
   const GroupStatus::Of of_;
+  Join join_;  ///< with the amount that holds for this run of the group
   Tally tally_;
   Verdict verdict_ = Verdict::Open;
   std::size_t cancelled_ = 0, blocked_ = 0, skipped_ = 0;

@@ -37,6 +37,12 @@ std::string spelled(const Setting<T>& setting, const char* default_text) {
   return setting.value ? fmt::format("{}", *setting.value) : default_text;
 }
 
+/// Its join; an amount that an expression gives stands in place of the one that is only made up.
+std::string spelled(const GroupSettings& group) {
+  const std::string join = to_string(group.join);
+  return group.join_amount ? join.substr(0, join.find(' ')) + " ${ " + group.join_amount->code() + " }" : join;
+}
+
 std::string spelled(const Limit& limit) {
   std::string bounds = limit.max > 0 ? fmt::format("{}", limit.max) : "";
   if (limit.name.empty()) return bounds;
@@ -106,10 +112,10 @@ class Outliner {
     }
     if (step.limit) row.limit = spelled(*step.limit);
     if (const auto* graph = dynamic_cast<const GraphStep*>(&step)) {
-      if (step.kind != "sequence") row.join = to_string(graph->join);
+      if (step.kind != "sequence") row.join = spelled(*graph);
       row.fail_fast = fail_fast_of_group(*graph);
     } else if (const auto* each = dynamic_cast<const ForEachStep*>(&step)) {
-      row.join = to_string(each->join);
+      row.join = spelled(*each);
       row.fail_fast = fail_fast_of_group(*each);
       row.concurrency = spelled(each->concurrency, each->stream ? "that of the run" : "16");
       row.batch = spelled(each->batch, "");

@@ -3,15 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+
+#include "engine/steps/error_types.h"
 
 namespace flowrun {
 namespace {
-
-// flowrun-workflow(5), "Error types": what may well go better next time.
-constexpr std::array<std::string_view, 17> kTransient{
-    "connect",  "dns",      "timeout",  "killed",   "http.408", "http.425", "http.429", "http.500", "http.502",
-    "http.503", "http.504", "http.520", "http.521", "http.522", "http.523", "http.524", "http.529"};
 
 template <typename... T>
 const Failure* first_failure(const Fallible<T>&... all) {
@@ -125,8 +121,9 @@ Value RetryLoop::raw_of(const Failure& failure, const Result& result) const {
 bool RetryLoop::wants_retry(const Failure& failure, const Result& result) const {
   const RetryPolicy& policy = settings_.retry;
   if (policy.only_unsent && result.sent) return false;
-  bool listed = std::any_of(policy.on.begin(), policy.on.end(),
-                            [&](const std::string& pattern) { return matches(pattern, failure.type); });
+  // To older programs `child` said all that there was.
+  const bool whole = frame_.context().rules().errors_are_seen_through();
+  const bool listed = is_listed(policy.on, whole ? failure : Failure{failure.type, ""});
   if (!listed || !policy.condition) return listed;
   Value raw = raw_of(failure, result);
   Evaluation wanted = policy.condition->condition(FrameScope(frame_, &raw, &failure), evaluator());
@@ -175,22 +172,6 @@ Outcome RetryLoop::failed(Failure failure, Value output) {
   failure.step = frame_.path();
   failure.attempt = settled_.attempts;
   return {State::Failed, std::move(output), std::move(failure)};
-}
-
-bool is_refusal(std::string_view type) {
-  return matches("http.4xx", type) && !matches("transient", type) && type != "http.409";
-}
-
-bool matches(std::string_view pattern, std::string_view type) {
-  if (pattern == type) return true;
-  if (pattern == "any") return type != "expression" && type != "internal";
-  if (pattern == "transient") return std::find(kTransient.begin(), kTransient.end(), type) != kTransient.end();
-  std::size_t dot = type.find('.');
-  if (dot == std::string_view::npos) return false;
-  if (pattern == type.substr(0, dot)) return true;
-  // http.5xx
-  return pattern.size() == 8 && pattern.substr(6) == "xx" && type.size() == 8 &&
-         pattern.substr(0, 6) == type.substr(0, 6);
 }
 
 }  // namespace flowrun

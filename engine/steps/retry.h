@@ -31,13 +31,6 @@ struct PollPolicy {
   bool errors_fail = false;        ///< else what may well go better next time means: not yet
 };
 
-/// Whether a server that answered like this has done nothing and would say the same again to the same key.
-bool is_refusal(std::string_view type);
-
-/// Whether |pattern| of `retry.on` stands for errors of |type|: itself, its class (`http`, `http.5xx`, `exit`),
-/// `transient` or `any`. flowrun-workflow(5), "Error types".
-bool matches(std::string_view pattern, std::string_view type);
-
 /// What is written of it; a kind that tries has it beside CommonStep.
 struct RetrySettings {
   RetryPolicy retry;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/language/json_schema.h"
+#include "engine/steps/error_types.h"
 
 namespace flowrun {
 
@@ -121,15 +122,27 @@ void StepFrame::undone() {
 }
 
 void StepFrame::close(Outcome outcome, std::string reason, Journaled journaled) {
-  if (outcome.state == State::Failed && options_.fallback && context().running()) {
-    stage_ = Stage::Fallback;
-    settled_.output = outcome.output;
-    error_ = std::make_unique<Failure>(std::move(*outcome.failure));
-    fallback_ = options_.fallback->frame(context(), this, path() + ".fallback");
-    context().queue().start(*fallback_);
-    return;
-  }
+  if (outcome.state == State::Failed && context().running())
+    if (auto [stand_in, at] = fallback_for(*outcome.failure); stand_in) {
+      stage_ = Stage::Fallback;
+      settled_.output = outcome.output;
+      error_ = std::make_unique<Failure>(std::move(*outcome.failure));
+      fallback_ = stand_in->frame(context(), this, at);
+      context().queue().start(*fallback_);
+      return;
+    }
   settle(std::move(outcome), std::move(reason), journaled);
+}
+
+std::pair<const Step*, std::string> StepFrame::fallback_for(const Failure& failure) const {
+  std::string at = path();
+  const Options* of = &options_;
+  while (of->fallback) {
+    at += ".fallback";
+    if (of->fallback_on.empty() || is_listed(of->fallback_on, failure)) return {of->fallback.get(), std::move(at)};
+    of = &dynamic_cast<const CommonStep&>(*of->fallback).options;
+  }
+  return {};
 }
 
 std::optional<Failure> StepFrame::against_returns(const Value& output) const {

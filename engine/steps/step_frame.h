@@ -21,6 +21,7 @@ struct Options {
   std::optional<ValueTemplate> output;
   std::optional<Json> returns;  ///< JSON Schema of the output
   std::unique_ptr<Step> fallback;
+  std::vector<std::string> fallback_on;  ///< types of error that it is for; empty: any
   Setting<bool> continue_on_error;
   std::optional<UndoPolicy> undo;
   bool atomic = false;             ///< when it fails, what has been done inside it is undone
@@ -122,6 +123,8 @@ class StepFrame : public Frame, public UndoHolder {
   void enter();
   void prepare();
   void undone();
+  /// The first of its fallbacks that is for |failure|, with its path; null: there is none.
+  std::pair<const Step*, std::string> fallback_for(const Failure& failure) const;
   /// After the undos: the fallback, or the end.
   void close(Outcome outcome, std::string reason, Journaled journaled);
   void hand_over(bool due);

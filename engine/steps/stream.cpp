@@ -104,6 +104,7 @@ void StreamFrame::listen(bool wanted) {
 }
 
 void StreamFrame::begin() {
+  if (auto failure = choose_join()) return fail(std::move(*failure));
   if (for_each_.concurrency.written()) {
     auto width = resolve<std::int64_t>(for_each_.concurrency, scope(), evaluator(), 0, "concurrency");
     if (!width) return fail(std::move(width.failure()));

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "engine/machine/enclosure.h"
+#include "engine/steps/error_types.h"
 #include "engine/steps/retry.h"
 
 namespace flowrun {

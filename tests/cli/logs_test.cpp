@@ -19,7 +19,7 @@
 namespace flowrun::test::logs_test {
 namespace {
 
-const std::vector<std::string> kCaptures{"text", "json", "jsonl", "lines", "none", "file"};
+const std::vector<std::string> kCaptures{"text", "json", "jsonl", "lines", "none", "file", "base64"};
 
 /// Of one stream, on which a line is written in two pieces.
 constexpr const char* kSays = "seq 3000 >&2; printf 30 >&2; sleep 0.02; echo 01 >&2; seq 3002 5000 >&2; echo 1;";

@@ -112,6 +112,18 @@ TEST_CASE("types of one JSON value are JSON, those of a sequence are text") {
   CHECK(shown({"application/json-seq", "\x1e{}\n"}, "auto") == R"("\u001e{}\n")");
 }
 
+TEST_CASE("lines of JSON are a list, and the line that is none is named") {
+  auto lines = [](const Sent& sent) {
+    const Result got = result(sent, Response::Jsonl);
+    return got.failure ? got.failure->type + ": " + got.failure->message : got.value.text();
+  };
+  CHECK(lines({"application/x-ndjson", "{\"a\": 1}\n\n2\r\n"}) == R"([{"a":1},2])");
+  CHECK(lines({"", "[]"}) == "[[]]");
+  CHECK(lines({"", ""}) == "[]");
+  CHECK(lines({"text/plain; charset=iso-8859-1", "\"\xe9\"\n1"}) == "[\"é\",1]");
+  CHECK(lines({"", "1\nno\n"}) == "parse: line 2 of the answer to GET http://shop/ is not JSON: no");
+}
+
 TEST_CASE("text is taken in the charset that it names") {
   CHECK(row({"text/plain; charset=iso-8859-1", "caf\xe9"}) == "\"café\" | \"Y2Fm6Q==\" | parse | null | \"café\"");
   CHECK(shown({"text/html;Charset=\"windows-1252\"", "\x80"}, "auto") == "\"€\"");

@@ -55,6 +55,14 @@ TEST_CASE("lines may end as on Windows, and begin with a byte order mark") {
   CHECK(lines("\xEF\xBB\xBF") == "[]");
 }
 
+TEST_CASE("bytes are kept as base64") {
+  auto bytes = [](const std::string& text) {
+    return std::get<Value>(captured(Process::Capture::Base64, text, std::nullopt)).text();
+  };
+  CHECK(bytes(std::string("\x00\xff\n", 3)) == "\"AP8K\"");
+  CHECK(bytes("") == "\"\"");
+}
+
 TEST_CASE("a cut output is its beginning and its end, in whole characters") {
   CHECK(cut_value("a\n", "\xA9z", 7).text() == R"({"left_out":7,"head":"a\n","tail":"z"})");
 }

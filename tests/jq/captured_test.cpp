@@ -110,8 +110,8 @@ TEST_CASE("captured bytes are values or errors, under every capture and expressi
                                : round == 1 ? std::string("123\0rest", 8)
                                             : bytes(random);
     INFO("bytes " << Json(std::vector<int>(output.begin(), output.end())));
-    for (Capture capture :
-         {Capture::None, Capture::Text, Capture::Json, Capture::Lines, Capture::Jsonl, Capture::File}) {
+    for (Capture capture : {Capture::None, Capture::Text, Capture::Json, Capture::Lines, Capture::Jsonl, Capture::File,
+                            Capture::Base64}) {
       auto value = captured(capture, output, output);
       if (const auto* failure = std::get_if<Failure>(&value)) {
         ++failures;
