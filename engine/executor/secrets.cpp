@@ -17,16 +17,6 @@ namespace {
 constexpr std::size_t kShortestToKnow = 8;  // bytes of a value with a fingerprint
 constexpr int kRounds = 10000;              // of the hash: 3 ms a guess
 
-std::string& text_of(Task& task, const TaskPlaceholder& placeholder) {
-  using In = TaskPlaceholder::In;
-  if (auto* process = std::get_if<Process>(&*task.work))
-    return placeholder.in == In::Stdin ? process->stdin_text : process->env.at(placeholder.index).second.value();
-  auto& request = std::get<HttpRequest>(*task.work);
-  if (placeholder.in == In::Url) return request.url;
-  if (placeholder.in == In::Body) return request.body.value();
-  return request.headers.at(placeholder.index).second;
-}
-
 }  // namespace
 
 Secrets::Secrets(const std::vector<SecretSource>& sources, const std::string& folder, const std::string& file,
@@ -101,7 +91,11 @@ void Secrets::fill(Task& task) const {
   // From the last to the first: what stands before a placeholder keeps its place.
   for (auto placeholder = placeholders.rbegin(); placeholder != placeholders.rend(); ++placeholder) {
     std::string value = value_at(placeholder->placeholder);
-    std::string& text = text_of(task, *placeholder);
+    std::string* place = place_of_secret(task, *placeholder);
+    if (!place || placeholder->placeholder.at > place->size())
+      throw std::runtime_error(
+          fmt::format("secret {} is to go where nothing is written", placeholder->placeholder.secret));
+    std::string& text = *place;
     // Of what is USER:PASSWORD yet, the first colon parts the two: a user that is written has none.
     if (placeholder->in == TaskPlaceholder::In::Basic && placeholder->placeholder.at <= text.find(':') &&
         value.find(':') != value.npos)
@@ -129,6 +123,19 @@ void Secrets::fill(Task& task) const {
   if ((request.url.rfind("http://", 0) != 0 && request.url.rfind("https://", 0) != 0) ||
       request.url.find_first_of(std::string_view("\r\n \t\0", 5)) != std::string::npos)
     throw std::runtime_error("the URL with its secret is no http or https URL");
+}
+
+std::string* place_of_secret(Task& task, const TaskPlaceholder& placeholder) {
+  using In = TaskPlaceholder::In;
+  if (auto* process = std::get_if<Process>(&*task.work)) {
+    if (placeholder.in == In::Stdin) return &process->stdin_text;
+    if (placeholder.index >= process->env.size() || !process->env[placeholder.index].second) return nullptr;
+    return &*process->env[placeholder.index].second;
+  }
+  auto& request = std::get<HttpRequest>(*task.work);
+  if (placeholder.in == In::Url) return &request.url;
+  if (placeholder.in == In::Body) return request.body ? &*request.body : nullptr;
+  return placeholder.index < request.headers.size() ? &request.headers[placeholder.index].second : nullptr;
 }
 
 std::string fingerprint(const std::string& value, const std::string& salt) {

@@ -52,6 +52,9 @@ class Secrets {
   Mask mask_;
 };
 
+/// The text into which a secret goes. Null: there is none, as a task that another machine sent may have it.
+std::string* place_of_secret(Task& task, const TaskPlaceholder& placeholder);
+
 /// Tells two values of a secret apart, for whoever knows both: 16 bits of PBKDF2-HMAC-SHA256 (RFC 8018), so that a
 /// guess is slow to try and most wrong ones look right. Empty for values under 8 bytes, which could all be tried.
 std::string fingerprint(const std::string& value, const std::string& salt);

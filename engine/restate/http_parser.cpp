@@ -115,7 +115,8 @@ std::size_t HttpParser::take_line(std::string_view bytes) {
   const std::size_t count = end == std::string_view::npos ? bytes.size() : end + 1;
   head_.append(bytes.substr(0, count));
   const bool trailer = state_ == State::Trailer;
-  if (head_.size() > (trailer ? limits_.head : kLongestChunkLine) || between_ + head_.size() > limits_.body) {
+  if (head_.size() > (trailer ? limits_.head : kLongestChunkLine) ||
+      (!trailer && between_ + head_.size() > limits_.body)) {
     refuse(400, "a line between chunks is too long");
     return bytes.size();
   }

@@ -24,11 +24,6 @@ std::string this_host() {
   return host;
 }
 
-const TaskPlaceholders& placeholders_of(const Task& task) {
-  if (const auto* process = std::get_if<Process>(&*task.work)) return process->placeholders;
-  return std::get<HttpRequest>(*task.work).placeholders;
-}
-
 constexpr std::size_t kLargestResult = (32 << 20) - 4096;  // the server takes 32 MiB, with what it adds
 
 /// Of what is too large |ended| becomes a failure: a server does not take it, and would have the attempt carried out
@@ -45,6 +40,11 @@ std::string text_for_server(TaskEnded& ended) {
 }
 
 }  // namespace
+
+const TaskPlaceholders& placeholders_of(const Task& task) {
+  if (const auto* process = std::get_if<Process>(&*task.work)) return process->placeholders;
+  return std::get<HttpRequest>(*task.work).placeholders;
+}
 
 WorkerRun::WorkerRun(Options options, std::function<void()> prepare, OnEnded on_ended)
     : options_(std::move(options)),

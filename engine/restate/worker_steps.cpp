@@ -63,15 +63,19 @@ void move_paths(Task& task, const std::string& folder, const std::string& workdi
 }
 
 /// What the executor takes as read of tasks that this program made itself. Throws Corruption.
-void check(const StepCall& call) {
+void check(StepCall& call) {
   const auto refuse_unless = [](bool good, const char* what) {
     if (!good) throw Corruption(fmt::format("a call of `step` has {}", what));
   };
   const auto is_span = [](Duration span) { return span >= Duration{0} && span <= kLongestSpan; };
-  const Task& task = call.task;
+  Task& task = call.task;
   refuse_unless(!call.run_id.empty(), "no run");
   refuse_unless(!task.path.empty() && task.path.find('\n') == std::string::npos, "no step");
   refuse_unless(!task.timeout || is_span(*task.timeout), "a timeout that can not be");
+  for (const TaskPlaceholder& one : placeholders_of(task)) {
+    const std::string* place = place_of_secret(task, one);
+    refuse_unless(place && one.placeholder.at <= place->size(), "a secret for a place that is not there");
+  }
   if (const auto* process = std::get_if<Process>(&*task.work)) {
     refuse_unless(!process->argv.empty() && !process->argv.front().empty(), "no program");
     refuse_unless(is_span(process->kill_grace), "a kill_grace that can not be");

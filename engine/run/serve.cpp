@@ -5,8 +5,8 @@
 #include <filesystem>
 
 #include "engine/model/error.h"
+#include "engine/restate/endpoint.h"
 #include "engine/restate/step_call.h"
-#include "engine/restate/worker.h"
 #include "engine/run/detached_handlers.h"
 
 namespace flowrun {
@@ -25,9 +25,9 @@ void serve(const ServeOptions& options, const ServeObserver& observer) {
   worker_options.jobs = options.jobs;
   worker_options.keys = options.keys;
   worker_options.more = detached_handlers();
-  restate::Worker worker(std::move(worker_options), observer.say);
-  observer.ready({worker.address(), restate::service_name(options.pool), worker.leftovers()});
-  worker.serve(observer.asked);
+  restate::Endpoint endpoint(std::move(worker_options), observer.say);
+  observer.ready({endpoint.address(), restate::service_name(options.pool), endpoint.leftovers()});
+  endpoint.serve(observer.asked);
 }
 
 }  // namespace flowrun

@@ -40,6 +40,7 @@ TEST_CASE("what the fuzzers begin with keeps every promise") {
   CHECK(replay(corpus / "answer", fuzz_answer) >= 20);
   CHECK(replay(corpus / "rows", fuzz_rows) >= 20);
   CHECK(replay(corpus / "schema", fuzz_schema) >= 20);
+  CHECK(replay(corpus / "request", fuzz_request) >= 20);
 }
 
 TEST_CASE("the runs that the fuzzer of rows begins with are good, and each part of a row counts") {

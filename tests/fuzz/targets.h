@@ -23,4 +23,7 @@ bool rows_are_taken(const std::uint8_t* bytes, std::size_t size);
 /// A JSON Schema as a file has it, a line `---`, then the JSON text that is held against it.
 void fuzz_schema(const std::uint8_t* bytes, std::size_t size);
 
+/// A byte for the pieces in which it comes, then requests to a worker, with the frames of an invocation in a body.
+void fuzz_request(const std::uint8_t* bytes, std::size_t size);
+
 }  // namespace flowrun::test

@@ -1,4 +1,4 @@
-#include "engine/restate/http_server.h"
+#include "engine/restate/http_listener.h"
 
 #include <fmt/format.h>
 #include <netdb.h>
@@ -110,7 +110,7 @@ void watch_for_silence(int descriptor) {
 
 }  // namespace
 
-struct HttpServer::Connection {
+struct HttpListener::Connection {
   enum class Phase : std::uint8_t { Receiving, Answering, Sending, Closing };
 
   std::uint64_t id;
@@ -122,12 +122,12 @@ struct HttpServer::Connection {
   std::string out{};
   std::size_t sent = 0;
   std::uint32_t watched = 0;
-  std::size_t counted = 0;  ///< of its body in HttpServer::receiving_
+  std::size_t counted = 0;  ///< of its body in HttpListener::receiving_
   Clock::time_point begun{}, moved = Clock::now();
 };
 
-HttpServer::HttpServer(EventLoop& loop, const std::string& address, HttpServerLimits limits, OnRequest on_request,
-                       OnGone on_gone, OnRefused on_refused)
+HttpListener::HttpListener(EventLoop& loop, const std::string& address, HttpListenerLimits limits, OnRequest on_request,
+                           OnGone on_gone, OnRefused on_refused)
     : loop_(loop),
       limits_(limits),
       on_request_(std::move(on_request)),
@@ -140,7 +140,7 @@ HttpServer::HttpServer(EventLoop& loop, const std::string& address, HttpServerLi
   loop_.watch(listener_, EPOLLIN, listener_handler_, 0);
 }
 
-HttpServer::~HttpServer() {
+HttpListener::~HttpListener() {
   for (const auto& [id, connection] : connections_) {
     loop_.unwatch(connection->descriptor);
     ::close(connection->descriptor);
@@ -150,7 +150,7 @@ HttpServer::~HttpServer() {
   ::close(listener_);
 }
 
-void HttpServer::on_listener() {
+void HttpListener::on_listener() {
   // Some at a time: those that are there already are served between.
   for (int i = 0; i < 64; ++i) {
     const int descriptor = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -163,14 +163,14 @@ void HttpServer::on_listener() {
   }
 }
 
-void HttpServer::pause_accepting() {
+void HttpListener::pause_accepting() {
   if (accepting_) loop_.unwatch(listener_);
   accepting_ = false;
   if (!ticking_) loop_.set_timer(tick_, loop_.now() + kTick);
   ticking_ = true;
 }
 
-void HttpServer::accept_one(int descriptor) {
+void HttpListener::accept_one(int descriptor) {
   watch_for_silence(descriptor);
   const std::uint64_t id = ++last_id_;
   auto& connection =
@@ -181,13 +181,13 @@ void HttpServer::accept_one(int descriptor) {
   if (connections_.size() > limits_.connections) refuse(connection, 503, "there are too many connections");
 }
 
-void HttpServer::watch(Connection& connection, std::uint32_t events) {
+void HttpListener::watch(Connection& connection, std::uint32_t events) {
   if (connection.watched == events) return;
   connection.watched = events;
   loop_.watch_anew(connection.descriptor, events, connection_handler_, connection.id);
 }
 
-void HttpServer::on_event(std::uint64_t id, std::uint32_t events) {
+void HttpListener::on_event(std::uint64_t id, std::uint32_t events) {
   const auto found = connections_.find(id);
   if (found == connections_.end()) return;
   Connection& connection = *found->second;
@@ -203,7 +203,7 @@ void HttpServer::on_event(std::uint64_t id, std::uint32_t events) {
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) receive(connection);
 }
 
-bool HttpServer::receive(Connection& connection) {
+bool HttpListener::receive(Connection& connection) {
   std::array<char, kRead> bytes;
   const ssize_t count = recv(connection.descriptor, bytes.data(), bytes.size(), 0);
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) return true;
@@ -216,7 +216,7 @@ bool HttpServer::receive(Connection& connection) {
   return take_bytes(connection, {bytes.data(), static_cast<std::size_t>(count)});
 }
 
-bool HttpServer::take_bytes(Connection& connection, std::string_view bytes) {
+bool HttpListener::take_bytes(Connection& connection, std::string_view bytes) {
   const bool was_begun = connection.parser.begun();
   const std::size_t taken = connection.parser.feed(bytes);
   if (!was_begun) connection.begun = Clock::now();
@@ -240,7 +240,7 @@ bool HttpServer::take_bytes(Connection& connection, std::string_view bytes) {
   return connections_.count(id) > 0;
 }
 
-bool HttpServer::refuse(Connection& connection, int status, const std::string& why) {
+bool HttpListener::refuse(Connection& connection, int status, const std::string& why) {
   on_refused_(status, why);
   HttpAnswer refusal{status, {{"content-type", "text/plain; charset=utf-8"}}, why + "\n"};
   if (status == 503) refusal.headers.emplace_back("retry-after", "1");
@@ -252,7 +252,7 @@ bool HttpServer::refuse(Connection& connection, int status, const std::string& w
   return send(connection);
 }
 
-void HttpServer::answer(std::uint64_t id, HttpAnswer answer) {
+void HttpListener::answer(std::uint64_t id, HttpAnswer answer) {
   const auto found = connections_.find(id);
   if (found == connections_.end() || found->second->phase != Connection::Phase::Answering) return;
   Connection& connection = *found->second;
@@ -264,7 +264,7 @@ void HttpServer::answer(std::uint64_t id, HttpAnswer answer) {
   send(connection);
 }
 
-bool HttpServer::send(Connection& connection) {
+bool HttpListener::send(Connection& connection) {
   using Phase = Connection::Phase;
   while (connection.sent < connection.out.size()) {
     const ssize_t count = ::send(connection.descriptor, connection.out.data() + connection.sent,
@@ -297,7 +297,7 @@ bool HttpServer::send(Connection& connection) {
   return pending.empty() || take_bytes(connection, pending);
 }
 
-void HttpServer::on_tick() {
+void HttpListener::on_tick() {
   ticking_ = false;
   if (!accepting_ && listener_ >= 0) {
     accepting_ = true;
@@ -332,7 +332,7 @@ void HttpServer::on_tick() {
   if (ticking_) loop_.set_timer(tick_, loop_.now() + kTick);
 }
 
-void HttpServer::close(std::uint64_t id) {
+void HttpListener::close(std::uint64_t id) {
   const auto found = connections_.find(id);
   if (found == connections_.end()) return;
   const std::unique_ptr<Connection> connection = std::move(found->second);
@@ -343,7 +343,7 @@ void HttpServer::close(std::uint64_t id) {
   if (connection->phase == Connection::Phase::Answering) on_gone_(id);
 }
 
-void HttpServer::drain() {
+void HttpListener::drain() {
   draining_ = true;
   if (listener_ >= 0) {
     if (accepting_) loop_.unwatch(listener_);
@@ -356,7 +356,7 @@ void HttpServer::drain() {
   for (const std::uint64_t id : unused) close(id);
 }
 
-std::size_t HttpServer::busy() const {
+std::size_t HttpListener::busy() const {
   return static_cast<std::size_t>(std::count_if(connections_.begin(), connections_.end(), [](const auto& one) {
     return one.second->phase != Connection::Phase::Receiving || one.second->parser.begun();
   }));

@@ -1,4 +1,4 @@
-#include "engine/restate/worker.h"
+#include "engine/restate/endpoint.h"
 
 #include <fmt/format.h>
 
@@ -45,11 +45,11 @@ int protocol_from(std::string_view content_type) {
   return digits.size() == 1 && digits[0] >= '1' && digits[0] <= '9' ? digits[0] - '0' : 0;
 }
 
-Worker::Worker(WorkerOptions options, Say say)
+Endpoint::Endpoint(WorkerOptions options, Say say)
     : options_(std::move(options)), say_(std::move(say)), identity_(options_.keys), folder_(options_.state) {
   prepare_spawns();
-  server_ = std::make_unique<HttpServer>(
-      loop_, options_.listen, HttpServerLimits{},
+  server_ = std::make_unique<HttpListener>(
+      loop_, options_.listen, HttpListenerLimits{},
       [this](std::uint64_t id, HttpMessage request) { on_request(id, std::move(request)); },
       [this](std::uint64_t id) {
         protocols_.erase(id);
@@ -68,7 +68,7 @@ Worker::Worker(WorkerOptions options, Say say)
       [this](const std::string& line) { say_(line, true); });
 }
 
-Worker::~Worker() {
+Endpoint::~Endpoint() {
   {
     std::lock_guard lock(mutex_);
     quit_ = true;
@@ -77,7 +77,7 @@ Worker::~Worker() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void Worker::serve(const std::function<int()>& asked) {
+void Endpoint::serve(const std::function<int()>& asked) {
   int heard = 0;
   auto reaped = std::chrono::steady_clock::now();
   for (;;) {
@@ -104,7 +104,7 @@ void Worker::serve(const std::function<int()>& asked) {
   }
 }
 
-void Worker::settle() {
+void Endpoint::settle() {
   steps_->settle();
   std::vector<Done> all;
   done_.take(all);
@@ -114,7 +114,7 @@ void Worker::settle() {
   }
 }
 
-void Worker::on_request(std::uint64_t id, HttpMessage request) {
+void Endpoint::on_request(std::uint64_t id, HttpMessage request) {
   const std::string refusal = identity_.refusal(request.target, request.header("x-restate-signature-scheme"),
                                                 request.header("x-restate-jwt-v1"), wall_clock());
   if (!refusal.empty()) {
@@ -134,7 +134,7 @@ void Worker::on_request(std::uint64_t id, HttpMessage request) {
   }
 }
 
-void Worker::discover(std::uint64_t id, const HttpMessage& request) {
+void Endpoint::discover(std::uint64_t id, const HttpMessage& request) {
   const int version = manifest_version(request.header("accept"));
   if (version == 0)
     return refuse(id, 415,
@@ -146,13 +146,13 @@ void Worker::discover(std::uint64_t id, const HttpMessage& request) {
                    manifest_text(version, options_.pool, options_.more)});
 }
 
-const OfferedHandler* Worker::offered(const std::string& service, const std::string& handler) const {
+const OfferedHandler* Endpoint::offered(const std::string& service, const std::string& handler) const {
   for (const OfferedHandler& one : options_.more)
     if (one.name == handler && service_name(options_.pool) + one.suffix == service) return &one;
   return nullptr;
 }
 
-void Worker::invoke(std::uint64_t id, HttpMessage request, const std::string& service, const std::string& handler) {
+void Endpoint::invoke(std::uint64_t id, HttpMessage request, const std::string& service, const std::string& handler) {
   const bool step = service == service_name(options_.pool) && handler == "step";
   const OfferedHandler* other = offered(service, handler);
   if (!step && !other)
@@ -177,7 +177,7 @@ void Worker::invoke(std::uint64_t id, HttpMessage request, const std::string& se
   hand_over({id, other, std::move(invocation)});
 }
 
-void Worker::answer_frames(std::uint64_t id, std::string frames) {
+void Endpoint::answer_frames(std::uint64_t id, std::string frames) {
   const auto found = protocols_.find(id);
   if (found == protocols_.end()) return;
   const int protocol = found->second;
@@ -189,14 +189,14 @@ void Worker::answer_frames(std::uint64_t id, std::string frames) {
                        std::move(frames)});
 }
 
-void Worker::refuse(std::uint64_t id, int status, const std::string& why) {
+void Endpoint::refuse(std::uint64_t id, int status, const std::string& why) {
   HttpAnswer answer{status, {{"content-type", "text/plain; charset=utf-8"}}, why + "\n"};
   if (status == 503) answer.headers.emplace_back("retry-after", "1");
   if (status == 405) answer.headers.emplace_back("allow", why.substr(0, why.find(' ')));
   server_->answer(id, std::move(answer));
 }
 
-void Worker::hand_over(Work work) {
+void Endpoint::hand_over(Work work) {
   std::lock_guard lock(mutex_);
   work_.push_back(std::move(work));
   if (threads_.size() < kHandlerThreads && threads_.size() < work_.size() + called_.size())
@@ -204,7 +204,7 @@ void Worker::hand_over(Work work) {
   more_work_.notify_one();
 }
 
-void Worker::work() {
+void Endpoint::work() {
   for (;;) {
     Work next;
     {
@@ -219,7 +219,7 @@ void Worker::work() {
   }
 }
 
-std::string Worker::call(const OfferedHandler& handler, const Invocation& invocation) const {
+std::string Endpoint::call(const OfferedHandler& handler, const Invocation& invocation) const {
   try {
     return handler.call(invocation);
   } catch (const Corruption& error) {

@@ -15,7 +15,7 @@
 #include "engine/executor/event_loop.h"
 #include "engine/executor/inbox.h"
 #include "engine/restate/handler.h"
-#include "engine/restate/http_server.h"
+#include "engine/restate/http_listener.h"
 #include "engine/restate/identity.h"
 #include "engine/restate/worker_folder.h"
 #include "engine/restate/worker_steps.h"
@@ -23,17 +23,17 @@
 namespace flowrun::restate {
 
 /// Belongs to the first thread of the process: orphans of steps come to it.
-class Worker {
+class Endpoint {
  public:
   /// Lines for people; |detail|: only for who wants to see each attempt.
   using Say = std::function<void(const std::string& line, bool detail)>;
 
   /// Listens, from here on. Throws Error(Usage) for options that can not be, Error(Impossible) and Error(Journal) where
   /// it can not listen or keep files.
-  Worker(WorkerOptions options, Say say);
-  ~Worker();
-  Worker(const Worker&) = delete;
-  Worker& operator=(const Worker&) = delete;
+  Endpoint(WorkerOptions options, Say say);
+  ~Endpoint();
+  Endpoint(const Endpoint&) = delete;
+  Endpoint& operator=(const Endpoint&) = delete;
 
   /// Where it listens: ADDRESS:PORT.
   const std::string& address() const { return server_->address(); }
@@ -83,7 +83,7 @@ class Worker {
   bool quit_ = false;
   std::vector<std::thread> threads_;
 
-  std::unique_ptr<HttpServer> server_;
+  std::unique_ptr<HttpListener> server_;
   std::unique_ptr<WorkerSteps> steps_;
 };
 

@@ -21,7 +21,7 @@ struct HttpAnswer {
   std::string body;
 };
 
-struct HttpServerLimits {
+struct HttpListenerLimits {
   HttpLimits message{};
   std::size_t connections = 4096;            ///< more are told 503
   std::size_t receiving = 512 << 20;         ///< bytes of bodies that are not complete yet, of all together
@@ -32,7 +32,7 @@ struct HttpServerLimits {
 };
 
 /// Belongs to the loop's thread.
-class HttpServer {
+class HttpListener {
  public:
   /// One request a connection is with the others at a time; its number is never used twice on one that is open.
   using OnRequest = std::function<void(std::uint64_t connection, HttpMessage request)>;
@@ -43,11 +43,11 @@ class HttpServer {
 
   /// Listens at |address|: ADDRESS:PORT, [ADDRESS]:PORT or NAME:PORT. Throws Error(Usage) for what is none, and
   /// Error(Impossible) where nobody can listen there. |loop| outlives the server.
-  HttpServer(EventLoop& loop, const std::string& address, HttpServerLimits limits, OnRequest on_request, OnGone on_gone,
-             OnRefused on_refused);
-  ~HttpServer();
-  HttpServer(const HttpServer&) = delete;
-  HttpServer& operator=(const HttpServer&) = delete;
+  HttpListener(EventLoop& loop, const std::string& address, HttpListenerLimits limits, OnRequest on_request,
+               OnGone on_gone, OnRefused on_refused);
+  ~HttpListener();
+  HttpListener(const HttpListener&) = delete;
+  HttpListener& operator=(const HttpListener&) = delete;
 
   /// Where it listens, with the port that the system chose.
   const std::string& address() const { return address_; }
@@ -75,7 +75,7 @@ class HttpServer {
   void pause_accepting();
 
   EventLoop& loop_;
-  const HttpServerLimits limits_;
+  const HttpListenerLimits limits_;
   OnRequest on_request_;
   OnGone on_gone_;
   OnRefused on_refused_;
