@@ -7,6 +7,7 @@
 #include "cli/plan.h"
 #include "cli/render.h"
 #include "cli/runs.h"
+#include "cli/span_export.h"
 #include "cli/start.h"
 #include "engine/journal/typed_command.h"
 #include "engine/run/control.h"
@@ -24,9 +25,20 @@ struct RunOptions {
   DriveFlags drive;
 };
 
+/// Throws for what is told of a run while this process drives it.
+void check_leaves(const DriveFlags& flags) {
+  for (const auto& [given, option] : {std::pair{flags.json, "--json"},
+                                      {!flags.events.empty(), "--events"},
+                                      {!flags.reports.empty(), "--report"},
+                                      {flags.drive.no_wait, "--no-wait"}})
+    if (given) throw Error(Problem::Usage, fmt::format("--detach: {} is of a run that this process drives", option));
+}
+
 /// Starts the run on the server, prints its id, and leaves it alone.
 int detach(const Context& context, const RunOptions& options, const Loaded& loaded, ResolvedInputs inputs) {
-  const StartOptions start = start_options(options.start, options.drive);
+  check_leaves(options.drive);
+  StartOptions start = start_options(options.start, options.drive);
+  start.tracing = otlp_settings_here().tracing;
   if (options.on.empty() || options.on == "here")
     throw Error(Problem::Usage, "--detach: a run goes on without this process on a server; --on restate=URL names it");
   if (!start.workdir.empty())

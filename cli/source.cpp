@@ -24,7 +24,7 @@ RunSource::RunSource(const Context& context, const std::string& on, const std::s
 void tell_trouble(const Context& context, const DetachedCopy& copy) {
   const std::string trouble = copy.trouble();
   if (!trouble.empty() && !context.quiet)
-    std::fprintf(stderr, "note: run %s does not go on: %s\n", copy.id().c_str(), trouble.c_str());
+    std::fprintf(stderr, "note: run %s does not go on now: %s\n", copy.id().c_str(), trouble.c_str());
 }
 
 }  // namespace flowrun::cli

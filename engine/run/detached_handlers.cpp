@@ -25,7 +25,7 @@ using restate::FrameType;
 using restate::Invocation;
 
 constexpr std::size_t kMostLive = 100;         // runs that are kept while they wait
-constexpr std::size_t kBytesPerPause = 50000;  // of a journal: what the server does in about 1 ms
+constexpr std::size_t kBytesPerPause = 20000;  // of a journal, for each millisecond
 constexpr std::chrono::milliseconds kMostPause{100};
 constexpr Duration kStopPatience{30000};
 constexpr std::string_view kLastMail = "last";

@@ -125,8 +125,8 @@ bool DetachedServer::start(const std::string& id, std::string input) const {
 
 std::vector<ServerRun> DetachedServer::select(const std::string& where, int limit) const {
   const std::string sql = fmt::format(
-      "SELECT id, idempotency_key, status, created_at, completion_result, completion_failure, last_failure, "
-      "retry_count FROM sys_invocation WHERE target_service_name = '{}' AND target_handler_name = '{}'{} ORDER BY "
+      "SELECT id, idempotency_key, status, created_at, completion_result, completion_failure, last_failure FROM "
+      "sys_invocation WHERE target_service_name = '{}' AND target_handler_name = '{}'{} ORDER BY "
       "created_at DESC LIMIT {}",
       restate::service_name(""), kRunHandler, where, limit);
   std::vector<ServerRun> runs;
@@ -136,7 +136,8 @@ std::vector<ServerRun> DetachedServer::select(const std::string& where, int limi
     run.id = text_in(row, "idempotency_key");
     run.status = text_in(row, "status");
     run.created = instant_from(text_in(row, "created_at"));
-    if (run.status == "backing-off" || run.status == "paused") run.trouble = text_in(row, "last_failure");
+    if (run.status == "backing-off") run.trouble = "the server tries again: " + text_in(row, "last_failure");
+    if (run.status == "paused") run.trouble = "it is paused on the server: " + text_in(row, "last_failure");
     if (text_in(row, "completion_result") == "failure") run.trouble = text_in(row, "completion_failure");
     runs.push_back(std::move(run));
   }
@@ -160,9 +161,9 @@ ServerRun DetachedServer::find(const std::string& run) const {
     throw Error(Problem::Impossible, fmt::format("the Restate server at {} has no run", place_.admin));
   }
   if (is_id(run)) {
-    const bool of_server = run.starts_with("inv_");
-    std::vector<std::string> ways = {of_server ? fmt::format(" AND id = '{}'", run)
-                                               : fmt::format(" AND idempotency_key = '{}'", run)};
+    // An id of the server as text: as an id it would refuse one that is none.
+    std::vector<std::string> ways = {run.starts_with("inv_") ? fmt::format(" AND concat(id, '') = '{}'", run)
+                                                             : fmt::format(" AND idempotency_key = '{}'", run)};
     ways.push_back(fmt::format(" AND starts_with(idempotency_key, '{}')", run));
     ways.push_back(fmt::format(" AND ends_with(idempotency_key, '-{}')", run));
     for (const std::string& where : ways) {
