@@ -23,7 +23,7 @@ constexpr std::int64_t kLargestAnswer = std::int64_t{1} << 31;
 constexpr int kCandidates = 20;
 
 /// What a server has to say of what it did not do.
-std::string said(const restate::Answered& answered) {
+std::string words_of(const restate::Answered& answered) {
   if (answered.status == 0) return answered.trouble;
   const std::optional<Json> json = json_of(answered.body);
   if (json && json->is_object() && json->contains("message") && (*json)["message"].is_string())
@@ -31,14 +31,14 @@ std::string said(const restate::Answered& answered) {
   return fmt::format("status {}", answered.status);
 }
 
-[[noreturn]] void refused(const std::string& url, const restate::Answered& answered) {
+[[noreturn]] void refuse_answer(const std::string& url, const restate::Answered& answered) {
   if (answered.status == 0)
     throw Error(Problem::Impossible, fmt::format("no Restate server answers at {}: {}", url, answered.trouble));
-  throw Error(Problem::Impossible, fmt::format("the Restate server at {} refuses: {}", url, said(answered)));
+  throw Error(Problem::Impossible, fmt::format("the Restate server at {} refuses: {}", url, words_of(answered)));
 }
 
-restate::Answered post(const std::string& url, std::string body,
-                       std::vector<std::pair<std::string, std::string>> headers) {
+restate::Answered post_json(const std::string& url, std::string body,
+                            std::vector<std::pair<std::string, std::string>> headers) {
   HttpRequest request;
   request.method = "POST";
   request.url = url;
@@ -51,8 +51,8 @@ restate::Answered post(const std::string& url, std::string body,
 }
 
 std::vector<Json> rows_of(const restate::Place& place, const std::string& sql) {
-  restate::Answered answered = post(place.admin + "/query", Json{{"query", sql}}.dump(), {});
-  if (!answered.ok()) refused(place.admin, answered);
+  restate::Answered answered = post_json(place.admin + "/query", Json{{"query", sql}}.dump(), {});
+  if (!answered.ok()) refuse_answer(place.admin, answered);
   std::optional<Json> json = json_of(answered.body);
   if (!json || !json->is_object() || !json->contains("rows") || !(*json)["rows"].is_array())
     throw Error(Problem::Impossible, fmt::format("what {} answers to a query is no table", place.admin));
@@ -89,7 +89,7 @@ std::string unhex(const std::string& text) {
 }
 
 /// Whether |word| is of the characters of ids: it goes into a query.
-bool is_id(const std::string& word) {
+bool is_of_ids(const std::string& word) {
   return std::all_of(word.begin(), word.end(), [](unsigned char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
            c == '-';
@@ -106,8 +106,9 @@ DetachedServer DetachedServer::at(const std::string& text, const std::string& op
 
 bool DetachedServer::start(const std::string& id, std::string input) const {
   const std::string service = restate::service_name("");
-  const restate::Answered answered = post(fmt::format("{}/restate/send/{}/{}", place_.ingress, service, kRunHandler),
-                                          std::move(input), {{"idempotency-key", id}});
+  const restate::Answered answered =
+      post_json(fmt::format("{}/restate/send/{}/{}", place_.ingress, service, kRunHandler), std::move(input),
+                {{"idempotency-key", id}});
   if (answered.status == 404)
     throw Error(Problem::Impossible,
                 fmt::format("the Restate server at {} has no service `{}` with a handler `{}`: start a worker, and "
@@ -117,8 +118,8 @@ bool DetachedServer::start(const std::string& id, std::string input) const {
     throw Error(Problem::Impossible,
                 fmt::format("the workflow and its inputs are too large for the Restate server at {}: {}; nothing was "
                             "started",
-                            place_.ingress, said(answered)));
-  if (!answered.ok()) refused(place_.ingress, answered);
+                            place_.ingress, words_of(answered)));
+  if (!answered.ok()) refuse_answer(place_.ingress, answered);
   const std::optional<Json> json = json_of(answered.body);
   return !json || !json->is_object() || text_in(*json, "status") != "PreviouslyAccepted";
 }
@@ -160,7 +161,7 @@ ServerRun DetachedServer::find(const std::string& run) const {
     if (!newest.empty()) return std::move(newest.front());
     throw Error(Problem::Impossible, fmt::format("the Restate server at {} has no run", place_.admin));
   }
-  if (is_id(run)) {
+  if (is_of_ids(run)) {
     // An id of the server as text: as an id it would refuse one that is none.
     std::vector<std::string> ways = {run.starts_with("inv_") ? fmt::format(" AND concat(id, '') = '{}'", run)
                                                              : fmt::format(" AND idempotency_key = '{}'", run)};
@@ -213,8 +214,8 @@ ServerJournal DetachedServer::read(const ServerRun& run, std::int64_t from) cons
 void DetachedServer::send(const ServerRun& run, std::string mail) const {
   const std::string url = fmt::format("{}/restate/call/{}{}/{}/{}", place_.ingress, restate::service_name(""),
                                       kMailSuffix, run.invocation, kMailHandler);
-  const restate::Answered answered = post(url, std::move(mail), {});
-  if (!answered.ok()) refused(place_.ingress, answered);
+  const restate::Answered answered = post_json(url, std::move(mail), {});
+  if (!answered.ok()) refuse_answer(place_.ingress, answered);
 }
 
 }  // namespace flowrun
