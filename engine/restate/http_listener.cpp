@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -136,6 +137,9 @@ HttpListener::HttpListener(EventLoop& loop, const std::string& address, HttpList
       listener_handler_(loop.add([this](auto, auto) { on_listener(); })),
       connection_handler_(loop.add([this](std::uint64_t id, std::uint32_t events) { on_event(id, events); })),
       tick_(loop.add([this](auto, auto) { on_tick(); })) {
+  // Half of the descriptors are for what requests ask for.
+  if (rlimit files{}; getrlimit(RLIMIT_NOFILE, &files) == 0)
+    limits_.connections = std::min(limits_.connections, static_cast<std::size_t>(files.rlim_cur / 2));
   listener_ = listen_at(address, address_);
   loop_.watch(listener_, EPOLLIN, listener_handler_, 0);
 }

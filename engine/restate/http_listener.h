@@ -75,7 +75,7 @@ class HttpListener {
   void pause_accepting();
 
   EventLoop& loop_;
-  const HttpListenerLimits limits_;
+  HttpListenerLimits limits_;
   OnRequest on_request_;
   OnGone on_gone_;
   OnRefused on_refused_;

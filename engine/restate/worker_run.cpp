@@ -53,6 +53,7 @@ WorkerRun::WorkerRun(Options options, std::function<void()> prepare, OnEnded on_
       thread_([this] { run(); }) {}
 
 WorkerRun::~WorkerRun() {
+  ending_ = true;
   post(Quit{});
   thread_.join();
 }
@@ -107,7 +108,7 @@ void WorkerRun::open() {
   prepare_();
   std::vector<SecretSource> sources = options_.secrets;
   for (SecretSource& source : sources) source.optional = true;
-  secrets_ = Secrets(sources, options_.workdir, options_.file);
+  secrets_ = Secrets(sources, options_.workdir, options_.file, [this] { return ending_.load(); });
   ExecutorOptions executor = options_.executor;
   executor.secrets = &secrets_;
   std::unique_ptr<Executor> made = make_worker_pool(executor);
@@ -128,7 +129,7 @@ void WorkerRun::begin_task(Task task) {
                                      [&](const SecretSource& known) { return known.name == name; });
     std::string why = "the call does not say where it is";
     if (source != options_.secrets.end()) {
-      why = read_secret(*source, options_.workdir, {}).why;
+      why = read_secret(*source, options_.workdir, [this] { return ending_.load(); }).why;
       if (why.empty()) why = "it was not there when this run began to use the worker";
     }
     return fail(task, "secret",

@@ -2,6 +2,7 @@
 // that waits for it. Knows tasks and results; nothing of requests.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -43,7 +44,10 @@ class WorkerRun {
   /// REQUIRES: no other task of that path is there.
   void begin(Task task) { post(std::move(task)); }
   void stop(std::string path, int attempt) { post(Stop{std::move(path), attempt}); }
-  void stop_all(Duration most) { post(StopAll{most}); }
+  void stop_all(Duration most) {
+    ending_ = true;
+    post(StopAll{most});
+  }
 
  private:
   struct Stop {
@@ -69,6 +73,7 @@ class WorkerRun {
   const OnEnded on_ended_;
   WakeupFd wakeup_;  ///< wakes the thread while there is no executor yet
   Inbox<Command> commands_{wakeup_};
+  std::atomic<bool> ending_{false};  ///< secrets need not be read any more
   Secrets secrets_;
   std::mutex mutex_;  ///< guards the pointer: it is woken by others
   std::unique_ptr<Executor> executor_;

@@ -64,7 +64,7 @@ HttpRequest request(Dice& dice) {
   one.body_file = dice.text();
   for (std::size_t n = dice.below(3); n > 0; --n)
     one.expect.push_back({static_cast<int>(dice.below(600)), static_cast<int>(dice.below(600))});
-  one.response = dice.word<HttpRequest::Response>(6);
+  one.response = dice.word<HttpRequest::Response>(7);
   one.max_response = static_cast<std::int64_t>(dice.below(1 << 30));
   one.max_redirects = static_cast<int>(dice.below(20));
   one.ca = dice.text();
@@ -91,7 +91,7 @@ Process process(Dice& dice) {
   one.inherited = dice.texts();
   one.cwd = dice.text();
   one.stdin_text = dice.text();
-  one.capture = dice.word<Process::Capture>(6);
+  one.capture = dice.word<Process::Capture>(7);
   one.success_codes.clear();
   for (std::size_t n = dice.below(3); n > 0; --n) one.success_codes.push_back(static_cast<int>(dice.below(256)));
   one.kill_grace = dice.span();

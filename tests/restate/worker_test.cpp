@@ -205,14 +205,18 @@ TEST_CASE("what may have begun and must not be repeated fails instead of beginni
 
 TEST_CASE("what a killed worker leaves running is ended by the next one") {
   TempDir folder;
-  int stray = 0, meant_to_stay = 0;
+  int stray = 0, meant_to_stay = 0, leaving = 0;
   {
     WorkerProcess worker(folder.path());
-    RawConnection connection(worker.port()), other(worker.port());
+    RawConnection connection(worker.port()), other(worker.port()), third(worker.port());
     REQUIRE(connection.send(step_post(shell_call("setsid sleep 1000 & echo $! > stray; sleep 1000"))));
     StepCall leaves = shell_call("setsid sleep 1000 >/dev/null 2>&1 & echo $! > stays", "leaves");
     std::get<Process>(*leaves.task.work).leave = true;
     CHECK(ask(other, leaves, "inv_2").result.ok());
+    leaves = shell_call("setsid sleep 1000 >/dev/null 2>&1 & echo $! > leaving; sleep 1000", "leaving");
+    std::get<Process>(*leaves.task.work).leave = true;
+    REQUIRE(third.send(step_post(leaves, "inv_3")));
+    leaving = pid_in(folder.path() + "/leaving");
     stray = pid_in(folder.path() + "/stray");
     meant_to_stay = pid_in(folder.path() + "/stays");
     worker.program().signal(SIGKILL);
@@ -221,6 +225,7 @@ TEST_CASE("what a killed worker leaves running is ended by the next one") {
   REQUIRE(state_of(stray).has_value());
   WorkerProcess worker(folder.path());
   CHECK(is_gone(stray));
+  CHECK(is_gone(leaving));
   CHECK(state_of(meant_to_stay).has_value());
   CHECK(worker.says("ended what a worker had left running: sleep 1000"));
   ::kill(meant_to_stay, SIGKILL);
