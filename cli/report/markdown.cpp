@@ -94,7 +94,7 @@ std::string markdown_report(const PastRun& run) {
   for (const StepHistory& step : run.history.steps()) {
     if (step.kind != "log" || step.state != State::Succeeded || !step.output.json().is_string()) continue;
     if (step.reason == "debug" || ++said > kMostSaidSteps) continue;
-    text += fmt::format("{}- {} {}: {}\n", said == 1 ? "What it said:\n\n" : "", cell(step.reason), cell(step.path),
+    text += fmt::format("{}- {} {}: {}\n", said == 1 ? "Messages:\n\n" : "", cell(step.reason), cell(step.path),
                         cell(one_line(step.output.json().get<std::string>(), 500)));
   }
   if (said > kMostSaidSteps) text += fmt::format("- and {} more\n", said - kMostSaidSteps);

@@ -341,7 +341,7 @@ TEST_CASE("sub-workflows are work: their retry and poll are looked at", "[lint]"
 )");
   expect("W227", "  a: { workflow: part.yaml, retry: { on: [@@any] } }\n");
   expect("W230", R"(
-  a: { workflow: part.yaml, retry: { on: [child, timeout, @@http.503, @@exit] } }
+  a: { workflow: part.yaml, retry: { on: [child, timeout, http.503, exit, @@cancelled] } }
   b: { shell: make, retry: { on: [@@child] } }
 )");
 }
