@@ -197,6 +197,13 @@ Json of_type(const std::string& type) {
   return known == kTypes.end() ? words(type) : known->second;
 }
 
+/// An object with the key of a kind: a step.
+Json with_kind() {
+  Json has_kind = Json::array();
+  for (const std::string& kind : all_kinds()) has_kind.push_back(required(kind));
+  return {{"type", "object"}, {"anyOf", std::move(has_kind)}};
+}
+
 /// A key's value; of a map with keys of its own, those.
 Json of_key(const Key& key) {
   std::string type = key.type;
@@ -216,6 +223,11 @@ Json of_key(const Key& key) {
     Json map = closed(std::move(within));
     map["anyOf"] = Json::array({required("type"), required("message")});
     value = any_of({of_type("text"), std::move(map)});
+  } else if (std::string_view(key.name) == "log") {
+    // With a step as its value it is the name of that.
+    value = {{"not", any_of({{{"type", "null"}}, with_kind()})}};
+  } else if (std::string_view(key.name) == "on") {
+    value = any_of({error_type(), {{"type", "array"}, {"items", error_type()}, {"minItems", 1}}});
   } else {
     value = of_type(type);
   }
@@ -332,7 +344,7 @@ Json body() {
   for (const std::string& kind : all_kinds()) {
     Json has = required(kind);
     // Else it is the name of a step.
-    if (kind_bit(kind) & kinds_with(kNamesToo)) has["properties"] = {{kind, {{"not", ref("step")}}}};
+    if (kind_bit(kind) & kinds_with(kNamesToo)) has["properties"] = {{kind, {{"not", with_kind()}}}};
     has_kind.push_back(std::move(has));
   }
   Json map{{"if", any_of(std::move(has_kind))}, {"then", ref("lone_step")}, {"else", ref("map_of_steps")}};
