@@ -24,7 +24,7 @@ namespace {
 using restate::FrameType;
 using restate::Invocation;
 
-constexpr std::size_t kMostLive = 100;         // runs that are kept while they wait
+constexpr std::size_t kMostLive = 16;  // runs that are kept while they wait
 constexpr std::size_t kBytesPerPause = 20000;  // of a journal, for each millisecond
 constexpr std::chrono::milliseconds kMostPause{100};
 constexpr Duration kStopPatience{30000};

@@ -21,6 +21,7 @@ namespace {
 constexpr Duration kPatience{30000};
 constexpr std::int64_t kLargestAnswer = std::int64_t{1} << 31;
 constexpr int kCandidates = 20;
+constexpr std::size_t kRowsAtOnce = 2000;
 
 /// What a server has to say of what it did not do.
 std::string words_of(const restate::Answered& answered) {
@@ -188,25 +189,29 @@ ServerJournal DetachedServer::read(const ServerRun& run, std::int64_t from) cons
       {"Notification: CallInvocationId", restate::FrameType::CallInvocationId},
       {"Notification: Sleep", restate::FrameType::SleepCompletion},
       {"Notification: Signal", restate::FrameType::Signal}};
-  // What was asked for is computed again, and calls are long.
-  const std::string sql = fmt::format(
-      "SELECT index, entry_type, CASE WHEN entry_type = 'Command: Input' OR entry_type LIKE 'Notification: %' THEN raw "
-      "END AS raw FROM sys_journal WHERE id = '{}' AND index >= {} ORDER BY index",
-      run.invocation, from);
   ServerJournal journal;
   journal.next = from;
-  for (const Json& row : rows_of(place_, sql)) {
-    if (const auto index = row.find("index"); index != row.end() && index->is_number_integer())
-      journal.next = std::max(journal.next, index->get<std::int64_t>() + 1);
-    const std::string type = text_in(row, "entry_type");
-    if (type == "Command: Input") {
-      const std::string input = unhex(text_in(row, "raw"));
-      journal.input = restate::input_from(input);
+  for (std::size_t rows = kRowsAtOnce; rows == kRowsAtOnce;) {
+    // What was asked for is computed again, and calls are long.
+    const std::string sql = fmt::format(
+        "SELECT index, entry_type, CASE WHEN entry_type = 'Command: Input' OR entry_type LIKE 'Notification: %' THEN "
+        "raw END AS raw FROM sys_journal WHERE id = '{}' AND index >= {} ORDER BY index LIMIT {}",
+        run.invocation, journal.next, kRowsAtOnce);
+    rows = 0;
+    for (const Json& row : rows_of(place_, sql)) {
+      ++rows;
+      if (const auto index = row.find("index"); index != row.end() && index->is_number_integer())
+        journal.next = std::max(journal.next, index->get<std::int64_t>() + 1);
+      const std::string type = text_in(row, "entry_type");
+      const auto known = kTypes.find(type);
+      if (known == kTypes.end() && type != "Command: Input") continue;
+      const std::string message = unhex(text_in(row, "raw"));
+      if (known == kTypes.end())
+        journal.input = restate::input_from(message);
+      else
+        journal.notifications.push_back(
+            restate::notification_from({static_cast<std::uint16_t>(known->second), message}));
     }
-    const auto known = kTypes.find(type);
-    if (known == kTypes.end()) continue;
-    const std::string message = unhex(text_in(row, "raw"));
-    journal.notifications.push_back(restate::notification_from({static_cast<std::uint16_t>(known->second), message}));
   }
   return journal;
 }
