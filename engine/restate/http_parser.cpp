@@ -88,7 +88,12 @@ std::size_t HttpParser::feed(std::string_view bytes) {
 }
 
 std::size_t HttpParser::take_head(std::string_view bytes) {
+  const std::size_t room = limits_.head - head_.size();
   for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (i >= room) {
+      refuse(431, "the headers are longer than the worker takes");
+      return bytes.size();
+    }
     if (bytes[i] == '\n' && (i > 0 ? bytes[i - 1] : head_.empty() ? ' ' : head_.back()) != '\r') {
       refuse(400, "a line ends without a carriage return");
       return bytes.size();
@@ -98,15 +103,12 @@ std::size_t HttpParser::take_head(std::string_view bytes) {
     head_.append(bytes.substr(0, i + 1));
     if (head_.size() == 2) {
       head_.clear();  // an empty line before a request (RFC 9112, 2.2)
-    } else if (head_.size() > limits_.head) {
-      refuse(431, "the headers are longer than the worker takes");
     } else if (head_.ends_with("\r\n\r\n")) {
       read_head();
     }
     return i + 1;
   }
   head_.append(bytes);
-  if (head_.size() > limits_.head) refuse(431, "the headers are longer than the worker takes");
   return bytes.size();
 }
 
