@@ -166,6 +166,8 @@ void Drive::resumes(const RunRecord& run, const std::vector<InFlight>& cut_off) 
 void Drive::opened(const OpeningNotes& notes) {
   if (!context_.quiet)
     for (const std::string& note : notes.secrets) std::fprintf(stderr, "%s\n", note.c_str());
+  if (!context_.quiet)
+    for (const std::string& note : notes.elsewhere) std::fprintf(stderr, "note: %s\n", note.c_str());
   for (const Leftover& leftover : notes.leftovers)
     std::fprintf(
         stderr, "note: process %d of step %s (%s) %s\n", leftover.pid, leftover.step.c_str(),
@@ -228,7 +230,9 @@ void Drive::earlier(const Entry& entry) {
 void Drive::turned(const Run& run) {
   if (logs_) logs_->turned();
   if (items_) items_->turned(run);
-  if (progress_) progress_->turned(wall_clock(), {tally_.ok(), tally_.failed(), &run.machine(), run.backlog().in_line});
+  const Run::Backlog backlog = run.backlog();
+  tell_elsewhere(backlog.elsewhere);
+  if (progress_) progress_->turned(wall_clock(), {tally_.ok(), tally_.failed(), &run.machine(), backlog.in_line});
 }
 
 Duration Drive::patience() const {
@@ -241,6 +245,11 @@ void Drive::disk(bool full) {
                     "on\n"
                   : "note: there is room on the disk again; the run goes on\n",
              stderr);
+}
+
+void Drive::tell_elsewhere(const std::string& why) {
+  if (std::exchange(troubled_, !why.empty()) == troubled_ || context_.quiet) return;
+  std::fprintf(stderr, "note: %s\n", why.empty() ? "what others carry out goes on" : why.c_str());
 }
 
 int Drive::finish(Run& run, bool printed) {

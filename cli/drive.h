@@ -25,6 +25,7 @@ struct DriveFlags {
   DriveOptions drive;
   int jobs = 0;
   std::string workdir;
+  std::string on;  ///< --on
   std::string grace = "5s";
   std::string progress = "auto", logs = "auto";
   bool json = false;
@@ -59,6 +60,9 @@ class Drive : public FrontEnd {
   int exit_code(int code) const { return lost_ && code == 0 ? kOutputLost : code; }
 
  private:
+  /// Says it when what others carry out stops to go on, and when it goes on again.
+  void tell_elsewhere(const std::string& why);
+
   // To the run, which knows it as its front end.
   void opens(const Loaded& loaded, const std::string& run) override;
   Tracing tracing() const override { return otlp_.tracing; }
@@ -108,8 +112,9 @@ class Drive : public FrontEnd {
   OtlpSettings otlp_ = otlp_settings_here();
   std::unique_ptr<SpanExport> spans_;  ///< nothing: they go nowhere
   Tally tally_;
-  std::string gone_;   ///< what has no reader any more; empty: nothing
-  bool lost_ = false;  ///< something that was asked for could not be written
+  std::string gone_;       ///< what has no reader any more; empty: nothing
+  bool troubled_ = false;  ///< people were told that what others carry out does not go on
+  bool lost_ = false;      ///< something that was asked for could not be written
   Instant began_{};
 };
 

@@ -222,9 +222,11 @@ int run_each(const Context& context, EachOptions& options) {
     print_result(text);
     return 0;
   }
-  if (const int code = missing_program(options)) return code;
-  options.drive.jobs = at_once(options);
-  options.start.options.concurrency = options.drive.jobs;
+  const std::string on = on_option(options.drive, true);
+  const bool here = on.empty() || on == "here";
+  if (const int code = here ? missing_program(options) : 0) return code;
+  options.start.options.concurrency = at_once(options);
+  if (here) options.drive.jobs = options.start.options.concurrency;
   std::unique_ptr<Jq> evaluator = make_jq();
   Loaded loaded = load_text_or_throw(text, *evaluator);
   const InputStream stream = *loaded.workflow.stream;
@@ -270,6 +272,7 @@ void add_each(Command& app, Context& context) {
   command->add_flag("--print", options->print, "Print the workflow that this stands for; run nothing");
   command->add_option("--id", options->start.options.id, "The run's id; the same line again goes on with that run")
       ->type_name("ID");
+  add_on_option(*command, options->drive);
   add_drive_options(*command, options->drive, false);
   command->callback(
       [&context, options] { context.chosen = [&context, options] { return run_each(context, *options); }; });

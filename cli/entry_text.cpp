@@ -27,6 +27,7 @@ class Describer {
         break;
       case EntryKind::RunReopened:
         of_run("reopened", entry_.path);
+        add_place(as<RunReopened>(entry_).on);
         break;
       case EntryKind::TaskReserved:
       case EntryKind::ReservePlace:
@@ -123,6 +124,9 @@ class Describer {
     add(fmt::format("{} items", fact.items.json().size()));
     if (fact.last) add("no more come");
   }
+  void add_place(const std::string& on) {
+    if (!on.empty()) add("on " + on);
+  }
   void add_try() {
     if (entry_.attempt > 1) add(fmt::format("try {}", entry_.attempt));
   }
@@ -136,10 +140,12 @@ class Describer {
   void started(const RunStarted& fact) {
     line_.news = false;
     of_run(fact.id, fact.forked_of.empty() ? "started" : "forked of " + fact.forked_of);
+    add_place(fact.on);
   }
 
   void resumed(const RunResumed& fact) {
     of_run("resumed", "after " + to_display(fact.down));
+    add_place(fact.on);
     if (fact.cancel) of_run("cancel", "by " + fact.cancel->by);
   }
 

@@ -75,7 +75,10 @@ int run_fork(const Context& context, const ForkOptions& options) {
   Loaded loaded = workflow_of(journal, old, options, *evaluator, context.quiet);
   ResolvedInputs inputs = resolved_inputs(loaded, inputs_of(old, loaded, options.inputs, context.quiet), *evaluator);
   StartOptions start = start_options(options.start, options.drive);
-  if (const auto origin = beginning_of(journal, old); origin && !std::getenv("FLOWRUN_VIA")) start.via = origin->via;
+  if (const auto origin = beginning_of(journal, old)) {
+    if (!std::getenv("FLOWRUN_VIA")) start.via = origin->via;
+    if (start.on.empty()) start.on = origin->on;
+  }
   start.forked_of = old.id;
   start.forked_from = options.from;
   if (options.dry_run) {

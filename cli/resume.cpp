@@ -3,6 +3,7 @@
 
 #include "cli/drive.h"
 #include "cli/runs.h"
+#include "cli/start.h"
 #include "engine/journal/typed_command.h"
 #include "engine/run/control.h"
 
@@ -51,6 +52,7 @@ int run_resume(const Context& context, const ResumeCommand& command) {
   options.jobs = command.drive.jobs;
   for (const std::string& text : command.marks) options.marks.push_back(parse_mark(text));
   options.workdir = workdir_option(command.drive.workdir);
+  options.on = on_option(command.drive, false);
   Drive drive(context, command.drive, journal);
   Opened opened = resume(journal, command.run, options, drive);
   if (opened.run) return drive.finish(*opened.run);
@@ -90,6 +92,7 @@ int run_retry(const Context& context, const RetryCommand& command) {
   options.failed = command.failed;
   options.jobs = command.drive.jobs;
   options.workdir = workdir_option(command.drive.workdir);
+  options.on = on_option(command.drive, false);
   for (const std::string& text : command.marks) options.marks.push_back(parse_mark(text));
   Drive drive(context, command.drive, journal);
   Opened opened = retry(journal, command.run, options, drive);
@@ -111,6 +114,7 @@ void add_resume(Command& app, Context& context) {
       ->repeatable();
   add_workdir_option(*command, options->drive.workdir);
   add_jobs_option(*command, options->drive.jobs);
+  add_on_option(*command, options->drive);
   add_drive_options(*command, options->drive);
   command->callback(
       [&context, options] { context.chosen = [&context, options] { return run_resume(context, *options); }; });
@@ -126,6 +130,7 @@ void add_retry(Command& app, Context& context) {
   command->add_option("--mark", options->marks, "What became of a step")->type_name(kMarkForm)->repeatable();
   add_workdir_option(*command, options->drive.workdir);
   add_jobs_option(*command, options->drive.jobs);
+  add_on_option(*command, options->drive);
   add_drive_options(*command, options->drive);
   command->callback(
       [&context, options] { context.chosen = [&context, options] { return run_retry(context, *options); }; });

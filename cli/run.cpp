@@ -21,7 +21,7 @@ struct RunOptions {
   InputOptions inputs;
   StartFlags start;
   bool dry_run = false, detach = false;
-  std::string on_crash, on;
+  std::string on_crash;
   DriveFlags drive;
 };
 
@@ -39,23 +39,21 @@ int detach(const Context& context, const RunOptions& options, const Loaded& load
   check_leaves(options.drive);
   StartOptions start = start_options(options.start, options.drive);
   start.tracing = otlp_settings_here().tracing;
-  if (options.on.empty() || options.on == "here")
+  if (start.on.empty() || start.on == "here")
     throw Error(Problem::Usage, "--detach: a run goes on without this process on a server; --on restate=URL names it");
   if (!start.workdir.empty())
     throw Error(Problem::Usage, "--workdir: steps of a run on a server run where its workers say");
   const DetachedStarted started =
-      start_detached(DetachedServer::at(options.on, "--on"), loaded, std::move(inputs), start);
+      start_detached(DetachedServer::at(start.on, "--on"), loaded, std::move(inputs), start);
   print_result(started.id + "\n");
   if (!context.quiet)
     std::fprintf(stderr, "%s on the server\nwatch it:  %s\n", started.before ? "it is there already," : "started",
-                 typed_command({"watch", started.id, "--on", options.on}).c_str());
+                 typed_command({"watch", started.id, "--on", start.on}).c_str());
   return 0;
 }
 
 int run_workflow(const Context& context, const RunOptions& options) {
   check_id(options.start.options.id);
-  if (!options.on.empty() && !options.detach)
-    throw Error(Problem::Usage, "--on: of a run that is started with --detach");
   if (options.file == "-" && reads_stdin(options.inputs))
     throw Error(Problem::Usage, "the workflow comes from standard input; give inputs in another way");
   std::unique_ptr<Jq> evaluator = make_jq();
@@ -93,8 +91,6 @@ void add_run(Command& app, Context& context) {
   add_input_options(*command, options->inputs);
   add_start_options(*command, options->start, options->drive);
   command->add_flag("--dry-run", options->dry_run, "Validate, resolve the inputs, print the plan; start nothing");
-  command->add_option("--on", options->on, "The server that goes on with the run: restate=URL[,admin=URL]")
-      ->type_name("PLACE");
   command->add_flag("--detach", options->detach, "The run goes on by itself on the server of --on; prints its id");
   command->add_option("--on-crash", options->on_crash, "Answer for `on_crash: ask`")->one_of({"rerun", "fail"});
   add_drive_options(*command, options->drive);

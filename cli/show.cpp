@@ -112,6 +112,7 @@ int show(const Context& context, const ShowOptions& options) {
   std::string text = fmt::format("{}  {}  started {}  {}  {} entries\n", run.id, state, date_text(run.started_at),
                                  to_display(until_of(run) - run.started_at), run.last_seq);
   text += fmt::format("{}  input {}\n", run.file, one_line(run.input.text(), 100));
+  if (!history.on().empty()) text += fmt::format("carried out on {}\n", history.on());
   bool large = history.steps().size() > kMostSteps && !options.all;
   std::vector<std::vector<std::string>> rows;
   std::size_t left_out = 0;

@@ -24,6 +24,16 @@ std::vector<std::string> via_of_environment() {
 
 }  // namespace
 
+void add_on_option(Command& command, DriveFlags& drive) {
+  command.add_option("--on", drive.on, "Who carries steps out: restate=URL[,admin=URL], or here")->type_name("PLACE");
+}
+
+std::string on_option(const DriveFlags& drive, bool begins) {
+  if (!drive.on.empty()) return checked_place(drive.on, "--on");
+  const char* given = begins ? std::getenv("FLOWRUN_ON") : nullptr;
+  return given && *given ? checked_place(given, "FLOWRUN_ON") : "";
+}
+
 void add_start_options(Command& command, StartFlags& flags, DriveFlags& drive) {
   command.add_option("--id", flags.options.id, "The run's id; an unfinished run of that id is resumed")
       ->type_name("ID");
@@ -36,6 +46,7 @@ void add_start_options(Command& command, StartFlags& flags, DriveFlags& drive) {
   command.add_flag("--fail-fast", flags.fail_fast, "At a failure cancel what runs")->excludes(keep);
   command.add_option("--timeout", flags.timeout, "Of the run")->type_name("D");
   command.add_option("--workdir", drive.workdir, "Where relative paths start and processes run")->type_name("DIR");
+  add_on_option(command, drive);
 }
 
 void check_id(const std::string& id) {
@@ -52,7 +63,14 @@ void check_id(const std::string& id) {
 
 StartOptions start_options(const StartFlags& flags, const DriveFlags& drive) {
   StartOptions start = flags.options;
+  start.on = on_option(drive, true);
   start.jobs = drive.jobs;
+  // The variable is about this machine; who types the option means it.
+  if (!start.on.empty() && start.on != "here" && start.jobs > 0) {
+    const char* variable = std::getenv("FLOWRUN_JOBS");
+    if (!variable || std::atoi(variable) != start.jobs) throw jobs_elsewhere();
+    start.jobs = 0;
+  }
   start.via = via_of_environment();
   start.workdir = workdir_option(drive.workdir);
   if (flags.keep_going) start.fail_fast = FailFast::Continue;

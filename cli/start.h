@@ -17,6 +17,12 @@ struct StartFlags {
 
 void add_start_options(Command& command, StartFlags& flags, DriveFlags& drive);
 
+/// --on, for a command that begins runs or goes on with them.
+void add_on_option(Command& command, DriveFlags& drive);
+/// Where attempts are carried out, as checked_place() says it: |drive| says it, or FLOWRUN_ON if |begins|; empty: none
+/// does. Throws Error(Usage).
+std::string on_option(const DriveFlags& drive, bool begins);
+
 /// Throws Error(Usage) for an id that is none.
 void check_id(const std::string& id);
 

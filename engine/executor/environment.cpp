@@ -92,8 +92,9 @@ BaseEnvironment::BaseEnvironment(const ExecutorOptions& options)
   for (char** variable = environ; *variable; ++variable) {
     std::string_view text = *variable;
     std::string_view name = text.substr(0, text.find('='));
-    // A flowrun that is a step is started behind the door already.
-    if (!is_given(name) && name != "FLOWRUN_VIA" && !(options.secrets && options.secrets->brought_by(name)))
+    // A flowrun that is a step is started behind the door already, and where the step is carried out.
+    if (!is_given(name) && name != "FLOWRUN_VIA" && name != "FLOWRUN_ON" &&
+        !(options.secrets && options.secrets->brought_by(name)))
       inherited_.emplace_back(text);
   }
   if (std::string outer = outer_marks_of_ours(); !outer.empty()) of_run_.push_back(assignment(kOuterMarks, outer));

@@ -48,6 +48,8 @@ class Executor {
   virtual std::size_t ahead() const = 0;
   /// How many tasks and reservations wait for a slot, so have not begun. For people: it is another when it is read.
   virtual std::size_t in_line() const = 0;
+  /// Why tasks do not go on at present, for people, when they are carried out elsewhere; empty: they do.
+  virtual std::string trouble() const { return {}; }
 };
 
 struct ExecutorOptions {

@@ -71,6 +71,7 @@ const std::vector<Key>& step_keys() {
       {"split", kForEach, "lines, json or nul", "lines", "what ends an item of stdin"},
       {"collect", kForEach, "any", "output of do", "the output of an item"},
 
+      {"pool", kHttp | kProcess, "name of a pool", "", "which workers carry it out, when `--on` says that others do"},
       {"limit", kHttp | kProcess, "count or name", "", "attempts at once over all items"},
       {"poll", kWork, "map", "", "repeats until something holds"},
       {"paginate", kHttp, "map", "", "follows an answer that comes in pages"},
@@ -233,9 +234,31 @@ const std::vector<std::string>& join_words() {
 }
 
 const std::vector<std::string>& error_types() {
-  static const std::vector<std::string> types{"transient", "any",    "connect", "dns",       "tls",  "timeout",
-                                              "http",      "expect", "returns", "parse",     "exit", "killed",
-                                              "spawn",     "fail",   "crash",   "cancelled", "child"};
+  static const std::vector<std::string> types{"transient",
+                                              "any",
+                                              "connect",
+                                              "dns",
+                                              "tls",
+                                              "timeout",
+                                              "http",
+                                              "expect",
+                                              "returns",
+                                              "parse",
+                                              "exit",
+                                              "killed",
+                                              "spawn",
+                                              "fail",
+                                              "crash",
+                                              "cancelled",
+                                              "child",
+                                              "restate",
+                                              "restate.unreachable",
+                                              "restate.service",
+                                              "restate.size",
+                                              "restate.killed",
+                                              "restate.refused",
+                                              "restate.worker",
+                                              "restate.answer"};
   return types;
 }
 

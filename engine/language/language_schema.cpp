@@ -174,6 +174,7 @@ Json of_type(const std::string& type) {
       {"true, false, drain", {{"enum", {true, false, "drain"}}}},
       {"1", {{"enum", {1, "1"}}}},
       {"name", matching(name_pattern(kind_words()))},
+      {"name of a pool", matching("^[a-z][a-z0-9_-]{0,63}$")},
       {"name of a run", matching("^[a-z][a-z0-9_-]{0,63}$")},
       {"list of names", one_or_list_of(matching(name_pattern()))},
       {"schema", ref("schema")},

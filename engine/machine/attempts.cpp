@@ -15,6 +15,8 @@ void Attempts::start(TaskFrame& frame, Task task, OnCrash on_crash) {
   attempt.rerun = task.rerun;
   attempt.on_crash = on_crash;
   attempt.process = std::holds_alternative<Process>(*task.work);
+  attempt.pool = task.pool;
+  task.repeats = on_crash == OnCrash::Rerun;
   decisions_.decide(StartTask{std::move(task)});
 }
 
@@ -131,7 +133,7 @@ std::vector<InFlight> Attempts::in_flight() const {
   for (const auto* one : ordered) {
     const Attempt& attempt = one->second;
     flights.push_back({one->first, attempt.number, attempt.rerun, attempt.started_at, attempt.on_crash,
-                       attempt.frame != nullptr, attempt.interrupted});
+                       attempt.frame != nullptr, attempt.interrupted, attempt.pool});
   }
   return flights;
 }

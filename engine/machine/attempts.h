@@ -26,6 +26,7 @@ struct InFlight {
   OnCrash on_crash;  ///< never Default
   bool wanted;       ///< false: abandoned, its end is awaited and changes nothing
   bool interrupted;  ///< stopped as the run was suspended
+  std::string pool;  ///< as in Task
 };
 
 class Attempts {
@@ -41,6 +42,7 @@ class Attempts {
     TaskFrame* frame = nullptr;  ///< null: abandoned, its end is late
     const Limit* limit = nullptr;
     ReservePlace reservation;
+    std::string pool;  ///< as in Task
   };
 
   Attempts(Pools& pools, AnswerRecorder& decisions, const Timeline& time)

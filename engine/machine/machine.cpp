@@ -119,6 +119,7 @@ void Machine::on(const RunResumed& resumed) {
   if (!resumed.run_dir.empty()) run.run_dir = resumed.run_dir;
   context_.keeps_keys_ |= resumed.keeps_keys;
   if (!resumed.secrets.empty()) run.secrets = resumed.secrets;
+  go_elsewhere(resumed.on);
   lose(resumed.down);
   if (resumed.cancel) {
     if (resumed.cancel->now) context_.abandoned_.stop_all();
@@ -144,6 +145,11 @@ void Machine::begin_again(const RunResumed& resumed) {
   }
 }
 
+/// |on| as RunResumed has it.
+void Machine::go_elsewhere(const std::string& on) {
+  if (!on.empty()) context_.run_.on = on == "here" ? "" : on;
+}
+
 template <class Fact>
 void Machine::run_again(const Fact& fact) {
   enter(Phase::Running);
@@ -160,6 +166,7 @@ void Machine::on(const RunReopened& reopened) {
   run_again(reopened);
   set_options(reopened.jobs, reopened.concurrency);
   if (!reopened.secrets.empty()) context_.run_.secrets = reopened.secrets;
+  go_elsewhere(reopened.on);
   context_.retry_request_ = RetryRequest(reopened);
   context_.was_reopened_ = true;
   root_->reopen(reopened.exact ? std::string_view() : reopened.path);

@@ -95,6 +95,7 @@ class Machine {
   void enter(Phase phase);
   /// What was in flight when the run was cut off begins again, or whatever its frame makes of it.
   void begin_again(const RunResumed& resumed);
+  void go_elsewhere(const std::string& on);
   /// Tells frames what is queued, and gives slots to those who wait, until nothing more follows.
   void run_queue();
   void admit();

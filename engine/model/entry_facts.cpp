@@ -51,6 +51,7 @@ void members(Archive& data, Of<Archive, RunStarted>& fact) {
   data.unless_empty("secrets", fact.secrets);
   data.unless_empty("measured", fact.measured);
   data.unless_empty("traceparent", fact.traceparent);
+  data.unless_empty("on", fact.on);
 }
 
 template <class Archive>
@@ -87,6 +88,7 @@ void members(Archive& data, Of<Archive, RunResumed>& fact) {
   data.always("boot_id", fact.boot_id);
   data.always("pid_namespace", fact.pid_namespace);
   data.unless_empty("secrets", fact.secrets);
+  data.unless_empty("on", fact.on);
 }
 
 template <class Archive>
@@ -108,6 +110,7 @@ void members(Archive& data, Of<Archive, RunReopened>& fact) {
   data.unless_empty("run_dir", fact.run_dir);
   data.unless_empty("keeps_keys", fact.keeps_keys);
   data.unless_empty("secrets", fact.secrets);
+  data.unless_empty("on", fact.on);
 }
 
 template <class Archive>

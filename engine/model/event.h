@@ -48,6 +48,7 @@ struct RunStarted {
   bool measured = false;
   /// The place in a trace from which it was started, as W3C Trace Context writes it; empty: none.
   std::string traceparent = {};
+  std::string on = {};  ///< who carries its attempts out, as --on says it; empty: this machine
 };
 
 /// What a person said of a step that was in flight when its run was cut off, or that a retry reopens.
@@ -86,6 +87,7 @@ struct RunResumed {
   bool keeps_keys = false;
   std::string host, boot_id, pid_namespace;
   std::vector<SecretMark> secrets;  ///< as they were found now
+  std::string on = {};              ///< as in RunStarted, `here` for this machine; empty: as before
 };
 
 /// For so long flowrun itself did not run: it was stopped, or the machine slept. Limits of work do not count that.
@@ -110,6 +112,7 @@ struct RunReopened {
   int concurrency = 0;      ///< as |jobs|
   std::string folder = {};  ///< as in RunResumed
   bool keeps_keys = false;
+  std::string on = {};  ///< as in RunResumed
 };
 
 /// `flowrun undo`: what is left to be undone in a run that has ended.

@@ -90,6 +90,7 @@ struct Task {
   std::string traceparent = {};     ///< of the trace it belongs to, which is told to the other side; empty: none
   std::string pool = {};            ///< the workers that it needs, when others carry it out; empty: any
   std::string call = {};            ///< names this attempt to who carries it out elsewhere: the same after a crash
+  bool repeats = true;              ///< who carries it out elsewhere may begin again what may have begun: `on_crash`
   Indirect<std::variant<HttpRequest, Process>> work;
 };
 

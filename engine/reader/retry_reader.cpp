@@ -1,4 +1,4 @@
-// Reads retry, poll, deadline and on_crash: when a step tries again.
+// Reads retry, poll, deadline, on_crash and pool: when a step tries again, and who carries it out.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -63,6 +63,19 @@ void read_poll(Reading& reading, RetrySettings& settings, const Node& step, cons
     poll.errors_fail = reading.values().word(*key, "errors", {"retry", "fail"}) == "fail";
 }
 
+/// The name of workers becomes the name of a service, so it is literal and as plain as the name of a run.
+void read_pool_name(Reading& reading, Effect& effect, const Node& node) {
+  static const Pattern kName("[a-z][a-z0-9_-]{0,63}");
+  const std::string name = reading.values().plain_text(node, "pool");
+  if (kName.whole(name)) {
+    effect.pool = name;
+  } else if (node.is_string() && name.find("${") == name.npos) {
+    reading.error("E105", node.at, name.size(),
+                  fmt::format("`{}` is no name of a pool: a-z, 0-9, _ and -, at most 64, a letter first", name),
+                  "for example gpu; the workers of `flowrun worker --name gpu` are meant");
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> read_error_types(Reading& reading, const Node& node, const std::vector<std::string>& known,
@@ -104,6 +117,8 @@ void read_work(Reading& reading, RetrySettings& settings, const Node& node, std:
 
 void read_effect(Reading& reading, Step& step, Effect& effect, const Node& node) {
   if (const Node* key = node.find("limit")) step.limit = read_limit(reading, *key);
+  if (const Node* key = node.find("pool")) read_pool_name(reading, effect, *key);
+  reading.index().pools.insert(effect.pool);
   if (const Node* key = node.find("on_crash")) {
     std::string word = reading.values().word(*key, "on_crash", {"rerun", "ask", "fail"});
     effect.on_crash = word == "ask" ? OnCrash::Ask : word == "fail" ? OnCrash::Fail : OnCrash::Rerun;

@@ -128,8 +128,12 @@ std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Mode m
   for (const auto& child : loaded.children) compare_file(child->file, loaded.sources.at(child->path), front);
   std::unique_ptr<Evaluator> evaluator = make_jq(loaded.programs);
   front.opens(loaded, record.id);
+  const bool acts = !options.cancel || !options.cancel->now;
   auto run = Run::take_over(journal, record, std::move(loaded), std::move(evaluator), observer(front),
-                            mode == Mode::Retry ? &retry : nullptr, stop(front), front.tracing());
+                            {mode == Mode::Retry ? &retry : nullptr, options.on, acts}, stop(front), front.tracing());
+  // Only resume and retry have no home for a run: there the option was typed.
+  const std::string& on = options.on.empty() ? run->machine().run().on : options.on;
+  if (home.empty() && options.jobs > 0 && !on.empty() && on != "here") throw jobs_elsewhere();
   if (items && run->record().last_seq != record.last_seq)
     throw Error(Problem::Busy,
                 fmt::format("another process has gone on with run {} meanwhile; the same line again does "
@@ -140,7 +144,6 @@ std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Mode m
   } else {
     feed_fork(*run, journal);
   }
-  const bool acts = !options.cancel || !options.cancel->now;
   if (acts && !has_folder(*run, options)) {
     const std::string& folder = run->machine().run().folder;
     if (home.empty())
@@ -150,6 +153,7 @@ std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Mode m
     options.workdir = home;
   }
   retry.workdir = options.workdir;
+  retry.on = options.on;
   const bool ended = run->machine().phase() == Machine::Phase::Ended;
   if (mode == Mode::Resume || (mode != Mode::Cancel && !ended)) {
     resume_open(*run, journal, options, front);
@@ -164,7 +168,7 @@ std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Mode m
     if (!MachineView(run->machine()).has_undos()) return nullptr;
     run->undo(sender(), options.workdir);
   }
-  front.opened({run->opening().secrets, {}});  // only a resume finds leftovers
+  front.opened({run->opening().secrets, {}, run->opening().elsewhere});  // only a resume finds leftovers
   return run;
 }
 
@@ -215,6 +219,7 @@ std::optional<Opened> same_id(Journal& journal, StartRequest& request, OnCrash o
   options.workdir = request.options.workdir;
   options.jobs = retry.jobs = request.options.jobs;
   options.concurrency = retry.concurrency = request.options.concurrency;
+  options.on = request.options.on;
   auto run = take_over(journal, *record, failed || done ? Mode::Retry : Mode::Resume, options, retry, front,
                        std::move(request.items), request.loaded.folder);
   return Opened{*record, std::move(run)};
@@ -281,6 +286,8 @@ Opened retry(Journal& journal, const std::string& name, RetryOptions options, Fr
   for (Mark& mark : options.marks) mark.path = known_step(journal, record, mark.path);
   ResumeOptions drive;
   drive.workdir = options.workdir;
+  drive.on = options.on;
+  drive.jobs = options.jobs;
   auto run = take_over(journal, record, Mode::Retry, drive, options, front);
   return {std::move(record), std::move(run)};
 }

@@ -55,12 +55,15 @@ void History::add(const Entry& entry) {
 void History::take(const Entry& entry) {
   switch (entry.kind) {
     case EntryKind::RunStarted:
+      go(as<RunStarted>(entry).on);
       run_state_ = RunState::Running;
       break;
     case EntryKind::RunResumed:
       resumed(as<RunResumed>(entry));
       break;
     case EntryKind::RunReopened:
+      go(as<RunReopened>(entry).on);
+      [[fallthrough]];
     case EntryKind::UndoRequested:
       being_undone_ = entry.kind == EntryKind::UndoRequested;
       idle_ += entry.at - last_at_;
@@ -146,7 +149,12 @@ StepHistory& History::step(const std::string& path) {
   return steps_[place->second];
 }
 
+void History::go(const std::string& on) {
+  if (!on.empty()) on_ = on == "here" ? "" : on;
+}
+
 void History::resumed(const RunResumed& fact) {
+  go(fact.on);
   idle_ += fact.down;
   // What waited in line at the crash had not begun.
   for (const std::string& path : fact.queued) withdrawn(path);

@@ -50,6 +50,8 @@ class History {
   const std::vector<StepHistory>& steps() const { return steps_; }
   const StepHistory* find(const std::string& path) const;
   RunState run_state() const { return run_state_; }
+  /// As RunStarted has it, of the newest drive.
+  const std::string& on() const { return on_; }
   /// `flowrun undo` was asked for, and the run has not come to its end since.
   bool being_undone() const { return being_undone_; }
   /// Last word on each leaf and group: {succeeded, failed, skipped, cancelled, blocked, running}.
@@ -71,6 +73,8 @@ class History {
 
   StepHistory& step(const std::string& path);
   void resumed(const RunResumed& fact);
+  /// A drive begins at the place |on|, as RunResumed has it.
+  void go(const std::string& on);
   void started(const Entry& entry, const Task& task);
   /// The newest attempt at |path| has not begun.
   void withdrawn(const std::string& path);
@@ -98,6 +102,7 @@ class History {
   std::vector<StepHistory> steps_;
   std::map<std::string, std::size_t> by_path_;
   RunState run_state_ = RunState::Running;
+  std::string on_;
   bool being_undone_ = false;
 
   std::vector<Timing> timings_;         ///< beside steps_

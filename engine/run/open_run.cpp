@@ -23,7 +23,9 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
   run->tracing_ = options.tracing;
   run->evaluator_ = std::move(evaluator);
   if (!options.workdir.empty()) run->loaded_.folder = options.workdir;
+  run->on_ = options.on == "here" ? "" : options.on;
   run->read_secrets(run->loaded_.folder);
+  run->ask_place();
   RunStarted started;
   started.forked_of = options.forked_of;
   started.forked_from = options.forked_from;
@@ -80,9 +82,10 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
   started.output_log = 1;
   started.fail_fast = options.fail_fast;
   started.timeout = options.timeout;
-  started.secrets = run->secrets_.marks(started.seed);
+  started.secrets = run->marks_of_secrets(started.seed);
   started.measured = true;
   started.traceparent = options.tracing.traceparent;
+  started.on = run->on_;
 
   run->machine_ = std::make_unique<Machine>(run->loaded_.workflow, *run->evaluator_);
   run->heartbeat_at_ = now;
@@ -93,7 +96,7 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
 }
 
 std::unique_ptr<Run> Run::take_over(Journal& journal, const RunRecord& record, Loaded loaded,
-                                    std::unique_ptr<Evaluator> evaluator, Observer observer, const RetryOptions* retry,
+                                    std::unique_ptr<Evaluator> evaluator, Observer observer, const Following& following,
                                     Stop stop, Tracing tracing) {
   std::unique_ptr<Run> run(new Run(journal, std::move(loaded), std::move(observer)));
   run->stop_ = std::move(stop);
@@ -105,7 +108,8 @@ std::unique_ptr<Run> Run::take_over(Journal& journal, const RunRecord& record, L
   // What the row said before we had the lock may be old.
   if (auto fresh = journal.find_exact(record.id)) run->record_ = *fresh;
   ReplayOptions replaying;
-  if (retry) replaying.foresight.add(retry->fact());
+  if (following.retry) replaying.foresight.add(following.retry->fact());
+  replaying.saw = [&run](const Entry& entry) { run->call_names_.see(entry); };
   Replayed replayed = replay(journal, run->record_, run->loaded_.workflow, *run->evaluator_, replaying);
   if (replayed.entries == 0)
     throw Error(Problem::Impossible,
@@ -120,6 +124,7 @@ std::unique_ptr<Run> Run::take_over(Journal& journal, const RunRecord& record, L
   for (const InFlight& flight : run->machine_->in_flight())
     if (flight.wanted && flight.attempt > 0 && line.holds(flight.path, flight.attempt))
       run->queued_.insert(flight.path);
+  run->find_place(following);
   run->reuse_ = reuse_for(journal, run->machine_->run(), run->loaded_.workflow);
   if (run->reuse_) run->reuse_->skip_done(journal, run->record_);
   return run;
@@ -150,6 +155,7 @@ std::vector<OpenQuestion> Run::questions(const ResumeOptions& options) const {
 }
 
 void Run::read_secrets(const std::string& folder) {
+  if (!on_.empty()) return;  // the workers do
   secrets_ = Secrets(loaded_.secrets, folder, loaded_.file, stop_);
   if (loaded_.ignored_lints.count("W323")) return;
   for (const std::string& name : secrets_.unmasked())
@@ -159,9 +165,18 @@ void Run::read_secrets(const std::string& folder) {
                     name, Mask::kShortest));
 }
 
+std::vector<SecretMark> Run::marks_of_secrets(const std::string& seed) const {
+  if (on_.empty()) return secrets_.marks(seed);
+  // Others read them: which of them are there, and whether they have changed, is not known here.
+  std::vector<SecretMark> marks;
+  for (const SecretSource& source : loaded_.secrets) marks.push_back({source.name, "", false});
+  return marks;
+}
+
 std::vector<SecretMark> Run::mark_secrets() {
   const RunStarted& run = machine_->run();
-  std::vector<SecretMark> marks = secrets_.marks(run.seed);
+  std::vector<SecretMark> marks = marks_of_secrets(run.seed);
+  if (!on_.empty() || !run.on.empty()) return marks;
   for (const SecretMark& now : marks)
     for (const SecretMark& before : run.secrets)
       if (now.name == before.name && now != before)
@@ -186,7 +201,11 @@ void Run::resume(const ResumeOptions& options) {
   for (const InFlight& flight : machine_->in_flight()) in_flight.push_back(flight.path);
   // Whatever the dead drive left running must be gone before anything is repeated.
   opening_.leftovers = end_leftovers(tokens_, in_flight, grace);
-  for (Leftover& leftover : opening_.leftovers) leftover.command = secrets_.mask().text(leftover.command);
+  for (Leftover& leftover : opening_.leftovers)
+    // Without the secrets nothing is masked, so just the program is named.
+    leftover.command =
+        on_.empty() ? secrets_.mask().text(leftover.command) : leftover.command.substr(0, leftover.command.find(' '));
+  end_elsewhere(options.cancel.has_value());
 
   // First what the crash kept out of the journal: it follows from what is in it.
   RunResumed resumed;
@@ -213,6 +232,7 @@ void Run::resume(const ResumeOptions& options) {
   resumed.jobs = options.jobs;
   resumed.concurrency = options.concurrency;
   resumed.folder = options.workdir;
+  resumed.on = options.on;
   resumed.run_dir = moved_folder();
   resumed.keeps_keys = !resumed.folder.empty() || !resumed.run_dir.empty();
   resumed.host = self.host;
@@ -250,6 +270,7 @@ RunReopened RetryOptions::fact() const {
   reopened.concurrency = concurrency;
   reopened.stream = stream;
   reopened.folder = workdir;
+  reopened.on = on;
   return reopened;
 }
 

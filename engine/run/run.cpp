@@ -8,6 +8,7 @@
 #include "engine/journal/typed_command.h"
 #include "engine/machine/machine_view.h"
 #include "engine/model/fault.h"
+#include "engine/restate/remote_executor.h"
 #include "engine/run/clocks.h"
 #include "engine/run/mailbox.h"
 
@@ -130,7 +131,7 @@ void Run::wake() {
 }
 
 Run::Backlog Run::backlog() const {
-  Backlog backlog{executor_ ? executor_->in_line() : 0, {}};
+  Backlog backlog{executor_ ? executor_->in_line() : 0, {}, executor_ ? executor_->trouble() : ""};
   if (!disk_full_) return backlog;
   std::vector<std::string>& paths = backlog.unwritten.emplace();
   for (const Entry& entry : batch_)
@@ -143,6 +144,17 @@ Run::Backlog Run::backlog() const {
 void Run::make_executor() {
   if (executor_) return;
   const RunStarted& run = machine_->run();
+  if (!run.on.empty()) {
+    restate::RemoteOptions remote;
+    remote.place = restate::place_from(run.on, "on");
+    remote.run_id = run.id;
+    remote.folder = run.folder;
+    remote.file = loaded_.file;
+    remote.secrets = loaded_.secrets;
+    remote.begun = begun_calls_;
+    executor_ = restate::make_remote_executor(std::move(remote));
+    return;
+  }
   ExecutorOptions options;
   options.jobs = run.jobs;
   options.cpus = run.cpus;
@@ -246,7 +258,10 @@ void Run::take_items() {
 void Run::accept(Decision decision) {
   const std::int64_t seq = write(to_entry(decision, last_at_));
   // Only who acts is told: what is journaled, and compared, is the same in any trace.
-  if (auto* start = std::get_if<StartTask>(&decision.what)) start->task.traceparent = traceparent_of(start->task, seq);
+  if (auto* start = std::get_if<StartTask>(&decision.what)) {
+    start->task.traceparent = traceparent_of(start->task, seq);
+    start->task.call = call_names_.of(machine_->run().seed, start->task.path);
+  }
   if (std::holds_alternative<RunSuspended>(decision.what)) update_.state = RunState::Suspended;
   if (const auto* end = std::get_if<RunEnded>(&decision.what)) {
     update_.state = run_state_from(end->outcome.state);
@@ -264,6 +279,7 @@ void Run::accept(Decision decision) {
 std::int64_t Run::write(Entry entry) {
   if (batch_.empty()) batch_since_ = std::chrono::steady_clock::now();
   entry.seq = journal_.append(entry);
+  call_names_.see(entry);
   batch_.push_back(std::move(entry));
   return batch_.back().seq;
 }

@@ -17,6 +17,7 @@
 #include "engine/executor/secrets.h"
 #include "engine/journal/journal.h"
 #include "engine/machine/machine.h"
+#include "engine/run/elsewhere.h"
 #include "engine/run/fork.h"
 #include "engine/run/item_feed.h"
 #include "engine/run/load.h"
@@ -40,6 +41,7 @@ struct StartOptions {
   std::string forked_of, forked_from;  ///< as in RunStarted
   int jobs = 0;                        ///< processes at once; 0: as many as are sensible
   std::vector<std::string> via = {};   ///< as in RunStarted
+  std::string on = {};                 ///< as checked_place() says it; empty: here
   Tracing tracing = {};                ///< of its first drive
   std::string workdir = {};            ///< where its steps run; empty: where the file says
 };
@@ -51,6 +53,7 @@ struct ResumeOptions {
   std::optional<CancelRequested> cancel;  ///< goes on only to end
   int jobs = 0;                           ///< processes at once; 0: as before
   int concurrency = 0;                    ///< attempts at once; 0: as before
+  std::string on = {};                    ///< as checked_place() says it; empty: as before
 };
 
 /// As in RunReopened.
@@ -62,6 +65,7 @@ struct RetryOptions {
   int concurrency = 0;  ///< attempts at once; 0: as before
   std::string stream;   ///< the for_each that gets more items; empty: none
   std::string workdir;  ///< as in ResumeOptions
+  std::string on = {};  ///< as in ResumeOptions
 
   RunReopened fact() const;
 };
@@ -77,7 +81,15 @@ struct OpenQuestion {
 /// What people should know of how a drive began.
 struct OpeningNotes {
   std::vector<std::string> secrets;
-  std::vector<Leftover> leftovers;  ///< processes that the last drive had left running
+  std::vector<Leftover> leftovers;          ///< processes that the last drive had left running
+  std::vector<std::string> elsewhere = {};  ///< what became of attempts on other machines
+};
+
+/// What take_over() has to know of the drive that follows.
+struct Following {
+  const RetryOptions* retry = nullptr;  ///< what retry() will be asked
+  std::string on = {};                  ///< as in ResumeOptions
+  bool acts = true;                     ///< false: it runs nothing more
 };
 
 /// A drive of a run. Belongs to one thread; only wake-ups by signal handlers come from elsewhere.
@@ -95,10 +107,11 @@ class Run {
                                     std::unique_ptr<Evaluator> evaluator, Observer observer, Stop stop = {});
 
   /// Takes a run over from its journal: locks it, replays it. Nothing has begun yet and nothing is written.
-  /// |loaded| is the run's own copy of the workflow; |retry| is what retry() will be asked.
+  /// |loaded| is the run's own copy of the workflow. Throws Error(Impossible) when the server that is to carry its
+  /// attempts out is not there, or attempts are under way at another one.
   static std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Loaded loaded,
                                         std::unique_ptr<Evaluator> evaluator, Observer observer,
-                                        const RetryOptions* retry = nullptr, Stop stop = {}, Tracing tracing = {});
+                                        const Following& following = {}, Stop stop = {}, Tracing tracing = {});
   ~Run();
 
   /// After take_over: attempts that had begun and whose end nobody has seen, in order of start.
@@ -146,6 +159,7 @@ class Run {
     std::size_t in_line = 0;  ///< attempts that wait for a slot of the executor
     /// While the disk is full: the steps whose results are held in memory. Nothing: all is written.
     std::optional<std::vector<std::string>> unwritten;
+    std::string elsewhere;  ///< why what others carry out does not go on; empty: it does
   };
   Backlog backlog() const;
 
@@ -162,9 +176,16 @@ class Run {
   };
 
   Run(Journal& journal, Loaded loaded, Observer observer);
-  /// Reads the secrets; throws Error(Invalid) when one is missing.
+  /// Reads the secrets, unless others do; throws Error(Invalid) when one is missing.
   void read_secrets(const std::string& folder);
+  std::vector<SecretMark> marks_of_secrets(const std::string& seed) const;
   std::vector<SecretMark> mark_secrets();
+  /// Whether the place of this drive is there, and has what the workflow needs; throws Error(Impossible).
+  void ask_place() const;
+  /// Finds the place of the drive that follows, and what is known there of attempts in flight.
+  void find_place(const Following& following);
+  /// Ends what is in flight at the server and not wanted; all of it when |none| is.
+  void end_elsewhere(bool none);
   /// The folder of the run's files, when it has moved along with the journal; else empty.
   std::string moved_folder() const;
   void make_executor();
@@ -213,8 +234,11 @@ class Run {
   Tracing tracing_;
   std::optional<Trace> trace_;  ///< made with the first attempt of this drive that belongs to a trace
 
-  std::set<std::string> queued_;  ///< paths of what waited in line when the last drive was cut off
-  Duration lost_{0};              ///< of the executor's time, as far as it is taken in
+  std::string on_;  ///< as in RunStarted, of this drive
+  CallNames call_names_;
+  std::set<std::string> begun_calls_;  ///< names of attempts that the server has from an earlier drive
+  std::set<std::string> queued_;       ///< paths of what waited in line when the last drive was cut off
+  Duration lost_{0};                   ///< of the executor's time, as far as it is taken in
   Instant last_at_{};
   Instant heartbeat_at_{};
   std::vector<Entry> batch_;        ///< appended, not durable yet

@@ -167,7 +167,6 @@ void EffectFrame::start_attempt() {
   if (!work) return give_up(std::move(work.failure()), {}, Journaled::No);
   auto timeout = resolve(options().timeout, scope(), evaluator(), Duration{0}, "timeout");
   if (!timeout) return give_up(std::move(timeout.failure()), {}, Journaled::No);
-
   if (rerun_ == 0) ++settled_.attempts;
   Task task;
   task.path = path();
@@ -178,6 +177,7 @@ void EffectFrame::start_attempt() {
   if (options().timeout.written()) task.timeout = *timeout;
   task.keep_raw = keeps_raw();
   task.strict = is_strict();
+  task.pool = effect_.pool;
   *task.work = std::move(*work);
   if (!task.idempotency_key.empty()) set_key(task, context().key_for(std::move(name), asked_by(task, context().run())));
   if (auto* process = std::get_if<Process>(&*task.work)) process->shares_cpus |= shares_with_file();

@@ -32,6 +32,7 @@ class Effect {
 
   std::optional<PagePolicy> paginate;
   OnCrash on_crash = OnCrash::Rerun;
+  std::string pool;                            ///< as in Task
   std::optional<Expression> expect_condition;  ///< `expect.if`
 };
 

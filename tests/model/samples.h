@@ -53,6 +53,7 @@ inline std::vector<Event> events() {
   started.secrets = {{"token", "0af1", false}, {"pin", "", true}};
   started.measured = true;
   started.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  started.on = "restate=http://h:8080,admin=http://h:9070";
   add(started);
 
   RunResumed resumed;
@@ -83,10 +84,12 @@ inline std::vector<Event> events() {
   reopened.jobs = 3;
   add(reopened);
   resumed.jobs = 4;
+  resumed.on = "here";
   add(resumed);
   reopened.run_dir = "/moved/runs/x";
   reopened.folder = "/elsewhere";
   reopened.keeps_keys = true;
+  reopened.on = "restate=http://h:8080,admin=http://h:9070";
   add(reopened);
   add(TaskReserved{"deploy"});
 
