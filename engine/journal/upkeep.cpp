@@ -33,25 +33,36 @@ std::int64_t JournalUpkeep::bytes_of(const Journal& journal, const RunRecord& ru
   return row.next() ? row.integer(0) : 0;
 }
 
-void JournalUpkeep::remove(const RunRecord& run) {
+std::set<std::int64_t> JournalUpkeep::remove(const std::vector<std::int64_t>& runs) {
   Journal::Open& open = *journal_.open_;
-  assert(open.run != run.number && "it is not driven here");
   open.check_writable();
-  if (!open.locks->lock_run(run.number))
-    throw Error(Problem::Busy, fmt::format("run {} is driven by another process", run.id));
-  const auto unlock = [&] { open.locks->unlock_run(run.number); };
+  std::set<std::int64_t> driven;
+  std::vector<std::int64_t> locked;
+  for (const std::int64_t run : runs) {
+    assert(open.run != run && "it is not driven here");
+    if (open.locks->lock_run(run)) {
+      locked.push_back(run);
+    } else {
+      driven.insert(run);
+    }
+  }
+  const auto unlock = [&] {
+    for (const std::int64_t run : locked) open.locks->unlock_run(run);
+  };
   open.write(
       [&] {
-        const auto remove = [&](const char* sql, std::int64_t from, std::int64_t to) {
-          Statement statement(*open.database, sql);
-          statement.use()(from)(to).run();
-        };
-        remove("DELETE FROM entries WHERE id BETWEEN ? AND ?", first_id(run.number), first_id(run.number + 1) - 1);
-        remove("DELETE FROM mailbox WHERE run BETWEEN ? AND ?", run.number, run.number);
-        remove("DELETE FROM runs WHERE number BETWEEN ? AND ?", run.number, run.number);
+        Statement entries(*open.database, "DELETE FROM entries WHERE id BETWEEN ? AND ?");
+        Statement mail(*open.database, "DELETE FROM mailbox WHERE run = ?");
+        Statement row(*open.database, "DELETE FROM runs WHERE number = ?");
+        for (const std::int64_t run : locked) {
+          entries.use()(first_id(run))(first_id(run + 1) - 1).run();
+          mail.use()(run).run();
+          row.use()(run).run();
+        }
       },
       unlock);
   unlock();
+  return driven;
 }
 
 std::int64_t JournalUpkeep::shrink() {

@@ -2,6 +2,10 @@
 // may go.
 #pragma once
 
+#include <cstdint>
+#include <set>
+#include <vector>
+
 #include "engine/journal/journal.h"
 
 namespace flowrun {
@@ -13,8 +17,9 @@ class JournalUpkeep {
 
   /// About how many bytes the entries of |run| take.
   static std::int64_t bytes_of(const Journal& journal, const RunRecord& run);
-  /// Takes |run| out with its entries and its mail, in one transaction. Throws Error(Busy) when somebody drives it.
-  void remove(const RunRecord& run);
+  /// Takes the runs of these numbers out with their entries and their mail, in one transaction. Returns those that
+  /// somebody drives, which stay.
+  std::set<std::int64_t> remove(const std::vector<std::int64_t>& runs);
   /// Gives the room of what was removed back to the file system; also that of texts and values which no run names any
   /// more, when no other process writes. Returns by how many bytes the file is smaller.
   std::int64_t shrink();

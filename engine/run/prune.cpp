@@ -16,6 +16,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// That are removed in one transaction: a commit for each would be most of the time, and others wait meanwhile.
+constexpr std::size_t kRunsAtOnce = 64;
+constexpr std::int64_t kBytesAtOnce = 16 << 20;
+
 std::int64_t bytes_below(const std::string& folder) {
   std::int64_t sum = 0;
   std::error_code error;
@@ -78,19 +82,26 @@ PrunePlan plan_prune(const Journal& journal, const PruneOptions& options, Instan
 
 Pruned prune(Journal& journal, const PrunePlan& plan, const std::function<void(const PrunedRun&)>& removed) {
   Pruned done;
-  for (const PrunedRun& one : plan.remove) {
-    try {
-      JournalUpkeep(journal).remove(one.run);
-    } catch (const Error& error) {
-      if (error.problem() != Problem::Busy) throw;
-      done.kept.push_back({one.run, "it is driven by now"});
-      continue;
+  for (auto from = plan.remove.begin(); from != plan.remove.end();) {
+    auto to = from;
+    std::vector<std::int64_t> numbers;
+    for (std::int64_t bytes = 0; to != plan.remove.end() && numbers.size() < kRunsAtOnce && bytes < kBytesAtOnce;
+         ++to) {
+      numbers.push_back(to->run.number);
+      bytes += to->bytes;
     }
-    // What a crash leaves here belongs to no run, and harms none: ids are not used twice by chance.
-    std::error_code ignored;
-    fs::remove_all(journal.run_dir(one.run.id), ignored);
-    ++done.runs;
-    removed(one);
+    const std::set<std::int64_t> driven = JournalUpkeep(journal).remove(numbers);
+    for (; from != to; ++from) {
+      if (driven.count(from->run.number) > 0) {
+        done.kept.push_back({from->run, "it is driven by now"});
+        continue;
+      }
+      // What a crash leaves here belongs to no run, and harms none: ids are not used twice by chance.
+      std::error_code ignored;
+      fs::remove_all(journal.run_dir(from->run.id), ignored);
+      ++done.runs;
+      removed(*from);
+    }
   }
   if (done.runs > 0) done.file_bytes = JournalUpkeep(journal).shrink();
   return done;

@@ -45,7 +45,7 @@ struct Pruned {
   std::vector<KeptRun> kept;    ///< that are driven by now
 };
 
-/// Takes the runs of |plan| away, each at once or not at all. |removed| is told of each.
+/// Takes the runs of |plan| away, each whole or not at all. |removed| is told of each.
 Pruned prune(Journal& journal, const PrunePlan& plan, const std::function<void(const PrunedRun&)>& removed);
 
 }  // namespace flowrun
