@@ -197,6 +197,7 @@ void DetachedRun::start(Task task) {
   asked.folder = run.folder;
   asked.file = run.file;
   asked.secrets = loaded_.secrets;
+  asked.repeats = task.repeats;
   asked.task = std::move(task);
   call.parameter = restate::to_text(asked);
   if (call.parameter.size() > kLargestCall) {

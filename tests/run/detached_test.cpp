@@ -133,6 +133,18 @@ output: ${ $steps.b }
   CHECK(run.server.invocations == 3);
 }
 
+TEST_CASE("a worker is told which steps of a detached run are not begun again") {
+  const Detached run(R"(steps:
+  - id: all
+    parallel:
+      a: { shell: one }
+      b: { shell: two, on_crash: fail }
+      c: { shell: three, on_crash: ask }
+)");
+  for (const auto& [id, call] : run.server.calls) CHECK(call.step.repeats == (call.step.task.path == "all/a"));
+  CHECK(run.server.calls.size() == 3);
+}
+
 TEST_CASE("a detached run that fails answers so, it does not fail itself") {
   Detached run("steps:\n  - { id: a, shell: one }\n");
   run.fail("a");
