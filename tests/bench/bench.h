@@ -28,5 +28,7 @@ struct Case {
 
 /// All cases; |stage| outlives them.
 std::vector<Case> all_cases(Stage& stage, Size size);
+/// Those on a Restate server; none where there is none.
+std::vector<Case> restate_cases(Stage& stage, Size size);
 
 }  // namespace bench

@@ -89,7 +89,9 @@ class Cases {
     std::string ninja = "rule r\n  command = true\n";
     for (int i = 0; i < count; ++i) ninja += "build t" + n(i) + ": r\n";
     const std::string file = stage_.write("bench.ninja", ninja);
-    for (auto [jobs, target, text] : {std::tuple{8, 1.05, narrow}, {64, 1.2, wide}})
+    for (const auto& [width, target, workflow] : {std::tuple{8, 1.05, narrow}, {64, 1.2, wide}}) {
+      const int jobs = width;  // clang before 16 takes no structured binding into a lambda
+      const std::string text = workflow;
       add(
           "ninja-" + n(jobs), what + "-j " + n(jobs), "ninja -j" + n(jobs), Goal::AtLeast, target,
           [=, this] {
@@ -98,6 +100,7 @@ class Cases {
           [=, this] {
             return time({"ninja", "-f", file, "-j" + n(jobs)});
           });
+    }
 
     std::string make = "all:";
     for (int i = 0; i < count; ++i) make += " t" + n(i);

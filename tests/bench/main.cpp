@@ -1,6 +1,8 @@
 // flowrun's speed beside that of others, in ratios: each pair of runs is ours and theirs, one right after the other.
 //
 //   flowrun_bench [--quick] [--pairs N] [--json FILE] [NAME...]
+//
+// A NAME is that of a case, or what stands before the first hyphen of several.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -68,6 +70,8 @@ double load() {
   return value;
 }
 
+bool means(const std::string& name, const Case& one) { return one.name == name || one.name.starts_with(name + "-"); }
+
 int usage() {
   std::fprintf(stderr, "usage: flowrun_bench [--quick] [--pairs N] [--json FILE] [NAME...]\n");
   return 2;
@@ -95,8 +99,9 @@ int main(int argc, char** argv) {
   const std::filesystem::path self = std::filesystem::canonical("/proc/self/exe").parent_path();
   bench::Stage stage(self.string(), (self / "bench").string());
   std::vector<Case> cases = bench::all_cases(stage, options.size);
+  for (Case& one : bench::restate_cases(stage, options.size)) cases.push_back(std::move(one));
   for (const std::string& name : options.names)
-    if (std::none_of(cases.begin(), cases.end(), [&](const Case& one) { return one.name == name; })) {
+    if (std::none_of(cases.begin(), cases.end(), [&](const Case& one) { return means(name, one); })) {
       std::fprintf(stderr, "no case is named %s; there are:", name.c_str());
       for (const Case& one : cases) std::fprintf(stderr, " %s", one.name.c_str());
       std::fprintf(stderr, "\n");
@@ -110,8 +115,8 @@ int main(int argc, char** argv) {
   nlohmann::json records = nlohmann::json::array();
   bool broken = false;
   for (const Case& one : cases) {
-    if (!options.names.empty() &&
-        std::find(options.names.begin(), options.names.end(), one.name) == options.names.end())
+    if (!options.names.empty() && std::none_of(options.names.begin(), options.names.end(),
+                                               [&](const std::string& name) { return means(name, one); }))
       continue;
     try {
       std::fprintf(stderr, "%s ...\r", one.name.c_str());

@@ -10,6 +10,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
+#include <set>
 #include <stdexcept>
 #include <thread>
 
@@ -21,6 +23,24 @@ namespace {
 std::string whole(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
   return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+bool drives(const std::vector<std::string>& args) {
+  static const std::set<std::string> verbs{"run", "resume", "retry", "each", "fork", "undo"};
+  return !args.empty() && verbs.count(args.front()) > 0;
+}
+
+/// Says where it listens when it does.
+std::unique_ptr<Background> worker_at(const std::string& address, const HowToRun& how) {
+  HowToRun same = how;
+  same.stdin_text.clear();
+  same.close_stdout = false;
+  auto worker =
+      std::make_unique<Background>(std::vector<std::string>{FLOWRUN_BINARY, "worker", "--listen", address}, same);
+  for (int i = 0; i < 20000 && worker->running() && worker->err().find("listens at") == std::string::npos; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  if (!worker->running()) throw std::runtime_error("the worker does not start: " + worker->err());
+  return worker;
 }
 
 }  // namespace
@@ -146,7 +166,16 @@ Ran flowrun(const std::string& journal, std::vector<std::string> args, const How
   args.insert(args.begin(), FLOWRUN_BINARY);
   args.push_back("--journal");
   args.push_back(journal);
-  return run(args, how);
+  const char* on = std::getenv("FLOWRUN_TESTS_ON");
+  if (!on || !drives({args.begin() + 1, args.end()})) return run(args, how);
+  const auto worker = worker_at(std::getenv("FLOWRUN_TESTS_WORKER"), how);
+  HowToRun there = how;
+  there.env["FLOWRUN_ON"] = on;
+  Ran ran = run(args, there);
+  worker->signal(SIGTERM);
+  if (const Ran ended = worker->wait(); ended.code != 0)
+    throw std::runtime_error("the worker ended with " + std::to_string(ended.code) + ": " + ended.err);
+  return ran;
 }
 
 }  // namespace flowrun::test

@@ -50,7 +50,9 @@ class Background {
 };
 
 Ran run(const std::vector<std::string>& argv, const HowToRun& how = {});
-/// The flowrun binary with |args|; the journal is |journal|.
+/// The flowrun binary with |args|; the journal is |journal|. With FLOWRUN_TESTS_ON around the tests, which only
+/// tests/cli/restate_suite_test.cpp sets, steps are carried out by a worker that it starts for as long, in the same
+/// surroundings.
 Ran flowrun(const std::string& journal, std::vector<std::string> args, const HowToRun& how = {});
 
 }  // namespace flowrun::test
