@@ -114,6 +114,7 @@ void WorkerRun::open() {
   std::unique_ptr<Executor> made = make_worker_pool(executor);
   std::lock_guard lock(mutex_);
   executor_ = std::move(made);
+  executor_->wake();  // what was posted while there was none is looked at before anything is waited for
 }
 
 void WorkerRun::begin_task(Task task) {
