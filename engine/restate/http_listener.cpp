@@ -136,6 +136,7 @@ HttpListener::HttpListener(EventLoop& loop, const std::string& address, HttpList
       on_refused_(std::move(on_refused)),
       listener_handler_(loop.add([this](auto, auto) { on_listener(); })),
       connection_handler_(loop.add([this](std::uint64_t id, std::uint32_t events) { on_event(id, events); })),
+      pending_handler_(loop.add([this](std::uint64_t id, auto) { on_pending(id); })),
       tick_(loop.add([this](auto, auto) { on_tick(); })) {
   // Half of the descriptors are for what requests ask for.
   if (rlimit files{}; getrlimit(RLIMIT_NOFILE, &files) == 0)
@@ -208,6 +209,7 @@ void HttpListener::on_event(std::uint64_t id, std::uint32_t events) {
 }
 
 bool HttpListener::receive(Connection& connection) {
+  if (connection.phase == Connection::Phase::Receiving && !connection.pending.empty()) return take_pending(connection);
   std::array<char, kRead> bytes;
   const ssize_t count = recv(connection.descriptor, bytes.data(), bytes.size(), 0);
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) return true;
@@ -297,8 +299,20 @@ bool HttpListener::send(Connection& connection) {
     return true;
   }
   connection.phase = Phase::Receiving;
+  // In a turn of its own: thousands of requests in one piece would be as many calls within each other.
+  if (!connection.pending.empty()) loop_.alarm(pending_handler_, connection.id, Duration{0});
+  return true;
+}
+
+bool HttpListener::take_pending(Connection& connection) {
   const std::string pending = std::exchange(connection.pending, {});
-  return pending.empty() || take_bytes(connection, pending);
+  return take_bytes(connection, pending);
+}
+
+void HttpListener::on_pending(std::uint64_t id) {
+  const auto found = connections_.find(id);
+  if (found == connections_.end() || found->second->phase != Connection::Phase::Receiving) return;
+  if (!found->second->pending.empty()) take_pending(*found->second);
 }
 
 void HttpListener::on_tick() {

@@ -67,6 +67,9 @@ class HttpListener {
   void accept_one(int descriptor);
   /// False: the connection is no more. Likewise below.
   bool receive(Connection& connection);
+  /// What was read behind the request before.
+  bool take_pending(Connection& connection);
+  void on_pending(std::uint64_t id);
   bool take_bytes(Connection& connection, std::string_view bytes);
   bool refuse(Connection& connection, int status, const std::string& why);
   bool send(Connection& connection);
@@ -79,7 +82,7 @@ class HttpListener {
   OnRequest on_request_;
   OnGone on_gone_;
   OnRefused on_refused_;
-  EventLoop::HandlerId listener_handler_, connection_handler_, tick_;
+  EventLoop::HandlerId listener_handler_, connection_handler_, pending_handler_, tick_;
   int listener_ = -1;
   bool accepting_ = true, draining_ = false, ticking_ = false;
   std::string address_;

@@ -6,11 +6,10 @@
 #include <chrono>
 #include <cstdint>
 
+#include "engine/executor/work_clock.h"  // wall_clock()
 #include "engine/model/time.h"
 
 namespace flowrun {
-
-inline Instant wall_clock() { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); }
 
 /// Milliseconds. Runs on while the machine sleeps, and does not jump when somebody sets the clock.
 inline std::int64_t boot_clock() {

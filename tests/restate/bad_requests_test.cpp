@@ -211,6 +211,19 @@ TEST_CASE("a body comes in chunks, after a 100, in small pieces, or behind anoth
   CHECK(connection.closed(5000));
 }
 
+TEST_CASE("thousands of requests in one piece are answered one after the other") {
+  TempDir folder;
+  WorkerProcess worker(folder.path());
+  constexpr int kMany = 3000;
+  std::string all;
+  for (int i = 0; i < kMany; ++i) all += "GET / HTTP/1.1\r\nhost:a\r\n\r\n";
+  RawConnection connection(worker.port());
+  REQUIRE(connection.send(all));
+  int answers = 0;
+  while (answers < kMany && connection.answer().status == 404) ++answers;
+  CHECK(answers == kMany);
+}
+
 TEST_CASE("a client that sends its request slowly is told 408, and others are served meanwhile", "[timing]") {
   TempDir folder;
   WorkerProcess worker(folder.path());
