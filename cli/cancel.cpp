@@ -39,10 +39,11 @@ int cancel_on_server(const Context& context, const std::string& on, const std::s
   const bool asked = cancel_detached(*source.copy(), std::move(request));
   if (!context.quiet && asked) std::fprintf(stderr, "run %s is asked to end\n", source.run().c_str());
   hear_signals();
+  std::string trouble = source.copy()->trouble();
   while (asked && !has_ended(journal.find(source.run()).state) && source.copy()->goes_on()) {
     if (stop_asked()) return code_of_signal();
     std::this_thread::sleep_for(kLookAgain);
-    source.copy()->refresh();
+    look_again(context, *source.copy(), trouble);
   }
   const RunRecord run = journal.find(source.run());
   if (!has_ended(run.state)) tell_trouble(context, *source.copy());
@@ -84,7 +85,10 @@ void add_cancel(Command& app, Context& context) {
   add_drive_options(*command, options->drive);
   command->callback([&context, options] {
     context.chosen = [&context, options] {
-      if (!options->on.empty()) return cancel_on_server(context, options->on, options->run, options->cancel);
+      if (!options->on.empty()) {
+        refuse_drive_options(options->drive, "--on");
+        return cancel_on_server(context, options->on, options->run, options->cancel);
+      }
       return run_cancel(context, options->run, options->cancel, options->drive);
     };
   });

@@ -82,6 +82,20 @@ std::pair<std::string, std::string> report_option(const std::string& text) {
 
 }  // namespace
 
+void refuse_drive_options(const DriveFlags& flags, const char* option, bool on_crash) {
+  const DriveFlags none;
+  for (const auto& [given, name] : {std::pair{flags.json, "--json"},
+                                    {!flags.events.empty(), "--events"},
+                                    {!flags.reports.empty(), "--report"},
+                                    {!flags.summary.empty(), "--summary"},
+                                    {flags.drive.no_wait, "--no-wait"},
+                                    {flags.grace != none.grace, "--grace"},
+                                    {flags.progress != none.progress, "--progress"},
+                                    {flags.logs != none.logs, "--logs"},
+                                    {on_crash, "--on-crash"}})
+    if (given) throw Error(Problem::Usage, fmt::format("{}: {} is of a run that this process drives", option, name));
+}
+
 Duration duration_option(const std::string& text, const char* option) {
   auto span = parse_duration(text);
   if (!span)

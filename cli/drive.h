@@ -37,6 +37,10 @@ struct DriveFlags {
 /// |json|: --json, a summary at the end.
 void add_drive_options(Command& command, DriveFlags& flags, bool json = true);
 
+/// Of a command that drives no run, because a server does: throws Error(Usage) for the first of |flags| that is given,
+/// as what |option| has no use for. |on_crash|: so is --on-crash.
+void refuse_drive_options(const DriveFlags& flags, const char* option, bool on_crash = false);
+
 /// The terminal as the front end of a run. Nothing is written or opened before opens().
 class Drive : public FrontEnd {
  public:

@@ -14,6 +14,8 @@ struct ListOptions {
 };
 
 int list_server(const ListOptions& options) {
+  if (!options.state.empty() || !options.filter.name.empty())
+    throw Error(Problem::Usage, "--on lists all runs of a server: it knows neither their names nor how they ended");
   const DetachedServer server = DetachedServer::at(options.on, "--on");
   std::string text;
   std::vector<std::vector<std::string>> rows{{"RUN", "STATUS", "STARTED", "NOTE"}};

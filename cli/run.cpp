@@ -25,18 +25,9 @@ struct RunOptions {
   DriveFlags drive;
 };
 
-/// Throws for what is told of a run while this process drives it.
-void check_leaves(const DriveFlags& flags) {
-  for (const auto& [given, option] : {std::pair{flags.json, "--json"},
-                                      {!flags.events.empty(), "--events"},
-                                      {!flags.reports.empty(), "--report"},
-                                      {flags.drive.no_wait, "--no-wait"}})
-    if (given) throw Error(Problem::Usage, fmt::format("--detach: {} is of a run that this process drives", option));
-}
-
 /// Starts the run on the server, prints its id, and leaves it alone.
 int detach(const Context& context, const RunOptions& options, const Loaded& loaded, ResolvedInputs inputs) {
-  check_leaves(options.drive);
+  refuse_drive_options(options.drive, "--detach", !options.on_crash.empty());
   StartOptions start = start_options(options.start, options.drive);
   start.tracing = otlp_settings_here().tracing;
   if (start.on.empty() || start.on == "here")

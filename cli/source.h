@@ -33,4 +33,8 @@ class RunSource {
 /// Tells what keeps the run of |copy| from going on.
 void tell_trouble(const Context& context, const DetachedCopy& copy);
 
+/// Reads what is new of the run of |copy|, and tells what keeps it from going on, when that is not what was |told|. A
+/// server that does not answer is such, too.
+void look_again(const Context& context, DetachedCopy& copy, std::string& told);
+
 }  // namespace flowrun::cli

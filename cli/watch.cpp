@@ -57,13 +57,14 @@ int watch(const Context& context, const WatchOptions& options) {
     if (::signal(signal, on_watch_signal) == SIG_IGN && signal == SIGHUP) ::signal(signal, SIG_IGN);  // nohup
 
   Tally tally;
+  std::string trouble = source.copy() ? source.copy()->trouble() : "";
   std::int64_t next = 1;
   Instant looked{};
   while (g_signal == 0) {
     // Who drives is asked before the entries are read, so that none of a drive that is over is missed.
     const bool ask = wall_clock() - looked >= kDriver;
     if (ask) {
-      if (source.copy()) source.copy()->refresh();
+      if (source.copy()) look_again(context, *source.copy(), trouble);
       const auto found = journal.find_exact(run.id);
       if (!found) throw Error(Problem::Impossible, fmt::format("run {} has been deleted", run.id));
       run = *found;

@@ -76,8 +76,8 @@ Fallible<Value> value_of(Process::Capture capture, const Parts& parts, std::int6
     tail.remove_prefix(tail.size() - std::min(tail.size(), static_cast<std::size_t>(process.max_output) - head));
     return cut_value(mask.text(std::string_view(end.stdout_head).substr(0, head), true), tail, left_out);
   }
-  // Secrets in it are found as what they are in base64.
-  if (capture == Capture::Base64) return Value::string(mask.text(base64(end.stdout_head)));
+  // Secrets in it are found as what they are, and as what they are in base64.
+  if (capture == Capture::Base64) return Value::string(mask.text(base64(mask.text(end.stdout_head))));
   const bool text = capture == Capture::Text || capture == Capture::Lines;
   auto value = captured(capture, text ? parts.output() : end.stdout_head, end.file);
   if (mask.empty() || std::holds_alternative<Value>(value)) return value;

@@ -10,6 +10,15 @@
 namespace flowrun {
 namespace {
 
+struct Copy {
+  std::string journal;
+  std::vector<std::string> words;
+};
+Copy& copy_of_run() {
+  static Copy copy;
+  return copy;
+}
+
 /// Whether a command without --journal finds the file at |journal|.
 bool is_found(const std::string& journal) {
   namespace fs = std::filesystem;
@@ -35,9 +44,17 @@ std::string shell_word(std::string_view word) {
   return quoted + "'";
 }
 
+void tell_of_copy(const std::string& journal, const std::vector<std::string>& words) {
+  copy_of_run() = {journal, words};
+}
+
 std::string typed_command(const std::vector<std::string>& words, const std::string& journal) {
   std::string text = "flowrun";
   for (const std::string& word : words) text += " " + shell_word(word);
+  if (const Copy& copy = copy_of_run(); !journal.empty() && journal == copy.journal) {
+    for (const std::string& word : copy.words) text += " " + shell_word(word);
+    return text;
+  }
   if (!journal.empty() && !is_found(journal)) text += " --journal " + shell_word(journal);
   return text;
 }

@@ -250,6 +250,7 @@ const std::vector<std::string>& error_types() {
                                               "fail",
                                               "crash",
                                               "cancelled",
+                                              "secret",
                                               "child",
                                               "restate",
                                               "restate.unreachable",

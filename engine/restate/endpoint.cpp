@@ -172,7 +172,16 @@ void Endpoint::invoke(std::uint64_t id, HttpMessage request, const std::string& 
     return refuse(id, 400, error.what());
   }
   protocols_[id] = protocol;
-  if (step) return steps_->begin(id, *invocation);
+  if (step) {
+    try {
+      return steps_->begin(id, *invocation);
+    } catch (const std::exception& error) {
+      // What another sends, or a machine without a thread to spare, ends this call and no other.
+      protocols_.erase(id);
+      say_(fmt::format("refused a call of {}/{}: {}", service, handler, error.what()), true);
+      return refuse(id, dynamic_cast<const Corruption*>(&error) ? 400 : 503, error.what());
+    }
+  }
   called_[id] = invocation;
   hand_over({id, other, std::move(invocation)});
 }

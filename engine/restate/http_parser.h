@@ -22,8 +22,8 @@ struct HttpMessage {
 };
 
 struct HttpLimits {
-  std::size_t head = 64 << 10;  ///< bytes of request line and headers; also of what follows chunks
-  std::size_t body = 64 << 20;  ///< bytes
+  std::size_t head = 64 << 10;   ///< bytes of request line and headers; also of what follows chunks
+  std::size_t body = 512 << 20;  ///< bytes: a run has all its calls and results in one
 };
 
 /// Reads one request after the other. What could be read in two ways is refused: a server behind a proxy that reads

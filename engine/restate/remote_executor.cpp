@@ -164,14 +164,14 @@ void RemoteExecutor::send(std::uint64_t number, Remote& call) {
 }
 
 void RemoteExecutor::wait(std::vector<Event>& happened, Duration timeout) {
-  const Steady::time_point now = Steady::now();
   // So often, because what is asked of the server later has to be asked by somebody.
   if (!calls_.empty()) timeout = std::min(timeout, Duration{waiting_ > 0 || to_end_ > 0 ? 20 : 1000});
   if (!told_.empty()) timeout = Duration{0};
   answers_.clear();
   requests_.wait(answers_, timeout);
+  const Steady::time_point now = Steady::now();
   for (const Answer& answer : answers_) take(answer, now);
-  look(Steady::now());
+  look(now);
   std::move(told_.begin(), told_.end(), std::back_inserter(happened));
   told_.clear();
 }
@@ -364,7 +364,7 @@ void RemoteExecutor::take_stop(What what, std::uint64_t number, const Answer& an
   if (what == What::Lookup) {
     if (answer.ok()) call.invocation = invocation_in(answer.body);
     if (!call.invocation.empty()) return to_stop_.push_front(number);
-  } else if (answer.ok() || (answer.status == 404 && call.request == 0)) {
+  } else if (answer.ok() || ((answer.status == 404 || answer.status == 409) && call.request == 0)) {
     // What is under way ends by the answer to it.
     call.stop = Remote::Stop::Killed;
     if (call.request == 0) cancel(number, "stopped");

@@ -38,6 +38,11 @@ std::vector<std::string> lines_of(const fs::path& file) {
   return lines;
 }
 
+/// Workers have numbers; whatever else is there is somebody else's.
+bool is_worker(const std::string& name) {
+  return !name.empty() && name.find_first_not_of("0123456789") == std::string::npos;
+}
+
 /// A lock on |folder| that ends with the process; -1: another process has it.
 int lock_of(const fs::path& folder) {
   const int descriptor = open((folder / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -70,8 +75,9 @@ void write_small(const fs::path& file, const std::string& text) {
 
 WorkerFolder::WorkerFolder(const std::string& state) : state_(state) {
   std::error_code error;
-  fs::create_directories(state_, error);
+  fs::create_directories(fs::path(state_).parent_path(), error);
   if (error) can_not(state_, error.message());
+  if (mkdir(state_.c_str(), 0700) != 0 && errno != EEXIST) can_not(state_, std::strerror(errno));
   struct stat status {};
   if (stat(state_.c_str(), &status) != 0) can_not(state_, std::strerror(errno));
   if (status.st_uid != geteuid()) can_not(state_, "it belongs to another user");
@@ -79,9 +85,12 @@ WorkerFolder::WorkerFolder(const std::string& state) : state_(state) {
     can_not(state_, "others may write there; look at what is in it, then chmod go-w it");
   for (const std::string& name : names_in(state_)) {
     const fs::path folder = fs::path(state_) / name;
-    if (!fs::is_directory(fs::symlink_status(folder))) continue;
+    if (!is_worker(name) || !fs::is_directory(fs::symlink_status(folder))) continue;
     const int lock = lock_of(folder);
-    if (lock < 0) continue;  // its worker lives
+    if (lock < 0) {
+      alone_ = false;  // its worker lives
+      continue;
+    }
     end_leftovers_of(folder);
     if (lock_ < 0) {
       lock_ = lock;
@@ -153,10 +162,11 @@ void WorkerFolder::leave(const std::string& key) const {
 void WorkerFolder::tidy(int days) const {
   const auto oldest = fs::file_time_type::clock::now() - std::chrono::hours(24 * days);
   for (const std::string& worker : names_in(state_)) {
+    if (!is_worker(worker)) continue;
     const fs::path runs = fs::path(state_) / worker / "runs";
     for (const std::string& name : names_in(runs)) {
       std::error_code error;
-      // The token is written anew whenever the run is used again.
+      // The token says when the run was used last.
       const auto used = fs::last_write_time(runs / name / kToken, error);
       if (!error && used < oldest) fs::remove_all(runs / name, error);
     }
@@ -166,11 +176,33 @@ void WorkerFolder::tidy(int days) const {
 void WorkerFolder::read_begun() {
   const fs::path file = fs::path(state_) / "begun", before = fs::path(state_) / "begun.before";
   std::error_code ignored;
-  if (const auto size = fs::file_size(file, ignored); !ignored && size > kBegunMost) fs::rename(file, before, ignored);
-  for (const fs::path& one : {before, file})
-    for (std::string& id : lines_of(one)) begun_.insert(std::move(id));
+  const auto size = fs::file_size(file, ignored);
+  // Who lives goes on writing to the file that it has open.
+  if (alone_ && !ignored && size > kBegunMost) fs::rename(file, before, ignored);
+  for (std::string& id : lines_of(before)) begun_.insert(std::move(id));
+  read_more_begun();
   begun_file_ = open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (begun_file_ < 0) can_not(file.string(), std::strerror(errno));
+}
+
+void WorkerFolder::read_more_begun() {
+  std::ifstream in(fs::path(state_) / "begun");
+  in.seekg(begun_read_);
+  for (std::string id; std::getline(in, id);) {
+    if (in.eof()) break;  // it is being written
+    begun_read_ += static_cast<std::streamoff>(id.size()) + 1;
+    begun_.insert(std::move(id));
+  }
+}
+
+bool WorkerFolder::has_begun(const std::string& invocation) {
+  read_more_begun();
+  return begun_.contains(invocation);
+}
+
+void WorkerFolder::keep(const std::string& key) const {
+  std::error_code gone;
+  fs::last_write_time(fs::path(run_dir(key)) / kToken, fs::file_time_type::clock::now(), gone);
 }
 
 void WorkerFolder::note_begun(const std::string& invocation) {

@@ -2,6 +2,7 @@
 // processes that a dead worker left behind; nothing of requests.
 #pragma once
 
+#include <ios>
 #include <set>
 #include <string>
 #include <vector>
@@ -34,18 +35,23 @@ class WorkerFolder {
   /// Folders of runs that nobody has used for |days| go, also those of dead workers.
   void tidy(int days) const;
 
-  /// Whether |invocation| has begun, here or in a worker before this one, also one that was killed.
-  bool has_begun(const std::string& invocation) const { return begun_.contains(invocation); }
+  /// Whether |invocation| has begun, in any worker of this user on this machine, also one that was killed.
+  bool has_begun(const std::string& invocation);
   void note_begun(const std::string& invocation);
+  /// The run of |key| is in use: tidy() leaves its files alone.
+  void keep(const std::string& key) const;
 
  private:
   void end_leftovers_of(const std::string& folder);
   void read_begun();
+  void read_more_begun();
 
   std::string state_, path_;
   int lock_ = -1, begun_file_ = -1;
   std::vector<Leftover> leftovers_;
   std::set<std::string, std::less<>> begun_;
+  std::streamoff begun_read_ = 0;  ///< of the file that all workers append to
+  bool alone_ = true;              ///< no other worker lived when this one began
 };
 
 }  // namespace flowrun::restate

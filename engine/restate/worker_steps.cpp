@@ -18,6 +18,7 @@ namespace flowrun::restate {
 namespace {
 
 constexpr std::chrono::seconds kUnused{60};  // a run may come back between two of its steps
+constexpr std::size_t kManyRuns = 64;        // that are not in use: each has threads of its own
 constexpr std::chrono::hours kTidy{1};
 constexpr Duration kLongestSpan = std::chrono::hours(24 * 3660);
 constexpr int kDaysOfFiles = 8;  // longer than a result is kept
@@ -70,6 +71,11 @@ void check(StepCall& call) {
   const auto is_span = [](Duration span) { return span >= Duration{0} && span <= kLongestSpan; };
   Task& task = call.task;
   refuse_unless(!call.run_id.empty(), "no run");
+  for (const SecretSource& source : call.secrets) {
+    const bool command = source.from == SecretSource::From::Command;
+    const bool placed = command ? !source.command.empty() && !source.command.front().empty() : !source.place.empty();
+    refuse_unless(placed && !source.name.empty(), "a secret without a place");
+  }
   refuse_unless(!task.path.empty() && task.path.find('\n') == std::string::npos, "no step");
   refuse_unless(!task.timeout || is_span(*task.timeout), "a timeout that can not be");
   for (const TaskPlaceholder& one : placeholders_of(task)) {
@@ -179,13 +185,13 @@ void WorkerSteps::give_up_earlier(Run& run, const std::string& path, const std::
 
 WorkerSteps::Run& WorkerSteps::run_of(const StepCall& call) {
   std::string key = key_of(call);
-  std::unique_ptr<Run>& run = runs_[key];
-  if (run) return *run;
-  run = std::make_unique<Run>();
+  if (const auto known = runs_.find(key); known != runs_.end()) return *known->second;
+  auto run = std::make_unique<Run>();
   run->key = key;
   WorkerRun::Options options;
   options.executor.jobs = jobs_;
   options.executor.cpus = cpus_;
+  options.executor.workers = 1;  // there may be many runs
   options.executor.run_id = call.run_id;
   options.executor.token = random_token();
   options.executor.run_dir = folder_.run_dir(key);
@@ -200,7 +206,7 @@ WorkerSteps::Run& WorkerSteps::run_of(const StepCall& call) {
   run->run = std::make_unique<WorkerRun>(std::move(options), prepare, [this, self](WorkerRun::Ended ended) {
     inbox_.post({self, std::move(ended)});
   });
-  return *run;
+  return *runs_.emplace(std::move(key), std::move(run)).first->second;
 }
 
 bool WorkerSteps::has_place(const Attempt& attempt) const {
@@ -211,7 +217,7 @@ bool WorkerSteps::has_place(const Attempt& attempt) const {
 void WorkerSteps::line_up(std::uint64_t id) {
   Attempt& attempt = attempts_.at(id);
   attempt.state = Attempt::State::InLine;
-  if (has_place(attempt) && (!attempt.counted || line_.empty())) return start(attempt);
+  if (has_place(attempt) && (!attempt.counted || line_.empty())) return start(id);
   line_.push_back(id);
 }
 
@@ -219,13 +225,21 @@ void WorkerSteps::fill_places() {
   while (!line_.empty() && has_place(attempts_.at(line_.front()))) {
     const std::uint64_t id = line_.front();
     line_.pop_front();
-    start(attempts_.at(id));
+    start(id);
   }
 }
 
-void WorkerSteps::start(Attempt& attempt) {
+void WorkerSteps::start(std::uint64_t request) {
+  Attempt& attempt = attempts_.at(request);
   attempt.state = Attempt::State::Begun;
-  if (!attempt.repeats) folder_.note_begun(attempt.invocation);
+  try {
+    if (!attempt.repeats) folder_.note_begun(attempt.invocation);
+  } catch (const Error& error) {
+    // It may be begun later, once its beginning can be noted.
+    say_(fmt::format("{}: {}", attempt.path, error.what()));
+    drop(request);
+    return answer_(request, "");
+  }
   if (attempt.counted) {
     ++begun_;
     begun_shared_ += attempt.shared;
@@ -338,8 +352,9 @@ void WorkerSteps::fail(std::uint64_t request, const Task& task, const char* type
 
 void WorkerSteps::tidy() {
   const auto now = Clock::now();
+  const auto unused = runs_.size() > kManyRuns ? Clock::duration{0} : Clock::duration{kUnused};
   for (auto run = runs_.begin(); run != runs_.end();) {
-    if (!run->second->paths.empty() || now - run->second->used < kUnused) {
+    if (!run->second->paths.empty() || now - run->second->used < unused) {
       ++run;
       continue;
     }
@@ -349,6 +364,7 @@ void WorkerSteps::tidy() {
   }
   if (now - tidied_ < kTidy) return;
   tidied_ = now;
+  for (const auto& [key, run] : runs_) folder_.keep(key);
   folder_.tidy(kDaysOfFiles);
 }
 

@@ -76,7 +76,7 @@ class WorkerSteps {
   Run& run_of(const StepCall& call);
   void line_up(std::uint64_t id);
   bool has_place(const Attempt& attempt) const;
-  void start(Attempt& attempt);
+  void start(std::uint64_t request);
   /// The server asks again before it has closed the connection of the first.
   void give_up_earlier(Run& run, const std::string& path, const std::string& invocation);
   void fill_places();

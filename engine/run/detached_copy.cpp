@@ -37,6 +37,8 @@ struct DetachedCopy::Replica {
         loaded(load_detached(input)),
         evaluator(make_jq(loaded.programs)),
         journal(path, Journal::Mode::Create) {
+    // Without it another run would be told than the one that took place.
+    if (!loaded.programs.empty()) evaluator->check(loaded.programs);
     RunRecord record = record_of(input);
     journal.create(record, input.text);
     for (const auto& [name, source] : input.sources) journal.keep_source(source);
@@ -105,7 +107,8 @@ void DetachedCopy::write() {
     if (outcome.failure) update.error = Value(to_json(*outcome.failure));
     update.ended_at = now;
   }
-  if (replica_->journal.pending().entries > 0) replica_->journal.commit(update, now);
+  // A commit may have been due at the last entry: the end of the run is said all the same.
+  if (replica_->journal.pending().entries > 0 || update.state) replica_->journal.commit(update, now);
   replica_->over = replica_->run->ended() || run_.status == "completed";
   // One that is not ended and that nobody goes on with has been cut off.
   if (replica_->over) replica_->journal.let_go();

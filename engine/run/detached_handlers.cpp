@@ -24,10 +24,10 @@ namespace {
 using restate::FrameType;
 using restate::Invocation;
 
-constexpr std::size_t kMostLive = 16;  // runs that are kept while they wait
+constexpr std::size_t kMostLive = 16;          // runs that are kept while they wait
 constexpr std::size_t kBytesPerPause = 20000;  // of a journal, for each millisecond
 constexpr std::chrono::milliseconds kMostPause{100};
-constexpr Duration kStopPatience{30000};
+constexpr Duration kStopPatience{5000};
 constexpr std::string_view kLastMail = "last";
 
 std::string_view word_for(FrameType type) {
@@ -145,7 +145,10 @@ struct DetachedRuns::Live {
         loaded(load_detached(input)),
         evaluator(make_jq(loaded.programs)),
         run(input, loaded, *evaluator),
-        sum(hash64(text)) {}
+        sum(hash64(text)) {
+    // Where jq is not there no expression is to fail: another worker goes on.
+    if (!loaded.programs.empty()) evaluator->check(loaded.programs);
+  }
 
   const DetachedInput input;
   const Loaded loaded;

@@ -14,6 +14,7 @@
 #include "engine/restate/exchange.h"
 #include "engine/restate/step_call.h"
 #include "engine/run/detached_run.h"
+#include "engine/run/fresh.h"
 
 namespace flowrun {
 namespace {
@@ -217,9 +218,10 @@ ServerJournal DetachedServer::read(const ServerRun& run, std::int64_t from) cons
 }
 
 void DetachedServer::send(const ServerRun& run, std::string mail) const {
-  const std::string url = fmt::format("{}/restate/call/{}{}/{}/{}", place_.ingress, restate::service_name(""),
+  const std::string url = fmt::format("{}/restate/send/{}{}/{}/{}", place_.ingress, restate::service_name(""),
                                       kMailSuffix, run.invocation, kMailHandler);
-  const restate::Answered answered = post_json(url, std::move(mail), {});
+  // Accepted is kept, whether a worker is there or not.
+  const restate::Answered answered = post_json(url, std::move(mail), {{"idempotency-key", random_hex(16)}});
   if (!answered.ok()) refuse_answer(place_.ingress, answered);
 }
 

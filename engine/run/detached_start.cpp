@@ -4,11 +4,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <set>
 #include <utility>
 
 #include "engine/journal/typed_command.h"
 #include "engine/machine/machine.h"
 #include "engine/model/hash.h"
+#include "engine/restate/server.h"
 #include "engine/run/clocks.h"
 #include "engine/run/detached_run.h"
 #include "engine/run/export.h"
@@ -19,11 +21,9 @@
 namespace flowrun {
 namespace {
 
-void check_detachable(const Loaded& loaded, const StartOptions& options) {
+void check_detachable(const Loaded& loaded) {
   if (loaded.workflow.stream)
     throw Error(Problem::Usage, "--detach: the workflow reads its items from standard input, which stays here");
-  if (options.jobs > 0)
-    throw Error(Problem::Usage, "--detach: -j bounds the processes of this machine; workers have a -j of their own");
 }
 
 /// Throws when the run that has the id of |input| is another one.
@@ -43,7 +43,10 @@ void check_same(const DetachedServer& server, const DetachedInput& input) {
 
 DetachedStarted start_detached(const DetachedServer& server, const Loaded& loaded, ResolvedInputs inputs,
                                const StartOptions& options) {
-  check_detachable(loaded, options);
+  check_detachable(loaded);
+  std::set<std::string> pools = loaded.pools;
+  pools.insert("");  // has the run itself
+  restate::check_server(server.place(), pools);
   DetachedInput input;
   input.at = wall_clock();
   input.text = loaded.text;

@@ -17,9 +17,10 @@ bool is_listed_error(const std::vector<std::string>& patterns, std::string_view 
   if (type != "child" && type != "group") return false;
   if (!error.is_object() || !error.contains("causes") || error.contains("more")) return false;
   const Json& causes = error["causes"];
-  return !causes.empty() && std::all_of(causes.begin(), causes.end(), [&](const Json& cause) {
-    return is_listed_error(patterns, cause.value("type", ""), cause);
-  });
+  return causes.is_array() && !causes.empty() && std::all_of(causes.begin(), causes.end(), [&](const Json& cause) {
+           const Json of = cause.is_object() ? cause.value("type", Json()) : Json();
+           return of.is_string() && is_listed_error(patterns, of.get<std::string>(), cause);
+         });
 }
 
 }  // namespace

@@ -224,7 +224,8 @@ TEST_CASE("a mistyped option or command gets the nearest one") {
   refuses(desk, {"rnu", file}, kUsage, "unknown command `rnu`; did you mean `run`?");
   refuses(desk, {"frobnicate"}, kUsage, "flowrun help");
   refuses(desk, {"run", file, "another.yaml"}, kUsage, "unexpected argument `another.yaml`");
-  refuses(desk, {"run"}, kUsage, "FILE is missing: The workflow; flowrun help run says more");
+  refuses(desk, {"run"}, kUsage,
+          "FILE is missing: The workflow; - reads it from standard input; flowrun help run says more");
   refuses(desk, {"run", file, "--grace", "5"}, kUsage, "30s");
   refuses(desk, {"run", file, "--id", "a b"}, kUsage, "--id a b");
   refuses(desk, {"run", file, "--progress", "loud"}, kUsage, "loud");

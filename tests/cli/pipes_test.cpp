@@ -67,7 +67,7 @@ std::vector<Words> calls(const std::string& file) {
 }
 
 /// These print to standard error only, or nothing.
-const std::set<std::string> kSilent = {"signal", "approve", "reject", "cancel", "undo", "watch", "import"};
+const std::set<std::string> kSilent = {"signal", "approve", "reject", "cancel", "undo", "watch", "import", "worker"};
 
 }  // namespace
 

@@ -110,7 +110,7 @@ Killed disturb(Fleet& fleet, const Shop& shop, std::mt19937& random, const std::
       const bool begun = std::filesystem::exists(journal) && flowrun(journal, {"show", id}).code == 0;
       const std::vector<std::string> before = begun ? entries_of(journal) : std::vector<std::string>();
       some(0, 300);
-      client = std::make_unique<Background>(begun ? again : first);
+      client = std::make_unique<Background>(begun ? again : first, begun ? HowToRun{} : how);
       if (begun) {
         // The order that was stays the order.
         for (int i = 0; i < 2000 && entries_of(journal).size() <= before.size(); ++i)

@@ -4,6 +4,8 @@
 #include <signal.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <thread>
 
 #include "engine/model/task_text.h"
@@ -48,7 +50,14 @@ bool soon(const std::function<bool()>& so) {
   return false;
 }
 
-bool lives(const std::string& pid) { return !pid.empty() && ::kill(std::stoi(pid), 0) == 0; }
+/// What has ended and that nobody has waited for lives no more.
+bool lives(const std::string& pid) {
+  if (pid.empty()) return false;
+  std::ifstream in("/proc/" + std::to_string(std::stoi(pid)) + "/stat");
+  const std::string text(std::istreambuf_iterator<char>(in), {});
+  const auto behind = text.rfind(") ");
+  return behind != text.npos && text[behind + 2] != 'Z';
+}
 
 }  // namespace
 

@@ -148,8 +148,15 @@ void Restate::start() {
   process_ =
       std::make_unique<Background>(std::vector<std::string>{server_binary(), "--no-logo", "--node-name", "one"}, how);
   soon(
-      "the Restate server", [&] { return well(admin() + "/health") && well(ingress() + "/restate/health"); },
+      // Healthy is what it calls itself before its partitions have opened their stores.
+      "the Restate server",
+      [&] { return well(admin() + "/health") && well(ingress() + "/restate/health") && answers_queries(); },
       [&] { return log(); });
+}
+
+bool Restate::answers_queries() const {
+  const Json query{{"query", "SELECT count(*) FROM sys_invocation"}};
+  return asked("POST", admin() + "/query", query.dump()).starts_with("200");
 }
 
 void Restate::kill() { process_.reset(); }

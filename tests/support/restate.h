@@ -44,6 +44,7 @@ class Restate {
   bool running() { return process_ && process_->running(); }
 
  private:
+  bool answers_queries() const;
   TempDir dir_;
   std::map<std::string, std::string> env_;
   int ingress_, admin_, node_;
