@@ -32,9 +32,6 @@ constexpr seconds kStopPatience{30};  // until an attempt that is stopped is giv
 constexpr milliseconds kKillAgain{200};
 constexpr std::size_t kStopsAtOnce = 64;
 constexpr seconds kIdle{5};  // no attempt has ended for so long: do workers take them?
-constexpr std::string_view kWaiting =
-    R"({"query":"SELECT target_service_name AS service, MAX(last_failure) AS why FROM sys_invocation WHERE )"
-    R"(target_handler_name = 'step' AND status IN ('backing-off', 'paused') GROUP BY 1"})";
 
 /// An attempt that has not ended.
 struct Remote {
@@ -282,7 +279,7 @@ void RemoteExecutor::look(Steady::time_point now) {
   }
   if (!gone_since_ && now - std::max(ended_at_, workers_asked_at_) >= kIdle) {
     workers_asked_at_ = now;
-    asked_[requests_.send("POST", options_.place.admin + "/query", std::string(kWaiting),
+    asked_[requests_.send("POST", options_.place.admin + "/query", query_of_waiting(calls_.begin()->second.task.call),
                           {{"Accept", "application/json"}})] = {What::Workers, 0};
   }
   if (!gone_since_ && waiting_ > 0)

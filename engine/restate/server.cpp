@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <functional>
 #include <map>
 #include <unordered_map>
@@ -100,6 +101,16 @@ std::string url_of_lookup(const Place& place) { return place.ingress + "/restate
 std::string url_of_health(const Place& place) { return place.ingress + "/restate/health"; }
 std::string url_of_kill(const Place& place, const std::string& invocation) {
   return fmt::format("{}/invocations/{}/kill", place.admin, invocation);
+}
+
+std::string query_of_waiting(const std::string& call) {
+  const std::string seed = call.substr(0, call.find('/'));
+  const bool plain = std::all_of(seed.begin(), seed.end(), [](unsigned char c) { return std::isalnum(c) != 0; });
+  return Json{
+      {"query", fmt::format("SELECT target_service_name AS service, MAX(last_failure) AS why FROM sys_invocation WHERE "
+                            "target_handler_name = 'step' AND status IN ('backing-off', 'paused'){} GROUP BY 1",
+                            plain ? fmt::format(" AND idempotency_key LIKE '{}/%'", seed) : "")}}
+      .dump();
 }
 
 std::string invocation_in(const std::string& body) {

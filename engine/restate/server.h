@@ -41,6 +41,9 @@ std::string url_of_step(const Place& place, const std::string& pool);
 std::string url_of_lookup(const Place& place);
 std::string url_of_health(const Place& place);
 std::string url_of_kill(const Place& place, const std::string& invocation);
+/// Asks which of the calls of a run, told by one of their names, stand still on the server, and why: rows of `service`
+/// and `why`.
+std::string query_of_waiting(const std::string& call);
 /// The invocation's id in the answer of a lookup; empty: it is none.
 std::string invocation_in(const std::string& body);
 

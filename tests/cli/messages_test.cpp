@@ -156,7 +156,7 @@ class Desk {
         {std::regex("-20[0-9]{6}-[0-9]{6}-[0-9a-z]{4}"), "-ID"},
         {std::regex("20[0-9]{2}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{3})?"), "DATE"},
         {std::regex("[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{3})?"), "TIME"},
-        {std::regex("the next is at DATE"), "the next is at TIME"},  // late in the evening it is tomorrow
+        {std::regex("(the next is at|sleeps until) DATE"), "$1 TIME"},  // late in the evening it is tomorrow
         {std::regex("\\b[0-9]+\\.[0-9]+s"), "0.0s"},
         {std::regex("(resumed +after )[0-9.ms]+"), "$010.0s"},  // longer on a slow machine
         {std::regex("\\b[0-9]+ ms"), "0 ms"},
