@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/language/keys.h"
 #include "engine/language/other_words.h"
@@ -121,7 +122,8 @@ std::unique_ptr<Step> Reading::step(const Node& node, const std::string& name, P
   check_keys(*this, node, kind, in_list);
   Node merged = with_defaults(root_, node, kind);
   std::size_t from = index_.mentions.size();
-  const std::size_t raised_from = context_.raised_from.value_or(index_.raised.size());
+  // Of the fallback itself, and of its own fallback: what is within it sees only what can come from within.
+  const std::size_t raised_from = std::exchange(context_.raised_from, std::nullopt).value_or(index_.raised.size());
   std::unique_ptr<CommonStep> read = read_kind(*this, merged, kind);
   if (read) {
     read->name = name;
