@@ -22,9 +22,11 @@ using EventListenerBase = TestEventListenerBase;
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include "engine/jq/jq.h"
 #include "tests/support/program.h"
+#include "tests/support/temp_dir.h"
 
 namespace {
 
@@ -55,9 +57,15 @@ int main(int argc, char** argv) {
   if (argc == 4 && std::strcmp(argv[1], "__jq") == 0) return flowrun::serve_jq(std::atoi(argv[2]), std::atoi(argv[3]));
   signal(SIGPIPE, SIG_IGN);
   flowrun::test::forget_surroundings();
+  // Whose home it is may have a journal in it.
+  const flowrun::test::TempDir home;
+  setenv("HOME", home.path().c_str(), 1);
   Catch::Session session;
   if (const int wrong = session.applyCommandLine(argc, argv)) return wrong;
   Catch::IConfig& config = session.config();
   g_cases = Catch::filterTests(Catch::getAllTestCasesSorted(config), config.testSpec(), config).size();
-  return session.run();
+  const int failed = session.run();
+  if (!std::filesystem::exists(home.path(".local/state/flowrun/journal.db"))) return failed;
+  std::fputs("a test has used the journal at home, where it should name one of its own\n", stderr);
+  return failed > 0 ? failed : 1;
 }

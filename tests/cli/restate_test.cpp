@@ -40,8 +40,7 @@ struct Desk {
   std::string write(const std::string& text) const { return dir.write("w.yaml", "flowrun: 1\nname: w\n" + text); }
   Ran call(Words words) const { return flowrun(dir.path("j.db"), std::move(words), how); }
   std::unique_ptr<Background> start(Words words) const {
-    words.insert(words.begin(), FLOWRUN_BINARY);
-    words.insert(words.end(), {"--journal", dir.path("j.db")});
+    words.insert(words.begin(), {FLOWRUN_BINARY, "--journal", dir.path("j.db")});
     return std::make_unique<Background>(words, how);
   }
 };

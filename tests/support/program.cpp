@@ -57,6 +57,7 @@ void forget_surroundings() {
                            "WT_SESSION",
                            "ConEmuANSI",
                            "FLOWRUN_JOURNAL",
+                           "XDG_STATE_HOME",
                            "FLOWRUN_JOBS",
                            "FLOWRUN_PROGRESS",
                            "FLOWRUN_LOGS",
@@ -163,11 +164,11 @@ std::string Background::err() const { return whole(folder_ + "/err"); }
 Ran run(const std::vector<std::string>& argv, const HowToRun& how) { return Background(argv, how).wait(); }
 
 Ran flowrun(const std::string& journal, std::vector<std::string> args, const HowToRun& how) {
-  args.insert(args.begin(), FLOWRUN_BINARY);
-  args.push_back("--journal");
-  args.push_back(journal);
   const char* on = std::getenv("FLOWRUN_TESTS_ON");
-  if (!on || !drives({args.begin() + 1, args.end()})) return run(args, how);
+  const bool elsewhere = on && drives(args);
+  // In front: behind a `--` it would be a word of the command that is run, and the journal be that of the person.
+  args.insert(args.begin(), {FLOWRUN_BINARY, "--journal", journal});
+  if (!elsewhere) return run(args, how);
   const auto worker = worker_at(std::getenv("FLOWRUN_TESTS_WORKER"), how);
   HowToRun there = how;
   there.env["FLOWRUN_ON"] = on;
