@@ -44,8 +44,11 @@ class Printer {
   explicit Printer(const LogsOptions& options) : options_(options) {}
 
   bool enough() const { return enough_; }
+  /// Nothing was said.
+  bool idle() const { return idle_; }
 
   void add(const LogLine& line) {
+    idle_ = false;
     if (enough_) return;
     if (options_.tail > 0 && !all_) {
       last_.push_back(printed(line, options_));
@@ -86,7 +89,7 @@ class Printer {
   const LogsOptions& options_;
   std::deque<std::string> last_;
   std::string text_;
-  bool enough_ = false;
+  bool enough_ = false, idle_ = true;
   bool all_ = false;
 };
 
@@ -116,6 +119,9 @@ int logs(const Context& context, const LogsOptions& options) {
       printer.flush();
       return !printer.enough();
     });
+  if (printer.idle() && !log.history().on().empty() && !context.quiet)
+    std::fprintf(stderr, "note: steps were carried out on %s; what they said has stayed with their workers\n",
+                 log.history().on().c_str());
   if (const std::string damage = log.damage(); !damage.empty()) std::fprintf(stderr, "warning: %s\n", damage.c_str());
   return 0;
 }

@@ -25,7 +25,7 @@ const std::vector<Key>& step_keys() {
       {"fallback", kEvery, "fallback", "", "runs when this one failed; its output stands in"},
       {"on", kEvery, "error type or list", "any error", "of a fallback: for which errors it is"},
       {"continue_on_error", kEvery, "boolean", "false", "a failure is recorded but not counted"},
-      {"output", kEvery, "any", "by kind", "maps the raw result to the output"},
+      {"output", kEvery & ~kLog, "any", "by kind", "maps the raw result to the output"},
       {"on_crash", kHttp | kProcess, "rerun, ask or fail", "by kind",
        "what becomes of an attempt that a crash cut off"},
       {"name", kEvery, "literal text", "", "for display"},

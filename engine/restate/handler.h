@@ -38,19 +38,15 @@ using Handler = std::function<std::string(const Invocation&)>;
 
 /// A handler beside `step`.
 struct OfferedHandler {
-  enum class Service { Plain, VirtualObject, Workflow };
-  enum class Access { Exclusive, Shared };  ///< of a virtual object; of a workflow Exclusive is the one that runs it
+  enum class Service { Plain, VirtualObject };  ///< of an object one call runs at a time
   /// Behind the name of the pool's service: `flowrun` + suffix, or `flowrun-POOL` + suffix. Empty: the service of
   /// `step`, which is Plain. All handlers of a service say the same |type|.
   std::string suffix;
   Service type = Service::Plain;
   std::string name;
-  Access access = Access::Exclusive;
   Handler call;
   /// How long the server keeps what it recorded of an invocation, once it has ended.
   Duration retention = std::chrono::hours(7 * 24);
-  /// The server hands its state over at once; false: it is asked for.
-  bool eager_state = true;
 };
 
 struct WorkerOptions {
@@ -60,7 +56,6 @@ struct WorkerOptions {
   std::string state;              ///< absolute; where workers keep their files, made when it is not there
   int jobs = 0;                   ///< processes at once, of all runs; 0: as at home
   std::vector<std::string> keys;  ///< of servers, `publickeyv1_...`; empty: anybody may ask
-  bool verbose = false;           ///< a line for each attempt
   std::vector<OfferedHandler> more = {};
 };
 

@@ -129,6 +129,10 @@ std::size_t HttpParser::take_line(std::string_view bytes) {
   }
   between_ += head_.size();
   head_.resize(head_.size() - 2);
+  if (head_.find_first_of(std::string_view("\r\0", 2)) != std::string::npos) {
+    refuse(400, "a line between chunks has a carriage return or a zero byte in it");
+    return bytes.size();
+  }
   if (state_ == State::ChunkSize) {
     read_chunk_size();
   } else if (state_ == State::ChunkEnd) {
@@ -238,7 +242,8 @@ void HttpParser::read_framing() {
 void HttpParser::read_chunk_size() {
   // Behind a semicolon are extensions that nobody uses.
   const std::string_view line = head_;
-  const std::string_view size = trimmed(line.substr(0, line.find(';')));
+  std::string_view size = line.substr(0, line.find(';'));
+  size = size.substr(0, size.find_last_not_of(" \t") + 1);
   if (!number_from(size, 16, left_)) return refuse(400, "a chunk does not say its length");
   if (left_ > limits_.body || message_.body.size() + left_ > limits_.body)
     return refuse(413, "the body is longer than the worker takes");

@@ -19,29 +19,15 @@ constexpr Duration kAbort = hours(24 * 365);
 constexpr Duration kResult = hours(24 * 7);
 constexpr Duration kJournalOfStep = hours(24);
 
-std::string_view type_of(OfferedHandler::Service type) {
-  switch (type) {
-    case OfferedHandler::Service::VirtualObject:
-      return "VIRTUAL_OBJECT";
-    case OfferedHandler::Service::Workflow:
-      return "WORKFLOW";
-    case OfferedHandler::Service::Plain:
-      break;
-  }
-  return "SERVICE";
-}
+bool is_object(const OfferedHandler& handler) { return handler.type == OfferedHandler::Service::VirtualObject; }
 
 Json handler_json(const OfferedHandler& handler, Duration journal, int version) {
   Json json{{"name", handler.name}};
-  const bool runs_workflow =
-      handler.type == OfferedHandler::Service::Workflow && handler.access == OfferedHandler::Access::Exclusive;
-  if (handler.type != OfferedHandler::Service::Plain)
-    json["ty"] = handler.access == OfferedHandler::Access::Shared ? "SHARED" : runs_workflow ? "WORKFLOW" : "EXCLUSIVE";
+  if (is_object(handler)) json["ty"] = "EXCLUSIVE";
   if (version < 3) return json;
   json["abortTimeout"] = kAbort.count();
   json["journalRetention"] = journal.count();
-  json[runs_workflow ? "workflowCompletionRetention" : "idempotencyRetention"] = handler.retention.count();
-  if (!handler.eager_state) json["enableLazyState"] = true;
+  json["idempotencyRetention"] = handler.retention.count();
   return json;
 }
 
@@ -69,7 +55,8 @@ std::string manifest_text(int version, std::string_view pool, const std::vector<
     const std::string name = service_name(pool) + handler.suffix;
     auto service = std::find_if(services.begin(), services.end(), [&](const Json& one) { return one["name"] == name; });
     if (service == services.end()) {
-      services.push_back({{"name", name}, {"ty", type_of(handler.type)}, {"handlers", Json::array()}});
+      services.push_back(
+          {{"name", name}, {"ty", is_object(handler) ? "VIRTUAL_OBJECT" : "SERVICE"}, {"handlers", Json::array()}});
       service = std::prev(services.end());
     }
     (*service)["handlers"].push_back(handler_json(handler, handler.retention, version));

@@ -7,7 +7,7 @@ namespace flowrun::restate {
 namespace {
 
 constexpr std::size_t kHeader = 8;  // u16 type, u16 flags, u32 length, the highest byte first
-constexpr std::uint64_t kFirstCompleted = 1, kAllCompleted = 2;
+constexpr std::uint64_t kFirstCompleted = 1;
 
 std::uint32_t big_endian(std::string_view bytes) {
   std::uint32_t number = 0;
@@ -298,9 +298,7 @@ std::string suspension_message(const Awaited& awaited, int protocol) {
   std::string message;
   FieldWriter fields(message);
   if (protocol < 7) {
-    std::vector<std::uint32_t> any = awaited.completions;
-    for (const auto& all : awaited.together) any.insert(any.end(), all.begin(), all.end());
-    fields.packed(1, any);
+    fields.packed(1, awaited.completions);
     fields.packed(2, awaited.signals);
     for (const std::string& name : awaited.names) fields.bytes(3, name);
     return message;
@@ -310,13 +308,6 @@ std::string suspension_message(const Awaited& awaited, int protocol) {
   first.packed(1, awaited.completions);
   first.packed(2, awaited.signals);
   for (const std::string& name : awaited.names) first.bytes(3, name);
-  for (const auto& together : awaited.together) {
-    std::string all;
-    FieldWriter nested(all);
-    nested.packed(1, together);
-    nested.number(5, kAllCompleted);
-    first.bytes(4, all);
-  }
   first.number(5, kFirstCompleted);
   fields.bytes(4, future);
   return message;

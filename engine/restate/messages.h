@@ -131,8 +131,6 @@ std::string error_message(std::uint32_t code, std::string_view message,
 struct Awaited {
   std::vector<std::uint32_t> completions, signals;
   std::vector<std::string> names;  ///< of signals
-  /// Version 7 only: each wakes it when all of its completions are there. Earlier versions wait for any of them.
-  std::vector<std::vector<std::uint32_t>> together;
 };
 std::string suspension_message(const Awaited& awaited, int protocol);
 

@@ -8,8 +8,7 @@
 namespace flowrun::restate {
 namespace {
 
-constexpr std::int64_t kLongestAnswer = 64 << 20;  // what the server itself takes is half of it
-constexpr std::size_t kShown = 300;                // of an answer, in a message
+constexpr std::size_t kShown = 300;  // of an answer, in a message
 
 Answer answer_of(const TaskEnded& ended) {
   Answer answer;
@@ -57,8 +56,8 @@ Requests::Requests() {
 Requests::~Requests() = default;
 
 std::uint64_t Requests::send(const std::string& method, std::string url, std::optional<std::string> body,
-                             std::vector<std::pair<std::string, std::string>> headers,
-                             std::optional<Duration> timeout) {
+                             std::vector<std::pair<std::string, std::string>> headers, std::optional<Duration> timeout,
+                             std::int64_t most) {
   HttpRequest request;
   request.method = method;
   request.url = std::move(url);
@@ -66,7 +65,7 @@ std::uint64_t Requests::send(const std::string& method, std::string url, std::op
   if (body) request.headers.emplace_back("Content-Type", "application/json");
   request.body = std::move(body);
   request.response = HttpRequest::Response::Text;
-  request.max_response = kLongestAnswer;
+  request.max_response = most;
   request.max_redirects = 0;
   request.idle_timeout = Duration{0};
   Task task;
@@ -86,6 +85,16 @@ void Requests::wait(std::vector<Answer>& into, Duration timeout) {
   for (const Event& event : happened_)
     if (const auto* ended = std::get_if<TaskEnded>(&event.fact)) into.push_back(answer_of(*ended));
   executor_->acted();
+}
+
+Answer answer_to(Requests& requests, std::uint64_t id) {
+  std::vector<Answer> answers;
+  for (;;) {
+    requests.wait(answers, Duration{1000});
+    for (Answer& answer : answers)
+      if (answer.id == id) return std::move(answer);
+    answers.clear();
+  }
 }
 
 }  // namespace flowrun::restate

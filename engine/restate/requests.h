@@ -30,13 +30,17 @@ struct Answer {
 
 class Requests {
  public:
+  /// What the server itself takes is half of it.
+  static constexpr std::int64_t kLongestAnswer = 64 << 20;
+
   Requests();
   ~Requests();
 
   /// |headers| besides those of a body, which is JSON. |timeout|: of all of it; nothing: none.
+  /// |most|: bytes of an answer.
   std::uint64_t send(const std::string& method, std::string url, std::optional<std::string> body,
                      std::vector<std::pair<std::string, std::string>> headers = {},
-                     std::optional<Duration> timeout = Duration{10000});
+                     std::optional<Duration> timeout = Duration{10000}, std::int64_t most = kLongestAnswer);
   /// No answer comes any more.
   void stop(std::uint64_t id);
   /// Waits for answers, |timeout| at most, and appends them to |into|.
@@ -48,6 +52,9 @@ class Requests {
   std::uint64_t last_ = 0;
   std::vector<Event> happened_;
 };
+
+/// Waits for the answer to request |id|; others that come meanwhile are dropped.
+Answer answer_to(Requests& requests, std::uint64_t id);
 
 /// The error that |body| of an answer tells of; else the beginning of it.
 std::string message_in(std::string_view body);

@@ -20,16 +20,6 @@ constexpr std::size_t kAtOnce = 64;  // requests of many
 constexpr int kOldestMinor = 7;      // of 1.x: the first with /restate/call
 
 /// Waits for the answer of the one request that is under way.
-Answer answer_to(Requests& requests, std::uint64_t id) {
-  std::vector<Answer> answers;
-  for (;;) {
-    requests.wait(answers, Duration{1000});
-    for (Answer& answer : answers)
-      if (answer.id == id) return std::move(answer);
-    answers.clear();
-  }
-}
-
 [[noreturn]] void not_there(const std::string& what, const std::string& url, const Answer& answer,
                             const std::string& help) {
   throw Error(Problem::Impossible, fmt::format("{} {} does not answer: {}; {}", what, url, answer.why(), help));

@@ -57,7 +57,7 @@ struct DetachedCopy::Replica {
 };
 
 DetachedCopy::DetachedCopy(DetachedServer server, const std::string& run)
-    : server_(std::move(server)), run_(server_.find(run)) {
+    : server_(std::move(server)), run_(server_.look(server_.find(run))) {
   ServerJournal recorded = server_.read(run_, 0);
   if (recorded.next == 0)
     throw Error(Problem::Impossible, fmt::format("the Restate server at {} keeps nothing of run {} any more",
@@ -69,9 +69,7 @@ DetachedCopy::DetachedCopy(DetachedServer server, const std::string& run)
   try {
     replica_ = std::make_unique<Replica>(recorded.input, path_);
     id_ = replica_->input.started.id;
-    for (const restate::Notification& one : recorded.notifications) replica_->run->take(one);
-    next_ = recorded.next;
-    write();
+    take(recorded);
   } catch (...) {
     std::error_code ignored;
     replica_ = nullptr;
@@ -91,8 +89,22 @@ void DetachedCopy::refresh() {
   // Before what it has recorded, so that nothing of a run that is over is missed.
   run_ = server_.look(run_);
   const ServerJournal more = server_.read(run_, next_);
-  for (const restate::Notification& one : more.notifications) replica_->run->take(one);
-  next_ = more.next;
+  take(more);
+}
+
+void DetachedCopy::take(const ServerJournal& recorded) {
+  for (const restate::Notification& one : recorded.notifications) replica_->run->take(one);
+  const std::vector<ServerCommand>& decided = replica_->run->commands();
+  for (const RecordedCommand& one : recorded.commands) {
+    if (compared_ == decided.size() || decided[compared_].type != one.type || decided[compared_].name != one.name)
+      throw Error(Problem::Impossible,
+                  fmt::format("the workers of run {} decide otherwise than this flowrun: of what they have asked the "
+                              "server for, number {} is `{}`, not {}; the flowrun that they are can read it",
+                              id_, compared_ + 1, one.name,
+                              compared_ == decided.size() ? "nothing" : fmt::format("`{}`", decided[compared_].name)));
+    ++compared_;
+  }
+  next_ = recorded.next;
   write();
 }
 

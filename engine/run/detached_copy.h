@@ -34,12 +34,14 @@ class DetachedCopy {
 
  private:
   struct Replica;
+  void take(const ServerJournal& recorded);
   void write();
 
   const DetachedServer server_;
   ServerRun run_;
   std::string id_, folder_, path_;
   std::int64_t next_ = 0;
+  std::size_t compared_ = 0;  ///< commands
   std::unique_ptr<Replica> replica_;
 };
 

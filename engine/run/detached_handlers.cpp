@@ -15,7 +15,9 @@
 #include "engine/jq/jq.h"
 #include "engine/model/hash.h"
 #include "engine/model/json_text.h"
-#include "engine/restate/exchange.h"
+#include "engine/restate/requests.h"
+#include "engine/restate/server.h"
+#include "engine/run/clocks.h"
 #include "engine/run/detached_run.h"
 
 namespace flowrun {
@@ -94,15 +96,12 @@ std::string answer_stop(const Invocation& invocation) {
     if (object.key() == "admin") admin = object.text();
     if (object.key() == "invocation") id = object.text();
   }
-  HttpRequest request;
-  request.method = "PATCH";
-  request.url = admin + "/invocations/" + id + "/kill";
-  const restate::Answered answered = restate::exchange(std::move(request), kStopPatience);
+  restate::Requests requests;
+  const restate::Answer answered =
+      answer_to(requests, requests.send("PATCH", restate::url_of_kill({"", admin}, id), {}, {}, kStopPatience));
   // Of one that has ended, and is not known any more, nothing is left to be killed.
   if (!answered.ok() && answered.status != 404 && answered.status != 409 && answered.status != 410)
-    throw Error(Problem::Impossible,
-                fmt::format("{} can not be killed through {}: {}", id, admin,
-                            answered.status > 0 ? fmt::format("status {}", answered.status) : answered.trouble));
+    throw Error(Problem::Impossible, fmt::format("{} can not be killed through {}: {}", id, admin, answered.why()));
   std::string frames;
   append_frame(frames, FrameType::Output, restate::output_message("null"));
   append_frame(frames, FrameType::End, "");
@@ -232,7 +231,9 @@ std::string answer_mail(const Invocation& invocation) {
   restate::SendSignal signal;
   signal.target = start.key;
   signal.name = mail_signal(number);
-  signal.value = std::string(invocation.input);
+  // The clock of who sent it may be ahead, and time of a run never goes back.
+  const auto mail = detached_mail_from(invocation.input);
+  signal.value = mail ? mail_text(mail->request, std::min(mail->at, wall_clock())) : std::string(invocation.input);
   const std::pair<FrameType, std::string> commands[] = {
       {FrameType::SetState, restate::set_state_message(kLastMail, std::to_string(number))},
       {FrameType::SendSignal, to_message(signal)},

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "engine/model/json_text.h"
-#include "engine/model/task_text.h"
+#include "engine/restate/remote_answer.h"
 #include "engine/restate/step_call.h"
 #include "engine/run/trace.h"
 
@@ -19,16 +19,8 @@ using restate::FrameType;
 // The server refuses messages of 32 MiB, in which some bytes are its own.
 constexpr std::size_t kLargestCall = (32 << 20) - (64 << 10);
 constexpr std::string_view kMailPrefix = "mail-";
-constexpr std::uint32_t kKilled = 409;
 
 /// As an executor elsewhere tells it.
-Failure failed_call(const restate::TerminalFailure& failure) {
-  if (failure.code == kKilled)
-    return {"restate.killed",
-            fmt::format("the invocation was ended on the server, not by this run: {}", failure.message)};
-  return {"restate.worker", fmt::format("the worker could not carry it out: {}", failure.message)};
-}
-
 }  // namespace
 
 std::string mail_text(const MailRequest& request, Instant at) {
@@ -133,21 +125,14 @@ void DetachedRun::end_step(const restate::Notification& notification) {
   steps_.erase(found);
   if (const auto newest = at_.find(step.path); newest != at_.end() && newest->second == notification.completion)
     at_.erase(newest);
-  Event event{last_at_, TaskEnded{step.path, step.attempt, {}}};
-  Result& result = std::get<TaskEnded>(event.fact).result;
-  if (notification.failure) {
-    result.failure = step.stopping ? Failure{"cancelled", "stopped"} : failed_call(*notification.failure);
-  } else {
-    try {
-      Event told = ended_from_text(notification.value.value_or(""));
-      event.at = told.at;
-      result = std::move(std::get<TaskEnded>(told.fact).result);
-    } catch (const Corruption& error) {
-      result = {};
-      result.failure = Failure{"restate.answer", fmt::format("what came back is no result: {}", error.what())};
-    }
-  }
-  take(std::move(event));
+  if (!notification.failure)
+    return take(
+        restate::event_of_answer(notification.value.value_or(""), step.path, step.attempt, step.service, last_at_));
+  Result result;
+  result.failure = step.stopping ? Failure{"cancelled", "stopped"}
+                                 : restate::failure_of_call(static_cast<int>(notification.failure->code),
+                                                            notification.failure->message, step.service);
+  take({last_at_, TaskEnded{step.path, step.attempt, std::move(result)}});
 }
 
 void DetachedRun::take(Event event) {
@@ -215,7 +200,7 @@ void DetachedRun::start(Task task) {
   call.completion = ++ids_;
   invocations_.emplace(call.invocation_id_completion, call.completion);
   at_[asked.task.path] = call.completion;
-  steps_.emplace(call.completion, Step{asked.task.path, asked.task.attempt, "", false});
+  steps_.emplace(call.completion, Step{asked.task.path, asked.task.attempt, call.service, "", false});
   command({FrameType::Call, to_message(call), call.service + "/" + call.handler, call.name, call.completion});
 }
 

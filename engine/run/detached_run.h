@@ -77,6 +77,7 @@ class DetachedRun : private EventSink {
   struct Step {
     std::string path;
     int attempt = 0;
+    std::string service;
     std::string invocation;  ///< empty: not known yet
     bool stopping = false;
   };

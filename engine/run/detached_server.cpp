@@ -11,7 +11,7 @@
 #include "engine/model/encode.h"
 #include "engine/model/error.h"
 #include "engine/model/json_text.h"
-#include "engine/restate/exchange.h"
+#include "engine/restate/requests.h"
 #include "engine/restate/step_call.h"
 #include "engine/run/detached_run.h"
 #include "engine/run/fresh.h"
@@ -25,35 +25,27 @@ constexpr int kCandidates = 20;
 constexpr std::size_t kRowsAtOnce = 2000;
 
 /// What a server has to say of what it did not do.
-std::string words_of(const restate::Answered& answered) {
-  if (answered.status == 0) return answered.trouble;
-  const std::optional<Json> json = json_of(answered.body);
-  if (json && json->is_object() && json->contains("message") && (*json)["message"].is_string())
-    return fmt::format("{} ({})", (*json)["message"].get<std::string>(), answered.status);
-  return fmt::format("status {}", answered.status);
+std::string words_of(const restate::Answer& answer) {
+  const std::string message = restate::message_in(answer.body);
+  return message.empty() ? fmt::format("status {}", answer.status) : fmt::format("{} ({})", message, answer.status);
 }
 
-[[noreturn]] void refuse_answer(const std::string& url, const restate::Answered& answered) {
-  if (answered.status == 0)
-    throw Error(Problem::Impossible, fmt::format("no Restate server answers at {}: {}", url, answered.trouble));
+[[noreturn]] void refuse_answer(const std::string& url, const restate::Answer& answered) {
+  if (answered.failure)
+    throw Error(Problem::Impossible, fmt::format("no Restate server answers at {}: {}", url, answered.why()));
   throw Error(Problem::Impossible, fmt::format("the Restate server at {} refuses: {}", url, words_of(answered)));
 }
 
-restate::Answered post_json(const std::string& url, std::string body,
-                            std::vector<std::pair<std::string, std::string>> headers) {
-  HttpRequest request;
-  request.method = "POST";
-  request.url = url;
-  request.headers = std::move(headers);
-  request.headers.emplace_back("Content-Type", "application/json");
-  request.headers.emplace_back("Accept", "application/json");
-  request.body = std::move(body);
-  request.max_response = kLargestAnswer;
-  return restate::exchange(std::move(request), kPatience);
+restate::Answer post_json(const std::string& url, std::string body,
+                          std::vector<std::pair<std::string, std::string>> headers) {
+  restate::Requests requests;
+  headers.emplace_back("Accept", "application/json");
+  return answer_to(requests,
+                   requests.send("POST", url, std::move(body), std::move(headers), kPatience, kLargestAnswer));
 }
 
 std::vector<Json> rows_of(const restate::Place& place, const std::string& sql) {
-  restate::Answered answered = post_json(place.admin + "/query", Json{{"query", sql}}.dump(), {});
+  restate::Answer answered = post_json(place.admin + "/query", Json{{"query", sql}}.dump(), {});
   if (!answered.ok()) refuse_answer(place.admin, answered);
   std::optional<Json> json = json_of(answered.body);
   if (!json || !json->is_object() || !json->contains("rows") || !(*json)["rows"].is_array())
@@ -98,6 +90,21 @@ bool is_of_ids(const std::string& word) {
   });
 }
 
+/// What keeps steps of the run from being carried out; empty: nothing.
+std::string trouble_of_steps(const restate::Place& place, const std::string& run) {
+  const std::vector<Json> rows = rows_of(
+      place, fmt::format("SELECT id, target_service_name, status, last_failure FROM sys_invocation WHERE invoked_by_id "
+                         "= '{}' AND status IN ('backing-off', 'paused') LIMIT 1",
+                         run));
+  if (rows.empty()) return "";
+  const Json& step = rows.front();
+  const std::string why = fmt::format("service `{}`: {}", text_in(step, "target_service_name"),
+                                      restate::message_in(text_in(step, "last_failure")));
+  if (text_in(step, "status") != "paused") return "the server tries a step again, " + why;
+  return fmt::format("a step is paused on the server, {}; curl -X PATCH {}/invocations/{}/resume goes on with it", why,
+                     place.admin, text_in(step, "id"));
+}
+
 }  // namespace
 
 DetachedServer DetachedServer::at(const std::string& text, const std::string& option) {
@@ -108,9 +115,8 @@ DetachedServer DetachedServer::at(const std::string& text, const std::string& op
 
 bool DetachedServer::start(const std::string& id, std::string input) const {
   const std::string service = restate::service_name("");
-  const restate::Answered answered =
-      post_json(fmt::format("{}/restate/send/{}/{}", place_.ingress, service, kRunHandler), std::move(input),
-                {{"idempotency-key", id}});
+  const restate::Answer answered = post_json(fmt::format("{}/restate/send/{}/{}", place_.ingress, service, kRunHandler),
+                                             std::move(input), {{"idempotency-key", id}});
   if (answered.status == 404)
     throw Error(Problem::Impossible,
                 fmt::format("the Restate server at {} has no service `{}` with a handler `{}`: start a worker, and "
@@ -154,7 +160,9 @@ ServerRun DetachedServer::look(const ServerRun& run) const {
   if (runs.empty())
     throw Error(Problem::Impossible,
                 fmt::format("the Restate server at {} keeps nothing of run {} any more", place_.admin, run.id));
-  return std::move(runs.front());
+  ServerRun now = std::move(runs.front());
+  if (now.trouble.empty() && now.status != "completed") now.trouble = trouble_of_steps(place_, now.invocation);
+  return now;
 }
 
 ServerRun DetachedServer::find(const std::string& run) const {
@@ -185,6 +193,10 @@ ServerRun DetachedServer::find(const std::string& run) const {
 }
 
 ServerJournal DetachedServer::read(const ServerRun& run, std::int64_t from) const {
+  static const std::map<std::string, restate::FrameType> kCommands = {
+      {"Command: Call", restate::FrameType::Call},
+      {"Command: OneWayCall", restate::FrameType::OneWayCall},
+      {"Command: Sleep", restate::FrameType::Sleep}};
   static const std::map<std::string, restate::FrameType> kTypes = {
       {"Notification: Call", restate::FrameType::CallCompletion},
       {"Notification: CallInvocationId", restate::FrameType::CallInvocationId},
@@ -193,9 +205,10 @@ ServerJournal DetachedServer::read(const ServerRun& run, std::int64_t from) cons
   ServerJournal journal;
   journal.next = from;
   for (std::size_t rows = kRowsAtOnce; rows == kRowsAtOnce;) {
-    // What was asked for is computed again, and calls are long.
+    // What was asked for is computed again, and calls are long: their names will do.
     const std::string sql = fmt::format(
-        "SELECT index, entry_type, CASE WHEN entry_type = 'Command: Input' OR entry_type LIKE 'Notification: %' THEN "
+        "SELECT index, entry_type, name, CASE WHEN entry_type = 'Command: Input' OR entry_type LIKE 'Notification: %' "
+        "THEN "
         "raw END AS raw FROM sys_journal WHERE id = '{}' AND index >= {} ORDER BY index LIMIT {}",
         run.invocation, journal.next, kRowsAtOnce);
     rows = 0;
@@ -204,6 +217,8 @@ ServerJournal DetachedServer::read(const ServerRun& run, std::int64_t from) cons
       if (const auto index = row.find("index"); index != row.end() && index->is_number_integer())
         journal.next = std::max(journal.next, index->get<std::int64_t>() + 1);
       const std::string type = text_in(row, "entry_type");
+      if (const auto command = kCommands.find(type); command != kCommands.end())
+        journal.commands.push_back({command->second, text_in(row, "name")});
       const auto known = kTypes.find(type);
       if (known == kTypes.end() && type != "Command: Input") continue;
       const std::string message = unhex(text_in(row, "raw"));
@@ -221,7 +236,7 @@ void DetachedServer::send(const ServerRun& run, std::string mail) const {
   const std::string url = fmt::format("{}/restate/send/{}{}/{}/{}", place_.ingress, restate::service_name(""),
                                       kMailSuffix, run.invocation, kMailHandler);
   // Accepted is kept, whether a worker is there or not.
-  const restate::Answered answered = post_json(url, std::move(mail), {{"idempotency-key", random_hex(16)}});
+  const restate::Answer answered = post_json(url, std::move(mail), {{"idempotency-key", random_hex(16)}});
   if (!answered.ok()) refuse_answer(place_.ingress, answered);
 }
 

@@ -21,11 +21,18 @@ struct ServerRun {
   Instant created{};
 };
 
+/// What a worker has asked the server for.
+struct RecordedCommand {
+  restate::FrameType type{};
+  std::string name;
+};
+
 /// What the server has recorded of a run, from one entry on.
 struct ServerJournal {
   std::string input;  ///< when it was asked for from the beginning
   std::vector<restate::Notification> notifications;
-  std::int64_t next = 0;  ///< where to go on
+  std::vector<RecordedCommand> commands;  ///< without the input and the output
+  std::int64_t next = 0;                  ///< where to go on
 };
 
 /// Each call blocks until it is answered, and throws Error(Impossible) that says what to do when it is not as it should
@@ -43,7 +50,7 @@ class DetachedServer {
   ServerRun find(const std::string& run) const;
   /// The newest first.
   std::vector<ServerRun> list(int limit) const;
-  /// How |run| stands now.
+  /// How |run| stands now, and what keeps its steps from going on.
   ServerRun look(const ServerRun& run) const;
   ServerJournal read(const ServerRun& run, std::int64_t from) const;
   void send(const ServerRun& run, std::string mail) const;

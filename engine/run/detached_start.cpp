@@ -105,7 +105,13 @@ bool cancel_detached(const DetachedCopy& copy, CancelRequested request) {
 
 Imported import_detached(Journal& journal, const DetachedCopy& copy, const std::function<bool()>& stop) {
   const Journal from(copy.path(), Journal::Mode::ReadOnly);
-  if (!has_ended(from.find(copy.id()).state))
+  const bool ended = has_ended(from.find(copy.id()).state);
+  if (!ended && !copy.goes_on())
+    throw Error(
+        Problem::Impossible,
+        fmt::format("run {} was ended on the server before it came to its end, so there is nothing to import: {}",
+                    copy.id(), copy.trouble()));
+  if (!ended)
     throw Error(Problem::Impossible,
                 fmt::format("run {} has not ended; until then the server goes on with it, and it can not be imported",
                             copy.id()));

@@ -259,6 +259,9 @@ TEST_CASE("FLOWRUN_ON is for runs that begin, steps do not inherit it, and each 
   desk.how.env["FLOWRUN_ON"] = server.place();
   const std::string file = desk.write("steps: { a: { shell: 'echo \"[${FLOWRUN_ON:-}]\"' } }\noutput: ${ $steps.a }\n");
   CHECK(desk.call({"run", file}).out == "by a\n");
+  const Ran logs = desk.call({"logs"});
+  CHECK(logs.out.empty());
+  CHECK_THAT(logs.err, ContainsSubstring("what they said has stayed with their workers"));
   CHECK(desk.call({"run", file, "--on", "here"}).out == "[]\n");
   desk.how.env["FLOWRUN_JOBS"] = "3";  // of this machine
   CHECK(desk.call({"run", file}).out == "by a\n");

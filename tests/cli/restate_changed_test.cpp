@@ -37,14 +37,19 @@ class Between {
         return;
       }
       response.status = answer->status;
-      response.set_content(answer->body, answer->get_header_value("content-type").c_str());
+      std::string body = answer->body;
+      // The name of a call stands behind what it asks.
+      if (const std::size_t at = body.rfind(decided); renames && request.target.ends_with("/run") && at != body.npos)
+        body.replace(at, decided.size(), other);
+      response.set_content(body, answer->get_header_value("content-type").c_str());
     };
     server_.Get(".*", pass).Post(".*", pass);
     server_.start();
   }
   std::string url() const { return server_.url(""); }
 
-  std::atomic<bool> changes{false};
+  std::atomic<bool> changes{false};  ///< what the worker is told of its own decisions
+  std::atomic<bool> renames{false};  ///< what the server is told of them
 
  private:
   std::string worker_;
@@ -107,6 +112,36 @@ steps:
   CHECK(dir.read("effects") == "first\nlast\n");
   CHECK(call({"import", "w", "--on", server.on()}).code == 0);
   CHECK(call({"journal", "verify", "w"}).code == 0);
+}
+
+TEST_CASE("who looks at a detached run that was decided otherwise is told so, and takes nothing in", "[restate]") {
+  if (const std::string why = why_no_restate(); !why.empty()) {
+    WARN("skipped: " << why);
+    return;
+  }
+  TempDir dir;
+  HowToRun how;
+  how.cwd = dir.path();
+  how.env["XDG_STATE_HOME"] = dir.path("state");
+  Restate server;
+  StepWorker worker({}, how);
+  Between between(worker.url());
+  between.renames = true;
+  server.deploy(between.url());
+  const auto call = [&](std::vector<std::string> words) { return flowrun(dir.path("j.db"), std::move(words), how); };
+  const std::string file = dir.write("w.yaml", "flowrun: 1\nname: w\nsteps:\n  - { id: alpha, shell: 'true' }\n");
+  REQUIRE(call({"run", file, "--detach", "--id", "w", "--on", server.on()}).code == 0);
+  Ran shown;
+  for (int i = 0; i < 600 && shown.code != 8; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    shown = call({"show", "w", "--on", server.on()});
+  }
+  INFO(shown.err);
+  CHECK(shown.code == 8);
+  CHECK(shown.err.find("the workers of run w decide otherwise than this flowrun: of what they have asked the server "
+                       "for, number 1 is `omega`, not `alpha`") != std::string::npos);
+  CHECK(call({"import", "w", "--on", server.on()}).code == 8);
+  CHECK(call({"list"}).out.find("w ") == std::string::npos);
 }
 
 }  // namespace flowrun::test::restate_changed_test

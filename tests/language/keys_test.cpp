@@ -1,8 +1,10 @@
 #include "engine/language/keys.h"
 #include "engine/language/other_words.h"
 
+#include <fstream>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "tests/support/catch.h"
 
@@ -37,6 +39,21 @@ TEST_CASE("every key of a step belongs to a kind, and every kind is a key", "[ke
   }
   CHECK(kinds == kEvery);
   CHECK(kind_names(kProcess) == "shell, exec");
+}
+
+TEST_CASE("every type of error in the manual can be caught", "[keys]") {
+  std::ifstream manual(FLOWRUN_SOURCE_DIR "/man/flowrun-workflow.5");
+  std::string line;
+  while (std::getline(manual, line) && line != ".Sh ERROR TYPES") continue;
+  std::vector<std::string> types;
+  while (std::getline(manual, line) && line.rfind(".Sh ", 0) != 0)
+    if (line.rfind(".It Cm ", 0) == 0) types.push_back(line.substr(7));
+  REQUIRE(types.size() > 20);
+  for (std::string type : types) {
+    type = type.substr(0, type.find(' '));
+    INFO(type);
+    CHECK(is_own_error(type));
+  }
 }
 
 TEST_CASE("words kept for later are no keys yet", "[keys]") {

@@ -11,13 +11,11 @@ namespace {
 
 using restate::OfferedHandler;
 
-OfferedHandler handler(std::string suffix, OfferedHandler::Service type, std::string name,
-                       OfferedHandler::Access access = OfferedHandler::Access::Exclusive) {
+OfferedHandler handler(std::string suffix, OfferedHandler::Service type, std::string name) {
   OfferedHandler one;
   one.suffix = std::move(suffix);
   one.type = type;
   one.name = std::move(name);
-  one.access = access;
   return one;
 }
 
@@ -48,9 +46,8 @@ TEST_CASE("the newest version of the manifest that both sides know is chosen") {
 
 TEST_CASE("a manifest has no member that its version does not know") {
   using Service = OfferedHandler::Service;
-  using Access = OfferedHandler::Access;
   const std::vector<OfferedHandler> more = {
-      handler(".run", Service::Workflow, "run"), handler(".run", Service::Workflow, "tell", Access::Shared),
+      handler(".run", Service::Plain, "run"), handler(".run", Service::Plain, "tell"),
       handler(".object", Service::VirtualObject, "set"), handler("", Service::Plain, "x")};
   for (int version = restate::kOldestManifest; version <= restate::kNewestManifest; ++version) {
     const Json manifest = Json::parse(restate::manifest_text(version, "gpu", more));
@@ -66,17 +63,16 @@ TEST_CASE("a manifest has no member that its version does not know") {
     CHECK_FALSE(steps["handlers"][0].contains("ty"));
     const Json& run = manifest["services"][1];
     CHECK(run["name"] == "flowrun-gpu.run");
-    CHECK(run["ty"] == "WORKFLOW");
-    CHECK(run["handlers"][0]["ty"] == "WORKFLOW");
-    CHECK(run["handlers"][1]["ty"] == "SHARED");
+    CHECK(run["ty"] == "SERVICE");
+    REQUIRE(run["handlers"].size() == 2);
+    CHECK_FALSE(run["handlers"][1].contains("ty"));
+    CHECK(manifest["services"][2]["ty"] == "VIRTUAL_OBJECT");
     CHECK(manifest["services"][2]["handlers"][0]["ty"] == "EXCLUSIVE");
     std::set<std::string> names;
     collect(manifest, names);
     std::set<std::string> known = {"protocolMode", "minProtocolVersion", "maxProtocolVersion", "services", "name", "ty",
                                    "handlers"};
-    if (version >= 3)
-      known.merge(std::set<std::string>{"abortTimeout", "journalRetention", "idempotencyRetention",
-                                        "workflowCompletionRetention"});
+    if (version >= 3) known.merge(std::set<std::string>{"abortTimeout", "journalRetention", "idempotencyRetention"});
     CHECK(names == known);
   }
   const Json newest = Json::parse(restate::manifest_text(3, "", more));
@@ -84,9 +80,6 @@ TEST_CASE("a manifest has no member that its version does not know") {
   CHECK(step["abortTimeout"].get<std::int64_t>() > 30ll * 24 * 3600 * 1000);
   CHECK(step["idempotencyRetention"].get<std::int64_t>() >= 24 * 3600 * 1000);
   CHECK(step["journalRetention"].get<std::int64_t>() >= 24 * 3600 * 1000);
-  // A server refuses the other one for the handler that runs a workflow.
-  CHECK_FALSE(newest["services"][1]["handlers"][0].contains("idempotencyRetention"));
-  CHECK(newest["services"][1]["handlers"][1].contains("idempotencyRetention"));
 }
 
 }  // namespace flowrun::test::manifest_test

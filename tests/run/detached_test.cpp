@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <random>
 #include <set>
@@ -238,18 +239,25 @@ TEST_CASE("times of a detached run follow from what is recorded") {
 }
 
 TEST_CASE("a worker's answer that is none, and a call that failed, are failures of the step") {
-  for (const bool failed : {false, true}) {
+  const auto error_after = [](const std::function<void(FakeRestate&, std::uint32_t)>& answer) {
     Detached run("steps:\n  - { id: a, shell: one }\n");
-    if (failed) {
-      run.server.fail(run.call("a"), 500, "no worker");
-    } else {
-      std::string message;
-      run.server.complete(run.call("a"), TaskEnded{"b", 9, {}}, kBegan);
-    }
+    answer(run.server, run.call("a"));
     run.server.run();
-    CHECK(run.output()["state"] == (failed ? "failed" : "succeeded"));
-    if (failed) CHECK(run.output()["error"]["message"].get<std::string>().find("no worker") != std::string::npos);
-  }
+    CHECK(run.output()["state"] == "failed");
+    return run.output()["error"]["type"].get<std::string>() + ": " +
+           run.output()["error"]["message"].get<std::string>();
+  };
+  const auto has = [](const std::string& text, const char* part) { return text.find(part) != std::string::npos; };
+  const std::string failed = error_after([](FakeRestate& server, auto call) { server.fail(call, 500, "no worker"); });
+  CHECK(has(failed, "restate.worker: "));
+  CHECK(has(failed, "no worker"));
+  CHECK(has(error_after([](FakeRestate& server, auto call) { server.fail(call, 409, "killed"); }), "restate.killed: "));
+  for (const char* text : {"", "{", "7", "[]", "{\"path\":1}", "{\"path\":\"a\"}"})
+    CHECK(has(error_after([&](FakeRestate& server, auto call) { server.answer(call, text); }), "restate.answer: "));
+  CHECK(has(error_after([](FakeRestate& server, auto call) {
+              server.complete(call, TaskEnded{"b", 9, {}}, kBegan);
+            }),
+            "restate.answer: the answer is that of b, attempt 9"));
 }
 
 TEST_CASE("commands that this program would not have given are refused with 570, and nothing is done") {

@@ -46,10 +46,6 @@ restate::Awaited awaited_from(std::string_view message, int protocol) {
     if (fields.field() == 1) awaited.completions = unpacked(fields.bytes());
     if (fields.field() == 2) awaited.signals = unpacked(fields.bytes());
     if (fields.field() == 3) awaited.names.emplace_back(fields.bytes());
-    if (fields.field() == 4) {
-      for (FieldReader nested(fields.bytes()); nested.next();)
-        if (nested.field() == 1) awaited.together.push_back(unpacked(nested.bytes()));
-    }
   }
   return awaited;
 }
@@ -164,28 +160,24 @@ void FakeRestate::suspend(std::string_view message) {
 
 bool FakeRestate::satisfied(const restate::Awaited& awaited) const {
   const auto has = [](const auto& all, const auto& one) { return std::find(all.begin(), all.end(), one) != all.end(); };
-  std::vector<std::uint32_t> done;
   for (const Entry& entry : journal) {
     const restate::Frame frame{static_cast<std::uint16_t>(entry.type), entry.message};
     if (!frame.is_notification()) continue;
     const restate::Notification came = restate::notification_from(frame);
-    if (came.completion > 0) done.push_back(came.completion);
     if (came.completion > 0 && has(awaited.completions, came.completion)) return true;
     if (came.signal > 0 && has(awaited.signals, came.signal)) return true;
     if (!came.name.empty() && has(awaited.names, came.name)) return true;
   }
-  return std::any_of(awaited.together.begin(), awaited.together.end(), [&](const auto& all) {
-    return std::all_of(all.begin(), all.end(), [&](std::uint32_t id) { return has(done, id); });
-  });
+  return false;
 }
 
 void FakeRestate::notify(FrameType type, std::string message) { journal.push_back({type, std::move(message)}); }
 
-void FakeRestate::complete(std::uint32_t call, const TaskEnded& ended, Instant at) {
+void FakeRestate::answer(std::uint32_t call, std::string_view text) {
   std::string message;
   FieldWriter fields(message);
   fields.number(1, call);
-  fields.bytes(5, wrapped(ended_text(ended, at)));
+  fields.bytes(5, wrapped(text));
   calls.erase(call);
   notify(FrameType::CallCompletion, std::move(message));
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/model/task.h"
+#include "engine/model/task_text.h"
 #include "engine/model/time.h"
 #include "engine/restate/handler.h"
 #include "engine/restate/messages.h"
@@ -43,7 +44,9 @@ class FakeRestate {
   std::map<std::uint32_t, Call> calls;
   std::map<std::uint32_t, Sleep> sleeps;
 
-  void complete(std::uint32_t call, const TaskEnded& ended, Instant at);
+  void complete(std::uint32_t call, const TaskEnded& ended, Instant at) { answer(call, ended_text(ended, at)); }
+  /// Any text as the answer.
+  void answer(std::uint32_t call, std::string_view text);
   void fail(std::uint32_t call, std::uint32_t code, const std::string& message);
   void wake(std::uint32_t sleep);
   void mail(const std::string& text);  ///< as the handler `send` delivers it
