@@ -26,7 +26,7 @@ class WorkerFolder {
 
   /// Where the files of a run are; |key| names it. Not made yet.
   std::string run_dir(const std::string& key) const;
-  /// Before anything of a run begins: its processes carry |token|. REQUIRES: the folder of the run is there.
+  /// Before a process of a run begins: they carry |token|. REQUIRES: the folder of the run is there.
   void note_token(const std::string& key, const std::string& token) const;
   /// The steps in flight whose processes are meant to stay behind when they have ended; other processes need no note.
   void note_staying(const std::string& key, const std::set<std::string>& steps) const;

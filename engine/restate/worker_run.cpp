@@ -39,6 +39,11 @@ std::string text_for_server(TaskEnded& ended) {
   return ended_text(ended, wall_clock());
 }
 
+bool uses_folder(const Task& task) {
+  const auto* request = std::get_if<HttpRequest>(&*task.work);
+  return !request || request->response == HttpRequest::Response::File;
+}
+
 }  // namespace
 
 const TaskPlaceholders& placeholders_of(const Task& task) {
@@ -105,7 +110,6 @@ bool WorkerRun::handle(Command command) {
 }
 
 void WorkerRun::open() {
-  prepare_();
   std::vector<SecretSource> sources = options_.secrets;
   for (SecretSource& source : sources) source.optional = true;
   secrets_ = Secrets(sources, options_.workdir, options_.file, [this] { return ending_.load(); });
@@ -120,6 +124,10 @@ void WorkerRun::open() {
 void WorkerRun::begin_task(Task task) {
   try {
     if (!executor_) open();
+    if (!prepared_ && uses_folder(task)) {
+      prepare_();
+      prepared_ = true;
+    }
   } catch (const std::exception& error) {
     return fail(task, "internal", error.what());
   }

@@ -36,7 +36,8 @@ class WorkerRun {
   };
   using OnEnded = std::function<void(Ended)>;
 
-  /// |prepare| is called on the thread of this class before the first task; what it throws fails every task.
+  /// |prepare| is called on the thread of this class before the first task that uses the folder of the run; what it
+  /// throws fails that task.
   WorkerRun(Options options, std::function<void()> prepare, OnEnded on_ended);
   /// What still runs is killed.
   ~WorkerRun();
@@ -77,6 +78,7 @@ class WorkerRun {
   Secrets secrets_;
   std::mutex mutex_;  ///< guards the pointer: it is woken by others
   std::unique_ptr<Executor> executor_;
+  bool prepared_ = false;
   std::thread thread_;  ///< last: it uses the above
 };
 

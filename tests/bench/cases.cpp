@@ -301,34 +301,17 @@ class Cases {
   }
 
   void order() {
-    auto shop = [this] {
-      if (shop_.empty()) {
-        shop_ = stage_.background({stage_.binary("flowrun-shop"), "--port", "0"});
-        shop_ = shop_.substr(shop_.find("http"));
-      }
-      return shop_;
-    };
-    auto engine_time = [=, this] {
+    auto engine_time = [this] {
       const std::string journal = stage_.fresh_journal();
-      time({stage_.binary("flowrun"), "run", FLOWRUN_SOURCE_DIR "/workflows/order.yaml", "-i", "api=" + shop(),
+      time({stage_.binary("flowrun"), "run", FLOWRUN_SOURCE_DIR "/workflows/order.yaml", "-i", "api=" + stage_.shop(),
             "--journal", journal, "--progress", "none"});
       return std::stod(stage_.output({stage_.binary("bench_rows"), "span", journal})) / 1000;
-    };
-    auto chain = [=, this] {
-      Words argv{"curl"};
-      for (const char* path : {"/orders/O-1001", "/fraud/score", "/payments", "/shipments"}) {
-        if (argv.size() > 1) argv.insert(argv.end(), {"--next", "-d", "{}"});
-        argv.insert(argv.end(), {"-s", "-o", "/dev/null", "-w", "%{time_total}\n", shop() + path});
-      }
-      std::istringstream times(stage_.output(argv));
-      double sum = 0;
-      for (double one = 0; times >> one;) sum += one;
-      return sum;
     };
     const std::string what = "the order workflow, first to last entry";
     add("order", what, "its slowest chain: 20 + 200 + 150 + 50 ms", Goal::AtMost, 1.02, engine_time,
         [] { return 0.420; });
-    add("order-curl", what, "the same calls by curl, one after the other", Goal::Shown, 0, engine_time, chain);
+    add("order-curl", what, "the same calls by curl, one after the other", Goal::Shown, 0, engine_time,
+        [this] { return stage_.order_by_curl(); });
   }
 
   void validate() {
@@ -379,7 +362,7 @@ class Cases {
   Stage& stage_;
   Size size_;
   std::vector<Case> cases_;
-  std::string slow_port_, shop_, crashed_;
+  std::string slow_port_, crashed_;
 };
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 namespace bench {
@@ -174,6 +175,26 @@ int Stage::nginx_port() {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   return nginx_port_ = port;
+}
+
+std::string Stage::shop() {
+  if (shop_.empty()) {
+    const std::string line = background({binary("flowrun-shop"), "--port", "0"});
+    shop_ = line.substr(line.find("http"));
+  }
+  return shop_;
+}
+
+double Stage::order_by_curl() {
+  std::vector<std::string> argv{"curl"};
+  for (const char* path : {"/orders/O-1001", "/fraud/score", "/payments", "/shipments"}) {
+    if (argv.size() > 1) argv.insert(argv.end(), {"--next", "-d", "{}"});
+    argv.insert(argv.end(), {"-s", "-o", "/dev/null", "-w", "%{time_total}\n", shop() + path});
+  }
+  std::istringstream times(output(argv));
+  double sum = 0;
+  for (double one = 0; times >> one;) sum += one;
+  return sum;
 }
 
 std::string Stage::page() { return "http://127.0.0.1:" + std::to_string(nginx_port()) + "/item"; }

@@ -46,6 +46,10 @@ class Stage {
   /// URL of a page of an nginx on a free port of the loopback interface, started when first asked for.
   std::string page();
   int nginx_port();
+  /// URL of the sample shop, started when first asked for.
+  std::string shop();
+  /// Seconds that curl takes for the longest chain of calls of the order workflow, one after the other.
+  double order_by_curl();
 
  private:
   pid_t start(const std::vector<std::string>& argv, int out) const;
@@ -53,6 +57,7 @@ class Stage {
   std::string binaries_, folder_;
   std::vector<pid_t> background_;
   int nginx_port_ = 0;
+  std::string shop_;
 };
 
 double now();
