@@ -215,17 +215,22 @@ void Drive::drives(Run* run) { wake_by_signals(run); }
 
 EndAsked Drive::end_asked() {
   const int signals = signals_heard();
-  return {signals + (reader_gone() ? 1 : 0), signals > 0 ? last_signal() : SIGPIPE};
+  return {signals, reader_gone(), signals > 0 ? last_signal() : SIGPIPE};
 }
 
-void Drive::stopping(int running, Duration grace) {
-  note(fmt::format("stopping: {} running {} may finish within {}; once more stops now", running,
-                   running == 1 ? "step" : "steps", to_string(grace)));
-}
-
-void Drive::interrupts(int running, Duration hurry) {
-  note(fmt::format("stopping: {} {} told to end and {} killed after `kill_grace`; once more: after {}", running,
-                   running == 1 ? "step is" : "steps are", running == 1 ? "is" : "are", to_string(hurry)));
+void Drive::ends(const Ending& ending) {
+  const bool one = ending.running == 1;
+  switch (ending.how) {
+    case Ending::How::Cancelled:
+      return note("stopping: the run is cancelled, as `on_signal` says; once more suspends it");
+    case Ending::How::Finishes:
+      return note(fmt::format("stopping: {} running {} may finish within {}; once more stops now", ending.running,
+                              one ? "step" : "steps", to_string(ending.span)));
+    case Ending::How::Told:
+      return note(fmt::format("stopping: {} {} told to end and {} killed after `kill_grace`; once more: after {}",
+                              ending.running, one ? "step is" : "steps are", one ? "is" : "are",
+                              to_string(ending.span)));
+  }
 }
 
 void Drive::note(const std::string& text) {
@@ -394,7 +399,8 @@ int Drive::report_end(Run& run, bool printed) {
   // Of `each`, which may have had millions of items, the failure says enough.
   const History history = is_each(record) ? History() : history_of(journal_, record);
   std::fputs(failure_text(record, failure, history, row, journal_.path()).c_str(), stderr);
-  return 1;
+  const bool by_signal = stop_asked() && run.machine().signals_cancel() && outcome.state == State::Cancelled;
+  return by_signal ? code_of_signal() : 1;
 }
 
 void Drive::print_json(Run& run) {

@@ -86,8 +86,7 @@ class Drive : public FrontEnd {
   void drives(Run* run) override;
   bool gives_up() const override { return stop_asked(); }
   EndAsked end_asked() override;
-  void stopping(int running, Duration grace) override;
-  void interrupts(int running, Duration hurry) override;
+  void ends(const Ending& ending) override;
   void turned(const Run& run) override;
   Duration patience() const override;
   void disk(bool full) override;

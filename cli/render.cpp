@@ -173,7 +173,7 @@ std::string place_of(const OutlineRow& row, const std::string& main, const std::
 bool only_holds_others(const StepHistory& step) {
   if (step.state != State::Succeeded) return false;
   return step.kind == "parallel" || step.kind == "sequence" || step.kind == "switch" || step.kind == "race" ||
-         step.kind == "for_each" || step.kind == "workflow" || step.kind == "item";
+         step.kind == "for_each" || step.kind == "repeat" || step.kind == "workflow" || step.kind == "item";
 }
 
 std::string table(const std::vector<std::vector<std::string>>& rows) {

@@ -131,7 +131,7 @@ void Children::begin(Task task) {
   }
   if (!trouble.empty()) {
     if (!child->script_file.empty()) folder.remove(child->script_file);
-    shared_.slots.withhold(child->task.path, process.shares_cpus);
+    shared_.slots.withhold(child->task.path, place_of(process));
     failed_to_begin(child->task, std::move(trouble));
     return;
   }
@@ -285,18 +285,18 @@ void Children::finish(Child& child) {
                      process.capture == Process::Capture::None;
   const bool fits = end.stdout_bytes <= process.max_output || process.unread;
   const bool well = plain && fits && exited_well(process, end);
-  if (well) free_slot(process.shares_cpus);
+  if (well) free_slot(place_of(process));
   end.file =
       take_output(shared_.folder, over->output_file, static_cast<std::size_t>(process.max_output), end.file_left_out);
   Result result = result_of(over->task, end, shared_.secrets().mask());
-  if (!well && result.ok()) free_slot(process.shares_cpus);
-  if (!well && !result.ok()) shared_.slots.withhold(over->task.path, process.shares_cpus);
+  if (!well && result.ok()) free_slot(place_of(process));
+  if (!well && !result.ok()) shared_.slots.withhold(over->task.path, place_of(process));
   if (!over->script_file.empty()) shared_.folder.remove(over->script_file);
   shared_.tell_ended(over->task, std::move(result));
 }
 
-void Children::free_slot(bool shared) {
-  shared_.slots.leave(shared);
+void Children::free_slot(const ProcessSlots::Place& place) {
+  shared_.slots.leave(place);
   fill_slots();
 }
 
@@ -305,7 +305,7 @@ void Children::fill_slots() {
     if (auto* task = std::get_if<Task>(&*next)) {
       begin(std::move(*task));
     } else {
-      shared_.tell({{}, TaskReserved{std::get<ProcessSlots::Reservation>(*next).path}});
+      shared_.tell({{}, TaskReserved{std::get<ReservePlace>(*next).path}});
     }
   }
   if (shared_.slots.lacks_token()) await_token();

@@ -52,7 +52,7 @@ class Children {
   void end_of_group(Child& child);
   void finish(Child& child);
   /// The slot of a process that |shared| the CPUs, or not, is for the next in line.
-  void free_slot(bool shared);
+  void free_slot(const ProcessSlots::Place& place);
   void failed_to_begin(const Task& task, std::string message);
 
   PoolShared& shared_;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/model/decision.h"
 #include "engine/model/event.h"
 #include "engine/model/task.h"
 
@@ -19,9 +20,9 @@ class Executor {
   /// Begins |task| as soon as a slot is free for it; never blocks. wait() returns its TaskEnded, always, unless the
   /// task is withdrawn.
   virtual void begin(Task task) = 0;
-  /// Holds a slot for the strict step |path|; wait() returns TaskReserved. begin() with `strict` uses the slot up,
+  /// Holds a slot for a strict step; wait() returns TaskReserved. begin() with `strict` uses the slot up,
   /// stop() of the same path frees it.
-  virtual void reserve(const std::string& path, bool process, bool shares_cpus) = 0;
+  virtual void reserve(const ReservePlace& place) = 0;
   /// Ends an attempt: transfer aborted; process group TERM, its kill_grace, KILL. Its TaskEnded still comes (type
   /// `cancelled`). Unknown or ended attempts: no effect.
   virtual void stop(const std::string& path, int attempt) = 0;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -24,15 +25,26 @@ OutgoingRequest::OutgoingRequest(const Task& task, const Mask& mask) : task_(tas
 
 OutgoingRequest::~OutgoingRequest() {
   if (headers_) libcurl().curl_slist_free_all(headers_);
+  if (form_) libcurl().curl_mime_free(form_);
   if (upload_) std::fclose(upload_);
 }
 
-std::string OutgoingRequest::name() const { return method_ + " " + shortened(shown_url_, 1000); }
+std::string OutgoingRequest::name() const {
+  const std::string& socket = asked().unix_socket;
+  return fmt::format("{} {}{}", method_, shortened(shown_url_, 1000), socket.empty() ? "" : " by " + socket);
+}
 
 bool OutgoingRequest::has_secret(TaskPlaceholder::In in, std::size_t index) const {
   const TaskPlaceholders& placeholders = asked().placeholders;
   return std::any_of(placeholders.begin(), placeholders.end(), [&](const TaskPlaceholder& placeholder) {
     return placeholder.in == in && placeholder.index == index;
+  });
+}
+
+bool OutgoingRequest::has_secret_in_body() const {
+  const TaskPlaceholders& placeholders = asked().placeholders;
+  return std::any_of(placeholders.begin(), placeholders.end(), [](const TaskPlaceholder& placeholder) {
+    return placeholder.in == TaskPlaceholder::In::Body || placeholder.in == TaskPlaceholder::In::Part;
   });
 }
 
@@ -46,8 +58,8 @@ std::optional<Failure> OutgoingRequest::prepare(CURL* easy) {
   // waiting for that would make a chain of what should run side by side.
   set(CURLOPT_PIPEWAIT, request.url.starts_with("https:") ? 1L : 0L);
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
-  unusual_ =
-      !request.verify || !request.ca.empty() || !request.cert.empty() || !request.key.empty() || !request.proxy.empty();
+  unusual_ = !request.verify || !request.ca.empty() || !request.cert.empty() || !request.key.empty() ||
+             !request.proxy.empty() || !request.unix_socket.empty();
   if (!request.verify) {
     set(CURLOPT_SSL_VERIFYPEER, 0L);
     set(CURLOPT_SSL_VERIFYHOST, 0L);
@@ -61,6 +73,13 @@ std::optional<Failure> OutgoingRequest::prepare(CURL* easy) {
   if (!request.cert.empty()) set(CURLOPT_SSLCERT, request.cert.c_str());
   if (!request.key.empty()) set(CURLOPT_SSLKEY, request.key.c_str());
   if (!request.proxy.empty()) set(CURLOPT_PROXY, request.proxy.c_str());
+  if (!request.unix_socket.empty()) {
+    if (request.unix_socket.size() >= sizeof sockaddr_un::sun_path)
+      return failure("internal", fmt::format("cannot use the socket {}: its name is longer than {} bytes",
+                                             request.unix_socket, sizeof sockaddr_un::sun_path - 1));
+    set(CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
+    set(CURLOPT_PROXY, "");
+  }
   if (std::string why = prepare_headers(easy); !why.empty()) return failure("expression", std::move(why));
   if (std::string why = prepare_body(easy); !why.empty()) return failure("internal", std::move(why));
   return std::nullopt;
@@ -101,7 +120,7 @@ std::string OutgoingRequest::prepare_headers(CURL* easy) {
   if (sends_body()) {
     // libcurl's own idea of both: to wait for the server's leave, and that every body is a form.
     add("Expect:");
-    if (!has_type) add("Content-Type:");
+    if (!has_type && asked().parts.empty()) add("Content-Type:");
   }
   set_option(easy, CURLOPT_HTTPHEADER, list);
   libcurl().curl_slist_free_all(headers_);
@@ -112,8 +131,8 @@ std::string OutgoingRequest::prepare_headers(CURL* easy) {
 bool OutgoingRequest::sends_body() const {
   const HttpRequest& request = asked();
   // RFC 9110, 8.6: a method that expects content says so even when there is none.
-  return with_body_ &&
-         (!request.body_file.empty() || request.body || method_ == "POST" || method_ == "PUT" || method_ == "PATCH");
+  return with_body_ && (!request.body_file.empty() || !request.parts.empty() || request.body || method_ == "POST" ||
+                        method_ == "PUT" || method_ == "PATCH");
 }
 
 std::string OutgoingRequest::prepare_body(CURL* easy) {
@@ -126,6 +145,7 @@ std::string OutgoingRequest::prepare_body(CURL* easy) {
     if (method_ == "HEAD") set(CURLOPT_NOBODY, 1L);
     return "";
   }
+  if (!request.parts.empty()) return prepare_form(easy);
   if (request.body_file.empty()) {
     set(CURLOPT_POST, 1L);
     set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body ? request.body->size() : 0));
@@ -149,6 +169,34 @@ std::string OutgoingRequest::prepare_body(CURL* easy) {
   return "";
 }
 
+std::string OutgoingRequest::prepare_form(CURL* easy) {
+  unusual_ = true;
+  const Libcurl& curl = libcurl();
+  curl_mime* form = curl.curl_mime_init(easy);
+  for (const FormPart& part : asked().parts) {
+    curl_mimepart* field = curl.curl_mime_addpart(form);
+    curl.curl_mime_name(field, part.name.c_str());
+    if (part.file.empty()) {
+      curl.curl_mime_data(field, part.text.data(), part.text.size());
+    } else {
+      // libcurl opens it when its turn comes, and would wait for who writes to a pipe.
+      std::string what = not_regular(part.file);
+      if (what.empty() && curl.curl_mime_filedata(field, part.file.c_str()) != CURLE_OK) what = "it can not be read";
+      if (!what.empty()) {
+        curl.curl_mime_free(form);
+        return fmt::format("cannot read the file {}: {}", part.file, what);
+      }
+    }
+    if (!part.filename.empty()) curl.curl_mime_filename(field, part.filename.c_str());
+    if (!part.type.empty()) curl.curl_mime_type(field, part.type.c_str());
+  }
+  set_option(easy, CURLOPT_MIMEPOST, form);
+  set_option(easy, CURLOPT_CUSTOMREQUEST, method_ == "POST" ? nullptr : method_.c_str());
+  if (form_) curl.curl_mime_free(form_);
+  form_ = form;
+  return "";
+}
+
 std::string OutgoingRequest::redirect(CURL* easy, long status, const std::string& where, const std::string& location) {
   std::string scheme = in_small_letters(where.substr(0, where.find(':')));
   if (scheme != "http" && scheme != "https")
@@ -160,7 +208,7 @@ std::string OutgoingRequest::redirect(CURL* easy, long status, const std::string
     method_ = "GET";
     with_body_ = false;
   }
-  if (with_body_ && host_of(where) != host_of(asked().url) && has_secret(TaskPlaceholder::In::Body))
+  if (with_body_ && host_of(where) != host_of(asked().url) && has_secret_in_body())
     return "is sent to another host, which must not get the secret in its body";
   url_ = where;
   shown_url_ = mask_.text(url_);

@@ -43,13 +43,16 @@ class OutgoingRequest {
  private:
   std::string prepare_headers(CURL* easy);
   std::string prepare_body(CURL* easy);
+  std::string prepare_form(CURL* easy);
   bool has_secret(TaskPlaceholder::In in, std::size_t index = 0) const;
+  bool has_secret_in_body() const;
 
   const Task& task_;
   const Mask& mask_;
   std::string url_, method_, shown_url_;
   curl_slist* headers_ = nullptr;
   std::FILE* upload_ = nullptr;
+  curl_mime* form_ = nullptr;
   bool with_body_ = true;  ///< a redirect may have dropped it
   bool unusual_ = false;
   int redirects_ = 0;

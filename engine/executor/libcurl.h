@@ -18,6 +18,14 @@ namespace flowrun {
   EACH(curl_easy_setopt)                \
   EACH(curl_easy_strerror)              \
   EACH(curl_global_init)                \
+  EACH(curl_mime_addpart)               \
+  EACH(curl_mime_data)                  \
+  EACH(curl_mime_filedata)              \
+  EACH(curl_mime_filename)              \
+  EACH(curl_mime_free)                  \
+  EACH(curl_mime_init)                  \
+  EACH(curl_mime_name)                  \
+  EACH(curl_mime_type)                  \
   EACH(curl_multi_add_handle)           \
   EACH(curl_multi_cleanup)              \
   EACH(curl_multi_info_read)            \

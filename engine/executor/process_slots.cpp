@@ -6,28 +6,29 @@
 
 namespace flowrun {
 
-bool ProcessSlots::below_limit(bool shared) const {
-  if (jobs_ > 0) return running_ < jobs_;
-  return !shared || running_ < cpus_;
+bool ProcessSlots::below_limit(const Place& place) const {
+  if (jobs_ > 0) return fits(running_, place.weight, jobs_);
+  return !place.shares_cpus || fits(running_, place.weight, cpus_);
 }
 
-bool ProcessSlots::take(bool shared) {
-  if (!below_limit(shared)) return false;
-  if (!counts(shared)) return true;
+bool ProcessSlots::take(const Place& place) {
+  if (!below_limit(place)) return false;
+  if (!counts(place)) return true;
   if (jobserver_ && !jobserver_->take()) return false;
-  ++running_;
+  running_ += place.weight;
   return true;
 }
 
-void ProcessSlots::give_back(bool shared) {
-  if (!counts(shared)) return;
-  --running_;
+void ProcessSlots::give_back(const Place& place) {
+  if (!counts(place)) return;
+  running_ -= place.weight;
   if (jobserver_) jobserver_->put_back();
 }
 
-bool ProcessSlots::shares_cpus(const Waiting& waiting) {
-  const auto* task = std::get_if<Task>(&waiting);
-  return task ? std::get<Process>(*task->work).shares_cpus : std::get<Reservation>(waiting).shares_cpus;
+ProcessSlots::Place ProcessSlots::place_of(const Waiting& waiting) {
+  if (const auto* task = std::get_if<Task>(&waiting)) return flowrun::place_of(std::get<Process>(*task->work));
+  const auto& reservation = std::get<ReservePlace>(waiting);
+  return {reservation.shares_cpus, reservation.weight};
 }
 
 void ProcessSlots::line_up(Waiting waiting) {
@@ -43,34 +44,35 @@ ProcessSlots::Waiting ProcessSlots::leave_line(InLine& one) {
 }
 
 bool ProcessSlots::admit(Task& task) {
-  bool shared = std::get<Process>(*task.work).shares_cpus;
+  const Place place = flowrun::place_of(std::get<Process>(*task.work));
   std::lock_guard lock(mutex_);
-  if (task.strict && (held_.erase(task.path) > 0 || held_shared_.erase(task.path) > 0)) return true;
-  bool must_queue = counts(shared) && !line_.empty();
-  if (!must_queue && take(shared)) return true;
+  if (task.strict && held_.erase(task.path) > 0) return true;
+  bool must_queue = counts(place) && !line_.empty();
+  if (!must_queue && take(place)) return true;
   line_up(std::move(task));
   return false;
 }
 
-bool ProcessSlots::reserve(Reservation reservation) {
+bool ProcessSlots::reserve(ReservePlace reservation) {
+  const Place place = place_of(reservation);
   std::lock_guard lock(mutex_);
-  bool must_queue = counts(reservation.shares_cpus) && !line_.empty();
-  if (!must_queue && take(reservation.shares_cpus)) {
-    (reservation.shares_cpus ? held_shared_ : held_).insert(std::move(reservation.path));
+  bool must_queue = counts(place) && !line_.empty();
+  if (!must_queue && take(place)) {
+    held_.emplace(std::move(reservation.path), place);
     return true;
   }
   line_up(std::move(reservation));
   return false;
 }
 
-void ProcessSlots::leave(bool shared) {
+void ProcessSlots::leave(const Place& place) {
   std::lock_guard lock(mutex_);
-  give_back(shared);
+  give_back(place);
 }
 
-void ProcessSlots::withhold(const std::string& path, bool shared) {
+void ProcessSlots::withhold(const std::string& path, const Place& place) {
   std::lock_guard lock(mutex_);
-  withheld_.emplace(path, shared);
+  withheld_.emplace(path, place);
 }
 
 bool ProcessSlots::give_on(const std::string& path) {
@@ -84,21 +86,20 @@ bool ProcessSlots::give_on(const std::string& path) {
 
 std::optional<ProcessSlots::Waiting> ProcessSlots::next() {
   std::lock_guard lock(mutex_);
-  if (line_.empty() || !take(shares_cpus(line_.front().who))) {
+  if (line_.empty() || !take(place_of(line_.front().who))) {
     if (jobserver_) jobserver_->settle();
     return std::nullopt;
   }
   Waiting first = leave_line(line_.front());
   line_.pop_front();
-  if (const auto* reservation = std::get_if<Reservation>(&first))
-    (reservation->shares_cpus ? held_shared_ : held_).insert(reservation->path);
+  if (const auto* reservation = std::get_if<ReservePlace>(&first)) held_.emplace(reservation->path, place_of(first));
   return first;
 }
 
 bool ProcessSlots::lacks_token() {
   std::lock_guard lock(mutex_);
   if (!jobserver_ || jobserver_->readable() < 0 || token_awaited_ || line_.empty()) return false;
-  token_awaited_ = below_limit(shares_cpus(line_.front().who));
+  token_awaited_ = below_limit(place_of(line_.front().who));
   return token_awaited_;
 }
 
@@ -121,23 +122,23 @@ bool ProcessSlots::still_lacks_token() {
 std::optional<Task> ProcessSlots::withdraw(const std::string& path, int attempt, bool& freed) {
   freed = false;
   std::lock_guard lock(mutex_);
-  if (held_.erase(path) > 0) {
-    give_back(false);
-    freed = counts(false);
-    return std::nullopt;
-  }
-  if (held_shared_.erase(path) > 0) {
-    give_back(true);
-    freed = true;
+  if (const auto held = held_.find(path); held != held_.end()) {
+    give_back(held->second);
+    freed = counts(held->second);
+    held_.erase(held);
     return std::nullopt;
   }
   for (auto it = line_.begin(); it != line_.end(); ++it) {
+    // Who stood behind it may be lighter.
+    const bool first = it == line_.begin();
     if (auto* task = std::get_if<Task>(&it->who); task && task->path == path && task->attempt == attempt) {
+      freed = first;
       Task taken = std::get<Task>(leave_line(*it));
       line_.erase(it);
       return taken;
     }
-    if (auto* reservation = std::get_if<Reservation>(&it->who); reservation && reservation->path == path) {
+    if (auto* reservation = std::get_if<ReservePlace>(&it->who); reservation && reservation->path == path) {
+      freed = first;
       line_.erase(it);
       return std::nullopt;
     }

@@ -2,6 +2,7 @@
 // process is started. The run thread and the workers share it; one lock guards it.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <memory>
@@ -9,15 +10,17 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <variant>
 #include <vector>
 
 #include "engine/executor/jobserver.h"
 #include "engine/executor/line_file.h"
-#include "engine/model/task.h"
+#include "engine/model/decision.h"
 
 namespace flowrun {
+
+/// Whether what weighs |weight| may begin beside what weighs |taken|, in |all| places. Heavier than all: it runs alone.
+constexpr bool fits(int taken, int weight, int all) { return taken + std::min(weight, all) <= all; }
 
 class ProcessSlots {
  public:
@@ -27,28 +30,29 @@ class ProcessSlots {
   ProcessSlots(int jobs, int cpus, std::unique_ptr<LineFile> line = nullptr, Jobserver* jobserver = nullptr)
       : jobs_(jobs), cpus_(cpus), line_file_(std::move(line)), jobserver_(jobserver) {}
 
-  struct Reservation {
-    std::string path;
-    bool shares_cpus;
+  /// What a process takes.
+  struct Place {
+    bool shares_cpus = false;
+    int weight = 1;  ///< of the jobserver it takes one token all the same
   };
-  using Waiting = std::variant<Task, Reservation>;
+  using Waiting = std::variant<Task, ReservePlace>;
 
   /// True: the process of |task| has a slot and may begin. Else |task| was moved into the line.
   bool admit(Task& task);
   /// True: a slot is held for |reservation|. Else it waits in line.
-  bool reserve(Reservation reservation);
-  /// Frees the slot of a process that has exited; |shared|: it shared the CPUs. Call next() to fill the slot.
-  void leave(bool shared);
+  bool reserve(ReservePlace reservation);
+  /// Frees the slot of a process that has exited. Call next() to fill it.
+  void leave(const Place& place);
   /// Gives a free slot to the first in line, who leaves the line. Nothing: no slot is free, or nobody waits.
   std::optional<Waiting> next();
   /// The process of |path| has failed: its slot stays taken until give_on().
-  void withhold(const std::string& path, bool shared);
+  void withhold(const std::string& path, const Place& place);
   /// Frees the slot that |path| has left. True: there was one. Call next() to fill it.
   bool give_on(const std::string& path);
   /// Takes a waiting task, or a waiting or held reservation, out again. Returns the task, if it was one. |freed|: a
   /// slot has become free; call next() to fill it.
   std::optional<Task> withdraw(const std::string& path, int attempt, bool& freed);
-  /// Takes all waiting tasks at |path| and below out; reservations stay.
+  /// Takes all waiting tasks at |path| and below out; reservations stay. Call next(): who stood behind them may begin.
   std::vector<Task> withdraw_below(const std::string& path);
   /// True, once until token_came(): the first in line lacks nothing but a token, so somebody is to wait for one.
   bool lacks_token();
@@ -65,12 +69,12 @@ class ProcessSlots {
   }
 
  private:
-  bool counts(bool shared) const { return jobs_ > 0 || shared; }
-  bool below_limit(bool shared) const;
+  bool counts(const Place& place) const { return jobs_ > 0 || place.shares_cpus; }
+  bool below_limit(const Place& place) const;
   /// Takes a slot, and its token, when both are free.
-  bool take(bool shared);
-  void give_back(bool shared);
-  static bool shares_cpus(const Waiting& waiting);
+  bool take(const Place& place);
+  void give_back(const Place& place);
+  static Place place_of(const Waiting& waiting);
   void line_up(Waiting waiting);
   struct InLine {
     Waiting who;
@@ -83,11 +87,13 @@ class ProcessSlots {
   const std::unique_ptr<LineFile> line_file_;
   Jobserver* const jobserver_;
   mutable std::mutex mutex_;
-  int running_ = 0;             ///< slots taken, of processes that are counted
+  int running_ = 0;             ///< the weight of the processes that are counted
   bool token_awaited_ = false;  ///< somebody waits for a token
   std::deque<InLine> line_;
-  std::unordered_set<std::string> held_, held_shared_;
-  std::unordered_multimap<std::string, bool> withheld_;  ///< by path: whether it shared the CPUs
+  std::unordered_map<std::string, Place> held_;           ///< by path, for reservations
+  std::unordered_multimap<std::string, Place> withheld_;  ///< by path
 };
+
+inline ProcessSlots::Place place_of(const Process& process) { return {process.shares_cpus, process.weight}; }
 
 }  // namespace flowrun

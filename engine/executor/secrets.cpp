@@ -135,6 +135,8 @@ std::string* place_of_secret(Task& task, const TaskPlaceholder& placeholder) {
   auto& request = std::get<HttpRequest>(*task.work);
   if (placeholder.in == In::Url) return &request.url;
   if (placeholder.in == In::Body) return request.body ? &*request.body : nullptr;
+  if (placeholder.in == In::Part)
+    return placeholder.index < request.parts.size() ? &request.parts[placeholder.index].text : nullptr;
   return placeholder.index < request.headers.size() ? &request.headers[placeholder.index].second : nullptr;
 }
 

@@ -34,28 +34,25 @@ class WorkerPool : public Executor {
     workers_[next_++ % workers_.size()]->post(std::move(task));
   }
 
-  void reserve(const std::string& path, bool process, bool shares_cpus) override {
-    if (process) shared_.prepare_processes();
-    if (!process || shared_.slots.reserve({path, shares_cpus})) return shared_.tell({{}, TaskReserved{path}});
+  void reserve(const ReservePlace& place) override {
+    if (place.process) shared_.prepare_processes();
+    if (!place.process || shared_.slots.reserve(place)) return shared_.tell({{}, TaskReserved{place.path}});
     await_token();
   }
 
   void stop(const std::string& path, int attempt) override {
     bool freed = false;
-    if (auto waiting = shared_.slots.withdraw(path, attempt, freed)) {
-      tell_cancelled(*waiting);
-      return;
-    }
-    if (freed) {
-      workers_.front()->post(Worker::FillSlot{});
-      return;
-    }
+    const auto waiting = shared_.slots.withdraw(path, attempt, freed);
+    if (waiting) tell_cancelled(*waiting);
+    if (freed) workers_.front()->post(Worker::FillSlot{});
+    if (waiting || freed) return;
     for (auto& worker : workers_) worker->post(Worker::Stop{path, attempt});
   }
 
   void withdraw(const std::string& path) override {
-    for (const Task& waiting : shared_.slots.withdraw_below(path))
-      shared_.tell({{}, TaskWithdrawn{waiting.path, waiting.attempt}});
+    const std::vector<Task> withdrawn = shared_.slots.withdraw_below(path);
+    for (const Task& waiting : withdrawn) shared_.tell({{}, TaskWithdrawn{waiting.path, waiting.attempt}});
+    if (!withdrawn.empty()) workers_.front()->post(Worker::FillSlot{});
   }
 
   void stop_all(std::optional<Duration> most) override {

@@ -40,12 +40,14 @@ const std::vector<Key>& step_keys() {
       {"form", kHttp, "map or expression", "", "a form body"},
       {"text", kHttp, "text", "", "a text body"},
       {"file", kHttp, "path", "", "a body streamed from a file"},
+      {"multipart", kHttp, "parts of a form", "", "a form body with files, multipart/form-data"},
       {"expect", kHttp, "status or map", "2xx", "what counts as success"},
       {"response", kHttp, "auto, json, text, base64, none, file or jsonl", "auto", "how the answer is read"},
       {"max_response", kHttp, "size", "8MiB", "the longest answer"},
       {"follow_redirects", kHttp, "literal count or boolean", "10", "how many redirects are followed"},
       {"tls", kHttp, "map", "", "ca, cert, key, verify"},
       {"proxy", kHttp, "URL", "environment", "the proxy"},
+      {"unix", kHttp, "path", "", "a socket in the file system instead of TCP"},
       {"connect_timeout", kHttp, "duration", "5s", "until connected"},
       {"idle_timeout", kHttp, "duration", "30s", "without a byte moving"},
       {"idempotency_key", kHttp, "text", "auto", "the Idempotency-Key of POST and PATCH: auto, none or your own"},
@@ -63,7 +65,7 @@ const std::vector<Key>& step_keys() {
       {"max_output", kProcess, "size", "1MiB", "the most that is captured"},
       {"interpreter", kShell, "list of texts", "[bash, -euo, pipefail]", "what runs the script"},
 
-      {"do", kForEach, "body", "", "what runs for each item"},
+      {"do", kForEach | kRepeat, "body", "", "what runs for each item, or in each round"},
       {"as", kForEach, "name", "", "another name for $item"},
       {"key", kForEach, "text", "by item", "what names an item in the journal"},
       {"concurrency", kForEach, "count", "16", "items in flight"},
@@ -73,11 +75,13 @@ const std::vector<Key>& step_keys() {
 
       {"pool", kHttp | kProcess, "name of a pool", "", "which workers carry it out, when `--on` says that others do"},
       {"limit", kHttp | kProcess, "count or name", "", "attempts at once over all items"},
+      {"weight", kHttp | kProcess, "literal count", "1",
+       "places that an attempt takes, of `limit`, `concurrency` and -j"},
       {"poll", kWork, "map", "", "repeats until something holds"},
       {"paginate", kHttp, "map", "", "follows an answer that comes in pages"},
       {"undo", kUndoable, "step", "", "compensates this step when its scope fails"},
       {"undo_on", kUndoable, "succeeded or started", "succeeded", "what there is to undo"},
-      {"atomic", kJoining | kSequence | kSwitch, "literal boolean", "false",
+      {"atomic", kJoining | kSequence | kSwitch | kRepeat, "literal boolean", "false",
        "a scope of undos: when it fails, what was done in it is undone"},
       {"returns", kEvery, "schema", "", "the shape of the output"},
       {"with", kWorkflow, "map", "", "inputs of a sub-workflow"},
@@ -104,6 +108,7 @@ const std::vector<Key>& top_keys() {
       {"concurrency", 0, "literal count", "64", "attempts running at once in this run"},
       {"timeout", 0, "duration", "none", "of `steps`"},
       {"fail_fast", 0, "true, false, drain", "drain", "what a failure stops; groups inherit it"},
+      {"on_signal", 0, "suspend or cancel", "suspend", "what becomes of the run at Ctrl-C, TERM and HUP"},
       {"steps", 0, "body", "required", "what is to be done"},
       {"output", 0, "any", "none", "result of the run"},
       {"on_failure", 0, "body", "", "runs when the run failed"},
@@ -146,6 +151,11 @@ const std::vector<InnerKey>& inner_keys() {
       {"tls", "cert", "path", "", "the client's certificate"},
       {"tls", "key", "path", "", "its key"},
       {"tls", "verify", "literal boolean", "true", "whether the server's certificate is checked"},
+      {"multipart", "file", "path", "", "a file that is streamed"},
+      {"multipart", "text", "text", "", "a text"},
+      {"multipart", "json", "any", "", "any value, as JSON"},
+      {"multipart", "filename", "text", "of the file", "the name that the other side sees"},
+      {"multipart", "type", "text", "by the file's name", "its Content-Type"},
       {"join", "at_least", "count or percent", "", "when all have settled, so many have succeeded"},
       {"join", "tolerate", "count or percent", "", "at most so many have failed"},
       {"join", "quorum", "count or percent", "", "done at so many successes; the rest is cancelled"},
@@ -157,6 +167,10 @@ const std::vector<InnerKey>& inner_keys() {
       {"switch", "if", "boolean", "", "whether this way is taken"},
       {"switch", "do", "body", "", "what this way does"},
       {"switch", "else", "body", "", "the last way"},
+      {"repeat", "carry", "any", "null", "what the first round sees as $carry"},
+      {"repeat", "while", "boolean", "", "whether another round follows; asked before it"},
+      {"repeat", "until", "boolean", "", "whether that was the last round; asked after it"},
+      {"repeat", "at_most", "literal count", "1000", "rounds"},
       {"defaults", "all", "map", "", "for every kind"},
       {"defaults", "http", "map", "", "for http"},
       {"defaults", "shell", "map", "", "for shell"},
@@ -266,7 +280,7 @@ const std::vector<std::string>& error_types() {
 const std::vector<std::string>& caught_types() {
   static const std::vector<std::string> types = [] {
     std::vector<std::string> all = error_types();
-    all.insert(all.end(), {"deadline", "rejected", "group", "expression", "internal"});
+    all.insert(all.end(), {"deadline", "rejected", "group", "repeat", "expression", "internal"});
     return all;
   }();
   return types;
@@ -283,9 +297,9 @@ const std::vector<std::string>& http_methods() {
 }
 
 bool is_reserved(std::string_view word) {
-  static constexpr std::array<std::string_view, 14> kReserved{
-      "memo",      "schedule", "trigger",   "container", "matrix", "while", "uses",
-      "multipart", "losers",   "exclusive", "labels",    "secret", "files", "stop_when"};
+  static constexpr std::array<std::string_view, 13> kReserved{"memo",   "schedule", "trigger",  "container", "matrix",
+                                                              "while",  "uses",     "losers",   "exclusive", "labels",
+                                                              "secret", "files",    "stop_when"};
   return std::find(kReserved.begin(), kReserved.end(), word) != kReserved.end();
 }
 

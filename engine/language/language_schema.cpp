@@ -99,6 +99,14 @@ Json request() {
   return matching("^\\s*((" + methods + R"()\s+)?(https?://|[^\s]*\$\{))");
 }
 
+/// Fields of a form: a text each, a part that says more, or a list of these.
+Json parts() {
+  Json part = closed(properties_within("multipart"));
+  part["oneOf"] = Json::array({required("file"), required("text"), required("json")});
+  Json field = any_of({{{"type", {"string", "number", "boolean", "null"}}}, std::move(part)});
+  return or_expression({{"type", "object"}, {"minProperties", 1}, {"additionalProperties", one_or_list_of(field)}});
+}
+
 Json status() {
   return any_of({{{"type", "integer"}, {"minimum", 100}, {"maximum", 599}},
                  matching("^(any|[1-5]xx|[1-5][0-9]{2}(-[1-5][0-9]{2})?)$")});
@@ -160,6 +168,7 @@ Json of_type(const std::string& type) {
       {"exit code or list", one_or_list_of({{"type", "integer"}, {"minimum", 0}, {"maximum", 255}})},
       {"map", map},
       {"map or expression", or_expression(map)},
+      {"parts of a form", ref("parts_of_a_form")},
       {"map of values", map_of(any)},
       {"map of inputs", map_of({{"if", {{"type", "object"}}}, {"then", ref("input")}})},
       {"map of secrets", map_of(ref("secret"))},
@@ -213,6 +222,11 @@ Json of_key(const Key& key) {
   if (type == "map" && !within.empty()) {
     value = closed(std::move(within));
     if (std::string_view(key.name) == "paginate") value.update(required("next"));
+    if (std::string_view(key.name) == "repeat") {
+      value.update(any_of({required("while"), required("until")}));
+      // With a step as its value it is the name of that.
+      value["not"] = with_kind();
+    }
   } else if (type == "map or none") {
     Json map = closed(std::move(within));
     // Whoever authenticates does it in one way.
@@ -309,15 +323,17 @@ Json step() {
                        {"then", {{"propertyNames", any_of({ref("any_step"), {{"enum", own_keys(kind_bit(kind))}}})}}}});
   }
   // A request has one body.
-  by_kind.push_back({{"not", any_of({{{"required", {"json", "form"}}},
-                                     {{"required", {"json", "text"}}},
-                                     {{"required", {"json", "file"}}},
-                                     {{"required", {"form", "text"}}},
-                                     {{"required", {"form", "file"}}},
-                                     {{"required", {"text", "file"}}}})}});
+  const std::vector<std::string> bodies{"json", "form", "text", "file", "multipart"};
+  Json two_bodies = Json::array();
+  for (std::size_t i = 0; i < bodies.size(); ++i)
+    for (std::size_t other = i + 1; other < bodies.size(); ++other)
+      two_bodies.push_back({{"required", {bodies[i], bodies[other]}}});
+  by_kind.push_back({{"not", any_of(std::move(two_bodies))}});
   // One is done when an answer is right, the other when there are no more.
   by_kind.push_back({{"not", {{"required", {"poll", "paginate"}}}}});
   by_kind.push_back({{"if", required("for_each")}, {"then", required("do")}});
+  by_kind.push_back({{"if", {{"required", {"repeat"}}, {"not", {{"properties", {{"repeat", with_kind()}}}}}}},
+                     {"then", required("do")}});
   // Items of standard input come one by one, and nobody knows the last.
   const Json of_stdin{{"required", {"for_each"}}, {"properties", {{"for_each", {{"const", "stdin"}}}}}};
   const Json winner = any_of({{{"enum", {"first_success", "first_completed"}}}, required("quorum")});
@@ -371,6 +387,7 @@ Json definitions() {
           {"map_of_steps", std::move(map_of_steps)},
           {"list_of_steps", std::move(list_of_steps)},
           {"list_of_ways", ways()},
+          {"parts_of_a_form", parts()},
           {"policy", policy()},
           {"body", body()}};
 }

@@ -9,6 +9,7 @@
 #include "engine/lint/rules.h"
 #include "engine/steps/for_each.h"
 #include "engine/steps/http.h"
+#include "engine/steps/repeat.h"
 #include "engine/steps/set.h"
 #include "engine/steps/sleep.h"
 #include "engine/steps/switch.h"
@@ -37,6 +38,7 @@ Nature nature_of(const Step& step) {
     return most;
   }
   if (auto* each = dynamic_cast<const ForEachStep*>(&step)) return nature_of(*each->body);
+  if (auto* repeat = dynamic_cast<const RepeatStep*>(&step)) return nature_of(*repeat->body);
   if (auto* choice = dynamic_cast<const SwitchStep*>(&step)) {
     for (const SwitchStep::Way& way : choice->ways) most = std::max(most, nature_of(*way.body));
     return most;

@@ -237,8 +237,8 @@ void expression_in_command(const WorkflowIndex& index, Findings& findings) {
 void changed_scalar(const WorkflowIndex& index, Findings& findings) {
   ChangedScalars changed(findings);
   // Where values are text in the end.
-  static constexpr std::array<const char*, 4> kText{"env", "query", "headers", "form"};
-  static constexpr std::array<const char*, 6> kData{"set", "json", "stdin", "output", "collect", "for_each"};
+  static constexpr std::array<const char*, 5> kText{"env", "query", "headers", "form", "multipart"};
+  static constexpr std::array<const char*, 7> kData{"set", "json", "stdin", "output", "collect", "for_each", "repeat"};
   auto options = [&](const Node& node) {
     for (const char* key : kText)
       if (const Node* value = node.find(key)) changed.look(*value, true);
@@ -270,8 +270,9 @@ void changed_scalar(const WorkflowIndex& index, Findings& findings) {
 
 void missing_braces(const WorkflowIndex& index, Findings& findings) {
   // Not in scripts, where `$input` is a variable of the shell.
-  static constexpr std::array<const char*, 14> kTexts{"set", "json",  "form",   "text", "query", "headers", "auth",
-                                                      "env", "stdin", "output", "cwd",  "fail",  "prompt",  "with"};
+  static constexpr std::array<const char*, 16> kTexts{"set",     "json",   "form", "multipart", "text",   "query",
+                                                      "headers", "auth",   "env",  "stdin",     "output", "cwd",
+                                                      "fail",    "prompt", "with", "repeat"};
   for (const IndexedStep& indexed : index.steps) {
     for (const char* key : kTexts)
       if (const Node* value = indexed.node->find(key)) look_for_braces(index, findings, *value);

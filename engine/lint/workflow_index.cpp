@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/steps/for_each.h"
+#include "engine/steps/repeat.h"
 #include "engine/steps/switch.h"
 
 namespace flowrun {
@@ -69,6 +70,8 @@ void WorkflowIndex::step(const Node& node, const Step& made, IndexedStep indexed
     body(*main, *group, number);
   } else if (auto* each = dynamic_cast<const ForEachStep*>(&made)) {
     body(*node.find("do"), dynamic_cast<const GraphStep&>(*each->body), number);
+  } else if (auto* repeat = dynamic_cast<const RepeatStep*>(&made)) {
+    body(*node.find("do"), dynamic_cast<const GraphStep&>(*repeat->body), number);
   } else if (auto* choice = dynamic_cast<const SwitchStep*>(&made)) {
     for (std::size_t i = 0; i < std::min(choice->ways.size(), main->items.size()); ++i) {
       const Node& way = main->items[i];

@@ -102,7 +102,7 @@ std::vector<std::pair<std::string, Attempts::Attempt>> Attempts::take_all() {
   std::vector<std::pair<std::string, Attempt>> all(attempts_.begin(), attempts_.end());
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.second.order < b.second.order; });
   for (auto& [path, attempt] : all) {
-    if (!attempt.interrupted) pools_.vacate(attempt.limit);
+    if (!attempt.interrupted) vacate(attempt);
     if (attempt.frame) attempt.frame->in_flight_ = false;
   }
   attempts_.clear();
@@ -112,7 +112,7 @@ std::vector<std::pair<std::string, Attempts::Attempt>> Attempts::take_all() {
 
 void Attempts::put_back(const std::string& path, const Attempt& attempt) {
   attempts_.emplace(path, attempt);
-  pools_.occupy(attempt.limit);
+  occupy(attempt);
   attempt.frame->in_flight_ = true;
 }
 
@@ -144,8 +144,10 @@ Attempts::Attempt& Attempts::begin(TaskFrame& frame) {
   attempt.order = ++starts_;
   attempt.started_at = time_.now();
   attempt.frame = &frame;
-  attempt.limit = frame.frame().step().limit;
-  pools_.occupy(attempt.limit);
+  const Step& step = frame.frame().step();
+  attempt.limit = step.limit;
+  attempt.weight = step.weight;
+  occupy(attempt);
   frame.in_flight_ = true;
   return attempt;
 }
@@ -154,14 +156,24 @@ void Attempts::erase(Map::iterator attempt) {
   if (attempt->second.interrupted)
     --interrupted_;
   else
-    pools_.vacate(attempt->second.limit);
+    vacate(attempt->second);
   attempts_.erase(attempt);
+}
+
+void Attempts::occupy(const Attempt& attempt) {
+  weight_ += attempt.weight;
+  pools_.occupy(attempt.limit, attempt.weight);
+}
+
+void Attempts::vacate(const Attempt& attempt) {
+  weight_ -= attempt.weight;
+  pools_.vacate(attempt.limit, attempt.weight);
 }
 
 void Attempts::interrupt(Attempt& attempt) {
   attempt.interrupted = true;
   ++interrupted_;
-  pools_.vacate(attempt.limit);
+  vacate(attempt);
 }
 
 Attempts::Map::iterator Attempts::of(const TaskFrame& frame) {

@@ -41,6 +41,7 @@ class Attempts {
     bool process = false;        ///< it may wait for a place of the executor
     TaskFrame* frame = nullptr;  ///< null: abandoned, its end is late
     const Limit* limit = nullptr;
+    std::size_t weight = 1;
     ReservePlace reservation;
     std::string pool;  ///< as in Task
   };
@@ -86,10 +87,11 @@ class Attempts {
 
   /// Whether an abandoned attempt is still at work at |path| or further down.
   bool any_abandoned_below(const std::string& path) const;
-  bool empty() const { return attempts_.empty(); }
   std::size_t size() const { return attempts_.size(); }
   /// How many have a slot.
   std::size_t busy() const { return attempts_.size() - interrupted_; }
+  /// How many slots those take.
+  std::size_t weight() const { return weight_; }
   /// In order of start.
   std::vector<InFlight> in_flight() const;
 
@@ -99,6 +101,8 @@ class Attempts {
   Attempt& begin(TaskFrame& frame);
   void erase(Map::iterator attempt);
   void interrupt(Attempt& attempt);
+  void occupy(const Attempt& attempt);
+  void vacate(const Attempt& attempt);
   /// The frame's own; end(): it has none.
   Map::iterator of(const TaskFrame& frame);
 
@@ -106,7 +110,7 @@ class Attempts {
   AnswerRecorder& decisions_;
   const Timeline& time_;
   Map attempts_;  ///< by path
-  std::size_t interrupted_ = 0;
+  std::size_t interrupted_ = 0, weight_ = 0;
   std::uint64_t starts_ = 0;
 };
 

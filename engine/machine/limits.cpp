@@ -26,10 +26,10 @@ Pools::Pools(const std::vector<std::unique_ptr<Limit>>& limits) {
   }
 }
 
-Pools::Ticket Pools::line_up(TaskFrame& frame, const Limit* limit, bool again) {
+Pools::Ticket Pools::line_up(TaskFrame& frame, const Limit* limit, std::size_t weight, bool again) {
   Ticket ticket = again ? again_++ : fresh_++;
   Pool& own = pool(limit);
-  own.line.emplace(ticket, &frame);
+  own.line.emplace(ticket, Waiting{&frame, weight});
   ++waiting_;
   refresh(own);
   return ticket;
@@ -42,28 +42,32 @@ void Pools::leave(Ticket ticket, const Limit* limit) {
   refresh(own);
 }
 
-TaskFrame* Pools::admit(Instant now) {
+std::optional<std::size_t> Pools::next(Instant now) {
   now_ = now;
   for (Pool* dated : dated_) refresh(*dated);
-  if (next_.empty()) return nullptr;
+  if (next_.empty()) return std::nullopt;
+  return next_.begin()->second->line.begin()->second.weight;
+}
+
+TaskFrame* Pools::admit() {
   Pool& first = *next_.begin()->second;
-  TaskFrame* frame = first.line.begin()->second;
-  if (first.limit && first.limit->rate > 0) count_start(first, now);
+  TaskFrame* frame = first.line.begin()->second.frame;
+  if (first.limit && first.limit->rate > 0) count_start(first, now_);
   leave(first.line.begin()->first, first.limit);
   return frame;
 }
 
-void Pools::occupy(const Limit* limit) {
+void Pools::occupy(const Limit* limit, std::size_t weight) {
   if (!limit) return;
   Pool& own = pool(limit);
-  ++own.busy;
+  own.busy += weight;
   refresh(own);
 }
 
-void Pools::vacate(const Limit* limit) {
+void Pools::vacate(const Limit* limit, std::size_t weight) {
   if (!limit) return;
   Pool& own = pool(limit);
-  --own.busy;
+  own.busy -= weight;
   refresh(own);
 }
 
@@ -75,7 +79,7 @@ void Pools::hold(const Limit& limit, Instant until) {
 
 std::vector<TaskFrame*> Pools::waiting_in(const Limit& limit) const {
   std::vector<TaskFrame*> frames;
-  for (const auto& [ticket, frame] : pool(&limit).line) frames.push_back(frame);
+  for (const auto& [ticket, waiting] : pool(&limit).line) frames.push_back(waiting.frame);
   return frames;
 }
 
@@ -101,7 +105,11 @@ Pools::Line Pools::describe(const Pool& pool) const {
   return line;
 }
 
-bool Pools::full(const Pool& pool) { return pool.limit && pool.limit->max > 0 && pool.busy >= pool.limit->max; }
+// What is heavier than all there is runs alone.
+bool Pools::full(const Pool& pool) {
+  if (!pool.limit || pool.limit->max == 0) return false;
+  return pool.busy + std::min(pool.line.begin()->second.weight, pool.limit->max) > pool.limit->max;
+}
 
 // The tokens are spread evenly, with the slack for late starts. That alone might let a few too many into a span; the
 // dates of the last |rate| starts keep the promise: each is a whole span after the start that is |rate| before it.

@@ -25,14 +25,17 @@ class Pools {
   explicit Pools(const std::vector<std::unique_ptr<Limit>>& limits);
 
   /// |again|: it had its slot already and lost it to a crash; it goes before everybody who never had one.
-  Ticket line_up(TaskFrame& frame, const Limit* limit, bool again);
+  /// |weight|: how many slots it takes.
+  Ticket line_up(TaskFrame& frame, const Limit* limit, std::size_t weight, bool again);
   void leave(Ticket ticket, const Limit* limit);
-  /// Takes out of its line whose turn it is at |now|; null: nobody may start.
-  TaskFrame* admit(Instant now);
+  /// The weight of whose turn it is at |now|; nothing: nobody may start.
+  std::optional<std::size_t> next(Instant now);
+  /// Takes that one out of its line. REQUIRES: next() has just said that there is one.
+  TaskFrame* admit();
 
-  /// An attempt is in flight; and no longer.
-  void occupy(const Limit* limit);
-  void vacate(const Limit* limit);
+  /// An attempt of that weight is in flight; and no longer.
+  void occupy(const Limit* limit, std::size_t weight);
+  void vacate(const Limit* limit, std::size_t weight);
   /// Nobody starts from the pool before |until|.
   void hold(const Limit& limit, Instant until);
   bool holds(const Limit& limit, Instant now) const { return pool(&limit).held > now; }
@@ -43,7 +46,7 @@ class Pools {
   struct Line {
     const Limit* limit;  ///< null: steps without one
     std::size_t waiting;
-    bool full;                       ///< `max` are in flight
+    bool full;                       ///< what is in flight leaves no room for the first
     std::optional<Instant> opens{};  ///< the date that it waits for
     bool held = false;               ///< that date is a server's, not the rate's
   };
@@ -55,10 +58,14 @@ class Pools {
   bool empty(const Limit* limit) const { return pool(limit).line.empty(); }
 
  private:
+  struct Waiting {
+    TaskFrame* frame;
+    std::size_t weight;
+  };
   struct Pool {
     const Limit* limit = nullptr;
-    std::map<Ticket, TaskFrame*> line;
-    std::size_t busy = 0;
+    std::map<Ticket, Waiting> line;
+    std::size_t busy = 0;        ///< the weight of all in flight
     std::optional<Ticket> next;  ///< as it stands in |next_|
     Instant held{};
     std::int64_t token = 0;      ///< when the rate allows the next start, in nanoseconds
@@ -67,6 +74,7 @@ class Pools {
 
   Pool& pool(const Limit* limit) { return limit ? pools_.at(limit) : free_; }
   const Pool& pool(const Limit* limit) const { return limit ? pools_.at(limit) : free_; }
+  /// REQUIRES: somebody waits there.
   static bool full(const Pool& pool);
   static Instant opens(const Pool& pool);
   static void count_start(Pool& pool, Instant now);

@@ -214,6 +214,8 @@ void Machine::on(const SuspendRequested&) {
   context_.attempts_.interrupt_reservations();
 }
 
+bool Machine::can_be_cancelled() const { return run_frame_->open_to().cancel; }
+
 void Machine::on(const SignalReceived& signal) { context_.signals_.receive(signal); }
 
 void Machine::on(const CancelRequested& cancel) {
@@ -236,8 +238,8 @@ void Machine::run_queue() {
 
 void Machine::admit() {
   if (suspending_) return;
-  while (context_.attempts_.busy() < concurrency_) {
-    TaskFrame* frame = context_.slots_.admit();
+  for (std::size_t taken; (taken = context_.attempts_.weight()) < concurrency_;) {
+    TaskFrame* frame = context_.slots_.admit(concurrency_ - taken, concurrency_);
     if (!frame) return;
     frame->on_admitted();
   }

@@ -52,6 +52,8 @@ class Machine {
 
   enum class Phase { New, Running, Suspended, Ended };
   Phase phase() const { return phase_; }
+  /// Whether the run does not come to its end yet.
+  bool can_be_cancelled() const;
   bool suspending() const { return suspending_; }
   const Outcome& outcome() const { return outcome_; }  ///< REQUIRES: phase() == Ended
   const RunStarted& run() const { return context_.run(); }
@@ -64,6 +66,8 @@ class Machine {
   const Signals& signals() const { return context_.signals_; }
   /// The for_each that takes items, whether or not it waits for more; null: none does.
   const ItemStream* stream() const { return context_.signals_.stream(); }
+  /// As in Workflow.
+  bool signals_cancel() const { return workflow_.signals_cancel; }
   /// Who waits for a slot of `concurrency` or of a limit.
   const Pools& pools() const { return context_.slots_.pools(); }
 

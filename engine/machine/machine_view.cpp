@@ -21,7 +21,7 @@ const Frame* MachineView::in_flight_at(const std::string& path) const {
 
 std::vector<std::string> MachineView::stuck() const {
   const Context& run = machine_.context_;
-  const bool goes_on = !run.attempts_.empty() || !run.timers_.empty() || run.signals_.awaiting() > 0 ||
+  const bool goes_on = run.attempts_.size() > 0 || !run.timers_.empty() || run.signals_.awaiting() > 0 ||
                        run.slots_.pools().waiting() > 0 || (run.signals_.stream() && run.signals_.stream()->is_open());
   if (machine_.phase_ != Machine::Phase::Running || goes_on || !machine_.root_) return {};
   std::vector<std::string> paths;
@@ -31,7 +31,7 @@ std::vector<std::string> MachineView::stuck() const {
   return paths;
 }
 
-bool MachineView::has_undos() const { return machine_.run_frame_ && machine_.run_frame_->has_undos(); }
+bool MachineView::has_undos() const { return machine_.run_frame_ && machine_.run_frame_->open_to().undo; }
 
 bool MachineView::has_failed() const { return machine_.root_ && machine_.root_->has_failed(); }
 

@@ -12,8 +12,12 @@ class RunFrame {
   virtual void on_cancel(const CancelRequested& cancel) = 0;
   /// The run has ended, and what can be undone is to be.
   virtual void on_undo(const UndoRequested& undo) = 0;
-  /// Whether there is something to be undone.
-  virtual bool has_undos() const = 0;
+  /// What people can still want of it.
+  struct Open {
+    bool cancel;  ///< it does not come to its end yet
+    bool undo;    ///< there is something to be undone
+  };
+  virtual Open open_to() const = 0;
 };
 
 }  // namespace flowrun

@@ -1,13 +1,16 @@
 #include "engine/machine/slots.h"
 
+#include <algorithm>
+
 #include "engine/machine/frame.h"
 #include "engine/machine/task_frame.h"
 
 namespace flowrun {
 
 void Slots::request(TaskFrame& frame, bool again) {
-  const Limit* limit = frame.frame().step().limit;
-  frame.ticket_ = pools_.line_up(frame, limit, again);
+  const Step& step = frame.frame().step();
+  const Limit* limit = step.limit;
+  frame.ticket_ = pools_.line_up(frame, limit, step.weight, again);
   if (limit && pools_.holds(*limit, time_.now())) frame.on_held();
 }
 
@@ -21,9 +24,11 @@ void Slots::withdraw(TaskFrame& frame) {
   left_line(limit);
 }
 
-TaskFrame* Slots::admit() {
+TaskFrame* Slots::admit(std::size_t room, std::size_t all) {
   if (pools_.waiting() == 0) return nullptr;
-  if (TaskFrame* frame = pools_.admit(time_.now())) {
+  // What is heavier than all there is runs alone.
+  if (const auto weight = pools_.next(time_.now()); weight && std::min(*weight, all) <= room) {
+    TaskFrame* frame = pools_.admit();
     frame->ticket_.reset();
     left_line(frame->frame().step().limit);
     return frame;

@@ -20,8 +20,8 @@ class Slots {
   bool waits(const TaskFrame& frame) const;
   void withdraw(TaskFrame& frame);
 
-  /// Takes out of its line who is next; null: nobody may start now.
-  TaskFrame* admit();
+  /// Takes out of its line who is next; null: nobody may start now. |room| of |all| slots are free.
+  TaskFrame* admit(std::size_t room, std::size_t all);
   /// A server wants nobody to start from the pool for so long: who waits there is told.
   void hold(const Limit& limit, Duration span);
 

@@ -1,6 +1,7 @@
 // A step as written: immutable, and able to make the frame that runs it. Knows nothing of how it is written.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -27,6 +28,7 @@ class Step {
   std::string kind;  ///< `http`, `parallel`, ...
   Origin origin;
   const Limit* limit = nullptr;  ///< the pool that its attempts take slots of; the workflow owns it
+  std::size_t weight = 1;        ///< how many slots an attempt takes, there and of `concurrency`
 };
 
 }  // namespace flowrun

@@ -31,6 +31,7 @@ struct Workflow {
   std::unique_ptr<Step> root;  ///< its frame's outcome is that of the run
   int concurrency = 64;        ///< attempts at once
   bool has_output = false;
+  bool signals_cancel = false;  ///< an end that is asked for by a signal cancels the run instead of suspending it
   /// The named ones as written, then those of single steps. They change only before a machine has the workflow.
   std::vector<std::unique_ptr<Limit>> limits;
   std::vector<Signal> signals;  ///< that steps wait for

@@ -23,6 +23,7 @@ struct ReservePlace {
   std::string path;
   bool process = false;      ///< needs a place for a process
   bool shares_cpus = false;  ///< Process::shares_cpus
+  int weight = 1;            ///< Process::weight
 };
 
 /// Command: begin this attempt.

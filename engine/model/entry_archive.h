@@ -75,7 +75,7 @@ class MemberWriter {
   void unless_empty(std::string_view key, const auto& from) {
     if (!says_nothing(from)) always(key, from);
   }
-  void unless(bool default_value, std::string_view key, bool from) {
+  void unless(const auto& default_value, std::string_view key, const auto& from) {
     if (from != default_value) always(key, from);
   }
   /// As unless_empty, but for reading: without it the entry says nothing.
@@ -177,7 +177,7 @@ class MemberReader {
     }
   }
   void unless_empty(std::string_view key, auto& to) { always(key, to); }
-  void unless(bool, std::string_view key, bool& to) { always(key, to); }
+  void unless(const auto&, std::string_view key, auto& to) { always(key, to); }
   void required(std::string_view key, auto& to) {
     if (columns_) required_ = key;
     if (!columns_ && data_.key() == key) required_ = {};

@@ -29,6 +29,7 @@ void members(Archive& data, Of<Archive, ReservePlace>& decision) {
   data.path(decision.path);
   data.unless_empty("process", decision.process);
   data.unless_empty("shares_cpus", decision.shares_cpus);
+  data.unless(1, "weight", decision.weight);
 }
 
 template <class Archive>

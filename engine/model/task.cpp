@@ -51,6 +51,21 @@ void append_headers(std::string& out, const HttpRequest& request, const auto& le
   out += '}';
 }
 
+void append_parts(std::string& out, const HttpRequest& request) {
+  ListWriter list(out);
+  for (std::size_t i = 0; i < request.parts.size(); ++i) {
+    const FormPart& part = request.parts[i];
+    ObjectWriter object(list.next());
+    object.text("name", part.name);
+    if (part.file.empty())
+      append_secret_text(object.member("text"), part.text,
+                         placeholders_in(request.placeholders, TaskPlaceholder::In::Part, i));
+    object.text_if("file", part.file);
+    object.text_if("filename", part.filename);
+    object.text_if("type", part.type);
+  }
+}
+
 void append(std::string& out, const HttpRequest& request, const std::string& key) {
   ObjectWriter object(out);
   object.text("method", request.method);
@@ -64,6 +79,8 @@ void append(std::string& out, const HttpRequest& request, const std::string& key
     append_secret_text(object.member("body"), *request.body,
                        placeholders_in(request.placeholders, TaskPlaceholder::In::Body));
   object.text_if("file", request.body_file);
+  if (!request.parts.empty()) append_parts(object.member("multipart"), request);
+  object.text_if("unix", request.unix_socket);
 }
 
 void append(std::string& out, const std::vector<std::string>& words) {
@@ -96,6 +113,25 @@ void append(std::string& out, const Process& process, const std::string&) {
 }
 
 }  // namespace
+
+std::vector<std::string*> files_of(HttpRequest& request) {
+  std::vector<std::string*> files{&request.body_file, &request.ca, &request.cert, &request.key, &request.unix_socket};
+  for (FormPart& part : request.parts) files.push_back(&part.file);
+  std::erase_if(files, [](const std::string* file) { return file->empty(); });
+  return files;
+}
+
+std::vector<std::size_t> files_in(std::string_view text, const HttpRequest& request) {
+  // The same words within a string have backslashes before their quotes.
+  std::vector<std::size_t> begins;
+  const auto add = [&](std::string_view member, std::size_t from) {
+    while ((from = text.find(member, from)) != text.npos) begins.push_back(from += member.size());
+  };
+  if (!request.body_file.empty()) add("\"file\":\"", text.rfind("\"file\":\""));
+  if (!request.parts.empty()) add("\"file\":\"", text.rfind("\"multipart\":["));
+  if (!request.unix_socket.empty()) add("\"unix\":\"", text.rfind("\"unix\":\""));
+  return begins;
+}
 
 // What reaches the other side, and nothing that `resume --workdir` may change (cwd, files of certificates): the hash
 // of this text decides whether a resumed run may send it again. The idempotency key has a place of its own beside it.

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -21,12 +22,21 @@ struct StatusRange {
 
 /// A secret goes into one of the texts of a task.
 struct TaskPlaceholder {
-  enum class In { Url, Header, Basic, Body, Variable, Stdin };  ///< Basic: a header to be, still USER:PASSWORD
+  enum class In { Url, Header, Basic, Body, Part, Variable, Stdin };  ///< Basic: a header to be, still USER:PASSWORD
   In in;
-  std::size_t index = 0;  ///< of the header or variable
+  std::size_t index = 0;  ///< of the header, part or variable
   Placeholder placeholder;
 };
 using TaskPlaceholders = std::vector<TaskPlaceholder>;  ///< of one text in order
+
+/// A field of a form as multipart/form-data.
+struct FormPart {
+  std::string name;
+  std::string text;      ///< its content, unless it is that of |file|
+  std::string file;      ///< streamed from here when not empty
+  std::string filename;  ///< as the other side sees it; empty: that of |file|, if there is one
+  std::string type;      ///< its Content-Type; empty: what libcurl thinks of the names
+};
 
 struct HttpRequest {
   enum class Response { Auto, Json, Text, Base64, None, File, Jsonl };
@@ -40,13 +50,15 @@ struct HttpRequest {
   std::vector<std::pair<std::string, std::string>> headers;
   std::optional<std::string> body;
   std::string body_file;            ///< streamed from here when not empty
+  std::vector<FormPart> parts;      ///< the body as a form when not empty
   std::vector<StatusRange> expect;  ///< empty: any
   Response response = Response::Auto;
   std::int64_t max_response = 8 << 20;  ///< bytes
   int max_redirects = 10;               ///< 0: not followed
   std::string ca, cert, key;            ///< files; empty: the system's
   bool verify = true;
-  std::string proxy;  ///< empty: from the usual variables
+  std::string proxy;        ///< empty: from the usual variables
+  std::string unix_socket;  ///< a file; empty: TCP
   Duration connect_timeout{5000};
   Duration idle_timeout{30000};  ///< without a byte moving; 0: none
   TaskPlaceholders placeholders;
@@ -74,6 +86,7 @@ struct Process {
   /// Shares the places that exist by default, one a CPU: inside a for_each that wrote no width. Others are bounded
   /// by -j alone.
   bool shares_cpus = false;
+  int weight = 1;  ///< how many of the places it takes
   TaskPlaceholders placeholders;
 };
 
@@ -94,8 +107,15 @@ struct Task {
   Indirect<std::variant<HttpRequest, Process>> work;
 };
 
-/// The resolved input as JSON for the journal and for people: {method, url, headers, body} or {argv, env, stdin}.
-/// Members that say nothing (defaults) are left out; texts with secrets in them are as append_secret_text writes them.
+/// The names of all files that |request| uses.
+std::vector<std::string*> files_of(HttpRequest& request);
+
+/// Where the names of files begin in |text|, which is to_json_text() of |request|, in order.
+std::vector<std::size_t> files_in(std::string_view text, const HttpRequest& request);
+
+/// The resolved input as JSON for the journal and for people: {method, url, headers, body, file, multipart, unix} or
+/// {argv, env, stdin}. Members that say nothing (defaults) are left out; texts with secrets in them are as
+/// append_secret_text writes them.
 std::string to_json_text(const Task& task);
 
 }  // namespace flowrun

@@ -24,7 +24,8 @@ struct TaskWords<Process::Inherit> {
 };
 template <>
 struct TaskWords<TaskPlaceholder::In> {
-  static constexpr std::array<std::string_view, 6> all = {"url", "header", "basic", "body", "variable", "stdin"};
+  static constexpr std::array<std::string_view, 7> all = {"url",  "header",   "basic", "body",
+                                                          "part", "variable", "stdin"};
 };
 template <>
 struct TaskWords<Placeholder::Form> {
@@ -68,6 +69,15 @@ void members(Archive& data, Of<Archive, std::pair<std::string, std::optional<std
 }
 
 template <class Archive>
+void members(Archive& data, Of<Archive, FormPart>& part) {
+  data.required("name", part.name);
+  data.unless_empty("text", part.text);
+  data.unless_empty("file", part.file);
+  data.unless_empty("filename", part.filename);
+  data.unless_empty("type", part.type);
+}
+
+template <class Archive>
 void members(Archive& data, Of<Archive, HttpRequest>& request) {
   data.always("method", request.method);
   data.required("url", request.url);
@@ -75,6 +85,7 @@ void members(Archive& data, Of<Archive, HttpRequest>& request) {
   data.unless_empty("headers", request.headers);
   data.unless_empty("body", request.body);
   data.unless_empty("body_file", request.body_file);
+  data.unless_empty("parts", request.parts);
   data.unless_empty("expect", request.expect);
   data.unless_empty("response", request.response);
   data.always("max_response", request.max_response);
@@ -84,6 +95,7 @@ void members(Archive& data, Of<Archive, HttpRequest>& request) {
   data.unless_empty("key", request.key);
   data.unless(true, "verify", request.verify);
   data.unless_empty("proxy", request.proxy);
+  data.unless_empty("unix", request.unix_socket);
   data.always("connect_timeout_ms", request.connect_timeout);
   data.always("idle_timeout_ms", request.idle_timeout);
   data.unless_empty("placeholders", request.placeholders);
@@ -106,6 +118,7 @@ void members(Archive& data, Of<Archive, Process>& process) {
   data.unless_empty("leave", process.leave);
   data.unless_empty("unread", process.unread);
   data.unless_empty("shares_cpus", process.shares_cpus);
+  data.unless(1, "weight", process.weight);
   data.unless_empty("placeholders", process.placeholders);
 }
 

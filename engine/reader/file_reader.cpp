@@ -137,6 +137,8 @@ void FileReader::header() {
     if (auto count = reading_.values().plain_count(*key, "concurrency", 1))
       workflow.concurrency = static_cast<int>(std::min<std::int64_t>(*count, 1000000));
   if (const Node* key = root_.find("fail_fast")) nearest_fail_fast_ = reading_.values().fail_fast(*key);
+  if (const Node* key = root_.find("on_signal"))
+    workflow.signals_cancel = reading_.values().word(*key, "on_signal", {"suspend", "cancel"}) == "cancel";
   if (const Node* key = root_.find("cwd")) reading_.values().plain_text(*key, "cwd");
 }
 

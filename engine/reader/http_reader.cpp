@@ -119,13 +119,49 @@ void read_auth(Reading& reading, HttpStep& step, const Node& node) {
   step.auth = reading.values().value(node);
 }
 
-/// json, form, text or file.
+void check_part(Reading& reading, const Node& part) {
+  if (part.is_scalar()) return;
+  if (!reading.is(part, Node::Kind::Map, "multipart", "a text or a map of `file`, `text` or `json`")) return;
+  reading.only(part, names_within("multipart"), "a part of `multipart`");
+  const auto contents = std::count_if(part.members.begin(), part.members.end(), [](const Member& member) {
+    return member.key == "file" || member.key == "text" || member.key == "json";
+  });
+  if (contents != 1)
+    reading.error("E102", part.at, 1, "a part of `multipart` takes one of file, text, json",
+                  "for example { file: report.pdf, type: application/pdf }");
+  for (const char* name : {"file", "text", "filename", "type"})
+    if (const Node* text = part.find(name); text && !text->is_scalar())
+      reading.is(*text, Node::Kind::String, name, name == std::string_view("file") ? "the path of a file" : "text");
+  if (const Node* file = part.find("file")) reading.must_exist(*file, file->text, "E306");
+  for (const char* name : {"file", "filename", "type"})
+    if (const Node* shown = part.find(name); shown && shown->text.find("$secrets") != std::string::npos)
+      reading.error("E401", shown->at, shown->text.size(), "a secret may not flow here: others could see it",
+                    "it may be a `text`, or stand within `json`");
+}
+
+void check_parts(Reading& reading, const Node& fields) {
+  if (fields.is_string() && fields.text.find("${") != std::string::npos) return;
+  if (!reading.is(fields, Node::Kind::Map, "multipart", "a map of fields")) return;
+  if (fields.members.empty())
+    reading.error("E102", fields.at, 1, "there is no field in `multipart`",
+                  "for example { file: { file: report.pdf } }");
+  for (const Member& field : fields.members) {
+    if (!field.value.is_list()) {
+      check_part(reading, field.value);
+      continue;
+    }
+    for (const Node& one : field.value.items) check_part(reading, one);
+  }
+}
+
+/// json, form, text, file or multipart.
 void read_body(Reading& reading, HttpStep& step, const Node& node) {
   const Member* body = nullptr;
   for (const auto& [name, kind] : {std::pair<const char*, HttpStep::Body>{"json", HttpStep::Body::Json},
                                    {"form", HttpStep::Body::Form},
                                    {"text", HttpStep::Body::Text},
-                                   {"file", HttpStep::Body::File}}) {
+                                   {"file", HttpStep::Body::File},
+                                   {"multipart", HttpStep::Body::Multipart}}) {
     const Member* member = node.member(name);
     if (!member) continue;
     if (body) {
@@ -139,6 +175,7 @@ void read_body(Reading& reading, HttpStep& step, const Node& node) {
     const bool secret = kind != HttpStep::Body::File;
     Reading::Within content(reading, [&](ReadingContext& context) { context.secrets_allowed = secret; });
     step.content = reading.values().value(member->value);
+    if (kind == HttpStep::Body::Multipart) check_parts(reading, member->value);
     bool expression = member->value.is_string() && member->value.text.find("${") != std::string::npos;
     if (kind == HttpStep::Body::Form && !expression) reading.is(member->value, Node::Kind::Map, "form", "a map");
     bool text = kind == HttpStep::Body::Text || kind == HttpStep::Body::File;
@@ -212,6 +249,7 @@ std::unique_ptr<CommonStep> read_http(Reading& reading, const Node& node) {
   if (const Node* key = node.find("follow_redirects")) read_redirects(reading, *step, *key);
   if (const Node* key = node.find("tls")) read_tls(reading, *step, *key);
   if (const Node* key = node.find("proxy")) step->proxy = reading.values().text(*key);
+  if (const Node* key = node.find("unix")) step->unix_socket = reading.values().text(*key);
   if (const Node* key = node.find("connect_timeout"))
     step->connect_timeout = reading.values().duration(*key, "connect_timeout");
   if (const Node* key = node.find("idle_timeout")) step->idle_timeout = reading.values().duration(*key, "idle_timeout");

@@ -27,7 +27,8 @@ std::vector<std::string> read_error_types(Reading& reading, const Node& node, co
                                           std::size_t raised_from);
 /// Reads retry, poll and deadline; |retry_on| is the default of `retry.on`.
 void read_work(Reading& reading, RetrySettings& settings, const Node& node, std::vector<std::string> retry_on);
-/// Reads limit and on_crash, as http, shell and exec have them. |step| and |effect| are parts of the same.
+/// Reads limit, weight, pool and on_crash, as http, shell and exec have them. |step| and |effect| are parts of the
+/// same.
 void read_effect(Reading& reading, Step& step, Effect& effect, const Node& node);
 /// Reads paginate. REQUIRES: the rest of |step| is read.
 void read_paginate(Reading& reading, HttpStep& step, const Node& node);

@@ -1,4 +1,4 @@
-// Reads retry, poll, deadline, on_crash and pool: when a step tries again, and who carries it out.
+// Reads retry, poll, deadline, on_crash, pool and weight: when a step tries again, who carries it out, what it takes.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,6 +10,8 @@
 
 namespace flowrun {
 namespace {
+
+constexpr std::int64_t kHeaviest = 100'000;  // as many places as -j may give
 
 bool is_numbered(const std::string& text) {
   static const Pattern kNumbered(R"(http\.[1-5]([0-9][0-9]|xx)|exit\.[0-9]{1,3})");
@@ -117,6 +119,9 @@ void read_work(Reading& reading, RetrySettings& settings, const Node& node, std:
 
 void read_effect(Reading& reading, Step& step, Effect& effect, const Node& node) {
   if (const Node* key = node.find("limit")) step.limit = read_limit(reading, *key);
+  if (const Node* key = node.find("weight"))
+    if (auto weight = reading.values().plain_count(*key, "weight", 1))
+      step.weight = static_cast<std::size_t>(std::min<std::int64_t>(*weight, kHeaviest));
   if (const Node* key = node.find("pool")) read_pool_name(reading, effect, *key);
   reading.index().pools.insert(effect.pool);
   if (const Node* key = node.find("on_crash")) {

@@ -8,6 +8,7 @@
 
 #include "engine/steps/for_each.h"
 #include "engine/steps/process.h"
+#include "engine/steps/repeat.h"
 #include "engine/steps/switch.h"
 
 namespace flowrun {
@@ -45,6 +46,8 @@ class Listeners {
       for (GraphStep::Child& child : graph->children) visit(*child.step, heard);
     } else if (auto* each = dynamic_cast<ForEachStep*>(&step)) {
       if (each->body) visit(*each->body, heard || each->collect);
+    } else if (auto* repeat = dynamic_cast<RepeatStep*>(&step)) {
+      if (repeat->body) visit(*repeat->body, true);  // it is carried
     } else if (auto* choice = dynamic_cast<SwitchStep*>(&step)) {
       for (SwitchStep::Way& way : choice->ways) visit(*way.body, heard);
     } else if (auto* process = dynamic_cast<ProcessStep*>(&step)) {

@@ -128,6 +128,7 @@ void UseCheck::check_unknown(const Use& use) {
   for (const std::string& bound : names_.bound()) names.push_back("$" + bound);
   std::string suggestion = suggested("$" + variable, names);
   if (variable == "item" || variable == "key" || variable == "index") suggestion = "it is bound inside for_each only";
+  if (variable == "carry" || variable == "round") suggestion = "it is bound inside repeat only";
   if (variable == "error") suggestion = "it is bound in `fallback`, `undo`, `retry.if`, `on_failure` and `finally`";
   if (variable == "matrix") suggestion = "items of a for_each are `$item`";
   if (variable == "env") suggestion = "an environment variable comes in by an input with `env: NAME`";

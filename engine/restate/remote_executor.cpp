@@ -54,7 +54,7 @@ class RemoteExecutor final : public Executor {
   explicit RemoteExecutor(RemoteOptions options) : options_(std::move(options)) {}
 
   void begin(Task task) override;
-  void reserve(const std::string& path, bool, bool) override { tell(TaskReserved{path}); }
+  void reserve(const ReservePlace& place) override { tell(TaskReserved{place.path}); }
   void stop(const std::string& path, int attempt) override;
   /// Nothing waits for a place of this machine.
   void withdraw(const std::string&) override {}

@@ -46,9 +46,15 @@ SecretSource secret_source_from(std::string_view text) {
   return source;
 }
 
+/// What an older worker would leave out unseen, and send something else, needs one that knows it.
+int version_of(const StepCall& call) {
+  const auto* request = std::get_if<HttpRequest>(&*call.task.work);
+  return request && (!request->parts.empty() || !request->unix_socket.empty()) ? 2 : 1;
+}
+
 void append_call(std::string& out, const StepCall& call) {
   ObjectWriter object(out);
-  object.number("version", call.version);
+  object.number("version", version_of(call));
   object.text("run", call.run_id);
   object.text_if("folder", call.folder);
   object.text_if("file", call.file);

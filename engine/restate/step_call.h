@@ -12,7 +12,7 @@
 namespace flowrun::restate {
 
 /// The newest shape of both texts. A worker refuses a newer one.
-constexpr int kStepCallVersion = 1;
+constexpr int kStepCallVersion = 2;
 
 /// One attempt to be carried out.
 struct StepCall {

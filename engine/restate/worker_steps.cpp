@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "engine/executor/process_slots.h"
 #include "engine/executor/run_folder.h"
 #include "engine/executor/work_clock.h"
 #include "engine/model/error.h"
@@ -60,7 +61,7 @@ void move_paths(Task& task, const std::string& folder, const std::string& workdi
   const auto move = [&](std::string& path) { path = moved_path(path, folder, workdir); };
   if (auto* process = std::get_if<Process>(&*task.work)) return move(process->cwd);
   auto& request = std::get<HttpRequest>(*task.work);
-  for (std::string* path : {&request.body_file, &request.ca, &request.cert, &request.key}) move(*path);
+  for (std::string* path : files_of(request)) move(*path);
 }
 
 /// What the executor takes as read of tasks that this program made itself. Throws Corruption.
@@ -85,6 +86,7 @@ void check(StepCall& call) {
   if (const auto* process = std::get_if<Process>(&*task.work)) {
     refuse_unless(!process->argv.empty() && !process->argv.front().empty(), "no program");
     refuse_unless(is_span(process->kill_grace), "a kill_grace that can not be");
+    refuse_unless(process->weight > 0 && process->weight <= 100'000, "a weight that can not be");
     refuse_unless(process->max_output >= 0, "a max_output that can not be");
     return;
   }
@@ -159,6 +161,7 @@ void WorkerSteps::begin(std::uint64_t request, const Invocation& invocation) {
   attempt.repeats = call.repeats;
   if (const auto* process = std::get_if<Process>(&*attempt.task.work)) {
     attempt.shared = process->shares_cpus;
+    attempt.weight = process->weight;
     attempt.counted = jobs_ > 0 || attempt.shared;
     attempt.leaves = process->leave;
   }
@@ -211,7 +214,7 @@ WorkerSteps::Run& WorkerSteps::run_of(const StepCall& call) {
 
 bool WorkerSteps::has_place(const Attempt& attempt) const {
   if (!attempt.counted) return true;
-  return jobs_ > 0 ? begun_ < jobs_ : begun_shared_ < cpus_;
+  return jobs_ > 0 ? fits(begun_, attempt.weight, jobs_) : fits(begun_shared_, attempt.weight, cpus_);
 }
 
 void WorkerSteps::line_up(std::uint64_t id) {
@@ -241,8 +244,8 @@ void WorkerSteps::start(std::uint64_t request) {
     return answer_(request, "");
   }
   if (attempt.counted) {
-    ++begun_;
-    begun_shared_ += attempt.shared;
+    begun_ += attempt.weight;
+    begun_shared_ += attempt.shared ? attempt.weight : 0;
   }
   if (attempt.leaves) note_staying(*attempt.run, attempt.path, 1);
   attempt.run->run->begin(std::move(attempt.task));
@@ -291,6 +294,7 @@ void WorkerSteps::drop(std::uint64_t id) {
     next = same->second.front();
   attempt.run->used = Clock::now();
   attempts_.erase(id);
+  fill_places();  // who stood behind it may be lighter
   if (next) line_up(next);
 }
 
@@ -308,8 +312,8 @@ void WorkerSteps::take(const EndedIn& one) {
   const Attempt& attempt = attempts_.at(id);
   if (attempt.state != Attempt::State::Begun || attempt.number != one.ended.attempt) return;
   if (attempt.counted) {
-    --begun_;
-    begun_shared_ -= attempt.shared;
+    begun_ -= attempt.weight;
+    begun_shared_ -= attempt.shared ? attempt.weight : 0;
   }
   if (attempt.leaves) note_staying(*one.run, attempt.path, -1);
   const WorkerRun::Ended& ended = one.ended;

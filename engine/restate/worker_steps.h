@@ -63,6 +63,7 @@ class WorkerSteps {
     std::string path;
     int number;
     bool counted = false, shared = false;  ///< it needs a place
+    int weight = 1;
     bool leaves = false;
     enum class State : std::uint8_t { BehindAnother, InLine, Begun } state = State::BehindAnother;
     bool stopped = false;  ///< its end is no answer
@@ -95,7 +96,7 @@ class WorkerSteps {
   std::unordered_map<std::uint64_t, Attempt> attempts_;  ///< by the number of the request
   std::map<std::string, std::unique_ptr<Run>> runs_;
   std::deque<std::uint64_t> line_;
-  int begun_ = 0, begun_shared_ = 0;  ///< processes that have a place
+  int begun_ = 0, begun_shared_ = 0;  ///< the weight of processes that have a place
   bool draining_ = false;
   Clock::time_point tidied_ = Clock::now();
 };

@@ -1,8 +1,11 @@
 #include "engine/run/drive_loop.h"
-#include "engine/run/clocks.h"
+
+#include <string.h>
 
 #include <algorithm>
 #include <chrono>
+
+#include "engine/run/clocks.h"
 
 namespace flowrun {
 namespace {
@@ -31,7 +34,7 @@ class Driving {
   FrontEnd& front_;
 };
 
-/// How far the end of a run has come that somebody asked for.
+/// How far the end of a run has come that somebody asked for. Where the workflow wants so, the first time cancels it.
 class Stop {
  public:
   Stop(Run& run, Duration grace, FrontEnd& front) : run_(run), grace_(grace), front_(front) {}
@@ -39,21 +42,21 @@ class Stop {
   /// Suspends the run, then interrupts it, as it is asked and as time passes.
   void obey() {
     const EndAsked end = front_.end_asked();
-    if (end.times == 0) return;
+    if (end.times() == 0 || (asked_ == 0 && cancels(end))) return;
     if (asked_ == 0) {
       asked_at_ = Clock::now();
-      run_.suspend(end.signal);
+      run_.ask(SuspendRequested{end.signal});
       run_.turn(Duration{0});  // takes in what has not begun
-      if (int running = running_in(run_.machine()); running > 0) front_.stopping(running, grace_);
+      if (int running = running_in(run_.machine()); running > 0) front_.ends({Ending::How::Finishes, running, grace_});
     }
-    asked_ = end.times;
+    asked_ = end.times();
     if (asked_ > 1 && !hurried_) {
       hurried_ = interrupted_ = true;
       run_.interrupt(kHurry);
     } else if (!interrupted_ && waited() >= grace_) {
       interrupted_ = true;
       run_.interrupt();
-      if (int running = running_in(run_.machine()); running > 0) front_.interrupts(running, kHurry);
+      if (int running = running_in(run_.machine()); running > 0) front_.ends({Ending::How::Told, running, kHurry});
     }
   }
   /// How long a turn may wait before obey() has to look again.
@@ -65,12 +68,23 @@ class Stop {
   bool overdue() const { return asked_ > 0 && (interrupted_ || waited() >= grace_); }
 
  private:
+  /// Whether the run is cancelled instead, now or since an earlier signal. That nobody reads any more ends nothing
+  /// then: a signal goes to the reader, too.
+  bool cancels(const EndAsked& end) {
+    if (cancelled_at_ == 0 && end.signals > 0 && run_.machine().signals_cancel() &&
+        run_.ask(CancelRequested{false, false, "SIG" + std::string(sigabbrev_np(end.signal))})) {
+      cancelled_at_ = end.signals;
+      front_.ends({Ending::How::Cancelled});
+    }
+    return cancelled_at_ > 0 && end.signals <= cancelled_at_;
+  }
   Duration waited() const { return std::chrono::duration_cast<Duration>(Clock::now() - asked_at_); }
 
   Run& run_;
   const Duration grace_;
   FrontEnd& front_;
-  int asked_ = 0;             ///< how often
+  int cancelled_at_ = 0;      ///< the signals there were when the run was cancelled; 0: it was not
+  int asked_ = 0;             ///< how often it was when the run was suspended
   bool interrupted_ = false;  ///< what runs has been told to end
   bool hurried_ = false;      ///< and has little time for it
   Clock::time_point asked_at_{};
@@ -123,7 +137,7 @@ void drive(Run& run, const DriveOptions& options, FrontEnd& front) {
       throw Error(Problem::Journal, "the disk is full and the journal could not be written" +
                                         (lost.empty() ? "" : "; results lost, these steps run again:" + lost));
     }
-    if ((options.no_wait && only_waits(run)) || is_starved(run)) run.suspend(0);
+    if ((options.no_wait && only_waits(run)) || is_starved(run)) run.ask(SuspendRequested{0});
   }
 }
 

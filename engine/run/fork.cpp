@@ -61,7 +61,7 @@ std::string without_key(const std::vector<OutlineRow>& rows, const std::string& 
   };
   if (known(path)) return "";
   for (const OutlineRow& row : rows) {
-    if (row.kind != "for_each" || !path.starts_with(row.path + "/")) continue;
+    if ((row.kind != "for_each" && row.kind != "repeat") || !path.starts_with(row.path + "/")) continue;
     std::size_t behind = path.find('/', row.path.size() + 1);
     std::string step = row.path + (behind == std::string::npos ? "" : path.substr(behind));
     if (known(step)) return step;
@@ -293,7 +293,11 @@ std::optional<Result> Reuse::find(const Task& task) {
   if (!same_step(task.path, old)) return std::nullopt;
   // Files belong to the run that made them.
   const auto* request = std::get_if<HttpRequest>(&*task.work);
-  if (request && (request->response == HttpRequest::Response::File || !request->body_file.empty()))
+  const auto sends_file = [](const HttpRequest& sent) {
+    return !sent.body_file.empty() ||
+           std::any_of(sent.parts.begin(), sent.parts.end(), [](const FormPart& part) { return !part.file.empty(); });
+  };
+  if (request && (request->response == HttpRequest::Response::File || sends_file(*request)))
     return tell(task.path, "it is about a file, and that belongs to the old run"), std::nullopt;
   const Asked asked{old, input};
   if (answered_.count(asked)) return std::nullopt;

@@ -11,8 +11,21 @@ namespace flowrun {
 
 /// How often an end of a drive was asked for, and by which signal.
 struct EndAsked {
-  int times = 0;
-  int signal = 0;
+  int signals = 0;
+  bool unread = false;  ///< nobody reads what it says any more
+  int signal = 0;       ///< the last; SIGPIPE: there was none
+  int times() const { return signals + (unread ? 1 : 0); }
+};
+
+/// What follows when an end was asked for.
+struct Ending {
+  enum class How {
+    Cancelled,  ///< the run comes to its end; asked once more, it is suspended
+    Finishes,   ///< what runs may finish within |span|
+    Told        ///< what runs is told to end; asked once more, |span| is all that it gets
+  } how;
+  int running = 0;  ///< steps
+  Duration span{0};
 };
 
 /// Belongs to the thread of the run and outlives it.
@@ -57,10 +70,8 @@ class FrontEnd {
   virtual void drives(Run* /*run*/) {}
   /// Whether an end was asked for.
   virtual EndAsked end_asked() { return {}; }
-  /// An end was asked for: |running| steps, more than 0, may finish within |grace|.
-  virtual void stopping(int /*running*/, Duration /*grace*/) {}
-  /// |running| steps, more than 0, are told to end; asked once more, |hurry| is all that they get.
-  virtual void interrupts(int /*running*/, Duration /*hurry*/) {}
+  /// An end was asked for, and this is done about it.
+  virtual void ends(const Ending& /*ending*/) {}
   /// How long a turn may wait for something to happen.
   virtual Duration patience() const { return Duration{1000}; }
   /// After each turn.

@@ -40,8 +40,8 @@ void PaperExecutor::begin(Task task) {
   start(task);
 }
 
-void PaperExecutor::reserve(const std::string& path, bool process, bool shares_cpus) {
-  if (!process || slots_.reserve({path, shares_cpus})) happened_.push_back({{}, TaskReserved{path}});
+void PaperExecutor::reserve(const ReservePlace& place) {
+  if (!place.process || slots_.reserve(place)) happened_.push_back({{}, TaskReserved{place.path}});
 }
 
 const RecordedAttempt* PaperExecutor::recorded(const Task& task, bool take) {
@@ -88,7 +88,7 @@ void PaperExecutor::start(const Task& task) {
   }
   if (const auto* process = std::get_if<Process>(&*task.work)) {
     flight.process = true;
-    flight.shares_cpus = process->shares_cpus;
+    flight.place = place_of(*process);
   }
   flight.began = now_ + flight.attempt.before;
   flight.ends = flight.began + result.took;
@@ -109,10 +109,10 @@ void PaperExecutor::end(std::uint64_t id, Flight& flight) {
   if (!flight.process) return;
   // As Children::finish: where the run may say that no other is to begin, the slot waits for that.
   if (flight.attempt.result.ok()) {
-    slots_.leave(flight.shares_cpus);
+    slots_.leave(flight.place);
     fill_slots();
   } else {
-    slots_.withhold(flight.path, flight.shares_cpus);
+    slots_.withhold(flight.path, flight.place);
   }
 }
 
@@ -121,7 +121,7 @@ void PaperExecutor::fill_slots() {
     if (const auto* task = std::get_if<Task>(&*next))
       start(*task);
     else
-      happened_.push_back({{}, TaskReserved{std::get<ProcessSlots::Reservation>(*next).path}});
+      happened_.push_back({{}, TaskReserved{std::get<ReservePlace>(*next).path}});
   }
 }
 
@@ -134,8 +134,10 @@ void PaperExecutor::tell_cancelled(const Task& task) {
 
 void PaperExecutor::stop(const std::string& path, int attempt) {
   bool freed = false;
-  if (auto waiting = slots_.withdraw(path, attempt, freed)) return tell_cancelled(*waiting);
-  if (freed) return fill_slots();
+  const auto waiting = slots_.withdraw(path, attempt, freed);
+  if (waiting) tell_cancelled(*waiting);
+  if (freed) fill_slots();
+  if (waiting || freed) return;
   const auto found = by_path_.find(path);
   if (found == by_path_.end()) return;
   Flight& flight = flights_.at(found->second);
@@ -152,6 +154,7 @@ void PaperExecutor::stop(const std::string& path, int attempt) {
 void PaperExecutor::withdraw(const std::string& path) {
   for (const Task& waiting : slots_.withdraw_below(path))
     happened_.push_back({{}, TaskWithdrawn{waiting.path, waiting.attempt}});
+  fill_slots();
 }
 
 void PaperExecutor::acted() {

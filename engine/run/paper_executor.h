@@ -27,7 +27,7 @@ class PaperExecutor {
 
   // As of Executor; what follows is told by advance().
   void begin(Task task);
-  void reserve(const std::string& path, bool process, bool shares_cpus);
+  void reserve(const ReservePlace& place);
   void stop(const std::string& path, int attempt);
   void withdraw(const std::string& path);
   void acted();
@@ -51,7 +51,8 @@ class PaperExecutor {
     std::string path;
     RecordedAttempt attempt;
     Instant began{}, ends{};
-    bool process = false, shares_cpus = false;
+    bool process = false;
+    ProcessSlots::Place place;
     bool guessed = false;
     bool over = false;  ///< it has ended, and nobody was told yet
   };

@@ -110,8 +110,11 @@ void Run::linger() {
   }
 }
 
-void Run::suspend(int signal) {
-  if (take({{}, SuspendRequested{signal}})) commit();
+bool Run::ask(const std::variant<SuspendRequested, CancelRequested>& what) {
+  if (std::holds_alternative<CancelRequested>(what) && !machine_->can_be_cancelled()) return false;
+  const bool taken = std::visit([&](const auto& request) { return take({{}, request}); }, what);
+  if (taken) commit();
+  return taken;
 }
 
 void Run::interrupt(std::optional<Duration> most) {
@@ -343,7 +346,7 @@ void Run::release(Decision& decision) {
     executor_->begin(std::move(start->task));
   } else if (const auto* reserve = std::get_if<ReservePlace>(&decision.what)) {
     make_executor();
-    executor_->reserve(reserve->path, reserve->process, reserve->shares_cpus);
+    executor_->reserve(*reserve);
   } else if (const auto* stop = std::get_if<StopTask>(&decision.what)) {
     if (executor_) executor_->stop(stop->path, stop->attempt);
   } else if (const auto* withdraw = std::get_if<WithdrawWaiting>(&decision.what)) {

@@ -142,8 +142,9 @@ class Run {
   /// Throws Error(Journal) when the journal can not be written any more; nothing runs then.
   bool turn(Duration patience);
 
-  /// Starts nothing new; the run is suspended when all that runs has ended. |signal| 0: --no-wait.
-  void suspend(int signal);
+  /// What people want of the run as a whole. Suspended, it starts nothing new and rests when all that runs has ended;
+  /// its signal is 0 for --no-wait. Cancelled, it comes to its end, its `finally` included. False: it does already.
+  bool ask(const std::variant<SuspendRequested, CancelRequested>& what);
   /// While suspending: stops what still runs. TERM, the kill_grace of each, at most |most|, KILL. May be said again.
   void interrupt(std::optional<Duration> most = {});
   /// Makes a turn() that waits return. Safe in a signal handler.

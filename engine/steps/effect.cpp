@@ -7,8 +7,7 @@
 
 #include "engine/machine/enclosure.h"
 #include "engine/machine/task_frame.h"
-#include "engine/model/hash.h"
-#include "engine/model/json_text.h"
+#include "engine/steps/asked_by.h"
 
 namespace flowrun {
 namespace {
@@ -20,47 +19,6 @@ void set_key(Task& task, std::string key) {
     for (auto& [name, value] : request->headers)
       if (value == task.idempotency_key) value = key;
   task.idempotency_key = std::move(key);
-}
-
-/// Puts |word| in place of |folder| wherever it stands in |json| from |from| on, as a whole path or the beginning of
-/// one.
-void take_out(std::string& json, std::size_t from, const std::string& folder, std::string_view word) {
-  if (folder.size() < 2) return;
-  std::string text;
-  append_json_string(text, folder);
-  const std::string_view inside = std::string_view(text).substr(1, text.size() - 2);
-  for (std::size_t at = from; (at = json.find(inside, at)) != json.npos;) {
-    const std::size_t behind = at + inside.size();
-    const bool ends = behind == json.size() || json[behind] == '/' || json[behind] == '"';
-    if (ends) json.replace(at, inside.size(), word);
-    at += ends ? word.size() : inside.size();
-  }
-}
-
-/// What |task| asks for. A run that goes on in another folder asks a process for the same with other paths, and sends
-/// the same file from another place; what a server is sent else is compared as it is.
-Context::Asked asked_by(const Task& task, const RunStarted& run) {
-  // Where it runs is not what it asks for.
-  if (const auto* process = std::get_if<Process>(&*task.work); process && !process->via.empty()) {
-    Task bare = task;
-    std::get<Process>(*bare.work).via.clear();
-    return asked_by(bare, run);
-  }
-  std::string text = to_json_text(task);
-  Context::Asked asked{hash64(text), 0};
-  asked.unplaced = asked.text;
-  std::size_t from = 0;
-  if (const auto* request = std::get_if<HttpRequest>(&*task.work)) {
-    if (request->body_file.empty()) return asked;
-    from = text.rfind("\"file\":");
-  }
-  // One may be inside the other.
-  const bool dir_first = run.run_dir.size() > run.folder.size();
-  if (dir_first) take_out(text, from, run.run_dir, "$run.dir");
-  take_out(text, from, run.folder, "$folder");
-  if (!dir_first) take_out(text, from, run.run_dir, "$run.dir");
-  asked.unplaced = hash64(text);
-  return asked;
 }
 
 class EffectFrame final : public StepFrame, public TaskFrame {

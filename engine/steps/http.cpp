@@ -1,5 +1,6 @@
 #include "engine/steps/http.h"
 
+#include "engine/steps/form_parts.h"
 #include "engine/steps/request_headers.h"
 #include "engine/steps/request_url.h"
 #include "engine/steps/url.h"
@@ -64,6 +65,7 @@ class RequestBody {
     set(std::move(text));
     headers_.add_default("Content-Type", "text/plain; charset=utf-8");
   }
+  std::optional<Failure> multipart(const Value& value) { return append_parts(request_, value.json()); }
   void file(SecretText name) {
     request_.body_file = std::move(name.text);
     headers_.add_default("Content-Type", "application/octet-stream");
@@ -111,6 +113,8 @@ Fallible<Effect::Request> HttpStep::resolve(const FrameScope& scope, Evaluator& 
   if (body == Body::Json) sent.json(body_value, content.names_secrets());
   if (body == Body::Form)
     if (auto bad = sent.form(body_value)) return *bad;
+  if (body == Body::Multipart)
+    if (auto bad = sent.multipart(body_value)) return *bad;
   if (body == Body::Text || body == Body::File) {
     auto text = as_secret_text(body_value, body == Body::Text ? "text" : "file");
     if (!text)
@@ -134,6 +138,7 @@ Fallible<Effect::Request> HttpStep::resolve(const FrameScope& scope, Evaluator& 
   request.key = parts.text(key_file, "tls.key");
   request.verify = verify;
   request.proxy = parts.text(proxy, "proxy");
+  request.unix_socket = parts.text(unix_socket, "unix");
   request.connect_timeout = parts.span(connect_timeout, request.connect_timeout, "connect_timeout");
   request.idle_timeout = parts.span(idle_timeout, request.idle_timeout, "idle_timeout");
   if (collected.failure) return *collected.failure;
@@ -145,8 +150,8 @@ Fallible<Effect::Request> HttpStep::resolve(const FrameScope& scope, Evaluator& 
   request.headers = std::move(collected.list);
   request.placeholders.insert(request.placeholders.end(), collected.placeholders.begin(), collected.placeholders.end());
   const std::string folder = folder_of(scope.frame());
-  for (std::string* file : {&request.body_file, &request.ca, &request.cert, &request.key})
-    if (!file->empty() && file->front() != '/') *file = folder + "/" + *file;
+  for (std::string* file : files_of(request))
+    if (file->front() != '/') *file = folder + "/" + *file;
   return Request(std::move(request));
 }
 

@@ -12,7 +12,7 @@ namespace flowrun {
 
 class HttpStep final : public CommonStep, public RetrySettings, public Effect {
  public:
-  enum class Body { None, Json, Form, Text, File };
+  enum class Body { None, Json, Form, Text, File, Multipart };
   enum class Key { Auto, None, Own };
 
   std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
@@ -27,12 +27,12 @@ class HttpStep final : public CommonStep, public RetrySettings, public Effect {
   ValueTemplate headers;  ///< object of texts
   ValueTemplate auth;     ///< object with `bearer`, `basic` or `header`; null: none
   Body body = Body::None;
-  ValueTemplate content;  ///< of `json`, `form`, `text` or `file`
+  ValueTemplate content;  ///< of `json`, `form`, `text`, `file` or `multipart`
   std::vector<StatusRange> expect{{200, 299}};
   HttpRequest::Response response = HttpRequest::Response::Auto;
   std::int64_t max_response = 8 << 20;
   int max_redirects = 10;
-  std::optional<TextTemplate> ca, cert, key_file, proxy;
+  std::optional<TextTemplate> ca, cert, key_file, proxy, unix_socket;
   bool verify = true;
   Setting<Duration> connect_timeout, idle_timeout;
   Key idempotency = Key::Auto;

@@ -58,13 +58,9 @@ void ItemFrame::reopen(std::string_view only) {
 }
 
 void ItemFrame::reopen_exactly() {
-  const RetryRequest& request = context().retry_request();
-  const bool whole = request.names(path()) && is_finished(settled_.state);
-  const bool left = body_ && (!is_finished(body_->settled().state) || context().undone().any_below(path()) ||
-                              (request.failed() && body_->has_failed()));
-  const bool deeper = request.leads_to(path()) && !request.names(path());
+  const bool goes_on = goes_on_in(body_.get(), *this);
   settled_ = Settled{};
-  if (whole || !body_ || !(left || deeper)) {
+  if (!goes_on) {
     body_.reset();
     return start();
   }

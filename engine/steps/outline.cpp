@@ -9,6 +9,7 @@
 #include "engine/steps/for_each.h"
 #include "engine/steps/graph.h"
 #include "engine/steps/process.h"
+#include "engine/steps/repeat.h"
 #include "engine/steps/root.h"
 #include "engine/steps/sub_workflow.h"
 #include "engine/steps/switch.h"
@@ -68,6 +69,10 @@ class Outliner {
     } else if (const auto* each = dynamic_cast<const ForEachStep*>(&step)) {
       in_item_ = true;
       inside(*each->body, position);
+      in_item_ = false;
+    } else if (const auto* repeat = dynamic_cast<const RepeatStep*>(&step)) {
+      in_item_ = true;
+      inside(*repeat->body, position);
       in_item_ = false;
     } else if (const auto* choice = dynamic_cast<const SwitchStep*>(&step)) {
       for (const SwitchStep::Way& way : choice->ways) {

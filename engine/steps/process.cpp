@@ -144,6 +144,7 @@ Fallible<Effect::Request> ProcessStep::resolve(const FrameScope& scope, Evaluato
   process.leave = leave;
   process.unread = unread;
   process.shares_cpus = shares_cpus;
+  process.weight = static_cast<int>(weight);
   return Request(std::move(process));
 }
 

@@ -14,7 +14,7 @@ class ProcessStep final : public CommonStep, public RetrySettings, public Effect
   std::unique_ptr<Frame> frame(Context& context, Frame* parent, std::string path) const override;
   Fallible<Request> resolve(const FrameScope& scope, Evaluator& evaluator, const Frame& frame, const std::string& key,
                             const std::string& next) const override;
-  ReservePlace reservation() const override { return {"", true, shares_cpus}; }
+  ReservePlace reservation() const override { return {"", true, shares_cpus, static_cast<int>(weight)}; }
   const char* default_output() const override { return "value"; }
   bool shares_with_file() const override { return follows_file; }
 

@@ -30,7 +30,10 @@ class RootFrame final : public Frame, public RunFrame, public Enclosure, public 
   void on_timer(TimerKind) override;
   void on_cancel(const CancelRequested& cancel) override;
   void on_undo(const UndoRequested& undo) override;
-  bool has_undos() const override { return scope_.waits(); }
+  Open open_to() const override {
+    const bool begun = stage_ == Stage::Body || stage_ == Stage::OnFailure;
+    return {begun && !cancel_ && !settled_.over(), scope_.waits()};
+  }
   /// A sub-workflow is no scope: what it has done is undone with what is around it.
   UndoScope* undo_scope() override { return handler_ || parent() ? nullptr : &scope_; }
   /// Of a sub-workflow: for its parent it is over, its handlers run all the same, as undos do.

@@ -12,6 +12,14 @@ bool is_kept_for_retry(const Frame& frame) {
   return frame.keeps_frame() || request.leads_to(frame.path()) || (request.failed() && frame.has_failed());
 }
 
+bool goes_on_in(const Frame* body, const Frame& frame) {
+  const RetryRequest& request = frame.context().retry_request();
+  if (!body || (request.names(frame.path()) && is_finished(frame.settled().state))) return false;
+  const bool left = !is_finished(body->settled().state) || frame.context().undone().any_below(frame.path()) ||
+                    (request.failed() && body->has_failed());
+  return left || (request.leads_to(frame.path()) && !request.names(frame.path()));
+}
+
 Settled stopped(Settled settled, const std::string& reason, const std::string& path) {
   // What a group's timeout stops has failed; what anything else stops was not to blame.
   bool failed = reason == "timeout";

@@ -39,6 +39,9 @@ inline bool is_finished(State state) { return state == State::Succeeded || state
 /// later one needs is there only in a replay that knows of it, which must decide as if it was not.
 bool is_kept_for_retry(const Frame& frame);
 
+/// Whether the retry that is at work goes on in |body| of the item or round |frame|; else that begins anew.
+bool goes_on_in(const Frame* body, const Frame& frame);
+
 class CommonStep : public Step {
  public:
   Options options;

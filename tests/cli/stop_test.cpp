@@ -336,4 +336,47 @@ TEST_CASE("a reader that goes away suspends the run, and it can be resumed", "[c
   }
 }
 
+TEST_CASE("with on_signal: cancel the first signal cancels, `finally` runs, and the second one suspends that") {
+  struct Way {
+    int signals[2];
+    int code;
+    const char* state;
+    bool tidied;  ///< `finally` has come to its end
+  };
+  for (const Way& way : {Way{{SIGINT, 0}, 130, "cancelled", true}, Way{{SIGTERM, 0}, 143, "cancelled", true},
+                         Way{{SIGHUP, 0}, 129, "cancelled", true}, Way{{SIGINT, SIGINT}, 130, "suspended", false}}) {
+    CAPTURE(way.code, way.signals[1]);
+    TempDir dir;
+    const std::string file = dir.write("w.yaml", R"(flowrun: 1
+on_signal: cancel
+steps:
+  s: { shell: "touch begun; sleep 60" }
+finally:
+  - { shell: "touch tidying; until [ -e go ]; do sleep 0.05; done; touch tidied" }
+)");
+    auto flowrun = start(dir, file);
+    REQUIRE(soon([&] { return std::filesystem::exists(dir.path("begun")); }));
+    flowrun->signal(way.signals[0]);
+    REQUIRE(soon([&] { return std::filesystem::exists(dir.path("tidying")); }));
+    if (way.signals[1]) {
+      flowrun->signal(way.signals[1]);
+    } else {
+      dir.write("go", "");
+    }
+    const Ran finished = flowrun->wait();
+    CHECK(finished.code == way.code);
+    CHECK(has(finished.err, "cancelled, as `on_signal` says"));
+    CHECK(std::filesystem::exists(dir.path("tidied")) == way.tidied);
+    const std::vector<std::string> list{FLOWRUN_BINARY, "list", "--json", "--journal", dir.path("journal.db")};
+    CHECK(has(run(list).out, way.state));
+    CHECK(run({FLOWRUN_BINARY, "journal", "verify", "r", "--journal", dir.path("journal.db")}).code == 0);
+    if (way.tidied) continue;
+    // What is suspended so goes on with being cancelled.
+    dir.write("go", "");
+    CHECK(run({FLOWRUN_BINARY, "resume", "r", "--journal", dir.path("journal.db")}).code == 1);
+    CHECK(std::filesystem::exists(dir.path("tidied")));
+    CHECK(has(run(list).out, "cancelled"));
+  }
+}
+
 }  // namespace flowrun::test::stop_test

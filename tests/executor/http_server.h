@@ -4,6 +4,7 @@
 #include <httplib.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -46,15 +47,24 @@ class HttpServer : public httplib::Server {
 /// Accepts connections one after another and gives each to |serve| with its number, from 0; then closes it.
 class RawServer {
  public:
-  explicit RawServer(std::function<void(int socket, int number)> serve) : serve_(std::move(serve)) {
-    listening_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
-    bind(listening_, reinterpret_cast<sockaddr*>(&address), length);
-    getsockname(listening_, reinterpret_cast<sockaddr*>(&address), &length);
-    port_ = ntohs(address.sin_port);
+  /// |path|: of a socket in the file system; empty: a free port.
+  explicit RawServer(std::function<void(int socket, int number)> serve, const std::string& path = "")
+      : serve_(std::move(serve)) {
+    listening_ = socket(path.empty() ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (path.empty()) {
+      sockaddr_in address{};
+      address.sin_family = AF_INET;
+      address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+      socklen_t length = sizeof address;
+      bind(listening_, reinterpret_cast<sockaddr*>(&address), length);
+      getsockname(listening_, reinterpret_cast<sockaddr*>(&address), &length);
+      port_ = ntohs(address.sin_port);
+    } else {
+      sockaddr_un address{};
+      address.sun_family = AF_UNIX;
+      path.copy(address.sun_path, sizeof address.sun_path - 1);
+      bind(listening_, reinterpret_cast<sockaddr*>(&address), sizeof address);
+    }
     listen(listening_, 64);
     thread_ = std::thread([this] {
       for (int number = 0;; ++number) {

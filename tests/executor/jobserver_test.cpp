@@ -254,7 +254,7 @@ TEST_CASE("what is stopped, or taken out of the line, leaves no token behind") {
   {
     Pool pool;
     for (int i = 0; i < 6; ++i) pool.executor().begin(job(pool, std::to_string(i), "sleep 60"));
-    pool.executor().reserve("strict", true, true);
+    pool.executor().reserve({"strict", true, true});
     pool.executor().stop("0", 1);
     pool.executor().withdraw("5");
     pool.executor().stop("strict", 1);

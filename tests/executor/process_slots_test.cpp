@@ -58,7 +58,7 @@ TEST_CASE("programs that can not be started give their places back, however many
 
 TEST_CASE("a reserved place is held for its step") {
   Pool pool(1);
-  pool.executor().reserve("strict", true, false);
+  pool.executor().reserve({"strict", true, false});
   pool.listen(Duration{1000});
   REQUIRE(pool.reserved() == std::vector<std::string>{"strict"});
   pool.executor().begin(exec({"true"}, "other"));
@@ -72,8 +72,8 @@ TEST_CASE("a reserved place is held for its step") {
 TEST_CASE("a reservation waits for a place, and http calls need none") {
   Pool pool(1);
   pool.executor().begin(until(pool, "go", "busy"));
-  pool.executor().reserve("strict", true, false);
-  pool.executor().reserve("call", false, false);
+  pool.executor().reserve({"strict", true, false});
+  pool.executor().reserve({"call", false, false});
   pool.listen(Duration{1000});
   CHECK(pool.reserved() == std::vector<std::string>{"call"});
   pool.folder().write("go", "");
@@ -84,9 +84,9 @@ TEST_CASE("a reservation waits for a place, and http calls need none") {
 
 TEST_CASE("a reservation that is given back lets the next begin, and one still in line is forgotten") {
   Pool pool(1);
-  pool.executor().reserve("held", true, false);
+  pool.executor().reserve({"held", true, false});
   pool.listen(Duration{1000});
-  pool.executor().reserve("waiting", true, false);
+  pool.executor().reserve({"waiting", true, false});
   pool.executor().begin(exec({"true"}, "next"));
   pool.executor().stop("waiting", 1);
   pool.executor().stop("held", 1);
@@ -141,6 +141,70 @@ TEST_CASE("a process that waits in line can be stopped, and has not run") {
   pool.folder().write("go", "");
   CHECK(pool.ended(1).at("busy").ok());
   CHECK_FALSE(std::filesystem::exists(pool.folder().path("ran")));
+}
+
+TEST_CASE("a process takes as many places as it weighs, and one that is heavier than all runs alone") {
+  Pool pool(3);
+  // Each notes the weight of all that run; `w` is its own.
+  const auto weigh = [&](int weight, const std::string& path) {
+    Task task = shell("touch r." + path + "." + std::to_string(weight) +
+                          "; n=0; for f in r.*; do n=$((n + ${f##*.})); done; echo $n; sleep 0.05; rm r." + path + ".*",
+                      path);
+    process_of(task).cwd = pool.folder().path();
+    process_of(task).weight = weight;
+    pool.executor().begin(task);
+  };
+  for (int i = 0; i < 12; ++i) weigh(1 + i % 2, std::to_string(i));
+  weigh(7, "heavy");
+  weigh(1, "last");
+  for (auto& [path, result] : pool.ended(14)) {
+    REQUIRE(result.ok());
+    const int all = std::stoi(result.value.json().get<std::string>());
+    CHECK(all <= (path == "heavy" ? 7 : 3));
+  }
+  CHECK(pool.order().back() == "last");
+}
+
+TEST_CASE("a reservation holds as many places as its step weighs") {
+  Pool pool(3);
+  pool.executor().reserve({"strict", true, false, 2});
+  pool.listen(Duration{1000});
+  REQUIRE(pool.reserved() == std::vector<std::string>{"strict"});
+  Task wide = until(pool, "go", "wide");
+  process_of(wide).weight = 2;
+  pool.executor().begin(wide);
+  Task strict = shell("test ! -e go; touch go", "strict");
+  process_of(strict).cwd = pool.folder().path();
+  process_of(strict).weight = 2;
+  strict.strict = true;
+  pool.executor().begin(strict);
+  pool.ended(2);
+  CHECK(pool.order() == std::vector<std::string>{"strict", "wide"});
+}
+
+TEST_CASE("who stands behind a heavy one begins when that leaves the line") {
+  for (const bool all_below : {false, true}) {
+    Pool pool(3);
+    Task busy = until(pool, "go", "busy");
+    process_of(busy).weight = 2;
+    pool.executor().begin(busy);
+    Task heavy = exec({"true"}, "group/heavy");
+    process_of(heavy).weight = 2;
+    pool.executor().begin(heavy);
+    pool.executor().begin(exec({"true"}, "light"));
+    if (all_below) {
+      pool.executor().withdraw("group");
+    } else {
+      pool.executor().stop("group/heavy", 1);
+    }
+    // It could not end before the other if it waited for that.
+    Task opens = shell("touch go", "opens");
+    process_of(opens).cwd = pool.folder().path();
+    pool.executor().begin(opens);
+    const auto ended = pool.ended(all_below ? 3 : 4);
+    CHECK(ended.at("light").ok());
+    CHECK(pool.order().back() == "busy");
+  }
 }
 
 }  // namespace flowrun::test::process_slots_test

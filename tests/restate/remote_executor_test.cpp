@@ -219,7 +219,7 @@ TEST_CASE("an attempt that ends before its kill arrives has its own result", "[r
 TEST_CASE("a reservation is granted at once, as nothing waits for a place of this machine", "[restate]") {
   FakeServer server;
   auto executor = executor_on(server);
-  executor->reserve("a", true, true);
+  executor->reserve({"a", true, true});
   std::vector<Event> happened;
   executor->wait(happened, Duration{1000});
   REQUIRE(happened.size() == 1);

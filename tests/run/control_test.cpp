@@ -32,9 +32,10 @@ struct Recorder : FrontEnd {
     if (entry.kind == EntryKind::RunStarted || entry.kind == EntryKind::RunResumed) calls.push_back("entry");
   }
   void drives(Run* run) override { calls.push_back(run ? "drives" : "rests"); }
-  EndAsked end_asked() override { return {asked, 15}; }
-  void stopping(int running, Duration) override {
-    calls.push_back("stopping " + std::to_string(running));
+  EndAsked end_asked() override { return {asked, false, 15}; }
+  void ends(const Ending& ending) override {
+    if (ending.how != Ending::How::Finishes) return;
+    calls.push_back("stopping " + std::to_string(ending.running));
     asked = 2;
   }
 };

@@ -325,4 +325,44 @@ steps:
   s.expect_success();
 }
 
+TEST_CASE("an attempt takes as many slots as it weighs, in line, and what is heavier than all runs alone") {
+  Scenario s(file("{ cpu: 4 }", R"(
+  a: { shell: a, limit: cpu, weight: 3 }
+  b: { shell: b, limit: cpu, weight: 2 }
+  c: { shell: c, limit: cpu }
+  d: { shell: d, limit: cpu, weight: 9 }
+  e: { shell: e, limit: cpu }
+)"));
+  s.expect_started({"a"});  // b does not fit, and nobody overtakes it
+  s.succeed("a");
+  s.expect_started({"b", "c"});
+  s.succeed("c");
+  s.expect_started({});
+  s.crash_and_resume();
+  s.expect_started({"b"});
+  s.succeed("b");
+  s.expect_started({"d"});
+  s.succeed("d");
+  s.expect_started({"e"});
+  s.succeed("e");
+  s.expect_success();
+}
+
+TEST_CASE("weight counts for the concurrency of the run, too") {
+  Scenario s(R"(flowrun: 1
+concurrency: 3
+steps:
+  a: { shell: a, weight: 2 }
+  b: { shell: b, weight: 2 }
+  c: { shell: c }
+  d: { shell: d, weight: 5 }
+)");
+  s.expect_started({"a"});
+  s.succeed("a");
+  s.expect_started({"b", "c"});
+  s.fail("b");
+  s.expect_started({});
+  s.succeed("c");
+}
+
 }  // namespace flowrun::test::limit_test

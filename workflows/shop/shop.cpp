@@ -166,6 +166,15 @@ void Shop::generic() {
   server_.Put("/echo.*", echo);
   server_.Delete("/echo.*", echo);
   server_.Patch("/echo.*", echo);
+  server_.Post("/uploads", plain("uploads", [](const httplib::Request& request) {
+                 Json fields = Json::array();
+                 for (const auto& [name, field] : request.files)
+                   fields.push_back({{"name", name},
+                                     {"filename", field.filename},
+                                     {"type", field.content_type},
+                                     {"bytes", field.content.size()}});
+                 return fields;
+               }));
   auto status = [this](const httplib::Request& request, httplib::Response& response) {
     called("status", request);
     response.status = std::stoi(request.matches[1]);

@@ -8,6 +8,7 @@
 //   POST /payments                    150 ms     POST /payments/ID/refund  50 ms
 //   POST /shipments                    50 ms     POST /effect/NAME?ms=MS
 //   ANY  /echo...   GET|POST /status/CODE   GET /delay/MS   GET /items/N
+//   POST /uploads                     the fields of a form, [{"name", "filename", "type", "bytes"}]
 //   GET  /catalog?page=N&per=M        eleven articles, {"items": [...], "next": N + 1 or null} and a header Link
 //   GET  /stats     {"calls": {"payments": 2, ...}, "effects": {"payments": 1, ...}}; DELETE /stats forgets everything
 //   POST /misbehave {"path": "/payments", "how": "break", "times": 2}
