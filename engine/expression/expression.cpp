@@ -17,7 +17,11 @@ struct Expression::Compiled {
   std::vector<Use> uses;
   std::vector<std::pair<std::string, Position>> words;
   std::vector<Reference> references;
-  std::unique_ptr<NativeNode> native;
+  std::vector<Use> bare_uses;  ///< as |uses|, without what can be seen
+  std::unique_ptr<NativeNode> node;
+  bool filter = false;  ///< as in Parsed
+
+  bool native() const { return node && node->native; }
 };
 
 namespace {
@@ -56,7 +60,7 @@ void plant(Json& root, const std::vector<std::string>& path, std::size_t from, J
   if (at->is_null()) *at = std::move(value);
 }
 
-/// Collects what jq is to see: of each variable only the plain paths that are written.
+/// Collects what jq is to see: of each variable only the plain paths that are written, and of these what can be seen.
 class Bindings {
  public:
   Bindings(const std::vector<Use>& uses, const Scope& scope) {
@@ -82,7 +86,9 @@ class Bindings {
       return;
     }
     std::string name = variable == "." ? "." : "$" + variable;
-    const Json* at = &std::get<Value>(found).json();
+    const Value& value = std::get<Value>(found);
+    const Json whole = use.reference.sight ? seen(value, *use.reference.sight) : Json();
+    const Json* at = use.reference.sight ? &whole : &value.json();
     bool by_member = variable == "steps" || variable == "status" || (variable == "secrets" && !use.path.empty());
     std::size_t depth = by_member ? 1 : 0;
     for (; depth < use.path.size() && at->is_object(); ++depth) {
@@ -171,8 +177,12 @@ Expression Expression::compile(std::string_view code, const std::function<Positi
       use.at = place(use.offset);
       use.offset -= first;
     }
-    compiled->native = parse_native(tokens);
-    if (!compiled->native)
+    Parsed parsed = parse_native(tokens);
+    compiled->node = std::move(parsed.node);
+    compiled->filter = parsed.filter;
+    if (compiled->filter) compiled->bare_uses = compiled->uses;
+    if (compiled->node) note_sights(*compiled->node, compiled->uses);
+    if (compiled->filter || !compiled->node)
       for (const Token& token : tokens)
         if (token.kind == Token::Kind::Word) compiled->words.emplace_back(token.value, place(token.offset));
   } catch (const TokenError& error) {
@@ -198,7 +208,9 @@ const std::vector<Reference>& Expression::references() const { return compiled_-
 const std::vector<Use>& Expression::uses() const { return compiled_->uses; }
 
 const Use* Expression::plain_path() const {
-  if (!native() || compiled_->uses.size() != 1 || compiled_->uses[0].length != compiled_->code.size()) return nullptr;
+  if (!native() || compiled_->filter || compiled_->uses.size() != 1 ||
+      compiled_->uses[0].length != compiled_->code.size())
+    return nullptr;
   return &compiled_->uses[0];
 }
 
@@ -208,16 +220,17 @@ std::optional<Position> Expression::word(std::string_view word) const {
   return std::nullopt;
 }
 
-bool Expression::native() const { return compiled_->native != nullptr; }
+bool Expression::native() const { return compiled_->native(); }
 
 std::optional<Value> Expression::literal() const {
-  if (!compiled_->native || compiled_->native->kind != NativeNode::Kind::Literal) return std::nullopt;
-  return Value(compiled_->native->literal);
+  if (!native() || compiled_->node->kind != NativeNode::Kind::Literal) return std::nullopt;
+  return Value(compiled_->node->literal);
 }
 
 Evaluation Expression::answer(const Scope& scope, Evaluator& evaluator, bool strict) const try {
-  if (compiled_->native) return evaluate_native(*compiled_->native, scope, strict);
-  return ask(compiled_->code, compiled_->uses, strict, scope, evaluator);
+  const bool as_before = compiled_->filter && !scope.filters_in_place();
+  if (compiled_->native() && !as_before) return evaluate_native(*compiled_->node, scope, strict);
+  return ask(compiled_->code, as_before ? compiled_->bare_uses : compiled_->uses, strict, scope, evaluator);
 } catch (const Json::exception& error) {
   // A value that is not what it should be, however it came in, is an error of the step and no end of the run.
   return refuse(fmt::format("looks at a value that can not be read: {}", error.what()));

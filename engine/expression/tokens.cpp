@@ -106,10 +106,12 @@ class Tokenizer {
       return add(Token::Kind::Field, stop, std::string(code_.substr(i_ + 1, stop - i_ - 1)));
     }
     if (i_ + 1 < end && code_[i_ + 1] == '"') {
-      std::size_t start = i_;
+      std::size_t start = i_, number = tokens_.size();
       string(i_ + 1);
       // A literal name in quotes is a field like any other.
-      if (Token& token = tokens_.back(); token.kind == Token::Kind::String && !token.interpolated) {
+      if (Token& token = tokens_[number]; token.interpolated) {
+        token.of_field = true;
+      } else {
         token.kind = Token::Kind::Field;
         token.offset = start;
         ++token.length;

@@ -25,6 +25,7 @@ struct Token {
   std::size_t length;
   std::string value;
   bool interpolated = false;  ///< String
+  bool of_field = false;      ///< String that is interpolated and behind a dot: `."a\(.b)"`
   bool is(const char* symbol) const { return kind == Kind::Symbol && value == symbol; }
   bool word(const char* name) const { return kind == Kind::Word && value == name; }
 };

@@ -219,9 +219,8 @@ class Server {
       if (!each->valid() && jv_invalid_has_msg(each->copy()))
         return say(Kind::Error, text_of(jv_invalid_get_msg(each->copy())));
     if (jq_halted(state)) return say(Kind::Error, "it halts");
-    if (!first.valid())
-      return say(Kind::Error, "gives no result; write `// null` or another default behind it, or wrap it in [ ]");
-    if (second.valid()) return say(Kind::Error, "gives several results; wrap it in [ ] for a list, or use first(...)");
+    if (!first.valid()) return say(Kind::Error, kNoResult);
+    if (second.valid()) return say(Kind::Error, kSeveralResults);
     std::string text = text_of(jv_dump_string(first.copy(), JV_PRINT_SORTED));
     if (text.size() > kMaxOutput)
       return say(Kind::Error,

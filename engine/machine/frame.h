@@ -118,6 +118,7 @@ class FrameScope : public Scope {
   explicit FrameScope(const Frame& frame, const Value* dot = nullptr, const Failure* error = nullptr)
       : frame_(frame), dot_(dot), error_(error) {}
   Fallible<Value> lookup(const Reference& reference) const override;
+  bool filters_in_place() const override { return frame_.context().rules().filters_are_native(); }
   const Frame& frame() const { return frame_; }
 
  private:

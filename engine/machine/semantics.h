@@ -7,7 +7,7 @@ namespace flowrun {
 /// `semantics` of RunStarted.
 struct Semantics {
   static constexpr int kOldest = 1;
-  static constexpr int kNewest = 4;
+  static constexpr int kNewest = 5;
   int number = kNewest;
 
   static bool known(int number) { return number >= kOldest && number <= kNewest; }
@@ -28,6 +28,8 @@ struct Semantics {
   bool delays_are_kept() const { return number >= 3; }
   /// `retry.on` of a sub-workflow knows what failed in it, not only `child`.
   bool errors_are_seen_through() const { return number >= 4; }
+  /// What flowrun evaluates without jq includes filters, and of a value only what is looked at can be too large.
+  bool filters_are_native() const { return number >= 5; }
 };
 
 }  // namespace flowrun

@@ -1,42 +1,68 @@
 #include "engine/machine/status.h"
 
 #include <algorithm>
+#include <type_traits>
 
 namespace flowrun {
 namespace {
 
-Json error_of(const Settled& settled) { return settled.failure ? to_json(*settled.failure) : Json(); }
+/// Adds |name| to |status| where it is seen; |make| makes all of it, or what the sight that it takes sees.
+template <typename Make>
+void put(Json& status, const Sight& sight, const char* name, Make make) {
+  if (!sight.sees(name)) return;
+  const Sight of = sight.of(name);
+  if constexpr (std::is_invocable_v<Make, const Sight&>)
+    status[name] = make(of);
+  else
+    status[name] = seen(Json(make()), of);
+}
 
-Json items_of(const std::vector<ChildStatus>& children) {
+Json error_of(const Settled& settled, const Sight& sight) {
+  return settled.failure ? seen(to_json(*settled.failure), sight) : Json();
+}
+
+/// |sight| is that of the list.
+Json items_of(const std::vector<ChildStatus>& children, const Sight& sight) {
   Json items = Json::array();
+  if (!sight.whole && !sight.members && sight.each.empty()) return items;
+  const Sight each = sight.of("");
   for (std::size_t i = 0; i < children.size(); ++i) {
-    const Settled& settled = children[i].settled;
+    const ChildStatus& child = children[i];
+    const Settled& settled = child.settled;
     const bool started = settled.started_at != Instant{};
-    items.push_back({{"index", i},
-                     {"key", children[i].name},
-                     {"item", children[i].item.json()},
-                     {"ok", settled.state == State::Succeeded},
-                     {"state", to_string(settled.state)},
-                     {"output", settled.output.json()},
-                     {"error", error_of(settled)},
-                     {"attempts", settled.attempts},
-                     {"duration_ms", started ? settled.took.count() : 0}});
+    Json item = Json::object();
+    put(item, each, "index", [&] { return i; });
+    put(item, each, "key", [&] { return child.name; });
+    put(item, each, "item", [&](const Sight& of) { return seen(child.item, of); });
+    put(item, each, "ok", [&] { return settled.state == State::Succeeded; });
+    put(item, each, "state", [&] { return to_string(settled.state); });
+    put(item, each, "output", [&](const Sight& of) { return seen(settled.output, of); });
+    put(item, each, "error", [&](const Sight& of) { return error_of(settled, of); });
+    put(item, each, "attempts", [&] { return settled.attempts; });
+    put(item, each, "duration_ms", [&] { return started ? settled.took.count() : 0; });
+    items.push_back(std::move(item));
   }
   return items;
 }
 
-Json branches_of(const std::vector<ChildStatus>& children) {
+Json branches_of(const std::vector<ChildStatus>& children, const Sight& sight) {
   Json branches = Json::object();
-  for (const ChildStatus& child : children) branches[child.name] = status_json(child.settled, "");
+  for (const ChildStatus& child : children)
+    if (sight.sees(child.name)) branches[child.name] = status_json(child.settled, sight.of(child.name));
   return branches;
 }
 
-Json failed_of(const std::vector<ChildStatus>& children, bool items) {
+Json failed_of(const std::vector<ChildStatus>& children, bool items, const Sight& sight) {
   Json failed = Json::array();
+  if (!sight.whole && !sight.members && sight.each.empty()) return failed;
+  const Sight each = sight.of("");
   for (const ChildStatus& child : children) {
     if (child.settled.state != State::Failed) continue;
-    Json one{{"index", child.index}, {"key", child.name}, {"error", error_of(child.settled)}};
-    if (items) one["item"] = child.item.json();
+    Json one = Json::object();
+    put(one, each, "index", [&] { return child.index; });
+    put(one, each, "key", [&] { return child.name; });
+    put(one, each, "error", [&](const Sight& of) { return error_of(child.settled, of); });
+    if (items) put(one, each, "item", [&](const Sight& of) { return seen(child.item, of); });
     failed.push_back(std::move(one));
   }
   return failed;
@@ -55,36 +81,43 @@ Json order_of(const std::vector<ChildStatus>& children) {
 
 }  // namespace
 
-void GroupStatus::show(Json& status, std::string_view field) const {
-  auto wanted = [&](std::string_view name) { return field.empty() || field == name; };
-  if (wanted("counts")) status["counts"] = counts;
-  if (winner && wanted("winner")) status["winner"] = *winner;
+void GroupStatus::show(Json& status, const Sight& sight) const {
+  put(status, sight, "counts", [&] { return counts; });
+  if (winner) put(status, sight, "winner", [&] { return *winner; });
   if (of == Of::Body) return;
-  if (of == Of::Branches && wanted("branches")) status["branches"] = branches_of(children);
-  if (of == Of::Items && wanted("items")) status["items"] = items_of(children);
+  if (of == Of::Branches)
+    put(status, sight, "branches", [&](const Sight& seen) { return branches_of(children, seen); });
+  if (of == Of::Items) put(status, sight, "items", [&](const Sight& seen) { return items_of(children, seen); });
   if (!tells_order) return;
-  if (of != Of::Stream && wanted("order")) status["order"] = order_of(children);
-  if (wanted("failed")) status["failed"] = failed_of(children, of != Of::Branches);
+  if (of != Of::Stream) put(status, sight, "order", [&] { return order_of(children); });
+  put(status, sight, "failed", [&](const Sight& seen) { return failed_of(children, of != Of::Branches, seen); });
 }
 
-Json status_json(const Settled& settled, std::string_view field) {
+Json status_json(const Settled& settled, const Sight& sight) {
   Json status = Json::object();
-  auto wanted = [&](std::string_view name) { return field.empty() || field == name; };
-  if (wanted("state")) status["state"] = to_string(settled.state);
-  if (wanted("ok")) status["ok"] = settled.state == State::Succeeded;
-  if (wanted("output")) status["output"] = settled.output.json();
-  if (wanted("error")) status["error"] = error_of(settled);
-  if (wanted("attempts")) status["attempts"] = settled.attempts;
+  put(status, sight, "state", [&] { return to_string(settled.state); });
+  put(status, sight, "ok", [&] { return settled.state == State::Succeeded; });
+  put(status, sight, "output", [&](const Sight& of) { return seen(settled.output, of); });
+  put(status, sight, "error", [&](const Sight& of) { return error_of(settled, of); });
+  put(status, sight, "attempts", [&] { return settled.attempts; });
   if (settled.started_at != Instant{}) {
-    if (wanted("started_at")) status["started_at"] = timestamp(settled.started_at);
-    if (wanted("finished_at")) status["finished_at"] = timestamp(settled.ended_at);
-    if (wanted("duration_ms")) status["duration_ms"] = settled.took.count();
+    put(status, sight, "started_at", [&] { return timestamp(settled.started_at); });
+    put(status, sight, "finished_at", [&] { return timestamp(settled.ended_at); });
+    put(status, sight, "duration_ms", [&] { return settled.took.count(); });
   }
   if (settled.more)
     for (const auto& [name, value] : settled.more->items())
-      if (wanted(name)) status[name] = value;
-  if (settled.group) settled.group->show(status, field);
+      if (sight.sees(name)) status[name] = seen(value, sight.of(name));
+  if (settled.group) settled.group->show(status, sight);
   return status;
+}
+
+Json status_json(const Settled& settled, const Reference& reference) {
+  if (reference.sight) return status_json(settled, *reference.sight);
+  if (reference.field.empty()) return status_json(settled, Sight::all());
+  Sight field;
+  field.fields[reference.field] = Sight::all();
+  return status_json(settled, field);
 }
 
 Fallible<Value> output_of(const Settled& settled, const std::string& name) {

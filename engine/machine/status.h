@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/model/outcome.h"
+#include "engine/model/scope.h"
 
 namespace flowrun {
 
@@ -55,12 +56,14 @@ struct GroupStatus {
   std::vector<ChildStatus> children;   ///< as written; empty when nobody looks at them
   bool tells_order = false;            ///< and who has failed
 
-  /// Adds what there is to |status|; only |field| of it when given.
-  void show(Json& status, std::string_view field) const;
+  /// Adds what there is and can be seen to |status|.
+  void show(Json& status, const Sight& sight) const;
 };
 
-/// `$status.x` of a step that stands like this; only |field| of it when given.
-Json status_json(const Settled& settled, std::string_view field);
+/// `$status.x` of a step that stands like this: what can be seen of it.
+Json status_json(const Settled& settled, const Sight& sight);
+/// What |reference| looks at.
+Json status_json(const Settled& settled, const Reference& reference);
 
 /// `$steps.NAME` of a step that stands like this.
 Fallible<Value> output_of(const Settled& settled, const std::string& name);

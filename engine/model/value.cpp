@@ -48,12 +48,17 @@ const std::string& Value::text() const {
 const Json& Value::json() const {
   static const Json kNull;
   if (!rep_) return kNull;
+  if (!rep_->tree) rep_->tree = std::make_unique<Json>(tree());
+  return *rep_->tree;
+}
+
+Json Value::tree() const {
+  if (!rep_) return nullptr;
   if (rep_->tree) return *rep_->tree;
   // What other programs say was parsed before it became a value, and a value holds others.
   auto tree = json_of(rep_->text, rep_->text.size());
   if (!tree) throw Corruption("a value of the journal is not JSON: " + shortened(rep_->text, 60));
-  rep_->tree = std::make_unique<Json>(std::move(*tree));
-  return *rep_->tree;
+  return std::move(*tree);
 }
 
 bool is_utf8(const std::string& text) {

@@ -25,6 +25,8 @@ class Value {
   /// Compact JSON. Bytes that are not UTF-8 appear as U+FFFD.
   const std::string& text() const;
   const Json& json() const;
+  /// The same for one look: where this has no tree yet, it gets none.
+  Json tree() const;
   bool is_null() const { return rep_ == nullptr || text() == "null"; }
 
   friend bool operator==(const Value& a, const Value& b) { return a.json() == b.json(); }

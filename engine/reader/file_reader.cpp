@@ -236,8 +236,11 @@ void FileReader::name_looked_at(bool for_questions) {
     const std::string& field = mention.reference.field;
     if (mention.reference.variable != "status") continue;
     asked.insert(mention.reference.member);
-    const bool whole = field.empty() || field == "items" || field == "branches";
-    if (whole) outputs.insert(mention.reference.member);
+    const bool items = field == "items";
+    const bool whole = field.empty() || items || field == "branches";
+    const Sight* sight = mention.reference.sight.get();
+    const bool outputs_seen = !items || !sight || sight->of(field).of("").sees("output");
+    if (whole && outputs_seen) outputs.insert(mention.reference.member);
     if (whole || field == "order" || field == "failed") asked_within.insert(mention.reference.member);
   }
   for (auto& [group, name] : reading_.index().groups) {

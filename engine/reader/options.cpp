@@ -88,7 +88,8 @@ void read_undo(Reading& reading, CommonStep& step, const Node& node) {
   const NamesInScope& in_scope = reading.names();
   std::set<std::string> names;
   auto add = [&](const Reference& reference) {
-    if (names.insert(as_written(reference)).second) policy.references.push_back(reference);
+    // What is kept is for all that name it, whatever each of them looks at.
+    if (names.insert(as_written(reference)).second) policy.references.emplace_back(reference).sight = nullptr;
   };
   for (std::size_t m = from; m < index.mentions.size(); ++m) {
     const Reference& reference = index.mentions[m].reference;

@@ -22,7 +22,7 @@ class Listeners {
  public:
   explicit Listeners(const std::vector<Mention>& mentions) {
     for (const Mention& mention : mentions) {
-      const auto& [variable, member, field] = mention.reference;
+      const auto& [variable, member, field, sight] = mention.reference;
       if (variable != "steps" && variable != "status") continue;
       if (variable == "status" && std::find(kNoOutput.begin(), kNoOutput.end(), field) != kNoOutput.end()) continue;
       // By its name alone, wherever it stands.

@@ -82,7 +82,7 @@ ResolvedInputs resolve_inputs(const Loaded& loaded, const GivenInputs& given,
                               "has this one as a step\nnothing was started",
                               loaded.file, secret, input));
   std::vector<std::string> errors;
-  StartScope scope(loaded.workflow.name, now);
+  StartScope scope(loaded.workflow.name, now, true);
   std::vector<std::string> names;
   for (const InputSpec& spec : loaded.inputs) names.push_back(spec.name);
   auto unknown = [&](const std::string& name) {

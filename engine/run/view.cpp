@@ -159,7 +159,7 @@ Fallible<Value> RunView::lookup_step(const Reference& reference) const {
     around = slash == std::string::npos ? "" : around.substr(0, slash);
     if (auto known = settled(child_path(around, reference.member)))
       return reference.variable == "steps" ? output_of(*known, reference.member)
-                                           : Value(status_json(*known, reference.field));
+                                           : Value(status_json(*known, reference));
     if (around.empty()) break;
   }
   return unknown(fmt::format("no step `{}` is seen {}", reference.member,

@@ -49,13 +49,17 @@ struct Definition {
 /// What defaults and `vars` see: $input, $vars, $run.name and $now.
 class StartScope : public Scope {
  public:
-  StartScope(std::string run_name, Instant now) : run_name_(std::move(run_name)), now_(now) {}
+  /// |filters|: what filters_in_place() says.
+  StartScope(std::string run_name, Instant now, bool filters)
+      : run_name_(std::move(run_name)), now_(now), filters_(filters) {}
   Fallible<Value> lookup(const Reference& reference) const override;
+  bool filters_in_place() const override { return filters_; }
   Json inputs = Json::object(), vars = Json::object();
 
  private:
   std::string run_name_;
   Instant now_;
+  bool filters_;
 };
 
 }  // namespace flowrun

@@ -188,7 +188,7 @@ Frame::Bound GraphFrame::bind(const Reference& reference) const {
   std::optional<std::size_t> found = graph_.find(reference.member);
   if (!found) return std::nullopt;
   const Settled& settled = children_[*found].settled;
-  if (!steps) return Value(status_json(settled, reference.field));
+  if (!steps) return Value(status_json(settled, reference));
   return output_of(settled, reference.member);
 }
 

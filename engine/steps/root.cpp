@@ -16,6 +16,7 @@ class FinalScope : public Scope {
     if (reference.variable == "steps" && std::holds_alternative<Failure>(found)) return Value();
     return found;
   }
+  bool filters_in_place() const override { return scope_.filters_in_place(); }
 
  private:
   FrameScope scope_;

@@ -93,7 +93,7 @@ Fallible<Inputs> WorkflowFrame::inputs() const {
   const Json& of_files = context().run().sub_inputs.json();
   const Json environment = of_files.is_object() ? of_files.value(child.path, Json::object()) : Json::object();
   Json secrets = Json::object();
-  StartScope start(context().run().name, context().now());
+  StartScope start(context().run().name, context().now(), context().rules().filters_are_native());
   for (const InputSpec& spec : child.inputs) {
     Json value;
     if (values.contains(spec.name)) {

@@ -55,7 +55,7 @@ class UndoFrame final : public Frame, public Enclosure {
 /// What the step of |frame| has come to is not in its parent's books yet.
 std::optional<Value> own(const Frame& frame, const Settled& settled, const Reference& reference) {
   if (reference.member != frame.step().name) return std::nullopt;
-  if (reference.variable == "status") return Value(status_json(settled, reference.field));
+  if (reference.variable == "status") return Value(status_json(settled, reference));
   if (reference.variable != "steps") return std::nullopt;
   auto output = output_of(settled, reference.member);
   return output ? *output : Value();

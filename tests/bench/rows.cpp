@@ -3,6 +3,7 @@
 //   bench_rows append FILE ROWS BATCH BYTES     appends ROWS, BATCH a commit, each with BYTES of text
 //   bench_rows read FILE                        reads all entries of the newest run of a journal
 //   bench_rows span FILE                        ms from its first entry to its last
+//   bench_rows multiply FILE RUNS               makes so many runs of the only one, with other ids
 #include <sqlite3.h>
 
 #include <cstdio>
@@ -77,6 +78,23 @@ void span() {
   sqlite3_finalize(select);
 }
 
+void multiply(long runs) {
+  const std::string numbers = "WITH RECURSIVE copies(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM copies WHERE i < " +
+                              std::to_string(runs - 1) + ") ";
+  execute("PRAGMA journal_mode=WAL");
+  execute("BEGIN IMMEDIATE");
+  execute(
+      (numbers +
+       "INSERT INTO runs SELECT number + i, last_seq, last_sum, started_at, alive_at, ended_at, state, id || '-' || "
+       "i, name, file, source_hash, input_ref, output_ref, input, output, error FROM copies, runs WHERE number = 1")
+          .c_str());
+  execute((numbers +
+           "INSERT INTO entries (id, at, kind, path, attempt, sum, value_ref, data, value) SELECT id + (i << 40), at, "
+           "kind, path, attempt, sum, value_ref, data, value FROM copies, entries WHERE id < 2 << 40")
+              .c_str());
+  execute("COMMIT");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -84,6 +102,8 @@ int main(int argc, char** argv) {
   check(sqlite3_open(argv[2], &database));
   if (std::strcmp(argv[1], "append") == 0 && argc == 6)
     append(std::atol(argv[3]), std::atol(argv[4]), static_cast<std::size_t>(std::atol(argv[5])));
+  else if (std::strcmp(argv[1], "multiply") == 0 && argc == 4)
+    multiply(std::atol(argv[3]));
   else if (std::strcmp(argv[1], "span") == 0)
     span();
   else

@@ -51,7 +51,7 @@ void check_status(const std::string& path, const Settled& settled, const History
                   const std::set<std::string>& withdrawn, bool anew) {
   if (!settled.group || settled.group->of == GroupStatus::Of::Body) return;
   const bool items = settled.group->of == GroupStatus::Of::Items;
-  const Json status = status_json(settled, "");
+  const Json status = status_json(settled, Sight::all());
   std::map<std::string, int> counts;
   std::set<std::string> ended, failed;
   for (const ChildStatus& child : settled.group->children) {

@@ -81,4 +81,30 @@ TEST_CASE("before number 3 a retry without max_delay waits 30 s at the most") {
   CHECK_NOTHROW(replay_prefix(*loaded, entries, entries.size(), *jq));
 }
 
+TEST_CASE("before number 5 filters are asked of jq, whose answers are in the journal") {
+  const std::string text =
+      "flowrun: 1\nsteps:\n  - { id: a, set: [1, 2, 3] }\n"
+      "  - { id: b, set: \"${ [$steps.a[] | select(. > 1)] }\" }\n"
+      "  - { id: c, set: \"${ $steps.b | length }\" }\n";
+  struct Counted : Evaluator {
+    int asked = 0;
+    Answer evaluate(const Question&) override {
+      ++asked;
+      return {Value(Json{2, 3}), ""};
+    }
+  };
+  const std::unique_ptr<Loaded> loaded = load_text(text);
+  Scenario s(text);
+  s.expect_success();
+  std::vector<Entry> entries = s.entries();
+  Counted today, before;
+  replay_prefix(*loaded, entries, entries.size(), today);
+  CHECK(today.asked == 0);
+  Json data = Json::parse(entries.front().data);
+  data["semantics"] = 4;
+  entries.front().data = data.dump();
+  replay_prefix(*loaded, entries, entries.size(), before);
+  CHECK(before.asked == 1);
+}
+
 }  // namespace flowrun::test::semantics_test
