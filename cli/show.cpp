@@ -10,6 +10,7 @@
 #include "cli/runs.h"
 #include "cli/source.h"
 #include "engine/journal/typed_command.h"
+#include "engine/run/summary.h"
 #include "engine/steps/outline.h"
 
 namespace flowrun::cli {
@@ -26,6 +27,7 @@ constexpr Duration kLongInLine{100};    // for a place, before that is worth a w
 constexpr std::size_t kLastLines = 5;   // of what a step that failed has said
 constexpr std::size_t kMostWords = 10;  // steps of which they are shown
 constexpr std::size_t kMostSteps = 60;  // of a large run only what is not well, and then so many
+constexpr std::int64_t kMany = 10000;   // entries, from which on items that are well are only counted
 
 const char* mark_of(State state) {
   switch (state) {
@@ -65,12 +67,20 @@ AnswerData answers_of(const Journal& journal, const RunRecord& run) {
   }
 }
 
+/// In the order in which they became known.
+std::vector<const StepHistory*> in_order(const History& history) {
+  std::vector<const StepHistory*> steps;
+  for (const StepHistory& step : history.steps()) steps.push_back(&step);
+  std::sort(steps.begin(), steps.end(), [](const StepHistory* a, const StepHistory* b) { return a->first < b->first; });
+  return steps;
+}
+
 std::string next_steps(const Journal& journal, const RunRecord& run, const History& history) {
   auto command = [&](const char* word) { return typed_command({word, run.id}, journal.path()); };
-  for (const StepHistory& step : history.steps())
-    if (step.state == State::Waiting && !can_be_retried(run.state))
-      return fmt::format("{} waits: {}\n", step.path,
-                         answer_command(journal.path(), run.id, step.path, step.signal, answers_of(journal, run)));
+  for (const StepHistory* step : in_order(history))
+    if (step->state == State::Waiting && !can_be_retried(run.state))
+      return fmt::format("{} waits: {}\n", step->path,
+                         answer_command(journal.path(), run.id, step->path, step->signal, answers_of(journal, run)));
   if (run.driver_pid > 0) return fmt::format("driven by process {}\n", run.driver_pid);
   if (run.driver_pid != 0) return "driven by a process in another container\n";
   if (run.error.json().is_object() && run.error.json().contains("undo_failed"))
@@ -95,12 +105,23 @@ std::string lines_of(const Journal& journal, const RunRecord& run, const Failure
   return "";
 }
 
+/// All steps of |run|, unless items that are well are left out anyway.
+Summary summary_of(const Journal& journal, const RunRecord& run, const ShowOptions& options) {
+  if (!options.all && run.last_seq > kMany) {
+    Summary summary = Summary::of(journal, run, options.at);
+    if (summary.history().steps().size() + summary.counted() > kMostSteps) return summary;
+  }
+  Summary whole;
+  whole.history() = history_of(journal, run, options.at);
+  return whole;
+}
+
 int show(const Context& context, const ShowOptions& options) {
   const RunSource source(context, options.on, options.run);
   Journal journal(source.path(), Journal::Mode::ReadOnly);
   RunRecord run = find_or_newest(journal, source.run());
-  History history = history_of(journal, run, options.at);
   if (options.json) {
+    const History history = history_of(journal, run, options.at);
     Json json = run_json(run);
     json["steps"] = Json::array();
     for (const StepHistory& step : history.steps()) json["steps"].push_back(step_json(step));
@@ -108,15 +129,18 @@ int show(const Context& context, const ShowOptions& options) {
     print_result(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
     return 0;
   }
+  const Summary summary = summary_of(journal, run, options);
+  const History& history = summary.history();
   const std::string_view state = options.at > 0 ? to_string(history.run_state()) : standing_of(run);
   std::string text = fmt::format("{}  {}  started {}  {}  {} entries\n", run.id, state, date_text(run.started_at),
                                  to_display(until_of(run) - run.started_at), run.last_seq);
   text += fmt::format("{}  input {}\n", run.file, one_line(run.input.text(), 100));
   if (!history.on().empty()) text += fmt::format("carried out on {}\n", history.on());
-  bool large = history.steps().size() > kMostSteps && !options.all;
+  bool large = history.steps().size() + summary.counted() > kMostSteps && !options.all;
   std::vector<std::vector<std::string>> rows;
-  std::size_t left_out = 0;
-  for (const StepHistory& step : history.steps()) {
+  std::size_t left_out = summary.counted();
+  for (const StepHistory* each : in_order(history)) {
+    const StepHistory& step = *each;
     bool well = step.state == State::Succeeded || step.state == State::Skipped;
     if ((large && well && step.path.find('[') != std::string::npos) ||
         rows.size() >= (options.all ? std::string::npos : kMostSteps)) {
@@ -141,7 +165,7 @@ int show(const Context& context, const ShowOptions& options) {
   }
   if (left_out > 0) text += fmt::format("  and {} more; --all shows them\n", left_out);
   std::string counts;
-  for (const auto& [name, count] : history.counts())
+  for (const auto& [name, count] : summary.counts())
     counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count, name);
   if (!counts.empty()) text += counts + "\n";
   if (run.error.json().is_object()) {

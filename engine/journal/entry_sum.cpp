@@ -20,8 +20,8 @@ struct FreeState {
 
 }  // namespace
 
-std::uint64_t entry_sum(std::uint64_t before, std::int64_t id, std::string_view kind, const Entry& entry) {
-  const std::string_view texts[] = {kind, entry.path, entry.data, value_text(entry.value)};
+std::uint64_t entry_sum(std::uint64_t before, std::int64_t id, std::string_view kind, const EntryView& entry) {
+  const std::string_view texts[] = {kind, entry.path, entry.data, entry.value};
   unsigned char numbers[8 * 8];
   unsigned char* out = numbers;
   put(out, before);

@@ -11,6 +11,7 @@
 #include "engine/journal/run_lock.h"
 #include "engine/journal/sqlite.h"
 #include "engine/journal/wal_reserve.h"
+#include "engine/model/entry_view.h"
 #include "engine/model/json_text.h"
 
 namespace flowrun {
@@ -65,7 +66,11 @@ struct Journal::Open {
   [[noreturn]] void damaged(std::int64_t run_number, std::int64_t seq, const std::string& what) const;
   /// The entry of |row|, which is to be number |seq| of its run and to follow one whose sum is |sum|; that becomes its
   /// own. Throws Corruption when it is not what was written.
-  Entry checked(const Statement::Use& row, std::int64_t run_number, std::int64_t seq, std::uint64_t& sum) const;
+  EntryView checked(const Statement::Use& row, std::int64_t run_number, std::int64_t seq, std::uint64_t& sum) const;
+  /// Shows |look| the entries of a run from |from| on, as long as it says true and so many; how many there were. Throws
+  /// Corruption.
+  std::size_t look_at(std::int64_t run_number, std::int64_t from, std::size_t limit,
+                      const std::function<bool(const EntryView&)>& look);
   /// Throws Corruption when the run should have an entry |seq|.
   void check_end(std::int64_t run_number, std::int64_t seq);
   /// Mail of run |run_number| behind |after|, in order of arrival. Throws Corruption.
@@ -100,6 +105,11 @@ inline std::string_view value_text(const Value& value) {
 
 /// Sum of an entry: XXH3 64 over the sum before, id, at, attempt and the lengths of kind, path, data and value, each
 /// in 8 bytes, low one first, then these four texts. A null value has length 0.
-std::uint64_t entry_sum(std::uint64_t before, std::int64_t id, std::string_view kind, const Entry& entry);
+std::uint64_t entry_sum(std::uint64_t before, std::int64_t id, std::string_view kind, const EntryView& entry);
+inline std::uint64_t entry_sum(std::uint64_t before, std::int64_t id, std::string_view kind, const Entry& entry) {
+  return entry_sum(
+      before, id, kind,
+      EntryView{entry.seq, entry.at, entry.kind, entry.path, entry.attempt, entry.data, value_text(entry.value)});
+}
 
 }  // namespace flowrun

@@ -16,6 +16,14 @@ constexpr std::size_t kReadBytes = 16 << 20;
 /// Nothing is tried so often; and it can be counted on from there.
 constexpr std::int64_t kMostAttempts = 1'000'000'000;
 
+/// So many rows are looked at in one transaction: an open read keeps the file from being tidied.
+constexpr std::size_t kLook = 20'000;
+
+bool is_text(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; }) ||
+         is_utf8(std::string(text));
+}
+
 }  // namespace
 
 bool too_deep(std::string_view json) {
@@ -41,8 +49,8 @@ void Journal::Open::damaged(std::int64_t run_number, std::int64_t seq, const std
       "run {}, entry {}: {}", row.next() ? std::string(row.text(0)) : fmt::format("number {}", run_number), seq, what));
 }
 
-Entry Journal::Open::checked(const Statement::Use& row, std::int64_t run_number, std::int64_t seq,
-                             std::uint64_t& sum) const {
+EntryView Journal::Open::checked(const Statement::Use& row, std::int64_t run_number, std::int64_t seq,
+                                 std::uint64_t& sum) const {
   const auto wrong = [&](const std::string& what) { damaged(run_number, seq, what); };
   const std::int64_t id = row.integer(0);
   if (id != first_id(run_number) + seq)
@@ -53,22 +61,23 @@ Entry Journal::Open::checked(const Statement::Use& row, std::int64_t run_number,
     wrong("it is not as flowrun writes it: its columns hold other things");
   if (row.null(6) && !row.null(7))
     wrong(fmt::format("its value is missing: no row {} in `vals`", row.text(7).substr(0, 40)));
-  Entry entry;
+  EntryView entry;
   entry.seq = seq;
   entry.at = from_millis(at);
   entry.path = row.text(3);
   entry.attempt = static_cast<int>(attempt);
   entry.data = row.text(5);
-  entry.value = Value::from_text(std::string(row.text(6)));
+  entry.value = row.text(6);
+  if (entry.value == "null") entry.value = {};
   const std::string_view kind = row.text(2);
-  if (!is_utf8(std::string(kind)) || !is_utf8(entry.path)) wrong("its kind or path is not UTF-8");
+  if (!is_text(kind) || !is_text(entry.path)) wrong("its kind or path is not UTF-8");
   sum = entry_sum(sum, id, kind, entry);
   if (static_cast<std::uint64_t>(row.integer(8)) != sum)
     wrong(fmt::format("'{}' of '{}' is not what was written: its checksum does not fit", kind, entry.path));
   const std::optional<EntryKind> known = entry_kind_from(kind);
   if (!known) wrong(fmt::format("no flowrun writes entries of the kind '{}'", shortened(kind, 60)));
   entry.kind = *known;
-  if (too_deep(entry.data) || too_deep(value_text(entry.value))) wrong("it is nested too deep");
+  if (too_deep(entry.data) || too_deep(entry.value)) wrong("it is nested too deep");
   return entry;
 }
 
@@ -84,42 +93,74 @@ void Journal::Open::check_end(std::int64_t run_number, std::int64_t seq) {
   damaged(run_number, seq, fmt::format("it is missing; the last one should be {}", row.integer(0)));
 }
 
-std::vector<Entry> Journal::read(std::int64_t run_number, std::int64_t from, std::size_t limit) const {
-  Open& open = *open_;
-  from = std::max<std::int64_t>(from, 1);
-  if (!open.select_entries)
-    open.select_entries.emplace(*open.database,
-                                "SELECT id, at, kind, path, attempt, data, coalesce(entries.value, vals.value), "
-                                "value_ref, sum FROM entries LEFT JOIN vals ON vals.hash = value_ref "
-                                "WHERE id >= ? AND id < ? ORDER BY id LIMIT ?");
-  std::vector<Entry> entries;
-  std::size_t bytes = 0;
-  {
-    // The one before it begins with, for its sum.
-    const std::int64_t before = from - 1;
-    auto row = open.select_entries->use();
-    row(first_id(run_number) + std::max<std::int64_t>(before, 1))(first_id(run_number + 1));
-    row(static_cast<std::int64_t>(std::min<std::size_t>(limit, std::numeric_limits<int>::max())) +
-        (before > 0 ? 1 : 0));
-    std::uint64_t sum = 0;
-    if (before > 0 && row.next()) {
-      if (row.integer(0) != first_id(run_number) + before) open.damaged(run_number, before, "it is missing");
-      sum = static_cast<std::uint64_t>(row.integer(8));
-    }
-    while (bytes < kReadBytes && row.next()) {
-      const std::int64_t seq = from + static_cast<std::int64_t>(entries.size());
-      try {
-        entries.push_back(open.checked(row, run_number, seq, sum));
-      } catch (const Corruption&) {
-        // Those before it are good, and who looks may want to see them: the next call begins with it.
-        if (entries.empty()) throw;
-        return entries;
-      }
-      bytes += entries.back().data.size() + value_text(entries.back().value).size();
+std::size_t Journal::Open::look_at(std::int64_t run_number, std::int64_t from, std::size_t limit,
+                                   const std::function<bool(const EntryView&)>& look) {
+  if (!select_entries)
+    select_entries.emplace(*database,
+                           "SELECT id, at, kind, path, attempt, data, coalesce(entries.value, vals.value), "
+                           "value_ref, sum FROM entries LEFT JOIN vals ON vals.hash = value_ref "
+                           "WHERE id >= ? AND id < ? ORDER BY id LIMIT ?");
+  std::size_t seen = 0;
+  // The one before it begins with, for its sum.
+  const std::int64_t before = from - 1;
+  auto row = select_entries->use();
+  row(first_id(run_number) + std::max<std::int64_t>(before, 1))(first_id(run_number + 1));
+  row(static_cast<std::int64_t>(std::min<std::size_t>(limit, std::numeric_limits<int>::max())) + (before > 0 ? 1 : 0));
+  std::uint64_t sum = 0;
+  if (before > 0 && row.next()) {
+    if (row.integer(0) != first_id(run_number) + before) damaged(run_number, before, "it is missing");
+    sum = static_cast<std::uint64_t>(row.integer(8));
+  }
+  while (row.next()) {
+    const EntryView entry = checked(row, run_number, from + static_cast<std::int64_t>(seen), sum);
+    ++seen;
+    if (!look(entry)) break;
+  }
+  return seen;
+}
+
+void Journal::look_through(std::int64_t run_number, std::int64_t from,
+                           const std::function<bool(const EntryView&)>& look) const {
+  bool more = true;
+  for (std::int64_t next = std::max<std::int64_t>(from, 1); more;) {
+    const std::size_t seen = open_->look_at(run_number, next, kLook, [&](const EntryView& entry) {
+      more = look(entry);
+      return more;
+    });
+    next += static_cast<std::int64_t>(seen);
+    if (seen == 0) {
+      open_->check_end(run_number, next);
+      return;
     }
   }
-  if (entries.empty()) open.check_end(run_number, from);
+}
+
+std::vector<Entry> Journal::read(std::int64_t run_number, std::int64_t from, std::size_t limit) const {
+  from = std::max<std::int64_t>(from, 1);
+  std::vector<Entry> entries;
+  std::size_t bytes = 0;
+  try {
+    open_->look_at(run_number, from, limit, [&](const EntryView& entry) {
+      entries.push_back(entry.copy());
+      bytes += entry.data.size() + entry.value.size();
+      return bytes < kReadBytes;
+    });
+  } catch (const Corruption&) {
+    // Those before it are good, and who looks may want to see them: the next call begins with it.
+    if (entries.empty()) throw;
+    return entries;
+  }
+  if (entries.empty()) open_->check_end(run_number, from);
   return entries;
+}
+
+std::vector<std::int64_t> Journal::entries_at(std::int64_t run_number, std::string_view path) const {
+  Statement select(*open_->database, "SELECT id FROM entries WHERE id >= ?1 AND id < ?2 AND path = ?3 ORDER BY id");
+  auto row = select.use();
+  row(first_id(run_number))(first_id(run_number + 1))(path);
+  std::vector<std::int64_t> numbers;
+  while (row.next()) numbers.push_back(row.integer(0) - first_id(run_number));
+  return numbers;
 }
 
 std::int64_t Journal::newest_drive(std::int64_t run_number) const {
@@ -165,12 +206,13 @@ void Journal::check_sums(const RunRecord& run) const {
   }
   if (last_entry > last_seq) wrong(last_seq + 1, "nobody who drove the run wrote it");
 
-  std::int64_t next = 1;
-  while (next <= last_seq) {
-    const std::vector<Entry> entries = read(run.number, next);  // which checks each
-    if (entries.empty()) wrong(next, "it is missing");
-    next = entries.back().seq + 1;
-  }
+  std::int64_t last = 0;
+  if (last_seq > 0)
+    look_through(run.number, 1, [&](const EntryView& entry) {  // which has been checked
+      last = entry.seq;
+      return last < last_seq;
+    });
+  if (last < last_seq) wrong(last + 1, "it is missing");
   Statement select(*open.database, "SELECT sum FROM entries WHERE id = ?");
   auto row = select.use();
   row(first_id(run.number) + last_seq);

@@ -48,6 +48,7 @@ std::string preview_of_input(const Json& input, std::size_t width) {
 }
 
 void History::add(const Entry& entry) {
+  seq_ = entry.seq;
   reading(entry, [&] { take(entry); });
   last_at_ = entry.at;
 }
@@ -144,6 +145,7 @@ StepHistory& History::step(const std::string& path) {
   if (fresh) {
     steps_.emplace_back();
     steps_.back().path = path;
+    steps_.back().first = seq_;
     timings_.emplace_back();
   }
   return steps_[place->second];

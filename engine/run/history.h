@@ -14,7 +14,8 @@ namespace flowrun {
 
 struct StepHistory {
   std::string path;
-  std::string kind;  ///< `http`, `shell`, `exec`, `sleep` or the kind of a settled entry
+  std::int64_t first = 0;  ///< number of the first entry that tells of it
+  std::string kind;        ///< `http`, `shell`, `exec`, `sleep` or the kind of a settled entry
   State state = State::Pending;
   int attempts = 0;
   Instant started_at{}, ended_at{};  ///< since the run was last reopened: when the first try began, the last ended
@@ -58,6 +59,7 @@ class History {
   std::map<std::string, std::size_t> counts() const;
 
  private:
+  friend class Summary;
   void take(const Entry& entry);
   struct Begun {
     Instant at, worked;
@@ -108,6 +110,7 @@ class History {
   std::vector<Timing> timings_;         ///< beside steps_
   std::map<std::string, Begun> first_;  ///< by path of a group: its first start since the run was reopened
   int session_ = 0;
+  std::int64_t seq_ = 0;  ///< of the entry that is taken
   Instant last_at_{};
   Duration idle_{0};
 };

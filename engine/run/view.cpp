@@ -180,7 +180,41 @@ Fallible<Value> RunView::lookup(const Reference& reference) const {
                              step_.empty() ? "at the top; --step PATH looks from within a step" : "in step " + step_));
 }
 
+std::optional<Value> written_output(const Journal& journal, const RunRecord& run, const std::string& path) {
+  const std::vector<std::int64_t> numbers = journal.entries_at(run.number, path);
+  bool raw = false;
+  std::optional<Value> output;
+  for (std::int64_t number : numbers) {
+    const std::vector<Entry> one = journal.read(run.number, number, 1);
+    if (one.empty()) return std::nullopt;
+    const Entry& entry = one.front();
+    output.reset();
+    switch (entry.kind) {
+      case EntryKind::StartTask:
+        raw = as<StartTask>(entry).task.keep_raw;
+        break;
+      case EntryKind::TaskEnded: {
+        const Result result = as<TaskEnded>(entry).result;
+        if (!result.failure && !result.again && result.page == 0 && !raw) output = entry.value;
+        break;
+      }
+      case EntryKind::StepSettled:
+        // A group keeps none here, and null is written like none.
+        if (as<StepSettled>(entry).outcome.state == State::Succeeded && !entry.value.is_null()) output = entry.value;
+        break;
+      default:
+        break;
+    }
+  }
+  return output;
+}
+
 Value step_output(const Journal& journal, const RunRecord& run, const std::string& typed) {
+  if (std::optional<Value> output = written_output(journal, run, typed)) return *std::move(output);
+  return replayed_output(journal, run, typed);
+}
+
+Value replayed_output(const Journal& journal, const RunRecord& run, const std::string& typed) {
   const std::string path = known_step(journal, run, typed);
   History history = history_of(journal, run);
   // Groups keep no output in the journal, it follows from their children: the machine knows it.

@@ -2,6 +2,7 @@
 // nothing.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "engine/machine/status.h"
@@ -47,8 +48,13 @@ class RunView : public Scope {
   std::optional<Value> raw_;      ///< `.`
 };
 
+/// What the entries of the step at |path| themselves say that it has put out, the last of them. Nothing: what it comes
+/// to follows from more than these.
+std::optional<Value> written_output(const Journal& journal, const RunRecord& run, const std::string& path);
 /// The output of the step of |run| that |typed| names. Throws Error(Impossible) when there is no such step, or it has
 /// none.
 Value step_output(const Journal& journal, const RunRecord& run, const std::string& typed);
+/// The same by a replay, which also tells the outputs of groups: those are not written, but follow.
+Value replayed_output(const Journal& journal, const RunRecord& run, const std::string& typed);
 
 }  // namespace flowrun
