@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "engine/expression/native.h"
 #include "engine/expression/references.h"
@@ -50,6 +51,23 @@ std::optional<std::string> lossy(const Json& json) {
   return std::nullopt;
 }
 
+/// A value that is handed over as it is: no tree is made of it, which takes several times its text.
+constexpr std::size_t kLong = 64 << 10;
+
+/// Whether |json| may hold an integer that jq's doubles would change. Seldom wrong.
+bool may_be_lossy(std::string_view json) {
+  constexpr std::size_t kDigits = 16;
+  for (std::size_t i = 0, digits = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    digits = c >= '0' && c <= '9' ? digits + 1 : 0;
+    if (digits >= kDigits) return true;
+    if (c == '"')
+      for (++i; i < json.size() && json[i] != '"'; ++i)
+        if (json[i] == '\\') ++i;
+  }
+  return false;
+}
+
 /// Puts |value| at |path| below |root|, unless more than that is there already.
 void plant(Json& root, const std::vector<std::string>& path, std::size_t from, Json value) {
   Json* at = &root;
@@ -74,6 +92,7 @@ class Bindings {
   }
 
   std::vector<std::pair<std::string, Json>> roots;
+  std::vector<std::pair<std::string, Value>> whole;  ///< long values, by names such as `$steps.x`
   std::optional<Failure> failure;
 
  private:
@@ -87,9 +106,18 @@ class Bindings {
     }
     std::string name = variable == "." ? "." : "$" + variable;
     const Value& value = std::get<Value>(found);
-    const Json whole = use.reference.sight ? seen(value, *use.reference.sight) : Json();
-    const Json* at = use.reference.sight ? &whole : &value.json();
     bool by_member = variable == "steps" || variable == "status" || (variable == "secrets" && !use.path.empty());
+    if (use.path.size() == (by_member ? 1 : 0) && (!use.reference.sight || use.reference.sight->whole) &&
+        value.text().size() > kLong && !may_be_lossy(value.text())) {
+      if (by_member) name += "." + use.path[0];
+      // Longer paths come behind it, and find it there.
+      whole_names_.insert(name);
+      whole.emplace_back(std::move(name), value);
+      return;
+    }
+    if (whole_names_.contains(by_member ? name + "." + use.path[0] : name)) return;
+    const Json trimmed = use.reference.sight ? seen(value, *use.reference.sight) : Json();
+    const Json* at = use.reference.sight ? &trimmed : &value.json();
     std::size_t depth = by_member ? 1 : 0;
     for (; depth < use.path.size() && at->is_object(); ++depth) {
       auto member = at->find(use.path[depth]);
@@ -108,6 +136,8 @@ class Bindings {
     plant(root, path, 0, *at);
   }
 
+  std::set<std::string> whole_names_;
+
   Json& root_of(const std::string& name) {
     for (auto& [known, root] : roots)
       if (known == name) return root;
@@ -122,6 +152,7 @@ Evaluation ask(const std::string& code, const std::vector<Use>& uses, bool stric
   if (bindings.failure) return std::move(*bindings.failure);
   Question question{{code, strict}, {}};
   for (auto& [name, root] : bindings.roots) question.bindings.emplace_back(name, Value(std::move(root)));
+  for (auto& [name, value] : bindings.whole) question.bindings.emplace_back(name, std::move(value));
   Answer answer = evaluator.evaluate(question);
   if (!answer.ok()) return refuse(answer.error);
   return answer.value;

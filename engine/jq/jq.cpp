@@ -17,6 +17,7 @@
 #include <optional>
 #include <set>
 
+#include "engine/jq/tree_size.h"
 #include "engine/jq/wire.h"
 #include "engine/model/error.h"
 #include "engine/model/hash.h"
@@ -34,8 +35,8 @@ constexpr auto kPatience = 60s;
 // Shorter values are sent anew each time; longer ones are kept in the child as long as there is room.
 constexpr std::size_t kWorthKeeping = 8 << 10;
 constexpr std::size_t kKept = 16 << 20;
-// What is longer as text does not fit into 256 MiB as a tree.
-constexpr std::size_t kMaxQuestion = 128 << 20;
+// What is shorter as text is tried; of longer ones it is known before whether they fit.
+constexpr std::size_t kWorthWeighing = 8 << 20;
 
 /// The child and our end of its socket. Dies with it.
 class Process {
@@ -132,9 +133,7 @@ class JqProcess : public Jq {
   explicit JqProcess(std::vector<Program> programs) : programs_(std::move(programs)) {}
 
   Answer evaluate(const Question& question) override {
-    std::size_t size = 0;
-    for (const auto& [name, value] : question.bindings) size += value.text().size();
-    if (size > kMaxQuestion) return {{}, fmt::format("is given {} MiB, too much for jq", size >> 20)};
+    if (std::string trouble = too_much(question); !trouble.empty()) return {{}, std::move(trouble)};
     // What kills the child may be left over from the question before, such as a value too deep to be freed. A new
     // child tells whether it is this one.
     for (bool again = true;; again = false) {
@@ -184,14 +183,27 @@ class JqProcess : public Jq {
     kept_size_ = 0;
     process_.emplace();
     partial_.clear();
-    if (send(process_->socket(), listed(Kind::Programs, programs_), Clock::now() + kPatience) != Io::Done) throw died();
+    Writer programs = listed(Kind::Programs, programs_);
+    if (send(process_->socket(), programs, Clock::now() + kPatience) != Io::Done) throw died();
   }
 
-  static std::string listed(Kind kind, const std::vector<Program>& programs) {
+  /// Why jq has no room for what it is given; empty: it has.
+  static std::string too_much(const Question& question) {
+    std::size_t size = 0, needed = 0;
+    for (const auto& [name, value] : question.bindings) size += value.text().size();
+    if (size < kWorthWeighing) return "";
+    for (const auto& [name, value] : question.bindings) needed += tree_size(value.text());
+    // The child has the text, too, until it has read it.
+    if (needed + size <= kMemory) return "";
+    return fmt::format("is given {} MiB, for which jq needs about {} MiB of memory, and it may have {} MiB", size >> 20,
+                       (needed + size) >> 20, kMemory >> 20);
+  }
+
+  static Writer listed(Kind kind, const std::vector<Program>& programs) {
     Writer writer(kind);
     writer.number(programs.size());
     for (const Program& program : programs) writer.program(program);
-    return writer.bytes();
+    return writer;
   }
 
   Answer ask(const Question& question) {
@@ -215,7 +227,7 @@ class JqProcess : public Jq {
     }
   }
 
-  std::string written(const Question& question) {
+  Writer written(const Question& question) {
     // Ids first: what is dropped to make room must not be what this question needs.
     std::vector<std::string> ids, dropped;
     std::vector<bool> known;
@@ -249,16 +261,16 @@ class JqProcess : public Jq {
       writer.text(question.bindings[i].first);
       writer.text(ids[i]);
       writer.number(known[i]);
-      if (!known[i]) writer.text(question.bindings[i].second.text());
+      if (!known[i]) writer.lend(question.bindings[i].second.text());
     }
-    return writer.bytes();
+    return writer;
   }
 
-  /// Sends |bytes| and waits for what comes back first: an evaluation if |known|.
-  std::string exchange(const std::string& bytes, bool known) {
+  /// Sends |question| and waits for what comes back first: an evaluation if |known|.
+  std::string exchange(Writer question, bool known) {
     std::string message;
     auto deadline = Clock::now() + kPatience;
-    Io io = send(process_->socket(), bytes, deadline);
+    Io io = send(process_->socket(), question, deadline);
     // What a child that died had to say can still be read.
     if (io != Io::Late && known) return evaluated();
     if (io != Io::Late) io = receive(process_->socket(), partial_, message, deadline);

@@ -20,7 +20,6 @@ namespace {
 
 using namespace jq;
 
-constexpr std::size_t kMemory = 256u << 20;
 constexpr std::size_t kMaxOutput = 16u << 20;
 // jq 1.6 reads nothing deeper; later ones would, and then differ.
 constexpr int kMaxDepth = 256;
@@ -138,13 +137,13 @@ class Server {
     Writer writer(Kind::Checked);
     for (const std::string& error : programs_.check(programs)) writer.text(error);
     limit_memory();
-    send(socket_, writer.bytes(), Deadline::max());
+    send(socket_, writer, Deadline::max());
   }
 
   void say(Kind kind, std::string_view text) {
     Writer writer(kind);
     writer.text(text);
-    send(socket_, writer.bytes(), Deadline::max());
+    send(socket_, writer, Deadline::max());
   }
 
   void answer(Reader& reader) {
@@ -195,13 +194,29 @@ class Server {
         dot = value;
       } else {
         std::string_view bare = std::string_view(name).substr(name.starts_with('$') ? 1 : 0);
-        variables = jv_object_set(variables, jv_string_sized(bare.data(), static_cast<int>(bare.size())), value);
+        variables = bound(variables, bare, value);
       }
     }
+    reader.clear();
     jv input = jv_object_set(jv_object(), jv_string("i"), jv_number(compiled.index));
     input = jv_object_set(input, jv_string("g"), jv_number(compiled.group));
     input = jv_object_set(input, jv_string("v"), variables);
     return jv_object_set(input, jv_string("d"), dot);
+  }
+
+  static jv text(std::string_view text) { return jv_string_sized(text.data(), static_cast<int>(text.size())); }
+
+  /// |variables| with |value| as |name|, or as the member behind its dot.
+  static jv bound(jv variables, std::string_view name, jv value) {
+    const std::size_t dot = name.find('.');
+    if (dot == name.npos) return jv_object_set(variables, text(name), value);
+    jv around = jv_object_get(jv_copy(variables), text(name.substr(0, dot)));
+    if (jv_get_kind(around) != JV_KIND_OBJECT) {
+      jv_free(around);
+      around = jv_object();
+    }
+    return jv_object_set(variables, text(name.substr(0, dot)),
+                         jv_object_set(around, text(name.substr(dot + 1)), value));
   }
 
   void drop(const std::string& id) {

@@ -28,10 +28,20 @@ bool ready(int socket, short events, Deadline deadline) {
 
 }  // namespace
 
-const std::string& Writer::bytes() {
+std::vector<std::string_view> Writer::parts() {
   std::uint64_t length = bytes_.size() - kHeader;
+  for (const auto& [at, text] : lent_) length += text.size();
   std::memcpy(bytes_.data(), &length, kHeader);
-  return bytes_;
+  std::vector<std::string_view> parts;
+  const std::string_view all = bytes_;
+  std::size_t from = 0;
+  for (const auto& [at, text] : lent_) {
+    parts.push_back(all.substr(from, at - from));
+    parts.push_back(text);
+    from = at;
+  }
+  parts.push_back(all.substr(from));
+  return parts;
 }
 
 std::uint64_t Reader::number() {
@@ -68,6 +78,12 @@ Io send(int socket, std::string_view bytes, Deadline deadline) {
   return Io::Done;
 }
 
+Io send(int socket, Writer& message, Deadline deadline) {
+  for (std::string_view part : message.parts())
+    if (const Io io = send(socket, part, deadline); io != Io::Done) return io;
+  return Io::Done;
+}
+
 Io receive(int socket, std::string& partial, std::string& message, Deadline deadline) {
   constexpr std::size_t kHeader = sizeof(std::uint64_t);
   constexpr std::size_t kChunk = 64 << 10;
@@ -78,10 +94,13 @@ Io receive(int socket, std::string& partial, std::string& message, Deadline dead
       std::memcpy(&length, partial.data(), kHeader);
       wanted += length;
       if (partial.size() == wanted) {
-        message.assign(partial, kHeader);
-        partial.clear();
+        partial.erase(0, kHeader);
+        message = std::move(partial);
+        partial = std::string();
         return Io::Done;
       }
+      // All at once: while it grew there would be two of it.
+      if (partial.size() == kHeader) partial.reserve(std::min<std::size_t>(wanted, kMemory));
     }
     // Never more than this message, so that |partial| need not keep the begin of the next.
     char chunk[kChunk];

@@ -5,10 +5,15 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "engine/model/scope.h"
 
 namespace flowrun::jq {
+
+/// What an evaluation may take in the child, besides what that takes for itself.
+constexpr std::size_t kMemory = 256u << 20;
 
 /// With this the child process exits when libjq is not there.
 constexpr int kNoLibjq = 71;
@@ -33,16 +38,22 @@ class Writer {
     number(value.size());
     bytes_ += value;
   }
+  /// The same of a long one, which is not copied and must live until the message is sent.
+  void lend(std::string_view value) {
+    number(value.size());
+    lent_.emplace_back(bytes_.size(), value);
+  }
   void program(const Program& program) {
     number(program.strict);
     text(program.code);
   }
-  /// The whole message, its length in front.
-  const std::string& bytes();
+  /// The whole message in parts, its length in front.
+  std::vector<std::string_view> parts();
 
  private:
   static constexpr std::size_t kHeader = sizeof(std::uint64_t);
   std::string bytes_;
+  std::vector<std::pair<std::size_t, std::string_view>> lent_;  ///< and where in |bytes_| they belong
 };
 
 class Reader {
@@ -52,6 +63,8 @@ class Reader {
   std::uint64_t number();
   std::string_view text();
   Program program();
+  /// Gives its memory back; what it has lent is gone.
+  void clear() { message_ = std::string(), at_ = 0; }
 
  private:
   std::string message_;
@@ -64,6 +77,7 @@ enum class Io { Done, Closed, Late };
 
 /// Sends all of |bytes|; gives up at |deadline|.
 Io send(int socket, std::string_view bytes, Deadline deadline);
+Io send(int socket, Writer& message, Deadline deadline);
 /// Receives one message, its length left out; may be called again after Late with the same |partial|.
 Io receive(int socket, std::string& partial, std::string& message, Deadline deadline);
 
