@@ -4,7 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <unordered_map>
+#include <string_view>
+#include <unordered_set>
 
 #include "engine/language/template.h"
 
@@ -43,7 +44,9 @@ Fallible<Items> items_of(const Value& chosen, std::optional<std::int64_t> batch,
   Items items;
   items.list.reserve(count);
   if (json.is_number()) {
-    for (std::size_t i = 0; i < count; ++i) items.list.push_back({Value(Json(i))});
+    // Numbered as they are counted; as text, of which no tree is made before somebody looks inside.
+    items.keyed = !batch;
+    for (std::size_t i = 0; i < count; ++i) items.list.push_back({Value::from_text(std::to_string(i))});
   } else if (json.is_array()) {
     for (const Json& item : json) items.list.push_back({Value(item)});
   } else {
@@ -60,15 +63,23 @@ Fallible<Items> items_of(const Value& chosen, std::optional<std::int64_t> batch,
 }
 
 void name_by_value(std::vector<Item>& items, bool empty_keys) {
-  std::unordered_map<std::string, std::size_t> names;
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    const Json& json = items[i].value.json();
-    const bool scalar = json.is_string() || json.is_number() || json.is_boolean();
-    std::string text = json.is_string() ? json.get<std::string>() : items[i].value.text();
-    const bool nameless = text.empty() && !empty_keys;
-    if (!scalar || nameless || !names.emplace(std::move(text), i).second) return;
-  }
-  for (const auto& [text, i] : names) items[i].key = text;
+  // Texts that differ have hashes that differ, but for rare chance: there may be a million of them.
+  std::vector<std::size_t> hashes;
+  const auto named = [&](Item& item) {
+    const Json& json = item.value.json();
+    if (!json.is_string() && !json.is_number() && !json.is_boolean()) return false;
+    item.key = json.is_string() ? json.get<std::string>() : item.value.text();
+    hashes.push_back(std::hash<std::string>()(*item.key));
+    return !item.key->empty() || empty_keys;
+  };
+  const auto differ = [&] {
+    std::sort(hashes.begin(), hashes.end());
+    if (std::adjacent_find(hashes.begin(), hashes.end()) == hashes.end()) return true;
+    std::unordered_set<std::string_view> keys;
+    return std::all_of(items.begin(), items.end(), [&](const Item& item) { return keys.insert(*item.key).second; });
+  };
+  if (std::all_of(items.begin(), items.end(), named) && differ()) return;
+  for (Item& item : items) item.key.reset();
 }
 
 }  // namespace flowrun

@@ -18,7 +18,7 @@ struct Item {
 
 struct Items {
   std::vector<Item> list;
-  bool keyed = false;  ///< by the map that they come from
+  bool keyed = false;  ///< by the map that they come from, or by their number
 };
 
 /// The items of |chosen|; |batch|: so many make one. |empty_keys|: an empty key of a map is a key.
