@@ -48,15 +48,16 @@ Fallible<std::string> text_of(const HttpAnswer& answer) {
 
 /// The body as one value, or as |lines| of them.
 Fallible<Value> json_of(const HttpAnswer& answer, const Mask& mask, bool lines = false) {
-  auto parsed = [&](const std::string& text, const std::string& what) {
+  auto parsed = [&](std::string_view text, const std::string& what) {
     return lines ? json_lines(text, what) : json_value(text, what);
   };
   // RFC 8259, 8.1: JSON is UTF-8, whatever its type says. Some is not.
-  std::string body = answer.body;
-  if (!is_utf8(body)) {
+  std::string_view body = answer.body;
+  std::string other;
+  if (!is_utf8(answer.body)) {
     auto text = text_of(answer);
     if (!text) return std::move(text.failure());
-    body = *std::move(text);
+    body = other = *std::move(text);
   }
   auto value = parsed(body, "");
   // The message shows how it begins.

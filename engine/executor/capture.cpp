@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/model/encode.h"
+#include "engine/model/json_scan.h"
 #include "engine/model/json_text.h"
 
 namespace flowrun {
@@ -17,25 +18,6 @@ std::string start_of(std::string_view text) {
 std::string_view without_line_break(std::string_view text) {
   if (!text.empty() && text.back() == '\n') text.remove_suffix(1);
   return text;
-}
-
-/// |text| is JSON: takes the blanks between its tokens away.
-std::string compact(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (std::size_t at = 0; at < text.size();) {
-    char c = text[at];
-    if (c == '"') {
-      std::size_t end = at + 1;
-      while (text[end] != '"') end += text[end] == '\\' ? 2 : 1;
-      out.append(text, at, end + 1 - at);
-      at = end + 1;
-      continue;
-    }
-    if (c != ' ' && c != '\n' && c != '\t' && c != '\r') out += c;
-    ++at;
-  }
-  return out;
 }
 
 /// Calls |each| with every line, the last one also without its line break.
@@ -58,7 +40,7 @@ Fallible<Value> json_value(std::string_view text, std::string_view what) {
     if (std::string why = why_no_json(text); !why.empty()) return parse_failure(fmt::format("{} {}", what, why));
     return parse_failure(fmt::format("{} is not JSON: {}", what, start_of(text)));
   }
-  return Value::from_text(compact(text));
+  return Value::from_text(without_blanks(text));
 }
 
 Fallible<Value> json_lines(std::string_view text, std::string_view what) {

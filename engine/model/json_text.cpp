@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "engine/model/error.h"
+#include "engine/model/json_scan.h"
 
 namespace flowrun {
 
@@ -110,12 +111,26 @@ struct Keepable {
   }
 };
 
+/// No JSON text has a NUL in it, not even in a string (RFC 8259, 7). The library takes one for the end of the text.
+bool may_be_json(std::string_view text) {
+  return text.find('\0') == text.npos && without_mark(text).size() == text.size();
+}
+
+/// Whether what was scanned is not too deep: none is deeper than it is long.
+bool may_be_scanned(std::string_view text, std::size_t deepest) {
+  return deepest >= std::min(kDeepestFromOutside, text.size());
+}
+
+bool is_kept_by_library(std::string_view text, std::size_t deepest) {
+  Keepable reader{deepest};
+  return Json::sax_parse(text, &reader);
+}
+
 }  // namespace
 
 bool is_json(std::string_view text, std::size_t deepest) {
-  // No JSON text has a NUL in it, not even in a string (RFC 8259, 7). The library takes one for the end of the text.
-  Keepable reader{deepest};
-  return text.find('\0') == text.npos && without_mark(text).size() == text.size() && Json::sax_parse(text, &reader);
+  return may_be_json(text) &&
+         ((may_be_scanned(text, deepest) && scans_as_json(text)) || is_kept_by_library(text, deepest));
 }
 
 std::string why_no_json(std::string_view text) {
@@ -130,7 +145,10 @@ std::string why_no_json(std::string_view text) {
 
 std::optional<Json> json_of(std::string_view text, std::size_t deepest) {
   text = without_mark(text);
-  if (!is_json(text, deepest)) return std::nullopt;
+  if (!may_be_json(text)) return std::nullopt;
+  if (may_be_scanned(text, deepest))
+    if (auto value = scanned_json(text)) return value;
+  if (!is_kept_by_library(text, deepest)) return std::nullopt;
   Json value = Json::parse(text, nullptr, false);
   if (value.is_discarded()) return std::nullopt;
   return value;
@@ -198,6 +216,8 @@ std::vector<std::string_view> list_elements(std::string_view list) {
   do elements.push_back(take_value(rest));
   while (take(rest, ','));
   if (!take(rest, ']')) malformed(list);
+  skip_space(rest);
+  if (!rest.empty()) malformed(list);
   return elements;
 }
 

@@ -30,6 +30,8 @@ struct Case {
 std::vector<Case> all_cases(Stage& stage, Size size);
 /// Those of many items, large values and many runs.
 std::vector<Case> size_cases(Stage& stage, Size size);
+/// Those of answers that are longer than a line.
+std::vector<Case> answer_cases(Stage& stage, Size size);
 /// Those on a Restate server; none where there is none.
 std::vector<Case> restate_cases(Stage& stage, Size size);
 

@@ -100,6 +100,7 @@ int main(int argc, char** argv) {
   bench::Stage stage(self.string(), (self / "bench").string());
   std::vector<Case> cases = bench::all_cases(stage, options.size);
   for (Case& one : bench::size_cases(stage, options.size)) cases.push_back(std::move(one));
+  for (Case& one : bench::answer_cases(stage, options.size)) cases.push_back(std::move(one));
   for (Case& one : bench::restate_cases(stage, options.size)) cases.push_back(std::move(one));
   for (const std::string& name : options.names)
     if (std::none_of(cases.begin(), cases.end(), [&](const Case& one) { return means(name, one); })) {

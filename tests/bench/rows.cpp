@@ -1,9 +1,10 @@
 // What SQLite can do by itself with rows like those of a journal, durable as a journal is (WAL, synchronous=FULL).
 //
-//   bench_rows append FILE ROWS BATCH BYTES     appends ROWS, BATCH a commit, each with BYTES of text
-//   bench_rows read FILE                        reads all entries of the newest run of a journal
-//   bench_rows span FILE                        ms from its first entry to its last
-//   bench_rows multiply FILE RUNS               makes so many runs of the only one, with other ids
+//   bench_rows append FILE ROWS BATCH BYTES [MORE]  appends ROWS, BATCH a commit, each with BYTES of text, or every
+//                                                   other one with MORE
+//   bench_rows read FILE                            reads all entries of the newest run of a journal
+//   bench_rows span FILE                            ms from its first entry to its last
+//   bench_rows multiply FILE RUNS                   makes so many runs of the only one, with other ids
 #include <sqlite3.h>
 
 #include <cstdio>
@@ -29,16 +30,17 @@ sqlite3_stmt* prepared(const char* sql) {
   return statement;
 }
 
-void append(long rows, long batch, std::size_t bytes) {
+void append(long rows, long batch, std::size_t bytes, std::size_t more) {
   execute("PRAGMA journal_mode=WAL");
   execute("PRAGMA synchronous=FULL");
   execute(
       "CREATE TABLE IF NOT EXISTS entries (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, path TEXT "
       "NOT NULL, attempt INTEGER NOT NULL, sum INTEGER NOT NULL, data TEXT NOT NULL)");
   sqlite3_stmt* insert = prepared("INSERT INTO entries (at, kind, path, attempt, sum, data) VALUES (?,?,?,?,?,?)");
-  const std::string data(bytes, 'x');
+  const std::string texts[] = {std::string(bytes, 'x'), std::string(more, 'x')};
   for (long row = 0; row < rows; ++row) {
     if (row % batch == 0) execute("BEGIN IMMEDIATE");
+    const std::string& data = texts[row % 2];
     const std::string path = "each[" + std::to_string(row) + "]";
     sqlite3_bind_int64(insert, 1, 1'700'000'000'000 + row);
     sqlite3_bind_text(insert, 2, "settled", -1, SQLITE_STATIC);
@@ -100,8 +102,9 @@ void multiply(long runs) {
 int main(int argc, char** argv) {
   if (argc < 3) return 2;
   check(sqlite3_open(argv[2], &database));
-  if (std::strcmp(argv[1], "append") == 0 && argc == 6)
-    append(std::atol(argv[3]), std::atol(argv[4]), static_cast<std::size_t>(std::atol(argv[5])));
+  if (std::strcmp(argv[1], "append") == 0 && (argc == 6 || argc == 7))
+    append(std::atol(argv[3]), std::atol(argv[4]), static_cast<std::size_t>(std::atol(argv[5])),
+           static_cast<std::size_t>(std::atol(argv[argc - 1])));
   else if (std::strcmp(argv[1], "multiply") == 0 && argc == 4)
     multiply(std::atol(argv[3]));
   else if (std::strcmp(argv[1], "span") == 0)

@@ -50,6 +50,25 @@ std::string joined(const std::vector<std::string>& argv) {
   return text;
 }
 
+/// An answer as services give them: 7.7 kB, without blanks, a few characters beyond ASCII.
+const std::string& answer() {
+  static const std::string text = [] {
+    static const char* const kNames[] = {"Ada Lovelace", "Zoë Müller", R"(Jan \"Lex\" Novák)", "Ana Silva"};
+    std::string list;
+    for (int i = 0; list.size() < 7600; ++i) {
+      const std::string number = std::to_string(10000 + i * 7919 % 90000);
+      list += (i > 0 ? ",{\"id\":" : "{\"id\":") + std::to_string(1000 + i) + ",\"sku\":\"SKU-" + number +
+              "\",\"name\":\"" + kNames[i % 4] + "\",\"price\":" + std::to_string(i * 13 % 200) +
+              ".25,\"quantity\":" + std::to_string(1 + i % 8) + ",\"in_stock\":" + (i % 3 ? "true" : "false") +
+              ",\"discount\":null,\"tags\":[\"blue\",\"large\"],\"address\":{\"street\":\"" + std::to_string(i * 37) +
+              " Long Street\",\"city\":\"Berlin\",\"zip\":\"" + number + "\",\"geo\":[52.51" + number + ",-13.37" +
+              number + "]},\"note\":\"first line\\nsecond \\\\ line\"}";
+    }
+    return "{\"order\":\"O-1001\",\"items\":[" + list + "]}";
+  }();
+  return text;
+}
+
 void expect(int status, int code, const std::vector<std::string>& argv) {
   if (WIFEXITED(status) && WEXITSTATUS(status) == code) return;
   if (WIFSIGNALED(status) && -WTERMSIG(status) == code) return;
@@ -159,6 +178,7 @@ std::string Stage::background(const std::vector<std::string>& argv, bool says_so
 int Stage::nginx_port() {
   if (nginx_port_ != 0) return nginx_port_;
   int port = free_port();
+  write("answer.json", answer());
   std::string config = write(
       "nginx.conf",
       "daemon off;\nmaster_process off;\nworker_processes 1;\npid " + path("nginx.pid") + ";\nerror_log " +
@@ -168,7 +188,8 @@ int Stage::nginx_port() {
           path("a") + ";\n  proxy_temp_path " + path("b") + ";\n  fastcgi_temp_path " + path("c") +
           ";\n  uwsgi_temp_path " + path("d") + ";\n  scgi_temp_path " + path("e") +
           ";\n  server {\n    listen 127.0.0.1:" + std::to_string(port) +
-          ";\n    location / { default_type application/json; return 200 '{\"id\":1,\"name\":\"one\"}'; }\n  }\n}\n");
+          ";\n    location = /long { default_type application/json; alias " + path("answer.json") +
+          "; }\n    location / { default_type application/json; return 200 '{\"id\":1,\"name\":\"one\"}'; }\n  }\n}\n");
   background({fs::exists("/usr/sbin/nginx") ? "/usr/sbin/nginx" : "nginx", "-c", config}, false);
   for (int tries = 0; !answers(port); ++tries) {
     if (tries == 200) throw Broken{"nginx does not start"};
@@ -196,6 +217,10 @@ double Stage::order_by_curl() {
   for (double one = 0; times >> one;) sum += one;
   return sum;
 }
+
+std::string Stage::long_page() { return "http://127.0.0.1:" + std::to_string(nginx_port()) + "/long"; }
+
+std::size_t Stage::answer_bytes() { return answer().size(); }
 
 std::string Stage::page() { return "http://127.0.0.1:" + std::to_string(nginx_port()) + "/item"; }
 

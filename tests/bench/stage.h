@@ -45,6 +45,9 @@ class Stage {
 
   /// URL of a page of an nginx on a free port of the loopback interface, started when first asked for.
   std::string page();
+  /// Likewise, of answer_bytes() of JSON.
+  std::string long_page();
+  static std::size_t answer_bytes();
   int nginx_port();
   /// URL of the sample shop, started when first asked for.
   std::string shop();

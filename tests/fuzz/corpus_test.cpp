@@ -41,6 +41,7 @@ TEST_CASE("what the fuzzers begin with keeps every promise") {
   CHECK(replay(corpus / "rows", fuzz_rows) >= 20);
   CHECK(replay(corpus / "schema", fuzz_schema) >= 20);
   CHECK(replay(corpus / "request", fuzz_request) >= 20);
+  CHECK(replay(corpus / "json", fuzz_json) >= 20);
 }
 
 TEST_CASE("the runs that the fuzzer of rows begins with are good, and each part of a row counts") {

@@ -25,5 +25,7 @@ void fuzz_schema(const std::uint8_t* bytes, std::size_t size);
 
 /// A byte for the pieces in which it comes, then requests to a worker, with the frames of an invocation in a body.
 void fuzz_request(const std::uint8_t* bytes, std::size_t size);
+/// A text that may be JSON: the scanner and the library of values make the same of it.
+void fuzz_json(const std::uint8_t* bytes, std::size_t size);
 
 }  // namespace flowrun::test

@@ -53,6 +53,7 @@ struct Wrapped {
 };
 const std::vector<Wrapped> kWrapped = {
     {std::regex("sqlite3(ext)?\\.h"), "engine/journal"},
+    {std::regex("simdjson\\.h"), "engine/model"},
     {std::regex("curl/.*"), "engine/executor"},
     {std::regex("libfyaml.h"), "engine/yaml"},
     {std::regex("re2/.*"), "engine/expression"},

@@ -113,6 +113,7 @@ TEST_CASE("text that ends early or is something else is noticed") {
     REQUIRE_THROWS_AS(read(text), Corruption);
   }
   REQUIRE_THROWS_AS(list_elements("[1,2"), Corruption);
+  REQUIRE_THROWS_AS(list_elements("[1,2]]"), Corruption);
   REQUIRE_THROWS_AS(list_elements("[,]"), Corruption);
 
   ObjectReader object(R"({"a":1})");
