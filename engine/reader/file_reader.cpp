@@ -74,7 +74,7 @@ bool FileReader::read(bool for_questions) {
   steps();
   name_looked_at(for_questions);
   if (auto* root = dynamic_cast<RootStep*>(definition_.workflow.root.get()))
-    mark_unread(*root, reading_.index().mentions);
+    mark_unread(*root, reading_.index().mentions, for_questions);
   return true;
 }
 

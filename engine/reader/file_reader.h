@@ -20,8 +20,8 @@ class FileReader {
   FileReader(const std::string& file, const Node& root, Definition& definition, bool is_main,
              std::vector<SecretSource>& secrets, Diagnostics& diagnostics, Reading::SubWorkflow sub_workflow);
 
-  /// Returns false when the file is no map, and nothing was read. |for_questions|: groups keep all that `$status` can
-  /// show, although no expression of the file looks at it.
+  /// Returns false when the file is no map, and nothing was read. |for_questions|: steps keep all that `$steps` and
+  /// `$status` can show, although no expression of the file looks at it.
   bool read(bool for_questions);
   Reading& reading() { return reading_; }
 

@@ -20,7 +20,7 @@ constexpr std::array<std::string_view, 9> kNoOutput{"state",       "ok",        
 
 class Listeners {
  public:
-  explicit Listeners(const std::vector<Mention>& mentions) {
+  Listeners(const std::vector<Mention>& mentions, bool for_questions) : for_questions_(for_questions) {
     for (const Mention& mention : mentions) {
       const auto& [variable, member, field, sight] = mention.reference;
       if (variable != "steps" && variable != "status") continue;
@@ -34,22 +34,24 @@ class Listeners {
     }
   }
 
-  /// |heard|: what |step| brings becomes part of something that is seen.
-  void visit(Step& step, bool heard) {
+  /// |heard|: what |step| brings becomes part of something that is seen. |kept|: or of an entry.
+  void visit(Step& step, bool heard, bool kept = false) {
     auto* common = dynamic_cast<CommonStep*>(&step);
     if (!common) return;
     Options& options = common->options;
     heard = heard || all_ || named_.count(step.name) > 0 || options.output || options.returns;
-    if (options.fallback) visit(*options.fallback, heard);
+    options.heard = heard || kept || for_questions_;
+    // The entry of whom it stands in for may have it.
+    if (options.fallback) visit(*options.fallback, heard, true);
     if (options.undo && options.undo->step) visit(*options.undo->step, false);
     if (auto* graph = dynamic_cast<GraphStep*>(&step)) {
-      for (GraphStep::Child& child : graph->children) visit(*child.step, heard);
+      for (GraphStep::Child& child : graph->children) visit(*child.step, heard, kept);
     } else if (auto* each = dynamic_cast<ForEachStep*>(&step)) {
-      if (each->body) visit(*each->body, heard || each->collect);
+      if (each->body) visit(*each->body, heard || each->collect, kept);
     } else if (auto* repeat = dynamic_cast<RepeatStep*>(&step)) {
-      if (repeat->body) visit(*repeat->body, true);  // it is carried
+      if (repeat->body) visit(*repeat->body, true, true);  // it is carried
     } else if (auto* choice = dynamic_cast<SwitchStep*>(&step)) {
-      for (SwitchStep::Way& way : choice->ways) visit(*way.body, heard);
+      for (SwitchStep::Way& way : choice->ways) visit(*way.body, heard, kept);
     } else if (auto* process = dynamic_cast<ProcessStep*>(&step)) {
       process->unread = !heard && !looks_at_itself(*process);
     }
@@ -61,14 +63,15 @@ class Listeners {
            (step.poll && (step.poll->until || step.poll->fail_if));
   }
 
+  const bool for_questions_;
   bool all_ = false;
   std::set<std::string> named_;
 };
 
 }  // namespace
 
-void mark_unread(RootStep& root, const std::vector<Mention>& mentions) {
-  Listeners listeners(mentions);
+void mark_unread(RootStep& root, const std::vector<Mention>& mentions, bool for_questions) {
+  Listeners listeners(mentions, for_questions);
   for (GraphStep* body : {root.body.get(), root.on_failure.get(), root.finally.get()})
     if (body) listeners.visit(*body, false);
 }

@@ -36,8 +36,8 @@ enum class Lints { No, Yes };
 
 /// Reads the text of |diagnostics| as the workflow |file|. Nothing when there are errors. |jq|, when given, is asked
 /// whether it can compile what it will be asked for.
-/// |for_questions|: groups keep all that `$status` can show, although no expression of the file looks at it.
-/// |frozen|: the texts of sub-workflows; null: their files are read. What is wrong with them is included in
+/// |for_questions|: steps keep all that `$steps` and `$status` can show, although no expression of the file looks at
+/// it. |frozen|: the texts of sub-workflows; null: their files are read. What is wrong with them is included in
 /// |diagnostics|, where they are named as an error.
 std::optional<Loaded> load(const std::string& file, Diagnostics& diagnostics, Jq* jq = nullptr, Lints lints = Lints::No,
                            bool for_questions = false, const Texts* frozen = nullptr);

@@ -218,7 +218,7 @@ Value replayed_output(const Journal& journal, const RunRecord& run, const std::s
   const std::string path = known_step(journal, run, typed);
   History history = history_of(journal, run);
   // Groups keep no output in the journal, it follows from their children: the machine knows it.
-  Loaded loaded = own_copy(journal, run);
+  Loaded loaded = own_copy(journal, run, true);
   std::unique_ptr<Evaluator> evaluator = make_jq(loaded.programs);
   // Of what is inside a group that has succeeded it knows only what it is asked to keep.
   ReplayOptions options;

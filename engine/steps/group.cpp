@@ -188,7 +188,7 @@ void Group::finish_as(Verdict verdict) {
       Value won = winner_names();
       reason = "won by " + (won.json().is_string() ? won.json().get<std::string>() : won.text());
     }
-    return end_group({State::Succeeded, output(), {}}, std::move(reason));
+    return end_group({State::Succeeded, self_.is_heard() ? output() : Value(), {}}, std::move(reason));
   }
   if (timed_out_ && !(is_body() && causes.size() == 1)) {
     Json detail{{"causes", Json::array()}};

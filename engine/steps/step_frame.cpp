@@ -182,6 +182,7 @@ void StepFrame::settle(Outcome outcome, std::string reason, Journaled journaled)
     if (!shown) outcome.output = Value();
     context().decide(StepSettled{path(), step().kind, std::move(outcome), std::move(reason)});
   }
+  if (!is_heard()) settled_.output = Value();
   context().queue().settled(*this);
 }
 

@@ -25,6 +25,7 @@ struct Options {
   Setting<bool> continue_on_error;
   std::optional<UndoPolicy> undo;
   bool atomic = false;             ///< when it fails, what has been done inside it is undone
+  bool heard = true;               ///< an expression may see its output, or what that becomes part of
   std::string title, description;  ///< `name`, `description`: display only
   std::string what;                ///< `GET https://...`, `make build`: the value of its kind as written, display only
 };
@@ -75,6 +76,8 @@ class StepFrame : public Frame, public UndoHolder {
   bool reopens() const final { return traits_.reopens; }
   Bound bind(const Reference& reference) const override;
   UndoScope* undo_scope() override { return saga_ ? &saga_->scope : nullptr; }
+  /// Whether its output is kept: else the journal alone has it.
+  bool is_heard() const { return options_.heard; }
   /// `timeout` as it was resolved.
   const std::string& timeout_text() const { return timeout_text_; }
   bool has_failed() const final { return settled_.state == State::Failed || (!stood_in_ && failed_inside()); }

@@ -24,6 +24,29 @@ void tell(const Step& step, std::string& text) {
   if (common.options.undo) tell(*common.options.undo->step, text);
 }
 
+/// Names of the steps in |step| whose output the machine keeps.
+void tell_kept(const Step& step, std::string& text) {
+  const auto& common = dynamic_cast<const CommonStep&>(step);
+  if (common.options.heard && !step.name.empty()) text += step.name + " ";
+  if (const auto* graph = dynamic_cast<const GraphStep*>(&step))
+    for (const auto& child : graph->children) tell_kept(*child.step, text);
+  if (const auto* each = dynamic_cast<const ForEachStep*>(&step)) tell_kept(*each->body, text);
+  if (const auto* choice = dynamic_cast<const SwitchStep*>(&step))
+    for (const auto& way : choice->ways) tell_kept(*way.body, text);
+  if (common.options.fallback) tell_kept(*common.options.fallback, text);
+}
+
+std::string kept(const std::string& steps, const std::string& rest = "", bool for_questions = false) {
+  std::string file = "flowrun: 1\nsteps: " + steps + "\n" + rest;
+  Diagnostics diagnostics({"w.yaml", file});
+  auto loaded = load("/tmp/w.yaml", diagnostics, nullptr, Lints::No, for_questions);
+  INFO(file << diagnostics.text());
+  REQUIRE(loaded);
+  std::string text;
+  tell_kept(*dynamic_cast<const RootStep&>(*loaded->workflow.root).body, text);
+  return text.empty() ? text : text.substr(0, text.size() - 1);
+}
+
 std::string heard(const std::string& steps, const std::string& rest = "") {
   std::string file = "flowrun: 1\nsteps: " + steps + "\n" + rest;
   Diagnostics diagnostics({"w.yaml", file});
@@ -75,6 +98,23 @@ TEST_CASE("a process is unread when no expression can see what it brings") {
   CHECK(heard("{ a: { shell: x } }", "finally: { b: { shell: y, env: { A: '${ $steps.a }' } } }") == "a -b");
   CHECK(heard("{ g: { parallel: { a: { shell: x } } }, f: { for_each: [1], do: { a: { shell: x }, b: { set: '${ "
               "$steps.a }' } } } }") == "a a");
+}
+
+TEST_CASE("the output of a step is kept when an expression can see it, or what it becomes part of") {
+  const std::string each = "{ f: { for_each: [1], do: { a: { http: http://h/ } } }, z: { http: http://h/ } }";
+  CHECK(kept(each) == "");
+  CHECK(kept(each, "", true) == "f a z");
+  CHECK(kept(each, "output: ${ $steps.f }") == "f a");
+  CHECK(kept(each, "output: ${ $status.f.items }") == "f a");
+  CHECK(kept(each, "output: ${ $status.f.counts }") == "");
+  CHECK(kept(each, "finally: { b: { set: '${ $steps.z }' } }") == "z");
+  CHECK(kept("{ f: { for_each: [1], collect: '${ .id }', do: { a: { http: http://h/ } } } }") == "a");
+  CHECK(kept("{ a: { http: http://h/, output: '${ .body.id }' } }") == "a");
+  CHECK(kept("{ g: { parallel: { a: { http: http://h/ } } } }", "output: ${ $steps.g.a }") == "g a");
+  CHECK(kept("{ g: { race: { a: { http: http://h/ } } } }", "output: ${ $status.g.winner }") == "");
+  CHECK(kept("{ s: { switch: [ { if: true, do: { a: { http: http://h/ } } } ] } }", "output: ${ $steps.s }") == "s a");
+  // What stands in for a step is in the entry of that.
+  CHECK(kept("{ a: { http: http://h/, fallback: { parallel: { b: { http: http://h/ } } } } }") == "a.fallback b");
 }
 
 }  // namespace flowrun::test::unread_test

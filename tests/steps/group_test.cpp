@@ -443,6 +443,36 @@ after: { needs: [e], shell: done }
   CHECK(s.output("e") == Json::parse("[1,2]"));
 }
 
+TEST_CASE("what no expression looks at is let go when it is in the journal") {
+  const std::string steps = "e: { for_each: [x, y], do: { http: http://h/ } }\na: { http: http://h/ }\n";
+  const auto kept = [](const Scenario& s, const std::string& path) {
+    return s.view().look(path).value().output.text();
+  };
+  Scenario unread(steps);
+  unread.succeed("e[x]", "[1.10]");
+  unread.succeed("e[y]", "2");
+  unread.succeed("a", "3");
+  unread.expect_success();
+  for (const char* path : {"e", "a"}) CHECK(kept(unread, path) == "null");
+  // People may ask for it all the same.
+  CHECK(unread.output("e") == Json::parse("[[1.1],2]"));
+  CHECK(unread.output("a") == Json(3));
+
+  Scenario read("flowrun: 1\nsteps: { " + std::string("e: { for_each: [x, y], do: { http: http://h/ } }") +
+                " }\noutput: ${ $steps.e }\n");
+  read.succeed("e[x]", "[1.10]");
+  read.succeed("e[y]", "2");
+  read.expect_success("[[1.1],2]");
+  CHECK(kept(read, "e") == "[[1.10],2]");
+}
+
+TEST_CASE("a fallback that nobody looks at comes out in the entry of its step") {
+  Scenario s("a: { set: '${ error(\"no\") }', fallback: { switch: [{ if: true, do: { set: 7 } }] } }");
+  s.expect_success();
+  for (const Entry& entry : s.entries())
+    if (entry.path == "a") CHECK(entry.value.text() == "7");
+}
+
 TEST_CASE("a crash in the middle of a race goes on with all that were in flight") {
   Scenario s("r: { race: { a: { shell: one }, b: { shell: two } } }");
   s.crash_and_resume();

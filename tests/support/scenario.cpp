@@ -10,9 +10,9 @@
 
 namespace flowrun::test {
 
-std::unique_ptr<Loaded> load_text(const std::string& text, const Texts& files) {
+std::unique_ptr<Loaded> load_text(const std::string& text, const Texts& files, bool for_questions) {
   Diagnostics diagnostics({"scenario.yaml", text});
-  std::optional<Loaded> loaded = load("/nowhere/scenario.yaml", diagnostics, nullptr, Lints::No, false, &files);
+  std::optional<Loaded> loaded = load("/nowhere/scenario.yaml", diagnostics, nullptr, Lints::No, for_questions, &files);
   INFO(text << "\n" << diagnostics.text());
   REQUIRE(loaded);
   return std::make_unique<Loaded>(std::move(*loaded));
@@ -53,7 +53,9 @@ Played play(const std::string& steps, const std::string& inputs, const Texts& fi
   std::string body =
       steps.substr(steps.find_first_not_of('\n') == std::string::npos ? 0 : steps.find_first_not_of('\n'));
   Played played;
-  played.loaded = load_text(body.rfind("flowrun:", 0) == 0 ? body : indented(body, inputs), files);
+  const std::string text = body.rfind("flowrun:", 0) == 0 ? body : indented(body, inputs);
+  played.loaded = load_text(text, files);
+  played.asked = load_text(text, files, true);
   played.evaluator = make_jq(played.loaded->programs);
   return played;
 }
@@ -80,6 +82,8 @@ void Scenario::check_replays() const {
     INFO("replaying the first " << count << " of " << log.size() << " entries");
     CHECK_NOTHROW(replay_prefix(*loaded, log, count, *evaluator));
   }
+  // What is kept for questions changes no decision.
+  CHECK_NOTHROW(replay_prefix(*asked, log, log.size(), *evaluator));
 }
 
 void Scenario::happened(const Event& event, bool late) {
@@ -226,7 +230,14 @@ State Scenario::state(const std::string& path) const {
 }
 
 Json Scenario::output(const std::string& path) const {
-  auto settled = view().look(path);
+  struct Silent : DecisionSink {
+    void decide(Decision) override {}
+  } silent;
+  Machine machine(asked->workflow, *evaluator);
+  machine.foresee(foresight_of(log));
+  for (const Entry& entry : log)
+    if (is_fact(entry.kind)) machine.apply(to_event(entry), silent);
+  auto settled = MachineView(machine).look(path);
   return settled ? settled->output.json() : Json();
 }
 

@@ -21,6 +21,7 @@ using namespace std::chrono_literals;
 /// What a scenario plays.
 struct Played {
   std::unique_ptr<Loaded> loaded;
+  std::unique_ptr<Loaded> asked;  ///< the same for who asks for what nothing in it looks at
   std::unique_ptr<Evaluator> evaluator;
 };
 
@@ -72,7 +73,7 @@ class Scenario : private Played, public Driver {
   void expect_suspended();
 
   State state(const std::string& path) const;
-  Json output(const std::string& path) const;
+  Json output(const std::string& path) const;  ///< also what the machine has let go
   std::string reason(const std::string& path) const;
   Duration timer(const std::string& path, TimerKind kind) const;
   const std::vector<Entry>& entries() const { return log; }
@@ -90,6 +91,6 @@ class Scenario : private Played, public Driver {
 };
 
 /// Loads a workflow from text; fails the test with the diagnostics when it is not valid.
-std::unique_ptr<Loaded> load_text(const std::string& text, const Texts& files = {});
+std::unique_ptr<Loaded> load_text(const std::string& text, const Texts& files = {}, bool for_questions = false);
 
 }  // namespace flowrun::test
