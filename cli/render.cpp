@@ -13,6 +13,7 @@
 #include "cli/terminal.h"
 #include "engine/journal/typed_command.h"
 #include "engine/model/error.h"
+#include "engine/model/json_text.h"
 #include "engine/run/clocks.h"
 
 namespace flowrun::cli {
@@ -69,6 +70,18 @@ void print_result(std::string_view text) {
 }
 
 std::string result_text(const Value& value) {
+  // Of a long list element by element: as a tree it is many times as large.
+  constexpr std::size_t kLong = 1 << 20;
+  if (value.text().size() > kLong && value.text().front() == '[' && !stdout_is_terminal()) {
+    std::string text = "[";
+    text.reserve(value.text().size() + 1);
+    for (std::string_view element : list_elements(value.text())) {
+      if (text.size() > 1) text += ',';
+      text += Value::from_text(std::string(element)).json().dump(-1, ' ', false, Json::error_handler_t::replace);
+    }
+    text += "]\n";
+    return text;
+  }
   const Json& json = value.json();
   if (json.is_string()) return json.get<std::string>() + "\n";
   return json.dump(stdout_is_terminal() ? 2 : -1, ' ', false, Json::error_handler_t::replace) + "\n";

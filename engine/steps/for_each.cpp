@@ -159,10 +159,16 @@ void ForEachFrame::on_child(Frame& child) {
 
 Value ForEachFrame::output() const {
   // Joined as text: the items' outputs are JSON already, and there may be a million.
+  const auto text_of = [](const Child& child) -> std::string_view {
+    return child.settled.state == State::Succeeded ? std::string_view(child.settled.output.text()) : "null";
+  };
+  std::size_t size = 2;
+  for (const Child& child : children_) size += text_of(child).size() + 1;
   std::string list = "[";
+  list.reserve(size);
   for (const Child& child : children_) {
     if (list.size() > 1) list += ',';
-    list += child.settled.state == State::Succeeded ? child.settled.output.text() : "null";
+    list += text_of(child);
   }
   list += ']';
   return Value::from_text(std::move(list));
