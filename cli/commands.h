@@ -26,6 +26,8 @@ void add_each(Command& app, Context& context);
 void add_resume(Command& app, Context& context);
 void add_retry(Command& app, Context& context);
 void add_validate(Command& app, Context& context);
+void add_test(Command& app, Context& context);
+void add_record(Command& app, Context& context);
 void add_plan(Command& app, Context& context);
 void add_schema(Command& app, Context& context);
 void add_eval(Command& app, Context& context);

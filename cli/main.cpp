@@ -215,6 +215,8 @@ constexpr Command kCommands[] = {
     {" resume ", flowrun::cli::add_resume},
     {" retry ", flowrun::cli::add_retry},
     {" validate lint ", flowrun::cli::add_validate},
+    {" test ", flowrun::cli::add_test},
+    {" record ", flowrun::cli::add_record},
     {" plan ", flowrun::cli::add_plan},
     {" schema ", flowrun::cli::add_schema},
     {" eval ", flowrun::cli::add_eval},

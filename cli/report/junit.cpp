@@ -8,39 +8,13 @@
 #include "cli/last_words.h"
 #include "cli/render.h"
 #include "cli/report/reports.h"
+#include "cli/report/xml.h"
 #include "engine/run/step_paths.h"
 
 namespace flowrun::cli {
 namespace {
 
 constexpr std::size_t kMostLines = 20;  // of what a step that failed has said
-
-/// |text| in an attribute or an element. What XML 1.0 can not hold, by a reference neither, becomes U+FFFD.
-std::string xml(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte == '&') {
-      out += "&amp;";
-    } else if (byte == '<') {
-      out += "&lt;";
-    } else if (byte == '>') {
-      out += "&gt;";
-    } else if (byte == '"') {
-      out += "&quot;";
-    } else if (byte == '\n' || byte == '\t' || byte == '\r') {
-      out += fmt::format("&#{};", byte);  // as it is, also in an attribute
-    } else if (byte < 0x20 || byte == 0x7f) {
-      out += "\xEF\xBF\xBD";
-    } else if (text.substr(i, 3) == "\xEF\xBF\xBE" || text.substr(i, 3) == "\xEF\xBF\xBF") {
-      out += "\xEF\xBF\xBD";  // U+FFFE, U+FFFF
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
 
 std::string seconds(Duration span) { return fmt::format("{:.3f}", static_cast<double>(span.count()) / 1000); }
 

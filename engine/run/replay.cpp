@@ -15,10 +15,8 @@ namespace {
 /// The entries of a run in order, fetched in slices so that no read stays open.
 class EntryCursor {
  public:
-  EntryCursor(const Journal& journal, const RunRecord& run, const ReplayOptions& options)
-      : journal_(journal), run_(run), options_(options) {}
+  EntryCursor(const RecordedRun& run, const ReplayOptions& options) : run_(run), options_(options) {}
 
-  const Journal& journal() const { return journal_; }
   /// The next entry, or null at the end. Valid until the next call of take().
   const Entry* peek() {
     if (read_.empty() && !ended_) fetch();
@@ -34,7 +32,7 @@ class EntryCursor {
 
  private:
   void fetch() {
-    std::vector<Entry> slice = journal_.read(run_.number, next_);
+    std::vector<Entry> slice = run_.read(next_);
     ended_ = slice.empty();
     for (Entry& entry : slice) {
       if (options_.until > 0 && entry.seq > options_.until) {
@@ -48,8 +46,7 @@ class EntryCursor {
     }
   }
 
-  const Journal& journal_;
-  const RunRecord& run_;
+  const RecordedRun& run_;
   const ReplayOptions& options_;
   std::deque<Entry> read_;
   std::int64_t next_ = 1;
@@ -66,7 +63,7 @@ std::string shown(const Entry& entry) {
 /// Takes the machine's decisions and holds them against the recorded ones; answers jq from the recorded ones.
 class Checker : public DecisionSink, public Evaluator {
  public:
-  Checker(EntryCursor& cursor, const RunRecord& run, Evaluator& live, const ReplayOptions& options)
+  Checker(EntryCursor& cursor, const RecordedRun& run, Evaluator& live, const ReplayOptions& options)
       : entries_(cursor), run_(run), live_(live), options_(options) {}
 
   void decide(Decision decision) override {
@@ -128,14 +125,12 @@ class Checker : public DecisionSink, public Evaluator {
   }
 
   [[noreturn]] void diverged(std::int64_t seq, const std::string& recorded, const std::string& recomputed) {
-    throw Corruption(fmt::format(
-        "run {} diverges at entry {}: recorded is `{}`, but this flowrun decides `{}`; the journal is left as it is. "
-        "`{}` starts a new run that takes its results over",
-        run_.id, seq, recorded, recomputed, typed_command({"fork", run_.id}, entries_.journal().path())));
+    throw Corruption(fmt::format("run {} diverges at entry {}: recorded is `{}`, but this flowrun decides `{}`{}",
+                                 run_.id, seq, recorded, recomputed, run_.what_then));
   }
 
   EntryCursor& entries_;
-  const RunRecord& run_;
+  const RecordedRun& run_;
   Evaluator& live_;
   const ReplayOptions& options_;
   Instant at_{};
@@ -189,16 +184,31 @@ Texts frozen_texts(const Journal& journal, const RunRecord& run) {
 
 Replayed replay(const Journal& journal, const RunRecord& run, const Workflow& workflow, Evaluator& live,
                 const ReplayOptions& options) {
+  RecordedRun recorded;
+  recorded.id = run.id;
+  recorded.read = [&](std::int64_t from) { return journal.read(run.number, from); };
+  for (const Entry& entry : journal.retries(run.number)) {
+    Event retry = to_event(entry);
+    if (const auto* reopened = std::get_if<RunReopened>(&retry.fact)) recorded.retries.push_back(*reopened);
+  }
+  recorded.what_then = fmt::format("; the journal is left as it is. `{}` starts a new run that takes its results over",
+                                   typed_command({"fork", run.id}, journal.path()));
+  recorded.check = [&](const RunStarted& started) {
+    if (started.source_hash != run.source_hash || started.id != run.id ||
+        (started.inputs.text() != run.input.text() && !(started.inputs == run.input)))
+      throw Corruption(fmt::format("run {}: its row is not that of the run it was started as", run.id));
+  };
+  return replay(recorded, workflow, live, options);
+}
+
+Replayed replay(const RecordedRun& run, const Workflow& workflow, Evaluator& live, const ReplayOptions& options) {
   Replayed replayed;
-  EntryCursor cursor(journal, run, options);
+  EntryCursor cursor(run, options);
   Checker checker(cursor, run, live, options);
   replayed.evaluator = std::make_unique<ReplayThenLive>(checker, live);
   replayed.machine = std::make_unique<Machine>(workflow, *replayed.evaluator);
   Foresight foresight = options.foresight;
-  for (const Entry& entry : journal.retries(run.number)) {
-    Event retry = to_event(entry);
-    if (const auto* reopened = std::get_if<RunReopened>(&retry.fact)) foresight.add(*reopened);
-  }
+  for (const RunReopened& reopened : run.retries) foresight.add(reopened);
   replayed.machine->foresee(std::move(foresight));
   while (const Entry* next = cursor.peek()) {
     if (!is_fact(next->kind)) throw Corruption(fmt::format("run {}: entry {} follows from nothing", run.id, next->seq));
@@ -211,9 +221,7 @@ Replayed replay(const Journal& journal, const RunRecord& run, const Workflow& wo
       replayed.pid_namespace = fact.pid_namespace;
     };
     if (const auto* started = std::get_if<RunStarted>(&event.fact)) {
-      if (started->source_hash != run.source_hash || started->id != run.id ||
-          (started->inputs.text() != run.input.text() && !(started->inputs == run.input)))
-        throw Corruption(fmt::format("run {}: its row is not that of the run it was started as", run.id));
+      if (run.check) run.check(*started);
       if (!Semantics::known(started->semantics))
         throw Corruption(fmt::format(
             "run {} was decided by semantics {}, and this flowrun knows {} to {}; use the flowrun that started it",

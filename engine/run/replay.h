@@ -24,6 +24,17 @@ struct ReplayOptions {
   std::function<void(const Entry&)> saw;
 };
 
+/// A run as it was written down, wherever that is kept.
+struct RecordedRun {
+  std::string id;
+  /// Entries from this number on, some at a time; none: there are no more.
+  std::function<std::vector<Entry>(std::int64_t from)> read;
+  std::vector<RunReopened> retries;  ///< all of them
+  std::string what_then;             ///< behind the words that it diverges
+  /// Throws Corruption when it was not started so. Null: nobody knows.
+  std::function<void(const RunStarted&)> check;
+};
+
 /// Answers from the journal during the replay, and from a live evaluator afterwards: a machine keeps one for life.
 class ReplayThenLive : public Evaluator {
  public:
@@ -66,5 +77,6 @@ void check_result(const Journal& journal, const RunRecord& run);
 /// decisions differ from the recorded ones, naming both.
 Replayed replay(const Journal& journal, const RunRecord& run, const Workflow& workflow, Evaluator& live,
                 const ReplayOptions& options = {});
+Replayed replay(const RecordedRun& run, const Workflow& workflow, Evaluator& live, const ReplayOptions& options = {});
 
 }  // namespace flowrun

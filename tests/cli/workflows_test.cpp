@@ -27,7 +27,8 @@ using std::chrono::milliseconds;
 std::vector<fs::path> workflows() {
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(std::string(FLOWRUN_SOURCE_DIR) + "/workflows"))
-    if (entry.path().extension() == ".yaml") files.push_back(entry.path());
+    if (entry.path().extension() == ".yaml" && entry.path().stem().extension() != ".test")
+      files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   return files;
 }
@@ -122,6 +123,16 @@ TEST_CASE("every sample workflow succeeds, verifies, and prints its output again
     INFO(verified.out << verified.err);
     CHECK(verified.code == 0);
   }
+}
+
+TEST_CASE("the scenarios beside the sample workflows hold", "[scenario]") {
+  TempDir dir;
+  const Ran ran = flowrun(dir.path("journal.db"), {"test", std::string(FLOWRUN_SOURCE_DIR) + "/workflows"});
+  INFO(ran.out << ran.err);
+  CHECK(ran.code == 0);
+  CHECK(ran.out.find(", 0 failed") != std::string::npos);
+  // Nothing was run: there is no journal.
+  CHECK_FALSE(fs::exists(dir.path("journal.db")));
 }
 
 TEST_CASE("the order workflow takes within 5 % of its slowest chain of services", "[timing]") {

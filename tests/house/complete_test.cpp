@@ -1,10 +1,14 @@
 // What must come along with a step kind or a workflow: reminds whoever adds one of its example, test and paragraph.
+#include <algorithm>
 #include <regex>
 #include <set>
 #include <sstream>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "engine/language/keys.h"
+#include "engine/scenario/scenario_keys.h"
 #include "tests/house/tree.h"
 #include "tests/support/catch.h"
 
@@ -69,11 +73,34 @@ TEST_CASE("every example workflow is a stop of the tour and says how to run it",
   for (const std::string& file : house_files()) {
     static const std::regex example("workflows/([^/]+\\.yaml)");
     std::smatch found;
-    if (!std::regex_match(file, found, example)) continue;
+    if (!std::regex_match(file, found, example) || file.ends_with(".test.yaml")) continue;
     const std::string name = found[1];
     INFO(name);
     CHECK(tour.find("](" + name + ")") != std::string::npos);
     CHECK(content_of(file).find("flowrun run " + file) != std::string::npos);
+  }
+}
+
+TEST_CASE("every file of scenarios stands beside its workflow and says how to play it", "[house]") {
+  const std::vector<std::string> files = house_files();
+  std::size_t read = 0;
+  for (const std::string& file : files) {
+    constexpr std::string_view kEnd = ".test.yaml";
+    if (file.rfind("workflows/", 0) != 0 || !file.ends_with(kEnd)) continue;
+    ++read;
+    INFO(file);
+    const std::string workflow = file.substr(0, file.size() - kEnd.size()) + ".yaml";
+    CHECK(std::find(files.begin(), files.end(), workflow) != files.end());
+    CHECK(content_of(file).find("flowrun test " + file) != std::string::npos);
+  }
+  CHECK(read > 0);
+}
+
+TEST_CASE("every key of scenarios has its place in the manual", "[house]") {
+  const std::set<std::string> named = words_of(content_of("man/flowrun-test.1"), "^\\.(It|Ic|Ql|Pq) |^ *[a-z_]+: ");
+  for (const flowrun::ScenarioKey& key : flowrun::scenario_keys()) {
+    INFO("the key " << key.name << " within " << key.within);
+    CHECK(named.count(key.name) == 1);
   }
 }
 

@@ -1,0 +1,185 @@
+#include "engine/scenario/play.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <sstream>
+
+#include "engine/model/error.h"
+#include "engine/scenario/expectations.h"
+#include "engine/scenario/real_steps.h"
+#include "engine/scenario/scripted_result.h"
+#include "engine/scenario/sent_request.h"
+#include "engine/scenario/virtual_run.h"
+
+namespace flowrun {
+namespace {
+
+/// An attempt that the scenario does not answer.
+class Unanswered : public std::runtime_error {
+ public:
+  Unanswered(Place place, const std::string& what, std::string advice)
+      : std::runtime_error(what), place(place), advice(std::move(advice)) {}
+  const Place place;
+  const std::string advice;
+};
+
+/// The scenario can not be played as it is written; it was told why.
+struct Mistaken {};
+
+class Player {
+ public:
+  Player(const Scenario& scenario, const Loaded& loaded, const WorkflowPlaces& places, Evaluator& jq,
+         const Source& source)
+      : scenario_(scenario), loaded_(loaded), places_(places), jq_(jq), played_{scenario.name,       scenario.place.at,
+                                                                                Diagnostics(source), false,
+                                                                                Duration{0},         {}} {}
+
+  PlayedScenario play() {
+    try {
+      if (passes()) real_ = std::make_unique<RealSteps>(loaded_, scenario_.run);
+      VirtualRun run(loaded_.workflow, jq_, started(), world(), scenario_.now);
+      try {
+        run.to_the_end();
+        check_expectations(scenario_, run, places_, jq_, played_.findings);
+      } catch (const Unanswered& unanswered) {
+        tell("unanswered", unanswered.place, unanswered.what(), unanswered.advice);
+      } catch (const NoEnd& none) {
+        const std::string place = places_.place_of(none.path);
+        tell("end", scenario_.place, place.empty() ? none.what() : fmt::format("{} ({})", none.what(), place),
+             none.advice);
+      }
+      played_.took = run.took();
+      played_.entries = run.entries();
+    } catch (const Mistaken&) {
+      played_.mistaken = true;
+    } catch (const Error& error) {
+      if (error.problem() == Problem::Internal) throw;
+      played_.mistaken = error.problem() == Problem::Invalid;
+      tell("run", scenario_.place, first_line(error.what()), "");
+    }
+    return std::move(played_);
+  }
+
+ private:
+  static std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+  void tell(const char* what, const Place& place, const std::string& message, const std::string& advice) {
+    played_.findings.error(what, place.at, static_cast<int>(std::min<std::size_t>(place.length, 200)), message, advice);
+  }
+
+  bool passes() const {
+    return std::any_of(scenario_.answers.begin(), scenario_.answers.end(), [](const AnswerRule& rule) {
+      return std::any_of(rule.answers.begin(), rule.answers.end(),
+                         [](const ScriptedAnswer& one) { return one.kind == ScriptedAnswer::Kind::Pass; });
+    });
+  }
+
+  /// What is wrong with the inputs is told, and Mistaken thrown.
+  ResolvedInputs inputs() {
+    GivenInputs given;
+    given.values = scenario_.input;
+    const auto environment = [&](const std::string& name) -> std::optional<std::string> {
+      // One that the scenario gives itself counts; it stands last.
+      const auto found = std::find_if(scenario_.env.rbegin(), scenario_.env.rend(),
+                                      [&](const auto& variable) { return variable.first == name; });
+      return found == scenario_.env.rend() ? std::nullopt : std::optional(found->second);
+    };
+    try {
+      return resolve_inputs(loaded_, given, environment, jq_, scenario_.now);
+    } catch (const Error& error) {
+      if (error.problem() != Problem::Invalid) throw;
+      std::istringstream lines(error.what());
+      const std::string before = loaded_.file + ": error: ";
+      for (std::string line; std::getline(lines, line);)
+        if (line.starts_with(before)) tell("input", scenario_.input_place, line.substr(before.size()), "");
+      throw Mistaken();
+    }
+  }
+
+  RunStarted started() {
+    ResolvedInputs resolved = inputs();
+    RunStarted started;
+    started.semantics = Machine::kSemantics;
+    started.id = scenario_.run;
+    started.name = loaded_.workflow.name;
+    started.seed = scenario_.seed;
+    started.token = "t1";
+    started.inputs = std::move(resolved.inputs);
+    started.vars = std::move(resolved.vars);
+    started.sub_inputs = std::move(resolved.sub_inputs);
+    started.file = loaded_.file;
+    started.folder = loaded_.folder;
+    started.run_dir = real_ ? real_->run_dir() : "/flowrun-test/runs/" + scenario_.run;
+    started.cpus = scenario_.options.cpus;
+    started.jobs = scenario_.options.jobs;
+    started.concurrency = scenario_.options.concurrency;
+    started.timeout = scenario_.options.timeout;
+    started.fail_fast = scenario_.options.fail_fast;
+    started.measured = true;
+    if (real_)
+      started.secrets = real_->marks(scenario_.seed);
+    else
+      // Nobody reads them: those that may be absent are.
+      for (const SecretSource& secret : loaded_.secrets) started.secrets.push_back({secret.name, "", secret.optional});
+    return started;
+  }
+
+  World world() {
+    World world;
+    world.answer = [this](const Task& task, int nth, Instant now) { return answer(task, nth, now); };
+    for (const ScriptedSignal& one : scenario_.signals) {
+      World::Signal signal{one.signal, one.at, {}};
+      if (one.after) signal.after = [step = *one.after](const std::string& path) { return step.matches(path); };
+      world.signals.push_back(std::move(signal));
+    }
+    world.items = scenario_.items.value_or(std::vector<Json>{});
+    for (const Crash& one : scenario_.crashes) world.crashes.push_back({one.after, one.down, one.on_crash});
+    return world;
+  }
+
+  Result answer(const Task& task, int nth, Instant now) {
+    const auto rule = std::find_if(scenario_.answers.begin(), scenario_.answers.end(),
+                                   [&](const AnswerRule& one) { return one.step.matches(task.path); });
+    const bool process = std::holds_alternative<Process>(*task.work);
+    if (rule == scenario_.answers.end())
+      throw Unanswered(scenario_.place,
+                       fmt::format("step {} would {} {}, and nothing answers it", places_.named(task.path),
+                                   process ? "start" : "send", sent_text(task)),
+                       fmt::format("add to `answers`: {}: {}, or {}: pass", task.path,
+                                   process ? "{ exit: 0 }" : "{ status: 200, body: {} }", task.path));
+    const auto count = static_cast<int>(rule->answers.size());
+    if (rule->in_turn && nth > count)
+      throw Unanswered(rule->place,
+                       fmt::format("step {} begins attempt {}, and there {} for it", places_.named(task.path), nth,
+                                   count == 1 ? "is one answer" : fmt::format("are {} answers", count)),
+                       "without a list, one answer is for all attempts");
+    const ScriptedAnswer& answer = rule->answers[rule->in_turn ? static_cast<std::size_t>(nth) - 1 : 0];
+    if (!fits(answer, process))
+      throw Unanswered(answer.place,
+                       fmt::format("step {} is {}, which does not end like this", places_.named(task.path),
+                                   process ? "a process" : "a request"),
+                       process ? "for example { exit: 1, stderr: no }" : "for example { status: 503 }");
+    if (answer.kind != ScriptedAnswer::Kind::Pass) return scripted_result(answer, task, now);
+    Result result = real_->carry_out(task);
+    result.took = answer.delay;
+    return result;
+  }
+
+  const Scenario& scenario_;
+  const Loaded& loaded_;
+  const WorkflowPlaces& places_;
+  Evaluator& jq_;
+  std::unique_ptr<RealSteps> real_;
+  PlayedScenario played_;
+};
+
+}  // namespace
+
+PlayedScenario play(const Scenario& scenario, const Loaded& loaded, const WorkflowPlaces& places, Evaluator& jq,
+                    const Source& source) {
+  return Player(scenario, loaded, places, jq, source).play();
+}
+
+}  // namespace flowrun

@@ -1,0 +1,37 @@
+// Carries attempts out that a scenario lets pass: for real, one after the other, in a folder that is taken away
+// afterwards.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/executor/executor.h"
+#include "engine/executor/secrets.h"
+#include "engine/model/secret.h"
+#include "engine/run/load.h"
+
+namespace flowrun {
+
+class RealSteps {
+ public:
+  /// Reads the secrets of |loaded|; throws Error(Invalid) when one is missing.
+  RealSteps(const Loaded& loaded, const std::string& run);
+  ~RealSteps();
+  RealSteps(const RealSteps&) = delete;
+  RealSteps& operator=(const RealSteps&) = delete;
+
+  /// Where the run may keep files.
+  std::string run_dir() const;
+  std::vector<SecretMark> marks(const std::string& seed) const { return secrets_.marks(seed); }
+  /// Blocks until it has ended. Throws std::runtime_error when that takes minutes.
+  Result carry_out(Task task);
+
+ private:
+  const std::string run_, token_;
+  std::string folder_;
+  Secrets secrets_;
+  std::unique_ptr<Executor> executor_;  ///< made with the first
+};
+
+}  // namespace flowrun

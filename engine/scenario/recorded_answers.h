@@ -1,0 +1,76 @@
+// The attempts, signals and items of a run as a scenario writes them, in virtual time: what came one after the other
+// comes so again. A fold over entries.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/model/entry.h"
+#include "engine/steps/outline.h"
+
+namespace flowrun {
+
+class RecordedAnswers {
+ public:
+  /// |rows|, of the workflow of the run, is lent.
+  explicit RecordedAnswers(const std::vector<OutlineRow>& rows) : rows_(rows) {}
+
+  /// Throws Error(Impossible), which says why, when no scenario can tell of it.
+  void add(const std::vector<Entry>& entries);
+
+  const RunStarted& started() const { return started_; }
+  Instant started_at() const { return started_at_; }
+  /// By path, in the order of their first starts: an answer an attempt, as YAML.
+  const std::vector<std::pair<std::string, std::vector<std::string>>>& answers() const { return answers_; }
+  const std::vector<std::string>& signals() const { return signals_; }
+  const Json& items() const { return items_; }
+
+ private:
+  struct Attempt {
+    std::size_t of = 0, number = 0;  ///< its place in answers_
+    Instant at{};                    ///< of its start
+    Duration begins{0};              ///< the same in virtual time
+    bool raw = false;
+    std::optional<Instant> stopped;
+  };
+  struct Timer {
+    Duration due{0};
+    std::int64_t fires = 0;  ///< the entry with which it will; 0: it will not
+  };
+  using TimerName = std::pair<std::string, TimerKind>;
+
+  void take(const Entry& entry);
+  void started(const Entry& entry);
+  void ended(const Entry& entry);
+  void armed(const Entry& entry);
+  void signal(const Entry& entry);
+  /// When in virtual time something comes that came at entry |seq|, and would come at |wanted|.
+  Duration moment(Duration wanted, std::int64_t seq);
+  /// When a process began that may have waited in line.
+  Duration begin_of(const Attempt& attempt, const Result& result) const;
+  std::string answer(const std::string& path, const Attempt& attempt, const Result& result, Duration delay) const;
+  [[noreturn]] void refuse(const std::string& why) const;
+
+  const std::vector<OutlineRow>& rows_;
+  RunStarted started_;
+  Instant started_at_{};
+  std::vector<std::pair<std::string, std::vector<std::string>>> answers_;
+  std::vector<std::string> signals_;
+  Json items_;
+
+  std::map<std::string, std::size_t> numbers_;              ///< by path: its place in answers_
+  std::map<std::string, Attempt> attempts_;                 ///< in flight, by path
+  std::map<TimerName, std::vector<std::int64_t>> firings_;  ///< entries
+  std::map<TimerName, Timer> timers_;
+  std::map<Instant, Duration> process_ends_;
+  Duration now_{0};
+  bool busy_ = false;  ///< at that time something came, so that the next comes later
+};
+
+/// |json| as YAML in one line.
+std::string yaml_of(const Json& json);
+
+}  // namespace flowrun
