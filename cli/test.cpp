@@ -12,6 +12,7 @@
 #include "cli/render.h"
 #include "cli/report.h"
 #include "cli/report/xml.h"
+#include "cli/stop_signals.h"
 #include "engine/model/error.h"
 #include "engine/run/fresh.h"
 #include "engine/scenario/test_files.h"
@@ -40,6 +41,7 @@ struct Totals {
 
   void add(const PlayedFile& file) {
     read.insert(read.end(), file.read.begin(), file.read.end());
+    if (!file.mistakes.ok()) ++mistaken;
     if (!file.mistakes.ok()) exit = std::max(exit, file.mistakes.all().front().code == "E009" ? kNotRead : kMistaken);
     for (const PlayedScenario& scenario : file.scenarios) {
       ++(scenario.good() ? good : failed);
@@ -182,7 +184,7 @@ std::map<std::string, fs::file_time_type> times_of(const std::vector<std::string
 }
 
 /// Plays again whenever a file changes, or one is added. Ends by a signal.
-[[noreturn]] void watch(const Context& context, const TestCommandOptions& options) {
+int watch(const Context& context, const TestCommandOptions& options) {
   for (;;) {
     std::vector<std::string> files = test_files(options.files);
     const Totals totals = play_all(context, options);
@@ -190,6 +192,7 @@ std::map<std::string, fs::file_time_type> times_of(const std::vector<std::string
     std::fprintf(stderr, "waits for a change; Ctrl-C ends\n");
     std::vector<std::string> now = files;
     while (now == files && times_of(totals.read) == before) {
+      if (stop_asked()) return code_of_signal();
       std::this_thread::sleep_for(kLookAgain);
       now = test_files(options.files);
     }
@@ -200,7 +203,8 @@ int test(const Context& context, const TestCommandOptions& options) {
   junit_file(options.report);
   if (options.watch && options.format == "json")
     throw Error(Problem::Usage, "--watch and --format json do not go together; choose one");
-  if (options.watch) watch(context, options);
+  hear_signals();
+  if (options.watch) return watch(context, options);
   return play_all(context, options).exit;
 }
 
@@ -209,6 +213,7 @@ int test(const Context& context, const TestCommandOptions& options) {
 void add_test(Command& app, Context& context) {
   auto options = std::make_shared<TestCommandOptions>();
   options->play.jobs = cpu_count();
+  options->play.stop = stop_asked;
   Command* command = app.add_subcommand("test", "Play scenarios of workflows in virtual time");
   command->add_option("FILE", options->files, "Files of scenarios, or folders with FILE.test.yaml")->required();
   command->add_option("--filter", options->play.filter, "Only scenarios with this in their name, or like it: * and ?")

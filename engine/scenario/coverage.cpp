@@ -66,9 +66,11 @@ Coverage coverage_of(const WorkflowPlaces& places, const Exercised& exercised) {
       why = fmt::format("can not be told apart from line {}: give the steps names, as in a map", twin->origin.line);
     coverage.parts.push_back({what, row.path, place, std::move(why)});
     if (row.join.empty() || row.join == "all") continue;
+    // What has a fallback has failed when that ran.
+    const bool failed = exercised.failed.count(name) > 0 || exercised.ran.count(row.path + ".fallback") > 0;
     coverage.parts.push_back({"join", row.path, place,
                               exercised.succeeded.count(name) == 0 ? "never held"
-                              : exercised.failed.count(name) == 0  ? "never failed"
+                              : !failed                            ? "never failed"
                                                                    : ""});
   }
   return coverage;

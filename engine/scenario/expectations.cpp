@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/model/entry_reading.h"
 #include "engine/model/path.h"
 #include "engine/scenario/expected_value.h"
 #include "engine/scenario/sent_request.h"
@@ -21,7 +22,7 @@ struct Span {
 };
 
 std::string times(std::size_t count) {
-  return count == 0 ? "not at all" : count == 1 ? "once" : count == 2 ? "twice" : fmt::format("{} times", count);
+  return count == 0 ? "never" : count == 1 ? "once" : count == 2 ? "twice" : fmt::format("{} times", count);
 }
 
 class Checks {
@@ -67,8 +68,11 @@ class Checks {
 
   /// The entries at a path are its span, and that of all around it.
   void note(const Entry& entry) {
-    const bool begins = entry.kind == EntryKind::StartTask;
-    const bool ends = entry.kind == EntryKind::TaskEnded || entry.kind == EntryKind::StepSettled;
+    const bool slept = entry.kind == EntryKind::TimerFired && as<TimerFired>(entry).timer == TimerKind::Sleep;
+    const bool sleeps = entry.kind == EntryKind::ArmTimer && as<ArmTimer>(entry).timer == TimerKind::Sleep;
+    const bool begins = sleeps || entry.kind == EntryKind::StartTask || entry.kind == EntryKind::SignalAwaited ||
+                        entry.kind == EntryKind::ItemsChosen || entry.kind == EntryKind::ChildStarted;
+    const bool ends = slept || entry.kind == EntryKind::TaskEnded || entry.kind == EntryKind::StepSettled;
     if (!begins && !ends) return;
     Span& span = spans_[entry.path];
     if (span.first == 0) span.first = entry.seq;

@@ -31,14 +31,17 @@ struct Mistaken {};
 class Player {
  public:
   Player(const Scenario& scenario, const Loaded& loaded, const WorkflowPlaces& places, Evaluator& jq,
-         const Source& source)
-      : scenario_(scenario), loaded_(loaded), places_(places), jq_(jq), played_{scenario.name,       scenario.place.at,
-                                                                                Diagnostics(source), false,
-                                                                                Duration{0},         {}} {}
+         const Source& source, std::function<bool()> stop)
+      : scenario_(scenario),
+        loaded_(loaded),
+        places_(places),
+        jq_(jq),
+        stop_(std::move(stop)),
+        played_{scenario.name, scenario.place.at, Diagnostics(source), false, Duration{0}, {}} {}
 
   PlayedScenario play() {
     try {
-      if (passes()) real_ = std::make_unique<RealSteps>(loaded_, scenario_.run);
+      if (passes()) real_ = std::make_unique<RealSteps>(loaded_, scenario_.run, stop_);
       VirtualRun run(loaded_.workflow, jq_, started(), world(), scenario_.now);
       try {
         run.to_the_end();
@@ -171,6 +174,7 @@ class Player {
   const Loaded& loaded_;
   const WorkflowPlaces& places_;
   Evaluator& jq_;
+  const std::function<bool()> stop_;
   std::unique_ptr<RealSteps> real_;
   PlayedScenario played_;
 };
@@ -178,8 +182,8 @@ class Player {
 }  // namespace
 
 PlayedScenario play(const Scenario& scenario, const Loaded& loaded, const WorkflowPlaces& places, Evaluator& jq,
-                    const Source& source) {
-  return Player(scenario, loaded, places, jq, source).play();
+                    const Source& source, std::function<bool()> stop) {
+  return Player(scenario, loaded, places, jq, source, std::move(stop)).play();
 }
 
 }  // namespace flowrun

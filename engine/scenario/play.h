@@ -1,6 +1,7 @@
 // Plays one scenario: what is given goes in, what is scripted answers, what is expected is held against how it went.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,8 @@ struct PlayedScenario {
 };
 
 /// |loaded| is the workflow that |places| is about. |jq| answers for the run and for what is expected. |source|: the
-/// file of scenarios.
+/// file of scenarios. |stop|: whether somebody wants an end; what passes is then ended, and Interrupted thrown.
 PlayedScenario play(const Scenario& scenario, const Loaded& loaded, const WorkflowPlaces& places, Evaluator& jq,
-                    const Source& source);
+                    const Source& source, std::function<bool()> stop = {});
 
 }  // namespace flowrun

@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <stdexcept>
 
 #include "engine/model/error.h"
 #include "engine/run/fresh.h"
+#include "engine/scenario/virtual_run.h"
 
 namespace flowrun {
 namespace {
@@ -17,11 +18,16 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kLongest{120};
 constexpr std::chrono::seconds kGrace{10};  // for what was stopped then
+constexpr Duration kHurry{2000};            // between TERM and KILL
+constexpr Duration kLook{100};
 
 }  // namespace
 
-RealSteps::RealSteps(const Loaded& loaded, const std::string& run)
-    : run_(run), token_(random_hex(16)), secrets_(loaded.secrets, loaded.folder, loaded.file) {
+RealSteps::RealSteps(const Loaded& loaded, const std::string& run, Stop stop)
+    : run_(run),
+      token_(random_hex(16)),
+      stop_(std::move(stop)),
+      secrets_(loaded.secrets, loaded.folder, loaded.file, stop_) {
   std::error_code error;
   const std::filesystem::path parent = std::filesystem::temp_directory_path(error);
   std::string pattern = (parent / "flowrun-test-XXXXXX").string();
@@ -50,21 +56,24 @@ Result RealSteps::carry_out(Task task) {
     executor_ = make_worker_pool(options);
   }
   const std::string path = task.path;
-  const int attempt = task.attempt;
   executor_->begin(std::move(task));
-  bool stopped = false;
-  for (const Clock::time_point began = Clock::now();;) {
+  const Clock::time_point began = Clock::now();
+  bool stopped = false, interrupted = false;
+  for (;;) {
     std::vector<Event> happened;
-    executor_->wait(happened, Duration{1000});
+    executor_->wait(happened, kLook);
     executor_->acted();
-    for (Event& event : happened)
-      if (auto* ended = std::get_if<TaskEnded>(&event.fact); ended && !stopped) return std::move(ended->result);
+    const auto ended = std::find_if(happened.begin(), happened.end(),
+                                    [](const Event& event) { return std::holds_alternative<TaskEnded>(event.fact); });
     const auto waited = Clock::now() - began;
-    if (waited > kLongest && !std::exchange(stopped, true)) executor_->stop(path, attempt);
-    if ((stopped && !happened.empty()) || waited > kLongest + kGrace)
-      throw std::runtime_error(
-          fmt::format("step {} passed and took longer than {} s; give it a `timeout`", path, kLongest.count()));
+    if (ended != happened.end() && !stopped) return std::move(std::get<TaskEnded>(ended->fact).result);
+    if (ended != happened.end() || waited > kLongest + kGrace) break;
+    interrupted = interrupted || (stop_ && stop_());
+    if ((interrupted || waited > kLongest) && !std::exchange(stopped, true)) executor_->stop_all(kHurry);
   }
+  if (interrupted) throw Interrupted(fmt::format("stopped while step {} was carried out", path));
+  throw NoEnd(path, fmt::format("step {} passed, and took longer than {} s", path, kLongest.count()),
+              "give it a `timeout`");
 }
 
 }  // namespace flowrun

@@ -2,6 +2,7 @@
 // afterwards.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,8 +16,11 @@ namespace flowrun {
 
 class RealSteps {
  public:
+  /// Whether somebody wants an end.
+  using Stop = std::function<bool()>;
+
   /// Reads the secrets of |loaded|; throws Error(Invalid) when one is missing.
-  RealSteps(const Loaded& loaded, const std::string& run);
+  RealSteps(const Loaded& loaded, const std::string& run, Stop stop);
   ~RealSteps();
   RealSteps(const RealSteps&) = delete;
   RealSteps& operator=(const RealSteps&) = delete;
@@ -24,11 +28,13 @@ class RealSteps {
   /// Where the run may keep files.
   std::string run_dir() const;
   std::vector<SecretMark> marks(const std::string& seed) const { return secrets_.marks(seed); }
-  /// Blocks until it has ended. Throws std::runtime_error when that takes minutes.
+  /// Blocks until it has ended. Throws NoEnd when that takes minutes, Interrupted when an end is wanted;
+  /// then it has been ended.
   Result carry_out(Task task);
 
  private:
   const std::string run_, token_;
+  const Stop stop_;
   std::string folder_;
   Secrets secrets_;
   std::unique_ptr<Executor> executor_;  ///< made with the first

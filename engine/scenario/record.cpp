@@ -72,7 +72,7 @@ class Writer {
   std::string text(const Json& output) const {
     const RunStarted& started = recorded_.started();
     std::string text = fmt::format("# What run {} was.\nflowrun_test: 1\nworkflow: {}\nscenarios:\n  {}:\n", started.id,
-                                   yaml_of(workflow()), yaml_of("as in run " + started.id));
+                                   yaml_of(workflow()), "as in run " + started.id);
     const auto line = [&](const char* key, const std::string& yaml) { text += fmt::format("    {}: {}\n", key, yaml); };
     if (!started.inputs.json().empty()) line("input", yaml_of(started.inputs.json()));
     if (const Json env = environment(); !env.empty()) line("env", yaml_of(env));
@@ -84,7 +84,7 @@ class Writer {
     if (!recorded_.answers().empty()) text += "    answers:\n";
     for (const auto& [path, answers] : recorded_.answers()) {
       if (answers.empty()) continue;
-      text += fmt::format("      {}:\n", yaml_of(path));
+      text += fmt::format("      {}:\n", yaml_key(path));
       for (const std::string& answer : answers) text += "        - " + answer + "\n";
     }
     if (!recorded_.signals().empty()) text += "    signals:\n";
@@ -138,7 +138,7 @@ class Writer {
     for (const StepHistory& step : history_.steps())
       if (step.attempts > 0) attempts[without_keys(step.path)] += step.attempts;
     if (!attempts.empty()) text += "      ran:\n";
-    for (const auto& [path, count] : attempts) text += fmt::format("        {}: {}\n", yaml_of(path), count);
+    for (const auto& [path, count] : attempts) text += fmt::format("        {}: {}\n", yaml_key(path), count);
     return text;
   }
 

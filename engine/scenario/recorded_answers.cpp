@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "engine/model/entry_reading.h"
 #include "engine/model/error.h"
@@ -40,6 +41,12 @@ Json part_of(const Json& json, const char* name) {
 }  // namespace
 
 std::string yaml_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+std::string yaml_key(const std::string& text) {
+  const auto plain = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '/' || c == '.'; };
+  const bool word = !text.empty() && std::isalpha(static_cast<unsigned char>(text[0])) != 0;
+  return word && std::all_of(text.begin(), text.end(), plain) ? text : yaml_of(text);
+}
 
 void RecordedAnswers::refuse(const std::string& why) const {
   throw Error(Problem::Impossible, fmt::format("run {} {}: no scenario can tell of that", started_.id, why));

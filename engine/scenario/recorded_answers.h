@@ -72,5 +72,7 @@ class RecordedAnswers {
 
 /// |json| as YAML in one line.
 std::string yaml_of(const Json& json);
+/// |text| as a key.
+std::string yaml_key(const std::string& text);
 
 }  // namespace flowrun

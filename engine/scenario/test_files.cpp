@@ -12,6 +12,7 @@
 #include <optional>
 #include <thread>
 
+#include "engine/executor/secrets.h"
 #include "engine/jq/jq.h"
 #include "engine/model/error.h"
 #include "engine/scenario/scenario_reader.h"
@@ -111,7 +112,8 @@ class Line {
     PlayedScenario* played;
   };
 
-  explicit Line(std::vector<Task> tasks) : tasks_(std::move(tasks)), over_(tasks_.size()) {}
+  Line(std::vector<Task> tasks, std::function<bool()> stop)
+      : tasks_(std::move(tasks)), stop_(std::move(stop)), over_(tasks_.size()) {}
 
   /// Plays what nobody has taken yet, to the end.
   void work() {
@@ -120,8 +122,10 @@ class Line {
       const Task& task = tasks_[i];
       std::exception_ptr trouble;
       try {
+        if (stop_ && stop_()) throw Interrupted("stopped; not all scenarios were played");
         desk.prepare(*task.file);
-        *task.played = play(*task.file->wanted[task.number], *desk.loaded, *desk.places, *desk.jq, task.file->source);
+        *task.played =
+            play(*task.file->wanted[task.number], *desk.loaded, *desk.places, *desk.jq, task.file->source, stop_);
       } catch (...) {
         trouble = std::current_exception();
       }
@@ -147,6 +151,7 @@ class Line {
 
  private:
   const std::vector<Task> tasks_;
+  const std::function<bool()> stop_;
   std::atomic<std::size_t> next_{0};
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -227,7 +232,7 @@ void play_files(const std::vector<std::string>& files, const TestOptions& option
     over.push_back(tasks.size());
   }
   const auto most = static_cast<int>(std::min<std::size_t>(tasks.size(), static_cast<std::size_t>(options.jobs)));
-  Line line(std::move(tasks));
+  Line line(std::move(tasks), options.stop);
   const Workers workers(line, most);
   for (std::size_t i = 0; i < files.size(); ++i) {
     line.wait(over[i]);

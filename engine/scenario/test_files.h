@@ -23,13 +23,14 @@ struct PlayedFile {
 struct TestOptions {
   std::string filter;  ///< only scenarios with this in their name, or whose name it stands for with `*` and `?`
   int jobs = 1;        ///< at once
+  std::function<bool()> stop = {};  ///< whether somebody wants an end
 };
 
 /// The files of scenarios that |named| stands for: of a folder all FILE.test.yaml below it. Throws Error(Usage) where
 /// there is none.
 std::vector<std::string> test_files(const std::vector<std::string>& named);
 
-/// |done| is told of each file in order, from the calling thread.
+/// |done| is told of each file in order, from the calling thread. Throws Interrupted when an end is wanted.
 void play_files(const std::vector<std::string>& files, const TestOptions& options,
                 const std::function<void(const PlayedFile&)>& done);
 

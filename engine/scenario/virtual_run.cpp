@@ -14,7 +14,7 @@ namespace flowrun {
 namespace {
 
 /// A run with more entries goes in circles.
-constexpr std::size_t kMostEntries = 500'000;
+constexpr std::size_t kMostEntries = 200'000;
 
 }  // namespace
 
@@ -83,7 +83,8 @@ void VirtualRun::count(const Entry& entry) {
   } else if (entry.kind == EntryKind::TaskWithdrawn) {
     // The number goes to the attempt that does begin.
     if (Started& started = starts_[entry.path]; !started.again) --started.nth;
-  } else if (entry.kind == EntryKind::TaskEnded || entry.kind == EntryKind::StepSettled) {
+  } else if (entry.kind == EntryKind::TaskEnded || entry.kind == EntryKind::StepSettled ||
+             entry.kind == EntryKind::TimerFired) {
     ends_.push_back(entry.path);
   } else if (entry.kind == EntryKind::ItemsArrived) {
     const auto arrived = as<ItemsArrived>(entry);
@@ -189,7 +190,7 @@ void VirtualRun::take_items() {
     }
     arrived.items = Value(std::move(values));
     arrived.last = last == world_.items.size();
-    if (!take(std::move(arrived))) return;
+    if (!take(std::move(arrived))) items_told_ = true;  // nobody wants them
   }
 }
 

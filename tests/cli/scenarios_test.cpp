@@ -265,6 +265,27 @@ steps:
   CHECK_FALSE(has(all.out, "never"));
 }
 
+TEST_CASE("what passes is ended when the tests are, and nothing of it is left", "[scenario]") {
+  const Desk desk("steps:\n  a: { shell: 'echo $$ > pid; exec sleep 60' }\n");
+  desk.dir().write(
+      "w.test.yaml",
+      "flowrun_test: 1\nscenarios: { it lasts: { answers: { a: pass }, expect: { state: succeeded } } }\n");
+  std::filesystem::create_directory(desk.dir().path("tmp"));
+  HowToRun how;
+  how.env["TMPDIR"] = desk.dir().path("tmp");
+  Background playing({FLOWRUN_BINARY, "test", desk.dir().path("w.test.yaml")}, how);
+  for (int i = 0; i < 600 && desk.dir().read("pid").empty(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const std::string pid = desk.dir().read("pid");
+  REQUIRE_FALSE(pid.empty());
+  playing.signal(2);
+  const Ran ran = playing.wait();
+  CHECK(ran.code == 130);
+  CHECK(has(ran.err, "stopped while step a was carried out"));
+  CHECK_FALSE(std::filesystem::exists("/proc/" + pid.substr(0, pid.size() - 1)));
+  CHECK(std::filesystem::is_empty(desk.dir().path("tmp")));
+}
+
 TEST_CASE("with --watch scenarios are played again when a file changes", "[scenario]") {
   const Desk desk("steps:\n  a: { exec: [a] }\n");
   const auto text = [](const char* state) {
