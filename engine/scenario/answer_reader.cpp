@@ -87,6 +87,9 @@ const AnswerReader::Kind* AnswerReader::kind_of(const Node& node) {
   const auto goes_with = [](const Kind& kind, const std::string& key) {
     return std::find(kind.with.begin(), kind.with.end(), key) != kind.with.end();
   };
+  const auto is_kind = [](const std::string& key) {
+    return std::any_of(kinds().begin(), kinds().end(), [&](const Kind& kind) { return kind.key == key; });
+  };
   const Kind* said = nullptr;
   for (const Kind& kind : kinds()) {
     const Member* key = node.member(kind.key);
@@ -108,7 +111,7 @@ const AnswerReader::Kind* AnswerReader::kind_of(const Node& node) {
   }
   for (const Kind& kind : kinds())
     for (const std::string& other : kind.with)
-      if (const Member* key = node.member(other); key && other != said->key && !goes_with(*said, other))
+      if (const Member* key = node.member(other); key && !is_kind(other) && !goes_with(*said, other))
         findings_.error("E102", key->at, key->key.size(), fmt::format("`{}` does not go with `{}`", other, said->key));
   return said;
 }

@@ -72,8 +72,9 @@ std::optional<std::int64_t> ScenarioValues::number(const Node& node, const char*
 
 std::string ScenarioValues::word(const Node& node, const char* what, const std::vector<std::string>& words) {
   if (node.is_scalar() && std::find(words.begin(), words.end(), node.text) != words.end()) return node.text;
+  const std::string near = node.is_scalar() ? nearest(node.text, words) : "";
   findings_.error("E102", node.at, node.text.size(), fmt::format("`{}` must be {}", what, fmt::join(words, " or ")),
-                  node.is_scalar() ? suggested(node.text, words) : "");
+                  near.empty() ? "" : "did you mean `" + near + "`?");
   return "";
 }
 

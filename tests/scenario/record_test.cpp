@@ -2,6 +2,9 @@
 // binary against the sample shop, then the engine over its journal.
 #include "engine/scenario/record.h"
 
+#include <fstream>
+#include <iterator>
+
 #include "engine/jq/jq.h"
 #include "engine/model/entry_reading.h"
 #include "engine/run/replay.h"
@@ -70,7 +73,9 @@ TEST_CASE("runs of the sample workflows are recorded, and played to the same out
         "errors", "for_each", "pipeline", "quorum", "sequence", "secrets", "switch"}) {
     const std::string file = std::string(FLOWRUN_SOURCE_DIR) + "/workflows/" + name + ".yaml";
     std::vector<std::string> args{file, "--id", name};
-    if (test::run({"grep", "-q", "^  api:", file}).code == 0) args.insert(args.end(), {"-i", "api=" + shop.url()});
+    std::ifstream in(file);
+    const std::string workflow(std::istreambuf_iterator<char>(in), {});
+    if (workflow.find("\n  api:") != std::string::npos) args.insert(args.end(), {"-i", "api=" + shop.url()});
     const Ran ran = desk.run(args);
     INFO(ran.err);
     REQUIRE(ran.code == 0);
@@ -132,7 +137,7 @@ TEST_CASE("flowrun record writes a file that flowrun test plays, and writes over
   CHECK(flowrun(desk.journal(), {"test", to}).code == 0);
   CHECK(flowrun(desk.journal(), {"record", "r", "-o", to}).code == 2);
   CHECK(flowrun(desk.journal(), {"record", "r", "-o", to, "--force"}).code == 0);
-  CHECK(flowrun(desk.journal(), {"record"}).out == desk.dir.read("r.test.yaml"));
+  CHECK(flowrun(desk.journal(), {"record"}).out.find("as in run r:") != std::string::npos);
 }
 
 }  // namespace flowrun::test::record_test
