@@ -42,11 +42,18 @@ struct Totals {
   void add(const PlayedFile& file) {
     read.insert(read.end(), file.read.begin(), file.read.end());
     if (!file.mistakes.ok()) ++mistaken;
-    if (!file.mistakes.ok()) exit = std::max(exit, file.mistakes.all().front().code == "E009" ? kNotRead : kMistaken);
+    if (!file.mistakes.ok()) more(file.mistakes.all().front().code == "E009" ? kNotRead : kMistaken);
     for (const PlayedScenario& scenario : file.scenarios) {
       ++(scenario.good() ? good : failed);
-      if (!scenario.good()) exit = std::max(exit, scenario.mistaken ? kMistaken : kFailed);
+      if (!scenario.good()) more(scenario.mistaken ? kMistaken : kFailed);
     }
+  }
+
+ private:
+  /// What is wrong with a file goes before what fails in one, and that before a file that can not be read.
+  void more(int code) {
+    const auto weight = [](int one) { return one == kMistaken ? 3 : one == kFailed ? 2 : one == kNotRead ? 1 : 0; };
+    if (weight(code) > weight(exit)) exit = code;
   }
 };
 
@@ -156,15 +163,17 @@ Totals play_all(const Context& context, const TestCommandOptions& options) {
     write_report(file, fmt::format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"flowrun test\">\n"
                                    "{}</testsuites>\n",
                                    suites));
+  if (totals.good + totals.failed == 0 && totals.exit == 0) {
+    std::fprintf(stderr, "error: no scenario has `%s` in its name\n", options.play.filter.c_str());
+    totals.exit = kNotRead;
+  }
   if (options.format == "json") {
     const Json all{{"passed", totals.good}, {"failed", totals.failed}, {"files", std::move(records)}};
     print_result(all.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
     return totals;
   }
   const auto took = std::chrono::duration_cast<Duration>(Clock::now() - began);
-  if (options.format == "text" && totals.good + totals.failed == 0 && totals.exit == 0)
-    print_view(fmt::format("no scenario has `{}` in its name\n", options.play.filter));
-  else if (options.format == "text")
+  if (options.format == "text" && totals.good + totals.failed + totals.mistaken > 0)
     print_view(fmt::format("{} passed, {} failed{}  {}\n", totals.good, totals.failed,
                            totals.mistaken == 0   ? ""
                            : totals.mistaken == 1 ? ", 1 file not played"

@@ -73,7 +73,8 @@ ScriptedAnswer AnswerReader::answer(const Node& node) {
   const bool valued = answer.kind == ScriptedAnswer::Kind::Value;
   if (answer.kind == ScriptedAnswer::Kind::Status || (valued && (node.find("status") || node.find("headers"))))
     http(node, answer);
-  if (answer.kind == ScriptedAnswer::Kind::Exit || (valued && (node.find("exit") || node.find("stdout"))))
+  if (answer.kind == ScriptedAnswer::Kind::Exit ||
+      (valued && (node.find("exit") || node.find("stdout") || node.find("stderr"))))
     process(node, answer);
   if (answer.kind == ScriptedAnswer::Kind::Error) error(node, answer);
   if (answer.kind == ScriptedAnswer::Kind::Page) page(*node.find("page"), answer);

@@ -26,7 +26,11 @@ Expectations ExpectReader::read(const Node& node) {
     expect.output_place = ScenarioValues::place_of(*key);
     check_expected(key->value, findings_.diagnostics());
   }
-  if (const Node* key = node.find("error")) error(*key, expect);
+  if (const Node* key = node.find("error")) {
+    error(*key, expect);
+    if (expect.state == State::Succeeded)
+      findings_.error("E102", key->at, 1, "`error` is of a run that has not succeeded", "leave `state` out");
+  }
   if (const Node* key = node.find("ran")) expect.ran = steps(*key, "ran");
   if (const Node* key = node.find("not_ran")) expect.not_ran = steps(*key, "not_ran");
   if (const Node* key = node.find("order")) order(*key, expect);
@@ -34,6 +38,12 @@ Expectations ExpectReader::read(const Node& node) {
   if (const Member* key = node.member("undone")) undone(*key, expect);
   if (const Member* key = node.member("time")) time(*key, expect);
   return expect;
+}
+
+bool ExpectReader::says_nothing(const Node& node, const char* what) {
+  const bool nothing = (node.is_map() && node.members.empty()) || (node.is_list() && node.items.empty());
+  if (nothing) findings_.error("E103", node.at, 1, fmt::format("`{}` expects nothing", what), "leave it out");
+  return nothing;
 }
 
 void ExpectReader::state(const Node& node, Expectations& expect) {
@@ -56,6 +66,7 @@ void ExpectReader::error(const Node& node, Expectations& expect) {
 
 std::vector<Expectations::Ran> ExpectReader::steps(const Node& node, const char* what) {
   std::vector<Expectations::Ran> steps;
+  if (says_nothing(node, what)) return steps;
   if (node.is_map() && std::string_view(what) == "ran") {
     for (const Member& member : node.members) {
       const auto times = values_.number(member.value, member.key.c_str(), 0, kMostTimes);
@@ -71,6 +82,7 @@ std::vector<Expectations::Ran> ExpectReader::steps(const Node& node, const char*
 
 void ExpectReader::order(const Node& node, Expectations& expect) {
   constexpr std::string_view kBefore = " before ";
+  if (says_nothing(node, "order")) return;
   for (const Node& one : ScenarioValues::one_or_more(node)) {
     std::vector<std::string> steps;
     std::size_t from = 0;
@@ -90,20 +102,26 @@ void ExpectReader::order(const Node& node, Expectations& expect) {
 
 void ExpectReader::requests(const Node& node, Expectations& expect) {
   if (!findings_.is(node, Node::Kind::Map, "requests", "a map of steps to what they send or start")) return;
+  if (says_nothing(node, "requests")) return;
   for (const Member& member : node.members) {
     Expectations::Requests wanted;
     wanted.step = StepPattern(member.key);
     wanted.place = ScenarioValues::place_of(member);
     wanted.in_turn = member.value.is_list();
     wanted.wanted = ScenarioValues::one_or_more(member.value);
-    for (const Node& one : wanted.wanted) request(one);
+    for (Node& one : wanted.wanted) request(one);
     expect.requests.push_back(std::move(wanted));
   }
 }
 
-void ExpectReader::request(const Node& node) {
+void ExpectReader::request(Node& node) {
   if (!findings_.is(node, Node::Kind::Map, "requests", "maps such as { method: POST }")) return;
   findings_.only(node, scenario_keys_within("request"), "a request");
+  for (Member& part : node.members)
+    if (part.key == "headers")
+      for (Member& header : part.value.members)
+        std::transform(header.key.begin(), header.key.end(), header.key.begin(),
+                       [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   check_expected(node, findings_.diagnostics());
 }
 
@@ -125,6 +143,9 @@ void ExpectReader::time(const Member& key, Expectations& expect) {
   findings_.only(key.value, scenario_keys_within("time"), "`time`");
   if (const Node* least = key.value.find("at_least")) time.at_least = values_.duration(*least, "at_least");
   if (const Node* most = key.value.find("at_most")) time.at_most = values_.duration(*most, "at_most");
+  if (says_nothing(key.value, "time")) return;
+  if (time.at_least && time.at_most && *time.at_least > *time.at_most)
+    findings_.error("E102", key.at, key.key.size(), "`at_least` is more than `at_most`, so no run takes so long");
 }
 
 }  // namespace flowrun

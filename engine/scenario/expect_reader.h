@@ -15,12 +15,14 @@ class ExpectReader {
   Expectations read(const Node& node);
 
  private:
+  /// An empty list or map, which would hold of every run, is told.
+  bool says_nothing(const Node& node, const char* what);
   void state(const Node& node, Expectations& expect);
   void error(const Node& node, Expectations& expect);
   std::vector<Expectations::Ran> steps(const Node& node, const char* what);
   void order(const Node& node, Expectations& expect);
   void requests(const Node& node, Expectations& expect);
-  void request(const Node& node);
+  void request(Node& node);
   void undone(const Member& key, Expectations& expect);
   void time(const Member& key, Expectations& expect);
 

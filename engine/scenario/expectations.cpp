@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "engine/model/entry_reading.h"
 #include "engine/model/path.h"
@@ -36,6 +37,11 @@ class Checks {
         places_(places),
         jq_(jq),
         findings_(findings) {
+    for (const VirtualRun::Sent& sent : run.sent()) {
+      begun_.insert(sent.seq);
+      // One that a crash cut off is the same attempt.
+      if (int& count = acted_[sent.task.path]; sent.task.rerun == 0 || count == 0) ++count;
+    }
     for (const Entry& entry : run.entries()) note(entry);
   }
 
@@ -66,8 +72,19 @@ class Checks {
            one.expected);
   }
 
-  /// The entries at a path are its span, and that of all around it.
+  /// The entries at a path are its span, and that of all around it. What only waited in line, and what was skipped or
+  /// cancelled, has none.
   void note(const Entry& entry) {
+    if (entry.kind == EntryKind::StartTask) {
+      started_.insert(entry.path);
+      if (!begun_.contains(entry.seq)) return;
+    }
+    const bool acts = started_.contains(entry.path);
+    if (entry.kind == EntryKind::StepSettled) {
+      const State state = as<StepSettled>(entry).outcome.state;
+      if (state != State::Succeeded && state != State::Failed) return;
+    }
+    if (acts && !acted_.contains(entry.path)) return;
     const bool slept = entry.kind == EntryKind::TimerFired && as<TimerFired>(entry).timer == TimerKind::Sleep;
     const bool sleeps = entry.kind == EntryKind::ArmTimer && as<ArmTimer>(entry).timer == TimerKind::Sleep;
     const bool begins = sleeps || entry.kind == EntryKind::StartTask || entry.kind == EntryKind::SignalAwaited ||
@@ -107,7 +124,11 @@ class Checks {
   }
 
   void error() {
-    if (!expect_.error || !outcome_.failure) return;
+    if (!expect_.error) return;
+    if (!outcome_.failure) {
+      if (outcome_.ok() && !expect_.state) return;  // told by state()
+      return tell("error", {expect_.error->at, 1}, "there is no error", "expected one");
+    }
     const Failure& failure = *outcome_.failure;
     const Node& wanted = *expect_.error;
     const Json got = wanted.is_map()
@@ -132,8 +153,10 @@ class Checks {
   std::size_t count(const StepPattern& pattern) const {
     std::size_t attempts = 0, steps = 0;
     for (const StepHistory* step : meant(pattern)) {
-      attempts += static_cast<std::size_t>(step->attempts);
-      steps += has_run(*step) ? 1 : 0;
+      const auto acted = acted_.find(step->path);
+      const bool acts = started_.contains(step->path);
+      attempts += static_cast<std::size_t>(!acts ? step->attempts : acted == acted_.end() ? 0 : acted->second);
+      steps += !acts && has_run(*step) ? 1 : 0;
     }
     return attempts > 0 ? attempts : steps;
   }
@@ -199,7 +222,7 @@ class Checks {
     std::vector<const Task*> sent;
     for (const VirtualRun::Sent& each : run_.sent())
       if (one.step.matches(each.task.path)) sent.push_back(&each.task);
-    if (sent.empty() || (one.in_turn && sent.size() != one.wanted.size()))
+    if (one.in_turn ? sent.size() != one.wanted.size() : sent.empty())
       tell("requests", one.place,
            fmt::format("{} {}", places_.named(one.step.text()),
                        sent.empty() ? "sent and started nothing"
@@ -260,6 +283,9 @@ class Checks {
   const WorkflowPlaces& places_;
   Evaluator& jq_;
   Diagnostics& findings_;
+  std::set<std::int64_t> begun_;      ///< entries of starts that were no mere waiting in line
+  std::set<std::string> started_;     ///< paths of what sends or starts something
+  std::map<std::string, int> acted_;  ///< attempts that have begun, by path
   std::map<std::string, Span> spans_;
 };
 

@@ -79,6 +79,8 @@ const std::vector<ScenarioKey>& scenario_keys() {
       {"request", "headers", "map", "those that are named must be there"},
       {"request", "body", "any", "of JSON the value, else the text"},
       {"request", "file", "path", "which file is sent as the body"},
+      {"request", "multipart", "list", "the fields of a form, each with `name` and `text` or `file`"},
+      {"request", "unix", "path", "the socket that it goes to"},
       {"request", "argv", "list", "program and arguments"},
       {"request", "via", "list", "what starts it elsewhere"},
       {"request", "env", "map", "those that are named must be there"},

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/language/json_schema.h"
 #include "engine/reader/file_diagnostics.h"
 #include "engine/scenario/scenario_reader.h"
 #include "engine/scenario/scripted_result.h"
@@ -76,9 +77,19 @@ class NameCheck {
 
   void check(const ScriptedSignal& signal) {
     if (signal.after) step(*signal.after, signal.place);
-    if (!signal.signal.path.empty()) step(StepPattern(signal.signal.path), signal.place);
+    if (signal.signal.path.find_first_of("*?") != std::string::npos)
+      findings_.error("E102", signal.place.at, signal.place.length, "`step` of a signal is one step, without * and ?",
+                      "leave it out: whoever waits for the signal gets it");
+    else if (!signal.signal.path.empty())
+      step(StepPattern(signal.signal.path), signal.place);
     std::vector<std::string> names;
-    for (const Signal& known : workflow_.workflow.signals) names.push_back(known.name);
+    for (const Signal& known : workflow_.workflow.signals) {
+      names.push_back(known.name);
+      if (known.name != signal.signal.name || signal.signal.rejected) continue;
+      for (const std::string& why : schema_errors(known.accept, signal.signal.data.json()))
+        findings_.error("E102", signal.place.at, signal.place.length,
+                        fmt::format("the signal `{}` is not what `accept` says: {}", known.name, why));
+    }
     if (std::find(names.begin(), names.end(), signal.signal.name) == names.end())
       findings_.error("E204", signal.place.at, signal.place.length,
                       fmt::format("no step waits for a signal `{}`", signal.signal.name),

@@ -44,8 +44,13 @@ class Player {
       if (passes()) real_ = std::make_unique<RealSteps>(loaded_, scenario_.run, stop_);
       VirtualRun run(loaded_.workflow, jq_, started(), world(), scenario_.now);
       try {
+        if (loaded_.workflow.stream && !scenario_.items)
+          throw Unanswered(scenario_.place,
+                           "the workflow reads its items from standard input, and the scenario has none",
+                           "add `stdin:` with a list of items, or `stdin: []` for none");
         run.to_the_end();
         check_expectations(scenario_, run, places_, jq_, played_.findings);
+        unused(run);
       } catch (const Unanswered& unanswered) {
         tell("unanswered", unanswered.place, unanswered.what(), unanswered.advice);
       } catch (const NoEnd& none) {
@@ -57,8 +62,9 @@ class Player {
       played_.entries = run.entries();
     } catch (const Mistaken&) {
       played_.mistaken = true;
+    } catch (const Interrupted&) {
+      throw;
     } catch (const Error& error) {
-      if (error.problem() == Problem::Internal) throw;
       played_.mistaken = error.problem() == Problem::Invalid;
       tell("run", scenario_.place, first_line(error.what()), "");
     }
@@ -70,6 +76,32 @@ class Player {
 
   void tell(const char* what, const Place& place, const std::string& message, const std::string& advice) {
     played_.findings.error(what, place.at, static_cast<int>(std::min<std::size_t>(place.length, 200)), message, advice);
+  }
+
+  /// What was written for nothing: most likely a name is not what it should be, and something is not tested.
+  void unused(const VirtualRun& run) {
+    for (std::size_t i = 0; i < scenario_.answers.size(); ++i) {
+      const AnswerRule& rule = scenario_.answers[i];
+      // What a crash cut off asks for no answer.
+      const bool begun = std::any_of(run.sent().begin(), run.sent().end(),
+                                     [&](const VirtualRun::Sent& sent) { return rule.step.matches(sent.task.path); });
+      const int used = std::max(used_[i], begun ? 1 : 0);
+      if (rule.shared || (used > 0 && (!rule.in_turn || used >= static_cast<int>(rule.answers.size())))) continue;
+      tell("unused", rule.place,
+           used == 0 ? fmt::format("no attempt asks for the answers to {}", places_.named(rule.step.text()))
+                     : fmt::format("of {} answers to {} there was need of {}", rule.answers.size(),
+                                   places_.named(rule.step.text()), used),
+           "take out what is not needed, or mend the name");
+    }
+    for (std::size_t i = 0; i < scenario_.signals.size(); ++i)
+      if (!run.has_sent(i))
+        tell(
+            "unused", scenario_.signals[i].place,
+            fmt::format("the signal `{}` was never sent: {}", scenario_.signals[i].signal.name,
+                        scenario_.signals[i].after ? "what it comes after has not ended" : "no step has waited for it"),
+            "take it out, or mend the name");
+    if (scenario_.items && !loaded_.workflow.stream)
+      tell("unused", scenario_.place, "the workflow reads nothing from standard input", "take `stdin` out");
   }
 
   bool passes() const {
@@ -134,7 +166,7 @@ class Player {
     world.answer = [this](const Task& task, int nth, Instant now) { return answer(task, nth, now); };
     for (const ScriptedSignal& one : scenario_.signals) {
       World::Signal signal{one.signal, one.at, {}};
-      if (one.after) signal.after = [step = *one.after](const std::string& path) { return step.matches(path); };
+      if (one.after) signal.after = [step = *one.after](const std::string& path) { return step.matches_whole(path); };
       world.signals.push_back(std::move(signal));
     }
     world.items = scenario_.items.value_or(std::vector<Json>{});
@@ -143,8 +175,12 @@ class Player {
   }
 
   Result answer(const Task& task, int nth, Instant now) {
-    const auto rule = std::find_if(scenario_.answers.begin(), scenario_.answers.end(),
-                                   [&](const AnswerRule& one) { return one.step.matches(task.path); });
+    // The own path of a step goes before patterns: the key of an item may look like one.
+    auto rule = std::find_if(scenario_.answers.begin(), scenario_.answers.end(),
+                             [&](const AnswerRule& one) { return one.step.text() == task.path; });
+    if (rule == scenario_.answers.end())
+      rule = std::find_if(scenario_.answers.begin(), scenario_.answers.end(),
+                          [&](const AnswerRule& one) { return one.step.matches(task.path); });
     const bool process = std::holds_alternative<Process>(*task.work);
     if (rule == scenario_.answers.end())
       throw Unanswered(scenario_.place,
@@ -152,13 +188,16 @@ class Player {
                                    process ? "start" : "send", sent_text(task)),
                        fmt::format("add to `answers`: {}: {}, or {}: pass", task.path,
                                    process ? "{ exit: 0 }" : "{ status: 200, body: {} }", task.path));
+    int& used = used_[static_cast<std::size_t>(rule - scenario_.answers.begin())];
+    used = std::max(used, nth);
     const auto count = static_cast<int>(rule->answers.size());
     if (rule->in_turn && nth > count)
       throw Unanswered(rule->place,
                        fmt::format("step {} begins attempt {}, and there {} for it", places_.named(task.path), nth,
                                    count == 1 ? "is one answer" : fmt::format("are {} answers", count)),
                        "without a list, one answer is for all attempts");
-    const ScriptedAnswer& answer = rule->answers[rule->in_turn ? static_cast<std::size_t>(nth) - 1 : 0];
+    ScriptedAnswer answer = rule->answers[rule->in_turn ? static_cast<std::size_t>(nth) - 1 : 0];
+    if (answer.ends) answer.delay = std::max(scenario_.now + *answer.ends - now, Duration{0});
     if (!fits(answer, process))
       throw Unanswered(answer.place,
                        fmt::format("step {} is {}, which does not end like this", places_.named(task.path),
@@ -175,6 +214,7 @@ class Player {
   const WorkflowPlaces& places_;
   Evaluator& jq_;
   const std::function<bool()> stop_;
+  std::vector<int> used_ = std::vector<int>(scenario_.answers.size());  ///< by rule: the last attempt that it answered
   std::unique_ptr<RealSteps> real_;
   PlayedScenario played_;
 };

@@ -85,7 +85,7 @@ class Writer {
     for (const auto& [path, answers] : recorded_.answers()) {
       if (answers.empty()) continue;
       text += fmt::format("      {}:\n", yaml_key(path));
-      for (const std::string& answer : answers) text += "        - " + answer + "\n";
+      for (const RecordedAnswers::Answer& answer : answers) text += "        - " + answer.text() + "\n";
     }
     if (!recorded_.signals().empty()) text += "    signals:\n";
     for (const std::string& signal : recorded_.signals()) text += "      - " + signal + "\n";
@@ -149,13 +149,35 @@ class Writer {
   const std::string to_;
 };
 
-/// Plays the one scenario of |text|.
-PlayedScenario play_again(const std::string& text, const std::string& to, const Loaded& loaded, Evaluator& jq) {
+/// Plays the one scenario of |text|. With |ends| each attempt ends when it did, however long it waits before it begins.
+PlayedScenario play_again(const std::string& text, const std::string& to, const Loaded& loaded, Evaluator& jq,
+                          const RecordedAnswers* ends = nullptr) {
   Diagnostics mistakes({to, text});
-  const std::optional<ScenarioFile> file = read_scenarios(to, mistakes);
+  std::optional<ScenarioFile> file = read_scenarios(to, mistakes);
   if (file) check_names(*file, loaded, mistakes);
   if (!file || !mistakes.ok()) throw Error(Problem::Internal, "what was recorded can not be read:\n" + mistakes.text());
+  if (ends)
+    for (AnswerRule& rule : file->scenarios.front().answers)
+      for (const auto& [path, answers] : ends->answers())
+        if (path == rule.step.text())
+          for (std::size_t i = 0; i < std::min(answers.size(), rule.answers.size()); ++i)
+            rule.answers[i].ends = answers[i].ends;
   return play(file->scenarios.front(), loaded, WorkflowPlaces(loaded.workflow, file->workflow), jq, {to, text});
+}
+
+}  // namespace
+
+namespace {
+
+/// Takes over how long each attempt took in |played|, where it began when it could.
+void take_delays(RecordedAnswers& recorded, const std::vector<Entry>& played) {
+  std::map<std::string, std::vector<Duration>> took;
+  for (const Entry& entry : played)
+    if (entry.kind == EntryKind::TaskEnded || entry.kind == EntryKind::LateEnd)
+      took[entry.path].push_back(as<TaskEnded>(entry).result.took);
+  for (auto& [path, answers] : recorded.answers())
+    for (std::size_t i = 0; i < std::min(answers.size(), took[path].size()); ++i)
+      if (answers[i].ends) answers[i].delay = took[path][i];
 }
 
 }  // namespace
@@ -168,19 +190,20 @@ RecordedScenario record(const Journal& journal, const RunRecord& run, const std:
   if (run.file.empty()) impossible("is of a workflow in no file");
   const Loaded loaded = own_copy(journal, run);
   const std::unique_ptr<Jq> jq = make_jq(loaded.programs);
-  const std::vector<OutlineRow> rows = outline(loaded.workflow);
   std::vector<Entry> all;
   History history;
   for (const Entry& entry : entries(journal, run)) {
     history.add(entry);
     all.push_back(entry);
   }
-  RecordedAnswers recorded(rows);
+  RecordedAnswers recorded;
   recorded.add(all);
   const Outcome outcome = as<RunEnded>(all.back()).outcome;
 
   const Writer writer(recorded, history, outcome, loaded, to);
   RecordedScenario scenario;
+  take_delays(recorded,
+              play_again(writer.text(as_expected(outcome.output.json())), to, loaded, *jq, &recorded).entries);
   const PlayedScenario played = play_again(writer.text(as_expected(outcome.output.json())), to, loaded, *jq);
   Json again;
   if (!played.entries.empty() && played.entries.back().kind == EntryKind::RunEnded)
@@ -189,6 +212,13 @@ RecordedScenario record(const Journal& journal, const RunRecord& run, const std:
   if (expected != as_expected(outcome.output.json()))
     scenario.notes.push_back(fmt::format("what differs each time is `{}` in the expected output", kAnything));
   scenario.text = writer.text(expected);
+  try {
+    if (read_file(run.file, false) != loaded.text)
+      scenario.notes.push_back(
+          fmt::format("{} is another now than when it ran, and the scenario is of what it was", run.file));
+  } catch (const Error& gone) {
+    scenario.notes.push_back(gone.what());
+  }
   const std::vector<std::string> one = ends_of(all), other = ends_of(played.entries);
   const auto [a, b] = std::mismatch(one.begin(), one.end(), other.begin(), other.end());
   if (a != one.end() || b != other.end())

@@ -14,8 +14,6 @@ namespace {
 constexpr Duration kTick{1};
 /// How much longer an attempt that was stopped is made to take.
 constexpr Duration kMuchLonger = std::chrono::hours(1);
-/// A process that began so long after its start waited in line.
-constexpr Duration kInLine{10};
 
 /// `{ a: 1, b: 2 }`
 class FlowMap {
@@ -28,6 +26,7 @@ class FlowMap {
     if (!value.is_structured() || !value.empty()) add(key, yaml_of(value));
   }
   std::string text() const { return "{ " + text_ + " }"; }
+  const std::string& inside() const { return text_; }
 
  private:
   std::string text_;
@@ -38,9 +37,23 @@ Json part_of(const Json& json, const char* name) {
   return json.is_object() && json.contains(name) ? json.at(name) : Json();
 }
 
+/// A scenario is read by many: what tells who asked stays in the journal.
+Json shown_headers(Json headers) {
+  if (headers.is_object())
+    for (const char* name :
+         {"set-cookie", "www-authenticate", "proxy-authenticate", "authentication-info", "authorization"})
+      headers.erase(name);
+  return headers;
+}
+
 }  // namespace
 
-std::string yaml_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string yaml_of(const Json& json) {
+  std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  // YAML has no such character as it is.
+  for (std::size_t at = 0; (at = text.find('\x7f', at)) != text.npos;) text.replace(at, 1, "\\u007f");
+  return text;
+}
 
 std::string yaml_key(const std::string& text) {
   const auto plain = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '/' || c == '.'; };
@@ -112,7 +125,7 @@ void RecordedAnswers::take(const Entry& entry) {
 void RecordedAnswers::started(const Entry& entry) {
   const auto [known, fresh] = numbers_.emplace(entry.path, answers_.size());
   if (fresh) answers_.push_back({entry.path, {}});
-  std::vector<std::string>& all = answers_[known->second].second;
+  std::vector<Answer>& all = answers_[known->second].second;
   Attempt attempt;
   attempt.of = known->second;
   attempt.number = all.size();
@@ -120,7 +133,7 @@ void RecordedAnswers::started(const Entry& entry) {
   attempt.begins = now_;
   attempt.raw = as<StartTask>(entry).task.keep_raw;
   // Of one that never ends.
-  all.push_back("{ value: null, delay: " + to_string(kMuchLonger) + " }");
+  all.push_back({"value: null", kMuchLonger, std::nullopt});
   attempts_[entry.path] = attempt;
 }
 
@@ -142,36 +155,29 @@ Duration RecordedAnswers::moment(Duration wanted, std::int64_t seq) {
   return now_;
 }
 
-Duration RecordedAnswers::begin_of(const Attempt& attempt, const Result& result) const {
-  if (result.began - attempt.at < kInLine) return attempt.begins;
-  const auto behind = process_ends_.upper_bound(result.began);
-  if (behind == process_ends_.begin() || std::prev(behind)->first < attempt.at) return attempt.begins;
-  return std::max(attempt.begins, std::prev(behind)->second);
-}
-
 void RecordedAnswers::ended(const Entry& entry) {
   const auto found = attempts_.find(entry.path);
   if (found == attempts_.end()) return;
   const Attempt attempt = found->second;
   attempts_.erase(found);
   const Result result = as<TaskEnded>(entry).result;
-  std::string& text = answers_[attempt.of].second[attempt.number];
+  std::vector<Answer>& all = answers_[attempt.of].second;
+  // What stood in line to its end needs no answer.
+  if (result.failure && result.failure->type == "cancelled" && result.began == Instant{} && !result.sent &&
+      attempt.number + 1 == all.size())
+    return all.pop_back();
+  Answer& told = all[attempt.number];
   if (entry.kind == EntryKind::LateEnd || (result.failure && result.failure->type == "cancelled")) {
     // It would have taken longer; how it would have ended nobody knows.
-    const Duration lived = attempt.stopped.value_or(entry.at) - attempt.at;
-    text = fmt::format("{{ value: null, delay: {} }}   # was stopped", to_string(lived + kMuchLonger));
+    told.delay = attempt.stopped.value_or(entry.at) - attempt.at + kMuchLonger;
     return;
   }
-  const OutlineRow* row = find_row(rows_, entry.path);
-  const bool process = row && row->kind != "http";
-  const Duration begins = process ? begin_of(attempt, result) : attempt.begins;
-  const Duration ends = moment(attempt.begins + (entry.at - attempt.at), entry.seq);
-  if (process && result.began != Instant{}) process_ends_[result.began + result.took] = ends;
-  text = answer(entry.path, attempt, result, std::max(ends - begins, Duration{0}));
+  told.ends = moment(attempt.begins + (entry.at - attempt.at), entry.seq);
+  told.delay = std::max(*told.ends - attempt.begins, Duration{0});
+  told.yaml = answer(entry.path, attempt, result);
 }
 
-std::string RecordedAnswers::answer(const std::string& path, const Attempt& attempt, const Result& result,
-                                    Duration delay) const {
+std::string RecordedAnswers::answer(const std::string& path, const Attempt& attempt, const Result& result) const {
   static const std::vector<std::string> kErrors{"connect", "dns", "tls", "timeout", "parse", "spawn", "killed"};
   FlowMap map;
   if (result.failure) {
@@ -180,7 +186,7 @@ std::string RecordedAnswers::answer(const std::string& path, const Attempt& atte
     if (failure.type.starts_with("http.")) {
       const Json http = part_of(detail, "http");
       map.add("status", std::to_string(result.code));
-      map.add_unless_empty("headers", part_of(http, "headers"));
+      map.add_unless_empty("headers", shown_headers(part_of(http, "headers")));
       map.add_unless_empty("body", part_of(http, "body"));
     } else if (failure.type.starts_with("exit.")) {
       map.add("exit", std::to_string(result.code));
@@ -205,7 +211,7 @@ std::string RecordedAnswers::answer(const std::string& path, const Attempt& atte
     map.add("value", yaml_of(part_of(raw, http ? "body" : "value")));
     if (http) {
       map.add("status", std::to_string(result.code));
-      map.add_unless_empty("headers", part_of(raw, "headers"));
+      map.add_unless_empty("headers", shown_headers(part_of(raw, "headers")));
     } else {
       map.add("exit", std::to_string(result.code));
       map.add_unless_empty("stdout", part_of(raw, "stdout"));
@@ -214,8 +220,7 @@ std::string RecordedAnswers::answer(const std::string& path, const Attempt& atte
   } else {
     map.add("value", yaml_of(result.value.json()));
   }
-  map.add("delay", to_string(delay));
-  return map.text();
+  return map.inside();
 }
 
 void RecordedAnswers::signal(const Entry& entry) {

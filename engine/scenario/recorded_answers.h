@@ -9,22 +9,28 @@
 #include <vector>
 
 #include "engine/model/entry.h"
-#include "engine/steps/outline.h"
+#include "engine/model/event.h"
 
 namespace flowrun {
 
 class RecordedAnswers {
  public:
-  /// |rows|, of the workflow of the run, is lent.
-  explicit RecordedAnswers(const std::vector<OutlineRow>& rows) : rows_(rows) {}
-
   /// Throws Error(Impossible), which says why, when no scenario can tell of it.
   void add(const std::vector<Entry>& entries);
 
   const RunStarted& started() const { return started_; }
   Instant started_at() const { return started_at_; }
-  /// By path, in the order of their first starts: an answer an attempt, as YAML.
-  const std::vector<std::pair<std::string, std::vector<std::string>>>& answers() const { return answers_; }
+  struct Answer {
+    std::string yaml;              ///< all but how long it takes
+    Duration delay{0};             ///< from its begin
+    std::optional<Duration> ends;  ///< since the run began; nothing: it was stopped
+    std::string text() const {
+      return "{ " + yaml + ", delay: " + to_string(delay) + " }" + (ends ? "" : "   # was stopped");
+    }
+  };
+  /// By path, in the order of their first starts: an answer an attempt.
+  std::vector<std::pair<std::string, std::vector<Answer>>>& answers() { return answers_; }
+  const std::vector<std::pair<std::string, std::vector<Answer>>>& answers() const { return answers_; }
   const std::vector<std::string>& signals() const { return signals_; }
   const Json& items() const { return items_; }
 
@@ -49,15 +55,12 @@ class RecordedAnswers {
   void signal(const Entry& entry);
   /// When in virtual time something comes that came at entry |seq|, and would come at |wanted|.
   Duration moment(Duration wanted, std::int64_t seq);
-  /// When a process began that may have waited in line.
-  Duration begin_of(const Attempt& attempt, const Result& result) const;
-  std::string answer(const std::string& path, const Attempt& attempt, const Result& result, Duration delay) const;
+  std::string answer(const std::string& path, const Attempt& attempt, const Result& result) const;
   [[noreturn]] void refuse(const std::string& why) const;
 
-  const std::vector<OutlineRow>& rows_;
   RunStarted started_;
   Instant started_at_{};
-  std::vector<std::pair<std::string, std::vector<std::string>>> answers_;
+  std::vector<std::pair<std::string, std::vector<Answer>>> answers_;
   std::vector<std::string> signals_;
   Json items_;
 
@@ -65,7 +68,6 @@ class RecordedAnswers {
   std::map<std::string, Attempt> attempts_;                 ///< in flight, by path
   std::map<TimerName, std::vector<std::int64_t>> firings_;  ///< entries
   std::map<TimerName, Timer> timers_;
-  std::map<Instant, Duration> process_ends_;
   Duration now_{0};
   bool busy_ = false;  ///< at that time something came, so that the next comes later
 };

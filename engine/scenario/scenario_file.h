@@ -38,7 +38,8 @@ struct ScriptedAnswer {
   std::string output, errors, next;
   std::optional<std::string> file;  ///< what $FLOWRUN_OUTPUT holds
   std::string error, message;
-  Duration delay{0};  ///< how long it takes
+  Duration delay{0};             ///< how long it takes
+  std::optional<Duration> ends;  ///< when it ends, since the run began: then |delay| follows. Not in any file
 };
 
 /// The attempts of the steps at |step|.
@@ -47,6 +48,7 @@ struct AnswerRule {
   Place place;
   std::vector<ScriptedAnswer> answers;
   bool in_turn = false;  ///< one an attempt; else the one answers all
+  bool shared = false;   ///< by all scenarios of the file
 };
 
 /// Something that is said to the run.

@@ -116,6 +116,7 @@ class FileOfScenarios {
     input(root_, shared_.input, shared_.input_place);
     env(root_, shared_.env);
     if (const Node* key = root_.find("answers")) shared_.answers = answers_.rules(*key);
+    for (AnswerRule& rule : shared_.answers) rule.shared = true;
   }
 
   void input(const Node& node, Json& input, Place& place) {

@@ -10,8 +10,8 @@ void ScriptedExecutor::begin(Task task) {
   start(task);
 }
 
-void ScriptedExecutor::reserve(const std::string& path, bool process, bool shares_cpus) {
-  if (!process || slots_.reserve({path, shares_cpus})) happened_.push_back({{}, TaskReserved{path}});
+void ScriptedExecutor::reserve(const ReservePlace& place) {
+  if (!place.process || slots_.reserve(place)) happened_.push_back({{}, TaskReserved{place.path}});
 }
 
 void ScriptedExecutor::start(const Task& task) {
@@ -29,7 +29,7 @@ void ScriptedExecutor::start(const Task& task) {
   flight.ends = now_ + flight.result.took;
   if (const auto* process = std::get_if<Process>(&*task.work)) {
     flight.process = true;
-    flight.shares_cpus = process->shares_cpus;
+    flight.place = place_of(*process);
   }
   const std::uint64_t id = ++ids_;
   due_.push({flight.ends, id});
@@ -42,7 +42,7 @@ void ScriptedExecutor::fill_slots() {
     if (const auto* task = std::get_if<Task>(&*next))
       start(*task);
     else
-      happened_.push_back({{}, TaskReserved{std::get<ProcessSlots::Reservation>(*next).path}});
+      happened_.push_back({{}, TaskReserved{std::get<ReservePlace>(*next).path}});
   }
 }
 
@@ -53,6 +53,7 @@ void ScriptedExecutor::stop(const std::string& path, int attempt) {
     result.failure = Failure{"cancelled", "stopped before it began"};
     result.sent = false;
     happened_.push_back({{}, TaskEnded{path, attempt, std::move(result)}});
+    if (freed) fill_slots();
     return;
   }
   if (freed) return fill_slots();
@@ -72,6 +73,7 @@ void ScriptedExecutor::stop(const std::string& path, int attempt) {
 void ScriptedExecutor::withdraw(const std::string& path) {
   for (const Task& waiting : slots_.withdraw_below(path))
     happened_.push_back({{}, TaskWithdrawn{waiting.path, waiting.attempt}});
+  fill_slots();
 }
 
 void ScriptedExecutor::acted() {
@@ -101,10 +103,10 @@ void ScriptedExecutor::advance(Instant now, std::vector<Event>& happened) {
       by_path_.erase(newest);
     if (flight.process && !flight.result.ok()) {
       // As of the real one: the run may say that no other is to begin.
-      slots_.withhold(flight.path, flight.shares_cpus);
+      slots_.withhold(flight.path, flight.place);
       failed_.push_back(flight.path);
     } else if (flight.process) {
-      slots_.leave(flight.shares_cpus);
+      slots_.leave(flight.place);
     }
     happened.push_back({{}, TaskEnded{flight.path, flight.attempt, std::move(flight.result)}});
     if (flight.process) fill_slots();

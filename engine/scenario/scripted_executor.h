@@ -25,7 +25,7 @@ class ScriptedExecutor {
 
   // As of Executor; what follows is told by advance().
   void begin(Task task);
-  void reserve(const std::string& path, bool process, bool shares_cpus);
+  void reserve(const ReservePlace& place);
   void stop(const std::string& path, int attempt);
   void withdraw(const std::string& path);
   void acted();
@@ -43,7 +43,8 @@ class ScriptedExecutor {
     int attempt = 1;
     Result result;
     Instant ends{};
-    bool process = false, shares_cpus = false;
+    bool process = false;
+    ProcessSlots::Place place;
   };
   /// The end of a flight.
   struct Due {

@@ -6,6 +6,9 @@
 
 namespace flowrun {
 
+/// Whether |text| is like |pattern|, in which `*` and `?` stand for something, and brackets for themselves.
+bool is_like(const std::string& pattern, const std::string& text);
+
 class StepPattern {
  public:
   StepPattern() = default;
@@ -14,6 +17,8 @@ class StepPattern {
   const std::string& text() const { return text_; }
   /// Whether the step at |path| is meant: by its path, by its path without keys of items, or by `*` and `?` in either.
   bool matches(const std::string& path) const;
+  /// The same without the items of a for_each that is meant by its own path: their end is not its end.
+  bool matches_whole(const std::string& path) const;
   /// The same of a step as it is written, whose |path| has no keys.
   bool may_match(const std::string& path) const;
 

@@ -1,7 +1,6 @@
 #include "engine/scenario/test_files.h"
 
 #include <fmt/format.h>
-#include <fnmatch.h>
 
 #include <algorithm>
 #include <atomic>
@@ -30,7 +29,7 @@ bool is_test_file(const fs::path& file) {
 bool is_wanted(const std::string& filter, const std::string& name) {
   if (filter.empty()) return true;
   if (filter.find_first_of("*?") == std::string::npos) return name.find(filter) != std::string::npos;
-  return fnmatch(filter.c_str(), name.c_str(), 0) == 0;
+  return is_like(filter, name);
 }
 
 /// A file that was read and found good.

@@ -134,7 +134,7 @@ void VirtualRun::release(Decision& decision) {
   if (auto* start = std::get_if<StartTask>(&decision.what)) {
     executor_->begin(std::move(start->task));
   } else if (const auto* reserve = std::get_if<ReservePlace>(&decision.what)) {
-    executor_->reserve(reserve->path, reserve->process, reserve->shares_cpus);
+    executor_->reserve(*reserve);
   } else if (const auto* stop = std::get_if<StopTask>(&decision.what)) {
     executor_->stop(stop->path, stop->attempt);
   } else if (const auto* withdraw = std::get_if<WithdrawWaiting>(&decision.what)) {

@@ -72,6 +72,8 @@ class VirtualRun : public EventSink {
   const History& history() const { return history_; }
   /// From its beginning to the newest entry.
   Duration took() const { return entries_.empty() ? Duration{0} : entries_.back().at - began_; }
+  /// Whether that one of World::signals was sent, be it too late.
+  bool has_sent(std::size_t signal) const { return posted_[signal]; }
   /// How many of the crashes there were.
   std::size_t crashed() const { return crashed_; }
 

@@ -41,7 +41,7 @@ class Child {
  public:
   explicit Child(const std::function<int(Child&)>& body) {
     if (pipe(to_child_) != 0 || pipe(to_parent_) != 0) throw std::runtime_error("no pipe");
-    pid_ = fork();
+    pid_ = ::fork();
     if (pid_ != 0) return;
     is_child_ = true;
     int code = 99;
