@@ -141,8 +141,8 @@ class Calculation {
         return room = compared(node, dot);
       case Kind::Call:
         return call(node, dot, room);
-      default:
-        throw JqError{"is not evaluated in place"};  // no node.one
+      default:  // gives any number of results, or is jq's
+        return room = nullptr;
     }
   }
 

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/model/entry_view.h"
+#include "engine/model/entry.h"
 #include "engine/model/error.h"
 #include "engine/model/run_state.h"
 
@@ -113,11 +113,6 @@ class Journal {
   /// Throws Corruption for an entry that is not what was written, by its checksum and those before it, and when there
   /// should be more of them.
   std::vector<Entry> read(std::int64_t run_number, std::int64_t from, std::size_t limit = 1000) const;
-  /// Shows |look| the same entries without copying them, until it says false. What it is lent is gone after the call.
-  void look_through(std::int64_t run_number, std::int64_t from,
-                    const std::function<bool(const EntryView&)>& look) const;
-  /// Numbers of the entries of a run whose path is |path|, in order; none is checked.
-  std::vector<std::int64_t> entries_at(std::int64_t run_number, std::string_view path) const;
   /// The entry with which the newest drive of a run began; 0: its first.
   std::int64_t newest_drive(std::int64_t run_number) const;
   /// The facts with which the run was retried, in order.
@@ -129,6 +124,7 @@ class Journal {
 
  private:
   friend class JournalUpkeep;
+  friend class EntryLook;
   friend class MailSender;
   friend class JournalSnapshot;
   friend class ArchiveWriter;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "engine/journal/entry_look.h"
 #include "engine/journal/open.h"
 
 namespace flowrun {
@@ -119,17 +120,17 @@ std::size_t Journal::Open::look_at(std::int64_t run_number, std::int64_t from, s
   return seen;
 }
 
-void Journal::look_through(std::int64_t run_number, std::int64_t from,
-                           const std::function<bool(const EntryView&)>& look) const {
+void EntryLook::through(std::int64_t from, const std::function<bool(const EntryView&)>& look) const {
+  Journal::Open& open = *journal_.open_;
   bool more = true;
   for (std::int64_t next = std::max<std::int64_t>(from, 1); more;) {
-    const std::size_t seen = open_->look_at(run_number, next, kLook, [&](const EntryView& entry) {
+    const std::size_t seen = open.look_at(run_, next, kLook, [&](const EntryView& entry) {
       more = look(entry);
       return more;
     });
     next += static_cast<std::int64_t>(seen);
     if (seen == 0) {
-      open_->check_end(run_number, next);
+      open.check_end(run_, next);
       return;
     }
   }
@@ -154,12 +155,13 @@ std::vector<Entry> Journal::read(std::int64_t run_number, std::int64_t from, std
   return entries;
 }
 
-std::vector<std::int64_t> Journal::entries_at(std::int64_t run_number, std::string_view path) const {
-  Statement select(*open_->database, "SELECT id FROM entries WHERE id >= ?1 AND id < ?2 AND path = ?3 ORDER BY id");
+std::vector<std::int64_t> EntryLook::at(std::string_view path) const {
+  Statement select(*journal_.open_->database,
+                   "SELECT id FROM entries WHERE id >= ?1 AND id < ?2 AND path = ?3 ORDER BY id");
   auto row = select.use();
-  row(first_id(run_number))(first_id(run_number + 1))(path);
+  row(first_id(run_))(first_id(run_ + 1))(path);
   std::vector<std::int64_t> numbers;
-  while (row.next()) numbers.push_back(row.integer(0) - first_id(run_number));
+  while (row.next()) numbers.push_back(row.integer(0) - first_id(run_));
   return numbers;
 }
 
@@ -208,7 +210,7 @@ void Journal::check_sums(const RunRecord& run) const {
 
   std::int64_t last = 0;
   if (last_seq > 0)
-    look_through(run.number, 1, [&](const EntryView& entry) {  // which has been checked
+    EntryLook(*this, run).through(1, [&](const EntryView& entry) {  // which has been checked
       last = entry.seq;
       return last < last_seq;
     });

@@ -62,7 +62,7 @@ bool Summary::Hashes::contains(std::uint64_t hash) const { return slots_[place(h
 Summary Summary::of(const Journal& journal, const RunRecord& run, std::int64_t until) {
   Summary summary;
   bool counts = true;
-  journal.look_through(run.number, 1, [&](const EntryView& entry) {
+  EntryLook(journal, run).through(1, [&](const EntryView& entry) {
     if (until > 0 && entry.seq > until) return false;
     counts = summary.add(entry);
     return counts;

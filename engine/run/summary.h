@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "engine/journal/journal.h"
+#include "engine/journal/entry_look.h"
 #include "engine/run/history.h"
 
 namespace flowrun {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "engine/journal/entry_look.h"
 #include "engine/journal/typed_command.h"
 #include "engine/jq/jq.h"
 #include "engine/machine/machine_view.h"
@@ -181,7 +182,7 @@ Fallible<Value> RunView::lookup(const Reference& reference) const {
 }
 
 std::optional<Value> written_output(const Journal& journal, const RunRecord& run, const std::string& path) {
-  const std::vector<std::int64_t> numbers = journal.entries_at(run.number, path);
+  const std::vector<std::int64_t> numbers = EntryLook(journal, run).at(path);
   bool raw = false;
   std::optional<Value> output;
   for (std::int64_t number : numbers) {

@@ -22,6 +22,7 @@ class SizeCases {
 
   std::vector<Case> all() {
     status();
+    large_value();
     million();
     runs();
     return std::move(cases_);
@@ -61,6 +62,38 @@ class SizeCases {
         "status", what, [=] { return more(native); }, "0.3 s", 1, [] { return 0.3; }, 50e6);
     add(
         "status-jq", what + ", by jq", [=] { return more(jq); }, "0.5 s", 1, [] { return 0.5; }, 50e6);
+  }
+
+  /// What jq takes for a value of 50 MB: a run that has it looked at as a whole, beside one that only fetches it. The
+  /// memory is that of the larger of the two processes, flowrun and its jq.
+  void large_value() {
+    const int count = size_.of(180000);
+    const std::string data = stage_.path("data.json");
+    const auto file = [this, data, count](const std::string& name, const std::string& more) {
+      if (!fs::exists(data)) {
+        std::ofstream out(data);
+        const std::string text(200, 'y');
+        for (int i = 0; i < count; ++i)
+          out << (i == 0 ? "[" : ",") << R"({"id":)" << i << R"(,"name":"name)" << i << R"(","tags":["a","b"],"text":")"
+              << text << "\"}";
+        out << "]\n";
+      }
+      return stage_.write(name, "flowrun: 1\nname: bench\nsteps:\n  get: { shell: 'cat \"$DATA\"', env: { DATA: " +
+                                    data + " }, capture: json, max_output: 64MiB }\n" + more);
+    };
+    const auto run = [this](const std::string& workflow) {
+      return stage_.run(flow(workflow, stage_.fresh_journal(), "a"));
+    };
+    add(
+        "jq-large", "jq over a value of " + n(count / 3600) + " MB",
+        [=] { return run(file("jq.yaml", "  all: { set: '${ $steps.get | add | length }' }\n")); },
+        "2 s more than without", 1, [=] { return run(file("get.yaml", "")).seconds + 2; }, 6.0 * count * 285);
+    add(
+        "filter-large", "a filter over the same",
+        [=] {
+          return run(file("filter.yaml", "  ids: { set: '${ [$steps.get[] | select(.id > 100) | .id] | length }' }\n"));
+        },
+        "2 s more than without", 1, [=] { return run(file("get.yaml", "")).seconds + 2; }, 6.0 * count * 285);
   }
 
   /// A journal with one run of a million items, which is made once.

@@ -147,4 +147,34 @@ TEST_CASE("text of a value that is broken, as only a damaged journal has it, is 
     }
 }
 
+TEST_CASE("a long value is handed to jq as it is, or said to be too much for it", "[jq][expression]") {
+  struct Long : Scope {
+    Value value;
+    Fallible<Value> lookup(const Reference& reference) const override {
+      if (reference.variable == "steps" && reference.member == "a") return value;
+      if (reference.variable == "steps") return Value::from_text("[7]");
+      return Failure{"expression", "it is not known"};
+    }
+  } scope;
+  const std::unique_ptr<Jq> jq = make_jq();
+  const auto shown = [&](const std::string& code) {
+    Diagnostics diagnostics({"EXPR", code});
+    const Evaluation found = Expression::compile(code, Position{1, 1}, diagnostics).evaluate(scope, *jq);
+    if (const auto* failure = std::get_if<Failure>(&found)) return failure->message;
+    return std::get<Value>(found).text();
+  };
+  std::string list = "[";
+  for (int i = 0; i < 50000; ++i) list += (i == 0 ? "" : ",") + std::to_string(i % 10);
+  scope.value = Value::from_text(list + "]");
+  CHECK(shown("($steps.a | add) + ($steps.b | add)") == "225007");
+  CHECK(shown("[$steps.a, $steps.a, $steps.b] | flatten | length") == "100001");
+  scope.value = Value::from_text(list + ",9007199254740993]");
+  CHECK(shown("$steps.a | add").find("would lose precision at $steps.a[50000]") != std::string::npos);
+  std::string objects = "[{}";
+  for (int i = 0; i < 4'000'000; ++i) objects += ",{}";
+  scope.value = Value::from_text(objects + "]");
+  CHECK(shown("$steps.a | add").find("is given 11 MiB, for which jq needs about") != std::string::npos);
+  CHECK(shown("$steps.a | length") == "4000001");
+}
+
 }  // namespace flowrun::test::captured_test
