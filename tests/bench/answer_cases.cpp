@@ -42,10 +42,10 @@ class AnswerCases {
   }
 
   Took get(const std::string& more = "", const std::string& rest = "") {
-    const std::string file = stage_.write(
-        "answers.yaml", "flowrun: 1\nname: bench\nsteps:\n  each:\n    for_each: " + std::to_string(count_) +
-                            "\n    concurrency: 64\n    do: { http: { url: '" + stage_.long_page() + "'" + more +
-                            " } }\n" + rest);
+    const std::string file =
+        stage_.write("answers.yaml",
+                     "flowrun: 1\nname: bench\nsteps:\n  each:\n    for_each: " + std::to_string(count_) +
+                         "\n    concurrency: 64\n    do: { http: '" + stage_.long_page() + "'" + more + " }\n" + rest);
     return stage_.run(
         {stage_.binary("flowrun"), "run", file, "--journal", stage_.fresh_journal(), "--progress", "none"});
   }
