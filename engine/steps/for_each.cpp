@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_map>
 #include <utility>
 
@@ -14,7 +15,8 @@
 namespace flowrun {
 namespace {
 
-constexpr std::int64_t kWidth = 16;  // flowrun-workflow(5), `concurrency` of for_each
+constexpr std::int64_t kWidth = 16;            // flowrun-workflow(5), `concurrency` of for_each
+constexpr std::size_t kMostAhead = 256 << 20;  // bytes of room for outputs that have not come
 
 class ForEachFrame final : public StepFrame, private Group {
  public:
@@ -53,6 +55,12 @@ class ForEachFrame final : public StepFrame, private Group {
     return live == live_.end() ? nullptr : live->second.get();
   }
 
+  /// Adds the output of the next item to the list of all.
+  void add_to_list(const Settled& item) const;
+  /// Of the items at the beginning that have settled only the list keeps the outputs, where nobody else looks at them.
+  void gather();
+  /// Gives the items their outputs back.
+  void give_back();
   std::optional<Failure> choose_items();
   std::optional<Failure> choose_keys();
   /// |within|: of an item that is reopened, the rest of the path that is meant.
@@ -65,6 +73,10 @@ class ForEachFrame final : public StepFrame, private Group {
   std::size_t next_ = 0;                                          ///< the first that was never launched
   std::size_t width_ = kWidth;
   bool keyed_by_map_ = false;
+  // The output as it grows. What asks for it, asks once.
+  mutable std::string list_;               ///< of the first items
+  mutable std::vector<std::size_t> ends_;  ///< of their outputs in it
+  mutable Value whole_;                    ///< it has become the output
 };
 
 void ForEachFrame::begin() {
@@ -152,29 +164,50 @@ void ForEachFrame::on_child(Frame& child) {
   --running_;
   settle_child(child.index, child.settled());
   if (!child.is_kept()) live_.erase(item);
+  gather();
   if (!act()) return;
   launch_ready();
   conclude_if_done();
 }
 
+void ForEachFrame::add_to_list(const Settled& item) const {
+  const std::string_view text = item.state == State::Succeeded ? std::string_view(item.output.text()) : "null";
+  // Room for all at once, as far as those before tell: growing would take half as much again.
+  if (const std::size_t wanted = list_.size() + text.size() + 2; wanted > list_.capacity())
+    list_.reserve(std::max(wanted, std::min(kMostAhead, wanted / (ends_.size() + 1) * (children_.size() + 1))));
+  list_ += ends_.empty() ? '[' : ',';
+  list_ += text;
+  ends_.push_back(list_.size());
+}
+
+void ForEachFrame::gather() {
+  if (!is_heard() || for_each_.outputs_named) return;
+  for (std::size_t i = ends_.size(); i < children_.size() && !children_[i].open(); ++i) {
+    add_to_list(children_[i].settled);
+    if (children_[i].settled.state == State::Succeeded) children_[i].settled.output = Value();
+  }
+}
+
+void ForEachFrame::give_back() {
+  const std::string_view list = whole_.is_null() ? std::string_view(list_) : std::string_view(whole_.text());
+  for (std::size_t i = 0, from = 1; i < ends_.size(); from = ends_[i++] + 1)
+    if (children_[i].settled.state == State::Succeeded)
+      children_[i].settled.output = Value::from_text(std::string(list.substr(from, ends_[i] - from)));
+  ends_.clear();
+  list_.clear();
+  whole_ = Value();
+}
+
 Value ForEachFrame::output() const {
   // Joined as text: the items' outputs are JSON already, and there may be a million.
-  const auto text_of = [](const Child& child) -> std::string_view {
-    return child.settled.state == State::Succeeded ? std::string_view(child.settled.output.text()) : "null";
-  };
-  std::size_t size = 2;
-  for (const Child& child : children_) size += text_of(child).size() + 1;
-  std::string list = "[";
-  list.reserve(size);
-  for (const Child& child : children_) {
-    if (list.size() > 1) list += ',';
-    list += text_of(child);
-  }
-  list += ']';
-  return Value::from_text(std::move(list));
+  for (std::size_t i = ends_.size(); i < children_.size(); ++i) add_to_list(children_[i].settled);
+  if (ends_.empty()) list_ = "[";
+  list_ += ']';
+  return whole_ = Value::from_text(std::exchange(list_, {}));
 }
 
 void ForEachFrame::reopen_exactly() {
+  give_back();
   const State was = settled_.state;
   StepFrame::reopen({});
   if (items_.empty()) return begin();  // it failed before it had items
@@ -191,6 +224,7 @@ void ForEachFrame::reopen_exactly() {
 
 void ForEachFrame::reopen(std::string_view only) {
   if (context().retry_request().exact()) return reopen_exactly();
+  give_back();
   StepFrame::reopen(only);
   // As it was when nobody foresaw anything.
   std::erase_if(live_, [](const auto& item) { return !item.second->keeps_frame(); });

@@ -466,6 +466,32 @@ TEST_CASE("what no expression looks at is let go when it is in the journal") {
   CHECK(kept(read, "e") == "[[1.10],2]");
 }
 
+TEST_CASE("the output of a for_each has those of its items in their order, also of a retry") {
+  Scenario s(R"(flowrun: 1
+steps:
+  e: { for_each: [w, x, y, z], fail_fast: false, do: { shell: work } }
+output: ${ $steps.e }
+)");
+  s.succeed("e[x]", "1");
+  s.fail("e[y]");
+  s.crash_and_resume();
+  s.succeed("e[z]", "[3.10]");
+  s.succeed("e[w]");
+  s.expect_failure("group", "e");
+  s.retry();
+  s.succeed("e[y]", "\"two\"");
+  s.expect_success(R"([null,1,"two",[3.1]])");
+  s.retry("e[x]");
+  s.succeed("e[x]", "{}");
+  s.expect_success(R"([null,{},"two",[3.1]])");
+  s.retry("e");
+  for (const char* path : {"e[z]", "e[y]", "e[x]", "e[w]"}) s.succeed(path, "0");
+  s.expect_success("[0,0,0,0]");
+
+  Scenario none("flowrun: 1\nsteps: { e: { for_each: [], do: { shell: work } } }\noutput: ${ $steps.e }\n");
+  none.expect_success("[]");
+}
+
 TEST_CASE("a fallback that nobody looks at comes out in the entry of its step") {
   Scenario s("a: { set: '${ error(\"no\") }', fallback: { switch: [{ if: true, do: { set: 7 } }] } }");
   s.expect_success();
