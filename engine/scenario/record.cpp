@@ -187,7 +187,7 @@ RecordedScenario record(const Journal& journal, const RunRecord& run, const std:
     throw Error(Problem::Impossible, fmt::format("run {} {}: no scenario can tell of that", run.id, why));
   };
   if (!has_ended(run.state)) impossible("has not ended");
-  if (run.file.empty()) impossible("is of a workflow in no file");
+  if (run.file.empty() || was_piped(run.file)) impossible("is of a workflow in no file");
   const Loaded loaded = own_copy(journal, run);
   const std::unique_ptr<Jq> jq = make_jq(loaded.programs);
   std::vector<Entry> all;

@@ -15,6 +15,7 @@ namespace {
 
 /// A run with more entries goes in circles.
 constexpr std::size_t kMostEntries = 200'000;
+constexpr Duration kLongestRun = std::chrono::hours(24 * 36525);
 
 }  // namespace
 
@@ -38,11 +39,13 @@ void VirtualRun::to_the_end() {
   while (machine_->phase() != Machine::Phase::Ended) {
     const std::optional<Instant> next = next_instant();
     if (!next) never_ends();
+    if (*next - began_ > kLongestRun)
+      throw NoEnd("", "the run goes on for more than a century", "a poll, for example, whose answer never changes");
     now_ = *next;
     turn();
     if (entries_.size() > kMostEntries)
-      throw NoEnd("", fmt::format("the run has made {} entries and goes on: it goes in circles", entries_.size()),
-                  "a poll whose answer never changes, for example");
+      throw NoEnd("", fmt::format("the run has made {} entries, and goes on", entries_.size()),
+                  "a poll, for example, whose answer never changes");
   }
 }
 

@@ -57,6 +57,21 @@ std::string text_of(const std::vector<Entry>& entries) {
   return text;
 }
 
+/// How it ended. A poll may never, as its answers do not change; all else does.
+std::string to_the_end(VirtualRun& run) {
+  try {
+    run.to_the_end();
+  } catch (const NoEnd& none) {
+    INFO(none.what());
+    const std::string why = none.what();
+    CHECK((why.find("more than a century") != why.npos || why.find("entries, and goes on") != why.npos));
+    return "never";
+  } catch (const std::exception& error) {
+    FAIL(error.what() << "\n" << text_of(run.entries()));
+  }
+  return std::string(to_string(run.machine().outcome().state));
+}
+
 }  // namespace
 
 TEST_CASE("random runs in virtual time end, are the same again, and survive crashes anywhere", "[scenario]") {
@@ -76,12 +91,12 @@ TEST_CASE("random runs in virtual time end, are the same again, and survive cras
     std::size_t count = 0;
     for (int again = 0; again < 2; ++again) {
       VirtualRun run(loaded->workflow, no_jq, started_of(seed), world_of(seed), kBegin);
-      REQUIRE_NOTHROW(run.to_the_end());
-      ++seen[std::string(to_string(run.machine().outcome().state))];
+      seen[to_the_end(run)] += 1;
       if (again > 0) CHECK(text_of(run.entries()) == whole);
       whole = text_of(run.entries());
       count = run.entries().size();
     }
+    if (count > 3000) continue;  // a poll that never ends
     const std::size_t step = std::max<std::size_t>(1, count / 40);
     for (std::size_t after = 1; after <= count; after += step) {
       INFO("cut off after " << after << " of " << count << " entries");
@@ -89,11 +104,7 @@ TEST_CASE("random runs in virtual time end, are the same again, and survive cras
       world.crashes.push_back({after, Duration(after * 100), OnCrash::Rerun});
       if (after % 3 == 0) world.crashes.push_back({after + 1 + after % 5, Duration(10), OnCrash::Fail});
       VirtualRun run(loaded->workflow, no_jq, started_of(seed), std::move(world), kBegin);
-      try {
-        run.to_the_end();
-      } catch (const std::exception& error) {
-        FAIL(error.what() << "\n" << text_of(run.entries()));
-      }
+      to_the_end(run);
       CHECK(run.crashed() >= 1);
       ++seen["crashed"];
     }
