@@ -151,6 +151,7 @@ const std::vector<InnerKey>& inner_keys() {
       {"tls", "cert", "path", "", "the client's certificate"},
       {"tls", "key", "path", "", "its key"},
       {"tls", "verify", "literal boolean", "true", "whether the server's certificate is checked"},
+      {"multipart", "name", "text", "", "of the field, in a list of them"},
       {"multipart", "file", "path", "", "a file that is streamed"},
       {"multipart", "text", "text", "", "a text"},
       {"multipart", "json", "any", "", "any value, as JSON"},

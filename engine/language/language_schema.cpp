@@ -101,10 +101,17 @@ Json request() {
 
 /// Fields of a form: a text each, a part that says more, or a list of these.
 Json parts() {
-  Json part = closed(properties_within("multipart"));
-  part["oneOf"] = Json::array({required("file"), required("text"), required("json")});
+  Json named = closed(properties_within("multipart"));
+  named["oneOf"] = Json::array({required("file"), required("text"), required("json")});
+  Json part = named;
+  part["properties"].erase("name");
+  named.update(required("name"));
   Json field = any_of({{{"type", {"string", "number", "boolean", "null"}}}, std::move(part)});
-  return or_expression({{"type", "object"}, {"minProperties", 1}, {"additionalProperties", one_or_list_of(field)}});
+  Json list = list_of(std::move(named));
+  list["minItems"] = 1;
+  return any_of(
+      {or_expression({{"type", "object"}, {"minProperties", 1}, {"additionalProperties", one_or_list_of(field)}}),
+       std::move(list)});
 }
 
 Json status() {

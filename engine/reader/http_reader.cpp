@@ -119,17 +119,22 @@ void read_auth(Reading& reading, HttpStep& step, const Node& node) {
   step.auth = reading.values().value(node);
 }
 
-void check_part(Reading& reading, const Node& part) {
-  if (part.is_scalar()) return;
+/// |listed|: in a list, where it says its name.
+void check_part(Reading& reading, const Node& part, bool listed = false) {
+  if (part.is_scalar() && !listed) return;
   if (!reading.is(part, Node::Kind::Map, "multipart", "a text or a map of `file`, `text` or `json`")) return;
   reading.only(part, names_within("multipart"), "a part of `multipart`");
+  if (listed != (part.find("name") != nullptr))
+    reading.error(listed ? "E110" : "E102", part.at, 1,
+                  listed ? "a part in a list needs `name`" : "the name of a part stands before it",
+                  listed ? "for example { name: key, text: a/b.pdf }" : "leave `name` out");
   const auto contents = std::count_if(part.members.begin(), part.members.end(), [](const Member& member) {
     return member.key == "file" || member.key == "text" || member.key == "json";
   });
   if (contents != 1)
     reading.error("E102", part.at, 1, "a part of `multipart` takes one of file, text, json",
                   "for example { file: report.pdf, type: application/pdf }");
-  for (const char* name : {"file", "text", "filename", "type"})
+  for (const char* name : {"name", "file", "text", "filename", "type"})
     if (const Node* text = part.find(name); text && !text->is_scalar())
       reading.is(*text, Node::Kind::String, name, name == std::string_view("file") ? "the path of a file" : "text");
   if (const Node* file = part.find("file")) reading.must_exist(*file, file->text, "E306");
@@ -141,7 +146,11 @@ void check_part(Reading& reading, const Node& part) {
 
 void check_parts(Reading& reading, const Node& fields) {
   if (fields.is_string() && fields.text.find("${") != std::string::npos) return;
-  if (!reading.is(fields, Node::Kind::Map, "multipart", "a map of fields")) return;
+  if (fields.is_list() && !fields.items.empty()) {
+    for (const Node& one : fields.items) check_part(reading, one, true);
+    return;
+  }
+  if (!reading.is(fields, Node::Kind::Map, "multipart", "a map of fields, or a list of them")) return;
   if (fields.members.empty())
     reading.error("E102", fields.at, 1, "there is no field in `multipart`",
                   "for example { file: { file: report.pdf } }");

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "engine/model/entry_reading.h"
 #include "engine/model/path.h"
@@ -17,9 +18,14 @@ namespace {
 
 constexpr const char* kUndo = ".undo";
 
-/// When something happened at a path, by numbers of entries.
+/// When something happened at a path, by numbers of entries. What had to wait in line began at no entry, but at a time.
 struct Span {
   std::int64_t first = 0, last = 0;
+  Instant began{}, ended{};
+  bool waited = false;
+
+  bool begins_before(const Span& other) const { return std::tie(began, first) < std::tie(other.began, other.first); }
+  bool is_over_before(const Span& other) const { return last < other.first || (other.waited && ended <= other.began); }
 };
 
 std::string times(std::size_t count) {
@@ -38,7 +44,7 @@ class Checks {
         jq_(jq),
         findings_(findings) {
     for (const VirtualRun::Sent& sent : run.sent()) {
-      begun_.insert(sent.seq);
+      begun_[sent.seq] = sent.at;
       // One that a crash cut off is the same attempt.
       if (int& count = acted_[sent.task.path]; sent.task.rerun == 0 || count == 0) ++count;
     }
@@ -92,8 +98,15 @@ class Checks {
     const bool ends = slept || entry.kind == EntryKind::TaskEnded || entry.kind == EntryKind::StepSettled;
     if (!begins && !ends) return;
     Span& span = spans_[entry.path];
-    if (span.first == 0) span.first = entry.seq;
-    if (ends) span.last = entry.seq;
+    const auto begun = begun_.find(entry.seq);
+    if (span.first == 0) {
+      span.first = entry.seq;
+      span.began = begun == begun_.end() ? entry.at : begun->second;
+      span.waited = span.began > entry.at;
+    }
+    if (!ends) return;
+    span.last = entry.seq;
+    span.ended = entry.at;
   }
 
   /// Why the run has failed, in one line.
@@ -192,9 +205,12 @@ class Checks {
       bool in = false;
       for (std::string at = path; !at.empty() && !in; at = above(at)) in = pattern.matches(at);
       if (!in) continue;
-      if (!all) all.emplace(Span{span.first, span.last});
-      all->first = std::min(all->first, span.first);
-      all->last = std::max(all->last, span.last);
+      if (!all) {
+        all = span;
+        continue;
+      }
+      const Span first = span.begins_before(*all) ? span : *all, last = span.last > all->last ? span : *all;
+      all = Span{first.first, last.last, first.began, last.ended, first.waited};
     }
     return all;
   }
@@ -211,7 +227,7 @@ class Checks {
       if (!*span)
         return tell("order", one.place, fmt::format("{} did not run", places_.named(pattern->text())),
                     standing(*pattern));
-    if (first->last < then->first) return;
+    if (first->is_over_before(*then)) return;
     tell("order", one.place,
          fmt::format("{} began at entry {}, and {} ended at entry {}", places_.named(one.then.text()), then->first,
                      places_.named(one.first.text()), first->last),
@@ -283,9 +299,9 @@ class Checks {
   const WorkflowPlaces& places_;
   Evaluator& jq_;
   Diagnostics& findings_;
-  std::set<std::int64_t> begun_;      ///< entries of starts that were no mere waiting in line
-  std::set<std::string> started_;     ///< paths of what sends or starts something
-  std::map<std::string, int> acted_;  ///< attempts that have begun, by path
+  std::map<std::int64_t, Instant> begun_;  ///< entries of starts that were no mere waiting in line
+  std::set<std::string> started_;          ///< paths of what sends or starts something
+  std::map<std::string, int> acted_;       ///< attempts that have begun, by path
   std::map<std::string, Span> spans_;
 };
 

@@ -174,13 +174,23 @@ class Player {
     return world;
   }
 
+  /// Of the scenario's own before those of the file. A path goes before patterns: the key of an item may look like one.
+  std::vector<AnswerRule>::const_iterator rule_for(const std::string& path) const {
+    const auto& rules = scenario_.answers;
+    for (const bool shared : {false, true}) {
+      const auto first = [&](auto fits) {
+        return std::find_if(rules.begin(), rules.end(),
+                            [&](const AnswerRule& one) { return one.shared == shared && fits(one); });
+      };
+      auto rule = first([&](const AnswerRule& one) { return one.step.text() == path; });
+      if (rule == rules.end()) rule = first([&](const AnswerRule& one) { return one.step.matches(path); });
+      if (rule != rules.end()) return rule;
+    }
+    return rules.end();
+  }
+
   Result answer(const Task& task, int nth, Instant now) {
-    // The own path of a step goes before patterns: the key of an item may look like one.
-    auto rule = std::find_if(scenario_.answers.begin(), scenario_.answers.end(),
-                             [&](const AnswerRule& one) { return one.step.text() == task.path; });
-    if (rule == scenario_.answers.end())
-      rule = std::find_if(scenario_.answers.begin(), scenario_.answers.end(),
-                          [&](const AnswerRule& one) { return one.step.matches(task.path); });
+    const auto rule = rule_for(task.path);
     const bool process = std::holds_alternative<Process>(*task.work);
     if (rule == scenario_.answers.end())
       throw Unanswered(scenario_.place,

@@ -56,7 +56,7 @@ void VirtualRun::make_executor() {
 
 Result VirtualRun::ask(const Task& task) {
   const Started& started = starts_.at(task.path);
-  sent_.push_back({started.seq, task});
+  sent_.push_back({started.seq, now_, task});
   return dying_ ? Result() : world_.answer(task, started.nth, now_);
 }
 

@@ -63,6 +63,7 @@ class VirtualRun : public EventSink {
   /// A request that was sent, or a process that was begun.
   struct Sent {
     std::int64_t seq;  ///< of the entry of its start
+    Instant at;        ///< when it began; later than the entry when it had to wait in line
     Task task;
   };
   const std::vector<Sent>& sent() const { return sent_; }

@@ -96,10 +96,19 @@ class Fields {
 }  // namespace
 
 std::optional<Failure> append_parts(HttpRequest& request, const Json& fields) {
-  if (!fields.is_object()) return mistake("`multipart` must be a map of fields");
+  if (!fields.is_object() && !fields.is_array()) return mistake("`multipart` must be a map of fields, or a list");
   Fields into(request);
-  for (const auto& [name, value] : fields.items())
-    if (auto bad = into.add(name, value)) return bad;
+  if (fields.is_array())
+    for (const Json& one : fields) {
+      if (!one.is_object() || !one.contains("name") || !one["name"].is_string())
+        return mistake("a part in the list of `multipart` has no `name`");
+      Json part = one;
+      part.erase("name");
+      if (auto bad = into.add(one["name"].get<std::string>(), part)) return bad;
+    }
+  else
+    for (const auto& [name, value] : fields.items())
+      if (auto bad = into.add(name, value)) return bad;
   if (request.parts.empty()) return mistake("`multipart` has no field, and such a body has at least one");
   return std::nullopt;
 }

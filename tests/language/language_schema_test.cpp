@@ -36,7 +36,8 @@ const std::filesystem::path kRoot = FLOWRUN_SOURCE_DIR;
 std::vector<std::filesystem::path> yaml_files(const std::string& folder) {
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(kRoot / folder))
-    if (entry.path().extension() == ".yaml") files.push_back(entry.path());
+    if (entry.path().extension() == ".yaml" && entry.path().stem().extension() != ".test")
+      files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   return files;
 }

@@ -45,7 +45,7 @@ class Dice {
 TaskPlaceholders placeholders(Dice& dice) {
   TaskPlaceholders all(dice.below(3));
   for (TaskPlaceholder& one : all) {
-    one.in = dice.word<TaskPlaceholder::In>(6);
+    one.in = dice.word<TaskPlaceholder::In>(7);
     one.index = dice.below(3);
     one.placeholder.at = dice.below(9);
     one.placeholder.secret = dice.some_text();
@@ -72,6 +72,9 @@ HttpRequest request(Dice& dice) {
   one.key = dice.text();
   one.verify = dice.maybe();
   one.proxy = dice.text();
+  if (dice.maybe()) one.unix_socket = dice.some_text();
+  for (std::size_t n = dice.below(3); n > 0; --n)
+    one.parts.push_back({dice.some_text(), dice.text(), dice.text(), dice.text(), dice.text()});
   one.connect_timeout = dice.span();
   one.idle_timeout = dice.span();
   one.placeholders = placeholders(dice);
@@ -99,6 +102,7 @@ Process process(Dice& dice) {
   one.leave = dice.maybe();
   one.unread = dice.maybe();
   one.shares_cpus = dice.maybe();
+  one.weight = 1 + static_cast<int>(dice.below(9));
   one.placeholders = placeholders(dice);
   return one;
 }
@@ -151,6 +155,14 @@ void check_same(const HttpRequest& a, const HttpRequest& b) {
   CHECK(a.key == b.key);
   CHECK(a.verify == b.verify);
   CHECK(a.proxy == b.proxy);
+  CHECK(a.unix_socket == b.unix_socket);
+  const auto told = [](const HttpRequest& request) {
+    std::vector<std::vector<std::string>> parts;
+    for (const FormPart& part : request.parts)
+      parts.push_back({part.name, part.text, part.file, part.filename, part.type});
+    return parts;
+  };
+  CHECK(told(a) == told(b));
   CHECK(a.connect_timeout == b.connect_timeout);
   CHECK(a.idle_timeout == b.idle_timeout);
   check_same(a.placeholders, b.placeholders);
@@ -172,6 +184,7 @@ void check_same(const Process& a, const Process& b) {
   CHECK(a.leave == b.leave);
   CHECK(a.unread == b.unread);
   CHECK(a.shares_cpus == b.shares_cpus);
+  CHECK(a.weight == b.weight);
   check_same(a.placeholders, b.placeholders);
 }
 
@@ -223,7 +236,9 @@ TEST_CASE("a call of step is read as it was written, whatever is in it") {
     const std::string text = restate::to_text(call);
     INFO(text);
     const restate::StepCall back = restate::step_call_from(text);
-    CHECK(back.version == restate::kStepCallVersion);
+    // Older workers would leave these out, and send something else.
+    const auto* sent = std::get_if<HttpRequest>(&*call.task.work);
+    CHECK(back.version == (sent && (!sent->parts.empty() || !sent->unix_socket.empty()) ? 2 : 1));
     CHECK(back.run_id == call.run_id);
     CHECK(back.folder == call.folder);
     CHECK(back.file == call.file);

@@ -303,7 +303,9 @@ TEST_CASE("2,000 requests at once are all answered, and nothing is left") {
   }
   connections.clear();
   CHECK(worker.end().code == 0);
-  CHECK(std::filesystem::is_empty(folder.path() + "/worker/1/runs"));
+  // Requests need no folder.
+  const std::string runs = folder.path() + "/worker/1/runs";
+  CHECK((!std::filesystem::exists(runs) || std::filesystem::is_empty(runs)));
 }
 
 }  // namespace flowrun::test::worker_test
