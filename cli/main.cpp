@@ -112,13 +112,25 @@ std::string help_text(const CLI::App& command) {
   return command.get_formatter()->make_help(&command, typed, CLI::AppFormatMode::Normal);
 }
 
+/// The first argument from |i| on that is neither an option, of |app| or around it, nor the value of one; null: there
+/// is none.
+const char* first_word(const CLI::App& app, int i, int argc, char** argv) {
+  for (; i < argc; ++i) {
+    if (argv[i][0] != '-') return argv[i];
+    const CLI::Option* option = nullptr;
+    for (const CLI::App* level = &app; level && !option; level = level->get_parent())
+      option = level->get_option_no_throw(argv[i]);
+    if (option && option->get_items_expected_max() > 0) ++i;
+  }
+  return nullptr;
+}
+
 /// What is wrong when |command| wants one of its subcommands and has not got it.
 std::string subcommand_wanted(const CLI::App& command, int argc, char** argv) {
   int i = 1;
   while (i < argc && argv[i] != command.get_name()) ++i;
-  for (++i; i < argc; ++i)
-    if (argv[i][0] != '-')
-      return "unknown command `" + command.get_name() + " " + argv[i] + "`" + suggestion(command, argv[i]);
+  if (const char* word = first_word(command, i + 1, argc, argv))
+    return "unknown command `" + command.get_name() + " " + word + "`" + suggestion(command, word);
   std::string names;
   for (const CLI::App* one : command.get_subcommands([](const CLI::App*) { return true; }))
     names += (names.empty() ? "`" : ", `") + command.get_name() + " " + one->get_name() + "`";
@@ -136,12 +148,8 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error, int argc, cha
     if (!word.empty() && word[0] == '-') {
       what = "unknown option `" + word + "`" + option_suggestion(app, word);
     } else if (app.get_subcommands().empty()) {
-      std::string first = word;
-      for (int i = 1; i < argc; ++i)
-        if (argv[i][0] != '-') {
-          first = argv[i];
-          break;
-        }
+      const char* typed = first_word(app, 1, argc, argv);
+      const std::string first = typed ? typed : word;
       what = "unknown command `" + first + "`" + suggestion(app, first);
     } else {
       what = "unexpected argument `" + word + "`; " + help + " shows what it takes";

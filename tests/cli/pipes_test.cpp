@@ -15,6 +15,8 @@ namespace {
 
 using Words = std::vector<std::string>;
 
+std::string test_of(const std::string& file) { return file.substr(0, file.rfind('.')) + ".test.yaml"; }
+
 /// Calls of every command that prints to standard output; of those with JSON, that too.
 std::vector<Words> calls(const std::string& file) {
   return {{"list"},
@@ -39,6 +41,9 @@ std::vector<Words> calls(const std::string& file) {
           {"validate", file, "--json"},
           {"schema"},
           {"eval", "[range(5)]"},
+          {"record", "r"},
+          {"test", test_of(file)},
+          {"test", test_of(file), "--json"},
           {"version"},
           {"version", "--json"},
           {"help"},
@@ -78,6 +83,8 @@ TEST_CASE("every command says so when its output can not be written, and when no
 steps: { a: { exec: [echo, hi] }, b: { for_each: [1, 2, 3], do: { set: "${ $item }" } } }
 output: ${ $steps.b }
 )");
+  dir.write("w.test.yaml",
+            "flowrun_test: 1\nscenarios: { s: { answers: { a: { exit: 0 } }, expect: { time: 0s } } }\n");
   const std::string bad = dir.write("bad.yaml", "flowrun: 1\nsteps: { a: { shell: exit 3 } }\n");
   for (const char* id : {"r", "s"}) REQUIRE(flowrun(journal, {"run", file, "--id", id}).code == 0);
   REQUIRE(flowrun(journal, {"run", bad, "--id", "bad"}).code == 1);
