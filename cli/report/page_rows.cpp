@@ -84,9 +84,7 @@ class Tree {
   bool is_to_come(std::size_t outline) const {
     for (std::optional<std::size_t> at = outline; at; at = run_.rows[*at].parent)
       // What has a role may never be needed.
-      if (!run_.rows[*at].role.empty() ||
-          (at != outline && (run_.rows[*at].kind == "for_each" || run_.rows[*at].kind == "repeat")))
-        return false;
+      if (!run_.rows[*at].role.empty() || (at != outline && run_.rows[*at].many)) return false;
     return true;
   }
 

@@ -61,7 +61,7 @@ std::string without_key(const std::vector<OutlineRow>& rows, const std::string& 
   };
   if (known(path)) return "";
   for (const OutlineRow& row : rows) {
-    if ((row.kind != "for_each" && row.kind != "repeat") || !path.starts_with(row.path + "/")) continue;
+    if (!row.many || !path.starts_with(row.path + "/")) continue;
     std::size_t behind = path.find('/', row.path.size() + 1);
     std::string step = row.path + (behind == std::string::npos ? "" : path.substr(behind));
     if (known(step)) return step;

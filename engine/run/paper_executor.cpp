@@ -33,15 +33,10 @@ void PaperExecutor::begin(Task task) {
   if (known && known->result.taken) {
     // The run that the recorded one was forked of has done it.
     recorded(task, true);
-    happened_.push_back({{}, TaskEnded{task.path, task.attempt, known->result}});
+    slots_.add({{}, TaskEnded{task.path, task.attempt, known->result}});
     return;
   }
-  if (std::holds_alternative<Process>(*task.work) && !slots_.admit(task)) return;
-  start(task);
-}
-
-void PaperExecutor::reserve(const ReservePlace& place) {
-  if (!place.process || slots_.reserve(place)) happened_.push_back({{}, TaskReserved{place.path}});
+  slots_.begin(std::move(task));
 }
 
 const RecordedAttempt* PaperExecutor::recorded(const Task& task, bool take) {
@@ -106,38 +101,11 @@ void PaperExecutor::end(std::uint64_t id, Flight& flight) {
   if (auto newest = by_path_.find(flight.path); newest != by_path_.end() && newest->second == id)
     by_path_.erase(newest);
   due_.push({flight.ends + flight.attempt.after, true, flight.attempt.seq, id});
-  if (!flight.process) return;
-  // As Children::finish: where the run may say that no other is to begin, the slot waits for that.
-  if (flight.attempt.result.ok()) {
-    slots_.leave(flight.place);
-    fill_slots();
-  } else {
-    slots_.withhold(flight.path, flight.place);
-  }
-}
-
-void PaperExecutor::fill_slots() {
-  while (auto next = slots_.next()) {
-    if (const auto* task = std::get_if<Task>(&*next))
-      start(*task);
-    else
-      happened_.push_back({{}, TaskReserved{std::get<ReservePlace>(*next).path}});
-  }
-}
-
-void PaperExecutor::tell_cancelled(const Task& task) {
-  Result result;
-  result.failure = Failure{"cancelled", "stopped before it began"};
-  result.sent = false;
-  happened_.push_back({{}, TaskEnded{task.path, task.attempt, std::move(result)}});
+  if (flight.process) slots_.end(flight.path, flight.place, flight.attempt.result.ok());
 }
 
 void PaperExecutor::stop(const std::string& path, int attempt) {
-  bool freed = false;
-  const auto waiting = slots_.withdraw(path, attempt, freed);
-  if (waiting) tell_cancelled(*waiting);
-  if (freed) fill_slots();
-  if (waiting || freed) return;
+  if (slots_.stop(path, attempt)) return;
   const auto found = by_path_.find(path);
   if (found == by_path_.end()) return;
   Flight& flight = flights_.at(found->second);
@@ -151,27 +119,15 @@ void PaperExecutor::stop(const std::string& path, int attempt) {
   due_.push({flight.ends, false, flight.attempt.seq, found->second});
 }
 
-void PaperExecutor::withdraw(const std::string& path) {
-  for (const Task& waiting : slots_.withdraw_below(path))
-    happened_.push_back({{}, TaskWithdrawn{waiting.path, waiting.attempt}});
-  fill_slots();
-}
-
-void PaperExecutor::acted() {
-  for (const std::string& path : std::exchange(failed_, {}))
-    if (slots_.give_on(path)) fill_slots();
-}
-
 std::optional<Instant> PaperExecutor::next() const {
-  if (!happened_.empty()) return now_;
+  if (slots_.has_told()) return now_;
   if (due_.empty()) return std::nullopt;
   return std::max(due_.top().at, now_);
 }
 
 void PaperExecutor::advance(Instant now, std::vector<Event>& happened) {
   now_ = now;
-  std::move(happened_.begin(), happened_.end(), std::back_inserter(happened));
-  happened_.clear();
+  slots_.tell(happened);
   while (!due_.empty() && due_.top().at <= now_) {
     const Due due = due_.top();
     due_.pop();
@@ -183,14 +139,13 @@ void PaperExecutor::advance(Instant now, std::vector<Event>& happened) {
       if (!flight.over && flight.ends == due.at) end(due.id, flight);
       continue;
     }
-    if (!flight.attempt.result.ok()) failed_.push_back(flight.path);
+    if (!flight.attempt.result.ok()) slots_.told_failure(flight.path);
     Result result = std::move(flight.attempt.result);
     result.began = std::min(flight.began, now_);
     happened.push_back({{}, TaskEnded{flight.path, flight.attempt.number, std::move(result)}});
     flights_.erase(found);
   }
-  std::move(happened_.begin(), happened_.end(), std::back_inserter(happened));
-  happened_.clear();
+  slots_.tell(happened);
 }
 
 }  // namespace flowrun

@@ -10,9 +10,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "engine/executor/process_slots.h"
-#include "engine/model/event.h"
 #include "engine/run/recording.h"
+#include "engine/run/virtual_slots.h"
 
 namespace flowrun {
 
@@ -23,14 +22,19 @@ class PaperExecutor {
 
   /// |recording| is lent. |jobs| and |cpus| as in ExecutorOptions.
   PaperExecutor(const Recording& recording, Factor factor, int jobs, int cpus)
-      : recording_(recording), factor_(std::move(factor)), slots_(jobs, cpus), now_(recording.started_at()) {}
+      : recording_(recording),
+        factor_(std::move(factor)),
+        slots_(jobs, cpus, [this](const Task& task) { start(task); }),
+        now_(recording.started_at()) {}
+  PaperExecutor(const PaperExecutor&) = delete;
+  PaperExecutor& operator=(const PaperExecutor&) = delete;
 
   // As of Executor; what follows is told by advance().
   void begin(Task task);
-  void reserve(const ReservePlace& place);
+  void reserve(const ReservePlace& place) { slots_.reserve(place); }
   void stop(const std::string& path, int attempt);
-  void withdraw(const std::string& path);
-  void acted();
+  void withdraw(const std::string& path) { slots_.withdraw(path); }
+  void acted() { slots_.acted(); }
 
   /// When something happens next; nothing: it does not.
   std::optional<Instant> next() const;
@@ -38,7 +42,7 @@ class PaperExecutor {
   void advance(Instant now, std::vector<Event>& happened);
 
   /// Whether a process waits in line.
-  bool has_line() const { return slots_.waiting() > 0; }
+  bool has_line() const { return slots_.has_line(); }
   std::size_t begun() const { return begun_; }
   /// Of how many the recorded run does not say how they end.
   std::size_t guessed() const { return guessed_; }
@@ -69,19 +73,15 @@ class PaperExecutor {
   /// The attempt that the recorded run has for |task|, each once; null: none.
   const RecordedAttempt* recorded(const Task& task, bool take);
   void end(std::uint64_t id, Flight& flight);
-  void tell_cancelled(const Task& task);
-  void fill_slots();
 
   const Recording& recording_;
   const Factor factor_;
-  ProcessSlots slots_;
+  VirtualSlots slots_;
   Instant now_{};
   std::unordered_map<std::string, std::size_t> taken_;  ///< by path: how many of its attempts
   std::unordered_map<std::uint64_t, Flight> flights_;
   std::unordered_map<std::string, std::uint64_t> by_path_;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
-  std::vector<Event> happened_;  ///< at once
-  std::vector<std::string> failed_;
   std::uint64_t ids_ = 0;
   std::size_t begun_ = 0, guessed_ = 0;
   std::string guessed_path_;

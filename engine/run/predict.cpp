@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <map>
-#include <queue>
 #include <tuple>
 
 #include "engine/jq/jq.h"
@@ -12,6 +11,7 @@
 #include "engine/machine/machine_view.h"
 #include "engine/run/paper_executor.h"
 #include "engine/run/replay.h"
+#include "engine/run/virtual_time.h"
 
 namespace flowrun {
 namespace {
@@ -63,23 +63,12 @@ class PaperRun : public EventSink {
   }
 
  private:
-  struct Timer {
-    Instant at;  ///< when it fires
-    std::string path;
-    TimerKind timer;
-    Instant due;  ///< as the machine knows it
-    bool operator>(const Timer& other) const {
-      return std::tie(at, path, timer) > std::tie(other.at, other.path, other.timer);
-    }
-  };
   struct Mail {
     Instant at;
     std::uint64_t number;
     SignalReceived signal;
     bool operator>(const Mail& other) const { return std::tie(at, number) > std::tie(other.at, other.number); }
   };
-  template <typename What>
-  using Earliest = std::priority_queue<What, std::vector<What>, std::greater<>>;
 
   template <typename Make>
   void tell(Make make) {
@@ -104,7 +93,7 @@ class PaperRun : public EventSink {
     executor_->advance(now_, happened);
     for (Event& event : happened) take(std::move(event));
     while (!timers_.empty() && timers_.top().at <= now_) {
-      const Timer timer = timers_.top();
+      const VirtualTimer timer = timers_.top();
       timers_.pop();
       if (machine_.timers().due(timer.path, timer.timer) == timer.due) take({{}, TimerFired{timer.path, timer.timer}});
     }
@@ -164,15 +153,8 @@ class PaperRun : public EventSink {
   }
 
   void release(Decision& decision) {
-    if (auto* start = std::get_if<StartTask>(&decision.what)) {
-      executor_->begin(std::move(start->task));
-    } else if (const auto* reserve = std::get_if<ReservePlace>(&decision.what)) {
-      executor_->reserve(*reserve);
-    } else if (const auto* stop = std::get_if<StopTask>(&decision.what)) {
-      executor_->stop(stop->path, stop->attempt);
-    } else if (const auto* withdraw = std::get_if<WithdrawWaiting>(&decision.what)) {
-      executor_->withdraw(withdraw->path);
-    } else if (const auto* timer = std::get_if<ArmTimer>(&decision.what)) {
+    if (command(*executor_, decision)) return;
+    if (const auto* timer = std::get_if<ArmTimer>(&decision.what)) {
       Instant at = timer->due;
       if (timer->timer == TimerKind::Sleep)
         at = recording_.slept_before(timer->path) ? now_ : now_ + scaled(timer->span, factor_of(what_if_, timer->path));
@@ -244,7 +226,7 @@ class PaperRun : public EventSink {
   Machine machine_;
   std::optional<PaperExecutor> executor_;
   std::vector<Decision> commands_;  ///< to be released at the end of the turn
-  Earliest<Timer> timers_;
+  Earliest<VirtualTimer> timers_;
   Earliest<Mail> mail_;
   std::uint64_t mails_ = 0;
   std::unordered_map<std::string, std::size_t> answered_;  ///< by path: how many of its signals were sent

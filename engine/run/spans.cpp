@@ -105,7 +105,7 @@ Spans::Spans(const std::vector<OutlineRow>& rows, Sink sink) : sink_(std::move(s
     if (row.role == "fallback") with_fallback_.insert(row.path.substr(0, row.path.rfind('.')));
     if (!row.parent || !row.role.empty()) continue;
     const OutlineRow& group = rows[*row.parent];
-    if ((group.kind == "for_each" || group.kind == "repeat") && row.path != group.path) ++in_item_[group.path];
+    if (group.many && row.path != group.path) ++in_item_[group.path];
   }
 }
 

@@ -1,6 +1,7 @@
 #include "engine/run/step_paths.h"
 
 #include <fmt/format.h>
+#include <fnmatch.h>
 
 #include <set>
 
@@ -25,6 +26,17 @@ std::string path_above(const std::string& path) {
   if (!path.empty() && path.back() == ']') return path.substr(0, path.rfind('['));
   std::size_t slash = path.rfind('/');
   return slash == std::string::npos ? "" : path.substr(0, slash);
+}
+
+bool is_pattern(std::string_view text) { return text.find_first_of("*?") != text.npos; }
+
+bool is_like(const std::string& pattern, const std::string& text) {
+  std::string quoted;
+  for (const char c : pattern) {
+    if (c == '[' || c == ']' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return fnmatch(quoted.c_str(), text.c_str(), 0) == 0;
 }
 
 std::vector<std::string> paths_of(const Journal& journal, const RunRecord& run) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/journal/journal.h"
@@ -15,6 +16,11 @@ History history_of(const Journal& journal, const RunRecord& run, std::int64_t un
 
 /// |path| without its last part: `a/b[k]/c`, `a/b[k]`, `a/b`, `a`, nothing.
 std::string path_above(const std::string& path);
+
+/// Whether `*` and `?` in |text| stand for something: for any text and any character, of a path also beyond a `/`.
+bool is_pattern(std::string_view text);
+/// Whether |text| is like |pattern|, in which brackets stand for themselves: they are those of keys.
+bool is_like(const std::string& pattern, const std::string& text);
 
 /// The paths of steps that the entries of |run| name, and of the groups around these.
 std::vector<std::string> paths_of(const Journal& journal, const RunRecord& run);

@@ -1,7 +1,6 @@
 #include "engine/run/what_if.h"
 
 #include <fmt/format.h>
-#include <fnmatch.h>
 
 #include <algorithm>
 #include <charconv>
@@ -99,18 +98,6 @@ void read_setting(WhatIf& what_if, const std::string& setting) {
   }
 }
 
-bool is_pattern(const std::string& step) { return step.find_first_of("*?") != std::string::npos; }
-
-/// As fnmatch wants it: brackets are those of keys.
-std::string quoted(const std::string& pattern) {
-  std::string text;
-  for (const char c : pattern) {
-    if (c == '[' || c == ']' || c == '\\') text += '\\';
-    text += c;
-  }
-  return text;
-}
-
 }  // namespace
 
 WhatIf what_if_from(const std::string& text) {
@@ -150,10 +137,8 @@ void change_limits(Workflow& workflow, const WhatIf& what_if) {
 bool is_meant(const std::string& step, const std::string& path) {
   if (!is_pattern(step))
     return is_below(path, step) || is_below(without_keys(path), step) || is_below(slashed(path), step);
-  const std::string pattern = quoted(step);
   for (std::string at = path; !at.empty(); at = path_above(at))
-    if (fnmatch(pattern.c_str(), at.c_str(), 0) == 0 || fnmatch(pattern.c_str(), without_keys(at).c_str(), 0) == 0)
-      return true;
+    if (is_like(step, at) || is_like(step, without_keys(at))) return true;
   return false;
 }
 

@@ -9,7 +9,7 @@
 #include <tuple>
 
 #include "engine/model/entry_reading.h"
-#include "engine/model/path.h"
+#include "engine/run/step_paths.h"
 #include "engine/scenario/expected_value.h"
 #include "engine/scenario/sent_request.h"
 
@@ -203,7 +203,7 @@ class Checks {
     std::optional<Span> all;
     for (const auto& [path, span] : spans_) {
       bool in = false;
-      for (std::string at = path; !at.empty() && !in; at = above(at)) in = pattern.matches(at);
+      for (std::string at = path; !at.empty() && !in; at = path_above(at)) in = pattern.matches(at);
       if (!in) continue;
       if (!all) {
         all = span;
@@ -213,12 +213,6 @@ class Checks {
       all = Span{first.first, last.last, first.began, last.ended, first.waited};
     }
     return all;
-  }
-
-  static std::string above(const std::string& path) {
-    if (path.back() == ']') return path.substr(0, path.rfind('['));
-    const std::size_t slash = path.rfind('/');
-    return slash == std::string::npos ? "" : path.substr(0, slash);
   }
 
   void order(const Expectations::Before& one) {

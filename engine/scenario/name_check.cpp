@@ -5,6 +5,7 @@
 
 #include "engine/language/json_schema.h"
 #include "engine/reader/file_diagnostics.h"
+#include "engine/run/step_paths.h"
 #include "engine/scenario/scenario_reader.h"
 #include "engine/scenario/scripted_result.h"
 #include "engine/scenario/workflow_places.h"
@@ -68,7 +69,7 @@ class NameCheck {
                              "only http, shell and exec are answered");
     const bool process = first->kind != "http";
     for (const ScriptedAnswer& answer : rule.answers)
-      if (!fits(answer, process) && rule.step.text().find_first_of("*?") == std::string::npos)
+      if (!fits(answer, process) && !is_pattern(rule.step.text()))
         findings_.error("E302", answer.place.at, answer.place.length,
                         fmt::format("step {} is {}, which does not end like this", places_.named(first->path),
                                     process ? "a process" : "a request"),
@@ -77,7 +78,7 @@ class NameCheck {
 
   void check(const ScriptedSignal& signal) {
     if (signal.after) step(*signal.after, signal.place);
-    if (signal.signal.path.find_first_of("*?") != std::string::npos)
+    if (is_pattern(signal.signal.path))
       findings_.error("E102", signal.place.at, signal.place.length, "`step` of a signal is one step, without * and ?",
                       "leave it out: whoever waits for the signal gets it");
     else if (!signal.signal.path.empty())

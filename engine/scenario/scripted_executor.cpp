@@ -5,15 +5,6 @@
 
 namespace flowrun {
 
-void ScriptedExecutor::begin(Task task) {
-  if (std::holds_alternative<Process>(*task.work) && !slots_.admit(task)) return;
-  start(task);
-}
-
-void ScriptedExecutor::reserve(const ReservePlace& place) {
-  if (!place.process || slots_.reserve(place)) happened_.push_back({{}, TaskReserved{place.path}});
-}
-
 void ScriptedExecutor::start(const Task& task) {
   Flight flight;
   flight.path = task.path;
@@ -37,26 +28,8 @@ void ScriptedExecutor::start(const Task& task) {
   flights_.emplace(id, std::move(flight));
 }
 
-void ScriptedExecutor::fill_slots() {
-  while (auto next = slots_.next()) {
-    if (const auto* task = std::get_if<Task>(&*next))
-      start(*task);
-    else
-      happened_.push_back({{}, TaskReserved{std::get<ReservePlace>(*next).path}});
-  }
-}
-
 void ScriptedExecutor::stop(const std::string& path, int attempt) {
-  bool freed = false;
-  if (auto waiting = slots_.withdraw(path, attempt, freed)) {
-    Result result;
-    result.failure = Failure{"cancelled", "stopped before it began"};
-    result.sent = false;
-    happened_.push_back({{}, TaskEnded{path, attempt, std::move(result)}});
-    if (freed) fill_slots();
-    return;
-  }
-  if (freed) return fill_slots();
+  if (slots_.stop(path, attempt)) return;
   const auto found = by_path_.find(path);
   if (found == by_path_.end()) return;
   Flight& flight = flights_.at(found->second);
@@ -70,27 +43,15 @@ void ScriptedExecutor::stop(const std::string& path, int attempt) {
   due_.push({now_, found->second});
 }
 
-void ScriptedExecutor::withdraw(const std::string& path) {
-  for (const Task& waiting : slots_.withdraw_below(path))
-    happened_.push_back({{}, TaskWithdrawn{waiting.path, waiting.attempt}});
-  fill_slots();
-}
-
-void ScriptedExecutor::acted() {
-  for (const std::string& path : std::exchange(failed_, {}))
-    if (slots_.give_on(path)) fill_slots();
-}
-
 std::optional<Instant> ScriptedExecutor::next() const {
-  if (!happened_.empty()) return now_;
+  if (slots_.has_told()) return now_;
   if (due_.empty()) return std::nullopt;
   return std::max(due_.top().at, now_);
 }
 
 void ScriptedExecutor::advance(Instant now, std::vector<Event>& happened) {
   now_ = now;
-  std::move(happened_.begin(), happened_.end(), std::back_inserter(happened));
-  happened_.clear();
+  slots_.tell(happened);
   while (!due_.empty() && due_.top().at <= now_) {
     const Due due = due_.top();
     due_.pop();
@@ -101,18 +62,13 @@ void ScriptedExecutor::advance(Instant now, std::vector<Event>& happened) {
     flights_.erase(found);
     if (const auto newest = by_path_.find(flight.path); newest != by_path_.end() && newest->second == due.id)
       by_path_.erase(newest);
-    if (flight.process && !flight.result.ok()) {
-      // As of the real one: the run may say that no other is to begin.
-      slots_.withhold(flight.path, flight.place);
-      failed_.push_back(flight.path);
-    } else if (flight.process) {
-      slots_.leave(flight.place);
-    }
+    const bool well = flight.result.ok();
     happened.push_back({{}, TaskEnded{flight.path, flight.attempt, std::move(flight.result)}});
-    if (flight.process) fill_slots();
+    if (!flight.process) continue;
+    slots_.end(flight.path, flight.place, well);
+    if (!well) slots_.told_failure(std::move(flight.path));
   }
-  std::move(happened_.begin(), happened_.end(), std::back_inserter(happened));
-  happened_.clear();
+  slots_.tell(happened);
 }
 
 }  // namespace flowrun

@@ -10,8 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "engine/executor/process_slots.h"
-#include "engine/model/event.h"
+#include "engine/run/virtual_slots.h"
 
 namespace flowrun {
 
@@ -21,21 +20,22 @@ class ScriptedExecutor {
   using Ask = std::function<Result(const Task& task)>;
 
   /// |jobs| and |cpus| as in ExecutorOptions.
-  ScriptedExecutor(Ask ask, int jobs, int cpus, Instant now) : ask_(std::move(ask)), slots_(jobs, cpus), now_(now) {}
+  ScriptedExecutor(Ask ask, int jobs, int cpus, Instant now)
+      : ask_(std::move(ask)), slots_(jobs, cpus, [this](const Task& task) { start(task); }), now_(now) {}
+  ScriptedExecutor(const ScriptedExecutor&) = delete;
+  ScriptedExecutor& operator=(const ScriptedExecutor&) = delete;
 
   // As of Executor; what follows is told by advance().
-  void begin(Task task);
-  void reserve(const ReservePlace& place);
+  void begin(Task task) { slots_.begin(std::move(task)); }
+  void reserve(const ReservePlace& place) { slots_.reserve(place); }
   void stop(const std::string& path, int attempt);
-  void withdraw(const std::string& path);
-  void acted();
+  void withdraw(const std::string& path) { slots_.withdraw(path); }
+  void acted() { slots_.acted(); }
 
   /// When something happens next; nothing: it does not.
   std::optional<Instant> next() const;
   /// It is |now|: appends what has happened, in order.
   void advance(Instant now, std::vector<Event>& happened);
-  /// Whether the task at |path| has left the line and has not ended.
-  bool is_under_way(const std::string& path) const { return by_path_.count(path) > 0; }
 
  private:
   struct Flight {
@@ -54,16 +54,13 @@ class ScriptedExecutor {
   };
 
   void start(const Task& task);
-  void fill_slots();
 
   const Ask ask_;
-  ProcessSlots slots_;
+  VirtualSlots slots_;
   Instant now_;
   std::unordered_map<std::uint64_t, Flight> flights_;
   std::unordered_map<std::string, std::uint64_t> by_path_;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
-  std::vector<Event> happened_;  ///< at once
-  std::vector<std::string> failed_;
   std::uint64_t ids_ = 0;
 };
 

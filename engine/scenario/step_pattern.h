@@ -6,9 +6,6 @@
 
 namespace flowrun {
 
-/// Whether |text| is like |pattern|, in which `*` and `?` stand for something, and brackets for themselves.
-bool is_like(const std::string& pattern, const std::string& text);
-
 class StepPattern {
  public:
   StepPattern() = default;

@@ -14,6 +14,7 @@
 #include "engine/executor/secrets.h"
 #include "engine/jq/jq.h"
 #include "engine/model/error.h"
+#include "engine/run/step_paths.h"
 #include "engine/scenario/scenario_reader.h"
 
 namespace flowrun {
@@ -28,7 +29,7 @@ bool is_test_file(const fs::path& file) {
 
 bool is_wanted(const std::string& filter, const std::string& name) {
   if (filter.empty()) return true;
-  if (filter.find_first_of("*?") == std::string::npos) return name.find(filter) != std::string::npos;
+  if (!is_pattern(filter)) return name.find(filter) != std::string::npos;
   return is_like(filter, name);
 }
 

@@ -134,15 +134,8 @@ void VirtualRun::commit() {
 }
 
 void VirtualRun::release(Decision& decision) {
-  if (auto* start = std::get_if<StartTask>(&decision.what)) {
-    executor_->begin(std::move(start->task));
-  } else if (const auto* reserve = std::get_if<ReservePlace>(&decision.what)) {
-    executor_->reserve(*reserve);
-  } else if (const auto* stop = std::get_if<StopTask>(&decision.what)) {
-    executor_->stop(stop->path, stop->attempt);
-  } else if (const auto* withdraw = std::get_if<WithdrawWaiting>(&decision.what)) {
-    executor_->withdraw(withdraw->path);
-  } else if (const auto* timer = std::get_if<ArmTimer>(&decision.what)) {
+  if (command(*executor_, decision)) return;
+  if (const auto* timer = std::get_if<ArmTimer>(&decision.what)) {
     timers_.push({timer->due, timer->path, timer->timer, timer->due});
   } else if (const auto* awaited = std::get_if<SignalAwaited>(&decision.what)) {
     post_for(*awaited);
@@ -151,7 +144,7 @@ void VirtualRun::release(Decision& decision) {
 
 void VirtualRun::take_timers() {
   while (!timers_.empty() && timers_.top().at <= now_) {
-    const Timer timer = timers_.top();
+    const VirtualTimer timer = timers_.top();
     timers_.pop();
     // An older timer of the same name may have been given up.
     if (machine_->timers().due(timer.path, timer.timer) != timer.due) continue;

@@ -6,7 +6,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <queue>
 #include <stdexcept>
 #include <string>
 #include <tuple>
@@ -16,6 +15,7 @@
 #include "engine/machine/machine.h"
 #include "engine/run/history.h"
 #include "engine/run/replay.h"
+#include "engine/run/virtual_time.h"
 #include "engine/scenario/scripted_executor.h"
 
 namespace flowrun {
@@ -82,22 +82,11 @@ class VirtualRun : public EventSink {
   void decide(Decision decision) override;
 
  private:
-  struct Timer {
-    Instant at;  ///< when it fires
-    std::string path;
-    TimerKind timer;
-    Instant due;  ///< as the machine knows it
-    bool operator>(const Timer& other) const {
-      return std::tie(at, path, timer) > std::tie(other.at, other.path, other.timer);
-    }
-  };
   struct Mail {
     Instant at;
     std::size_t number;  ///< in World::signals
     bool operator>(const Mail& other) const { return std::tie(at, number) > std::tie(other.at, other.number); }
   };
-  template <typename What>
-  using Earliest = std::priority_queue<What, std::vector<What>, std::greater<>>;
   /// A command with the number of its entry.
   using Command = std::pair<std::int64_t, Decision>;
 
@@ -153,7 +142,7 @@ class VirtualRun : public EventSink {
   std::map<std::string, Started> starts_;  ///< by path
   std::vector<Command> commands_;          ///< to be released when their batch is written
   std::vector<Sent> sent_;
-  Earliest<Timer> timers_;
+  Earliest<VirtualTimer> timers_;
   Earliest<Mail> mail_;
   std::vector<bool> posted_;                   ///< by number of the signal
   std::map<std::size_t, std::int64_t> taken_;  ///< numbers of signals that were taken in, with their entries

@@ -119,7 +119,10 @@ class Outliner {
     if (const auto* graph = dynamic_cast<const GraphStep*>(&step)) {
       if (step.kind != "sequence") row.join = spelled(*graph);
       row.fail_fast = fail_fast_of_group(*graph);
+    } else if (dynamic_cast<const RepeatStep*>(&step)) {
+      row.many = true;
     } else if (const auto* each = dynamic_cast<const ForEachStep*>(&step)) {
+      row.many = true;
       row.join = spelled(*each);
       row.fail_fast = fail_fast_of_group(*each);
       row.concurrency = spelled(each->concurrency, each->stream ? "that of the run" : "16");

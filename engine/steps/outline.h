@@ -40,6 +40,7 @@ struct OutlineRow {
   std::string concurrency;   ///< of for_each
   std::string batch;         ///< of for_each, when written
   bool keyed = false;        ///< of for_each: it has a `key`
+  bool many = false;         ///< its steps run for each item or in each round, at paths with keys
   std::string limit;         ///< of work: `8`, `api (max 5, rate 50/s)`
   bool atomic = false;       ///< a scope of undos; of for_each: each item
   bool shares_cpus = false;  ///< a process that shares the CPUs with the others of its for_each
