@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <string_view>
+#include <vector>
 
 #include "engine/expression/native.h"
 #include "engine/expression/references.h"
@@ -54,18 +56,46 @@ std::optional<std::string> lossy(const Json& json) {
 /// A value that is handed over as it is: no tree is made of it, which takes several times its text.
 constexpr std::size_t kLong = 64 << 10;
 
-/// Whether |json| may hold an integer that jq's doubles would change. Seldom wrong.
-bool may_be_lossy(std::string_view json) {
+/// Whether jq would take |json| as it takes the tree of it: no integer that its doubles would change, and the keys of
+/// each object in order, each once. Seldom wrong, and then false.
+bool is_as_its_tree(std::string_view json) {
   constexpr std::size_t kDigits = 16;
+  struct Level {
+    bool object;
+    std::string_view key;  ///< the last
+  };
+  std::vector<Level> levels;
+  bool key_follows = false;
   for (std::size_t i = 0, digits = 0; i < json.size(); ++i) {
     const char c = json[i];
     digits = c >= '0' && c <= '9' ? digits + 1 : 0;
-    if (digits >= kDigits) return true;
-    if (c == '"')
-      for (++i; i < json.size() && json[i] != '"'; ++i)
-        if (json[i] == '\\') ++i;
+    if (digits >= kDigits) return false;
+    if (c == '{' || c == '[') {
+      levels.push_back({c == '{', {}});
+      key_follows = c == '{';
+    } else if ((c == '}' || c == ']') && !levels.empty()) {
+      levels.pop_back();
+      key_follows = false;
+    } else if (c == ',') {
+      key_follows = !levels.empty() && levels.back().object;
+    } else if (c == '"') {
+      const std::size_t from = ++i;
+      bool escaped = false;
+      for (; i < json.size() && json[i] != '"'; ++i)
+        if (json[i] == '\\') {
+          escaped = true;
+          ++i;
+        }
+      if (!key_follows) continue;
+      const std::string_view key = json.substr(from, i - from);
+      std::string_view& last = levels.back().key;
+      // The key of no bytes has to be the first.
+      if (escaped || (last.data() && key <= last)) return false;
+      last = key;
+      key_follows = false;
+    }
   }
-  return false;
+  return true;
 }
 
 /// Puts |value| at |path| below |root|, unless more than that is there already.
@@ -108,7 +138,7 @@ class Bindings {
     const Value& value = std::get<Value>(found);
     bool by_member = variable == "steps" || variable == "status" || (variable == "secrets" && !use.path.empty());
     if (use.path.size() == (by_member ? 1 : 0) && (!use.reference.sight || use.reference.sight->whole) &&
-        value.text().size() > kLong && !may_be_lossy(value.text())) {
+        value.text().size() > kLong && is_as_its_tree(value.text())) {
       if (by_member) name += "." + use.path[0];
       // Longer paths come behind it, and find it there.
       whole_names_.insert(name);

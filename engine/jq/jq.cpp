@@ -187,12 +187,19 @@ class JqProcess : public Jq {
     if (send(process_->socket(), programs, Clock::now() + kPatience) != Io::Done) throw died();
   }
 
+  static bool is_worth_keeping(std::string_view text) { return text.size() >= kWorthKeeping && text.size() <= kKept; }
+
   /// Why jq has no room for what it is given; empty: it has.
   static std::string too_much(const Question& question) {
-    std::size_t size = 0, needed = 0;
+    std::size_t size = 0, together = 0, needed = 0;
     for (const auto& [name, value] : question.bindings) size += value.text().size();
     if (size < kWorthWeighing) return "";
-    for (const auto& [name, value] : question.bindings) needed += tree_size(value.text());
+    for (const auto& [name, value] : question.bindings) {
+      const std::size_t tree = tree_size(value.text());
+      // What the child keeps has a limit of its own, the rest shares one.
+      const bool alone = is_worth_keeping(value.text());
+      needed = std::max(needed, alone ? tree : together += tree);
+    }
     // The child has the text, too, until it has read it.
     if (needed + size <= kMemory) return "";
     return fmt::format("is given {} MiB, for which jq needs about {} MiB of memory, and it may have {} MiB", size >> 20,
@@ -235,7 +242,7 @@ class JqProcess : public Jq {
       const std::string& text = value.text();
       ids.emplace_back();
       known.push_back(false);
-      if (text.size() < kWorthKeeping || text.size() > kKept) continue;
+      if (!is_worth_keeping(text)) continue;
       ids.back() = hash_name(text);
       auto same = [&](const Kept& each) { return each.id == ids.back(); };
       auto found = std::find_if(kept_.begin(), kept_.end(), same);

@@ -170,6 +170,34 @@ TEST_CASE("a long value is handed to jq as it is, or said to be too much for it"
   CHECK(shown("[$steps.a, $steps.a, $steps.b] | flatten | length") == "100001");
   scope.value = Value::from_text(list + ",9007199254740993]");
   CHECK(shown("$steps.a | add").find("would lose precision at $steps.a[50000]") != std::string::npos);
+  // Whatever its length, the members of an object come in the order of their names.
+  for (const std::size_t length : {std::size_t{7}, std::size_t{70'000}})
+    for (const char* written : {R"({"z":1,"b":[{"y":1,"x":2}],"a":"")", R"({"a":1,"b":{"z":1,"\u0061":2},"c":"")",
+                                R"({"a":1,"a":2,"b":3,"c":"")", R"({"":1,"a":{},"b":[{"x":1,"y":2}],"c":"")"}) {
+      std::string text(written);
+      text.insert(text.rfind('"'), std::string(length, 'x'));
+      scope.value = Value::from_text(text + "}");
+      INFO(text.substr(0, 40) << length);
+      CHECK(shown("[$steps.a | keys_unsorted] == [$steps.a | keys]") == "true");
+      CHECK(shown("[$steps.a | .. | objects | keys_unsorted] == [$steps.a | .. | objects | keys]") == "true");
+    }
+  // Of two that jq keeps each has room of its own.
+  std::string lists = "[[]";
+  for (int i = 0; i < 450'000; ++i) lists += ",[]";
+  struct Two : Scope {
+    Value a, b;
+    Fallible<Value> lookup(const Reference& reference) const override { return reference.member == "a" ? a : b; }
+  } two;
+  two.a = Value::from_text(lists + "]");
+  two.b = Value::from_text(lists + ",\"" + std::string(6'500'000, 'x') + "\"]");
+  {
+    Diagnostics diagnostics({"EXPR", ""});
+    const Evaluation found =
+        Expression::compile("[($steps.a | add | length), ($steps.b | first | tostring)]", Position{1, 1}, diagnostics)
+            .evaluate(two, *jq);
+    const auto* failure = std::get_if<Failure>(&found);
+    CHECK((failure ? failure->message : std::get<Value>(found).text()) == R"([0,"[]"])");
+  }
   std::string objects = "[{}";
   for (int i = 0; i < 4'000'000; ++i) objects += ",{}";
   scope.value = Value::from_text(objects + "]");
