@@ -6,6 +6,7 @@
 
 #include "engine/journal/entry_look.h"
 #include "engine/journal/open.h"
+#include "engine/model/path.h"
 
 namespace flowrun {
 
@@ -72,6 +73,7 @@ EntryView Journal::Open::checked(const Statement::Use& row, std::int64_t run_num
   if (entry.value == "null") entry.value = {};
   const std::string_view kind = row.text(2);
   if (!is_text(kind) || !is_text(entry.path)) wrong("its kind or path is not UTF-8");
+  if (!may_be_path(entry.path)) wrong("its path is longer than that of any step");
   sum = entry_sum(sum, id, kind, entry);
   if (static_cast<std::uint64_t>(row.integer(8)) != sum)
     wrong(fmt::format("'{}' of '{}' is not what was written: its checksum does not fit", kind, entry.path));

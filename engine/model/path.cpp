@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "engine/model/hash.h"
 
 namespace flowrun {
@@ -9,6 +11,9 @@ namespace flowrun {
 namespace {
 
 constexpr std::size_t kLongestKey = 80;
+
+// More than files and steps nested as deep as the reader takes them can make, with the longest names and keys.
+constexpr std::size_t kLongestPath = 131072, kMostParts = 1500;
 
 // What remains of a longer key: at least kCut - 3 bytes (a character or an escape is not split), `~` and 32 digits.
 // That is more than kLongestKey, so a cut key equals no key that was short enough to stay whole.
@@ -72,6 +77,13 @@ std::string item_path(std::string_view parent, std::string_view key) {
   path += escaped;
   path += ']';
   return path;
+}
+
+bool may_be_path(std::string_view text) {
+  const auto parts = [&] {
+    return std::count_if(text.begin(), text.end(), [](char c) { return c == '/' || c == '['; });
+  };
+  return text.size() <= kLongestPath && static_cast<std::size_t>(parts()) <= kMostParts;
 }
 
 bool is_below(std::string_view path, std::string_view above) {

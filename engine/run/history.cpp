@@ -186,9 +186,13 @@ void History::begin(StepHistory& step, Instant at) {
 
 void History::note_begin(const std::string& path, Instant at) {
   // From the inside out: where something has begun before, so it has further out.
-  for (std::size_t end = path.find_last_of("/[."); end != std::string::npos && end > 0;
-       end = path.find_last_of("/[.", end - 1))
+  bool in_key = false;
+  for (std::size_t end = path.size(); end-- > 1;) {
+    const char c = path[end];
+    in_key = c == ']' || (in_key && c != '[');
+    if (c != '/' && c != '[' && (c != '.' || in_key)) continue;
     if (!first_.emplace(path.substr(0, end), Begun{at, worked(at)}).second) return;
+  }
 }
 
 void History::note_time(const Entry& entry, const Result& result) {

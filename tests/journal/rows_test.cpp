@@ -1,10 +1,14 @@
 // Journals whose rows are not as flowrun writes them: whatever looks at a run, or goes on with it, is right or says
 // that the journal is damaged, and nothing else happens.
 #include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include "engine/run/fork.h"
 #include "engine/run/history.h"
@@ -130,6 +134,27 @@ std::uint64_t seed() {
   return given ? std::strtoull(given, nullptr, 10) : std::random_device{}();
 }
 
+/// Bounds the address space of this process and those that it starts to so much more than it has, as long as it lives:
+/// rows that make a reader take all memory are told with their seed.
+class MemoryBound {
+ public:
+  MemoryBound() {
+    std::size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    REQUIRE(getrlimit(RLIMIT_AS, &before_) == 0);
+    rlimit bound = before_;
+    bound.rlim_cur = std::min<rlim_t>(before_.rlim_cur, pages * static_cast<rlim_t>(getpagesize()) + kMore);
+    REQUIRE(setrlimit(RLIMIT_AS, &bound) == 0);
+  }
+  ~MemoryBound() { setrlimit(RLIMIT_AS, &before_); }
+  MemoryBound(const MemoryBound&) = delete;
+  MemoryBound& operator=(const MemoryBound&) = delete;
+
+ private:
+  static constexpr rlim_t kMore = 2ULL << 30;
+  rlimit before_{};
+};
+
 /// As long as it may take; more by hand.
 std::chrono::seconds seconds() {
   const char* given = std::getenv("FLOWRUN_TEST_SECONDS");
@@ -142,6 +167,7 @@ TEST_CASE("whatever the rows of a journal hold, it is read or refused as a journ
   TempDir dir;
   const std::string good = dir.path("good.db");
   make_journal(dir, good);
+  const MemoryBound bound;
   const std::uint64_t first = seed();
   const auto until = std::chrono::steady_clock::now() + seconds();
   int rounds = 0;
@@ -163,6 +189,7 @@ TEST_CASE("every command is right about a damaged journal or calls it one") {
   TempDir dir;
   const std::string good = dir.path("good.db");
   make_journal(dir, good);
+  const MemoryBound bound;
   const std::string sub = dir.path("good.yaml");
   const std::vector<std::vector<std::string>> commands = {{"list"},
                                                           {"list", "--json"},

@@ -26,6 +26,19 @@ TEST_CASE("a key can not pretend to be a piece of a path") {
   REQUIRE(item_path("x", "") == "x[]");
 }
 
+TEST_CASE("the longest path that steps can have may be one, and what is longer or deeper may not") {
+  std::string path;
+  for (int level = 0; level < 16 * 32; ++level) {
+    path = item_path(child_path(path, std::string(64, 'n')), std::string(80, 'k'));
+    if (level % 32 == 0) path += ".fallback";
+  }
+  CHECK(may_be_path(path));
+  CHECK(may_be_path(""));
+  CHECK_FALSE(may_be_path(std::string(1501, '[')));
+  CHECK_FALSE(may_be_path(std::string(3000, '/')));
+  CHECK_FALSE(may_be_path(std::string(200000, '.')));
+}
+
 TEST_CASE("long keys are cut and still differ") {
   const std::string whole(80, 'k');
   REQUIRE(item_path("x", whole) == "x[" + whole + "]");
