@@ -12,6 +12,7 @@
 #include "cli/ask.h"
 #include "cli/render.h"
 #include "cli/report.h"
+#include "cli/result_json.h"
 #include "cli/runs.h"
 #include "cli/terminal.h"
 #include "engine/journal/typed_command.h"
@@ -316,7 +317,7 @@ int Drive::report(Run& run, bool printed) {
   } else {
     std::fprintf(stderr, "suspended: %s goes on\n", typed_command({"resume", record.id}, journal_.path()).c_str());
   }
-  if (flags_.json) print_json(run);
+  if (flags_.json) print_result(result_json(journal_, run, wall_clock() - began_));
   if (!gone_.empty()) return kOutputLost;
   if (stop_asked()) return code_of_signal();
   return trouble.empty() ? 4 : kBadInput;
@@ -383,7 +384,7 @@ int Drive::report_end(Run& run, bool printed) {
                       {record.id, run_state_from(outcome.state), wall_clock() - record.started_at, good, bad});
   }
   if (flags_.json) {
-    print_json(run);
+    print_result(result_json(journal_, run, wall_clock() - began_));
   } else if (!printed) {
     // Standard output is somebody else's, or has had it before.
   } else if (run.loaded().workflow.has_output && (outcome.ok() || !outcome.output.is_null())) {
@@ -401,20 +402,6 @@ int Drive::report_end(Run& run, bool printed) {
   std::fputs(failure_text(record, failure, history, row, journal_.path()).c_str(), stderr);
   const bool by_signal = stop_asked() && run.machine().signals_cancel() && outcome.state == State::Cancelled;
   return by_signal ? code_of_signal() : 1;
-}
-
-void Drive::print_json(Run& run) {
-  const RunRecord& record = run.record();
-  bool ended = run.machine().phase() == Machine::Phase::Ended;
-  Json json{{"run", record.id}, {"duration_ms", (wall_clock() - began_).count()}};
-  json["state"] = to_string(ended ? run_state_from(run.machine().outcome().state) : RunState::Suspended);
-  json["output"] = ended ? run.machine().outcome().output.json() : Json();
-  json["error"] = ended && run.machine().outcome().failure ? to_json(*run.machine().outcome().failure) : Json();
-  History history = history_of(journal_, record);
-  json["counts"] = history.counts();
-  json["steps"] = Json::array();
-  for (const StepHistory& step : history.steps()) json["steps"].push_back(step_json(step));
-  print_result(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace flowrun::cli

@@ -99,7 +99,6 @@ class Drive : public FrontEnd {
   void tell_left_behind(const Run& run);
   int report(Run& run, bool printed);
   int report_end(Run& run, bool printed);
-  void print_json(Run& run);
   /// Writes one; tells when it can not be written.
   bool write_one(const std::string& run, const std::string& format, const std::string& file, bool append) const;
 

@@ -28,7 +28,7 @@ int output(const Context& context, const OutputOptions& options) {
     check_result(journal, run);
     value = run.output;
   }
-  print_result(value.json().dump(options.json ? -1 : 2, ' ', false, Json::error_handler_t::replace) + "\n");
+  print_result(json_text(value, !options.json) + "\n");
   return 0;
 }
 

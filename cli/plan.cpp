@@ -26,15 +26,17 @@ struct PlanOptions {
   std::string format = "tree";
 };
 
-/// The rules of a group, and the limit of work: `join quorum 2, fail_fast drain, concurrency 16`. Empty for what is no
-/// group.
+/// The rules of a group, and of work what bounds and leads it: `join quorum 2, fail_fast drain`, `limit 8, weight 2`.
+/// Empty where nothing is written.
 std::string rules(const OutlineRow& row) {
   std::string text;
   for (const auto& [name, value] : {std::pair{"join", &row.join},
                                     {"fail_fast", &row.fail_fast},
                                     {"concurrency", &row.concurrency},
                                     {"batch", &row.batch},
-                                    {"limit", &row.limit}})
+                                    {"limit", &row.limit},
+                                    {"weight", &row.weight},
+                                    {"unix", &row.unix_socket}})
     if (!value->empty()) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, *value);
   return text;
 }
@@ -117,7 +119,9 @@ Json plan_as_json(const Loaded& loaded) {
                                       {"fail_fast", &row.fail_fast},
                                       {"concurrency", &row.concurrency},
                                       {"batch", &row.batch},
-                                      {"limit", &row.limit}})
+                                      {"limit", &row.limit},
+                                      {"weight", &row.weight},
+                                      {"unix", &row.unix_socket}})
       if (!value->empty()) step[name] = *value;
     if (row.shares_cpus) step["shares_cpus"] = true;
     if (row.atomic) step["atomic"] = true;

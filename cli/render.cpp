@@ -69,22 +69,30 @@ void print_result(std::string_view text) {
     throw OutputLost("standard output");
 }
 
-std::string result_text(const Value& value) {
+std::string json_text(const Value& value, bool indented) {
+  const auto dumped = [&](const Value& whole) {
+    return whole.json().dump(indented ? 2 : -1, ' ', false, Json::error_handler_t::replace);
+  };
   // Of a long list element by element: as a tree it is many times as large.
   constexpr std::size_t kLong = 1 << 20;
-  if (value.text().size() > kLong && value.text().front() == '[' && !stdout_is_terminal()) {
-    std::string text = "[";
-    text.reserve(value.text().size() + 1);
-    for (std::string_view element : list_elements(value.text())) {
-      if (text.size() > 1) text += ',';
-      text += Value::from_text(std::string(element)).json().dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string& whole = value.text();
+  if (whole.size() <= kLong || whole.front() != '[') return dumped(value);
+  std::string text;
+  text.reserve(whole.size() + 1);
+  for (std::string_view element : list_elements(whole)) {
+    text += text.empty() ? '[' : ',';
+    if (indented) text += "\n  ";
+    for (const char c : dumped(Value::from_text(std::string(element)))) {
+      text += c;
+      if (indented && c == '\n') text += "  ";
     }
-    text += "]\n";
-    return text;
   }
-  const Json& json = value.json();
-  if (json.is_string()) return json.get<std::string>() + "\n";
-  return json.dump(stdout_is_terminal() ? 2 : -1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return text + (indented ? "\n]" : "]");
+}
+
+std::string result_text(const Value& value) {
+  if (value.text().front() == '"') return value.json().get<std::string>() + "\n";
+  return json_text(value, stdout_is_terminal()) + "\n";
 }
 
 std::string clock_text(Instant at, Instant now) {

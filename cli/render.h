@@ -37,6 +37,8 @@ void print_view(std::string_view text);
 void filter_results(std::function<std::string(std::string_view)> filter);
 /// A result value: text as it is, else JSON, pretty at a terminal; with a line break behind it.
 std::string result_text(const Value& value);
+/// |value| as JSON, on one line or |indented| by two.
+std::string json_text(const Value& value, bool indented);
 
 /// `08:45:12.481` in local time, with the date before it when that is not the one of |now|; left out: the present.
 std::string clock_text(Instant at, Instant now = {});

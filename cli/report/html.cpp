@@ -259,6 +259,7 @@ class PageData {
       one.text_if("join", row.join);
       one.text_if("concurrency", row.concurrency);
       one.text_if("limit", row.limit);
+      one.text_if("weight", row.weight);
       one.text_if("place", run_.place_of(row.path));
       if (row.parent) one.number("parent", static_cast<std::int64_t>(*row.parent));
       if (row.edges.empty()) continue;

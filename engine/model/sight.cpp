@@ -32,6 +32,19 @@ void Sight::add(const Sight& other) {
   if (!other.each.empty()) every().add(other.each.front());
 }
 
+namespace {
+
+/// As much of a text as an error may quote.
+Json beginning(const std::string& text) {
+  constexpr std::size_t kQuoted = 64;
+  if (text.size() <= kQuoted) return text;
+  std::size_t end = kQuoted;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return text.substr(0, end);
+}
+
+}  // namespace
+
 Json seen(const Json& json, const Sight& sight) {
   if (sight.whole) return json;
   if (json.is_object()) {
@@ -52,7 +65,7 @@ Json seen(const Json& json, const Sight& sight) {
     for (const Json& member : json) list.push_back(seen(member, each));
     return list;
   }
-  return json.is_string() && !sight.members ? Json("") : json;
+  return json.is_string() && !sight.members ? beginning(json.get_ref<const std::string&>()) : json;
 }
 
 Json seen(const Value& value, const Sight& sight) { return seen(value.tree(), sight); }

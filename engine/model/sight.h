@@ -11,7 +11,7 @@
 
 namespace flowrun {
 
-/// Of every value at least its type can be seen, and of scalars that are no texts all.
+/// Of every value at least its type can be seen, and of scalars all but the rest of a long text.
 struct Sight {
   bool whole = false;                   ///< everything
   bool members = false;                 ///< how many members there are and their names; of a text all
@@ -28,7 +28,8 @@ struct Sight {
   void add(const Sight& other);
 };
 
-/// |value| without what can not be seen: to whoever has this |sight| it is the same. Keeps no tree of |value|.
+/// |value| without what can not be seen: to whoever has this |sight| it is the same, and errors quote the same of it.
+/// Keeps no tree of |value|.
 Json seen(const Value& value, const Sight& sight);
 Json seen(const Json& json, const Sight& sight);
 

@@ -29,7 +29,7 @@ class ForEachFrame final : public StepFrame, private Group {
   void reopen(std::string_view only) override;
   bool keeps_frame() const override { return keeps_group() || Frame::keeps_frame(); }
   Way way_to(const std::string& target) const override { return way_to_item(target); }
-  std::optional<Settled> look(std::string_view rest) const override { return look_at_item(rest); }
+  std::optional<Settled> look_within(std::string_view rest) const override { return look_at_item(rest); }
 
  protected:
   void begin() override;
@@ -57,8 +57,9 @@ class ForEachFrame final : public StepFrame, private Group {
 
   /// Adds the output of the next item to the list of all.
   void add_to_list(const Settled& item) const;
-  /// Of the items at the beginning that have settled only the list keeps the outputs, where nobody else looks at them.
-  void gather();
+  /// Item |settled| has settled. Where nobody else looks at the outputs of items, only the list keeps those of the
+  /// first ones that have settled; where nobody hears the list, nothing keeps them.
+  void gather(std::size_t settled);
   /// Gives the items their outputs back.
   void give_back();
   std::optional<Failure> choose_items();
@@ -160,11 +161,12 @@ void ForEachFrame::launch_ready(std::string_view within) {
 void ForEachFrame::on_child(Frame& child) {
   auto item = live_.find(child.index);
   if (item == live_.end() || item->second.get() != &child) return StepFrame::on_child(child);
-  if (!children_[child.index].open()) return;  // it ended in the turn in which it was given up
+  const std::size_t i = child.index;
+  if (!children_[i].open()) return;  // it ended in the turn in which it was given up
   --running_;
-  settle_child(child.index, child.settled());
+  settle_child(i, child.settled());
   if (!child.is_kept()) live_.erase(item);
-  gather();
+  gather(i);
   if (!act()) return;
   launch_ready();
   conclude_if_done();
@@ -180,9 +182,10 @@ void ForEachFrame::add_to_list(const Settled& item) const {
   ends_.push_back(list_.size());
 }
 
-void ForEachFrame::gather() {
-  if (!is_heard() || for_each_.outputs_named) return;
-  for (std::size_t i = ends_.size(); i < children_.size() && !children_[i].open(); ++i) {
+void ForEachFrame::gather(std::size_t settled) {
+  if (for_each_.outputs_named) return;
+  if (!is_heard()) children_[settled].settled.output = Value();
+  for (std::size_t i = ends_.size(); is_heard() && i < children_.size() && !children_[i].open(); ++i) {
     add_to_list(children_[i].settled);
     if (children_[i].settled.state == State::Succeeded) children_[i].settled.output = Value();
   }

@@ -192,8 +192,7 @@ Frame::Bound GraphFrame::bind(const Reference& reference) const {
   return output_of(settled, reference.member);
 }
 
-std::optional<Settled> GraphFrame::look(std::string_view rest) const {
-  if (rest.empty()) return settled_;
+std::optional<Settled> GraphFrame::look_within(std::string_view rest) const {
   for (std::size_t i = 0; i < children_.size(); ++i) {
     const std::string& name = graph_.children[i].step->name;
     if (!is_below(rest, name)) continue;

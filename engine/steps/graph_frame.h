@@ -26,7 +26,7 @@ class GraphFrame final : public StepFrame, private Group {
   bool keeps_frame() const override { return keeps_group() || Frame::keeps_frame(); }
   Way way_to(const std::string& target) const override;
   Bound bind(const Reference& reference) const override;
-  std::optional<Settled> look(std::string_view rest) const override;
+  std::optional<Settled> look_within(std::string_view rest) const override;
 
  protected:
   void begin() override;

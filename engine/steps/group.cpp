@@ -108,7 +108,6 @@ Frame::Way Group::way_to_item(const std::string& target) const {
 }
 
 std::optional<Settled> Group::look_at_item(std::string_view rest) const {
-  if (rest.empty()) return own_;
   for (std::size_t i = 0; i < children_.size(); ++i) {
     const std::string bracketed = item_path("", name_of(i));
     if (rest.substr(0, bracketed.size()) != bracketed) continue;

@@ -8,6 +8,7 @@
 #include "engine/model/path.h"
 #include "engine/steps/for_each.h"
 #include "engine/steps/graph.h"
+#include "engine/steps/http.h"
 #include "engine/steps/process.h"
 #include "engine/steps/repeat.h"
 #include "engine/steps/root.h"
@@ -36,6 +37,16 @@ template <typename T>
 std::string spelled(const Setting<T>& setting, const char* default_text) {
   if (setting.expression) return "${ " + setting.expression->code() + " }";
   return setting.value ? fmt::format("{}", *setting.value) : default_text;
+}
+
+std::string spelled(const TextTemplate& text) {
+  std::string spelled;
+  for (const TextTemplate::Part& part : text.parts)
+    if (const auto* expression = std::get_if<Expression>(&part))
+      spelled += "${ " + expression->code() + " }";
+    else
+      spelled += std::get<std::string>(part);
+  return spelled;
 }
 
 /// Its join; an amount that an expression gives stands in place of the one that is only made up.
@@ -116,6 +127,7 @@ class Outliner {
       row.atomic = common->options.atomic;
     }
     if (step.limit) row.limit = spelled(*step.limit);
+    if (step.weight > 1) row.weight = std::to_string(step.weight);
     if (const auto* graph = dynamic_cast<const GraphStep*>(&step)) {
       if (step.kind != "sequence") row.join = spelled(*graph);
       row.fail_fast = fail_fast_of_group(*graph);
@@ -129,6 +141,8 @@ class Outliner {
       row.batch = spelled(each->batch, "");
       row.keyed = each->key.has_value();
       if (const auto* body = dynamic_cast<const CommonStep*>(each->body.get())) row.atomic = body->options.atomic;
+    } else if (const auto* http = dynamic_cast<const HttpStep*>(&step)) {
+      if (http->unix_socket) row.unix_socket = spelled(*http->unix_socket);
     } else if (const auto* process = dynamic_cast<const ProcessStep*>(&step)) {
       row.shares_cpus = process->shares_cpus || (process->follows_file && shared_);
     }

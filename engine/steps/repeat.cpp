@@ -155,8 +155,7 @@ class RepeatFrame final : public StepFrame {
     return false;
   }
 
-  std::optional<Settled> look(std::string_view rest) const override {
-    if (rest.empty()) return Frame::look(rest);
+  std::optional<Settled> look_within(std::string_view rest) const override {
     for (auto round = rounds_.rbegin(); round != rounds_.rend(); ++round) {
       const std::string bracketed = item_path("", std::to_string((*round)->index));
       if (rest.starts_with(bracketed)) return (*round)->look(rest.substr(bracketed.size()));

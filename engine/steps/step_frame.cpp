@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/language/json_schema.h"
+#include "engine/model/path.h"
 #include "engine/steps/error_types.h"
 
 namespace flowrun {
@@ -78,7 +79,8 @@ void StepFrame::on_child(Frame& child) {
   if (saga_ && &child == saga_->compensation.get()) return undone();
   if (&child != fallback_.get()) return;
   Settled stand_in = child.settled();
-  fallback_.reset();
+  former_fallback_ = std::move(fallback_);
+  if (!child.is_kept()) former_fallback_.reset();
   fallback_took_ = stand_in.took;
   stood_in_ = stand_in.state == State::Succeeded;
   if (stood_in_) return settle({State::Succeeded, stand_in.output, {}}, "fallback", Journaled::No);
@@ -248,6 +250,7 @@ void StepFrame::reopen(std::string_view) {
   stood_in_ = false;
   settled_.group.reset();
   error_.reset();
+  former_fallback_.reset();
   stage_ = Stage::Begun;
 }
 
@@ -258,6 +261,17 @@ void StepFrame::name_open(std::vector<std::string>& paths) const {
   if (fallback_) fallback_->name_open(paths);
   if (saga_ && saga_->compensation) saga_->compensation->name_open(paths);
   if (paths.size() == before) paths.push_back(path());
+}
+
+std::optional<Settled> StepFrame::look(std::string_view rest) const {
+  if (rest.empty()) return settled_;
+  const Frame* stand_in = fallback_ ? fallback_.get() : former_fallback_.get();
+  if (!stand_in) return look_within(rest);
+  const std::string_view suffix = std::string_view(stand_in->path()).substr(path().size());
+  if (!is_below(rest, suffix)) return look_within(rest);
+  rest.remove_prefix(suffix.size());
+  if (rest.starts_with('/')) rest.remove_prefix(1);
+  return stand_in->look(rest);
 }
 
 Frame::Bound StepFrame::bind(const Reference& reference) const {

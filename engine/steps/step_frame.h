@@ -75,6 +75,7 @@ class StepFrame : public Frame, public UndoHolder {
   void reopen(std::string_view only) override;
   bool reopens() const final { return traits_.reopens; }
   Bound bind(const Reference& reference) const override;
+  std::optional<Settled> look(std::string_view rest) const final;
   UndoScope* undo_scope() override { return saga_ ? &saga_->scope : nullptr; }
   /// Whether its output is kept: else the journal alone has it.
   bool is_heard() const { return options_.heard; }
@@ -83,6 +84,11 @@ class StepFrame : public Frame, public UndoHolder {
   bool has_failed() const final { return settled_.state == State::Failed || (!stood_in_ && failed_inside()); }
 
  protected:
+  /// look() at what is within its own work; |rest| is not empty.
+  virtual std::optional<Settled> look_within(std::string_view rest) const {
+    (void)rest;
+    return std::nullopt;
+  }
   /// name_open() of the steps within that have begun and are open.
   virtual void name_open_within(std::vector<std::string>& paths) const { (void)paths; }
   /// The kind's work; ends in finish(), now or later.
@@ -147,6 +153,7 @@ class StepFrame : public Frame, public UndoHolder {
   bool stood_in_ = false;           ///< its fallback has succeeded
   std::unique_ptr<Failure> error_;  ///< what the fallback stands in for
   std::unique_ptr<Frame> fallback_;
+  std::unique_ptr<Frame> former_fallback_;  ///< it is over, and somebody may look at what is within
   std::unique_ptr<Saga> saga_;
 };
 

@@ -41,7 +41,7 @@ class StreamFrame final : public StepFrame, private Group, public ItemStream {
   void reopen(std::string_view only) override;
   bool keeps_frame() const override { return keeps_group() || Frame::keeps_frame(); }
   Way way_to(const std::string& target) const override { return way_to_item(target); }
-  std::optional<Settled> look(std::string_view rest) const override { return look_at_item(rest); }
+  std::optional<Settled> look_within(std::string_view rest) const override { return look_at_item(rest); }
 
  protected:
   void begin() override;

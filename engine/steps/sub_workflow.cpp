@@ -38,7 +38,7 @@ class WorkflowFrame final : public StepFrame, public SuccessorFrame, public Encl
   const Enclosure* enclosure() const override { return this; }
   int generation() const override { return generation_ > 0 ? generation_ : generation_at(parent()); }
   const std::string& file_folder() const override { return file_folder_at(parent()); }
-  std::optional<Settled> look(std::string_view rest) const override;
+  std::optional<Settled> look_within(std::string_view rest) const override;
   Way way_to(const std::string& target) const override;
   bool shares_cpus() const override { return sub_.shares_cpus || (sub_.follows_file && shares_cpus_at(parent())); }
 
@@ -281,8 +281,8 @@ Frame::Way WorkflowFrame::way_to(const std::string& target) const {
   return root_ ? root_->way_to(target) : false;
 }
 
-std::optional<Settled> WorkflowFrame::look(std::string_view rest) const {
-  if (rest.empty() || !root_) return Frame::look(rest);
+std::optional<Settled> WorkflowFrame::look_within(std::string_view rest) const {
+  if (!root_) return std::nullopt;
   if (rest.front() == '/') rest.remove_prefix(1);
   return root_->look(rest);
 }

@@ -40,9 +40,8 @@ class SwitchFrame final : public StepFrame {
     return body_ ? body_->way_to(target) : false;
   }
 
-  std::optional<Settled> look(std::string_view rest) const override {
-    if (rest.empty() || !body_) return Frame::look(rest);
-    return body_->look(rest);
+  std::optional<Settled> look_within(std::string_view rest) const override {
+    return body_ ? body_->look(rest) : std::nullopt;
   }
 
  protected:

@@ -32,7 +32,14 @@ TEST_CASE("a long list is printed as a short one is", "[cli]") {
   const Ran ran = desk.run("output: ${ $steps.each }\n");
   CHECK(ran.code == 0);
   CHECK((ran.out == desk.expected()));
-  CHECK((nlohmann::json::parse(flowrun(desk.journal, {"output", "r"}).out).dump() + "\n" == desk.expected()));
+  const std::string text = flowrun(desk.journal, {"output", "r"}).out;
+  CHECK((nlohmann::json::parse(text).dump() + "\n" == desk.expected()));
+  CHECK((nlohmann::json::parse(text).dump(2) + "\n" == text));
+  CHECK((flowrun(desk.journal, {"output", "r", "--json"}).out == desk.expected()));
+  const Ran told = flowrun(desk.journal, {"run", desk.dir.path("w.yaml"), "--json", "--progress", "none"});
+  const nlohmann::json whole = nlohmann::json::parse(told.out);
+  CHECK((whole.dump() + "\n" == told.out));
+  CHECK((whole.at("output").dump() + "\n" == desk.expected()));
 }
 
 TEST_CASE("what no expression of a run looked at is had from its journal", "[cli]") {

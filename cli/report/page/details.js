@@ -28,6 +28,7 @@ function showDetails() {
       fact('join', outline.join),
       fact('concurrency', outline.concurrency),
       fact('limit', outline.limit),
+      fact('weight', outline.weight),
       fact('because', detail.reason),
       fact('critical', step ? `${spanText(step.to - step.from)} of the run's ${spanText(data.run.span)}` +
         (step.waited > 1 ? `, after a wait of ${spanText(step.waited)}` : '') : '')),
