@@ -2,6 +2,10 @@
 
 namespace flowrun {
 
+namespace {
+constexpr std::size_t kQuoted = 64;  // bytes of a text that errors quote
+}
+
 Sight Sight::all() {
   Sight sight;
   sight.whole = true;
@@ -32,19 +36,6 @@ void Sight::add(const Sight& other) {
   if (!other.each.empty()) every().add(other.each.front());
 }
 
-namespace {
-
-/// As much of a text as an error may quote.
-Json beginning(const std::string& text) {
-  constexpr std::size_t kQuoted = 64;
-  if (text.size() <= kQuoted) return text;
-  std::size_t end = kQuoted;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-  return text.substr(0, end);
-}
-
-}  // namespace
-
 Json seen(const Json& json, const Sight& sight) {
   if (sight.whole) return json;
   if (json.is_object()) {
@@ -65,7 +56,10 @@ Json seen(const Json& json, const Sight& sight) {
     for (const Json& member : json) list.push_back(seen(member, each));
     return list;
   }
-  return json.is_string() && !sight.members ? beginning(json.get_ref<const std::string&>()) : json;
+  if (!json.is_string() || sight.members) return json;
+  // As much as an error may quote.
+  const auto& text = json.get_ref<const std::string&>();
+  return text.substr(0, whole_characters(text, kQuoted));
 }
 
 Json seen(const Value& value, const Sight& sight) { return seen(value.tree(), sight); }

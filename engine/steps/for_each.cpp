@@ -47,9 +47,9 @@ class ForEachFrame final : public StepFrame, private Group {
   void prevent_children() override { drain_items(); }
   void drop_frame(std::size_t i) override { live_.erase(i); }
   Value output() const override;
-  std::string name_of(std::size_t i) const override { return items_[i].key ? *items_[i].key : std::to_string(i); }
+  std::string name_of(std::size_t i) const override { return items_.name(i); }
   std::string path_of(std::size_t i) const override { return item_path(path(), name_of(i)); }
-  Value item_of(std::size_t i) const override { return items_[i].value; }
+  Value item_of(std::size_t i) const override { return items_.value(i); }
   Frame* frame_of(std::size_t i) const override {
     auto live = live_.find(i);
     return live == live_.end() ? nullptr : live->second.get();
@@ -69,11 +69,10 @@ class ForEachFrame final : public StepFrame, private Group {
   void reopen_exactly();
 
   const ForEachStep& for_each_;
-  std::vector<Item> items_;                                       ///< of |children_|
+  Items items_;                                                   ///< of |children_|
   std::unordered_map<std::size_t, std::unique_ptr<Frame>> live_;  ///< items in flight, and kept ones
   std::size_t next_ = 0;                                          ///< the first that was never launched
   std::size_t width_ = kWidth;
-  bool keyed_by_map_ = false;
   // The output as it grows. What asks for it, asks once.
   mutable std::string list_;               ///< of the first items
   mutable std::vector<std::size_t> ends_;  ///< of their outputs in it
@@ -84,7 +83,7 @@ void ForEachFrame::begin() {
   if (auto failure = choose_join()) return fail(std::move(*failure));
   if (auto failure = choose_items()) return fail(std::move(*failure));
   if (auto failure = choose_keys()) {
-    items_.clear();
+    items_ = {};
     children_.clear();
     return fail(std::move(*failure));
   }
@@ -107,10 +106,9 @@ std::optional<Failure> ForEachFrame::choose_items() {
     batch = *size;
   }
   // To older programs an empty key was none.
-  auto items = items_of(*chosen, batch, context().rules().paths_differ());
+  auto items = Items::of(*chosen, batch, context().rules().paths_differ());
   if (!items) return std::move(items.failure());
-  items_ = std::move(items->list);
-  keyed_by_map_ = items->keyed;
+  items_ = *std::move(items);
   children_.clear();
   children_.resize(items_.size());
   context().decide(ItemsChosen{path(), items_.size(), *std::move(chosen)});
@@ -120,13 +118,14 @@ std::optional<Failure> ForEachFrame::choose_items() {
 std::optional<Failure> ForEachFrame::choose_keys() {
   const bool empty_keys = context().rules().paths_differ();
   if (!for_each_.key) {
-    if (!keyed_by_map_ && !for_each_.batch.written()) name_by_value(items_, empty_keys);
+    items_.name_by_value(empty_keys);
     return std::nullopt;
   }
   std::unordered_map<std::string, std::size_t> seen;
+  std::vector<std::string> keys;
   for (std::size_t i = 0; i < items_.size(); ++i) {
     // The body's names are bound to one item after the other; nothing else of an ItemFrame is needed here.
-    ItemFrame item(context(), this, for_each_, std::string(), i, items_[i].value, std::to_string(i));
+    ItemFrame item(context(), this, for_each_, std::string(), i, items_.value(i), std::to_string(i));
     Evaluation evaluation = for_each_.key->evaluate(FrameScope(item), evaluator());
     if (!evaluation) return std::move(evaluation.failure());
     auto key = as_text(*evaluation, "key");
@@ -134,8 +133,10 @@ std::optional<Failure> ForEachFrame::choose_keys() {
     auto [first, fresh] = seen.emplace(*key, i);
     if (!fresh)
       return Failure{"expression", fmt::format("key `{}` stands for two items: {} and {}", *key, first->second, i)};
-    if (!key->empty() || empty_keys) items_[i].key = *std::move(key);
+    // No key is the name that the item has without this one.
+    keys.push_back(key->empty() && !empty_keys ? items_.name(i) : *std::move(key));
   }
+  items_.name(std::move(keys));
   return std::nullopt;
 }
 
@@ -151,7 +152,7 @@ void ForEachFrame::launch_ready(std::string_view within) {
     }
     std::string key = name_of(next_);
     std::string item_at = item_path(path(), key);
-    auto item = std::make_unique<ItemFrame>(context(), this, for_each_, std::move(item_at), next_, items_[next_].value,
+    auto item = std::make_unique<ItemFrame>(context(), this, for_each_, std::move(item_at), next_, items_.value(next_),
                                             std::move(key));
     context().queue().start(*item);
     live_[next_] = std::move(item);

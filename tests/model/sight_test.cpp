@@ -24,7 +24,7 @@ TEST_CASE("a long text that is not looked into is cut between two characters") {
     CHECK(text.starts_with(beginning));
     CHECK(beginning.size() <= 64);
     CHECK(beginning.size() > 60);
-    CHECK_NOTHROW(Json(beginning).dump());
+    CHECK(is_utf8(beginning));
     Sight members;
     members.members = true;
     CHECK(seen(Json(text), members) == Json(text));
