@@ -51,6 +51,7 @@ void add_drive_options(Command& command, DriveFlags& options, bool json) {
       ->shows_default();
   command.add_flag("--no-wait", options.drive.no_wait,
                    "When only waits, or sleeps over 60 s, remain, suspend and exit 4");
+  command.add_flag("--no-memo", options.no_memo, "Take no results of earlier runs; those of this one are kept");
   add_progress_option(command, options.progress);
   add_logs_option(command, options.logs);
   if (json) command.add_flag("--json", options.json, "Print one JSON object at the end");
@@ -90,6 +91,7 @@ void refuse_drive_options(const DriveFlags& flags, const char* option, bool on_c
                                     {!flags.reports.empty(), "--report"},
                                     {!flags.summary.empty(), "--summary"},
                                     {flags.drive.no_wait, "--no-wait"},
+                                    {flags.no_memo, "--no-memo"},
                                     {flags.grace != none.grace, "--grace"},
                                     {flags.progress != none.progress, "--progress"},
                                     {flags.logs != none.logs, "--logs"},

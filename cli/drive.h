@@ -26,6 +26,7 @@ struct DriveFlags {
   int jobs = 0;
   std::string workdir;
   std::string on;  ///< --on
+  bool no_memo = false;
   std::string grace = "5s";
   std::string progress = "auto", logs = "auto";
   bool json = false;
@@ -70,6 +71,7 @@ class Drive : public FrontEnd {
   // To the run, which knows it as its front end.
   void opens(const Loaded& loaded, const std::string& run) override;
   Tracing tracing() const override { return otlp_.tracing; }
+  bool takes_memo() const override { return !flags_.no_memo; }
   void file_changed(const std::string& file, bool gone) override;
   void folder_gone(const std::string& folder, const std::string& home) override;
   std::vector<Mark> answers(const RunRecord& run, const std::vector<OpenQuestion>& questions) override;

@@ -74,6 +74,10 @@ const std::vector<Key>& step_keys() {
       {"collect", kForEach, "any", "output of do", "the output of an item"},
 
       {"pool", kHttp | kProcess, "name of a pool", "", "which workers carry it out, when `--on` says that others do"},
+      {"memo", kHttp | kProcess, "duration", "", "so old a result of an earlier run may be that is taken instead"},
+      {"memo_unsafe", kHttp, "literal boolean", "false", "memo also of a request that changes something"},
+      {"reads", kHttp | kProcess, "path or list of paths", "", "patterns of files whose content counts for memo"},
+      {"writes", kProcess, "path or list of paths", "", "files that memo keeps and puts back"},
       {"limit", kHttp | kProcess, "count or name", "", "attempts at once over all items"},
       {"weight", kHttp | kProcess, "literal count", "1",
        "places that an attempt takes, of `limit`, `concurrency` and -j"},
@@ -237,9 +241,9 @@ std::string kind_names(std::uint32_t kinds) {
 }
 
 bool may_have_default(const Key& key) {
-  static constexpr std::array<std::string_view, 17> kOwn{"id",      "if",      "needs", "after", "fallback",    "undo",
-                                                         "undo_on", "atomic",  "do",    "name",  "description", "as",
-                                                         "key",     "collect", "with",  "split", "on"};
+  static constexpr std::array<std::string_view, 21> kOwn{
+      "memo",   "memo_unsafe", "reads", "writes",      "id", "if",  "needs",   "after", "fallback", "undo", "undo_on",
+      "atomic", "do",          "name",  "description", "as", "key", "collect", "with",  "split",    "on"};
   return std::find(kOwn.begin(), kOwn.end(), key.name) == kOwn.end() && kind_bit(key.name) == 0;
 }
 
@@ -298,9 +302,9 @@ const std::vector<std::string>& http_methods() {
 }
 
 bool is_reserved(std::string_view word) {
-  static constexpr std::array<std::string_view, 13> kReserved{"memo",   "schedule", "trigger",  "container", "matrix",
-                                                              "while",  "uses",     "losers",   "exclusive", "labels",
-                                                              "secret", "files",    "stop_when"};
+  static constexpr std::array<std::string_view, 12> kReserved{"schedule", "trigger", "container", "matrix",
+                                                              "while",    "uses",    "losers",    "exclusive",
+                                                              "labels",   "secret",  "files",     "stop_when"};
   return std::find(kReserved.begin(), kReserved.end(), word) != kReserved.end();
 }
 

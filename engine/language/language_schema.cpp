@@ -172,6 +172,7 @@ Json of_type(const std::string& type) {
       {"number", or_expression({{"type", "number"}})},
       {"duration", ref("duration")},
       {"size", any_of({{{"type", "number"}, {"minimum", 0}}, matching(R"(^[0-9]+(\.[0-9]+)?([kKMGT]?B|[KMGT]iB)?$)")})},
+      {"path or list of paths", one_or_list_of({{"type", "string"}, {"minLength", 1}})},
       {"exit code or list", one_or_list_of({{"type", "integer"}, {"minimum", 0}, {"maximum", 255}})},
       {"map", map},
       {"map or expression", or_expression(map)},

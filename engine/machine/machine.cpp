@@ -22,7 +22,7 @@ bool Machine::take(Event event, EventSink& sink) {
     const TaskFrame* frame = context_.attempts_.find(ended->path)->frame;
     late = !frame;
     // A result of another run was completed there.
-    if (frame && !ended->result.taken) frame->complete_result(ended->result);
+    if (frame && !ended->result.is_taken()) frame->complete_result(ended->result);
   }
   sink.happened(event, late);
   conclude_from(event, sink);

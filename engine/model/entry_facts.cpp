@@ -133,6 +133,16 @@ void members(Archive& data, Of<Archive, TaskReserved>& fact) {
 }
 
 template <class Archive>
+void members(Archive& data, Of<Archive, MemoNote>& note) {
+  data.unless_empty("run", note.run);
+  data.unless_empty("seq", note.seq);
+  data.unless(Instant{}, "at", note.at);
+  data.unless(Duration{0}, "took_ms", note.took);
+  data.unless_empty("miss", note.miss);
+  data.unless_empty("unkept", note.unkept);
+}
+
+template <class Archive>
 void members(Archive& data, Of<Archive, TaskEnded>& fact) {
   auto& result = fact.result;
   data.path(fact.path);
@@ -151,6 +161,7 @@ void members(Archive& data, Of<Archive, TaskEnded>& fact) {
   data.unless(true, "sent", result.sent);
   data.unless_empty("cut", result.cut);
   data.unless_empty("unlogged", result.unlogged);
+  data.unless_empty("memo", result.memo);
 }
 
 template <class Archive>

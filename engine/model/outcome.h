@@ -57,6 +57,16 @@ struct Outcome {
   bool ok() const { return state == State::Succeeded; }
 };
 
+/// What the memo of a journal has to do with a result.
+struct MemoNote {
+  std::string run{};     ///< the one that it was taken from; empty: the attempt ran
+  std::int64_t seq = 0;  ///< of the entry there with which it had ended
+  Instant at{};          ///< when it had
+  Duration took{0};      ///< how long it had taken
+  std::string miss{};    ///< of an attempt that ran: why nothing was taken
+  std::string unkept{};  ///< likewise: why its result is not kept for later runs
+};
+
 /// What one attempt at a task came to, as the executor reports it.
 struct Result {
   std::optional<Failure> failure;  ///< none: it succeeded
@@ -71,10 +81,13 @@ struct Result {
   bool taken = false;                     ///< over from the run that this one was forked of
   bool again = false;                     ///< of a poll: not what is waited for yet; then there is no value
   int page = 0;                           ///< which of the pages it is that paginate follows, from 1; 0: none of such
-  std::int64_t cut = 0;       ///< so many bytes of what a process said are not in |value|, which nobody reads
-  std::int64_t unlogged = 0;  ///< so many bytes of it could not be written to the log
-  std::string next{};         ///< of a page, whose output is |value|: where the next one is; empty: the last
+  std::int64_t cut = 0;            ///< so many bytes of what a process said are not in |value|, which nobody reads
+  std::int64_t unlogged = 0;       ///< so many bytes of it could not be written to the log
+  std::string next{};              ///< of a page, whose output is |value|: where the next one is; empty: the last
+  std::optional<MemoNote> memo{};  ///< of a step with `memo`
   bool ok() const { return !failure; }
+  /// Nothing ran for it: it is that of another run, as it was completed there.
+  bool is_taken() const { return taken || (memo && !memo->run.empty()); }
 };
 
 }  // namespace flowrun

@@ -90,6 +90,15 @@ struct Process {
   TaskPlaceholders placeholders;
 };
 
+/// What has to be so that a result of an earlier run stands for an attempt: `memo` of its step.
+struct MemoRequest {
+  Duration at_most{0};              ///< so old the result may be
+  std::string definition;           ///< as in CommonStep
+  std::string folder;               ///< where the names of files start
+  std::vector<std::string> reads;   ///< patterns of files whose content counts as input
+  std::vector<std::string> writes;  ///< files that belong to the result
+};
+
 /// One attempt at an effect.
 struct Task {
   std::string path;
@@ -104,6 +113,7 @@ struct Task {
   std::string pool = {};            ///< the workers that it needs, when others carry it out; empty: any
   std::string call = {};            ///< names this attempt to who carries it out elsewhere: the same after a crash
   bool repeats = true;              ///< who carries it out elsewhere may begin again what may have begun: `on_crash`
+  std::optional<Indirect<MemoRequest>> memo = {};  ///< nothing: it runs whatever was before
   Indirect<std::variant<HttpRequest, Process>> work;
 };
 

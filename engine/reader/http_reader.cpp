@@ -275,6 +275,7 @@ std::unique_ptr<CommonStep> read_http(Reading& reading, const Node& node) {
   read_work(reading, *step, node, std::move(on));
   read_effect(reading, *step, *step, node);
   read_paginate(reading, *step, node);
+  read_memo(reading, *step, node);
   return step;
 }
 

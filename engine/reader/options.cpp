@@ -107,9 +107,28 @@ void read_undo(Reading& reading, CommonStep& step, const Node& node) {
 }  // namespace
 
 std::string definition_of(const Node& node, const std::string& kind) {
-  static constexpr std::array<std::string_view, 18> kElse{
-      "id",       "name",     "description",       "needs", "after",   "if",    "delay", "timeout", "deadline", "retry",
-      "fallback", "on_crash", "continue_on_error", "undo",  "undo_on", "limit", "leave", "weight"};
+  static constexpr std::array<std::string_view, 22> kElse{"id",
+                                                          "name",
+                                                          "description",
+                                                          "needs",
+                                                          "after",
+                                                          "if",
+                                                          "delay",
+                                                          "timeout",
+                                                          "deadline",
+                                                          "retry",
+                                                          "fallback",
+                                                          "on_crash",
+                                                          "continue_on_error",
+                                                          "undo",
+                                                          "undo_on",
+                                                          "limit",
+                                                          "leave",
+                                                          "weight",
+                                                          "memo",
+                                                          "memo_unsafe",
+                                                          "reads",
+                                                          "writes"};
   if (!(kind_bit(kind) & kinds_with(kReusable))) return "";
   std::string text = kind;
   for (const Member& member : node.members)

@@ -84,6 +84,7 @@ void read_process(Reading& reading, ProcessStep& step, const Node& node) {
     if (auto size = reading.values().size(*key, "max_output")) step.max_output = *size;
   read_work(reading, step, node, {"exit", "killed", "timeout"});
   read_effect(reading, step, step, node);
+  read_memo(reading, step, node);
   // A limit that is written says how many run at once.
   const bool sized = step.limit && step.limit->max > 0;
   step.shares_cpus = reading.context().in_unsized_for_each && !sized;

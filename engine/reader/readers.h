@@ -30,6 +30,8 @@ void read_work(Reading& reading, RetrySettings& settings, const Node& node, std:
 /// Reads limit, weight, pool and on_crash, as http, shell and exec have them. |step| and |effect| are parts of the
 /// same.
 void read_effect(Reading& reading, Step& step, Effect& effect, const Node& node);
+/// Reads memo, reads and writes. REQUIRES: the rest of |effect| is read.
+void read_memo(Reading& reading, Effect& effect, const Node& node);
 /// Reads paginate. REQUIRES: the rest of |step| is read.
 void read_paginate(Reading& reading, HttpStep& step, const Node& node);
 /// Reads join and fail_fast of a group.

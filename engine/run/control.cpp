@@ -130,7 +130,8 @@ std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Mode m
   front.opens(loaded, record.id);
   const bool acts = !options.cancel || !options.cancel->now;
   auto run = Run::take_over(journal, record, std::move(loaded), std::move(evaluator), observer(front),
-                            {mode == Mode::Retry ? &retry : nullptr, options.on, acts}, stop(front), front.tracing());
+                            {mode == Mode::Retry ? &retry : nullptr, options.on, acts, !front.takes_memo()},
+                            stop(front), front.tracing());
   // Only resume and retry have no home for a run: there the option was typed.
   const std::string& on = options.on.empty() ? run->machine().run().on : options.on;
   if (home.empty() && options.jobs > 0 && !on.empty() && on != "here") throw jobs_elsewhere();
@@ -228,6 +229,7 @@ std::optional<Opened> same_id(Journal& journal, StartRequest& request, OnCrash o
 Opened start(Journal& journal, StartRequest request, FrontEnd& front) {
   front.opens(request.loaded, "");
   request.options.tracing = front.tracing();
+  request.options.no_memo = !front.takes_memo();
   auto run = Run::start(journal, std::move(request.loaded), std::move(request.inputs), request.options,
                         std::move(request.evaluator), observer(front), stop(front));
   run->feed(std::move(request.items));

@@ -224,6 +224,8 @@ std::optional<Result> Reuse::former(const std::string& path) const {
   return found->second;
 }
 
+bool Reuse::asked_anew(const std::string& path) const { return from_.count(without_keys(path)) > 0; }
+
 std::vector<std::string> Reuse::finished() const {
   std::vector<std::string> paths;
   for (const std::string& path : finished_)
@@ -318,6 +320,7 @@ std::optional<Result> Reuse::find(const Task& task) {
   answered_.insert(asked);
   Result result = found->second;
   result.taken = true;
+  result.memo.reset();
   return result;
 }
 

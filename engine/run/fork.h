@@ -43,6 +43,8 @@ class Reuse {
   std::string old_path(const std::string& path) const { return items_.old_path(path); }
   /// What the step at |path| came to in the old run, whatever it had been asked.
   std::optional<Result> former(const std::string& path) const;
+  /// Whether the run was asked to do the step at |path| anew.
+  bool asked_anew(const std::string& path) const;
   /// Paths of steps that the old run had done, handlers and undos left out.
   std::vector<std::string> finished() const;
   /// Whether the new workflow has the step at |path|.

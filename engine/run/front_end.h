@@ -45,6 +45,8 @@ class FrontEnd {
   virtual void opens(const Loaded& /*loaded*/, const std::string& /*run*/) {}
   /// The trace around the drive; asked after opens().
   virtual Tracing tracing() const { return {}; }
+  /// Whether results of earlier runs may be taken where a step says `memo`.
+  virtual bool takes_memo() const { return true; }
   /// Whether an end is wanted before there is a run to be driven; then secrets are not waited for.
   virtual bool gives_up() const { return false; }
   /// What became of the steps that must not just run again. Throws Error(NeedsDecision) when nobody can be asked.

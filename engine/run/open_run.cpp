@@ -21,6 +21,7 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
   std::unique_ptr<Run> run(new Run(journal, std::move(loaded), std::move(observer)));
   run->stop_ = std::move(stop);
   run->tracing_ = options.tracing;
+  run->takes_memo_ = !options.no_memo;
   run->evaluator_ = std::move(evaluator);
   if (!options.workdir.empty()) run->loaded_.folder = options.workdir;
   run->on_ = options.on == "here" ? "" : options.on;
@@ -102,6 +103,7 @@ std::unique_ptr<Run> Run::take_over(Journal& journal, const RunRecord& record, L
   run->stop_ = std::move(stop);
   run->tracing_ = std::move(tracing);
   run->evaluator_ = std::move(evaluator);
+  run->takes_memo_ = !following.no_memo;
   run->record_ = record;
   journal.lock(run->record_);
   RunFolder(journal.run_dir(record.id)).check();
@@ -278,6 +280,7 @@ void Run::retry(const RetryOptions& options) {
   check_retry(*machine_, loaded_.workflow, record_.id, journal_.path(), options.fact(),
               [&] { return paths_of(journal_, record_); });
   read_secrets(options.workdir.empty() ? machine_->run().folder : options.workdir);
+  retried_ = options.path;
   RunReopened reopened = options.fact();
   reopened.secrets = mark_secrets();
   reopened.token = random_hex(16);

@@ -8,6 +8,7 @@
 #include "engine/journal/typed_command.h"
 #include "engine/machine/machine_view.h"
 #include "engine/model/fault.h"
+#include "engine/model/path.h"
 #include "engine/restate/remote_executor.h"
 #include "engine/run/clocks.h"
 #include "engine/run/mailbox.h"
@@ -38,7 +39,9 @@ class Run::Sink : public EventSink {
   explicit Sink(Run& run) : run_(run) {}
   void happened(const Event& event, bool late) override {
     run_.last_at_ = event.at;
-    run_.write(to_entry(event, late));
+    const std::int64_t seq = run_.write(to_entry(event, late));
+    if (const auto* ended = std::get_if<TaskEnded>(&event.fact); ended && run_.memo_)
+      run_.memo_->written(*ended, seq, event.at, late);
   }
   void decide(Decision decision) override { run_.accept(std::move(decision)); }
 
@@ -173,12 +176,21 @@ bool Run::take(Event event) {
   if (auto* ended = std::get_if<TaskEnded>(&event.fact)) {
     Result& result = ended->result;
     // As a replay will read it: somebody may have set the clock back, and what was taken over did not run now.
-    result.began = result.taken ? Instant{} : std::min(result.began, event.at);
+    result.began = result.is_taken() ? Instant{} : std::min(result.began, event.at);
+    if (memo_ && !result.is_taken() && !machine_->late(*ended)) memo_->ended(*ended);
     if (interrupting_ && result.failure && result.failure->type == "cancelled" && !machine_->late(*ended))
       event.fact = TaskInterrupted{ended->path, ended->attempt};
   }
   Sink sink(*this);
-  return machine_->take(std::move(event), sink);
+  const std::string written =
+      memo_ && std::holds_alternative<TaskEnded>(event.fact) ? std::get<TaskEnded>(event.fact).path : std::string();
+  const bool taken = machine_->take(std::move(event), sink);
+  if (!written.empty()) {
+    // It may have been tried again, or stood in for, without an entry that says so.
+    const std::optional<Settled> step = MachineView(*machine_).look(written);
+    memo_->settled(written, !step || step->state == State::Succeeded);
+  }
+  return taken;
 }
 
 void Run::take_frozen() {
@@ -295,7 +307,10 @@ std::string Run::traceparent_of(const Task& task, std::int64_t seq) {
 }
 
 bool Run::commit() {
-  if (batch_.empty()) return true;
+  if (batch_.empty()) {
+    if (memo_) memo_->keep();
+    return true;
+  }
   fault_point("before_commit");
   try {
     journal_.commit(update_, std::max(wall_clock(), last_at_));
@@ -304,6 +319,7 @@ bool Run::commit() {
     return false;
   }
   fault_point("after_commit");
+  if (memo_) memo_->keep();
   disk_full_ = false;
   update_ = {};
   std::vector<Entry> durable;
@@ -327,7 +343,7 @@ bool Run::reuse_result(const Decision& decision) {
   if (const auto* items = std::get_if<ItemsChosen>(&decision.what)) reuse_->chosen(*items);
   if (const auto* start = std::get_if<StartTask>(&decision.what)) {
     auto result = reuse_->result_of(start->task);
-    if (result) happened_.push_back({{}, TaskEnded{start->task.path, start->task.attempt, std::move(*result)}});
+    if (result) answer(start->task, std::move(*result));
     return result.has_value();
   }
   if (const auto* awaited = std::get_if<SignalAwaited>(&decision.what)) {
@@ -339,9 +355,35 @@ bool Run::reuse_result(const Decision& decision) {
   return false;
 }
 
+Memo& Run::memo() {
+  if (memo_) return *memo_;
+  Memo::Setting setting;
+  setting.journal = journal_.path();
+  setting.run = record_.id;
+  setting.workflow = machine_->run().name;
+  setting.takes = takes_memo_;
+  setting.here = machine_->run().on.empty();
+  setting.anew = [this](const std::string& path) {
+    return (!retried_.empty() && is_below(path, retried_)) || (reuse_ && reuse_->asked_anew(path));
+  };
+  setting.marks = [this](const std::string& salt) { return secrets_.marks(salt); };
+  memo_ = std::make_unique<Memo>(std::move(setting));
+  return *memo_;
+}
+
+void Run::answer(const Task& task, Result result) {
+  // A place that was held for it is free.
+  if (task.strict && executor_) executor_->stop(task.path, task.attempt);
+  happened_.push_back({{}, TaskEnded{task.path, task.attempt, std::move(result)}});
+}
+
 void Run::release(Decision& decision) {
   if (reuse_result(decision)) return;
   if (auto* start = std::get_if<StartTask>(&decision.what)) {
+    if (start->task.memo) {
+      if (auto result = memo().result_of(start->task, std::max(wall_clock(), last_at_)))
+        return answer(start->task, *std::move(result));
+    }
     make_executor();
     executor_->begin(std::move(start->task));
   } else if (const auto* reserve = std::get_if<ReservePlace>(&decision.what)) {

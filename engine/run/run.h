@@ -21,6 +21,7 @@
 #include "engine/run/fork.h"
 #include "engine/run/item_feed.h"
 #include "engine/run/load.h"
+#include "engine/run/memo.h"
 #include "engine/run/replay.h"
 #include "engine/run/trace.h"
 
@@ -44,6 +45,7 @@ struct StartOptions {
   std::string on = {};                 ///< as checked_place() says it; empty: here
   Tracing tracing = {};                ///< of its first drive
   std::string workdir = {};            ///< where its steps run; empty: where the file says
+  bool no_memo = false;                ///< of its first drive: no result of an earlier run is taken
 };
 
 struct ResumeOptions {
@@ -90,6 +92,7 @@ struct Following {
   const RetryOptions* retry = nullptr;  ///< what retry() will be asked
   std::string on = {};                  ///< as in ResumeOptions
   bool acts = true;                     ///< false: it runs nothing more
+  bool no_memo = false;                 ///< as in StartOptions
 };
 
 /// A drive of a run. Belongs to one thread; only wake-ups by signal handlers come from elsewhere.
@@ -214,6 +217,10 @@ class Run {
   void release(Decision& decision);
   /// Whether the old run has done already what |decision| asks for.
   bool reuse_result(const Decision& decision);
+  /// What stands for results of earlier runs of the journal.
+  Memo& memo();
+  /// |result| stands for the attempt |task|, which does not begin.
+  void answer(const Task& task, Result result);
   Duration until_due(Duration most) const;
 
   Journal& journal_;
@@ -227,6 +234,9 @@ class Run {
   Secrets secrets_;
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<Reuse> reuse_;
+  std::unique_ptr<Memo> memo_;  ///< made with the first attempt that has one
+  bool takes_memo_ = true;
+  std::string retried_;  ///< the step that this drive was asked to run again; empty: none by name
   std::unique_ptr<ItemFeed> feed_;
   bool fed_ = false;  ///< it has begun
   std::vector<Decision> missing_;

@@ -28,6 +28,7 @@ class EffectFrame final : public StepFrame, public TaskFrame {
       : StepFrame(context, parent, step, std::move(path), {.times_itself = true, .maps_itself = true, .reopens = true}),
         TaskFrame(static_cast<Frame&>(*this)),
         effect_(effect),
+        definition_(step.definition),
         has_deadline_(retry.deadline.written()),
         loop_(*this, settled_, retry) {}
 
@@ -88,6 +89,7 @@ class EffectFrame final : public StepFrame, public TaskFrame {
   void succeed(const Result& result);
 
   const Effect& effect_;
+  const std::string& definition_;
   const bool has_deadline_;
   RetryLoop loop_;
   int rerun_ = 0;
@@ -125,8 +127,15 @@ void EffectFrame::start_attempt() {
   if (!work) return give_up(std::move(work.failure()), {}, Journaled::No);
   auto timeout = resolve(options().timeout, scope(), evaluator(), Duration{0}, "timeout");
   if (!timeout) return give_up(std::move(timeout.failure()), {}, Journaled::No);
-  if (rerun_ == 0) ++settled_.attempts;
   Task task;
+  if (effect_.memo) {
+    const auto* process = std::get_if<Process>(&*work);
+    auto memo =
+        memo_request(*effect_.memo, definition_, process ? process->cwd : folder_of(*this), scope(), evaluator());
+    if (!memo) return give_up(std::move(memo.failure()), {}, Journaled::No);
+    task.memo = *std::move(memo);
+  }
+  if (rerun_ == 0) ++settled_.attempts;
   task.path = path();
   task.attempt = settled_.attempts;
   task.rerun = rerun_;

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "engine/model/task.h"
+#include "engine/steps/memo_request.h"
 #include "engine/steps/paginate.h"
 #include "engine/steps/retry.h"
 
@@ -31,6 +32,7 @@ class Effect {
   virtual const char* default_output() const = 0;
 
   std::optional<PagePolicy> paginate;
+  std::optional<MemoSettings> memo;
   OnCrash on_crash = OnCrash::Rerun;
   std::string pool;                            ///< as in Task
   std::optional<Expression> expect_condition;  ///< `expect.if`

@@ -28,14 +28,15 @@ const std::map<std::string, std::set<std::string>> kFloors = {
     {"lint", {"model", "expression", "yaml", "language", "machine", "steps", "reader"}},
     {"journal", {"model"}},
     {"executor", {"model"}},
+    {"memo", {"model", "journal", "executor"}},
     {"jq", {"model"}},
     {"restate", {"model", "executor"}},
     {"run",
-     {"model", "expression", "yaml", "language", "machine", "steps", "reader", "lint", "journal", "executor", "jq",
-      "restate"}},
+     {"model", "expression", "yaml", "language", "machine", "steps", "reader", "lint", "journal", "executor", "memo",
+      "jq", "restate"}},
     {"scenario",
-     {"model", "expression", "yaml", "language", "machine", "steps", "reader", "lint", "journal", "executor", "jq",
-      "restate", "run"}},
+     {"model", "expression", "yaml", "language", "machine", "steps", "reader", "lint", "journal", "executor", "memo",
+      "jq", "restate", "run"}},
 };
 
 /// What cli may include of the engine: its door, and the words of values, entries and journals that go through it.

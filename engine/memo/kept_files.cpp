@@ -1,0 +1,115 @@
+#include "engine/memo/kept_files.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <stdexcept>
+#include <vector>
+
+#include "engine/executor/named_file.h"
+#include "engine/model/hash.h"
+
+namespace flowrun {
+namespace {
+
+constexpr std::size_t kPiece = 1 << 20;
+
+/// Fills |piece| from |at| on, as far as there is content.
+std::size_t read_piece(int descriptor, std::vector<char>& piece, off_t at, const std::string& path) {
+  std::size_t size = 0;
+  while (size < piece.size()) {
+    const ssize_t got = pread(descriptor, piece.data() + size, piece.size() - size, at + static_cast<off_t>(size));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail_at(path);
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  return size;
+}
+
+}  // namespace
+
+OpenFile::~OpenFile() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+void fail_at(const std::string& path) { throw std::runtime_error(fmt::format("{}: {}", path, std::strerror(errno))); }
+
+std::string content_sum(int descriptor, const std::string& path) {
+  std::vector<char> piece(kPiece);
+  std::string sums;
+  for (off_t at = 0;; at += static_cast<off_t>(kPiece)) {
+    const std::size_t size = read_piece(descriptor, piece, at, path);
+    if (size > 0 || at == 0) sums += hash_name({piece.data(), size});
+    if (size < kPiece) return at == 0 ? sums : hash_name(sums);
+  }
+}
+
+bool same_content(int one, int other, const std::string& path) {
+  std::vector<char> first(kPiece), second(kPiece);
+  for (off_t at = 0;; at += static_cast<off_t>(kPiece)) {
+    const std::size_t size = read_piece(one, first, at, path);
+    if (read_piece(other, second, at, path) != size || std::memcmp(first.data(), second.data(), size) != 0)
+      return false;
+    if (size < kPiece) return true;
+  }
+}
+
+void copy_content(int from, int to, const std::string& path) {
+  if (ioctl(to, FICLONE, from) == 0) return;
+  std::vector<char> piece(kPiece);
+  for (off_t at = 0;; at += static_cast<off_t>(kPiece)) {
+    const std::size_t size = read_piece(from, piece, at, path);
+    if (!write_all(to, {piece.data(), size})) fail_at(path);
+    if (size < kPiece) return;
+  }
+}
+
+FileInPlaceOf::FileInPlaceOf(std::string path) : path_(std::move(path)) {
+  const std::filesystem::path folder = std::filesystem::path(path_).parent_path();
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  // Without a name nothing is left of it, whenever the process is killed.
+  descriptor_ = open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (descriptor_ >= 0) return;
+  named_ = unused_name();
+  descriptor_ = open(named_.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (descriptor_ < 0) fail_at(path_);
+}
+
+FileInPlaceOf::~FileInPlaceOf() {
+  if (!named_.empty()) unlink(named_.c_str());
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+std::string FileInPlaceOf::unused_name() const {
+  std::uint64_t number = 0;
+  while (getrandom(&number, sizeof number, 0) != sizeof number) {
+  }
+  const std::filesystem::path path(path_);
+  return (path.parent_path() / fmt::format(".flowrun-{:016x}", number)).string();
+}
+
+void FileInPlaceOf::take_place() {
+  if (named_.empty()) {
+    // No call puts a file without a name in the place of another.
+    std::string name = unused_name();
+    if (linkat(AT_FDCWD, fmt::format("/proc/self/fd/{}", descriptor_).c_str(), AT_FDCWD, name.c_str(),
+               AT_SYMLINK_FOLLOW) != 0)
+      fail_at(path_);
+    named_ = std::move(name);
+  }
+  if (rename(named_.c_str(), path_.c_str()) != 0) fail_at(path_);
+  named_.clear();
+}
+
+}  // namespace flowrun

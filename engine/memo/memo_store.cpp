@@ -1,0 +1,365 @@
+#include "engine/memo/memo_store.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <stdexcept>
+#include <utility>
+
+#include "engine/executor/run_folder.h"
+#include "engine/journal/sqlite.h"
+#include "engine/memo/kept_files.h"
+#include "engine/model/value.h"
+
+namespace flowrun {
+namespace {
+
+constexpr std::int64_t kVersion = 1;
+constexpr int kBusyTimeout = 20'000;        // ms
+constexpr std::string_view kPrefix = "f-";  // of files
+/// A file that was written so shortly before it was looked at may be written again with the same date.
+constexpr std::int64_t kSettled = 2'000'000'000;  // ns
+
+constexpr const char* kSchema = R"sql(
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE results (
+  key TEXT PRIMARY KEY,
+  workflow TEXT NOT NULL,
+  step TEXT NOT NULL,
+  run TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  at_most INTEGER NOT NULL,
+  definition TEXT NOT NULL,
+  folder TEXT NOT NULL,
+  secrets TEXT NOT NULL,
+  input TEXT NOT NULL,
+  reads TEXT NOT NULL,
+  writes TEXT NOT NULL,
+  result TEXT NOT NULL
+);
+CREATE INDEX results_of_step ON results (workflow, step, at);
+CREATE TABLE sums (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sum TEXT NOT NULL);
+)sql";
+
+constexpr const char* kColumns =
+    "key, workflow, step, run, seq, at, at_most, definition, folder, secrets, input, reads, writes";
+
+/// Tables and indexes as the file has them.
+std::string schema_of(Database& database) {
+  std::string text;
+  Statement statement(database, "SELECT type, name, coalesce(sql, '') FROM sqlite_schema ORDER BY type, name");
+  for (auto row = statement.use(); row.next();)
+    text += fmt::format("{} {} {}\n", row.text(0), row.text(1), row.text(2));
+  return text;
+}
+
+std::string our_schema() {
+  Database memory(":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY, "memo");
+  memory.execute(kSchema);
+  return schema_of(memory);
+}
+
+std::string random_text() {
+  std::uint64_t words[2] = {0, 0};
+  while (getrandom(words, sizeof words, 0) != sizeof words) {
+  }
+  return fmt::format("{:016x}{:016x}", words[0], words[1]);
+}
+
+std::string text_of(const std::vector<KeptFile>& files) {
+  Json list = Json::array();
+  for (const KeptFile& file : files)
+    list.push_back({{"name", file.name}, {"sum", file.sum}, {"size", file.size}, {"mode", file.mode}});
+  return list.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::vector<KeptFile> files_from(std::string_view text) {
+  std::vector<KeptFile> files;
+  for (const Json& one : Json::parse(text))
+    files.push_back({one.at("name").get<std::string>(), one.at("sum").get<std::string>(),
+                     one.at("size").get<std::int64_t>(), one.at("mode").get<int>()});
+  return files;
+}
+
+KeptResult result_from(const Statement::Use& row) {
+  KeptResult kept;
+  std::string* const texts[] = {&kept.key, &kept.workflow, &kept.step, &kept.run};
+  for (int i = 0; i < 4; ++i) *texts[i] = row.text(i);
+  kept.seq = row.integer(4);
+  kept.at = from_millis(row.integer(5));
+  kept.at_most = Duration(row.integer(6));
+  kept.definition = row.text(7);
+  kept.folder = row.text(8);
+  kept.secrets = row.text(9);
+  kept.input = row.text(10);
+  kept.reads = row.text(11);
+  kept.writes = files_from(row.text(12));
+  if (row.columns() > 13) kept.result = row.text(13);
+  return kept;
+}
+
+std::int64_t nanoseconds(const timespec& time) { return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
+
+/// What changes when a file does; empty: it may change and keep that.
+std::string stamp_of(const struct stat& status) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const std::int64_t changed = std::max(nanoseconds(status.st_mtim), nanoseconds(status.st_ctim));
+  if (std::chrono::duration_cast<std::chrono::nanoseconds>(now).count() - changed < kSettled) return "";
+  return fmt::format("{}:{}:{}:{}:{}", status.st_dev, status.st_ino, status.st_size, nanoseconds(status.st_mtim),
+                     nanoseconds(status.st_ctim));
+}
+
+/// A sum is part of a file's name.
+bool is_sum(const std::string& text) {
+  return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == text.npos;
+}
+
+}  // namespace
+
+struct MemoStore::Open {
+  explicit Open(const std::string& path) : folder(path) {
+    const std::string above = std::filesystem::path(path).parent_path().string();
+    if (mkdir(above.c_str(), 0700) != 0 && errno != EEXIST)
+      throw Error(Problem::Journal, fmt::format("cannot make {}: {}", above, std::strerror(errno)));
+    folder.make();
+    database.emplace(path + "/index.db", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW,
+                     path + "/index.db");
+    sqlite3_busy_timeout(database->handle(), kBusyTimeout);
+    // Nothing here has to outlive a power failure: what is lost is done again, and what is there is whole.
+    database->execute("PRAGMA journal_mode = WAL");
+    database->execute("PRAGMA synchronous = NORMAL");
+    make_schema(path);
+  }
+
+  void make_schema(const std::string& path) {
+    const std::string ours = our_schema();
+    if (schema_of(*database) == "") {
+      write([&] {
+        if (schema_of(*database) != "") return;  // another process was quicker
+        database->execute(kSchema);
+        database->execute(fmt::format("PRAGMA user_version = {}", kVersion).c_str());
+        Statement(*database, "INSERT INTO meta VALUES ('salt', ?)").use()(std::string_view(random_text())).run();
+      });
+    }
+    if (database->integer("PRAGMA user_version") != kVersion || schema_of(*database) != ours)
+      throw Error(Problem::Journal,
+                  fmt::format("{} is not what this flowrun keeps there; remove it, and results are kept anew", path));
+  }
+
+  void write(const auto& work) {
+    database->execute("BEGIN IMMEDIATE");
+    try {
+      work();
+      database->execute("COMMIT");
+    } catch (...) {
+      if (sqlite3_get_autocommit(database->handle()) == 0)
+        sqlite3_exec(database->handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+      throw;
+    }
+  }
+
+  RunFolder folder;
+  std::optional<Database> database;
+  std::map<std::string, std::pair<std::string, std::string>> sums;  ///< stamp and sum by path; not written yet
+};
+
+std::string MemoStore::folder_of(const std::string& journal) { return journal + "-memo/1"; }
+
+bool MemoStore::is_there(const std::string& journal) {
+  return access((folder_of(journal) + "/index.db").c_str(), F_OK) == 0;
+}
+
+MemoStore::MemoStore(const std::string& journal)
+    : open_(std::make_unique<Open>(folder_of(journal))), path_(folder_of(journal)) {
+  Statement statement(*open_->database, "SELECT value FROM meta WHERE name = 'salt'");
+  auto row = statement.use();
+  if (row.next()) salt_ = row.text(0);
+}
+
+MemoStore::~MemoStore() = default;
+
+std::optional<KeptResult> MemoStore::find(const std::string& key) {
+  const std::string sql = fmt::format("SELECT {}, result FROM results WHERE key = ?", kColumns);
+  Statement statement(*open_->database, sql.c_str());
+  auto row = statement.use();
+  row(std::string_view(key));
+  if (!row.next()) return std::nullopt;
+  try {
+    return result_from(row);
+  } catch (const Json::exception&) {
+    return std::nullopt;
+  }
+}
+
+std::optional<KeptResult> MemoStore::newest(const std::string& workflow, const std::string& step) {
+  const std::string sql =
+      fmt::format("SELECT {} FROM results WHERE workflow = ? AND step = ? ORDER BY at DESC LIMIT 1", kColumns);
+  Statement statement(*open_->database, sql.c_str());
+  auto row = statement.use();
+  row(std::string_view(workflow))(std::string_view(step));
+  if (!row.next()) return std::nullopt;
+  try {
+    return result_from(row);
+  } catch (const Json::exception&) {
+    return std::nullopt;
+  }
+}
+
+std::vector<KeptResult> MemoStore::list() {
+  std::vector<KeptResult> all;
+  const std::string sql = fmt::format("SELECT {} FROM results ORDER BY at DESC, key", kColumns);
+  Statement statement(*open_->database, sql.c_str());
+  for (auto row = statement.use(); row.next();) {
+    try {
+      all.push_back(result_from(row));
+    } catch (const Json::exception&) {
+      all.emplace_back().key = row.text(0);
+    }
+  }
+  return all;
+}
+
+void MemoStore::keep(const std::vector<KeptResult>& results) {
+  open_->write([&] {
+    Statement insert(*open_->database,
+                     "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    for (const KeptResult& kept : results) {
+      const std::string writes = text_of(kept.writes);
+      auto row = insert.use();
+      for (const std::string* text : {&kept.key, &kept.workflow, &kept.step, &kept.run}) row(std::string_view(*text));
+      row(kept.seq)(to_millis(kept.at))(static_cast<std::int64_t>(kept.at_most.count()));
+      for (const std::string* text :
+           {&kept.definition, &kept.folder, &kept.secrets, &kept.input, &kept.reads, &writes, &kept.result})
+        row(std::string_view(*text));
+      row.run();
+    }
+    Statement remember(*open_->database, "INSERT OR REPLACE INTO sums VALUES (?, ?, ?)");
+    for (const auto& [path, known] : open_->sums)
+      if (!known.first.empty())
+        remember.use()(std::string_view(path))(std::string_view(known.first))(std::string_view(known.second)).run();
+  });
+  open_->sums.clear();
+}
+
+std::size_t MemoStore::remove(const std::vector<std::string>& keys) {
+  std::size_t removed = 0;
+  open_->write([&] {
+    Statement statement(*open_->database, "DELETE FROM results WHERE key = ?");
+    for (const std::string& key : keys) {
+      statement.use()(std::string_view(key)).run();
+      removed += static_cast<std::size_t>(sqlite3_changes(open_->database->handle()));
+    }
+  });
+  return removed;
+}
+
+std::string MemoStore::sum_of(const std::string& path) {
+  const OpenFile file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat before {
+  }, after{};
+  if (file.get() < 0 || fstat(file.get(), &before) != 0) fail_at(path);
+  if (!S_ISREG(before.st_mode)) throw std::runtime_error(path + ": it is no regular file");
+  const std::string stamp = stamp_of(before);
+  if (!stamp.empty()) {
+    if (auto known = open_->sums.find(path); known != open_->sums.end() && known->second.first == stamp)
+      return known->second.second;
+    Statement statement(*open_->database, "SELECT sum FROM sums WHERE path = ? AND stamp = ?");
+    auto row = statement.use();
+    row(std::string_view(path))(std::string_view(stamp));
+    if (row.next() && is_sum(std::string(row.text(0)))) return std::string(row.text(0));
+  }
+  std::string sum = content_sum(file.get(), path);
+  if (fstat(file.get(), &after) == 0 && !stamp.empty() && stamp_of(after) == stamp) open_->sums[path] = {stamp, sum};
+  return sum;
+}
+
+MemoStore::Keeping::Keeping(const MemoStore& store)
+    : lock_(open((store.path_ + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) {
+  while (lock_ >= 0 && flock(lock_, LOCK_SH) != 0 && errno == EINTR) {
+  }
+}
+
+MemoStore::Keeping::~Keeping() {
+  if (lock_ >= 0) close(lock_);
+}
+
+KeptFile MemoStore::take_in(const std::string& name, const std::string& path) {
+  const OpenFile file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+  struct stat status {};
+  if (file.get() < 0 || fstat(file.get(), &status) != 0) fail_at(name);
+  KeptFile kept{name, content_sum(file.get(), name), status.st_size, static_cast<int>(status.st_mode & 07777)};
+  const std::string there = path_ + "/" + std::string(kPrefix) + kept.sum;
+  if (const OpenFile known(open(there.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)); known.get() >= 0) {
+    if (same_content(file.get(), known.get(), name)) return kept;
+    if (content_sum(known.get(), name) == kept.sum)
+      throw std::runtime_error(name + ": another file in the store has its sum");
+    // A power failure has damaged it.
+  }
+  FileInPlaceOf copy(there);
+  copy_content(file.get(), copy.descriptor(), name);
+  if (content_sum(copy.descriptor(), name) != kept.sum)
+    throw std::runtime_error(name + ": it changed while it was read");
+  copy.take_place();
+  return kept;
+}
+
+void MemoStore::put_back(const KeptFile& file, const std::string& path) {
+  struct stat status {};
+  if (lstat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) && status.st_size == file.size &&
+      access(path.c_str(), R_OK) == 0 && sum_of(path) == file.sum) {
+    if (static_cast<int>(status.st_mode & 07777) != file.mode &&
+        chmod(path.c_str(), static_cast<mode_t>(file.mode)) != 0)
+      fail_at(file.name);
+    return;
+  }
+  if (!is_sum(file.sum)) throw std::runtime_error(file.name + ": the store is damaged");
+  const std::string there = path_ + "/" + std::string(kPrefix) + file.sum;
+  const OpenFile kept(open(there.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (kept.get() < 0) throw std::runtime_error(file.name + ": its content is not in the store any more");
+  FileInPlaceOf copy(path);
+  copy_content(kept.get(), copy.descriptor(), file.name);
+  if (content_sum(copy.descriptor(), file.name) != file.sum)
+    throw std::runtime_error(file.name + ": its content in the store is damaged");
+  if (fchmod(copy.descriptor(), static_cast<mode_t>(file.mode)) != 0) fail_at(file.name);
+  copy.take_place();
+}
+
+std::int64_t MemoStore::size_of_files() {
+  std::int64_t size = 0;
+  struct stat status {};
+  for (const std::string& name : open_->folder.names(std::string(kPrefix)))
+    if (lstat((path_ + "/" + name).c_str(), &status) == 0) size += status.st_size;
+  return size;
+}
+
+std::int64_t MemoStore::sweep() {
+  const OpenFile lock(open((path_ + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (lock.get() < 0 || flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return 0;
+  std::set<std::string> named;
+  for (const KeptResult& kept : list())
+    for (const KeptFile& file : kept.writes) named.insert(std::string(kPrefix) + file.sum);
+  std::int64_t freed = 0;
+  struct stat status {};
+  for (const std::string& name : open_->folder.names(std::string(kPrefix))) {
+    if (named.count(name) > 0 || lstat((path_ + "/" + name).c_str(), &status) != 0) continue;
+    freed += status.st_size;
+    open_->folder.remove(name);
+  }
+  open_->folder.remove_all(".flowrun-");
+  open_->write([&] { open_->database->execute("DELETE FROM sums"); });
+  open_->database->execute("PRAGMA wal_checkpoint(TRUNCATE)");
+  return freed;
+}
+
+}  // namespace flowrun
