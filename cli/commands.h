@@ -28,6 +28,7 @@ void add_retry(Command& app, Context& context);
 void add_validate(Command& app, Context& context);
 void add_test(Command& app, Context& context);
 void add_record(Command& app, Context& context);
+void add_memo(Command& app, Context& context);
 void add_plan(Command& app, Context& context);
 void add_schema(Command& app, Context& context);
 void add_eval(Command& app, Context& context);

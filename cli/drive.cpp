@@ -25,12 +25,10 @@
 namespace flowrun::cli {
 namespace {
 
-constexpr std::size_t kNamed = 5;     // of steps in one message
-constexpr std::size_t kMostLeft = 5;  // processes that are told of
-constexpr int kBadInput = 3;          // as for Problem::Invalid
+constexpr std::size_t kNamed = 5, kMostLeft = 5;  // of steps, and of processes, in one message
+constexpr int kBadInput = 3;                      // as for Problem::Invalid
 
-/// Whether the text of the run was in no file: its one step runs nothing again that had succeeded, so that the tally is
-/// right.
+/// Whether its text was in no file: its one step runs nothing again that had succeeded, so the tally is right.
 bool is_each(const RunRecord& record) { return record.file.empty(); }
 
 void note_cut_off(const std::vector<InFlight>& cut_off, bool interrupted, const char* how) {

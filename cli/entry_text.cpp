@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/memo_text.h"
 #include "engine/model/entry_reading.h"
 #include "engine/model/json_text.h"
 #include "engine/run/history.h"
@@ -173,6 +174,7 @@ class Describer {
       add_try();
     }
     if (result.taken) add("taken over");
+    if (result.memo && result.is_taken()) add("from " + origin_text(*result.memo, entry_.at));
     if (!result.failure) add_value();
   }
 

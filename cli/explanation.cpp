@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "cli/last_words.h"
+#include "cli/memo_text.h"
 #include "cli/questions.h"
 #include "cli/render.h"
 #include "cli/stop_reasons.h"
@@ -150,6 +151,7 @@ void Explanation::tell(const std::string& path) {
       succeeded(path);
       break;
   }
+  if (step && step->memo) text_ += memo_explained(*step->memo, step->ended_at, indent_);
   if (step && step->rerun) say("its try before was cut off, and nobody knows how far it had got: so it ran again");
   if (step && step->queued > Duration{100})
     say(fmt::format("it waited {} in line for a slot", to_display(step->queued)));
@@ -359,6 +361,8 @@ void Explanation::succeeded(const std::string& path) {
     say("it was " + step->reason);
   } else if (step && step->attempts > 1 && step->kind != "workflow") {
     say(fmt::format("at try {}", step->attempts));
+  } else if (step && step->memo && !step->memo->run.empty()) {
+    // Said behind this, as what was not taken is.
   } else if (taken_.count(path) > 0) {
     say("its result was taken over from the run that this one is a fork of");
   } else {

@@ -241,6 +241,7 @@ constexpr Command kCommands[] = {
     {" journal ", flowrun::cli::add_journal},
     {" init ", flowrun::cli::add_init},
     {" prune ", flowrun::cli::add_prune},
+    {" memo ", flowrun::cli::add_memo},
     {" export ", flowrun::cli::add_export},
     {" import ", flowrun::cli::add_import},
     {" report ", flowrun::cli::add_report},

@@ -22,12 +22,6 @@ struct PruneFlags {
   bool dry_run = false, yes = false, json = false;
 };
 
-std::string bytes_text(std::int64_t bytes) {
-  if (bytes < 10'000) return fmt::format("{} bytes", bytes);
-  if (bytes < 10'000'000) return fmt::format("{} kB", bytes / 1000);
-  return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
-}
-
 /// Asked at a terminal only: a script has said what it wants.
 bool agreed(const Context& context, const PruneFlags& flags, std::size_t runs, std::int64_t bytes) {
   if (flags.yes || context.no_input || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) return true;
@@ -83,7 +77,7 @@ int prune_runs(const Context& context, PruneFlags& flags) {
     std::fprintf(stderr, "nothing was removed\n");
     return 1;
   } else {
-    done = prune(journal, plan, tell);
+    done = prune(journal, plan, now, tell);
     tell_kept(done.kept);
     print_result(text);
     if (!context.quiet)
@@ -94,6 +88,10 @@ int prune_runs(const Context& context, PruneFlags& flags) {
                                      done.runs == 1 ? "run" : "runs", bytes_text(bytes), bytes_text(done.file_bytes))
                              .c_str());
   }
+  if (done.memo.results > 0 && !context.quiet)
+    std::fprintf(stderr, "%zu %s of `memo` %s too old, and %s removed\n", done.memo.results,
+                 done.memo.results == 1 ? "result" : "results", done.memo.results == 1 ? "was" : "were",
+                 done.memo.results == 1 ? "was" : "were");
   // Of those that were named none may stay unsaid.
   return !options.runs.empty() && (!plan.kept.empty() || !done.kept.empty()) ? kNotAll : 0;
 }

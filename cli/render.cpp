@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "cli/last_words.h"
+#include "cli/memo_text.h"
 #include "cli/terminal.h"
 #include "engine/journal/typed_command.h"
 #include "engine/model/error.h"
@@ -101,6 +102,12 @@ std::string clock_text(Instant at, Instant now) {
   return fmt::format("{}.{:03}", local(at, today ? "%H:%M:%S" : "%F %H:%M:%S"), to_millis(at) % 1000);
 }
 
+std::string bytes_text(std::int64_t bytes) {
+  if (bytes < 10'000) return fmt::format("{} bytes", bytes);
+  if (bytes < 10'000'000) return fmt::format("{} kB", bytes / 1000);
+  return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
+}
+
 std::string date_text(Instant at) { return local(at, "%Y-%m-%d %H:%M:%S"); }
 
 std::string what_binds(const Pools::Line& line, std::size_t concurrency) {
@@ -172,6 +179,7 @@ Json step_json(const StepHistory& step) {
   if (!step.what.empty()) json["what"] = step.what;
   if (!step.reason.empty()) json["reason"] = step.reason;
   if (step.undone) json["undone"] = true;
+  if (step.memo) json["memo"] = memo_json(*step.memo);
   if (step.page > 0) json["page"] = step.page;
   if (step.due) json["due"] = timestamp(*step.due);
   if (step.failure) json["error"] = to_json(*step.failure);

@@ -44,6 +44,8 @@ std::string json_text(const Value& value, bool indented);
 std::string clock_text(Instant at, Instant now = {});
 /// `2026-11-23 08:45:12` in local time.
 std::string date_text(Instant at);
+/// `950 bytes`, `12 kB`, `3.5 MB`.
+std::string bytes_text(std::int64_t bytes);
 
 /// What keeps a line waiting: `limit api (max 5)`, `limit api (rate 50/s)`, `concurrency (64)`.
 std::string what_binds(const Pools::Line& line, std::size_t concurrency);

@@ -34,6 +34,8 @@ int detach(const Context& context, const RunOptions& options, const Loaded& load
     throw Error(Problem::Usage, "--detach: a run goes on without this process on a server; --on restate=URL names it");
   if (!start.workdir.empty())
     throw Error(Problem::Usage, "--workdir: steps of a run on a server run where its workers say");
+  if (loaded.memo && !context.quiet)
+    std::fprintf(stderr, "note: a run on a server takes no results of earlier runs, and checks no files of `writes`\n");
   const DetachedStarted started =
       start_detached(DetachedServer::at(start.on, "--on"), loaded, std::move(inputs), start);
   print_result(started.id + "\n");

@@ -53,6 +53,7 @@ std::vector<std::string> step_row(const StepHistory& step) {
   } else if (step.attempts > 1) {
     detail = fmt::format("{} tries  {}", step.attempts, detail);
   }
+  if (step.memo && !step.memo->run.empty()) detail = fmt::format("from run {}  {}", step.memo->run, detail);
   if (step.queued >= kLongInLine) detail += fmt::format("  after {} in line", to_display(step.queued));
   if (step.due) detail += fmt::format("  until {}", clock_text(*step.due));
   return {"  " + state, step.path, step.kind, took, one_line(detail, 100)};

@@ -299,6 +299,7 @@ class PageData {
         one.text_if("reason", beginning(step->reason, kLongestText));
         one.text_if("signal", step->signal);
         one.true_if("undone", step->undone);
+        if (step->memo) one.text_if("memo", step->memo->run);
         if (step->code != 0) one.number("code", step->code);
         if (step->due && !is_terminal(step->state)) one.number("due", since(*step->due));
         if (step->failure) {

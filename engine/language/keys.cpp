@@ -270,6 +270,7 @@ const std::vector<std::string>& error_types() {
                                               "crash",
                                               "cancelled",
                                               "secret",
+                                              "writes",
                                               "child",
                                               "restate",
                                               "restate.unreachable",

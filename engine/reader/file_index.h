@@ -55,6 +55,7 @@ struct FileIndex {
   std::vector<std::pair<GroupSettings*, std::string>> groups;    ///< with their names; bodies have none
   std::size_t steps = 0;                                         ///< with those of the sub-workflows that are named
   bool http = false;                                             ///< some step is an HTTP call
+  bool memo = false;                                             ///< some step may take an earlier result
   std::set<std::string> pools;                                   ///< of the steps that act; empty: of one without
   std::vector<std::pair<const ForEachStep*, Position>> streams;  ///< that run over standard input
   StreamFormat stream_format = StreamFormat::Lines;              ///< of the last of them

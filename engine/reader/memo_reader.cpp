@@ -24,6 +24,9 @@ void check_memo(Reading& reading, const Effect& effect, const Node& of_step, con
   if (of_step.find("undo"))
     against("undo", "what is taken from an earlier run was not done by this one, which would undo it",
             "leave one of them out");
+  if (of_step.find("poll") && of_step.find("writes"))
+    reading.error("E106", of_step.member("writes")->at, 6, "`writes` and `poll`: each poll would have to write them",
+                  "poll in a step before it");
   if (process && process->leave)
     against("leave", "nothing runs when a result is taken, so nothing is left running", "leave one of them out");
   const bool changes = http && http->method != "GET" && http->method != "HEAD" && http->method != "OPTIONS";
@@ -60,10 +63,18 @@ void read_memo(Reading& reading, Effect& effect, const Node& node) {
       reading.error("E110", key->at, key->key.size(), fmt::format("`{}` without `memo`", name),
                     "say with `memo` how old a result may be that is taken, for example memo: 7d");
   if (!memo) return;
+  reading.index().memo = true;
   MemoSettings& settings = effect.memo.emplace();
   settings.at_most = reading.values().duration(memo->value, "memo");
   if (const Node* key = node.find("reads")) settings.reads = names_of_files(reading, *key, "reads");
-  if (const Node* key = node.find("writes")) settings.writes = names_of_files(reading, *key, "writes");
+  if (const Node* key = node.find("writes")) {
+    settings.writes = names_of_files(reading, *key, "writes");
+    for (const Node& one : key->is_list() ? key->items : std::vector<Node>{*key})
+      if (one.is_string() && one.text.find("${") == one.text.npos && one.text.find_first_of("*?") != one.text.npos)
+        reading.error("E102", one.at, one.text.size(),
+                      "`writes` takes names, no patterns: a file that was there before would be kept as well",
+                      "name each file; a list of expressions may make the names");
+  }
   check_memo(reading, effect, node, *memo);
 }
 

@@ -254,6 +254,7 @@ void History::ended(const Entry& entry, Result result) {
   note_time(entry, result);
   one.code = result.code;
   one.failure = std::move(result.failure);
+  one.memo = std::move(result.memo);
   if (one.failure) {
     one.failure->step = entry.path;
     one.failure->attempt = entry.attempt;

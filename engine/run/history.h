@@ -22,17 +22,18 @@ struct StepHistory {
   Duration took{0};                  ///< as in Settled, once it is over
   Duration queued{0};                ///< in line for a place, all tries together
   std::optional<Failure> failure;
-  std::string what;            ///< `POST /payments`, `make build`
-  std::string reason;          ///< why it is blocked, skipped, cancelled
-  int code = 0;                ///< of the last attempt: HTTP status or exit code
-  std::optional<Instant> due;  ///< while it sleeps or waits for its next try
-  Value output;                ///< as journaled; groups keep none
-  bool raw = false;            ///< what its attempts bring is the raw result
-  int page = 0;                ///< the newest one, of a step that follows pages
-  std::vector<Value> pages;    ///< the outputs of those that have come, until all have
-  std::string signal;          ///< that it waits for
-  bool undone = false;         ///< since it ran
-  bool rerun = false;          ///< its newest attempt began before, and was cut off
+  std::string what;              ///< `POST /payments`, `make build`
+  std::string reason;            ///< why it is blocked, skipped, cancelled
+  int code = 0;                  ///< of the last attempt: HTTP status or exit code
+  std::optional<Instant> due;    ///< while it sleeps or waits for its next try
+  Value output;                  ///< as journaled; groups keep none
+  bool raw = false;              ///< what its attempts bring is the raw result
+  int page = 0;                  ///< the newest one, of a step that follows pages
+  std::vector<Value> pages;      ///< the outputs of those that have come, until all have
+  std::string signal;            ///< that it waits for
+  bool undone = false;           ///< since it ran
+  bool rerun = false;            ///< its newest attempt began before, and was cut off
+  std::optional<MemoNote> memo;  ///< of its newest attempt that has ended
 };
 
 /// What a step `log` says.

@@ -78,6 +78,7 @@ class Loader {
     FileIndex& index = reading.index();
     const std::set<std::string> ignored = ignored_lints(root_, reading);
     files_.main.http = files_.main.http || index.http;
+    files_.main.memo = files_.main.memo || index.memo;
     files_.main.pools.merge(index.pools);
     loaded_.workflow.signals = std::move(index.signals);
     // One machine knows them all: those of the main file first.

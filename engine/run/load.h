@@ -25,6 +25,7 @@ struct Loaded : Definition {
   std::vector<SecretSource> secrets;
   std::set<std::string> ignored_lints;
   bool http = false;                                  ///< some step is an HTTP call
+  bool memo = false;                                  ///< some step may take an earlier result
   std::set<std::string> pools;                        ///< of all steps that act; one is empty: any workers do
   std::vector<Program> programs;                      ///< every expression that needs jq, each once
   Texts sources;                                      ///< of its sub-workflows

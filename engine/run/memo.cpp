@@ -12,6 +12,7 @@
 
 #include "engine/memo/path_pattern.h"
 #include "engine/model/error.h"
+#include "engine/model/fault.h"
 #include "engine/model/hash.h"
 #include "engine/model/json_text.h"
 #include "engine/model/task_text.h"
@@ -203,7 +204,10 @@ std::optional<Result> Memo::take(Asked& asked, Instant now) {
       return std::nullopt;
     }
     Result result = std::get<TaskEnded>(ended_from_text(kept->result).fact).result;
-    for (const KeptFile& file : kept->writes) store_->put_back(file, in_folder(asked.request.folder, file.name));
+    for (const KeptFile& file : kept->writes) {
+      store_->put_back(file, in_folder(asked.request.folder, file.name));
+      fault_point("memo_put_back");
+    }
     result.memo = MemoNote{kept->run, kept->seq, kept->at, result.took, {}, {}};
     result.took = Duration{0};
     result.began = {};
@@ -265,8 +269,10 @@ void Memo::ended(TaskEnded& ended) {
       else if (!writes.empty() && !keeping_)
         keeping_.emplace(*store_);
       if (asked.unkept.empty())
-        for (const std::string& name : writes)
+        for (const std::string& name : writes) {
           asked.kept.writes.push_back(store_->take_in(name, in_folder(asked.request.folder, name)));
+          fault_point("memo_taken_in");
+        }
     } catch (const std::exception& error) {
       asked.unkept = error.what();
     }
@@ -300,7 +306,9 @@ void Memo::settled(const std::string& path, bool good) {
 void Memo::keep() {
   if (!fresh_.empty()) {
     try {
+      fault_point("memo_keep");
       store_->keep(fresh_);
+      fault_point("memo_kept");
     } catch (const std::exception& error) {
       trouble_ = error.what();
       store_.reset();

@@ -80,7 +80,8 @@ PrunePlan plan_prune(const Journal& journal, const PruneOptions& options, Instan
   return plan;
 }
 
-Pruned prune(Journal& journal, const PrunePlan& plan, const std::function<void(const PrunedRun&)>& removed) {
+Pruned prune(Journal& journal, const PrunePlan& plan, Instant now,
+             const std::function<void(const PrunedRun&)>& removed) {
   Pruned done;
   for (auto from = plan.remove.begin(); from != plan.remove.end();) {
     auto to = from;
@@ -104,6 +105,11 @@ Pruned prune(Journal& journal, const PrunePlan& plan, const std::function<void(c
     }
   }
   if (done.runs > 0) done.file_bytes = JournalUpkeep(journal).shrink();
+  try {
+    done.memo = tidy_memo(journal, now);
+  } catch (const Error&) {
+    // It can not be used; who needs it is told.
+  }
   return done;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/journal/journal.h"
+#include "engine/run/memo_list.h"
 
 namespace flowrun {
 
@@ -43,9 +44,12 @@ struct Pruned {
   std::size_t runs = 0;
   std::int64_t file_bytes = 0;  ///< by which the journal's file is smaller
   std::vector<KeptRun> kept;    ///< that are driven by now
+  MemoCleared memo = {};        ///< too old for their own step
 };
 
 /// Takes the runs of |plan| away, each whole or not at all. |removed| is told of each.
-Pruned prune(Journal& journal, const PrunePlan& plan, const std::function<void(const PrunedRun&)>& removed);
+/// Results for steps with `memo` stay that are young enough; they need no run.
+Pruned prune(Journal& journal, const PrunePlan& plan, Instant now,
+             const std::function<void(const PrunedRun&)>& removed);
 
 }  // namespace flowrun

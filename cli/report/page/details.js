@@ -30,6 +30,7 @@ function showDetails() {
       fact('limit', outline.limit),
       fact('weight', outline.weight),
       fact('because', detail.reason),
+      fact('from run', detail.memo),
       fact('critical', step ? `${spanText(step.to - step.from)} of the run's ${spanText(data.run.span)}` +
         (step.waited > 1 ? `, after a wait of ${spanText(step.waited)}` : '') : '')),
     failureOf(detail), groupOf(row), needsOf(row), attemptsOf(row),
