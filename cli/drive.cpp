@@ -49,10 +49,10 @@ void add_drive_options(Command& command, DriveFlags& options, bool json) {
       ->shows_default();
   command.add_flag("--no-wait", options.drive.no_wait,
                    "When only waits, or sleeps over 60 s, remain, suspend and exit 4");
-  command.add_flag("--no-memo", options.no_memo, "Take no results of earlier runs; those of this one are kept");
   add_progress_option(command, options.progress);
   add_logs_option(command, options.logs);
   if (json) command.add_flag("--json", options.json, "Print one JSON object at the end");
+  if (json) command.add_flag("--no-memo", options.no_memo, "Take no results of earlier runs; keep its own");
   command.add_option("--events", options.events, "Write each journal entry as a line of JSON, as it is committed")
       ->type_name("FILE|-");
   command

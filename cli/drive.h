@@ -35,7 +35,7 @@ struct DriveFlags {
   std::string summary;               ///< a file that Markdown is added to; empty: that of GITHUB_STEP_SUMMARY, if any
 };
 
-/// |json|: --json, a summary at the end.
+/// |json|: of a workflow that somebody has written: --json, a summary at the end, and --no-memo.
 void add_drive_options(Command& command, DriveFlags& flags, bool json = true);
 
 /// Of a command that drives no run, because a server does: throws Error(Usage) for the first of |flags| that is given,

@@ -202,7 +202,7 @@ void History::note_time(const Entry& entry, const Result& result) {
   timing.counts_from.reset();
   one.took += result.took;
   one.ended_at = began + result.took;
-  if (timing.asked != Instant{} && began > timing.asked) one.queued += began - timing.asked;
+  if (timing.asked != Instant{} && began > timing.asked && !result.is_taken()) one.queued += began - timing.asked;
   if (!std::exchange(timing.measured, true)) one.started_at = began;
 }
 

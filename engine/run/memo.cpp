@@ -299,7 +299,8 @@ void Memo::written(const TaskEnded& ended, std::int64_t seq, Instant at, bool la
 }
 
 void Memo::settled(const std::string& path, bool good) {
-  if (written_ && written_->step == path && good) fresh_.push_back(*std::move(written_));
+  if (!written_ || written_->step != path) return;
+  if (good) fresh_.push_back(*std::move(written_));
   written_.reset();
 }
 

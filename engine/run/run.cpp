@@ -277,6 +277,9 @@ void Run::accept(Decision decision) {
     start->task.traceparent = traceparent_of(start->task, seq);
     start->task.call = call_names_.of(machine_->run().seed, start->task.path);
   }
+  if (const auto* settled = std::get_if<StepSettled>(&decision.what);
+      memo_ && settled && (settled->outcome.state != State::Succeeded || settled->reason == "fallback"))
+    memo_->settled(settled->path, false);
   if (std::holds_alternative<RunSuspended>(decision.what)) update_.state = RunState::Suspended;
   if (const auto* end = std::get_if<RunEnded>(&decision.what)) {
     update_.state = run_state_from(end->outcome.state);

@@ -42,6 +42,8 @@ std::vector<Words> calls(const std::string& file) {
           {"schema"},
           {"eval", "[range(5)]"},
           {"record", "r"},
+          {"memo", "list"},
+          {"memo", "list", "--json"},
           {"test", test_of(file)},
           {"test", test_of(file), "--json"},
           {"version"},
@@ -80,7 +82,7 @@ TEST_CASE("every command says so when its output can not be written, and when no
   TempDir dir;
   const std::string journal = dir.path("j.db");
   const std::string file = dir.write("w.yaml", R"(flowrun: 1
-steps: { a: { exec: [echo, hi] }, b: { for_each: [1, 2, 3], do: { set: "${ $item }" } } }
+steps: { a: { exec: [echo, hi], memo: 1d }, b: { for_each: [1, 2, 3], do: { set: "${ $item }" } } }
 output: ${ $steps.b }
 )");
   dir.write("w.test.yaml",

@@ -16,7 +16,7 @@ namespace {
 
 using Chance = std::mt19937_64;
 
-std::size_t below(Chance& chance, std::size_t limit) { return limit == 0 ? 0 : chance() % limit; }
+std::size_t pick_below(Chance& chance, std::size_t limit) { return limit == 0 ? 0 : chance() % limit; }
 
 class File {
  public:
@@ -82,31 +82,31 @@ std::string odd_json(Chance& chance) {
                                     deep(5000),
                                     deep(300'000),
                                     R"({"type":"child","message":"m","causes":[{"type":"child"}]})"};
-  return all[below(chance, std::size(all))];
+  return all[pick_below(chance, std::size(all))];
 }
 
 /// A text that stands where another should; not JSON either.
 std::string odd_text(Chance& chance, const std::string& was) {
   std::string text = was;
-  switch (below(chance, 10)) {
+  switch (pick_below(chance, 10)) {
     case 0:
       return "";
     case 1:
-      return text.substr(0, below(chance, text.size()));
+      return text.substr(0, pick_below(chance, text.size()));
     case 2:
       return text + std::string("\0rest", 5);
     case 3:
-      return text.insert(below(chance, text.size()), std::string(1, '\0'));
+      return text.insert(pick_below(chance, text.size()), std::string(1, '\0'));
     case 4:
-      return text.insert(below(chance, text.size()), "\xff\xfe");
+      return text.insert(pick_below(chance, text.size()), "\xff\xfe");
     case 5:
       return odd_json(chance);
     case 6:
-      return std::string(below(chance, 20'000), "[{\"x/"[below(chance, 5)]);
+      return std::string(pick_below(chance, 20'000), "[{\"x/"[pick_below(chance, 5)]);
     case 7:
       return "../../" + text;
     case 8:
-      if (!text.empty()) text[below(chance, text.size())] = static_cast<char>(chance());
+      if (!text.empty()) text[pick_below(chance, text.size())] = static_cast<char>(chance());
       return text;
     default:
       return text + text;
@@ -115,10 +115,10 @@ std::string odd_text(Chance& chance, const std::string& was) {
 
 /// Something in |json| is another thing.
 void change(Json& json, Chance& chance) {
-  if ((json.is_object() || json.is_array()) && !json.empty() && below(chance, 5) > 0) {
+  if ((json.is_object() || json.is_array()) && !json.empty() && pick_below(chance, 5) > 0) {
     auto at = json.begin();
-    std::advance(at, static_cast<std::ptrdiff_t>(below(chance, json.size())));
-    switch (below(chance, 6)) {
+    std::advance(at, static_cast<std::ptrdiff_t>(pick_below(chance, json.size())));
+    switch (pick_below(chance, 6)) {
       case 0:
         json.erase(at);
         return;
@@ -135,10 +135,10 @@ void change(Json& json, Chance& chance) {
         return;
     }
   }
-  if (json.is_string() && below(chance, 3) == 0) {
+  if (json.is_string() && pick_below(chance, 3) == 0) {
     json = json.get<std::string>().substr(0, 1);
-  } else if (json.is_number_integer() && below(chance, 3) == 0) {
-    json = json.get<std::int64_t>() + (below(chance, 2) ? 1 : -1);
+  } else if (json.is_number_integer() && pick_below(chance, 3) == 0) {
+    json = json.get<std::int64_t>() + (pick_below(chance, 2) ? 1 : -1);
   } else if (const std::string odd = odd_json(chance); odd.size() < 20'000) {
     json = Json::parse(odd);
   }
@@ -174,14 +174,14 @@ void mend(File& file) {
 std::string damage_entry(File& file, Chance& chance) {
   const auto entries = file.rows("SELECT id, kind, path, data, coalesce(value, '') FROM entries");
   if (entries.empty()) return "nothing";
-  const auto& row = entries[below(chance, entries.size())];
+  const auto& row = entries[pick_below(chance, entries.size())];
   const std::string about = fmt::format("entry {} {} {}: ", row[0], row[1], row[2]), where = " WHERE id = " + row[0];
-  switch (below(chance, 12)) {
+  switch (pick_below(chance, 12)) {
     case 0:
       file.rows("DELETE FROM entries" + where);
       return about + "gone";
     case 1: {
-      const auto& other = entries[below(chance, entries.size())];
+      const auto& other = entries[pick_below(chance, entries.size())];
       file.rows("DELETE FROM entries WHERE id = " + other[0]);
       file.rows("UPDATE entries SET id = " + other[0] + where);
       return about + "in the place of " + other[0];
@@ -197,17 +197,18 @@ std::string damage_entry(File& file, Chance& chance) {
                                            "'\x1b'",
                                            "zeroblob(100000)",
                                            "4611686018427387904"};
-      const std::string column = columns[below(chance, 7)], value = values[below(chance, 9)];
+      const std::string column = columns[pick_below(chance, 7)], value = values[pick_below(chance, 9)];
       file.rows("UPDATE OR IGNORE entries SET " + column + " = " + value + where);
       return about + column + " = " + value;
     }
     case 3: {
-      const auto& other = entries[below(chance, entries.size())];
+      const auto& other = entries[pick_below(chance, entries.size())];
       file.rows("UPDATE entries SET kind = ?" + where, {other[1]});
       return about + "kind " + other[1];
     }
     case 4: {
-      const std::string path = below(chance, 2) ? odd_text(chance, row[2]) : entries[below(chance, entries.size())][2];
+      const std::string path =
+          pick_below(chance, 2) ? odd_text(chance, row[2]) : entries[pick_below(chance, entries.size())][2];
       file.rows("UPDATE entries SET path = ?" + where, {path});
       return about + "path " + path.substr(0, 100);
     }
@@ -239,18 +240,18 @@ std::string damage_run(File& file, Chance& chance) {
   const auto runs =
       file.rows("SELECT number, id, coalesce(input, ''), coalesce(output, ''), coalesce(error, '') FROM runs");
   if (runs.empty()) return "nothing";
-  const auto& row = runs[below(chance, runs.size())];
+  const auto& row = runs[pick_below(chance, runs.size())];
   static const char* const columns[] = {"last_seq", "started_at", "alive_at",    "ended_at",  "state",
                                         "id",       "name",       "source_hash", "input",     "output",
                                         "error",    "file",       "number",      "input_ref", "output_ref"};
-  const std::string column = columns[below(chance, 15)];
-  const std::string text = below(chance, 2) ? odd_text(chance, row[1 + below(chance, 4)]) : odd_json(chance);
+  const std::string column = columns[pick_below(chance, 15)];
+  const std::string text = pick_below(chance, 2) ? odd_text(chance, row[1 + pick_below(chance, 4)]) : odd_json(chance);
   const std::string where = " WHERE number = " + row[0];
   static const char* const states[] = {"running", "suspended", "succeeded", "failed", "cancelled"};
-  const std::string state = states[below(chance, 5)];
-  if (column == "state" && below(chance, 2)) {
+  const std::string state = states[pick_below(chance, 5)];
+  if (column == "state" && pick_below(chance, 2)) {
     file.rows("UPDATE runs SET state = ?" + where, {state});
-  } else if (below(chance, 4) == 0) {
+  } else if (pick_below(chance, 4) == 0) {
     file.rows("UPDATE OR IGNORE runs SET " + column + " = -5" + where);
   } else {
     file.rows("UPDATE OR IGNORE runs SET " + column + " = ?" + where, {text});
@@ -264,12 +265,12 @@ std::string damage(const std::string& path, Chance& chance, bool mended) {
   File file(path);
   file.rows("BEGIN");
   std::string what;
-  switch (below(chance, 10)) {
+  switch (pick_below(chance, 10)) {
     case 0:
       what = damage_run(file, chance);
       break;
     case 1: {
-      const char* const table = below(chance, 2) ? "sources" : "vals";
+      const char* const table = pick_below(chance, 2) ? "sources" : "vals";
       file.rows(fmt::format("DELETE FROM {}", table));
       what = table;
       break;
@@ -280,7 +281,7 @@ std::string damage(const std::string& path, Chance& chance, bool mended) {
       static const char* const kinds[] = {"cancel", "signal", "x", ""};
       for (const auto& run : runs)
         file.rows("INSERT INTO mailbox (run, at, kind, name, data, sender) VALUES (" + run[0] + ", 1, ?, 'go', ?, 'x')",
-                  {kinds[below(chance, 4)], data});
+                  {kinds[pick_below(chance, 4)], data});
       what = "mail " + data.substr(0, 100);
       break;
     }

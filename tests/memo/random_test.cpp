@@ -3,14 +3,14 @@
 #include <map>
 #include <random>
 
-#include "tests/memo/stage.h"
+#include "tests/memo/memo_stage.h"
 #include "tests/support/catch.h"
 
 namespace flowrun::test::memo_random_test {
 namespace {
 
-constexpr const char* kSteps = R"(
-  lower: { shell: 'cat src/*.txt 2>/dev/null | tr A-Z a-z >lower; wc -c <lower', memo: 1d, reads: "src/*.txt", writes: lower }
+constexpr const char* kSteps = R"yaml(
+  lower: { shell: '{ cat src/*.txt 2>/dev/null || true; } | tr A-Z a-z >lower; wc -c <lower', memo: 1d, reads: "src/*.txt", writes: lower }
   mixed: { shell: 'cat lower "$EXTRA" >mixed 2>/dev/null || true; echo "$WORD" >>mixed', memo: 1d,
            env: { WORD: "${ $input.word }", EXTRA: "${ $input.extra }" }, reads: [lower, "${ $input.extra }"],
            writes: mixed, needs: lower }
@@ -21,7 +21,7 @@ constexpr const char* kSteps = R"(
     do: { shell: 'echo "$FLOWRUN_ITEM:$(cat mixed | cksum)"; mkdir -p out; echo "$FLOWRUN_ITEM" >"out/$FLOWRUN_ITEM"',
           memo: 1d, reads: mixed, writes: ["out/${ $item }"] }
 output: { lower: "${ $steps.lower }", each: "${ $steps.each }" }
-)";
+)yaml";
 
 /// What a run leaves.
 std::map<std::string, std::string> files_below(const TempDir& dir) {

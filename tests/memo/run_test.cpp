@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "engine/journal/sqlite.h"
-#include "tests/memo/stage.h"
+#include "tests/memo/memo_stage.h"
 #include "tests/support/catch.h"
 #include "tests/support/shop.h"
 
@@ -124,14 +124,13 @@ TEST_CASE("--no-memo takes nothing and keeps what it does", "[memo]") {
 
 TEST_CASE("what failed, was refused or stood in for is not kept", "[memo]") {
   MemoStage stage;
-  stage
-      .write(R"(
+  stage.write(R"yaml(
   f: { shell: 'printf "f " >>"$LOG"; exit 3', memo: 1d, continue_on_error: true }
-  r: { shell: 'printf "r " >>"$LOG"; echo 1', memo: 1d, returns: { type: integer }, retry: none, continue_on_error: true }
-  s: { shell: 'printf "s " >>"$LOG"; echo 1', memo: 1d, returns: { type: integer }, fallback: { set: 2 } }
-  t: { shell: 'printf "t " >>"$LOG"; test "$(grep -o t "$LOG" | wc -l)" -
-             gt 1', memo: 1d, retry: { on: [any], delay: 1ms } } ) ");
-      stage.start("a", {"-j", "1"});
+  r: { shell: 'printf "r " >>"$LOG"; echo a', memo: 1d, returns: { type: integer }, retry: none, continue_on_error: true }
+  s: { shell: 'printf "s " >>"$LOG"; echo a', memo: 1d, returns: { type: integer }, fallback: { set: 2 } }
+  t: { shell: 'printf "t " >>"$LOG"; test "$(grep -o t "$LOG" | wc -l)" -gt 1', memo: 1d, retry: { on: [any], delay: 1ms } }
+)yaml");
+  stage.start("a", {"-j", "1"});
   stage.ran();
   stage.start("b", {"-j", "1"});
   CHECK(stage.ran() == "f r s ");
@@ -150,7 +149,7 @@ TEST_CASE("a file of writes that is not there, or is no file, is an error of the
   CHECK(has(ran.err, "`d`, which `writes` names, is a folder, no regular file"));
   stage.write("  w: { shell: 'ln -sf x l', memo: 1d, writes: l, fallback: { on: writes, set: 1 } }\n");
   CHECK(stage.start("c").code == 0);
-  stage.write("  w: { shell: 'echo v', output: \"${ .stderr }\", memo: 1d, writes: gone }\n");
+  stage.write("  w: { shell: 'echo v', output: \"${ .value }\", memo: 1d, writes: gone }\n");
   CHECK(stage.start("d").code == 1);
   CHECK(stage({"journal", "verify", "--all"}).code == 0);
 }

@@ -119,6 +119,11 @@ inline std::vector<Event> events() {
   ended.result.cut = 5'000'000'000;
   ended.result.unlogged = 7;
   add(ended);
+  ended.result = Result();
+  ended.result.memo = MemoNote{"order-1", 12, at() - Duration(86'400'000), Duration(310), "", ""};
+  add(ended);
+  ended.result.memo = MemoNote{"", 0, {}, Duration(0), "`in` has changed", "its output was cut"};
+  add(ended);
 
   add(TaskInterrupted{"order", 2});
   add(TaskWithdrawn{"order", 2});
