@@ -79,13 +79,14 @@ Setting<T> ValueReader::setting(const Node& node, const char* what, const char* 
     return read;
   }
   read.value = parse(node);
+  const bool word = std::is_same_v<T, bool> && (node.text == "true" || node.text == "false");
   if (!read.value)
     findings_.error("E102", node.at, node.text.size(),
                     fmt::format("`{}` must be {}, not {}", what, wanted,
                                 node.is_scalar() ? "`" + node.text + "`" : node.kind_name()),
-                    node.text == "true" || node.text == "false" ? "leave out the quotes"
-                    : node.is_string()                          ? advice_on_bare(node.text)
-                                                                : "");
+                    !node.is_string() ? ""
+                    : word            ? "leave out the quotes"
+                                      : advice_on_bare(node.text));
   return read;
 }
 
