@@ -252,7 +252,8 @@ void Drive::turned(const Run& run) {
   if (items_) items_->turned(run);
   const Run::Backlog backlog = run.backlog();
   tell_elsewhere(backlog.elsewhere);
-  if (progress_) progress_->turned(wall_clock(), {tally_.ok(), tally_.failed(), &run.machine(), backlog.in_line});
+  if (progress_)
+    progress_->turned(wall_clock(), {tally_.ok(), tally_.failed(), &run.machine(), backlog.in_line, backlog.shared});
 }
 
 Duration Drive::patience() const {

@@ -56,6 +56,8 @@ class Drive : public FrontEnd {
   /// Of a run in which nothing is left to be driven: prints again what it printed, its output or its record, and writes
   /// the reports; returns the exit code.
   int finish_ended(const RunRecord& record);
+  /// Of a run that was not begun, because another has its key; returns the exit code.
+  int finish_skipped(const KeyTaken& by);
   /// Whether standard output belongs to the entries or to a report.
   bool output_taken() const;
   /// Writes the reports of the run with the id |run|, when nothing else was to be done; returns the exit code: |code|,
@@ -84,6 +86,7 @@ class Drive : public FrontEnd {
   }
   void opened(const OpeningNotes& notes) override;
   void asked_to_end(const RunRecord& run) override;
+  void waits_for_key(const KeyTaken& by, bool ends) override;
   void entry(const Entry& entry) override;
   void drives(Run* run) override;
   bool gives_up() const override { return stop_asked(); }

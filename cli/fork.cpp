@@ -88,6 +88,7 @@ int run_fork(const Context& context, const ForkOptions& options) {
   Drive drive(context, options.drive, journal);
   Opened opened =
       flowrun::fork(journal, {std::move(loaded), std::move(inputs), std::move(start), std::move(evaluator)}, drive);
+  if (opened.skipped) return drive.finish_skipped(*opened.skipped);
   int code = drive.finish(*opened.run);
   if (!context.quiet && opened.run->reuse()) tell(*opened.run->reuse());
   return code;

@@ -86,9 +86,10 @@ std::vector<std::string> details(const OutlineRow& row, const Rows& rows) {
   return lines;
 }
 
-std::string head_line(const Workflow& workflow, std::size_t steps) {
-  return fmt::format("{}: {} {}, concurrency {}, fail_fast {}\n", workflow.name, steps, steps == 1 ? "step" : "steps",
-                     workflow.concurrency, fail_fast_of(workflow));
+std::string head_line(const Loaded& loaded, std::size_t steps) {
+  const Workflow& workflow = loaded.workflow;
+  return fmt::format("{}: {} {}, concurrency {}, fail_fast {}{}\n", workflow.name, steps, steps == 1 ? "step" : "steps",
+                     workflow.concurrency, fail_fast_of(workflow), loaded.exclusive ? ", exclusive" : "");
 }
 
 Json plan_as_json(const Loaded& loaded) {
@@ -309,14 +310,13 @@ int plan(const Context& context, const PlanOptions& options) {
 }  // namespace
 
 std::string plan_as_tree(const Loaded& loaded) {
-  const Workflow& workflow = loaded.workflow;
-  const Rows rows = outline(workflow);
+  const Rows rows = outline(loaded.workflow);
   std::vector<std::vector<std::string>> cells;
   for (const OutlineRow& row : rows) {
     std::string indent(static_cast<std::size_t>(row.depth) * 2 + 2, ' ');
     cells.push_back({indent + row.name, row.kind, where(row), one_line(row.what, 100)});
   }
-  std::string text = head_line(workflow, rows.size());
+  std::string text = head_line(loaded, rows.size());
   // The columns are those of all steps; what is said of one goes below its line.
   std::string lines = table(cells);
   std::size_t at = 0;

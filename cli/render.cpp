@@ -118,17 +118,19 @@ std::string what_binds(const Pools::Line& line, std::size_t concurrency) {
   return fmt::format("concurrency ({})", concurrency);
 }
 
-std::string who_waits(const Machine& machine, std::size_t in_line) {
+std::string who_waits(const Machine& machine, std::size_t in_line, std::size_t shared) {
   std::string text;
   if (machine.suspending()) return text;  // nobody is to begin
   for (const Pools::Line& waits : machine.pools().lines())
     text += fmt::format("; {} {} for {}", waits.waiting, waits.waiting == 1 ? "waits" : "wait",
                         what_binds(waits, machine.concurrency()));
-  if (in_line > 0) {
-    const int jobs = machine.run().jobs;
-    text += fmt::format("; {} {} for {}", in_line, in_line == 1 ? "waits" : "wait",
-                        jobs > 0 ? fmt::format("-j {}", jobs) : "a CPU");
-  }
+  const auto add = [&](std::size_t waiting, const std::string& what) {
+    if (waiting > 0) text += fmt::format("; {} {} for {}", waiting, waiting == 1 ? "waits" : "wait", what);
+  };
+  const int jobs = machine.run().jobs;
+  // The line may have moved on between the two figures.
+  add(in_line - std::min(in_line, shared), jobs > 0 ? fmt::format("-j {}", jobs) : "a CPU");
+  add(shared, "a shared limit, which other runs use");
   return text;
 }
 

@@ -72,6 +72,7 @@ int run_workflow(const Context& context, const RunOptions& options) {
   StartRequest request{std::move(loaded), std::move(inputs), start_options(options.start, options.drive),
                        std::move(evaluator), std::move(items)};
   Opened opened = start_or_resume(journal, std::move(request), on_crash_option(options.on_crash), drive);
+  if (opened.skipped) return drive.finish_skipped(*opened.skipped);
   return opened.run ? drive.finish(*opened.run) : drive.finish_ended(opened.record);
 }
 

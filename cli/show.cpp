@@ -10,6 +10,7 @@
 #include "cli/runs.h"
 #include "cli/source.h"
 #include "engine/journal/typed_command.h"
+#include "engine/run/exclusive.h"
 #include "engine/run/summary.h"
 #include "engine/steps/outline.h"
 
@@ -82,6 +83,8 @@ std::string next_steps(const Journal& journal, const RunRecord& run, const Histo
     if (step->state == State::Waiting && !can_be_retried(run.state))
       return fmt::format("{} waits: {}\n", step->path,
                          answer_command(journal.path(), run.id, step->path, step->signal, answers_of(journal, run)));
+  const std::string key = run.driver_pid > 0 ? exclusive_key(journal, run) : "";
+  if (!key.empty()) return fmt::format("driven by process {}, which has the key `{}`\n", run.driver_pid, key);
   if (run.driver_pid > 0) return fmt::format("driven by process {}\n", run.driver_pid);
   if (run.driver_pid != 0) return "driven by a process in another container\n";
   if (run.error.json().is_object() && run.error.json().contains("undo_failed"))

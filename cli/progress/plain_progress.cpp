@@ -140,7 +140,7 @@ void PlainProgress::turned(Instant now, const Standing& standing) {
   std::string text = fmt::format("{} running{}{}", in_flight, names.empty() ? "" : ": " + names,
                                  !names.empty() && in_flight > 3 ? ", ..." : "");
   if (awaiting > 0) text += fmt::format("; {} wait for a signal, first: {}", awaiting, answer_to(*awaited_.begin()));
-  if (machine) text += who_waits(*machine, standing.in_line);
+  if (machine) text += who_waits(*machine, standing.in_line, standing.shared);
   line(now, "alive", "run", text);
 }
 

@@ -20,6 +20,7 @@ struct Standing {
   std::size_t ok = 0, failed = 0;    ///< steps
   const Machine* machine = nullptr;  ///< of the drive; null: another process drives
   std::size_t in_line = 0;           ///< attempts that the machine has started and that wait for a slot
+  std::size_t shared = 0;            ///< of them, those that wait for what other runs have
 
   std::size_t running() const;  ///< attempts that have begun
 };

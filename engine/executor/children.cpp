@@ -89,6 +89,7 @@ Children::Child* Children::find(std::uint64_t id) {
 }
 
 void Children::begin(Task task) {
+  if (!shared_.may_begin(task)) return;
   const ExecutorOptions& options = shared_.options;
   const RunFolder& folder = shared_.folder;
   const std::uint64_t number = shared_.next_process();

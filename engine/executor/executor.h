@@ -49,6 +49,8 @@ class Executor {
   virtual std::size_t ahead() const = 0;
   /// How many tasks and reservations wait for a slot, so have not begun. For people: it is another when it is read.
   virtual std::size_t in_line() const = 0;
+  /// How many of these have their slot, and wait for a place of what drives on the same journal share.
+  virtual std::size_t in_shared_line() const { return 0; }
   /// Why tasks do not go on at present, for people, when they are carried out elsewhere; empty: they do.
   virtual std::string trouble() const { return {}; }
 };
@@ -59,6 +61,7 @@ struct ExecutorOptions {
   int cpus = 1;     ///< slots for processes that share the CPUs
   std::string run_id, token;
   std::string run_dir;               ///< made when first needed
+  std::string shared_file = {};      ///< beside the journal, of pools that drives share; made when first needed
   const Secrets* secrets = nullptr;  ///< outlives the executor; null: none
 };
 

@@ -80,6 +80,7 @@ void Http::on_timer(Lane& lane, long ms) {
 }
 
 void Http::begin(Task task) {
+  if (!shared_.may_begin(task)) return;
   const Secrets& secrets = shared_.secrets();
   auto transfer = std::make_unique<Transfer>(std::move(task), secrets.mask(), loop_.now());
   auto can_not = [&](const char* type, const char* why) {

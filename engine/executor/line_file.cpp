@@ -73,6 +73,7 @@ bool LineFile::make() {
 }
 
 std::optional<std::size_t> LineFile::add(const std::string& path, int attempt) {
+  std::lock_guard lock(mutex_);
   if (!make() || free_.empty()) return std::nullopt;
   std::size_t slot = free_.back();
   free_.pop_back();
@@ -81,6 +82,7 @@ std::optional<std::size_t> LineFile::add(const std::string& path, int attempt) {
 }
 
 void LineFile::remove(std::size_t slot) {
+  std::lock_guard lock(mutex_);
   std::atomic_ref(slots_[slot]).store(0);
   free_.push_back(slot);
 }

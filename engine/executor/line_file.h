@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_set>
@@ -15,7 +16,7 @@ namespace flowrun {
 /// In the run's folder.
 constexpr const char* kLineFile = "line";
 
-/// One thread at a time.
+/// Any thread.
 class LineFile {
  public:
   /// In |folder|, which is lent. |token|: of the drive. Nothing is made before the first add(), to which the folder
@@ -36,6 +37,7 @@ class LineFile {
 
   const RunFolder& folder_;
   const std::string token_;
+  std::mutex mutex_;
   bool tried_ = false;
   std::uint64_t* slots_ = nullptr;
   std::vector<std::size_t> free_;

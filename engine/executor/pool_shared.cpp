@@ -14,11 +14,23 @@ PoolShared::PoolShared(const ExecutorOptions& chosen)
     : options(chosen),
       base_environment(chosen),
       folder(chosen.run_dir),
-      slots(chosen.jobs, std::max(1, chosen.cpus),
-            chosen.run_dir.empty() ? nullptr : std::make_unique<LineFile>(folder, chosen.token), &jobserver),
+      line(chosen.run_dir.empty() ? nullptr : std::make_unique<LineFile>(folder, chosen.token)),
+      slots(chosen.jobs, std::max(1, chosen.cpus), line.get(), &jobserver),
+      limits(chosen.shared_file, line.get()),
       log(folder, chosen.token.substr(0, 8)) {}
 
+bool PoolShared::may_begin(Task& task) {
+  if (!task.shared || options.shared_file.empty()) return true;
+  try {
+    make_run_dir();  // what waits in line stands in it
+  } catch (const Error&) {
+    // It is taken for one that has begun, should this drive be killed.
+  }
+  return limits.admit(task);
+}
+
 void PoolShared::tell_ended(const Task& task, Result result) {
+  limits.ended(task.path, task.attempt);
   if (const Mask& mask = secrets().mask(); !mask.empty()) {
     auto masked = [&](Value& value) { value = Value::from_text(mask.json(value.text())); };
     masked(result.value);

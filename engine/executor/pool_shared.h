@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "engine/executor/process_slots.h"
 #include "engine/executor/run_folder.h"
 #include "engine/executor/secrets.h"
+#include "engine/executor/shared_limits.h"
 #include "engine/executor/wakeup_fd.h"
 #include "engine/executor/work_clock.h"
 
@@ -33,6 +35,8 @@ struct PoolShared {
   void take(std::vector<Event>& into, Duration timeout);
   /// Makes take() return soon. Safe in a signal handler.
   void wake() { wakeup_fd_.notify(); }
+  /// True: |task| has its places of what drives share, and may begin. Else it was taken, and comes again.
+  bool may_begin(Task& task);
   /// What processes need; for the run thread, before each is begun.
   void prepare_processes();
   /// Makes the run's folder, once. Throws Error when it can not be used.
@@ -46,7 +50,9 @@ struct PoolShared {
   BaseEnvironment base_environment;
   RunFolder folder;
   Jobserver jobserver;
+  const std::unique_ptr<LineFile> line;  ///< null: the run has no folder
   ProcessSlots slots;
+  SharedLimits limits;
   OutputLog log;
 
  private:

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <deque>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -26,9 +25,9 @@ class ProcessSlots {
  public:
   /// |jobs| > 0: at most so many processes. Else only those that share the CPUs are counted, at most |cpus|.
   /// |line| holds the waiting tasks as well, for who reads it after a crash; null: nobody does. |jobserver| gives each
-  /// process that is counted its token; null: none is needed. It outlives the slots, which alone use its tokens.
-  ProcessSlots(int jobs, int cpus, std::unique_ptr<LineFile> line = nullptr, Jobserver* jobserver = nullptr)
-      : jobs_(jobs), cpus_(cpus), line_file_(std::move(line)), jobserver_(jobserver) {}
+  /// process that is counted its token; null: none is needed. Both outlive the slots, which alone use its tokens.
+  ProcessSlots(int jobs, int cpus, LineFile* line = nullptr, Jobserver* jobserver = nullptr)
+      : jobs_(jobs), cpus_(cpus), line_file_(line), jobserver_(jobserver) {}
 
   /// What a process takes.
   struct Place {
@@ -84,7 +83,7 @@ class ProcessSlots {
   Waiting leave_line(InLine& one);
 
   const int jobs_, cpus_;
-  const std::unique_ptr<LineFile> line_file_;
+  LineFile* const line_file_;
   Jobserver* const jobserver_;
   mutable std::mutex mutex_;
   int running_ = 0;             ///< the weight of the processes that are counted

@@ -24,7 +24,16 @@ class WorkerPool : public Executor {
     int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
     int count = options.workers > 0 ? options.workers : std::min(cores, 4);
     for (int i = 0; i < count; ++i) workers_.push_back(std::make_unique<Worker>(shared_));
+    shared_.limits.tell([this](Task task, const std::string& trouble) {
+      if (trouble.empty()) return workers_[next_shared_++ % workers_.size()]->post(std::move(task));
+      if (leave_slot(task)) workers_.front()->post(Worker::FillSlot{});
+      Result result;
+      result.failure = Failure{"internal", trouble};
+      result.sent = false;
+      shared_.tell({{}, TaskEnded{task.path, task.attempt, std::move(result)}});
+    });
   }
+  ~WorkerPool() override { shared_.limits.stop(); }
 
   void begin(Task task) override {
     if (std::holds_alternative<Process>(*task.work)) {
@@ -42,21 +51,22 @@ class WorkerPool : public Executor {
 
   void stop(const std::string& path, int attempt) override {
     bool freed = false;
-    const auto waiting = shared_.slots.withdraw(path, attempt, freed);
-    if (waiting) tell_cancelled(*waiting);
+    auto waiting = shared_.slots.withdraw(path, attempt, freed);
+    if (!waiting && !freed && (waiting = shared_.limits.withdraw(path, attempt))) freed = leave_slot(*waiting);
+    if (waiting) tell_not_begun(*waiting, {"cancelled", "stopped before it began"});
     if (freed) workers_.front()->post(Worker::FillSlot{});
     if (waiting || freed) return;
     for (auto& worker : workers_) worker->post(Worker::Stop{path, attempt});
   }
 
   void withdraw(const std::string& path) override {
-    const std::vector<Task> withdrawn = shared_.slots.withdraw_below(path);
+    const std::vector<Task> withdrawn = withdraw_below(path);
     for (const Task& waiting : withdrawn) shared_.tell({{}, TaskWithdrawn{waiting.path, waiting.attempt}});
     if (!withdrawn.empty()) workers_.front()->post(Worker::FillSlot{});
   }
 
   void stop_all(std::optional<Duration> most) override {
-    for (const Task& waiting : shared_.slots.withdraw_below("")) tell_cancelled(waiting);
+    for (const Task& waiting : withdraw_below("")) tell_not_begun(waiting, {"cancelled", "stopped before it began"});
     for (auto& worker : workers_) worker->post(Worker::StopAll{most});
   }
 
@@ -90,22 +100,39 @@ class WorkerPool : public Executor {
 
   void wake() override { shared_.wake(); }
   std::size_t ahead() const override { return failed_.empty() ? shared_.slots.waiting() : 0; }
-  std::size_t in_line() const override { return shared_.slots.waiting(); }
+  std::size_t in_line() const override { return shared_.slots.waiting() + shared_.limits.waiting(); }
+  std::size_t in_shared_line() const override { return shared_.limits.waiting(); }
 
  private:
   void await_token() {
     if (shared_.slots.lacks_token()) workers_.front()->post(Worker::AwaitToken{});
   }
-  void tell_cancelled(const Task& task) {
+  void tell_not_begun(const Task& task, Failure failure) {
     Result result;
-    result.failure = Failure{"cancelled", "stopped before it began"};
+    result.failure = std::move(failure);
     result.sent = false;
     shared_.tell_ended(task, std::move(result));
+  }
+  /// Of a task that waited for a place of what drives share. True: a slot is free.
+  bool leave_slot(const Task& task) {
+    const auto* process = std::get_if<Process>(&*task.work);
+    if (process) shared_.slots.leave(place_of(*process));
+    return process != nullptr;
+  }
+  /// All at |path| and below that have not begun.
+  std::vector<Task> withdraw_below(const std::string& path) {
+    std::vector<Task> tasks = shared_.slots.withdraw_below(path);
+    for (Task& task : shared_.limits.withdraw_below(path)) {
+      leave_slot(task);
+      tasks.push_back(std::move(task));
+    }
+    return tasks;
   }
 
   PoolShared shared_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::size_t next_ = 0;
+  std::size_t next_shared_ = 0;      ///< of the thread that says what is ready
   std::vector<std::string> failed_;  ///< told to the run, which may not have acted upon it yet
 };
 

@@ -113,7 +113,7 @@ void check_neighbours(const std::string& path, uid_t owner) {
   struct stat folder {
   }, status{};
   const bool shared = stat(fs::path(path).parent_path().c_str(), &folder) == 0 && (folder.st_mode & S_IWOTH) != 0;
-  for (const char* end : {"-wal", "-shm", "-journal", "-lock", "-turn"}) {
+  for (const char* end : {"-wal", "-shm", "-journal", "-lock", "-turn", "-shared"}) {
     if (lstat((path + end).c_str(), &status) != 0) continue;
     if (!S_ISREG(status.st_mode)) refuse(path, fmt::format("{}{} is not a regular file; move it away", path, end));
     if (shared && ((status.st_uid != owner && status.st_uid != geteuid()) || status.st_nlink != 1))

@@ -110,6 +110,7 @@ const std::vector<Key>& top_keys() {
       {"limits", 0, "map of limits", "{}", "named pools that steps share by `limit`"},
       {"defaults", 0, "map", "{}", "defaults of options for all, http, shell, exec"},
       {"concurrency", 0, "literal count", "64", "attempts running at once in this run"},
+      {"exclusive", 0, "key or map", "none", "of all runs with this key one at a time is driven"},
       {"timeout", 0, "duration", "none", "of `steps`"},
       {"fail_fast", 0, "true, false, drain", "drain", "what a failure stops; groups inherit it"},
       {"on_signal", 0, "suspend or cancel", "suspend", "what becomes of the run at Ctrl-C, TERM and HUP"},
@@ -136,6 +137,9 @@ const std::vector<InnerKey>& inner_keys() {
       {"fail", "data", "any", "", "what is known besides: $error.data"},
       {"limits", "max", "literal count", "no bound", "attempts at once"},
       {"limits", "rate", "N/s, N/m or N/h", "no bound", "starts in any second, minute or hour"},
+      {"limits", "shared", "literal boolean", "false", "counted over all runs that share the journal"},
+      {"exclusive", "key", "text", "required", "what no two runs have at once"},
+      {"exclusive", "when_taken", "wait, skip, fail or replace", "wait", "what a run does while another has the key"},
       {"poll", "until", "boolean", "success", "what is waited for"},
       {"poll", "fail_if", "boolean", "false", "what will never come right"},
       {"poll", "every", "duration", "5s", "between two polls"},
@@ -303,9 +307,9 @@ const std::vector<std::string>& http_methods() {
 }
 
 bool is_reserved(std::string_view word) {
-  static constexpr std::array<std::string_view, 12> kReserved{"schedule", "trigger", "container", "matrix",
-                                                              "while",    "uses",    "losers",    "exclusive",
-                                                              "labels",   "secret",  "files",     "stop_when"};
+  static constexpr std::array<std::string_view, 11> kReserved{"schedule", "trigger", "container", "matrix",
+                                                              "while",    "uses",    "losers",    "labels",
+                                                              "secret",   "files",   "stop_when"};
   return std::find(kReserved.begin(), kReserved.end(), word) != kReserved.end();
 }
 

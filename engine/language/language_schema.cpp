@@ -242,10 +242,11 @@ Json of_key(const Key& key) {
     value = any_of({{{"enum", {"none"}}}, std::move(map)});
   } else if (type == "status or map") {
     value = any_of({of_type("status or list"), closed(std::move(within))});
-  } else if (type == "text or map") {
+  } else if (type == "text or map" || type == "key or map") {
+    const bool named = type == "key or map";
     Json map = closed(std::move(within));
-    map["anyOf"] = Json::array({required("type"), required("message")});
-    value = any_of({of_type("text"), std::move(map)});
+    map.update(named ? required("key") : any_of({required("type"), required("message")}));
+    value = any_of({named ? Json{{"type", {"string", "number"}}} : of_type("text"), std::move(map)});
   } else if (std::string_view(key.name) == "log") {
     // With a step as its value it is the name of that.
     value = {{"not", any_of({{{"type", "null"}}, with_kind()})}};

@@ -14,9 +14,12 @@ void Attempts::start(TaskFrame& frame, Task task, OnCrash on_crash) {
   attempt.number = task.attempt;
   attempt.rerun = task.rerun;
   attempt.on_crash = on_crash;
-  attempt.process = std::holds_alternative<Process>(*task.work);
   attempt.pool = task.pool;
   task.repeats = on_crash == OnCrash::Rerun;
+  const Step& step = frame.frame().step();
+  if (const Limit* limit = step.limit; limit && limit->shared)
+    task.shared = SharedPool{limit->name, limit->max, limit->rate, limit->per, step.weight};
+  attempt.may_wait = std::holds_alternative<Process>(*task.work) || task.shared;
   decisions_.decide(StartTask{std::move(task)});
 }
 
@@ -49,7 +52,7 @@ bool Attempts::is_reserving(const TaskFrame& frame) const {
 void Attempts::withdraw_waiting(const std::string& path) {
   // Which of them have begun only the executor knows.
   const bool some = std::any_of(attempts_.begin(), attempts_.end(), [&](const auto& attempt) {
-    return attempt.second.process && attempt.second.frame && is_below(attempt.first, path);
+    return attempt.second.may_wait && attempt.second.frame && is_below(attempt.first, path);
   });
   if (some) decisions_.decide(WithdrawWaiting{path});
 }

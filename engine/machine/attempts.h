@@ -38,7 +38,7 @@ class Attempts {
     Instant started_at{};
     OnCrash on_crash = OnCrash::Rerun;
     bool interrupted = false;    ///< stopped as the run is being suspended; it has no slot any more
-    bool process = false;        ///< it may wait for a place of the executor
+    bool may_wait = false;       ///< in the line of the executor
     TaskFrame* frame = nullptr;  ///< null: abandoned, its end is late
     const Limit* limit = nullptr;
     std::size_t weight = 1;

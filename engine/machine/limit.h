@@ -17,6 +17,7 @@ struct Limit {
   std::int64_t rate = 0;  ///< starts in any span of |per|; 0: no bound
   Duration per{0};
   std::string rate_text;  ///< `50/s`, as written
+  bool shared = false;    ///< also by other drives on the same journal, which the executor sees to
 };
 
 }  // namespace flowrun

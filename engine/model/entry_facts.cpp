@@ -52,6 +52,7 @@ void members(Archive& data, Of<Archive, RunStarted>& fact) {
   data.unless_empty("measured", fact.measured);
   data.unless_empty("traceparent", fact.traceparent);
   data.unless_empty("on", fact.on);
+  data.unless_empty("exclusive", fact.exclusive);
 }
 
 template <class Archive>

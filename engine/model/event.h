@@ -48,7 +48,8 @@ struct RunStarted {
   bool measured = false;
   /// The place in a trace from which it was started, as W3C Trace Context writes it; empty: none.
   std::string traceparent = {};
-  std::string on = {};  ///< who carries its attempts out, as --on says it; empty: this machine
+  std::string on = {};         ///< who carries its attempts out, as --on says it; empty: this machine
+  std::string exclusive = {};  ///< the key that each of its drives takes; empty: none
 };
 
 /// What a person said of a step that was in flight when its run was cut off, or that a retry reopens.

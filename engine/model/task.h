@@ -99,6 +99,15 @@ struct MemoRequest {
   std::vector<std::string> writes;  ///< files that belong to the result
 };
 
+/// A pool of `limits` that drives on the same journal share. Its name says which.
+struct SharedPool {
+  std::string name;
+  std::size_t max = 0;    ///< attempts at once; 0: no bound
+  std::int64_t rate = 0;  ///< starts in any span of |per|; 0: no bound
+  Duration per{0};
+  std::size_t weight = 1;  ///< how many of the places it takes
+};
+
 /// One attempt at an effect.
 struct Task {
   std::string path;
@@ -114,6 +123,7 @@ struct Task {
   std::string call = {};            ///< names this attempt to who carries it out elsewhere: the same after a crash
   bool repeats = true;              ///< who carries it out elsewhere may begin again what may have begun: `on_crash`
   std::optional<Indirect<MemoRequest>> memo = {};  ///< nothing: it runs whatever was before
+  std::optional<SharedPool> shared = {};  ///< of which it needs a place before it begins; no decision depends on it
   Indirect<std::variant<HttpRequest, Process>> work;
 };
 

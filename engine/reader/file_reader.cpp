@@ -68,6 +68,7 @@ bool FileReader::read(bool for_questions) {
   inputs();
   secrets();
   vars();
+  exclusive();
   limits();
   defaults();
   env();

@@ -33,6 +33,7 @@ class FileReader {
   void shorthand(InputSpec& spec, const Node& node);
   void default_value(InputSpec& spec, const Node& node, bool usable);
   void vars();
+  void exclusive();
   void secrets();
   void secret(const Member& member);
   void secret_input(const Member& member, const Node& input);

@@ -1,9 +1,11 @@
-// Reads `input` and `vars` of a file.
+// Reads `input`, `vars` and `exclusive` of a file: what is evaluated before any step.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "engine/language/json_schema.h"
+#include "engine/language/keys.h"
 #include "engine/reader/file_reader.h"
 
 namespace flowrun {
@@ -68,6 +70,36 @@ void FileReader::vars() {
     reading_.index().vars.insert(member.key);
     reading_.index().later_vars.erase(member.key);
   }
+}
+
+void FileReader::exclusive() {
+  const Node* written = root_.find("exclusive");
+  if (!written) return;
+  Reading::Within start(reading_, [](ReadingContext& context) { context.moment = ReadingContext::Moment::Vars; });
+  Exclusive exclusive;
+  const Node* key = written;
+  if (written->is_map()) {
+    reading_.only(*written, names_within("exclusive"), "`exclusive`");
+    key = written->find("key");
+    if (!key)
+      reading_.error("E110", written->at, 1, "`exclusive` needs the `key` that no two runs have at once",
+                     "for example { key: deploy, when_taken: skip }");
+    if (const Node* when = written->find("when_taken")) {
+      using When = Exclusive::WhenTaken;
+      const std::string word = reading_.values().word(*when, "when_taken", {"wait", "skip", "fail", "replace"});
+      exclusive.when_taken = word == "skip"      ? When::Skip
+                             : word == "fail"    ? When::Fail
+                             : word == "replace" ? When::Replace
+                                                 : When::Wait;
+    }
+  }
+  if (!key) return;
+  if (key->kind == Node::Kind::Null || key->kind == Node::Kind::Boolean || (key->is_string() && key->text.empty()))
+    reading_.error("E102", key->at, std::max<std::size_t>(key->text.size(), 1),
+                   fmt::format("a key is text, not {}", key->text.empty() ? "nothing" : "`" + key->text + "`"),
+                   "for example deploy-${ $input.region }");
+  exclusive.key = reading_.values().text(*key);
+  definition_.exclusive = std::move(exclusive);
 }
 
 }  // namespace flowrun

@@ -50,6 +50,8 @@ void read_pool(Reading& reading, const Member& member, const std::string& file) 
     const Node* max = node.find("max");
     const Node* rate = node.find("rate");
     if (max) read_max(*max, "max");
+    if (const Node* shared = node.find("shared"))
+      pool->shared = reading.values().plain_boolean(*shared, "shared").value_or(false);
     if (!max && !rate)
       reading.error("E110", member.at, member.key.size(), fmt::format("limit `{}` bounds nothing", member.key),
                     "for example { max: 8, rate: 50/s }");

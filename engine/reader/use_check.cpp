@@ -150,7 +150,7 @@ void UseCheck::check_before_run(const Use& use) {
                (variable == "run" && reference.member != "name");
   if (early)
     error("E204", use,
-          fmt::format("`${}{}{}` is not known yet: `vars` are evaluated before any step", variable,
+          fmt::format("`${}{}{}` is not known yet: this is evaluated before any step", variable,
                       reference.member.empty() ? "" : ".", reference.member),
           "$input, earlier $vars, $run.name and $now are");
 }

@@ -101,6 +101,10 @@ std::unique_ptr<CommonStep> read_workflow(Reading& reading, const Node& node) {
       if (child) check_secret(reading, *child, given);
   }
   if (child) check_inputs(reading, *child, path, with);
+  if (child && child->exclusive)
+    reading.error("E305", path.at, path.text.size(),
+                  fmt::format("{} is `exclusive`, and only a whole run can be that", child->path),
+                  "write `exclusive` in this file instead");
   std::vector<std::string>& raised = reading.index().raised;
   if (child) raised.insert(raised.end(), child->raised.begin(), child->raised.end());
   step->child = child;

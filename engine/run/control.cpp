@@ -118,6 +118,20 @@ bool has_folder(const Run& run, const ResumeOptions& options) {
   return !options.workdir.empty() || std::filesystem::is_directory(run.machine().run().folder, gone);
 }
 
+/// The key of |record|, which is to be driven; null: it needs none. Only what is new is skipped.
+std::unique_ptr<KeyHold> key_for(Journal& journal, const RunRecord& record, Mode mode, const Loaded& loaded,
+                                 FrontEnd& front) {
+  const std::string key = exclusive_key(journal, record);
+  if (key.empty()) return nullptr;
+  // While somebody drives the run itself, there is nothing to be waited for. It is not kept meanwhile: a run that
+  // waits for its key can be cancelled, and another process may go on with it.
+  journal.lock(record);
+  journal.let_go();
+  using When = Exclusive::WhenTaken;
+  const bool waits = mode == Mode::Cancel || !loaded.exclusive;
+  return take_key(journal, key, waits ? When::Wait : loaded.exclusive->when_taken, front);
+}
+
 /// Takes |record| over and begins what |mode| says; a retry has its folder from |options|. Null: nothing is left to be
 /// undone. |home|: the folder in which its steps run when theirs is gone; empty: that is an error.
 std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Mode mode, ResumeOptions options,
@@ -129,8 +143,9 @@ std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Mode m
   std::unique_ptr<Evaluator> evaluator = make_jq(loaded.programs);
   front.opens(loaded, record.id);
   const bool acts = !options.cancel || !options.cancel->now;
+  std::shared_ptr<KeyHold> key = acts ? key_for(journal, record, mode, loaded, front) : nullptr;
   auto run = Run::take_over(journal, record, std::move(loaded), std::move(evaluator), observer(front),
-                            {mode == Mode::Retry ? &retry : nullptr, options.on, acts, !front.takes_memo()},
+                            {mode == Mode::Retry ? &retry : nullptr, options.on, acts, !front.takes_memo(), key},
                             stop(front), front.tracing());
   // Only resume and retry have no home for a run: there the option was typed.
   const std::string& on = options.on.empty() ? run->machine().run().on : options.on;
@@ -228,6 +243,17 @@ std::optional<Opened> same_id(Journal& journal, StartRequest& request, OnCrash o
 
 Opened start(Journal& journal, StartRequest request, FrontEnd& front) {
   front.opens(request.loaded, "");
+  if (request.loaded.exclusive) {
+    const Exclusive::WhenTaken when = request.loaded.exclusive->when_taken;
+    try {
+      request.options.key = take_key(journal, request.inputs.exclusive, when, front);
+    } catch (const KeyIsTaken& taken) {
+      if (when != Exclusive::WhenTaken::Skip) throw;
+      Opened skipped;
+      skipped.skipped = taken.by;
+      return skipped;
+    }
+  }
   request.options.tracing = front.tracing();
   request.options.no_memo = !front.takes_memo();
   auto run = Run::start(journal, std::move(request.loaded), std::move(request.inputs), request.options,

@@ -18,8 +18,9 @@ namespace flowrun {
 
 /// A run that an operation was about.
 struct Opened {
-  RunRecord record;          ///< as it was found; of a run that another process has ended: as that left it
-  std::unique_ptr<Run> run;  ///< to be driven; null: nothing is left to be driven
+  RunRecord record;                      ///< as it was found; of a run that another process has ended: as that left it
+  std::unique_ptr<Run> run;              ///< to be driven; null: nothing is left to be driven
+  std::optional<KeyTaken> skipped = {};  ///< nothing was begun: another run has the key, and `exclusive` says skip
 };
 
 /// What a new run begins with: a workflow that was checked, and its inputs.

@@ -24,6 +24,13 @@ namespace {
 void check_detachable(const Loaded& loaded) {
   if (loaded.workflow.stream)
     throw Error(Problem::Usage, "--detach: the workflow reads its items from standard input, which stays here");
+  if (loaded.exclusive)
+    throw Error(Problem::Usage, "--detach: `exclusive` is about runs that share a journal; a run on a server has none");
+  for (const auto& limit : loaded.workflow.limits)
+    if (limit->shared)
+      throw Error(Problem::Usage, fmt::format("--detach: limit `{}` is shared by runs that share a journal; a run on a "
+                                              "server has none",
+                                              limit->name));
 }
 
 /// Throws when the run that has the id of |input| is another one.

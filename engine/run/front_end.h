@@ -35,6 +35,9 @@ class FrontEnd {
 
   // While a run is opened, in this order; entry() comes between, of what is written meanwhile.
 
+  /// The run waits, because another has its key; again when that is another one. |ends|: it is asked to end.
+  virtual void waits_for_key(const KeyTaken& /*by*/, bool /*ends*/) {}
+
   /// The process that drives |run| is asked to end it, and waited for. What follows comes only when it is gone.
   virtual void asked_to_end(const RunRecord& /*run*/) {}
   /// The file of the run is another now, or |gone|; the run goes on with its own copy.

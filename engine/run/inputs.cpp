@@ -1,5 +1,5 @@
-// Inputs: what was given becomes what was declared, or every mistake is named. Also evaluates `vars`. Belongs to
-// load.h.
+// Inputs: what was given becomes what was declared, or every mistake is named. Also evaluates `vars` and `exclusive`.
+// Belongs to load.h.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -68,6 +68,18 @@ Value inputs_of_children(const Loaded& loaded,
       if (!trouble.empty()) errors.push_back(fmt::format("input {} of {}: {}", spec.name, child->path, trouble));
     }
   return Value(std::move(all));
+}
+
+constexpr std::size_t kLongestKey = 200;  // of `exclusive`
+
+std::variant<std::string, Failure> key_of(const Exclusive& exclusive, const Scope& scope, Evaluator& evaluator) {
+  const Evaluation evaluation = exclusive.key.evaluate(scope, evaluator);
+  if (const auto* failure = std::get_if<Failure>(&evaluation)) return *failure;
+  Fallible<std::string> text = as_text(std::get<Value>(evaluation), "the key");
+  if (const auto* key = std::get_if<std::string>(&text); key && (key->empty() || key->size() > kLongestKey))
+    return Failure{"expression",
+                   key->empty() ? "the key is empty" : fmt::format("the key is longer than {} bytes", kLongestKey)};
+  return text;
 }
 
 }  // namespace
@@ -152,13 +164,19 @@ ResolvedInputs resolve_inputs(const Loaded& loaded, const GivenInputs& given,
         scope.vars[var.name] = std::get<Value>(evaluation).json();
       }
     }
+  std::string key;
+  if (errors.empty() && loaded.exclusive && !given.some) {
+    auto found = key_of(*loaded.exclusive, scope, evaluator);
+    if (const auto* failure = std::get_if<Failure>(&found)) errors.push_back("exclusive: " + failure->message);
+    if (auto* text = std::get_if<std::string>(&found)) key = std::move(*text);
+  }
   Value sub_inputs = given.some ? Value() : inputs_of_children(loaded, environment, errors);
   if (!errors.empty()) {
     std::string text;
     for (const std::string& error : errors) text += fmt::format("{}: error: {}\n", loaded.file, error);
     throw Error(Problem::Invalid, text + "nothing was started");
   }
-  return {Value(std::move(scope.inputs)), Value(std::move(scope.vars)), std::move(sub_inputs)};
+  return {Value(std::move(scope.inputs)), Value(std::move(scope.vars)), std::move(sub_inputs), std::move(key)};
 }
 
 }  // namespace flowrun

@@ -63,11 +63,12 @@ struct GivenInputs {
 
 struct ResolvedInputs {
   Value inputs, vars;
-  Value sub_inputs{};  ///< as RunStarted has them
+  Value sub_inputs{};          ///< as RunStarted has them
+  std::string exclusive = {};  ///< the key that `exclusive` says; empty: none
 };
 
-/// Coerces, completes and checks the inputs, evaluates `vars`. |lookup| reads the environment. Throws Error(Invalid)
-/// that names every mistake at once.
+/// Coerces, completes and checks the inputs, evaluates `vars` and `exclusive`. |lookup| reads the environment. Throws
+/// Error(Invalid) that names every mistake at once.
 ResolvedInputs resolve_inputs(const Loaded& loaded, const GivenInputs& given,
                               const std::function<std::optional<std::string>(const std::string&)>& environment,
                               Evaluator& evaluator, Instant now);

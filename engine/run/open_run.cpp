@@ -22,6 +22,7 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
   run->stop_ = std::move(stop);
   run->tracing_ = options.tracing;
   run->takes_memo_ = !options.no_memo;
+  run->key_ = options.key;
   run->evaluator_ = std::move(evaluator);
   if (!options.workdir.empty()) run->loaded_.folder = options.workdir;
   run->on_ = options.on == "here" ? "" : options.on;
@@ -87,6 +88,7 @@ std::unique_ptr<Run> Run::start(Journal& journal, Loaded loaded, ResolvedInputs 
   started.measured = true;
   started.traceparent = options.tracing.traceparent;
   started.on = run->on_;
+  if (options.key) started.exclusive = options.key->name();
 
   run->machine_ = std::make_unique<Machine>(run->loaded_.workflow, *run->evaluator_);
   run->heartbeat_at_ = now;
@@ -102,6 +104,7 @@ std::unique_ptr<Run> Run::take_over(Journal& journal, const RunRecord& record, L
   std::unique_ptr<Run> run(new Run(journal, std::move(loaded), std::move(observer)));
   run->stop_ = std::move(stop);
   run->tracing_ = std::move(tracing);
+  run->key_ = following.key;
   run->evaluator_ = std::move(evaluator);
   run->takes_memo_ = !following.no_memo;
   run->record_ = record;

@@ -59,7 +59,7 @@ Run::~Run() = default;
 
 bool Run::turn(Duration patience) {
   if (machine_->phase() == Machine::Phase::Ended || machine_->phase() == Machine::Phase::Suspended) {
-    if (batch_.empty()) return false;
+    if (batch_.empty()) return key_.reset(), false;
     patience = std::min(patience, kDiskRetry);
   }
   make_executor();
@@ -84,8 +84,10 @@ bool Run::turn(Duration patience) {
     heartbeat_at_ = wall_clock();
     journal_.beat(heartbeat_at_);
   }
-  return (machine_->phase() != Machine::Phase::Ended && machine_->phase() != Machine::Phase::Suspended) ||
-         !batch_.empty();
+  const Machine::Phase phase = machine_->phase();
+  if ((phase != Machine::Phase::Ended && phase != Machine::Phase::Suspended) || !batch_.empty()) return true;
+  key_.reset();
+  return false;
 }
 
 void Run::check_goes_on() const {
@@ -137,7 +139,8 @@ void Run::wake() {
 }
 
 Run::Backlog Run::backlog() const {
-  Backlog backlog{executor_ ? executor_->in_line() : 0, {}, executor_ ? executor_->trouble() : ""};
+  Backlog backlog;
+  if (executor_) backlog = {executor_->in_line(), executor_->in_shared_line(), {}, executor_->trouble()};
   if (!disk_full_) return backlog;
   std::vector<std::string>& paths = backlog.unwritten.emplace();
   for (const Entry& entry : batch_)
@@ -167,6 +170,7 @@ void Run::make_executor() {
   options.run_id = run.id;
   options.token = run.token;
   options.run_dir = run.run_dir;
+  options.shared_file = shared_file_of(journal_);
   options.secrets = &secrets_;
   executor_ = make_worker_pool(options);
 }

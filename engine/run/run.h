@@ -18,6 +18,7 @@
 #include "engine/journal/journal.h"
 #include "engine/machine/machine.h"
 #include "engine/run/elsewhere.h"
+#include "engine/run/exclusive.h"
 #include "engine/run/fork.h"
 #include "engine/run/item_feed.h"
 #include "engine/run/load.h"
@@ -46,6 +47,7 @@ struct StartOptions {
   Tracing tracing = {};                ///< of its first drive
   std::string workdir = {};            ///< where its steps run; empty: where the file says
   bool no_memo = false;                ///< of its first drive: no result of an earlier run is taken
+  std::shared_ptr<KeyHold> key = {};   ///< that it has; null: it needs none
 };
 
 struct ResumeOptions {
@@ -93,6 +95,7 @@ struct Following {
   std::string on = {};                  ///< as in ResumeOptions
   bool acts = true;                     ///< false: it runs nothing more
   bool no_memo = false;                 ///< as in StartOptions
+  std::shared_ptr<KeyHold> key = {};    ///< as in StartOptions
 };
 
 /// A drive of a run. Belongs to one thread; only wake-ups by signal handlers come from elsewhere.
@@ -161,6 +164,7 @@ class Run {
   /// What can not go on at once.
   struct Backlog {
     std::size_t in_line = 0;  ///< attempts that wait for a slot of the executor
+    std::size_t shared = 0;   ///< of them, those that wait for what other runs have
     /// While the disk is full: the steps whose results are held in memory. Nothing: all is written.
     std::optional<std::vector<std::string>> unwritten;
     std::string elsewhere;  ///< why what others carry out does not go on; empty: it does
@@ -225,6 +229,7 @@ class Run {
 
   Journal& journal_;
   Loaded loaded_;
+  std::shared_ptr<KeyHold> key_;  ///< until it has come to rest; null: it needs none
   Observer observer_;
   Stop stop_;
   RunRecord record_;

@@ -1,6 +1,8 @@
 // Where a drive of a run has its attempts carried out, and what is there already of an earlier drive.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "engine/journal/typed_command.h"
 #include "engine/restate/server.h"
 #include "engine/run/clocks.h"
@@ -26,6 +28,13 @@ restate::Place place_of(const std::string& on) { return on.empty() ? restate::Pl
 }  // namespace
 
 void Run::ask_place() const {
+  const auto& limits = loaded_.workflow.limits;
+  const auto shared = std::find_if(limits.begin(), limits.end(), [](const auto& limit) { return limit->shared; });
+  if (shared != limits.end() && !on_.empty())
+    throw Error(Problem::Impossible, fmt::format("--on: limit `{}` is shared by runs that carry their steps out "
+                                                 "themselves; workers have no part in it",
+                                                 (*shared)->name));
+  if (shared != limits.end()) SharedFile(shared_file_of(journal_));  // may be used
   if (!on_.empty()) restate::check_server(place_of(on_), loaded_.pools);
 }
 

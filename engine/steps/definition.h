@@ -31,6 +31,13 @@ struct Var {
   ValueTemplate value;
 };
 
+/// `exclusive`: of all runs of a journal one at a time is driven that has the key.
+struct Exclusive {
+  enum class WhenTaken { Wait, Skip, Fail, Replace };
+  TextTemplate key;  ///< sees what `vars` see
+  WhenTaken when_taken = WhenTaken::Wait;
+};
+
 struct Definition {
   std::string file;    ///< absolute
   std::string path;    ///< of a sub-workflow: seen from the folder of the main file; its name in the journal
@@ -42,8 +49,9 @@ struct Definition {
   /// Secrets that come by an input, with its name: whoever runs this file gives one of its own.
   std::map<std::string, std::string> secret_inputs;
   std::vector<std::string> raised;  ///< types of its own errors
-  std::size_t steps = 0;            ///< with those of its sub-workflows, as often as they are named
-  std::size_t depth = 0;            ///< of files below it
+  std::optional<Exclusive> exclusive;
+  std::size_t steps = 0;  ///< with those of its sub-workflows, as often as they are named
+  std::size_t depth = 0;  ///< of files below it
 };
 
 /// What defaults and `vars` see: $input, $vars, $run.name and $now.

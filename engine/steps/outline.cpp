@@ -60,7 +60,7 @@ std::string spelled(const Limit& limit) {
   if (limit.name.empty()) return bounds;
   if (limit.max > 0) bounds = "max " + bounds;
   if (limit.rate > 0) bounds += (bounds.empty() ? "rate " : ", rate ") + limit.rate_text;
-  return fmt::format("{} ({})", limit.name, bounds);
+  return fmt::format("{} ({}{})", limit.name, bounds, limit.shared ? ", shared" : "");
 }
 
 /// Where a step stands in the outline.

@@ -27,16 +27,17 @@ const std::map<std::string, std::set<std::string>> kFloors = {
     {"reader", {"model", "expression", "yaml", "language", "machine", "steps"}},
     {"lint", {"model", "expression", "yaml", "language", "machine", "steps", "reader"}},
     {"journal", {"model"}},
-    {"executor", {"model"}},
+    {"shared", {"model"}},
+    {"executor", {"model", "shared"}},
     {"memo", {"model", "journal", "executor"}},
     {"jq", {"model"}},
     {"restate", {"model", "executor"}},
     {"run",
-     {"model", "expression", "yaml", "language", "machine", "steps", "reader", "lint", "journal", "executor", "memo",
-      "jq", "restate"}},
+     {"model", "expression", "yaml", "language", "machine", "steps", "reader", "lint", "journal", "shared", "executor",
+      "memo", "jq", "restate"}},
     {"scenario",
-     {"model", "expression", "yaml", "language", "machine", "steps", "reader", "lint", "journal", "executor", "memo",
-      "jq", "restate", "run"}},
+     {"model", "expression", "yaml", "language", "machine", "steps", "reader", "lint", "journal", "shared", "executor",
+      "memo", "jq", "restate", "run"}},
 };
 
 /// What cli may include of the engine: its door, and the words of values, entries and journals that go through it.

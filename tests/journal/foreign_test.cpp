@@ -101,7 +101,7 @@ TEST_CASE("what stands in the place of the files beside a journal is neither ope
   const std::string path = folder / "journal.db", victim = folder / "victim";
   std::ofstream(victim) << "precious";
   make_journal(path);
-  const std::string end = GENERATE("-wal", "-shm", "-journal", "-lock", "-turn");
+  const std::string end = GENERATE("-wal", "-shm", "-journal", "-lock", "-turn", "-shared");
   fs::remove(path + end);
   INFO(end);
   SECTION("a pipe") { REQUIRE(mkfifo((path + end).c_str(), 0666) == 0); }
@@ -124,7 +124,7 @@ TEST_CASE("where everybody may write, a journal and the files beside it have to 
     CHECK_NOTHROW(Journal(path, Journal::Mode::ReadOnly));
   }
   SECTION("a second name for a file of the user") {
-    const std::string end = GENERATE("-wal", "-shm", "-journal", "-lock", "-turn");
+    const std::string end = GENERATE("-wal", "-shm", "-journal", "-lock", "-turn", "-shared");
     fs::remove(path + end);
     fs::create_hard_link(victim, path + end);
     CHECK(contains(refused(path), "somebody else has put " + path + end));
@@ -132,7 +132,7 @@ TEST_CASE("where everybody may write, a journal and the files beside it have to 
   }
   SECTION("somebody else's file") {
     if (geteuid() != 0) return;  // only root can give it away
-    const std::string end = GENERATE("-wal", "-shm", "-journal", "-lock", "-turn");
+    const std::string end = GENERATE("-wal", "-shm", "-journal", "-lock", "-turn", "-shared");
     std::ofstream(path + end) << "";
     REQUIRE(chown((path + end).c_str(), 65534, 65534) == 0);
     CHECK(contains(refused(path), "somebody else has put " + path + end));

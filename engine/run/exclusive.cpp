@@ -1,0 +1,122 @@
+#include "engine/run/exclusive.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <optional>
+#include <thread>
+
+#include "engine/executor/secrets.h"
+#include "engine/journal/mail_sender.h"
+#include "engine/model/entry_reading.h"
+#include "engine/run/clocks.h"
+#include "engine/run/fresh.h"
+#include "engine/run/front_end.h"
+#include "engine/run/mailbox.h"
+
+namespace flowrun {
+namespace {
+
+constexpr std::chrono::milliseconds kAskAgain{20};  // between two looks at the line
+constexpr std::chrono::milliseconds kLookAgain{
+    1000};                       // between two looks for who has the key, who may be another by then
+constexpr int kMostRuns = 1000;  // the newest, that are looked through for it
+
+KeyTaken holder_of(const Journal& journal, const std::string& key) {
+  Journal::Filter filter;
+  filter.state = RunState::Running;
+  filter.limit = kMostRuns;
+  for (const RunRecord& run : journal.list(filter))
+    if (run.driver_pid != 0 && exclusive_key(journal, run) == key) return {key, run.id, run.driver_pid};
+  return {key, "", 0};
+}
+
+/// Word left for who has the key, that it is to end; taken back when nobody has taken it in.
+class AskedToEnd {
+ public:
+  AskedToEnd(Journal& journal, const RunRecord& run)
+      : run(run.id), driver_(journal, run), mail_(driver_.post(to_mail(request(), wall_clock()))) {}
+  ~AskedToEnd() {
+    try {
+      driver_.withdraw(mail_);
+    } catch (const Error&) {
+      // The disk is full, say. It stays in the box of a run that has ended, or ends.
+    }
+  }
+  AskedToEnd(const AskedToEnd&) = delete;
+  AskedToEnd& operator=(const AskedToEnd&) = delete;
+  const std::string run;
+
+ private:
+  static CancelRequested request() {
+    CancelRequested request;
+    request.by = sender();
+    return request;
+  }
+  MailSender driver_;
+  const std::int64_t mail_;
+};
+
+}  // namespace
+
+std::string shared_file_of(const Journal& journal) { return journal.path() + "-shared"; }
+
+std::string exclusive_key(const Journal& journal, const RunRecord& run) {
+  const std::vector<Entry> first = journal.read(run.number, 1, 1);
+  return first.empty() || first[0].kind != EntryKind::RunStarted ? "" : as<RunStarted>(first[0]).exclusive;
+}
+
+std::string KeyTaken::text() const {
+  const std::string process = pid > 0 ? fmt::format("process {}", pid) : "a process of another container";
+  if (run.empty()) return fmt::format("the key `{}` is taken by a run that is just beginning or ending", key);
+  return fmt::format("the key `{}` is taken by run {} ({})", key, run, process);
+}
+
+KeyHold::KeyHold(const Journal& journal, const std::string& key)
+    : name_(key), file_(shared_file_of(journal)), line_(file_, "exclusive", key) {}
+
+bool KeyHold::take() {
+  if (!place_.empty()) return true;
+  if (!line_.is_first() || !line_.take(1, 1, place_)) return false;
+  line_.leave();
+  return true;
+}
+
+std::unique_ptr<KeyHold> take_key(Journal& journal, const std::string& key, Exclusive::WhenTaken when,
+                                  FrontEnd& front) {
+  using When = Exclusive::WhenTaken;
+  using Clock = std::chrono::steady_clock;
+  auto hold = std::make_unique<KeyHold>(journal, key);
+  // Somebody who is just taking a ticket is gone at once.
+  for (int tries = 0; tries < 3; ++tries) {
+    if (hold->take()) return hold;
+    if (when == When::Wait || when == When::Replace) break;
+    std::this_thread::sleep_for(kAskAgain);
+  }
+  std::optional<std::string> told;
+  std::optional<AskedToEnd> asked;
+  for (Clock::time_point look_at{}; !hold->take();) {
+    if (front.gives_up())
+      throw Interrupted(fmt::format("stopped while it waited for the key `{}`; nothing was started", key));
+    if (Clock::now() >= look_at) {
+      const KeyTaken taken = holder_of(journal, key);
+      if (when == When::Skip || when == When::Fail) throw KeyIsTaken(taken);
+      if (const char* around = std::getenv("FLOWRUN_RUN_ID"); around && taken.run == around)
+        throw Error(Problem::Busy,
+                    taken.text() + ", of which this is a step: it would wait for ever; nothing was started");
+      if (!told || (*told != taken.run && !taken.run.empty())) {
+        const bool ends = when == When::Replace && !taken.run.empty();
+        if (ends)
+          if (const auto run = journal.find_exact(taken.run)) asked.emplace(journal, *run);
+        front.waits_for_key(taken, ends);
+        told = taken.run;
+      }
+      look_at = Clock::now() + kLookAgain;
+    }
+    std::this_thread::sleep_for(kAskAgain);
+  }
+  return hold;
+}
+
+}  // namespace flowrun
