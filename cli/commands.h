@@ -27,6 +27,7 @@ void add_resume(Command& app, Context& context);
 void add_retry(Command& app, Context& context);
 void add_validate(Command& app, Context& context);
 void add_test(Command& app, Context& context);
+void add_explore(Command& app, Context& context);
 void add_record(Command& app, Context& context);
 void add_memo(Command& app, Context& context);
 void add_plan(Command& app, Context& context);

@@ -224,6 +224,7 @@ constexpr Command kCommands[] = {
     {" retry ", flowrun::cli::add_retry},
     {" validate lint ", flowrun::cli::add_validate},
     {" test ", flowrun::cli::add_test},
+    {" explore ", flowrun::cli::add_explore},
     {" record ", flowrun::cli::add_record},
     {" plan ", flowrun::cli::add_plan},
     {" schema ", flowrun::cli::add_schema},

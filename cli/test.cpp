@@ -9,6 +9,7 @@
 
 #include "cli/commands.h"
 #include "cli/entry_text.h"
+#include "cli/explore.h"
 #include "cli/render.h"
 #include "cli/report.h"
 #include "cli/report/xml.h"
@@ -31,6 +32,8 @@ struct TestCommandOptions {
   TestOptions play;
   bool coverage = false, watch = false;
   std::string format = "text", report;
+  std::optional<std::string> schedule;
+  ExploreTarget target;  ///< of that
 };
 
 /// Of all files.
@@ -208,7 +211,20 @@ int watch(const Context& context, const TestCommandOptions& options) {
   }
 }
 
+/// --schedule: one run of a workflow, as `explore` has told it.
+int play_schedule(TestCommandOptions options) {
+  if (options.files.size() != 1) throw Error(Problem::Usage, "--schedule is about one file");
+  if (options.coverage || options.watch || !options.report.empty() || !options.play.filter.empty() ||
+      options.format == "github")
+    throw Error(Problem::Usage, "with --schedule go --json, -i, --inputs and --scenario alone");
+  options.target.file = options.files.front();
+  return show_schedule(options.target, *options.schedule, options.format == "json");
+}
+
 int test(const Context& context, const TestCommandOptions& options) {
+  if (options.schedule) return play_schedule(options);
+  if (options.target.inputs.given() || !options.target.scenarios.empty())
+    throw Error(Problem::Usage, "-i, --inputs and --scenario go with --schedule; scenarios have `input`");
   junit_file(options.report);
   if (options.watch && options.format == "json")
     throw Error(Problem::Usage, "--watch and --format json do not go together; choose one");
@@ -231,6 +247,9 @@ void add_test(Command& app, Context& context) {
   command->add_flag("--coverage", options->coverage, "Say what of the workflows no scenario has exercised");
   command->add_flag("--watch", options->watch, "Play again whenever a file changes");
   command->add_option("--report", options->report, "At the end write a report")->type_name("junit:FILE");
+  command->add_option("--schedule", options->schedule, "Play this one schedule of a workflow, as `explore` tells it")
+      ->type_name("TEXT");
+  add_target_options(*command, options->target);
   command->add_option("--format", options->format, "text, json or github")->one_of({"text", "json", "github"});
   command->add_flag_callback(
       "--json", [options] { options->format = "json"; }, "Same as --format json");

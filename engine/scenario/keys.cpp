@@ -10,6 +10,8 @@ const std::vector<ScenarioKey>& scenario_keys() {
       {"top", "input", "map", "inputs of every scenario; one that a scenario gives itself counts"},
       {"top", "env", "map", "what the workflow's inputs take from the environment"},
       {"top", "answers", "map of answers", "for every scenario, behind its own"},
+      {"top", "never", "text or list", "`charge succeeded and run failed`: so no run may end"},
+      {"top", "effects", "map of steps", "whether a step changes anything outside; for `flowrun explore`"},
       {"top", "scenarios", "map of scenarios", "by what is promised"},
 
       {"scenario", "description", "text", "for people"},

@@ -21,6 +21,10 @@ class NameCheck {
       : workflow_(workflow), findings_(diagnostics, ""), places_(workflow.workflow, file.workflow) {
     for (const OutlineRow& row : places_.rows()) known_.push_back(row.path);
     for (const Scenario& scenario : file.scenarios) check(scenario);
+    for (const auto& [path, changes] : file.effects) effect(path, file.effects_place);
+    for (const Never& never : file.never)
+      for (const NeverRule::Clause& clause : never.rule.clauses())
+        if (clause.step.text() != "run" && clause.step.text() != workflow.workflow.name) step(clause.step, never.place);
   }
 
  private:
@@ -47,6 +51,16 @@ class NameCheck {
       if (std::find(names.begin(), names.end(), name) == names.end())
         findings_.error("E204", scenario.input_place.at, scenario.input_place.length,
                         fmt::format("the workflow has no input `{}`", name), suggested(name, names));
+  }
+
+  void effect(const std::string& path, const Place& place) {
+    if (!step(StepPattern(path), place)) return;
+    const bool some = std::any_of(places_.rows().begin(), places_.rows().end(),
+                                  [&](const OutlineRow& row) { return row.path == path && acts(row); });
+    if (!some)
+      findings_.error("E302", place.at, place.length,
+                      fmt::format("`effects`: {} is no step that sends or starts anything", path),
+                      "only http, shell and exec have effects, each under its path without keys of items");
   }
 
   /// False: the workflow has none such, and that is told.

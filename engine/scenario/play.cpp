@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <sstream>
 
@@ -50,6 +51,7 @@ class Player {
                            "add `stdin:` with a list of items, or `stdin: []` for none");
         run.to_the_end();
         check_expectations(scenario_, run, places_, jq_, played_.findings);
+        never(run);
         unused(run);
       } catch (const Unanswered& unanswered) {
         tell("unanswered", unanswered.place, unanswered.what(), unanswered.advice);
@@ -102,6 +104,15 @@ class Player {
             "take it out, or mend the name");
     if (scenario_.items && !loaded_.workflow.stream)
       tell("unused", scenario_.place, "the workflow reads nothing from standard input", "take `stdin` out");
+  }
+
+  void never(const VirtualRun& run) {
+    if (scenario_.never.empty()) return;
+    std::map<std::string, State> states;
+    for (const StepHistory& step : run.history().steps()) states[step.path] = step.state;
+    for (const Never& one : scenario_.never)
+      if (one.rule.holds(run.machine().outcome().state, states, loaded_.workflow.name))
+        tell("never", scenario_.place, "what is never to be has come about: " + one.rule.text(), "");
   }
 
   bool passes() const {

@@ -2,12 +2,14 @@
 // data, which is not changed once it was read.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "engine/model/event.h"
+#include "engine/scenario/never_rule.h"
 #include "engine/scenario/step_pattern.h"
 #include "engine/yaml/node.h"
 
@@ -113,6 +115,12 @@ struct RunOptions {
   FailFast fail_fast = FailFast::Inherit;
 };
 
+/// What is to be so at the end of no run.
+struct Never {
+  NeverRule rule;
+  Place place;
+};
+
 struct Scenario {
   std::string name;
   Place place;
@@ -128,11 +136,15 @@ struct Scenario {
   std::vector<ScriptedSignal> signals;
   std::vector<Crash> crashes;
   Expectations expect;
+  std::vector<Never> never;  ///< those of the file
 };
 
 struct ScenarioFile {
   std::string workflow;  ///< path, seen from where the file of scenarios was
   Place workflow_place;
+  std::vector<Never> never;
+  std::map<std::string, bool> effects;  ///< by path of a step: whether it changes anything outside
+  Place effects_place;
   std::vector<Scenario> scenarios;
 };
 

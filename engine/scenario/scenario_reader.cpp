@@ -71,7 +71,10 @@ class FileOfScenarios {
     workflow(file, all);
     if (const Node* key = root_.find("description")) values_.text(*key, "description");
     shared();
+    if (const Node* key = root_.find("never")) never(*key, all);
+    if (const Member* key = root_.member("effects")) effects(*key, all);
     scenarios(all);
+    for (Scenario& scenario : all.scenarios) scenario.never = all.never;
     if (!diagnostics_.ok()) return std::nullopt;
     return all;
   }
@@ -117,6 +120,26 @@ class FileOfScenarios {
     env(root_, shared_.env);
     if (const Node* key = root_.find("answers")) shared_.answers = answers_.rules(*key);
     for (AnswerRule& rule : shared_.answers) rule.shared = true;
+  }
+
+  void never(const Node& node, ScenarioFile& all) {
+    for (const Node& one : ScenarioValues::one_or_more(node)) {
+      const std::string text = values_.text(one, "never");
+      std::variant<NeverRule, std::string> rule = NeverRule::read(text);
+      if (const auto* wrong = std::get_if<std::string>(&rule))
+        findings_.error("E102", one.at, std::max<std::size_t>(1, one.text.size()), "`never`: " + *wrong,
+                        "for example: charge succeeded and run failed and charge not undone");
+      else
+        all.never.push_back({std::get<NeverRule>(std::move(rule)), ScenarioValues::place_of(one)});
+    }
+  }
+
+  void effects(const Member& key, ScenarioFile& all) {
+    all.effects_place = ScenarioValues::place_of(key);
+    if (!findings_.is(key.value, Node::Kind::Map, "effects", "a map of steps to true or false")) return;
+    for (const Member& member : key.value.members)
+      if (findings_.is(member.value, Node::Kind::Boolean, "effects", "true or false for each step"))
+        all.effects[member.key] = member.value.text == "true";
   }
 
   void input(const Node& node, Json& input, Place& place) {

@@ -38,10 +38,13 @@ const std::map<std::string, std::set<std::string>> kFloors = {
     {"scenario",
      {"model", "expression", "yaml", "language", "machine", "steps", "reader", "lint", "journal", "shared", "executor",
       "memo", "jq", "restate", "run"}},
+    {"explore",
+     {"model", "expression", "yaml", "language", "machine", "steps", "reader", "lint", "journal", "shared", "executor",
+      "memo", "jq", "restate", "run", "scenario"}},
 };
 
 /// What cli may include of the engine: its door, and the words of values, entries and journals that go through it.
-const std::set<std::string> kDoor = {"run", "scenario", "model", "journal"};
+const std::set<std::string> kDoor = {"run", "scenario", "explore", "model", "journal"};
 /// And what it includes of other rooms until run/ has it. This list only gets shorter.
 const std::set<std::string> kBesidesTheDoor = {
     "engine/executor/named_file.h",       // terminal, reports: files that output goes to

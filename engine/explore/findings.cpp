@@ -1,0 +1,231 @@
+#include "engine/explore/findings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <tuple>
+
+#include "engine/model/path.h"
+
+namespace flowrun {
+namespace {
+
+/// In the order in which they are told.
+constexpr std::array<std::string_view, 9> kKinds{"stuck",  "never",   "stays", "twice",     "endless",
+                                                 "output", "finally", "join",  "never_runs"};
+
+std::size_t weight_of(const ExploreFinding& finding) {
+  return static_cast<std::size_t>(std::find(kKinds.begin(), kKinds.end(), finding.kind) - kKinds.begin());
+}
+
+bool is_expression_failure(const Outcome& outcome) {
+  return outcome.failure && outcome.failure->type == "expression";
+}
+
+/// Whether |a| and |b| belong to the same items, as far as both are inside the same for_each.
+bool same_items(const std::string& a, const std::string& b) {
+  std::size_t i = 0;
+  while (i < a.size() && i < b.size() && a[i] == b[i]) ++i;
+  // The first difference is inside of brackets: another item.
+  const std::size_t open = a.rfind('[', i == 0 ? 0 : i - 1);
+  return open == std::string::npos || a.find(']', open) < i || i == 0 || a.substr(0, open) != b.substr(0, open);
+}
+
+}  // namespace
+
+void ExploreFindings::add(ExploreFinding finding, const std::string& key, const ExploredRun* run) {
+  finding.faults = faults_;
+  finding.number = number_;
+  if (run) {
+    finding.schedule = run->text();
+    finding.length = run->length();
+  }
+  if (!finding.step.empty()) finding.place = places_.place_of(finding.step);
+  keep(finding.kind + " " + key, std::move(finding));
+}
+
+/// The same in any order in which runs are judged.
+void ExploreFindings::keep(const std::string& key, ExploreFinding finding) {
+  const auto rank = [](const ExploreFinding& one) { return std::tuple(one.faults, one.length, one.number); };
+  const auto [found, fresh] = found_.try_emplace(key, finding);
+  if (!fresh && rank(finding) < rank(found->second)) found->second = std::move(finding);
+}
+
+void ExploreFindings::take_over(const ExploreFindings& other) {
+  unclear_ += other.unclear_;
+  for (const auto& [key, finding] : other.found_) keep(key, finding);
+}
+
+std::vector<ExploreFinding> ExploreFindings::sorted() const {
+  std::vector<ExploreFinding> all;
+  for (const auto& [key, finding] : found_) all.push_back(finding);
+  std::stable_sort(all.begin(), all.end(), [](const ExploreFinding& a, const ExploreFinding& b) {
+    return std::tuple(a.faults, a.length, weight_of(a), a.step) < std::tuple(b.faults, b.length, weight_of(b), b.step);
+  });
+  return all;
+}
+
+void ExploreFindings::judge_written() {
+  for (std::size_t row = 0; row < steps_.size(); ++row) {
+    const WrittenStep& step = steps_.of(row);
+    const OutlineRow& written = steps_.rows()[row];
+    ExploreFinding finding;
+    finding.step = written.path;
+    finding.everywhere = true;
+    if (step.can_start && !step.can_succeed && !written.join.empty()) {
+      finding.kind = "join";
+      finding.message = fmt::format("the join of {} can never hold: {} waits for more than can come", shown(written.path),
+                                    written.join);
+      finding.advice = "so many of its steps can never succeed; ask for less";
+      add(finding, written.path, nullptr);
+    }
+    if (step.can_start) continue;
+    if (written.parent && !steps_.of(*written.parent).can_start) continue;
+    for (const OutlineEdge& edge : written.edges) {
+      const WrittenStep& before = steps_.of(edge.from);
+      // What waits for that is told there.
+      if (!edge.success || !before.can_start || before.can_succeed) continue;
+      finding.kind = "never_runs";
+      finding.message = fmt::format("{} can never run: it waits for {}, which can never succeed", shown(written.path),
+                                    shown(steps_.rows()[edge.from].path));
+      finding.advice = fmt::format("`after: [{}]` starts it whatever became of that", steps_.rows()[edge.from].name);
+      add(finding, written.path, nullptr);
+      break;
+    }
+  }
+}
+
+std::string ExploreFindings::why(const ExploredRun& run) const {
+  const Outcome& outcome = run.outcome();
+  if (run.cancelled()) return "the run is cancelled";
+  if (!outcome.failure) return "the run fails";
+  const std::string& step = outcome.failure->step;
+  const std::string type = outcome.failure->type;
+  if (step.empty()) return fmt::format("the run fails with {}", type);
+  return fmt::format("{} fails with {}", shown(step), type);
+}
+
+bool ExploreFindings::in_handler(std::size_t row) const {
+  for (std::optional<std::size_t> at = row; at; at = steps_.rows()[*at].parent) {
+    const std::string& role = steps_.rows()[*at].role;
+    if (role == "undo" || role == "on_failure" || role == "finally") return true;
+  }
+  return false;
+}
+
+/// Whether a step that has come to a good end, or that looks at what became of it, makes something of it.
+bool ExploreFindings::is_used(const ExploredRun& run, const ExploredRun::Act& act) const {
+  for (std::size_t row = 0; row < steps_.size(); ++row) {
+    const bool uses = std::any_of(steps_.of(row).uses.begin(), steps_.of(row).uses.end(), [&](std::size_t used) {
+      return steps_.is_within(act.live->row, used) && !steps_.is_within(row, used);
+    });
+    if (!uses) continue;
+    const std::string& path = steps_.rows()[row].path;
+    for (const auto& [live, state] : run.states())
+      if (state == State::Succeeded && without_keys(live) == path && same_items(act.live->path, live)) return true;
+  }
+  return false;
+}
+
+void ExploreFindings::judge(const ExploredRun& run, std::size_t faults, std::size_t number) {
+  faults_ = faults;
+  number_ = number;
+  for (const std::string& path : run.endless()) {
+    ExploreFinding finding{"endless", without_keys(path), "", "", "", "", 0, 0, 0, false};
+    finding.message = fmt::format("the run may never end: nothing says how often or how long {} is asked", shown(path));
+    finding.advice = "give the step a `deadline`, or its `poll` a number of `attempts`";
+    add(std::move(finding), without_keys(path), &run);
+  }
+  if (run.end() == ExploredRun::End::Stuck)
+    add({"stuck", "", "", "nothing is in flight, due or awaited, and the run has not ended", "", "", 0, 0, 0, false}, "",
+        &run);
+  if (run.end() != ExploredRun::End::Ended) return;
+  for (const ExploredRun::Twice& twice : run.twice()) {
+    const std::string path = without_keys(twice.first.live->path);
+    ExploreFinding finding{"twice", path, "", "", "", "", 0, 0, 0, false};
+    const std::string first =
+        twice.first.ended == "crash" ? fmt::format("a crash cuts off attempt {}, which may have been done", twice.first.attempt)
+        : twice.first.certain        ? fmt::format("attempt {} has been done", twice.first.attempt)
+                                     : fmt::format("attempt {} ends with {} and may have been done", twice.first.attempt,
+                                                   twice.first.ended);
+    finding.message = fmt::format("{} may happen twice: {}, and attempt {} {}", shown(path), first, twice.attempt,
+                                  twice.other_key ? "has another idempotency key" : "has no idempotency key");
+    finding.advice = twice.other_key ? "give its request an `idempotency_key` that is the same whenever it is meant once"
+                                     : "let it look at an idempotency key, or neither try nor begin it again: `on_crash: ask`";
+    add(std::move(finding), path, &run);
+  }
+  const Outcome& outcome = run.outcome();
+  const bool output_failed = outcome.state == State::Failed && is_expression_failure(outcome) &&
+                             outcome.failure->message.starts_with("output: ");
+  if (faults == 0 && output_failed) output_fails_anyway_ = true;
+  if (output_failed && !(output_fails_anyway_ && run.made_up())) {
+    ExploreFinding finding{"output", "", "", "", "", "", 0, 0, 0, false};
+    finding.message = fmt::format("the output of a run that went well fails: {}", outcome.failure->message.substr(8));
+    finding.advice = "say what is to be there instead: `// null`";
+    add(std::move(finding), "", &run);
+  }
+  if (is_expression_failure(outcome) && run.made_up() && !output_failed) ++unclear_;
+  judge_acts(run);
+  judge_handlers(run);
+  judge_rules(run);
+}
+
+void ExploreFindings::judge_acts(const ExploredRun& run) {
+  const Outcome& outcome = run.outcome();
+  if (outcome.state != State::Failed || run.cancelled()) return;
+  if (is_expression_failure(outcome) && (run.made_up() || outcome.failure->message.starts_with("output: "))) return;
+  // What fails behind the end of the work changes nothing of it.
+  if (outcome.failure && outcome.failure->step.starts_with("finally/")) return;
+  for (const ExploredRun::Act& act : run.acts()) {
+    if (!act.certain || in_handler(act.live->row)) continue;
+    const auto state = run.states().find(act.live->path);
+    if (state == run.states().end() || state->second != State::Succeeded) continue;
+    if (run.states().count(act.live->path + ".undo") > 0 || is_used(run, act)) continue;
+    const std::string path = without_keys(act.live->path);
+    ExploreFinding finding{"stays", path, "", "", "", "", 0, 0, 0, false};
+    finding.message = fmt::format("{} stays done when {}", shown(act.live->path), why(run));
+    finding.advice = "give it an `undo`, or use what it has done in `on_failure`";
+    add(std::move(finding), path, &run);
+  }
+}
+
+void ExploreFindings::judge_handlers(const ExploredRun& run) {
+  for (std::size_t row = 0; row < steps_.size(); ++row) {
+    const OutlineRow& written = steps_.rows()[row];
+    if (run.has_begun(row) || !written.condition.empty() || !steps_.of(row).can_start) continue;
+    ExploreFinding finding{"finally", written.path, "", "", "", "", 0, 0, 0, false};
+    if (written.role == "finally" && written.file.empty() && written.depth == 0) {
+      finding.message = fmt::format("{} is not reached when {}", shown(written.path), why(run));
+      finding.advice = "a map of steps lets each run whatever becomes of the others";
+      add(std::move(finding), written.path, &run);
+      continue;
+    }
+    // What tidies up behind a step without being a handler.
+    if (!steps_.of(row).acts || in_handler(row)) continue;
+    for (const OutlineEdge& edge : written.edges) {
+      if (edge.success || !steps_.of(edge.from).changes) continue;
+      const bool done = std::any_of(run.acts().begin(), run.acts().end(), [&](const ExploredRun::Act& act) {
+        return act.certain && act.live->row == edge.from;
+      });
+      const std::string& before = steps_.rows()[edge.from].path;
+      if (!done || run.states().count(before + ".undo") > 0) continue;
+      finding.message = fmt::format("{} is not reached when {}, though {} is done", shown(written.path), why(run),
+                                    shown(before));
+      finding.advice = "what has to run at every end stands in `finally`";
+      add(std::move(finding), written.path, &run);
+      break;
+    }
+  }
+}
+
+void ExploreFindings::judge_rules(const ExploredRun& run) {
+  for (const NeverRule& rule : never_) {
+    if (!rule.holds(run.outcome().state, run.states(), run_name_)) continue;
+    add({"never", "", "", fmt::format("what is never to be has come about: {}", rule.text()), "", "", 0, 0, 0, false},
+        rule.text(), &run);
+  }
+}
+
+}  // namespace flowrun

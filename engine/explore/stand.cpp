@@ -1,0 +1,143 @@
+#include "engine/explore/stand.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "engine/model/error.h"
+#include "engine/model/hash.h"
+#include "engine/scenario/scenario_reader.h"
+
+namespace flowrun {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_scenarios(const std::string& file) {
+  const std::string stem = fs::path(file).stem().string();
+  return stem.ends_with(".test");
+}
+
+/// `order.test.yaml` of `order.yaml`, where that is a file; empty: it is not.
+std::string scenarios_beside(const std::string& workflow) {
+  const fs::path path(workflow);
+  for (const char* extension : {".yaml", ".yml"}) {
+    const fs::path beside = path.parent_path() / (path.stem().string() + ".test" + extension);
+    std::error_code error;
+    if (fs::is_regular_file(beside, error)) return beside.string();
+  }
+  return "";
+}
+
+/// The first scenario in which all goes well; else the first.
+const Scenario* good_one(const std::vector<Scenario>& scenarios) {
+  const auto good = std::find_if(scenarios.begin(), scenarios.end(), [](const Scenario& one) {
+    return one.expect.state.value_or(State::Succeeded) == State::Succeeded && !one.expect.error && one.crashes.empty();
+  });
+  return good == scenarios.end() ? &scenarios.front() : &*good;
+}
+
+Diagnostics found_in(const std::string& file) { return Diagnostics({file, read_file(file, false)}); }
+
+}  // namespace
+
+ReadFiles::ReadFiles(const ExploreFiles& files) : workflow(files.workflow), inputs(files.inputs) {
+  scenario_name = files.scenarios;
+  if (is_scenarios(workflow)) {
+    if (scenario_name.empty()) scenario_name = workflow;
+  } else if (scenario_name.empty()) {
+    scenario_name = scenarios_beside(workflow);
+  }
+  if (!scenario_name.empty()) {
+    Diagnostics found = found_in(scenario_name);
+    scenarios = read_scenarios(scenario_name, found);
+    if (!scenarios || !found.ok()) throw Error(Problem::Invalid, found.text());
+    if (is_scenarios(workflow)) workflow = scenarios->workflow;
+  }
+  Diagnostics found = found_in(workflow);
+  text = found.source().text;
+  const std::unique_ptr<Jq> jq = make_jq();
+  const std::optional<Loaded> loaded = load(workflow, found, jq.get());
+  if (!loaded) throw Error(Problem::Invalid, found.text());
+  sub_workflows = loaded->sources;
+  if (!scenarios) return;
+  Diagnostics names = found_in(scenario_name);
+  check_names(*scenarios, *loaded, names);
+  if (!names.ok()) throw Error(Problem::Invalid, names.text());
+}
+
+Stand::Stand(const ReadFiles& files, Json leaf, bool every) {
+  Diagnostics none({files.workflow, files.text});
+  loaded_ = load(files.workflow, none, nullptr, Lints::No, false, &files.sub_workflows);
+  if (!loaded_) throw Error(Problem::Internal, "a workflow that was good is not: " + none.text());
+  jq_ = make_jq(loaded_->programs);
+  cache_ = std::make_unique<AnswerCache>(*jq_);
+  std::map<std::string, bool> changes;
+  if (files.scenarios) {
+    const Scenario* first = good_one(files.scenarios->scenarios);
+    scenarios_.push_back(first);
+    for (const Scenario& one : files.scenarios->scenarios)
+      if (&one != first) scenarios_.push_back(&one);
+    changes = files.scenarios->effects;
+    for (const Never& never : files.scenarios->never) never_.push_back(never.rule);
+  }
+  steps_ = std::make_unique<WrittenSteps>(*loaded_, changes);
+  endings_ = std::make_unique<Endings>(*steps_, scenarios_);
+  endings_->make_up(std::move(leaf));
+  places_ = std::make_unique<WorkflowPlaces>(loaded_->workflow, files.workflow);
+  const Instant begin = scenarios_.empty() ? from_millis(1'767'225'600'000) : scenarios_.front()->now;
+  stage_ = std::make_unique<Stage>(
+      Stage{loaded_->workflow, *steps_, *endings_, *cache_, started(files), {}, begin, every, {}});
+  if (!scenarios_.empty() && scenarios_.front()->items)
+    stage_->items = *scenarios_.front()->items;
+  else if (loaded_->workflow.stream)
+    stage_->items = {"one", "two"};
+}
+
+RunStarted Stand::started(const ReadFiles& files) {
+  const Scenario* scenario = scenarios_.empty() ? nullptr : scenarios_.front();
+  GivenInputs given = files.inputs;
+  if (scenario)
+    for (const auto& [name, value] : scenario->input.items())
+      if (!given.values.contains(name)) given.values[name] = value;
+  // What nobody gives is made up, where the file says of what type it is.
+  for (const InputSpec& input : loaded_->inputs) {
+    const bool said = std::any_of(given.texts.begin(), given.texts.end(),
+                                  [&](const auto& text) { return text.first == input.name; });
+    if (input.required() && !said && !given.values.contains(input.name))
+      given.values[input.name] = value_of_schema(input.schema, "x");
+  }
+  const auto environment = [&](const std::string& name) -> std::optional<std::string> {
+    if (scenario)
+      for (const auto& [variable, value] : scenario->env)
+        if (variable == name) return value;
+    return std::nullopt;
+  };
+  const Instant now = scenario ? scenario->now : from_millis(1'767'225'600'000);
+  ResolvedInputs resolved = resolve_inputs(*loaded_, given, environment, *cache_, now);
+  RunStarted started;
+  started.semantics = Machine::kSemantics;
+  started.id = "explored";
+  started.name = loaded_->workflow.name;
+  started.seed = scenario ? scenario->seed : hash_name("explored");
+  started.token = "t1";
+  started.inputs = std::move(resolved.inputs);
+  started.vars = std::move(resolved.vars);
+  started.sub_inputs = std::move(resolved.sub_inputs);
+  started.file = loaded_->file;
+  started.folder = loaded_->folder;
+  started.run_dir = "/flowrun-explore/run";
+  started.cpus = 4;
+  started.measured = true;
+  if (scenario) {
+    started.jobs = scenario->options.jobs;
+    started.concurrency = scenario->options.concurrency;
+    started.timeout = scenario->options.timeout;
+    started.fail_fast = scenario->options.fail_fast;
+  }
+  for (const SecretSource& secret : loaded_->secrets) started.secrets.push_back({secret.name, "", secret.optional});
+  return started;
+}
+
+}  // namespace flowrun

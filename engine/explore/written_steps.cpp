@@ -1,0 +1,262 @@
+#include "engine/explore/written_steps.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <string_view>
+
+#include "engine/model/path.h"
+#include "engine/steps/for_each.h"
+#include "engine/steps/graph.h"
+#include "engine/steps/http.h"
+#include "engine/steps/process.h"
+#include "engine/steps/repeat.h"
+#include "engine/steps/root.h"
+#include "engine/steps/sub_workflow.h"
+#include "engine/steps/switch.h"
+
+namespace flowrun {
+namespace {
+
+/// Words of scripts and names that say that something elsewhere is changed: most processes may simply run again.
+constexpr std::array<std::string_view, 20> kChanging{
+    "deploy", "publish", "pay",  "send",   "migrate", "sendmail", "charge", "refund",  "notify", "ship",
+    "book",   "reserve", "buy",  "order",  "transfer", "release", "create", "delete", "drop",   "provision"};
+
+bool has_changing_word(std::string_view text) {
+  for (std::size_t i = 0, from = 0; i <= text.size(); ++i) {
+    if (i < text.size() && std::isalpha(static_cast<unsigned char>(text[i]))) continue;
+    const std::string_view word = text.substr(from, i - from);
+    if (std::find(kChanging.begin(), kChanging.end(), word) != kChanging.end()) return true;
+    from = i + 1;
+  }
+  return false;
+}
+
+/// All that is literal in what |process| runs.
+std::string text_of(const ProcessStep& process) {
+  std::string text = process.script.value_or("");
+  for (const TextTemplate& argument : process.arguments)
+    if (const std::string* literal = argument.literal()) text += " " + *literal;
+  return text;
+}
+
+bool looks_at_key(const ProcessStep& process) {
+  const std::string text = text_of(process);
+  return text.find("FLOWRUN_IDEMPOTENCY_KEY") != std::string::npos || text.find("FLOWRUN_RERUN") != std::string::npos;
+}
+
+}  // namespace
+
+WrittenSteps::WrittenSteps(const Loaded& loaded, const std::map<std::string, bool>& changes)
+    : rows_(outline(loaded.workflow)) {
+  walk(*loaded.workflow.root);
+  if (steps_.size() != rows_.size()) steps_.resize(rows_.size());
+  below_.resize(rows_.size());
+  for (std::size_t row = 0; row < rows_.size(); ++row) {
+    by_path_.emplace(rows_[row].path, row);
+    if (rows_[row].parent) below_[*rows_[row].parent].push_back(row);
+  }
+  for (std::size_t row = 0; row < rows_.size(); ++row) describe(row, changes);
+  read_mentions("", loaded.file, loaded.text);
+  for (const auto& [path, text] : loaded.sources) read_mentions(path, path, text);
+  what_can_be();
+}
+
+/// In the order of the outline.
+void WrittenSteps::walk(const Step& step) {
+  if (const auto* graph = dynamic_cast<const GraphStep*>(&step)) {
+    for (const GraphStep::Child& child : graph->children) add(*child.step);
+  } else if (const auto* each = dynamic_cast<const ForEachStep*>(&step)) {
+    walk(*each->body);
+  } else if (const auto* repeat = dynamic_cast<const RepeatStep*>(&step)) {
+    walk(*repeat->body);
+  } else if (const auto* choice = dynamic_cast<const SwitchStep*>(&step)) {
+    for (const SwitchStep::Way& way : choice->ways) walk(*way.body);
+  } else if (const auto* root = dynamic_cast<const RootStep*>(&step)) {
+    walk(*root->body);
+    if (root->on_failure) walk(*root->on_failure);
+    if (root->finally) walk(*root->finally);
+  } else if (const auto* sub = dynamic_cast<const WorkflowStep*>(&step)) {
+    walk(*sub->child->workflow.root);
+  }
+}
+
+void WrittenSteps::add(const Step& step) {
+  steps_.emplace_back().step = &step;
+  walk(step);
+  const auto* common = dynamic_cast<const CommonStep*>(&step);
+  if (common && common->options.fallback) add(*common->options.fallback);
+  if (common && common->options.undo) add(*common->options.undo->step);
+}
+
+void WrittenSteps::describe(std::size_t row, const std::map<std::string, bool>& changes) {
+  WrittenStep& step = steps_[row];
+  const auto* common = dynamic_cast<const CommonStep*>(step.step);
+  if (!common) return;
+  step.has_undo = common->options.undo.has_value() || rows_[row].role == "undo";
+  patterns_.insert(common->options.fallback_on.begin(), common->options.fallback_on.end());
+  if (const auto* tries = dynamic_cast<const RetrySettings*>(step.step)) {
+    step.patterns.insert(tries->retry.on.begin(), tries->retry.on.end());
+    patterns_.insert(tries->retry.on.begin(), tries->retry.on.end());
+    step.polls = tries->poll.has_value();
+    step.bounded = !tries->poll || tries->poll->attempts.written() || tries->deadline.written();
+  }
+  const auto* effect = dynamic_cast<const Effect*>(step.step);
+  step.acts = effect != nullptr;
+  if (const auto* call = dynamic_cast<const HttpStep*>(step.step)) {
+    step.changes = call->method != "GET" && call->method != "HEAD" && call->method != "OPTIONS";
+    step.keyed = call->idempotency == HttpStep::Key::Own || call->keyed();
+    step.repeats = call->method != "POST" && call->method != "PATCH";
+  } else if (const auto* process = dynamic_cast<const ProcessStep*>(step.step)) {
+    step.changes = common->options.undo.has_value() || effect->on_crash != OnCrash::Rerun ||
+                   has_changing_word(step.step->name) || has_changing_word(text_of(*process));
+    step.keyed = looks_at_key(*process);
+  }
+  if (const auto said = changes.find(rows_[row].path); said != changes.end()) step.changes = step.acts && said->second;
+  for (const OutlineEdge& edge : rows_[row].edges)
+    if (edge.because != "place in the list") step.uses.insert(edge.from);
+}
+
+std::size_t WrittenSteps::find(const std::string& path, const Step* step) const {
+  const auto [first, last] = by_path_.equal_range(without_keys(path));
+  for (auto one = first; one != last; ++one)
+    if (steps_[one->second].step == step) return one->second;
+  if (first == last) return size();
+  // The one step of an item shares the path of its for_each; the innermost is meant.
+  return path.ends_with("]") ? std::prev(last)->second : first->second;
+}
+
+std::size_t WrittenSteps::named(std::size_t row, const std::string& name) const {
+  for (std::optional<std::size_t> at = row; at; at = rows_[*at].parent) {
+    if (rows_[*at].name == name) return *at;
+    for (std::size_t other = 0; other < rows_.size(); ++other)
+      if (rows_[other].parent == rows_[*at].parent && rows_[other].name == name && rows_[other].file == rows_[row].file)
+        return other;
+  }
+  return size();
+}
+
+void WrittenSteps::mention(std::size_t row, const Expression& expression) {
+  for (const Reference& reference : expression.references()) {
+    looks_at_errors_ = looks_at_errors_ || reference.variable == "error";
+    if (reference.variable == "status") {
+      looks_at_errors_ = looks_at_errors_ || reference.field.empty() || reference.field == "error" ||
+                         reference.field == "failed" || reference.field == "branches" || reference.field == "items";
+      looks_at_order_ = looks_at_order_ || reference.field.empty() || reference.field == "winner" ||
+                        reference.field == "order";
+    }
+    if (reference.variable != "steps" && reference.variable != "status") continue;
+    if (reference.variable == "steps") sights_[reference.member].add(reference.sight ? *reference.sight : Sight::all());
+    if (row >= size()) continue;
+    const std::size_t used = named(row, reference.member);
+    if (used < size() && used != row) steps_[row].uses.insert(used);
+  }
+}
+
+void WrittenSteps::read_mentions(const std::string& file, const std::string& name, const std::string& text) {
+  Diagnostics none({name, text});
+  const std::optional<Node> root = read_yaml(none);
+  if (!root) return;
+  std::map<std::pair<int, int>, std::size_t> begins;
+  for (std::size_t row = rows_.size(); row-- > 0;)
+    if (rows_[row].file == file) begins[{rows_[row].origin.line, rows_[row].origin.column}] = row;
+  const auto row_at = [&](const Position& at, std::size_t row) {
+    const auto found = begins.find({at.line, at.column});
+    return found == begins.end() ? row : found->second;
+  };
+  const auto see = [&](const auto& self, const Node& node, std::size_t row) -> void {
+    row = row_at(node.at, row);
+    for (const Node& item : node.items) self(self, item, row);
+    for (const Member& member : node.members) self(self, member.value, row_at(member.at, row));
+    if (!node.is_string() || node.text.find("${") == std::string::npos) return;
+    Diagnostics scratch({name, text});
+    const TextTemplate compiled = TextTemplate::compile(node, scratch);
+    if (!scratch.ok()) return;
+    for (const TextTemplate::Part& part : compiled.parts)
+      if (const auto* expression = std::get_if<Expression>(&part)) mention(row, *expression);
+  };
+  see(see, *root, size());
+}
+
+const Sight* WrittenSteps::seen_of(const std::string& name) const {
+  const auto found = sights_.find(name);
+  return found == sights_.end() ? nullptr : &found->second;
+}
+
+bool WrittenSteps::is_within(std::size_t row, std::size_t above) const {
+  for (std::optional<std::size_t> at = row; at; at = rows_[*at].parent)
+    if (*at == above) return true;
+  return false;
+}
+
+bool WrittenSteps::order_matters(std::size_t a, std::size_t b) const {
+  if (a >= size() || b >= size() || looks_at_order_) return true;
+  if (steps_[a].has_undo && steps_[b].has_undo) return true;
+  if (!rows_[a].limit.empty() && rows_[a].limit == rows_[b].limit) return true;
+  for (std::optional<std::size_t> at = rows_[a].parent; at; at = rows_[*at].parent)
+    if (is_within(b, *at) && (rows_[*at].kind == "race" || rows_[*at].join.starts_with("quorum") ||
+                              rows_[*at].join.starts_with("first")))
+      return true;
+  return false;
+}
+
+bool WrittenSteps::group_can_succeed(std::size_t row) const {
+  const auto* graph = dynamic_cast<const GraphStep*>(steps_[row].step);
+  if (!graph) return true;
+  double good = 0, counted = 0;
+  bool all = true;
+  for (const std::size_t child : below_[row]) {
+    if (rows_[child].role == "fallback" && rows_[child].parent == row && rows_[child].path == rows_[row].path + ".fallback")
+      continue;
+    if (rows_[child].role == "undo") continue;
+    // Skipped or tolerated, it counts nowhere.
+    const bool excluded = !rows_[child].condition.empty() || !rows_[child].tolerated.empty();
+    const bool can = steps_[child].can_start && steps_[child].can_succeed;
+    good += can ? 1 : 0;
+    counted += 1;
+    all = all && (can || excluded);
+  }
+  if (graph->join_amount || graph->join.percent) return true;
+  switch (graph->join.policy) {
+    case Join::Policy::All:
+      return all;
+    case Join::Policy::AtLeast:
+    case Join::Policy::Quorum:
+      return good >= graph->join.amount;
+    default:
+      return true;
+  }
+}
+
+/// What is held impossible here is so in every run: where it is not known, all is possible.
+void WrittenSteps::what_can_be() {
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (std::size_t row = 0; row < size(); ++row) {
+      WrittenStep& step = steps_[row];
+      const OutlineRow& written = rows_[row];
+      const auto* common = dynamic_cast<const CommonStep*>(step.step);
+      if (!common) continue;
+      bool start = common->options.condition.value.value_or(true);
+      // What falls back for a step or undoes it runs only where that does, and so does what is inside it.
+      if (written.parent) start = start && steps_[*written.parent].can_start;
+      for (const OutlineEdge& edge : written.edges) {
+        const OutlineRow& before = rows_[edge.from];
+        const bool through = (steps_[edge.from].can_start && steps_[edge.from].can_succeed) ||
+                             !before.condition.empty() || !before.tolerated.empty();
+        if (edge.success && !through) start = false;
+      }
+      bool succeed = step.step->kind != "fail" && group_can_succeed(row);
+      if (common->options.fallback)
+        for (const std::size_t child : below_[row])
+          if (rows_[child].role == "fallback") succeed = succeed || steps_[child].can_succeed;
+      // It only ever becomes less.
+      changed = changed || (step.can_start && !start) || (step.can_succeed && !succeed);
+      step.can_start = step.can_start && start;
+      step.can_succeed = step.can_succeed && succeed;
+    }
+  }
+}
+
+}  // namespace flowrun
