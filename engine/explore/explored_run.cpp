@@ -291,7 +291,8 @@ Result ExploredRun::result_of(Flight& flight, std::size_t ending) const {
   if (shared && kept) return *kept;
   Result result = scripted_result(how.answer, flight.task, now_);
   const auto* effect = dynamic_cast<const Effect*>(stage_.steps.of(flight.live->row).step);
-  if (how.well && effect && effect->paginate) {
+  const bool page = how.made_up || how.answer.kind == ScriptedAnswer::Kind::Page;
+  if (how.well && page && effect && effect->paginate) {
     result = Result();
     result.value = Value(how.answer.value.is_array() ? how.answer.value : Json::array({how.answer.value}));
     result.page = std::max(flight.task.page, 1);

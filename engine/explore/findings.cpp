@@ -101,8 +101,16 @@ std::string ExploreFindings::why(const ExploredRun& run) const {
   const Outcome& outcome = run.outcome();
   if (run.cancelled()) return "the run is cancelled";
   if (!outcome.failure) return "the run fails";
-  const std::string& step = outcome.failure->step;
-  const std::string type = outcome.failure->type;
+  std::string step = outcome.failure->step, type = outcome.failure->type;
+  // Of a group the first of its causes tells more.
+  for (Json detail = outcome.failure->detail.json(); detail.is_object() && detail.contains("causes");) {
+    const Json& causes = detail["causes"];
+    if (!causes.is_array() || causes.empty() || !causes.front().is_object()) break;
+    const Json cause = causes.front();
+    step = cause.value("step", step);
+    type = cause.value("type", type);
+    detail = cause;
+  }
   if (step.empty()) return fmt::format("the run fails with {}", type);
   return fmt::format("{} fails with {}", shown(step), type);
 }
@@ -145,13 +153,14 @@ void ExploreFindings::judge(const ExploredRun& run, std::size_t faults, std::siz
   for (const ExploredRun::Twice& twice : run.twice()) {
     const std::string path = without_keys(twice.first.live->path);
     ExploreFinding finding{"twice", path, "", "", "", "", 0, 0, 0, false};
+    const std::string again = twice.first.ended == "crash" ? "it begins again" : fmt::format("attempt {} begins", twice.attempt);
     const std::string first =
         twice.first.ended == "crash" ? fmt::format("a crash cuts off attempt {}, which may have been done", twice.first.attempt)
         : twice.first.certain        ? fmt::format("attempt {} has been done", twice.first.attempt)
                                      : fmt::format("attempt {} ends with {} and may have been done", twice.first.attempt,
                                                    twice.first.ended);
-    finding.message = fmt::format("{} may happen twice: {}, and attempt {} {}", shown(path), first, twice.attempt,
-                                  twice.other_key ? "has another idempotency key" : "has no idempotency key");
+    finding.message = fmt::format("{} may happen twice: {}, and {} {}", shown(path), first, again,
+                                  twice.other_key ? "with another idempotency key" : "without an idempotency key");
     finding.advice = twice.other_key ? "give its request an `idempotency_key` that is the same whenever it is meant once"
                                      : "let it look at an idempotency key, or neither try nor begin it again: `on_crash: ask`";
     add(std::move(finding), path, &run);

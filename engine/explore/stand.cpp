@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "engine/explore/known_requests.h"
 #include "engine/model/error.h"
 #include "engine/model/hash.h"
 #include "engine/scenario/scenario_reader.h"
@@ -83,6 +84,8 @@ Stand::Stand(const ReadFiles& files, Json leaf, bool every) {
     for (const Never& never : files.scenarios->never) never_.push_back(never.rule);
   }
   steps_ = std::make_unique<WrittenSteps>(*loaded_, changes);
+  // Whoever wants to see every entry wants to see its questions, too.
+  if (!every) know_requests(*loaded_, *steps_);
   endings_ = std::make_unique<Endings>(*steps_, scenarios_);
   endings_->make_up(std::move(leaf));
   places_ = std::make_unique<WorkflowPlaces>(loaded_->workflow, files.workflow);

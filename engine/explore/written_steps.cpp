@@ -118,6 +118,11 @@ void WrittenSteps::describe(std::size_t row, const std::map<std::string, bool>& 
     if (edge.because != "place in the list") step.uses.insert(edge.from);
 }
 
+void WrittenSteps::exchange(const Step& before, const Step& now) {
+  for (WrittenStep& step : steps_)
+    if (step.step == &before) step.step = &now;
+}
+
 std::size_t WrittenSteps::find(const std::string& path, const Step* step) const {
   const auto [first, last] = by_path_.equal_range(without_keys(path));
   for (auto one = first; one != last; ++one)

@@ -33,6 +33,8 @@ class WrittenSteps {
 
   const std::vector<OutlineRow>& rows() const { return rows_; }
   const WrittenStep& of(std::size_t row) const { return steps_[row]; }
+  /// |now| stands in the place of |before|, and is the same to all who ask.
+  void exchange(const Step& before, const Step& now);
   std::size_t size() const { return steps_.size(); }
   /// Number of the row of the live step at |path|, whose definition |step| is if known; size(): there is none.
   std::size_t find(const std::string& path, const Step* step = nullptr) const;
