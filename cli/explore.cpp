@@ -64,9 +64,9 @@ std::string space_text(const Explored& explored) {
     const std::string faults = depth == 0   ? "without a fault"
                                : depth == 1 ? "with one fault"
                                             : fmt::format("with {} faults", depth);
-    text += fmt::format("{}{} {}", text.empty() ? "" : "; ",
-                        level.complete ? fmt::format("all {}", level.all) : fmt::format("{} of {}", level.seen, level.all),
-                        faults);
+    text += fmt::format(
+        "{}{} {}", text.empty() ? "" : "; ",
+        level.complete ? fmt::format("all {}", level.all) : fmt::format("{} of {}", level.seen, level.all), faults);
   }
   return text;
 }
@@ -102,7 +102,7 @@ int explore_command(const Context& context, const ExploreCommandOptions& options
     for (const ExploreFinding& finding : explored.findings) findings.push_back(json_of(finding, options.target));
     for (const ExploredLevel& level : explored.levels)
       levels.push_back({{"seen", level.seen}, {"all", level.all}, {"complete", level.complete}});
-    const Json all{{"workflow", explored.workflow}, {"scenarios", explored.scenarios},
+    const Json all{{"workflow", explored.workflow},   {"scenarios", explored.scenarios},
                    {"schedules", explored.schedules}, {"per_second", rate},
                    {"levels", std::move(levels)},     {"cut", explored.cut},
                    {"unclear", explored.unclear},     {"notes", explored.notes},
@@ -114,9 +114,10 @@ int explore_command(const Context& context, const ExploreCommandOptions& options
     if (!context.quiet) {
       for (const std::string& note : explored.notes) text += fmt::format("note: {}\n", note);
       if (explored.unclear > 0)
-        text += fmt::format("note: {} failed by an expression on an answer that was made up; a file of scenarios says "
-                            "how steps are really answered\n",
-                            count_text(explored.unclear, "schedule", "schedules"));
+        text += fmt::format(
+            "note: {} failed by an expression on an answer that was made up; a file of scenarios says "
+            "how steps are really answered\n",
+            count_text(explored.unclear, "schedule", "schedules"));
       if (explored.cut > 0)
         text += fmt::format("note: {} too long to be followed to the end\n",
                             count_text(explored.cut, "schedule was", "schedules were"));

@@ -13,11 +13,13 @@
 namespace flowrun::cli {
 namespace {
 
-constexpr std::pair<const char*, const char*> kPages[] = {
-    {"workflow", "flowrun-workflow"},       {"flowrun-workflow", "flowrun-workflow"},
-    {"flowrun-journal", "flowrun-journal"}, {"flowrun-worker", "flowrun-worker"},
-    {"flowrun-test", "flowrun-test"},       {"flowrun-explore", "flowrun-explore"},
-    {"flowrun", "flowrun"}};
+constexpr std::pair<const char*, const char*> kPages[] = {{"workflow", "flowrun-workflow"},
+                                                          {"flowrun-workflow", "flowrun-workflow"},
+                                                          {"flowrun-journal", "flowrun-journal"},
+                                                          {"flowrun-worker", "flowrun-worker"},
+                                                          {"flowrun-test", "flowrun-test"},
+                                                          {"flowrun-explore", "flowrun-explore"},
+                                                          {"flowrun", "flowrun"}};
 
 }  // namespace
 

@@ -37,8 +37,8 @@ bool is_good(const ScriptedAnswer& answer, const Task& task) {
     }
     case ScriptedAnswer::Kind::Exit: {
       const auto* process = std::get_if<Process>(&*task.work);
-      return process && std::count(process->success_codes.begin(), process->success_codes.end(),
-                                   answer.code.value_or(0)) > 0;
+      return process &&
+             std::count(process->success_codes.begin(), process->success_codes.end(), answer.code.value_or(0)) > 0;
     }
     default:
       return false;
@@ -172,7 +172,8 @@ void Endings::add_scripted(const std::string& path, const Task& task, std::vecto
         });
         if (!known) good.push_back(std::move(answer));
       } else if (const std::string type = type_of(answer); !type.empty()) {
-        const bool known = std::any_of(endings.begin(), endings.end(), [&](const AttemptEnding& e) { return e.how == type; });
+        const bool known =
+            std::any_of(endings.begin(), endings.end(), [&](const AttemptEnding& e) { return e.how == type; });
         if (!known) endings.push_back({type, std::move(answer), false, false, 1});
       }
     }
@@ -188,7 +189,8 @@ std::vector<AttemptEnding> Endings::of(std::size_t row, const std::string& path,
   add_scripted(path, task, endings);
   if (endings.empty() || !endings.front().well) endings.insert(endings.begin(), made_up(row, task));
   for (const std::string& type : errors(row, task)) {
-    const bool known = std::any_of(endings.begin(), endings.end(), [&](const AttemptEnding& e) { return e.how == type; });
+    const bool known =
+        std::any_of(endings.begin(), endings.end(), [&](const AttemptEnding& e) { return e.how == type; });
     if (!known) endings.push_back({type, answer_for(type), false, false, 1});
   }
   if (every || steps_.looks_at_errors()) return endings;
@@ -206,8 +208,9 @@ std::vector<AttemptEnding> Endings::of(std::size_t row, const std::string& path,
   };
   std::vector<AttemptEnding> apart;
   for (AttemptEnding& ending : endings) {
-    const auto same = std::find_if(apart.begin(), apart.end(),
-                                   [&](const AttemptEnding& one) { return !one.well && !ending.well && alike(one, ending); });
+    const auto same = std::find_if(apart.begin(), apart.end(), [&](const AttemptEnding& one) {
+      return !one.well && !ending.well && alike(one, ending);
+    });
     if (same == apart.end())
       apart.push_back(std::move(ending));
     else
@@ -238,10 +241,10 @@ Json value_of_schema(const Json& schema, const Json& leaf) {
   for (const char* list : {"anyOf", "oneOf", "allOf"})
     if (schema.contains(list) && !schema[list].empty()) return value_of_schema(schema[list].front(), leaf);
   const Json said = schema.value("type", Json());
-  const std::string type = said.is_string()                    ? said.get<std::string>()
-                           : said.is_array() && !said.empty()  ? said.front().get<std::string>()
-                           : schema.contains("properties")     ? "object"
-                                                               : "";
+  const std::string type = said.is_string()                   ? said.get<std::string>()
+                           : said.is_array() && !said.empty() ? said.front().get<std::string>()
+                           : schema.contains("properties")    ? "object"
+                                                              : "";
   if (type == "object") {
     Json object = Json::object();
     const Json properties = schema.value("properties", Json::object());

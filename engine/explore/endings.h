@@ -15,8 +15,8 @@ struct AttemptEnding {
   std::string how;  ///< as Choice has it
   ScriptedAnswer answer;
   bool well = false;
-  bool made_up = false;    ///< of what it brings nobody has said anything
-  std::size_t types = 1;   ///< of errors that it stands for
+  bool made_up = false;   ///< of what it brings nobody has said anything
+  std::size_t types = 1;  ///< of errors that it stands for
 };
 
 /// Whether something may have been done by an attempt at |step| that has ended with the error |type|.
@@ -25,7 +25,8 @@ bool may_have_acted(const WrittenStep& step, std::string_view type, bool sent);
 class Endings {
  public:
   /// |scenarios|: whose answers are taken, the first before others; may be none. Both are lent.
-  Endings(const WrittenSteps& steps, const std::vector<const Scenario*>& scenarios) : steps_(steps), scenarios_(scenarios) {}
+  Endings(const WrittenSteps& steps, const std::vector<const Scenario*>& scenarios)
+      : steps_(steps), scenarios_(scenarios) {}
 
   /// What is made up where no scenario says it.
   void make_up(Json leaf) { leaf_ = std::move(leaf); }

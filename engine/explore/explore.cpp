@@ -30,7 +30,8 @@ using Level = std::vector<Planned>;
 
 class Search {
  public:
-  Search(const ReadFiles& files, const ExploreOptions& options) : files_(files), options_(options), leaf_(chosen_leaf(files)) {}
+  Search(const ReadFiles& files, const ExploreOptions& options)
+      : files_(files), options_(options), leaf_(chosen_leaf(files)) {}
 
   Explored run() {
     Explored explored;
@@ -90,8 +91,9 @@ class Search {
     if (run.outcome().failure)
       why = fmt::format(": {}{}", run.outcome().failure->step.empty() ? "" : run.outcome().failure->step + ", ",
                         run.outcome().failure->message);
-    explored.notes.push_back(fmt::format("the run fails even when every attempt ends well{}{}", why,
-                                         run.made_up() ? "; a file of scenarios says how steps are really answered" : ""));
+    explored.notes.push_back(
+        fmt::format("the run fails even when every attempt ends well{}{}", why,
+                    run.made_up() ? "; a file of scenarios says how steps are really answered" : ""));
   }
 
   std::vector<Deviation> deviations_of(const Level& level, std::size_t depth, std::size_t number) const {
@@ -120,8 +122,7 @@ class Search {
           run.play(deviations_of(level, depth, i), level[i].order, !last);
           found.judge(run, depth, i);
           ++seen;
-          if (tells && options_.progress && i % 512 == 0)
-            options_.progress({schedules_ + seen, found.size(), depth});
+          if (tells && options_.progress && i % 512 == 0) options_.progress({schedules_ + seen, found.size(), depth});
           if (last && run.end() != ExploredRun::End::Cut) continue;
           const std::lock_guard lock(mutex);
           cut_ += run.end() == ExploredRun::End::Cut ? 1 : 0;
@@ -185,7 +186,8 @@ Json chosen_leaf(const ReadFiles& files) {
     Stand stand(files, leaf, false);
     ExploredRun run(stand.stage());
     run.play({}, ExploredRun::Order::OldestFirst, false);
-    if (!run.made_up() || (run.end() == ExploredRun::End::Ended && run.outcome().state == State::Succeeded)) return leaf;
+    if (!run.made_up() || (run.end() == ExploredRun::End::Ended && run.outcome().state == State::Succeeded))
+      return leaf;
   }
   return leaves.front();
 }

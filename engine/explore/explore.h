@@ -24,10 +24,10 @@ struct ExploreProgress {
 };
 
 struct ExploreOptions {
-  std::size_t depth = 2;  ///< things that go otherwise in one run, at most
-  int jobs = 1;           ///< threads
-  std::function<bool()> enough = {};  ///< whether the time is over
-  std::function<bool()> stop = {};    ///< whether somebody wants an end
+  std::size_t depth = 2;                                      ///< things that go otherwise in one run, at most
+  int jobs = 1;                                               ///< threads
+  std::function<bool()> enough = {};                          ///< whether the time is over
+  std::function<bool()> stop = {};                            ///< whether somebody wants an end
   std::function<void(const ExploreProgress&)> progress = {};  ///< now and then, from the calling thread
 };
 
@@ -36,8 +36,8 @@ struct Explored {
   std::vector<ExploreFinding> findings;
   std::size_t schedules = 0;
   std::vector<ExploredLevel> levels;  ///< by the number of things that go otherwise
-  std::size_t cut = 0;      ///< runs that were too long to be followed to their end
-  std::size_t unclear = 0;  ///< that failed by an expression on a value that was made up
+  std::size_t cut = 0;                ///< runs that were too long to be followed to their end
+  std::size_t unclear = 0;            ///< that failed by an expression on a value that was made up
   std::vector<std::string> notes;
 };
 

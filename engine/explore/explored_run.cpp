@@ -20,9 +20,7 @@ constexpr Duration kDown{1000};
 
 const char* const kAgain = "again";
 
-bool is_mark(const Choice& choice) {
-  return choice.then == Choice::Then::Slow || choice.then == Choice::Then::Hangs;
-}
+bool is_mark(const Choice& choice) { return choice.then == Choice::Then::Slow || choice.then == Choice::Then::Hangs; }
 
 }  // namespace
 
@@ -157,6 +155,7 @@ void ExploredRun::decide(Decision decision) {
     began(items->path);
   } else if (const auto* child = std::get_if<ChildStarted>(&decision.what)) {
     began(child->path);
+    ++children_[child->path];
   }
 }
 
@@ -173,6 +172,14 @@ LiveStep& ExploredRun::live_step(const Task& task) {
   return *live;
 }
 
+/// What tells keys apart: another try of a file around the step has others.
+std::string ExploredRun::key_at(const std::string& path) const {
+  std::string key = "key";
+  for (const auto& [child, tries] : children_)
+    if (is_below(path, child)) key += fmt::format(" {}", tries);
+  return key;
+}
+
 void ExploredRun::start(Task task) {
   Flight flight;
   flight.live = &live_step(task);
@@ -181,9 +188,9 @@ void ExploredRun::start(Task task) {
   const WrittenStep& step = stage_.steps.of(flight.live->row);
   begun_[flight.live->row] = true;
   if (step.changes && !step.repeats && !step.polls && task.page == 0) {
-    const std::string key = step.keyed ? task.idempotency_key : "";
-    const auto before = std::find_if(acts_.rbegin(), acts_.rend(),
-                                     [&](const Act& act) { return act.live == flight.live; });
+    const std::string key = step.keyed ? key_at(task.path) : "";
+    const auto before =
+        std::find_if(acts_.rbegin(), acts_.rend(), [&](const Act& act) { return act.live == flight.live; });
     const auto undone = states_.find(task.path + ".undo");
     if (before != acts_.rend() && (key.empty() || before->key != key) &&
         (undone == states_.end() || undone->second != State::Succeeded))
@@ -242,12 +249,12 @@ void ExploredRun::note(const Choice& choice, bool default_one) {
 }
 
 void ExploredRun::do_it(const Choice& choice) {
-  const bool plain = choice.kind == Choice::Kind::Ends
-                         ? !flights_.empty() && flights_.front().live->path == choice.path && choice.how.empty()
-                     : choice.kind == Choice::Kind::Says
-                         ? flights_.empty() && choice.how.empty() &&
-                               machine_->signals().awaiting_paths().front() == choice.path
-                         : choice.kind == Choice::Kind::Fires && flights_.empty() && machine_->signals().awaiting() == 0;
+  const bool plain =
+      choice.kind == Choice::Kind::Ends
+          ? !flights_.empty() && flights_.front().live->path == choice.path && choice.how.empty()
+      : choice.kind == Choice::Kind::Says
+          ? flights_.empty() && choice.how.empty() && machine_->signals().awaiting_paths().front() == choice.path
+          : choice.kind == Choice::Kind::Fires && flights_.empty() && machine_->signals().awaiting() == 0;
   note(choice, plain);
   looked_until_ = entries_;
   switch (choice.kind) {
@@ -286,7 +293,8 @@ void ExploredRun::do_it(const Choice& choice) {
 Result ExploredRun::result_of(Flight& flight, std::size_t ending) const {
   const AttemptEnding& how = flight.live->endings[ending];
   const auto* request = std::get_if<HttpRequest>(&*flight.task.work);
-  const bool shared = !flight.task.keep_raw && how.well && (!request || request->response != HttpRequest::Response::File);
+  const bool shared =
+      !flight.task.keep_raw && how.well && (!request || request->response != HttpRequest::Response::File);
   std::optional<Result>& kept = flight.live->results[ending];
   if (shared && kept) return *kept;
   Result result = scripted_result(how.answer, flight.task, now_);
@@ -304,8 +312,8 @@ Result ExploredRun::result_of(Flight& flight, std::size_t ending) const {
 void ExploredRun::note_act(const Flight& flight, bool certain, const std::string& ended) {
   const WrittenStep& step = stage_.steps.of(flight.live->row);
   if (!step.changes) return;
-  acts_.push_back({flight.live, flight.task.attempt, certain, step.keyed ? flight.task.idempotency_key : "", ended,
-                   made_.size()});
+  acts_.push_back(
+      {flight.live, flight.task.attempt, certain, step.keyed ? key_at(flight.live->path) : "", ended, made_.size()});
 }
 
 void ExploredRun::end_attempt(const Choice& choice) {

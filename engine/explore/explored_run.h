@@ -1,6 +1,6 @@
-// One run along a schedule: the machine decides as in any run, and what happens next is chosen, not timed. Where nothing
-// is chosen all goes well, and what began first ends first. Tells what happened, what is done outside, what else could
-// have been chosen. Reads no clock, sends nothing.
+// One run along a schedule: the machine decides as in any run, and what happens next is chosen, not timed. Where
+// nothing is chosen all goes well, and what began first ends first. Tells what happened, what is done outside, what
+// else could have been chosen. Reads no clock, sends nothing.
 #pragma once
 
 #include <functional>
@@ -75,10 +75,10 @@ class ExploredRun : public EventSink {
   struct Act {
     const LiveStep* live;
     int attempt;
-    bool certain;          ///< its end is known, and it was good
-    std::string key;       ///< that it was sent with; empty: none
-    std::string ended;     ///< how: a type of error, `crash`; empty: well
-    std::size_t choice;    ///< after so many choices
+    bool certain;        ///< its end is known, and it was good
+    std::string key;     ///< names the key that it was sent with; empty: none
+    std::string ended;   ///< how: a type of error, `crash`; empty: well
+    std::size_t choice;  ///< after so many choices
   };
   const std::vector<Act>& acts() const { return acts_; }
   struct Twice {
@@ -129,6 +129,7 @@ class ExploredRun : public EventSink {
   void look_at_crashes(std::vector<Deviation>& found);
   bool order_matters_now(std::size_t index) const;
   void start(Task task);
+  std::string key_at(const std::string& path) const;
   void note_act(const Flight& flight, bool certain, const std::string& ended);
   LiveStep& live_step(const Task& task);
   std::size_t flight_at(const std::string& path) const;
@@ -158,6 +159,7 @@ class ExploredRun : public EventSink {
   std::vector<Act> acts_;
   std::vector<Twice> twice_;
   std::map<std::string, State> states_;
+  std::map<std::string, int> children_;  ///< by path of a step that runs a file: its tries
   std::vector<std::string> endless_;
   std::vector<bool> begun_;
 };

@@ -20,9 +20,7 @@ std::size_t weight_of(const ExploreFinding& finding) {
   return static_cast<std::size_t>(std::find(kKinds.begin(), kKinds.end(), finding.kind) - kKinds.begin());
 }
 
-bool is_expression_failure(const Outcome& outcome) {
-  return outcome.failure && outcome.failure->type == "expression";
-}
+bool is_expression_failure(const Outcome& outcome) { return outcome.failure && outcome.failure->type == "expression"; }
 
 /// Whether |a| and |b| belong to the same items, as far as both are inside the same for_each.
 bool same_items(const std::string& a, const std::string& b) {
@@ -76,8 +74,8 @@ void ExploreFindings::judge_written() {
     finding.everywhere = true;
     if (step.can_start && !step.can_succeed && !written.join.empty()) {
       finding.kind = "join";
-      finding.message = fmt::format("the join of {} can never hold: {} waits for more than can come", shown(written.path),
-                                    written.join);
+      finding.message = fmt::format("the join of {} can never hold: {} waits for more than can come",
+                                    shown(written.path), written.join);
       finding.advice = "so many of its steps can never succeed; ask for less";
       add(finding, written.path, nullptr);
     }
@@ -147,22 +145,25 @@ void ExploreFindings::judge(const ExploredRun& run, std::size_t faults, std::siz
     add(std::move(finding), without_keys(path), &run);
   }
   if (run.end() == ExploredRun::End::Stuck)
-    add({"stuck", "", "", "nothing is in flight, due or awaited, and the run has not ended", "", "", 0, 0, 0, false}, "",
-        &run);
+    add({"stuck", "", "", "nothing is in flight, due or awaited, and the run has not ended", "", "", 0, 0, 0, false},
+        "", &run);
   if (run.end() != ExploredRun::End::Ended) return;
   for (const ExploredRun::Twice& twice : run.twice()) {
     const std::string path = without_keys(twice.first.live->path);
     ExploreFinding finding{"twice", path, "", "", "", "", 0, 0, 0, false};
-    const std::string again = twice.first.ended == "crash" ? "it begins again" : fmt::format("attempt {} begins", twice.attempt);
+    const std::string again =
+        twice.first.ended == "crash" ? "it begins again" : fmt::format("attempt {} begins", twice.attempt);
     const std::string first =
-        twice.first.ended == "crash" ? fmt::format("a crash cuts off attempt {}, which may have been done", twice.first.attempt)
-        : twice.first.certain        ? fmt::format("attempt {} has been done", twice.first.attempt)
-                                     : fmt::format("attempt {} ends with {} and may have been done", twice.first.attempt,
-                                                   twice.first.ended);
+        twice.first.ended == "crash"
+            ? fmt::format("a crash cuts off attempt {}, which may have been done", twice.first.attempt)
+        : twice.first.certain
+            ? fmt::format("attempt {} has been done", twice.first.attempt)
+            : fmt::format("attempt {} ends with {} and may have been done", twice.first.attempt, twice.first.ended);
     finding.message = fmt::format("{} may happen twice: {}, and {} {}", shown(path), first, again,
                                   twice.other_key ? "with another idempotency key" : "without an idempotency key");
-    finding.advice = twice.other_key ? "give its request an `idempotency_key` that is the same whenever it is meant once"
-                                     : "let it look at an idempotency key, or neither try nor begin it again: `on_crash: ask`";
+    finding.advice = twice.other_key
+                         ? "give its request an `idempotency_key` that is the same whenever it is meant once"
+                         : "let it look at an idempotency key, or neither try nor begin it again: `on_crash: ask`";
     add(std::move(finding), path, &run);
   }
   const Outcome& outcome = run.outcome();
@@ -220,8 +221,8 @@ void ExploreFindings::judge_handlers(const ExploredRun& run) {
       });
       const std::string& before = steps_.rows()[edge.from].path;
       if (!done || run.states().count(before + ".undo") > 0) continue;
-      finding.message = fmt::format("{} is not reached when {}, though {} is done", shown(written.path), why(run),
-                                    shown(before));
+      finding.message =
+          fmt::format("{} is not reached when {}, though {} is done", shown(written.path), why(run), shown(before));
       finding.advice = "what has to run at every end stands in `finally`";
       add(std::move(finding), written.path, &run);
       break;

@@ -13,8 +13,8 @@
 namespace flowrun {
 
 struct ExploreFinding {
-  std::string kind;  ///< `stays`, `twice`, `endless`, `output`, `never_runs`, `join`, `finally`, `never`, `stuck`
-  std::string step;  ///< path, as it is written; empty: the run
+  std::string kind;   ///< `stays`, `twice`, `endless`, `output`, `never_runs`, `join`, `finally`, `never`, `stuck`
+  std::string step;   ///< path, as it is written; empty: the run
   std::string place;  ///< `order.yaml:27`
   std::string message, advice;
   std::string schedule;     ///< empty: as it comes by itself
@@ -28,7 +28,7 @@ class ExploreFindings {
  public:
   /// All is lent. |never|: what a person rules out.
   ExploreFindings(const WrittenSteps& steps, const WorkflowPlaces& places, const std::vector<NeverRule>& never,
-           std::string run_name)
+                  std::string run_name)
       : steps_(steps), places_(places), never_(never), run_name_(std::move(run_name)) {}
 
   /// What holds for every run, by what is written.
@@ -61,7 +61,7 @@ class ExploreFindings {
   const std::vector<NeverRule>& never_;
   const std::string run_name_;
   std::map<std::string, ExploreFinding> found_;  ///< by kind and step
-  std::size_t faults_ = 0, number_ = 0;   ///< of the run that is judged
+  std::size_t faults_ = 0, number_ = 0;          ///< of the run that is judged
   bool output_fails_anyway_ = false;
   std::size_t unclear_ = 0;
 };

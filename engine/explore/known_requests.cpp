@@ -56,7 +56,8 @@ class KnownHttpStep final : public CommonStep, public RetrySettings, public Effe
     return effect_frame(context, parent, *this, *this, *this, std::move(path));
   }
   const char* default_output() const override { return step_->default_output(); }
-  bool keyed() const override { return step_->keyed(); }
+  /// A key takes as long to make as all the rest. What it is nobody sees: see ExploredRun::key_at.
+  bool keyed() const override { return false; }
 
   Fallible<Request> resolve(const FrameScope& scope, Evaluator& evaluator, const Frame& frame, const std::string& key,
                             const std::string& next) const override {
@@ -68,30 +69,16 @@ class KnownHttpStep final : public CommonStep, public RetrySettings, public Effe
       asked += '\0';
     }
     const auto found = known_.find(asked);
-    if (found != known_.end()) return with_key(found->second, key);
+    if (found != known_.end()) return found->second;
     Fallible<Request> request = step_->resolve(scope, evaluator, frame, key, next);
-    if (request && known_.size() < kMostRequests)
-      known_.emplace(std::move(asked), Known{key, std::get<HttpRequest>(*request)});
+    if (request && known_.size() < kMostRequests) known_.emplace(std::move(asked), *request);
     return request;
   }
 
  private:
-  struct Known {
-    std::string key;  ///< that it was made with
-    HttpRequest request;
-  };
-
-  static Request with_key(const Known& known, const std::string& key) {
-    HttpRequest request = known.request;
-    if (!key.empty() && key != known.key)
-      for (auto& [name, value] : request.headers)
-        if (value == known.key) value = key;
-    return request;
-  }
-
   const std::unique_ptr<HttpStep> step_;
   const std::vector<Reference> references_;
-  mutable std::unordered_map<std::string, Known> known_;  ///< by the values that it names; of one thread
+  mutable std::unordered_map<std::string, Request> known_;  ///< by the values that it names; of one thread
 };
 
 class Exchange {

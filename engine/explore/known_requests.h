@@ -1,5 +1,6 @@
 // HTTP steps that know their requests: many runs of one workflow ask the same of the same values, and to make a request
-// takes longer than all that is decided about it. Changes a workflow before it is run; what it decides stays the same.
+// takes longer than all that is decided about it. They send no idempotency keys. Changes a workflow before it is run;
+// what it decides stays the same.
 #pragma once
 
 #include "engine/explore/written_steps.h"

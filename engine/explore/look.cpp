@@ -100,9 +100,8 @@ void ExploredRun::look_at_crashes(std::vector<Deviation>& found) {
   for (const Flight& flight : flights_)
     if (flight.entry > last_fact_ && flight.entry - 1 >= last_fact_) until.push_back(flight.entry - 1);
   const auto asks = [&](std::uint32_t entries) {
-    return std::any_of(flights_.begin(), flights_.end(), [&](const Flight& flight) {
-      return flight.entry <= entries && is_asked(flight);
-    });
+    return std::any_of(flights_.begin(), flights_.end(),
+                       [&](const Flight& flight) { return flight.entry <= entries && is_asked(flight); });
   };
   for (const std::uint32_t entries : until)
     for (const bool done : {false, true}) {

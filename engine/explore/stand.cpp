@@ -106,8 +106,8 @@ RunStarted Stand::started(const ReadFiles& files) {
       if (!given.values.contains(name)) given.values[name] = value;
   // What nobody gives is made up, where the file says of what type it is.
   for (const InputSpec& input : loaded_->inputs) {
-    const bool said = std::any_of(given.texts.begin(), given.texts.end(),
-                                  [&](const auto& text) { return text.first == input.name; });
+    const bool said =
+        std::any_of(given.texts.begin(), given.texts.end(), [&](const auto& text) { return text.first == input.name; });
     if (input.required() && !said && !given.values.contains(input.name))
       given.values[input.name] = value_of_schema(input.schema, "x");
   }

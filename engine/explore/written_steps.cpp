@@ -20,8 +20,8 @@ namespace {
 
 /// Words of scripts and names that say that something elsewhere is changed: most processes may simply run again.
 constexpr std::array<std::string_view, 20> kChanging{
-    "deploy", "publish", "pay",  "send",   "migrate", "sendmail", "charge", "refund",  "notify", "ship",
-    "book",   "reserve", "buy",  "order",  "transfer", "release", "create", "delete", "drop",   "provision"};
+    "deploy", "publish", "pay", "send",  "migrate",  "sendmail", "charge", "refund", "notify", "ship",
+    "book",   "reserve", "buy", "order", "transfer", "release",  "create", "delete", "drop",   "provision"};
 
 bool has_changing_word(std::string_view text) {
   for (std::size_t i = 0, from = 0; i <= text.size(); ++i) {
@@ -148,8 +148,8 @@ void WrittenSteps::mention(std::size_t row, const Expression& expression) {
     if (reference.variable == "status") {
       looks_at_errors_ = looks_at_errors_ || reference.field.empty() || reference.field == "error" ||
                          reference.field == "failed" || reference.field == "branches" || reference.field == "items";
-      looks_at_order_ = looks_at_order_ || reference.field.empty() || reference.field == "winner" ||
-                        reference.field == "order";
+      looks_at_order_ =
+          looks_at_order_ || reference.field.empty() || reference.field == "winner" || reference.field == "order";
     }
     if (reference.variable != "steps" && reference.variable != "status") continue;
     if (reference.variable == "steps") sights_[reference.member].add(reference.sight ? *reference.sight : Sight::all());
@@ -200,8 +200,8 @@ bool WrittenSteps::order_matters(std::size_t a, std::size_t b) const {
   if (steps_[a].has_undo && steps_[b].has_undo) return true;
   if (!rows_[a].limit.empty() && rows_[a].limit == rows_[b].limit) return true;
   for (std::optional<std::size_t> at = rows_[a].parent; at; at = rows_[*at].parent)
-    if (is_within(b, *at) && (rows_[*at].kind == "race" || rows_[*at].join.starts_with("quorum") ||
-                              rows_[*at].join.starts_with("first")))
+    if (is_within(b, *at) &&
+        (rows_[*at].kind == "race" || rows_[*at].join.starts_with("quorum") || rows_[*at].join.starts_with("first")))
       return true;
   return false;
 }
@@ -212,7 +212,8 @@ bool WrittenSteps::group_can_succeed(std::size_t row) const {
   double good = 0, counted = 0;
   bool all = true;
   for (const std::size_t child : below_[row]) {
-    if (rows_[child].role == "fallback" && rows_[child].parent == row && rows_[child].path == rows_[row].path + ".fallback")
+    if (rows_[child].role == "fallback" && rows_[child].parent == row &&
+        rows_[child].path == rows_[row].path + ".fallback")
       continue;
     if (rows_[child].role == "undo") continue;
     // Skipped or tolerated, it counts nowhere.

@@ -14,15 +14,15 @@ namespace flowrun {
 
 struct WrittenStep {
   const Step* step = nullptr;
-  bool acts = false;      ///< http, shell or exec
-  bool changes = false;   ///< and something outside is another afterwards
-  bool repeats = false;   ///< to do it twice is to do it once: the method says so, or who does it looks at a key
-  bool keyed = false;     ///< it is sent the key
-  bool polls = false;     ///< it is asked again until something holds
-  bool bounded = true;    ///< a poll: its own file says how often, or how long
-  bool has_undo = false;  ///< or is one
-  std::set<std::size_t> uses;       ///< rows whose results it names, or whose end it waits for by `needs` or `after`
-  std::set<std::string> patterns;   ///< types of errors that its `retry.on` names
+  bool acts = false;           ///< http, shell or exec
+  bool changes = false;        ///< and something outside is another afterwards
+  bool repeats = false;        ///< to do it twice is to do it once: the method says so, or who does it looks at a key
+  bool keyed = false;          ///< it is sent the key
+  bool polls = false;          ///< it is asked again until something holds
+  bool bounded = true;         ///< a poll: its own file says how often, or how long
+  bool has_undo = false;       ///< or is one
+  std::set<std::size_t> uses;  ///< rows whose results it names, or whose end it waits for by `needs` or `after`
+  std::set<std::string> patterns;             ///< types of errors that its `retry.on` names
   bool can_start = true, can_succeed = true;  ///< false: in no run at all
 };
 

@@ -1,5 +1,5 @@
-// What is never to be at the end of a run: `charge succeeded and run failed and charge not undone`. Knows how steps came
-// out; not how they got there.
+// What is never to be at the end of a run: `charge succeeded and run failed and charge not undone`. Knows how steps
+// came out; not how they got there.
 #pragma once
 
 #include <map>

@@ -244,7 +244,8 @@ TEST_CASE("planted faults are found with a schedule that shows them again", "[ex
       const ReplayedSchedule again = replay_schedule({dir.path("flow.yaml"), "", {}}, one.schedule);
       INFO("replayed `" << one.schedule << "`:\n" << text_of(again.findings));
       bool same = false;
-      for (const ExploreFinding& other : again.findings) same = same || (other.kind == one.kind && other.step == one.step);
+      for (const ExploreFinding& other : again.findings)
+        same = same || (other.kind == one.kind && other.step == one.step);
       CHECK(same);
     }
     CHECK(found);

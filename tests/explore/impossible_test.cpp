@@ -57,8 +57,15 @@ TEST_CASE("what can not be never happens in random schedules of random workflows
     const std::vector<const Scenario*> none;
     Endings endings(steps, none);
     endings.make_up(seed % 3 == 0 ? Json(1) : seed % 3 == 1 ? Json(true) : Json("x"));
-    Stage stage{loaded->workflow, steps, endings, no_jq, started_of(seed), {1, 2, 2, 3}, from_millis(1'800'000'000'000),
-                true, {}};
+    Stage stage{loaded->workflow,
+                steps,
+                endings,
+                no_jq,
+                started_of(seed),
+                {1, 2, 2, 3},
+                from_millis(1'800'000'000'000),
+                true,
+                {}};
     for (unsigned again = 0; again < schedules; ++again) {
       ExploredRun run(stage);
       run.play_at_random([&](std::size_t count) {
