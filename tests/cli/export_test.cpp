@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 }  // namespace
 
 TEST_CASE("a run that was imported answers every question as it did where it ran", "[export]") {
-  const Machine here, there;
+  const Computer here, there;
   const std::string file = everything(here, "r");
   CHECK((fs::status(file).permissions() & fs::perms::mask) == (fs::perms::owner_read | fs::perms::owner_write));
   const Ran imported = there.call({"import", file});
@@ -70,8 +70,8 @@ TEST_CASE("a run that was killed goes on elsewhere: in another folder, HOME and 
           "[export]") {
   const bool by_archive = GENERATE(true, false);
   CAPTURE(by_archive);
-  auto here = std::make_unique<Machine>();
-  const Machine there;
+  auto here = std::make_unique<Computer>();
+  const Computer there;
   const TempDir effects;
   const std::string workflow = here->write("w.yaml", fmt::format(R"(steps:
   - id: once
@@ -151,11 +151,11 @@ TEST_CASE("what runs again in another folder keeps its key, unless a server woul
   std::string step = one.step;
   if (const std::size_t url = step.find("URL"); url != std::string::npos)
     step.replace(url, 3, fmt::format("http://127.0.0.1:{}/", ntohs(at.sin_port)));
-  auto here = std::make_unique<Machine>();
-  const Machine there;
+  auto here = std::make_unique<Computer>();
+  const Computer there;
   const std::string text =
       "steps:\n  - { id: own, shell: 'echo x > \"$FLOWRUN_RUN_DIR/own\"' }\n  - id: a\n    " + step + "\n";
-  for (const Machine* machine : std::initializer_list<const Machine*>{here.get(), &there})
+  for (const Computer* machine : std::initializer_list<const Computer*>{here.get(), &there})
     machine->dir.write("work/upload", "bytes");
   const std::string workflow = here->write("w.yaml", text);
   const auto keys = [](const std::string& journal) {
@@ -166,7 +166,7 @@ TEST_CASE("what runs again in another folder keeps its key, unless a server woul
     while (row.next()) all.emplace_back(row.text(0));
     return all;
   };
-  const auto drive = [&](const Machine& machine, std::vector<std::string> args, std::size_t starts) {
+  const auto drive = [&](const Computer& machine, std::vector<std::string> args, std::size_t starts) {
     args.insert(args.begin(), {FLOWRUN_BINARY, "--journal", machine.journal});
     Background job(args, machine.how);
     while (job.running() && (!fs::exists(machine.journal) || job.err().find("start     a") == std::string::npos))
@@ -199,7 +199,7 @@ TEST_CASE("whatever goes on with a run takes --workdir when its folder is gone",
                                                          {"goes", {"undo", "r"}, 0},
                                                          {"waits", {"cancel", "r"}, 0}}));
   CAPTURE(one.how, one.command);
-  const Machine machine;
+  const Computer machine;
   fs::create_directories(machine.dir.path("work/old"));
   fs::create_directories(machine.dir.path("work/new"));
   const std::map<std::string, std::string> workflows = {
@@ -228,7 +228,7 @@ TEST_CASE("whatever goes on with a run takes --workdir when its folder is gone",
 
 TEST_CASE("a run whose folder is gone can be ended with --now, and its line with --id goes on where the file is",
           "[export]") {
-  const Machine machine;
+  const Computer machine;
   fs::create_directories(machine.dir.path("work/old"));
   const std::string text = "flowrun: 1\nsteps: [ { id: a, wait: go }, { id: b, shell: pwd } ]\noutput: ${ $steps.b }\n";
   const std::string file = machine.dir.write("work/old/w.yaml", text);
@@ -243,7 +243,7 @@ TEST_CASE("a run whose folder is gone can be ended with --now, and its line with
 }
 
 TEST_CASE("what was said to a run that waits goes along with it", "[export]") {
-  const Machine here, there;
+  const Computer here, there;
   const std::string file = here.write("w.yaml", "steps: { a: { wait: go } }\noutput: ${ $steps.a }\n");
   CHECK(here.call({"run", file, "--id", "r", "--no-wait"}).code == 4);
   CHECK(here.call({"signal", "r", "go", "--data", "{\"n\":7}"}).code == 0);
@@ -258,7 +258,7 @@ TEST_CASE("what was said to a run that waits goes along with it", "[export]") {
 TEST_CASE("a fork that was cut off takes its results over elsewhere, too", "[export]") {
   const bool origin_is_there = GENERATE(false, true);
   CAPTURE(origin_is_there);
-  const Machine here, there;
+  const Computer here, there;
   const TempDir effects;
   const std::string workflow = here.write("w.yaml", fmt::format(R"(steps:
   - {{ id: first, shell: 'echo first >> {0}/log' }}
@@ -294,7 +294,7 @@ TEST_CASE("a fork that was cut off takes its results over elsewhere, too", "[exp
 }
 
 TEST_CASE("a run that is exported while it is driven is one of some moment", "[export]") {
-  const Machine here;
+  const Computer here;
   const std::string file =
       here.write("w.yaml",
                  "steps: { m: { for_each: '${ [range(400)] }', concurrency: 4, do: { shell: 'seq 200; echo e >&2; [ "
@@ -306,7 +306,7 @@ TEST_CASE("a run that is exported while it is driven is one of some moment", "[e
     const Ran exported = here.call({"export", "r", "-o", "-"});
     if (exported.code == 8) continue;  // not begun yet
     REQUIRE(exported.code == 0);
-    const Machine there;
+    const Computer there;
     const Ran imported = there.call({"import", "-"}, exported.out);
     INFO(imported.err);
     REQUIRE(imported.code == 0);
@@ -318,14 +318,14 @@ TEST_CASE("a run that is exported while it is driven is one of some moment", "[e
   CHECK(run.wait().code == 0);
   sizes.insert(here.call({"journal", "show", "r", "--json"}).out);
   CHECK(sizes.size() > 1);
-  const Machine there;
+  const Computer there;
   REQUIRE(there.call({"import", "-"}, last).code == 0);
   CHECK(there.call({"resume", "r", "-q", "--workdir", "."}).code == 0);
   CHECK(there.call({"journal", "verify", "r"}).code == 0);
 }
 
 TEST_CASE("export writes over nothing that it was not asked to, and import takes in no run twice", "[export]") {
-  const Machine here, there;
+  const Computer here, there;
   const std::string file = everything(here, "r");
   const std::string bytes = here.dir.read("work/r.flowrun");
   CHECK(here.call({"export", "r", "-o", file}).code == 2);

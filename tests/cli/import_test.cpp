@@ -44,7 +44,7 @@ void change(const std::string& file, const std::string& sql) {
 }  // namespace
 
 TEST_CASE("what is no archive, or says what none may, is refused and leaves nothing", "[export]") {
-  const Machine here, there;
+  const Computer here, there;
   const std::string good = everything(here, "r", kLittle);
   const std::string bytes = here.dir.read("work/r.flowrun");
   const std::string file = there.dir.path("work/x");
@@ -150,14 +150,14 @@ TEST_CASE("what is no archive, or says what none may, is refused and leaves noth
 }
 
 TEST_CASE("an import that is killed leaves the whole run or nothing, and the next one finds its way", "[export]") {
-  const Machine here;
+  const Computer here;
   const std::string file = everything(here, "r", kLittle);
   const auto seed = std::random_device()();
   CAPTURE(seed);
   std::mt19937_64 chance(seed);
   for (int round = 0, whole = 0; round < 12; ++round) {
     CAPTURE(round, whole);
-    const Machine there;
+    const Computer there;
     there.call({"run", there.write("w.yaml", "steps: { a: { set: 1 } }\n"), "--id", "other"});
     Background job({FLOWRUN_BINARY, "--journal", there.journal, "import", file}, there.how);
     usleep(static_cast<useconds_t>(chance() % 300000));
@@ -180,7 +180,7 @@ TEST_CASE("an import that is killed leaves the whole run or nothing, and the nex
 }
 
 TEST_CASE("archives that are damaged by chance are taken in as they were, or not at all", "[export]") {
-  const Machine here;
+  const Computer here;
   const std::string good = everything(here, "r", kLittle);
   const std::string bytes = here.dir.read("work/r.flowrun");
   const auto seed = std::random_device()();
@@ -189,7 +189,7 @@ TEST_CASE("archives that are damaged by chance are taken in as they were, or not
   int taken = 0;
   for (int round = 0; round < 90; ++round) {
     CAPTURE(round);
-    const Machine there;
+    const Computer there;
     const std::string file = there.dir.path("work/x");
     std::string what;
     if (round % 3 == 0) {

@@ -12,13 +12,13 @@
 
 namespace flowrun::test {
 
-/// A machine: a HOME with a journal, and a folder to work in.
-struct Machine {
+/// One of them: a HOME with a journal, and a folder to work in.
+struct Computer {
   TempDir dir;
   std::string journal = dir.path("home/j.db");
   HowToRun how;
 
-  Machine() {
+  Computer() {
     std::filesystem::create_directories(dir.path("home"));
     std::filesystem::create_directories(dir.path("work"));
     how.env = {{"HOME", dir.path("home")}};
