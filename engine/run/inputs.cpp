@@ -75,7 +75,9 @@ constexpr std::size_t kLongestKey = 200;  // of `exclusive`
 std::variant<std::string, Failure> key_of(const Exclusive& exclusive, const Scope& scope, Evaluator& evaluator) {
   const Evaluation evaluation = exclusive.key.evaluate(scope, evaluator);
   if (const auto* failure = std::get_if<Failure>(&evaluation)) return *failure;
-  Fallible<std::string> text = as_text(std::get<Value>(evaluation), "the key");
+  const bool whole = exclusive.key.is_one_expression();
+  Fallible<std::string> text =
+      as_text(std::get<Value>(evaluation), whole ? exclusive.key.expression().code() : std::string("the key"));
   if (const auto* key = std::get_if<std::string>(&text); key && (key->empty() || key->size() > kLongestKey))
     return Failure{"expression",
                    key->empty() ? "the key is empty" : fmt::format("the key is longer than {} bytes", kLongestKey)};
