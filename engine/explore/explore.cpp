@@ -73,10 +73,10 @@ class Search {
     for (const auto order : {ExploredRun::Order::OldestFirst, ExploredRun::Order::NewestFirst}) {
       ExploredRun run(stand.stage());
       run.play({}, order, options_.depth > 0);
-      ++schedules_;
-      cut_ += run.end() == ExploredRun::End::Cut ? 1 : 0;
       // Where one thing follows the other, both orders are one.
       if (order == ExploredRun::Order::NewestFirst && run.text().empty()) break;
+      ++schedules_;
+      cut_ += run.end() == ExploredRun::End::Cut ? 1 : 0;
       findings.judge(run, 0, schedules_);
       if (order == ExploredRun::Order::OldestFirst) note_base(run, explored);
       for (const Deviation& one : run.alternatives()) level.push_back({kNone, order, one});
@@ -86,14 +86,15 @@ class Search {
   }
 
   static void note_base(const ExploredRun& run, Explored& explored) {
+    if (run.made_up())
+      explored.notes.push_back(
+          "answers are made up where no scenario gives them; a file of scenarios does that better");
     if (run.end() != ExploredRun::End::Ended || run.outcome().state == State::Succeeded) return;
     std::string why = "";
     if (run.outcome().failure)
       why = fmt::format(": {}{}", run.outcome().failure->step.empty() ? "" : run.outcome().failure->step + ", ",
                         run.outcome().failure->message);
-    explored.notes.push_back(
-        fmt::format("the run fails even when every attempt ends well{}{}", why,
-                    run.made_up() ? "; a file of scenarios says how steps are really answered" : ""));
+    explored.notes.push_back("the run fails even when every attempt ends well" + why);
   }
 
   std::vector<Deviation> deviations_of(const Level& level, std::size_t depth, std::size_t number) const {
@@ -166,6 +167,8 @@ class Search {
       for (std::thread& one : others) one.join();
     }
     if (trouble) std::rethrow_exception(trouble);
+    // In an order that does not depend on the threads.
+    std::stable_sort(next.begin(), next.end(), [](const Planned& a, const Planned& b) { return a.parent < b.parent; });
     schedules_ += seen;
     return {seen, level.size(), seen == level.size()};
   }

@@ -383,69 +383,6 @@ void ExploredRun::die(const Choice& choice) {
     timers_.push({now_ + std::clamp(timer.due - now_, Duration{0}, timer.span), timer.path, timer.timer, timer.due});
 }
 
-const VirtualTimer* ExploredRun::next_timer() {
-  while (!timers_.empty()) {
-    const VirtualTimer& timer = timers_.top();
-    if (machine_->timers().due(timer.path, timer.timer) == timer.due) return &timer;
-    timers_.pop();
-  }
-  return nullptr;
-}
-
-bool ExploredRun::may_fire(Instant at) const {
-  return std::none_of(flights_.begin(), flights_.end(), [&](const Flight& flight) {
-    return flight.task.timeout && flight.started_at + *flight.task.timeout < at;
-  });
-}
-
-bool ExploredRun::is_bounded(const std::string& path) const {
-  const std::size_t row = stage_.steps.find(path);
-  if (row < stage_.steps.size() && stage_.steps.of(row).bounded) return true;
-  const std::vector<PendingTimer> timers = machine_->timers().pending();
-  return std::any_of(timers.begin(), timers.end(), [&](const PendingTimer& timer) {
-    return is_limit_of_work(timer.timer) && is_below(path, timer.path);
-  });
-}
-
-std::optional<Choice> ExploredRun::by_itself() {
-  Choice choice;
-  const auto ends = [&](const Flight& flight) {
-    choice.path = flight.live->path;
-    if (const auto again = again_.find(choice.path); again != again_.end()) choice.how = again->second;
-    return choice;
-  };
-  const Flight* slow = nullptr;
-  const Flight* hangs = nullptr;
-  for (std::size_t i = 0; i < flights_.size(); ++i) {
-    const Flight& flight = flights_[order_ == Order::OldestFirst ? i : flights_.size() - 1 - i];
-    if (flight.then == Choice::Then::Nothing) return ends(flight);
-    const Flight*& marked = flight.then == Choice::Then::Slow ? slow : hangs;
-    if (!marked) marked = &flight;
-  }
-  if (slow) return ends(*slow);
-  const VirtualTimer* timer = next_timer();
-  if (hangs && timer) {
-    for (const Flight& flight : flights_)
-      if (flight.task.timeout && flight.started_at + *flight.task.timeout <= timer->at) {
-        ends(flight);
-        choice.how = "timeout";
-        return choice;
-      }
-  } else if (hangs) {
-    return ends(*hangs);
-  }
-  if (!hangs && machine_->signals().awaiting() > 0) {
-    choice.kind = Choice::Kind::Says;
-    choice.path = machine_->signals().awaiting_paths().front();
-    return choice;
-  }
-  if (!timer) return std::nullopt;
-  choice.kind = Choice::Kind::Fires;
-  choice.path = timer->path;
-  choice.timer = timer->timer;
-  return choice;
-}
-
 std::string ExploredRun::text() const {
   std::string text;
   for (std::size_t i = 0; i < needed_; ++i) text += (i > 0 ? " " : "") + word_of(made_[i]);

@@ -74,9 +74,9 @@ void ExploreFindings::judge_written() {
     finding.everywhere = true;
     if (step.can_start && !step.can_succeed && !written.join.empty()) {
       finding.kind = "join";
-      finding.message = fmt::format("the join of {} can never hold: {} waits for more than can come",
+      finding.message = fmt::format("the join of {} can never hold: it is `{}`, and that is more than can come",
                                     shown(written.path), written.join);
-      finding.advice = "so many of its steps can never succeed; ask for less";
+      finding.advice = "some of its steps can never succeed: ask for less, or mend them";
       add(finding, written.path, nullptr);
     }
     if (step.can_start) continue;
@@ -151,8 +151,9 @@ void ExploreFindings::judge(const ExploredRun& run, std::size_t faults, std::siz
   for (const ExploredRun::Twice& twice : run.twice()) {
     const std::string path = without_keys(twice.first.live->path);
     ExploreFinding finding{"twice", path, "", "", "", "", 0, 0, 0, false};
-    const std::string again =
-        twice.first.ended == "crash" ? "it begins again" : fmt::format("attempt {} begins", twice.attempt);
+    const std::string again = twice.first.ended == "crash" ? "it begins again"
+                              : twice.other_key            ? "the file around it begins again"
+                                                           : fmt::format("attempt {} begins", twice.attempt);
     const std::string first =
         twice.first.ended == "crash"
             ? fmt::format("a crash cuts off attempt {}, which may have been done", twice.first.attempt)

@@ -39,6 +39,13 @@ const Scenario* good_one(const std::vector<Scenario>& scenarios) {
   return good == scenarios.end() ? &scenarios.front() : &*good;
 }
 
+/// Without the last line break, which who tells it adds.
+std::string told(const Diagnostics& found) {
+  std::string text = found.text();
+  while (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
 Diagnostics found_in(const std::string& file) { return Diagnostics({file, read_file(file, false)}); }
 
 }  // namespace
@@ -53,19 +60,19 @@ ReadFiles::ReadFiles(const ExploreFiles& files) : workflow(files.workflow), inpu
   if (!scenario_name.empty()) {
     Diagnostics found = found_in(scenario_name);
     scenarios = read_scenarios(scenario_name, found);
-    if (!scenarios || !found.ok()) throw Error(Problem::Invalid, found.text());
+    if (!scenarios || !found.ok()) throw Error(Problem::Invalid, told(found));
     if (is_scenarios(workflow)) workflow = scenarios->workflow;
   }
   Diagnostics found = found_in(workflow);
   text = found.source().text;
   const std::unique_ptr<Jq> jq = make_jq();
   const std::optional<Loaded> loaded = load(workflow, found, jq.get());
-  if (!loaded) throw Error(Problem::Invalid, found.text());
+  if (!loaded) throw Error(Problem::Invalid, told(found));
   sub_workflows = loaded->sources;
   if (!scenarios) return;
   Diagnostics names = found_in(scenario_name);
   check_names(*scenarios, *loaded, names);
-  if (!names.ok()) throw Error(Problem::Invalid, names.text());
+  if (!names.ok()) throw Error(Problem::Invalid, told(names));
 }
 
 Stand::Stand(const ReadFiles& files, Json leaf, bool every) {
@@ -108,7 +115,9 @@ RunStarted Stand::started(const ReadFiles& files) {
   for (const InputSpec& input : loaded_->inputs) {
     const bool said =
         std::any_of(given.texts.begin(), given.texts.end(), [&](const auto& text) { return text.first == input.name; });
-    if (input.required() && !said && !given.values.contains(input.name))
+    const bool outside = scenario && std::any_of(scenario->env.begin(), scenario->env.end(),
+                                                 [&](const auto& variable) { return variable.first == input.env; });
+    if (!input.default_value && !said && !outside && !given.values.contains(input.name))
       given.values[input.name] = value_of_schema(input.schema, "x");
   }
   const auto environment = [&](const std::string& name) -> std::optional<std::string> {

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <string_view>
 
+#include "engine/expression/references.h"
 #include "engine/model/path.h"
 #include "engine/steps/for_each.h"
 #include "engine/steps/graph.h"
@@ -60,6 +61,7 @@ WrittenSteps::WrittenSteps(const Loaded& loaded, const std::map<std::string, boo
   for (std::size_t row = 0; row < rows_.size(); ++row) describe(row, changes);
   read_mentions("", loaded.file, loaded.text);
   for (const auto& [path, text] : loaded.sources) read_mentions(path, path, text);
+  shape_items();
   what_can_be();
 }
 
@@ -151,11 +153,31 @@ void WrittenSteps::mention(std::size_t row, const Expression& expression) {
       looks_at_order_ =
           looks_at_order_ || reference.field.empty() || reference.field == "winner" || reference.field == "order";
     }
+    for (std::optional<std::size_t> at = row < size() ? std::optional(row) : std::nullopt; at; at = rows_[*at].parent) {
+      const auto* each = dynamic_cast<const ForEachStep*>(steps_[*at].step);
+      if (!each || (reference.variable != "item" && reference.variable != each->as)) continue;
+      Sight seen = reference.sight ? *reference.sight : Sight::all();
+      if (!reference.member.empty() && seen.fields.empty()) seen.fields[reference.member];
+      item_sights_[*at].add(seen);
+      break;
+    }
     if (reference.variable != "steps" && reference.variable != "status") continue;
     if (reference.variable == "steps") sights_[reference.member].add(reference.sight ? *reference.sight : Sight::all());
     if (row >= size()) continue;
     const std::size_t used = named(row, reference.member);
     if (used < size() && used != row) steps_[row].uses.insert(used);
+  }
+}
+
+void WrittenSteps::shape_items() {
+  for (std::size_t row = 0; row < size(); ++row) {
+    const auto* each = dynamic_cast<const ForEachStep*>(steps_[row].step);
+    const std::vector<Expression> items = each ? each->items.expressions() : std::vector<Expression>();
+    const Use* use = items.size() == 1 ? items.front().plain_path() : nullptr;
+    if (!use || use->reference.variable != "steps" || use->path.empty()) continue;
+    Sight* list = &sights_[use->path.front()];
+    for (std::size_t i = 1; i < use->path.size(); ++i) list = &list->fields[use->path[i]];
+    list->every().add(item_sights_[row]);
   }
 }
 

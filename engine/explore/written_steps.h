@@ -57,6 +57,8 @@ class WrittenSteps {
   void describe(std::size_t row, const std::map<std::string, bool>& changes);
   void read_mentions(const std::string& file, const std::string& name, const std::string& text);
   void mention(std::size_t row, const Expression& expression);
+  /// The lists that a for_each goes through have items as their body looks at them.
+  void shape_items();
   std::size_t named(std::size_t row, const std::string& name) const;
   void what_can_be();
   bool group_can_succeed(std::size_t row) const;
@@ -67,6 +69,7 @@ class WrittenSteps {
   std::multimap<std::string, std::size_t> by_path_;
   std::set<std::string> patterns_;
   std::map<std::string, Sight> sights_;
+  std::map<std::size_t, Sight> item_sights_;  ///< by row of a for_each: what is seen of its items
   bool looks_at_errors_ = false, looks_at_order_ = false;
 };
 

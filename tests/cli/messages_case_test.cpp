@@ -146,7 +146,7 @@ TEST_CASE("every message has a case, or a reason why it has none", "[messages][h
   std::size_t files = 0;
   for (const char* room : {"engine/reader", "engine/lint", "engine/yaml", "engine/expression", "engine/language",
                            "engine/run", "engine/journal", "engine/executor", "engine/steps", "engine/machine",
-                           "engine/jq", "engine/scenario", "cli", "cli/progress", "cli/report"})
+                           "engine/jq", "engine/scenario", "engine/explore", "cli", "cli/progress", "cli/report"})
     for (const auto& entry : std::filesystem::directory_iterator(kSource + "/" + room)) {
       // What the table of keys and the schema say is for editors.
       const std::string name = entry.path().filename().string();
