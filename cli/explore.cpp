@@ -12,7 +12,7 @@
 #include "cli/entry_text.h"
 #include "cli/render.h"
 #include "cli/stop_signals.h"
-#include "engine/explore/explore.h"
+#include "engine/explore/exploration.h"
 #include "engine/explore/replay_schedule.h"
 #include "engine/journal/typed_command.h"
 #include "engine/model/error.h"

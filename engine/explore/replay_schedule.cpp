@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/explore/explore.h"
+#include "engine/explore/exploration.h"
 #include "engine/model/error.h"
 
 namespace flowrun {

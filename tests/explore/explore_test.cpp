@@ -1,5 +1,5 @@
 // Planted faults are found, each with a schedule that shows it again, and nothing is found in the mended twins.
-#include "engine/explore/explore.h"
+#include "engine/explore/exploration.h"
 
 #include <set>
 #include <string>

@@ -1,4 +1,4 @@
-#include "engine/explore/explore.h"
+#include "engine/explore/exploration.h"
 
 #include <fmt/format.h>
 
