@@ -1,4 +1,5 @@
 // flowrun explore and flowrun test --schedule as they are typed: the real binary, and the lines that it says to type.
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
