@@ -140,6 +140,18 @@ struct MemoStore::Open {
     database->execute("PRAGMA journal_mode = WAL");
     database->execute("PRAGMA synchronous = NORMAL");
     make_schema(path);
+    by_key.emplace(*database, find_sql.c_str());
+    by_step.emplace(*database, newest_sql.c_str());
+  }
+
+  /// The row that |row| comes to; a damaged one is none.
+  static std::optional<KeptResult> first(Statement::Use& row) {
+    if (!row.next()) return std::nullopt;
+    try {
+      return result_from(row);
+    } catch (const Json::exception&) {
+      return std::nullopt;
+    }
   }
 
   void make_schema(const std::string& path) {
@@ -171,6 +183,10 @@ struct MemoStore::Open {
 
   RunFolder folder;
   std::optional<Database> database;
+  const std::string find_sql = fmt::format("SELECT {}, result FROM results WHERE key = ?", kColumns);
+  const std::string newest_sql =
+      fmt::format("SELECT {} FROM results WHERE workflow = ? AND step = ? ORDER BY at DESC LIMIT 1", kColumns);
+  std::optional<Statement> by_key, by_step;                         ///< made once: a for_each asks for each item
   std::map<std::string, std::pair<std::string, std::string>> sums;  ///< stamp and sum by path; not written yet
 };
 
@@ -190,30 +206,15 @@ MemoStore::MemoStore(const std::string& journal)
 MemoStore::~MemoStore() = default;
 
 std::optional<KeptResult> MemoStore::find(const std::string& key) {
-  const std::string sql = fmt::format("SELECT {}, result FROM results WHERE key = ?", kColumns);
-  Statement statement(*open_->database, sql.c_str());
-  auto row = statement.use();
+  auto row = open_->by_key->use();
   row(std::string_view(key));
-  if (!row.next()) return std::nullopt;
-  try {
-    return result_from(row);
-  } catch (const Json::exception&) {
-    return std::nullopt;
-  }
+  return open_->first(row);
 }
 
 std::optional<KeptResult> MemoStore::newest(const std::string& workflow, const std::string& step) {
-  const std::string sql =
-      fmt::format("SELECT {} FROM results WHERE workflow = ? AND step = ? ORDER BY at DESC LIMIT 1", kColumns);
-  Statement statement(*open_->database, sql.c_str());
-  auto row = statement.use();
+  auto row = open_->by_step->use();
   row(std::string_view(workflow))(std::string_view(step));
-  if (!row.next()) return std::nullopt;
-  try {
-    return result_from(row);
-  } catch (const Json::exception&) {
-    return std::nullopt;
-  }
+  return open_->first(row);
 }
 
 std::vector<KeptResult> MemoStore::list() {

@@ -185,14 +185,14 @@ std::optional<Result> Memo::result_of(const Task& task, Instant now) {
       asked.miss = "--no-memo";
     else if (setting_.anew(task.path))
       asked.miss = "it was asked to run again";
-    else if (auto result = take(asked, now))
+    else if (auto result = take(asked, task, now))
       return result;
   }
   asked_.insert_or_assign(task.path, std::move(asked));
   return std::nullopt;
 }
 
-std::optional<Result> Memo::take(Asked& asked, Instant now) {
+std::optional<Result> Memo::take(Asked& asked, const Task& task, Instant now) {
   try {
     auto kept = store_->find(asked.kept.key);
     if (!kept) return asked.miss = difference(asked), std::nullopt;
@@ -204,6 +204,12 @@ std::optional<Result> Memo::take(Asked& asked, Instant now) {
       return std::nullopt;
     }
     Result result = std::get<TaskEnded>(ended_from_text(kept->result).fact).result;
+    const auto* process = std::get_if<Process>(&*task.work);
+    if (result.cut > 0 && process && !process->unread)
+      return asked.miss = fmt::format("its output in run {} was cut, and now it is read", kept->run), std::nullopt;
+    if (!std::equal(kept->writes.begin(), kept->writes.end(), asked.request.writes.begin(), asked.request.writes.end(),
+                    [](const KeptFile& file, const std::string& name) { return file.name == name; }))
+      return asked.miss = "the store is damaged", std::nullopt;
     for (const KeptFile& file : kept->writes) {
       store_->put_back(file, in_folder(asked.request.folder, file.name));
       fault_point("memo_put_back");
@@ -212,6 +218,7 @@ std::optional<Result> Memo::take(Asked& asked, Instant now) {
     result.took = Duration{0};
     result.began = {};
     result.unlogged = 0;
+    result.retry_after.reset();  // the server said it then
     return result;
   } catch (const std::exception& error) {
     asked.miss = error.what();
@@ -252,9 +259,7 @@ void Memo::ended(TaskEnded& ended) {
     break;
   }
   if (result.ok() && asked.unkept.empty()) {
-    if (result.cut > 0)
-      asked.unkept = "its output was cut";
-    else if (result.value.text().size() > kLongestResult)
+    if (result.value.text().size() > kLongestResult)
       asked.unkept = fmt::format("its result has more than {} bytes", kLongestResult);
     else if (size > kMostWritten)
       asked.unkept = fmt::format("its files have more than {} bytes", kMostWritten);

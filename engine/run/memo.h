@@ -58,7 +58,7 @@ class Memo {
   std::string sums_of(const Asked& asked);
   /// Why no result was found for it.
   std::string difference(const Asked& asked);
-  std::optional<Result> take(Asked& asked, Instant now);
+  std::optional<Result> take(Asked& asked, const Task& task, Instant now);
   /// Null, with |trouble_|.
   MemoStore* store();
 

@@ -78,7 +78,7 @@ steps:
 output: { all: "${ $steps.each }" }
 )";
 
-inline std::string everything(const Machine& machine, const std::string& id, const char* workflow = kEverything) {
+inline std::string everything(const Computer& machine, const std::string& id, const char* workflow = kEverything) {
   machine.write("sub.yaml", "steps: { in: { shell: 'echo inside' } }\noutput: ${ $steps.in }\n");
   const Ran ran = machine.call({"run", machine.write("all.yaml", workflow), "--id", id, "-q"});
   INFO(ran.err);

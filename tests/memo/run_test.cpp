@@ -176,6 +176,20 @@ TEST_CASE("a result is not kept when what the step reads changed while it ran", 
   CHECK(stage.dir.read("in") == "2");
 }
 
+TEST_CASE("output that was cut because nobody reads it is taken until somebody does", "[memo]") {
+  MemoStage stage;
+  const std::string step =
+      "  w: { shell: 'printf w >>\"$LOG\"; head -c 5000 /dev/zero | tr \"\\0\" x', memo: 1d, max_output: 1kB }\n";
+  stage.write(step);
+  CHECK(stage.start("a").code == 0);
+  CHECK(stage.start("b").code == 0);
+  CHECK(stage.ran() == "w");
+  stage.write(step + "  r: { set: \"${ $steps.w | length }\", continue_on_error: true }\n");
+  CHECK(stage.start("c").code == 1);
+  CHECK(stage.ran() == "w");
+  CHECK(stage.miss("c", "w") == "its output in run a was cut, and now it is read");
+}
+
 TEST_CASE("each item has a key of its own, wherever it stands in its list", "[memo]") {
   MemoStage stage;
   const std::string steps = R"(

@@ -122,7 +122,7 @@ inline std::vector<Event> events() {
   ended.result = Result();
   ended.result.memo = MemoNote{"order-1", 12, at() - Duration(86'400'000), Duration(310), "", ""};
   add(ended);
-  ended.result.memo = MemoNote{"", 0, {}, Duration(0), "`in` has changed", "its output was cut"};
+  ended.result.memo = MemoNote{"", 0, {}, Duration(0), "`in` has changed", "its files have more than 9 bytes"};
   add(ended);
 
   add(TaskInterrupted{"order", 2});
