@@ -341,6 +341,8 @@ Json step() {
   // One is done when an answer is right, the other when there are no more.
   by_kind.push_back({{"not", {{"required", {"poll", "paginate"}}}}});
   by_kind.push_back({{"if", required("for_each")}, {"then", required("do")}});
+  by_kind.push_back({{"if", any_of({required("reads"), required("writes"), required("memo_unsafe")})},
+                     {"then", required("memo")}});
   by_kind.push_back({{"if", {{"required", {"repeat"}}, {"not", {{"properties", {{"repeat", with_kind()}}}}}}},
                      {"then", required("do")}});
   // Items of standard input come one by one, and nobody knows the last.

@@ -42,12 +42,12 @@ void check_memo(Reading& reading, const Effect& effect, const Node& of_step, con
 std::vector<TextTemplate> names_of_files(Reading& reading, const Node& node, const char* key) {
   std::vector<TextTemplate> names;
   for (const Node& one : node.is_list() ? node.items : std::vector<Node>{node}) {
-    if (one.is_scalar() && one.kind != Node::Kind::Null && !one.text.empty()) {
+    if (one.is_string() && !one.text.empty()) {
       names.push_back(reading.values().text(one));
     } else {
       reading.error("E102", one.at, std::max<std::size_t>(1, one.text.size()),
                     fmt::format("`{}` takes names of files, not {}", key,
-                                one.is_scalar() && one.text.empty() ? "an empty text" : one.kind_name()),
+                                one.is_string() ? "an empty text" : one.kind_name()),
                     std::string_view(key) == "reads" ? "for example [src/*.c, Makefile]" : "for example [out/app]");
     }
   }
