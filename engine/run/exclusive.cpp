@@ -19,16 +19,22 @@ namespace flowrun {
 namespace {
 
 constexpr std::chrono::milliseconds kAskAgain{20};  // between two looks at the line
-constexpr std::chrono::milliseconds kLookAgain{
-    1000};                       // between two looks for who has the key, who may be another by then
-constexpr int kMostRuns = 1000;  // the newest, that are looked through for it
+// Between two looks for who has the key, who may be another by then.
+constexpr std::chrono::milliseconds kLookAgain{1000};
+constexpr int kUnknown = 10;     // looks in a row that find nobody, before that is told
+constexpr int kMostRuns = 1000;  // the newest, that are looked through
 
 KeyTaken holder_of(const Journal& journal, const std::string& key) {
   Journal::Filter filter;
   filter.state = RunState::Running;
   filter.limit = kMostRuns;
-  for (const RunRecord& run : journal.list(filter))
-    if (run.driver_pid != 0 && exclusive_key(journal, run) == key) return {key, run.id, run.driver_pid};
+  for (const RunRecord& run : journal.list(filter)) {
+    try {
+      if (run.driver_pid != 0 && exclusive_key(journal, run) == key) return {key, run.id, run.driver_pid};
+    } catch (const Corruption&) {
+      // Another run that is damaged is no reason not to wait.
+    }
+  }
   return {key, "", 0};
 }
 
@@ -94,6 +100,7 @@ std::unique_ptr<KeyHold> take_key(Journal& journal, const std::string& key, Excl
     if (when == When::Wait || when == When::Replace) break;
     std::this_thread::sleep_for(kAskAgain);
   }
+  int unknown = 0;
   std::optional<std::string> told;
   std::optional<AskedToEnd> asked;
   for (Clock::time_point look_at{}; !hold->take();) {
@@ -101,6 +108,11 @@ std::unique_ptr<KeyHold> take_key(Journal& journal, const std::string& key, Excl
       throw Interrupted(fmt::format("stopped while it waited for the key `{}`; nothing was started", key));
     if (Clock::now() >= look_at) {
       const KeyTaken taken = holder_of(journal, key);
+      // A run has its key before it has a row.
+      if (taken.run.empty() && ++unknown <= kUnknown) {
+        std::this_thread::sleep_for(kAskAgain);
+        continue;
+      }
       if (when == When::Skip || when == When::Fail) throw KeyIsTaken(taken);
       if (const char* around = std::getenv("FLOWRUN_RUN_ID"); around && taken.run == around)
         throw Error(Problem::Busy,
