@@ -190,10 +190,6 @@ void Drive::opened(const OpeningNotes& notes) {
         leftover.ended ? "still ran, and was ended" : "still runs; its step had finished, so it is left alone");
 }
 
-void Drive::asked_to_end(const RunRecord& run) {
-  if (!context_.quiet) std::fprintf(stderr, "run %s is asked to end\n", run.id.c_str());
-}
-
 void Drive::entry(const Entry& entry) {
   if (entry.kind == EntryKind::RunStarted) {
     const std::string id = as<RunStarted>(entry).id;

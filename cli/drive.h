@@ -85,8 +85,7 @@ class Drive : public FrontEnd {
     if (progress_) progress_->still_waits(entry);
   }
   void opened(const OpeningNotes& notes) override;
-  void asked_to_end(const RunRecord& run) override;
-  void waits_for_key(const KeyTaken& by, bool ends) override;
+  void waits_for(const WaitsFor& other) override;
   void entry(const Entry& entry) override;
   void drives(Run* run) override;
   bool gives_up() const override { return stop_asked(); }

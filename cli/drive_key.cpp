@@ -1,12 +1,16 @@
-// What is said of the key that a run needs and another has.
+// What is said while another process is waited for, and of a key that another has.
 #include "cli/drive.h"
 #include "cli/render.h"
 
 namespace flowrun::cli {
 
-void Drive::waits_for_key(const KeyTaken& by, bool ends) {
+void Drive::waits_for(const WaitsFor& other) {
   if (context_.quiet) return;
-  std::fprintf(stderr, "waiting: %s%s\n", by.text().c_str(), ends ? ", which is asked to end" : "");
+  if (other.key) {
+    std::fprintf(stderr, "waiting: %s%s\n", other.key->text().c_str(), other.ends ? ", which is asked to end" : "");
+  } else {
+    std::fprintf(stderr, "run %s is asked to end\n", other.run.c_str());
+  }
 }
 
 int Drive::finish_skipped(const KeyTaken& by) {

@@ -345,7 +345,7 @@ Opened cancel(Journal& journal, const std::string& name, CancelRequested request
                                                               : ""));
   request.by = sender();
   if (record.driver_pid > 0) {
-    front.asked_to_end(record);
+    front.waits_for({record.id, true});
     if (auto ended = ask_driver(journal, record, request)) return {std::move(*ended), nullptr};
     record = journal.find(record.id);
   }

@@ -121,7 +121,7 @@ std::unique_ptr<KeyHold> take_key(Journal& journal, const std::string& key, Excl
         const bool ends = when == When::Replace && !taken.run.empty();
         if (ends)
           if (const auto run = journal.find_exact(taken.run)) asked.emplace(journal, *run);
-        front.waits_for_key(taken, ends);
+        front.waits_for({taken.run, ends, taken});
         told = taken.run;
       }
       look_at = Clock::now() + kLookAgain;

@@ -2,6 +2,7 @@
 // answer that asks nobody and shows nothing, so a front end says only what it cares for.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,13 @@ struct Ending {
   Duration span{0};
 };
 
+/// Who is waited for: what drives |run|, or what has the key of a run that is to begin.
+struct WaitsFor {
+  std::string run;  ///< empty: not known
+  bool ends;        ///< it is asked to end
+  std::optional<KeyTaken> key = {};
+};
+
 /// Belongs to the thread of the run and outlives it.
 class FrontEnd {
  public:
@@ -35,11 +43,10 @@ class FrontEnd {
 
   // While a run is opened, in this order; entry() comes between, of what is written meanwhile.
 
-  /// The run waits, because another has its key; again when that is another one. |ends|: it is asked to end.
-  virtual void waits_for_key(const KeyTaken& /*by*/, bool /*ends*/) {}
+  /// Another process is waited for; once more when that is another one. What follows comes only when it is gone, or
+  /// has let the key go.
+  virtual void waits_for(const WaitsFor& /*other*/) {}
 
-  /// The process that drives |run| is asked to end it, and waited for. What follows comes only when it is gone.
-  virtual void asked_to_end(const RunRecord& /*run*/) {}
   /// The file of the run is another now, or |gone|; the run goes on with its own copy.
   virtual void file_changed(const std::string& /*file*/, bool /*gone*/) {}
   /// The folder in which the steps of the run have run is gone; from here on they run in |home|.
