@@ -106,13 +106,15 @@ int explore_command(const Context& context, const ExploreCommandOptions& options
                    {"schedules", explored.schedules}, {"per_second", rate},
                    {"levels", std::move(levels)},     {"cut", explored.cut},
                    {"unclear", explored.unclear},     {"notes", explored.notes},
-                   {"findings", std::move(findings)}};
+                   {"unreached", explored.unreached}, {"findings", std::move(findings)}};
     print_result(all.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
   } else {
     std::string text;
     for (const ExploreFinding& finding : explored.findings) text += text_of(finding, options.target);
     if (!context.quiet) {
       for (const std::string& note : explored.notes) text += fmt::format("note: {}\n", note);
+      for (const std::string& step : explored.unreached)
+        text += fmt::format("note: in no schedule there ran {}\n", step);
       if (explored.unclear > 0)
         text += fmt::format(
             "note: {} failed by an expression on an answer that was made up; a file of scenarios says "

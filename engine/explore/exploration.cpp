@@ -56,6 +56,7 @@ class Search {
     explored.cut = cut_;
     explored.unclear = findings.unclear();
     explored.findings = findings.sorted();
+    explored.unreached = findings.unreached();
     return explored;
   }
 

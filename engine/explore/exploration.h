@@ -39,6 +39,7 @@ struct Explored {
   std::size_t cut = 0;                ///< runs that were too long to be followed to their end
   std::size_t unclear = 0;            ///< that failed by an expression on a value that was made up
   std::vector<std::string> notes;
+  std::vector<std::string> unreached;  ///< steps that act and could begin, and have not in any run, with their places
 };
 
 /// Throws Error as ReadFiles and Stand do.

@@ -53,7 +53,17 @@ void ExploreFindings::keep(const std::string& key, ExploreFinding finding) {
 
 void ExploreFindings::take_over(const ExploreFindings& other) {
   unclear_ += other.unclear_;
+  reached_.resize(steps_.size());
+  for (std::size_t row = 0; row < other.reached_.size(); ++row) reached_[row] = reached_[row] || other.reached_[row];
   for (const auto& [key, finding] : other.found_) keep(key, finding);
+}
+
+std::vector<std::string> ExploreFindings::unreached() const {
+  std::vector<std::string> paths;
+  for (std::size_t row = 0; row < steps_.size(); ++row)
+    if (steps_.of(row).acts && steps_.of(row).can_start && (row >= reached_.size() || !reached_[row]))
+      paths.push_back(places_.named(steps_.rows()[row].path));
+  return paths;
 }
 
 std::vector<ExploreFinding> ExploreFindings::sorted() const {
@@ -138,6 +148,8 @@ bool ExploreFindings::is_used(const ExploredRun& run, const ExploredRun::Act& ac
 void ExploreFindings::judge(const ExploredRun& run, std::size_t faults, std::size_t number) {
   faults_ = faults;
   number_ = number;
+  reached_.resize(steps_.size());
+  for (std::size_t row = 0; row < steps_.size(); ++row) reached_[row] = reached_[row] || run.has_begun(row);
   for (const std::string& path : run.endless()) {
     ExploreFinding finding{"endless", without_keys(path), "", "", "", "", 0, 0, 0, false};
     finding.message = fmt::format("the run may never end: nothing says how often or how long {} is asked", shown(path));

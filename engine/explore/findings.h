@@ -44,6 +44,8 @@ class ExploreFindings {
   std::vector<ExploreFinding> sorted() const;
   /// Runs that failed by an expression on a value that is made up: nobody knows what they would have done.
   std::size_t unclear() const { return unclear_; }
+  /// Steps that act, could begin, and have begun in no run.
+  std::vector<std::string> unreached() const;
 
  private:
   void add(ExploreFinding finding, const std::string& key, const ExploredRun* run);
@@ -63,6 +65,7 @@ class ExploreFindings {
   std::map<std::string, ExploreFinding> found_;  ///< by kind and step
   std::size_t faults_ = 0, number_ = 0;          ///< of the run that is judged
   bool output_fails_anyway_ = false;
+  std::vector<bool> reached_;  ///< by row
   std::size_t unclear_ = 0;
 };
 
