@@ -333,18 +333,15 @@ Json step() {
   }
   // A request has one body.
   const std::vector<std::string> bodies{"json", "form", "text", "file", "multipart"};
-  Json two_bodies = Json::array();
   for (std::size_t i = 0; i < bodies.size(); ++i)
     for (std::size_t other = i + 1; other < bodies.size(); ++other)
-      two_bodies.push_back({{"required", {bodies[i], bodies[other]}}});
-  by_kind.push_back({{"not", any_of(std::move(two_bodies))}});
+      by_kind.push_back({{"not", {{"required", {bodies[i], bodies[other]}}}}});
   // One is done when an answer is right, the other when there are no more.
   by_kind.push_back({{"not", {{"required", {"poll", "paginate"}}}}});
-  by_kind.push_back({{"if", required("for_each")}, {"then", required("do")}});
-  by_kind.push_back({{"if", any_of({required("reads"), required("writes"), required("memo_unsafe")})},
-                     {"then", required("memo")}});
-  by_kind.push_back({{"if", {{"required", {"repeat"}}, {"not", {{"properties", {{"repeat", with_kind()}}}}}}},
-                     {"then", required("do")}});
+  const Json loop{{"required", {"repeat"}}, {"not", {{"properties", {{"repeat", with_kind()}}}}}};
+  by_kind.push_back({{"if", any_of({required("for_each"), loop})}, {"then", required("do")}});
+  const Json of_memo = any_of({required("reads"), required("writes"), required("memo_unsafe")});
+  by_kind.push_back({{"if", of_memo}, {"then", required("memo")}});
   // Items of standard input come one by one, and nobody knows the last.
   const Json of_stdin{{"required", {"for_each"}}, {"properties", {{"for_each", {{"const", "stdin"}}}}}};
   const Json winner = any_of({{{"enum", {"first_success", "first_completed"}}}, required("quorum")});
