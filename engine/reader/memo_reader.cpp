@@ -65,7 +65,11 @@ void read_memo(Reading& reading, Effect& effect, const Node& node) {
   if (!memo) return;
   reading.index().memo = true;
   MemoSettings& settings = effect.memo.emplace();
-  settings.at_most = reading.values().duration(memo->value, "memo");
+  if (memo->value.kind == Node::Kind::Boolean)
+    reading.error("E102", memo->value.at, memo->value.text.size(), "`memo` says how old a result may be",
+                  "for example memo: 7d");
+  else
+    settings.at_most = reading.values().duration(memo->value, "memo");
   if (const Node* key = node.find("reads")) settings.reads = names_of_files(reading, *key, "reads");
   if (const Node* key = node.find("writes")) {
     settings.writes = names_of_files(reading, *key, "writes");
