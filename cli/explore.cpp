@@ -126,7 +126,9 @@ int explore_command(const Context& context, const ExploreCommandOptions& options
       text += fmt::format("{}: {} in {}, {} a second; {}\n", explored.workflow,
                           count_text(explored.schedules, "schedule", "schedules"), to_display(took()), rate,
                           space_text(explored));
-      text += explored.findings.empty() ? std::string("nothing found\n")
+      const bool whole = std::all_of(explored.levels.begin(), explored.levels.end(),
+                                     [](const ExploredLevel& level) { return level.complete; });
+      text += explored.findings.empty() ? std::string(whole ? "nothing found\n" : "nothing found in what was seen\n")
                                         : count_text(explored.findings.size(), "finding", "findings") + "\n";
     }
     if (!text.empty()) print_view(text);

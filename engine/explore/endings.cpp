@@ -263,7 +263,10 @@ Json value_of_schema(const Json& schema, const Json& leaf) {
   if (type == "integer" || type == "number") return schema.value("minimum", Json(1));
   if (type == "boolean") return true;
   if (type == "null") return nullptr;
-  if (type == "string") return std::string(std::max<std::size_t>(1, schema.value("minLength", std::size_t{1})), 'x');
+  if (type == "string") {
+    constexpr std::size_t kLongest = 65536;
+    return std::string(std::clamp<std::size_t>(schema.value("minLength", std::size_t{1}), 1, kLongest), 'x');
+  }
   return leaf;
 }
 

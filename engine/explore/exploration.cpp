@@ -52,6 +52,9 @@ class Search {
       if (next.empty()) break;
       levels_.push_back(std::move(next));
     }
+    // For those of the next level there was no time.
+    if (explored.levels.size() <= options_.depth && !levels_.back().empty() && is_enough())
+      explored.levels.push_back({0, levels_.back().size(), false});
     explored.schedules = schedules_;
     explored.cut = cut_;
     explored.unclear = findings.unclear();
@@ -82,7 +85,7 @@ class Search {
       if (order == ExploredRun::Order::OldestFirst) note_base(run, explored);
       for (const Deviation& one : run.alternatives()) level.push_back({kNone, order, one});
     }
-    explored.levels.push_back({schedules_, schedules_, true});
+    explored.levels.push_back({schedules_, schedules_, cut_ == 0});
     return level;
   }
 

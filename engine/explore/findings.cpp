@@ -20,7 +20,23 @@ std::size_t weight_of(const ExploreFinding& finding) {
   return static_cast<std::size_t>(std::find(kKinds.begin(), kKinds.end(), finding.kind) - kKinds.begin());
 }
 
-bool is_expression_failure(const Outcome& outcome) { return outcome.failure && outcome.failure->type == "expression"; }
+/// The first of the causes of |failure|, or it itself.
+Failure root_of(const Failure& failure) {
+  Failure root = failure;
+  for (Json detail = failure.detail.json(); detail.is_object() && detail.contains("causes");) {
+    const Json& causes = detail["causes"];
+    if (!causes.is_array() || causes.empty() || !causes.front().is_object()) break;
+    const Json cause = causes.front();
+    root.step = cause.value("step", root.step);
+    root.type = cause.value("type", root.type);
+    detail = cause;
+  }
+  return root;
+}
+
+bool is_expression_failure(const Outcome& outcome) {
+  return outcome.failure && root_of(*outcome.failure).type == "expression";
+}
 
 /// Whether |a| and |b| belong to the same items, as far as both are inside the same for_each.
 bool same_items(const std::string& a, const std::string& b) {
@@ -41,7 +57,8 @@ void ExploreFindings::add(ExploreFinding finding, const std::string& key, const 
     finding.length = run->length();
   }
   if (!finding.step.empty()) finding.place = places_.place_of(finding.step);
-  keep(finding.kind + " " + key, std::move(finding));
+  const std::string whose = finding.kind + " " + key;
+  keep(whose, std::move(finding));
 }
 
 /// The same in any order in which runs are judged.
@@ -109,18 +126,10 @@ std::string ExploreFindings::why(const ExploredRun& run) const {
   const Outcome& outcome = run.outcome();
   if (run.cancelled()) return "the run is cancelled";
   if (!outcome.failure) return "the run fails";
-  std::string step = outcome.failure->step, type = outcome.failure->type;
   // Of a group the first of its causes tells more.
-  for (Json detail = outcome.failure->detail.json(); detail.is_object() && detail.contains("causes");) {
-    const Json& causes = detail["causes"];
-    if (!causes.is_array() || causes.empty() || !causes.front().is_object()) break;
-    const Json cause = causes.front();
-    step = cause.value("step", step);
-    type = cause.value("type", type);
-    detail = cause;
-  }
-  if (step.empty()) return fmt::format("the run fails with {}", type);
-  return fmt::format("{} fails with {}", shown(step), type);
+  const Failure root = root_of(*outcome.failure);
+  if (root.step.empty()) return fmt::format("the run fails with {}", root.type);
+  return fmt::format("{} fails with {}", shown(root.step), root.type);
 }
 
 bool ExploreFindings::in_handler(std::size_t row) const {
@@ -139,10 +148,24 @@ bool ExploreFindings::is_used(const ExploredRun& run, const ExploredRun::Act& ac
     });
     if (!uses) continue;
     const std::string& path = steps_.rows()[row].path;
+    // A handler that fails has been told of it all the same.
+    const bool handles = in_handler(row);
     for (const auto& [live, state] : run.states())
-      if (state == State::Succeeded && without_keys(live) == path && same_items(act.live->path, live)) return true;
+      if ((state == State::Succeeded || (handles && state == State::Failed)) && without_keys(live) == path &&
+          same_items(act.live->path, live))
+        return true;
   }
   return false;
+}
+
+/// A fallback is undone with the step that it stands in for.
+bool ExploreFindings::is_undone(const ExploredRun& run, std::string path) {
+  constexpr std::string_view kFallback = ".fallback";
+  while (run.states().count(path + ".undo") == 0) {
+    if (!path.ends_with(kFallback)) return false;
+    path.resize(path.size() - kFallback.size());
+  }
+  return true;
 }
 
 void ExploreFindings::judge(const ExploredRun& run, std::size_t faults, std::size_t number) {
@@ -205,7 +228,7 @@ void ExploreFindings::judge_acts(const ExploredRun& run) {
     if (!act.certain || in_handler(act.live->row)) continue;
     const auto state = run.states().find(act.live->path);
     if (state == run.states().end() || state->second != State::Succeeded) continue;
-    if (run.states().count(act.live->path + ".undo") > 0 || is_used(run, act)) continue;
+    if (is_undone(run, act.live->path) || is_used(run, act)) continue;
     const std::string path = without_keys(act.live->path);
     ExploreFinding finding{"stays", path, "", "", "", "", 0, 0, 0, false};
     finding.message = fmt::format("{} stays done when {}", shown(act.live->path), why(run));

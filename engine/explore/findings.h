@@ -54,6 +54,7 @@ class ExploreFindings {
   void judge_handlers(const ExploredRun& run);
   void judge_rules(const ExploredRun& run);
   bool is_used(const ExploredRun& run, const ExploredRun::Act& act) const;
+  static bool is_undone(const ExploredRun& run, std::string path);
   bool in_handler(std::size_t row) const;
   std::string why(const ExploredRun& run) const;
   std::string shown(const std::string& path) const { return "`" + path + "`"; }

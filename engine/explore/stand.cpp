@@ -53,7 +53,11 @@ Diagnostics found_in(const std::string& file) { return Diagnostics({file, read_f
 ReadFiles::ReadFiles(const ExploreFiles& files) : workflow(files.workflow), inputs(files.inputs) {
   scenario_name = files.scenarios;
   if (is_scenarios(workflow)) {
-    if (scenario_name.empty()) scenario_name = workflow;
+    if (!scenario_name.empty())
+      throw Error(Problem::Usage, fmt::format("{} is a file of scenarios itself; leave --scenario out, or name the "
+                                              "workflow",
+                                              workflow));
+    scenario_name = workflow;
   } else if (scenario_name.empty()) {
     scenario_name = scenarios_beside(workflow);
   }

@@ -42,6 +42,8 @@ std::string text_of(const ProcessStep& process) {
   return text;
 }
 
+bool may_be_tolerated(const OutlineRow& row) { return !row.tolerated.empty() && row.tolerated != "false"; }
+
 bool looks_at_key(const ProcessStep& process) {
   const std::string text = text_of(process);
   return text.find("FLOWRUN_IDEMPOTENCY_KEY") != std::string::npos || text.find("FLOWRUN_RERUN") != std::string::npos;
@@ -194,6 +196,11 @@ void WrittenSteps::read_mentions(const std::string& file, const std::string& nam
   };
   const auto see = [&](const auto& self, const Node& node, std::size_t row) -> void {
     row = row_at(node.at, row);
+    // A step may have its kind behind its other keys.
+    std::size_t begun = 0, of_member = row;
+    for (const Member& member : node.members)
+      if (const std::size_t other = row_at(member.at, size()); other < size() && ++begun == 1) of_member = other;
+    if (begun == 1) row = of_member;
     for (const Node& item : node.items) self(self, item, row);
     for (const Member& member : node.members) self(self, member.value, row_at(member.at, row));
     if (!node.is_string() || node.text.find("${") == std::string::npos) return;
@@ -239,7 +246,7 @@ bool WrittenSteps::group_can_succeed(std::size_t row) const {
       continue;
     if (rows_[child].role == "undo") continue;
     // Skipped or tolerated, it counts nowhere.
-    const bool excluded = !rows_[child].condition.empty() || !rows_[child].tolerated.empty();
+    const bool excluded = !rows_[child].condition.empty() || may_be_tolerated(rows_[child]);
     const bool can = steps_[child].can_start && steps_[child].can_succeed;
     good += can ? 1 : 0;
     counted += 1;
@@ -272,7 +279,7 @@ void WrittenSteps::what_can_be() {
       for (const OutlineEdge& edge : written.edges) {
         const OutlineRow& before = rows_[edge.from];
         const bool through = (steps_[edge.from].can_start && steps_[edge.from].can_succeed) ||
-                             !before.condition.empty() || !before.tolerated.empty();
+                             !before.condition.empty() || may_be_tolerated(before);
         if (edge.success && !through) start = false;
       }
       bool succeed = step.step->kind != "fail" && group_can_succeed(row);

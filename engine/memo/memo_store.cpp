@@ -114,7 +114,8 @@ std::int64_t nanoseconds(const timespec& time) { return std::int64_t{time.tv_sec
 /// What changes when a file does; empty: it may change and keep that.
 std::string stamp_of(const struct stat& status) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const std::int64_t changed = std::max(nanoseconds(status.st_mtim), nanoseconds(status.st_ctim));
+  // What a process can set to any date is of no use here.
+  const std::int64_t changed = nanoseconds(status.st_ctim);
   if (std::chrono::duration_cast<std::chrono::nanoseconds>(now).count() - changed < kSettled) return "";
   return fmt::format("{}:{}:{}:{}:{}", status.st_dev, status.st_ino, status.st_size, nanoseconds(status.st_mtim),
                      nanoseconds(status.st_ctim));
@@ -317,8 +318,10 @@ KeptFile MemoStore::take_in(const std::string& name, const std::string& path) {
 
 void MemoStore::put_back(const KeptFile& file, const std::string& path) {
   struct stat status {};
-  if (lstat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) && status.st_size == file.size &&
-      access(path.c_str(), R_OK) == 0 && sum_of(path) == file.sum) {
+  const bool there_already = lstat(path.c_str(), &status) == 0;
+  if (there_already && !S_ISREG(status.st_mode))
+    throw std::runtime_error(file.name + ": what is in its place is no regular file");
+  if (there_already && status.st_size == file.size && access(path.c_str(), R_OK) == 0 && sum_of(path) == file.sum) {
     if (static_cast<int>(status.st_mode & 07777) != file.mode &&
         chmod(path.c_str(), static_cast<mode_t>(file.mode)) != 0)
       fail_at(file.name);

@@ -13,7 +13,8 @@
 namespace flowrun {
 namespace {
 
-constexpr int kDeepest = 100;  // folders in each other
+constexpr int kDeepest = 100;                  // folders in each other
+constexpr std::size_t kMostFolders = 100'000;  // that are looked through
 
 struct CloseFolder {
   void operator()(DIR* folder) const { closedir(folder); }
@@ -38,7 +39,12 @@ class Finder {
     parts_ = parts_of(pattern);
     plain_ = !has_wildcards(pattern);
     // A name is kept as it is written, and looked for from the folder.
+    matched_ = false;
     expand(pattern.starts_with('/') ? "/" : "", 0, 0);
+    if (plain_) return;
+    // A name may have come from an expression, and look like a pattern.
+    if (const auto status = look(pattern, true); status && S_ISREG(status->st_mode)) add(pattern, true);
+    if (!matched_) found_.unmatched.push_back(pattern);
   }
 
  private:
@@ -55,6 +61,7 @@ class Finder {
   bool gives_up() const { return !found_.trouble.empty(); }
 
   void add(const std::string& name, bool there) {
+    matched_ = true;
     found_.files[name] = there;
     if (found_.files.size() > most_) trouble(name, fmt::format("there are more than {} files", most_).c_str());
   }
@@ -62,6 +69,10 @@ class Finder {
   /// The names in the folder |name|.
   std::vector<std::string> names_in(const std::string& name) {
     std::vector<std::string> names;
+    if (++folders_ > kMostFolders) {
+      trouble(name, fmt::format("there are more than {} folders to be looked through", kMostFolders).c_str());
+      return names;
+    }
     std::unique_ptr<DIR, CloseFolder> open(opendir(place(name).c_str()));
     if (!open) {
       if (errno != ENOENT && errno != ENOTDIR) trouble(name, std::strerror(errno));
@@ -98,12 +109,10 @@ class Finder {
     for (const std::string& one : names_in(name)) {
       if (gives_up()) return;
       const std::string inner = within(name, one);
-      const auto itself = look(inner, false);
-      if (itself && S_ISDIR(itself->st_mode)) {
-        all_in(inner, depth + 1);
-      } else if (const auto status = look(inner, true); status && S_ISREG(status->st_mode)) {
-        add(inner, true);
-      }
+      // Also behind a link: those that lead round in circles are too deep.
+      const auto status = look(inner, true);
+      if (status && S_ISDIR(status->st_mode)) all_in(inner, depth + 1);
+      if (status && S_ISREG(status->st_mode)) add(inner, true);
     }
   }
 
@@ -131,7 +140,8 @@ class Finder {
   const std::size_t most_;
   NamedFiles& found_;
   std::vector<std::string> parts_;
-  bool plain_ = false;
+  bool plain_ = false, matched_ = false;  ///< of the pattern that is looked for
+  std::size_t folders_ = 0;
 };
 
 }  // namespace

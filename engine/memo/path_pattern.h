@@ -13,6 +13,7 @@ namespace flowrun {
 bool has_wildcards(std::string_view name);
 
 struct NamedFiles {
+  std::vector<std::string> unmatched;  ///< patterns that are the name of no file
   /// By the name as the pattern says it: seen from the folder, or absolute. True: it is there.
   std::map<std::string, bool> files;
   std::string trouble;  ///< not empty: why they can not be told

@@ -24,9 +24,7 @@ void check_memo(Reading& reading, const Effect& effect, const Node& of_step, con
   if (of_step.find("undo"))
     against("undo", "what is taken from an earlier run was not done by this one, which would undo it",
             "leave one of them out");
-  if (of_step.find("poll") && of_step.find("writes"))
-    reading.error("E106", of_step.member("writes")->at, 6, "`writes` and `poll`: each poll would have to write them",
-                  "poll in a step before it");
+  if (of_step.find("poll")) against("poll", "what was enough then may not be enough now", "poll in a step before it");
   if (process && process->leave)
     against("leave", "nothing runs when a result is taken, so nothing is left running", "leave one of them out");
   const bool changes = http && http->method != "GET" && http->method != "HEAD" && http->method != "OPTIONS";
@@ -45,10 +43,10 @@ std::vector<TextTemplate> names_of_files(Reading& reading, const Node& node, con
     if (one.is_string() && !one.text.empty()) {
       names.push_back(reading.values().text(one));
     } else {
-      reading.error("E102", one.at, std::max<std::size_t>(1, one.text.size()),
-                    fmt::format("`{}` takes names of files, not {}", key,
-                                one.is_string() ? "an empty text" : one.kind_name()),
-                    std::string_view(key) == "reads" ? "for example [src/*.c, Makefile]" : "for example [out/app]");
+      reading.error(
+          "E102", one.at, std::max<std::size_t>(1, one.text.size()),
+          fmt::format("`{}` takes names of files, not {}", key, one.is_string() ? "an empty text" : one.kind_name()),
+          std::string_view(key) == "reads" ? "for example [src/*.c, Makefile]" : "for example [out/app]");
     }
   }
   return names;

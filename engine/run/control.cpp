@@ -150,7 +150,8 @@ std::unique_ptr<Run> take_over(Journal& journal, const RunRecord& record, Mode m
   // Only resume and retry have no home for a run: there the option was typed.
   const std::string& on = options.on.empty() ? run->machine().run().on : options.on;
   if (home.empty() && options.jobs > 0 && !on.empty() && on != "here") throw jobs_elsewhere();
-  if (items && run->record().last_seq != record.last_seq)
+  // What was meant for the run as it was may be wrong for what it is now; to go on is right all the same.
+  if ((items || (key && mode != Mode::Resume)) && run->record().last_seq != record.last_seq)
     throw Error(Problem::Busy,
                 fmt::format("another process has gone on with run {} meanwhile; the same line again does "
                             "what is left",
@@ -253,6 +254,8 @@ Opened start(Journal& journal, StartRequest request, FrontEnd& front) {
       skipped.skipped = taken.by;
       return skipped;
     }
+    // What it is a fork of may be gone by now, or be driven.
+    if (const std::string& origin = request.options.forked_of; !origin.empty()) find_forkable(journal, origin);
   }
   request.options.tracing = front.tracing();
   request.options.no_memo = !front.takes_memo();

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <set>
 #include <stdexcept>
 #include <utility>
@@ -43,6 +44,16 @@ std::string around(const Task& task) {
       more.push_back(*text);
   }
   return more.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+/// Takes out of |sums| the files that the step writes, however they are written.
+void drop_written(Json& sums, const MemoRequest& request) {
+  const auto whole = [&](const std::string& name) {
+    return std::filesystem::path(in_folder(request.folder, name)).lexically_normal();
+  };
+  std::set<std::filesystem::path> written;
+  for (const std::string& name : request.writes) written.insert(whole(name));
+  for (auto one = sums.begin(); one != sums.end();) one = written.count(whole(one.key())) > 0 ? sums.erase(one) : ++one;
 }
 
 std::string key_of(const KeptResult& kept, const std::string& input, const MemoRequest& request) {
@@ -133,6 +144,8 @@ std::string Memo::sums_of(const Asked& asked) {
   const MemoRequest& request = asked.request;
   NamedFiles found = files_named(request.folder, request.reads, kMostRead);
   if (!found.trouble.empty()) throw std::runtime_error("`reads`: " + found.trouble);
+  if (!found.unmatched.empty())
+    throw std::runtime_error(fmt::format("`{}` of `reads` is the name of no file", found.unmatched.front()));
   for (const std::string& file : asked.sent) found.files[file] = true;
   Json sums = Json::object();
   for (const auto& [name, there] : found.files)
@@ -185,6 +198,9 @@ std::optional<Result> Memo::result_of(const Task& task, Instant now) {
       asked.miss = "--no-memo";
     else if (setting_.anew(task.path))
       asked.miss = "it was asked to run again";
+    else if (task.attempt > 1)
+      // The attempt before may have been a result that was taken and refused.
+      asked.miss = "it is tried again";
     else if (auto result = take(asked, task, now))
       return result;
   }
@@ -196,9 +212,11 @@ std::optional<Result> Memo::take(Asked& asked, const Task& task, Instant now) {
   try {
     auto kept = store_->find(asked.kept.key);
     if (!kept) return asked.miss = difference(asked), std::nullopt;
+    constexpr Duration kSkew = std::chrono::minutes(1);  // of clocks
+    if (kept->at > now + kSkew) return asked.miss = "the result was kept at a later time than now", std::nullopt;
     const Duration age = std::max(Duration{0}, now - kept->at);
     if (kept->run == setting_.run) return asked.miss = "only this run has a result of it", std::nullopt;
-    if (age > asked.request.at_most) {
+    if (age > asked.request.at_most || asked.request.at_most == Duration{0}) {
       asked.miss = fmt::format("the result of run {} is {} old, and `memo` takes {}", kept->run, age_text(age),
                                age_text(asked.request.at_most));
       return std::nullopt;
@@ -268,7 +286,7 @@ void Memo::ended(TaskEnded& ended) {
     try {
       // What it writes itself may have changed.
       Json before = Json::parse(asked.kept.reads), now = Json::parse(sums_of(asked));
-      for (const std::string& name : writes) before.erase(name), now.erase(name);
+      for (Json* sums : {&before, &now}) drop_written(*sums, asked.request);
       if (before != now)
         asked.unkept = file_difference(before.dump(), now.dump()) + " while it ran";
       else if (!writes.empty() && !keeping_)
