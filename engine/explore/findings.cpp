@@ -148,10 +148,10 @@ bool ExploreFindings::is_used(const ExploredRun& run, const ExploredRun::Act& ac
     });
     if (!uses) continue;
     const std::string& path = steps_.rows()[row].path;
-    // A handler that fails has been told of it all the same.
-    const bool handles = in_handler(row);
+    // What tidies up is told by itself when it fails, as an undo is.
+    const bool tidies = in_handler(row) || steps_.of(row).looks_back;
     for (const auto& [live, state] : run.states())
-      if ((state == State::Succeeded || (handles && state == State::Failed)) && without_keys(live) == path &&
+      if ((state == State::Succeeded || (tidies && state == State::Failed)) && without_keys(live) == path &&
           same_items(act.live->path, live))
         return true;
   }
@@ -225,7 +225,7 @@ void ExploreFindings::judge_acts(const ExploredRun& run) {
   // What fails behind the end of the work changes nothing of it.
   if (outcome.failure && outcome.failure->step.starts_with("finally/")) return;
   for (const ExploredRun::Act& act : run.acts()) {
-    if (!act.certain || in_handler(act.live->row)) continue;
+    if (!act.certain || in_handler(act.live->row) || steps_.of(act.live->row).looks_back) continue;
     const auto state = run.states().find(act.live->path);
     if (state == run.states().end() || state->second != State::Succeeded) continue;
     if (is_undone(run, act.live->path) || is_used(run, act)) continue;
@@ -249,13 +249,12 @@ void ExploreFindings::judge_handlers(const ExploredRun& run) {
       continue;
     }
     // What tidies up behind a step without being a handler.
-    if (!steps_.of(row).acts || in_handler(row)) continue;
-    for (const OutlineEdge& edge : written.edges) {
-      if (edge.success || !steps_.of(edge.from).changes) continue;
+    if (!steps_.of(row).acts || !steps_.of(row).looks_back || in_handler(row)) continue;
+    for (const std::size_t used : steps_.of(row).uses) {
       const bool done = std::any_of(run.acts().begin(), run.acts().end(), [&](const ExploredRun::Act& act) {
-        return act.certain && act.live->row == edge.from;
+        return act.certain && act.live->row == used && steps_.of(used).changes;
       });
-      const std::string& before = steps_.rows()[edge.from].path;
+      const std::string& before = steps_.rows()[used].path;
       if (!done || run.states().count(before + ".undo") > 0) continue;
       finding.message =
           fmt::format("{} is not reached when {}, though {} is done", shown(written.path), why(run), shown(before));

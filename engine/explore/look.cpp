@@ -9,6 +9,9 @@
 namespace flowrun {
 namespace {
 
+/// From the attempt behind these on nothing else is tried.
+constexpr int kTried = 3;
+
 /// Whether the end of one attempt of |step| need not be its own end.
 bool tries_again(const WrittenStep& step) {
   const auto* tries = dynamic_cast<const RetrySettings*>(step.step);
@@ -84,6 +87,10 @@ std::optional<Choice> ExploredRun::by_itself() {
 /// |all|: every choice as it is, for who has chosen already. Else a failure of an attempt is looked at when it has just
 /// begun and when its end is next: what happens between the two is the same but where the order matters.
 void ExploredRun::look(std::vector<Deviation>& found, bool all) {
+  // What goes round and round is as it was in its first rounds.
+  const bool tried =
+      std::all_of(flights_.begin(), flights_.end(), [](const Flight& flight) { return flight.task.attempt > kTried; });
+  if (!all && !flights_.empty() && tried) return;
   const std::optional<Choice> next = by_itself();
   const std::uint32_t now = choices_;
   const std::size_t count = flights_.size();
@@ -122,6 +129,7 @@ void ExploredRun::look(std::vector<Deviation>& found, bool all) {
 
 void ExploredRun::look_at(std::size_t index, bool is_next, std::vector<Deviation>& found, bool all) {
   const Flight& flight = flights_[index];
+  if (!all && flight.task.attempt > kTried) return;
   const WrittenStep& step = stage_.steps.of(flight.live->row);
   const bool is_new = flight.entry > looked_until_;
   const auto add = [&](const std::string& how, Choice::Then then) {

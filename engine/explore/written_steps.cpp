@@ -118,8 +118,10 @@ void WrittenSteps::describe(std::size_t row, const std::map<std::string, bool>& 
     step.keyed = looks_at_key(*process);
   }
   if (const auto said = changes.find(rows_[row].path); said != changes.end()) step.changes = step.acts && said->second;
-  for (const OutlineEdge& edge : rows_[row].edges)
+  for (const OutlineEdge& edge : rows_[row].edges) {
     if (edge.because != "place in the list") step.uses.insert(edge.from);
+    step.looks_back = step.looks_back || !edge.success;
+  }
 }
 
 void WrittenSteps::exchange(const Step& before, const Step& now) {

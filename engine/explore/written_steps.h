@@ -21,6 +21,7 @@ struct WrittenStep {
   bool polls = false;          ///< it is asked again until something holds
   bool bounded = true;         ///< a poll: its own file says how often, or how long
   bool has_undo = false;       ///< or is one
+  bool looks_back = false;     ///< it waits for the end of another, whatever that is: to tidy up, or to tell
   std::set<std::size_t> uses;  ///< rows whose results it names, or whose end it waits for by `needs` or `after`
   std::set<std::string> patterns;             ///< types of errors that its `retry.on` names
   bool can_start = true, can_succeed = true;  ///< false: in no run at all

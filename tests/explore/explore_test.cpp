@@ -105,7 +105,7 @@ steps:
   job:
     http: GET http://jobs/1
     poll: { until: "${ .body.done }", every: 5s }
-    deadline: 1h
+    deadline: 1m
 )"},
     {"a join that can not be met", "join", "votes", R"(flowrun: 1
 steps:
