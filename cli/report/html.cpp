@@ -28,7 +28,7 @@ constexpr std::size_t kMostRows = 100'000;
 constexpr std::size_t kLongestValue = 64 << 10;  // bytes of one value; of a longer one its beginning
 constexpr std::size_t kMostValues = 24 << 20;    // bytes of all; of what comes later only how long it is
 constexpr std::size_t kLongestText = 2000;       // of a message, a command, a prompt
-constexpr std::size_t kMostLastLines = 40;           // last lines of what a process said
+constexpr std::size_t kMostLastLines = 40;       // last lines of what a process said
 
 /// Words that come again and again, as numbers in order of their first use.
 class Words {

@@ -146,7 +146,8 @@ bool ExploreFindings::is_used(const ExploredRun& run, const ExploredRun::Act& ac
     const bool uses = std::any_of(steps_.of(row).uses.begin(), steps_.of(row).uses.end(), [&](std::size_t used) {
       return steps_.is_within(act.live->row, used) && !steps_.is_within(row, used);
     });
-    if (!uses) continue;
+    // A value alone is nothing that was made of it, but where a handler tells it.
+    if (!uses || !(steps_.of(row).acts || in_handler(row))) continue;
     const std::string& path = steps_.rows()[row].path;
     // What tidies up is told by itself when it fails, as an undo is.
     const bool tidies = in_handler(row) || steps_.of(row).looks_back;

@@ -237,9 +237,9 @@ Value replayed_output(const Journal& journal, const RunRecord& run, const std::s
   // The outputs of groups are not in the journal, and of an undo the machine keeps nothing.
   for (const StepHistory& other : history.steps())
     if (other.path != path && is_below(other.path, path))
-      throw Error(Problem::Impossible,
-                  fmt::format("the journal has no output of step {}, which is a group; it has that of {}", path,
-                              other.path));
+      throw Error(
+          Problem::Impossible,
+          fmt::format("the journal has no output of step {}, which is a group; it has that of {}", path, other.path));
   return step->output;
 }
 
