@@ -148,7 +148,10 @@ void ExploredRun::decide(Decision decision) {
     if (timer->timer == TimerKind::Sleep) began(timer->path);
   } else if (const auto* settled = std::get_if<StepSettled>(&decision.what)) {
     states_[settled->path] = settled->outcome.state;
-    if (settled->outcome.state == State::Succeeded || settled->outcome.state == State::Failed) began(settled->path);
+    // What a timeout around it fails may not have begun at all.
+    const bool timed_out = settled->reason == "timeout" || settled->reason == "deadline";
+    if (settled->outcome.state == State::Succeeded || (settled->outcome.state == State::Failed && !timed_out))
+      began(settled->path);
   } else if (const auto* awaited = std::get_if<SignalAwaited>(&decision.what)) {
     began(awaited->path);
   } else if (const auto* items = std::get_if<ItemsChosen>(&decision.what)) {

@@ -225,6 +225,10 @@ void ExploreFindings::judge_acts(const ExploredRun& run) {
   if (is_expression_failure(outcome) && (run.made_up() || outcome.failure->message.starts_with("output: "))) return;
   // What fails behind the end of the work changes nothing of it.
   if (outcome.failure && outcome.failure->step.starts_with("finally/")) return;
+  // Of an undo that fails the run tells by itself, and `flowrun undo` tries it again.
+  if (std::any_of(run.states().begin(), run.states().end(),
+                  [](const auto& one) { return one.second == State::Failed && one.first.ends_with(".undo"); }))
+    return;
   for (const ExploredRun::Act& act : run.acts()) {
     if (!act.certain || in_handler(act.live->row) || steps_.of(act.live->row).looks_back) continue;
     const auto state = run.states().find(act.live->path);
