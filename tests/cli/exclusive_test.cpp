@@ -20,17 +20,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-template <typename Holds>
-bool soon(Holds holds) {
-  for (int i = 0; i < 6000; ++i) {
-    if (holds()) return true;
-    std::this_thread::sleep_for(10ms);
-  }
-  return false;
-}
-
 /// Runs of one file on one journal. A run writes when it begins, and ends when it is let go.
 class Runs {
  public:

@@ -20,17 +20,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-template <typename Holds>
-bool soon(Holds holds) {
-  for (int i = 0; i < 3000; ++i) {
-    if (holds()) return true;
-    std::this_thread::sleep_for(10ms);
-  }
-  return false;
-}
-
 /// Neither gone nor a zombie.
 bool alive(int pid) {
   std::ifstream in("/proc/" + std::to_string(pid) + "/stat");

@@ -20,19 +20,6 @@ unsigned number_of(const char* variable, unsigned otherwise) {
   return given ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : otherwise;
 }
 
-RunStarted started_of(unsigned seed) {
-  RunStarted started;
-  started.semantics = Machine::kSemantics;
-  started.id = "random";
-  started.seed = fmt::format("{:032x}", seed);
-  started.inputs = Value(Json{{"flag", seed % 2 == 0}});
-  started.vars = Value(Json::object());
-  started.cpus = 2;
-  started.measured = true;
-  if (seed % 5 == 0) started.concurrency = 2;
-  return started;
-}
-
 }  // namespace
 
 TEST_CASE("what can not be never happens in random schedules of random workflows", "[explore]") {
@@ -61,7 +48,7 @@ TEST_CASE("what can not be never happens in random schedules of random workflows
                 steps,
                 endings,
                 no_jq,
-                started_of(seed),
+                random_start(seed),
                 {1, 2, 2, 3},
                 from_millis(1'800'000'000'000),
                 true,

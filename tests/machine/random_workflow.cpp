@@ -7,6 +7,7 @@
 #include <iterator>
 #include <utility>
 
+#include "engine/machine/machine.h"
 #include "engine/model/path.h"
 
 namespace flowrun::test {
@@ -281,6 +282,19 @@ Result random_result(const Task& task, unsigned dice) {
     result.value = Value(Json(value));
   }
   return result;
+}
+
+RunStarted random_start(unsigned seed) {
+  RunStarted started;
+  started.semantics = Machine::kSemantics;
+  started.id = "random";
+  started.seed = fmt::format("{:032x}", seed);
+  started.inputs = Value(Json{{"flag", seed % 2 == 0}});
+  started.vars = Value(Json::object());
+  started.cpus = 2;
+  started.measured = true;
+  if (seed % 5 == 0) started.concurrency = 2;
+  return started;
 }
 
 Answer NoJq::evaluate(const Question& question) { return {{}, "no jq here: " + question.program.code}; }

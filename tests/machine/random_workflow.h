@@ -36,6 +36,9 @@ struct RandomWorkflow {
   std::map<std::string, GroupSpec> groups;  ///< by path
 };
 
+/// The start of a run of such a workflow. |seed| says all that differs between two.
+RunStarted random_start(unsigned seed);
+
 /// Names of signals that waits of such a workflow wait for.
 constexpr const char* kSignals[] = {"go", "yes"};
 

@@ -62,6 +62,4 @@ class MemoStage {
   mutable std::size_t seen_ = 0;
 };
 
-inline bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 }  // namespace flowrun::test

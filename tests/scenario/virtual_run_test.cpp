@@ -36,15 +36,7 @@ World world_of(unsigned seed) {
 }
 
 RunStarted started_of(unsigned seed) {
-  RunStarted started;
-  started.semantics = Machine::kSemantics;
-  started.id = "random";
-  started.seed = fmt::format("{:032x}", seed);
-  started.inputs = Value(Json{{"flag", seed % 2 == 0}});
-  started.vars = Value(Json::object());
-  started.cpus = 2;
-  started.measured = true;
-  if (seed % 10 == 0) started.concurrency = 2;
+  RunStarted started = random_start(seed);
   if (seed % 3 == 0) started.jobs = 1 + static_cast<int>(seed % 2);
   return started;
 }

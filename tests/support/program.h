@@ -4,6 +4,7 @@
 #include <chrono>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace flowrun::test {
@@ -11,6 +12,18 @@ namespace flowrun::test {
 /// Takes from this process, and so from all that it starts, the variables that change what flowrun shows and where it
 /// writes: who runs the tests may be a job of a CI system, or use another language.
 void forget_surroundings();
+
+inline bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+/// Whether |holds| comes to be true within a minute.
+template <typename Holds>
+bool soon(Holds holds) {
+  for (int i = 0; i < 6000; ++i) {
+    if (holds()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
+}
 
 struct Ran {
   int code = -1;  ///< exit code, or 128 + signal
