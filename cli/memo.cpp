@@ -1,5 +1,6 @@
 // flowrun memo: the results of earlier runs that steps with `memo` may take.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "cli/drive.h"
 #include "cli/render.h"
@@ -55,6 +56,9 @@ int clear(const Context& context, const ClearFlags& flags) {
     throw Error(Problem::Usage, "--all: all results go; leave the others out");
   const Journal journal(journal_path(context.journal), Journal::Mode::ReadOnly);
   const MemoCleared cleared = clear_memo(journal, choice, wall_clock());
+  if (cleared.results == 0 && !choice.steps.empty() && !choice.older)
+    throw Error(Problem::Impossible, fmt::format("no result is kept of {}; `flowrun memo list` shows those there are",
+                                                 fmt::join(choice.steps, ", ")));
   if (!context.quiet)
     std::fprintf(stderr, "%zu %s removed%s\n", cleared.results, cleared.results == 1 ? "result" : "results",
                  cleared.bytes > 0 ? fmt::format(", and {} of files", bytes_text(cleared.bytes)).c_str() : "");
