@@ -142,6 +142,14 @@ bool Journal::create(RunRecord& run, std::string_view source_text) {
   return true;
 }
 
+Error is_driven(const RunRecord& run) {
+  return Error(Problem::Busy, fmt::format("run {} is already driven by {}; `flowrun watch` shows it, `flowrun cancel` "
+                                          "ends it",
+                                          run.id,
+                                          run.driver_pid > 0 ? fmt::format("process {}", run.driver_pid)
+                                                             : std::string("a process of another container")));
+}
+
 void Journal::let_go() {
   if (open_->run != 0) open_->locks->unlock_run(std::exchange(open_->run, 0));
 }
@@ -152,11 +160,9 @@ void Journal::lock(const RunRecord& run) {
   assert(open.batch.empty());
   if (open.run == run.number) return;
   if (!open.locks->lock_run(run.number)) {
-    const std::int64_t pid = open.locks->driver(run.number);
-    throw Error(
-        Problem::Busy,
-        fmt::format("run {} is already driven by {}; `flowrun watch` shows it, `flowrun cancel` ends it", run.id,
-                    pid > 0 ? fmt::format("process {}", pid) : std::string("a process of another container")));
+    RunRecord driven = run;
+    driven.driver_pid = open.locks->driver(run.number);
+    throw is_driven(driven);
   }
   try {
     // Only now: a driver that has just gone may have written after |run| was read.

@@ -33,6 +33,8 @@ struct RunRecord {
 
 /// Its row says that it runs, and nobody drives it. REQUIRES: |run| comes from find or list.
 inline bool is_cut_off(const RunRecord& run) { return run.state == RunState::Running && run.driver_pid == 0; }
+/// What is wrong with driving |run|, which another process does.
+Error is_driven(const RunRecord& run);
 
 /// Where a journal lives by default, flowrun(1) "FILES": |flag|, $FLOWRUN_JOURNAL, .flowrun/journal.db at or above the
 /// working directory, the state directory. Throws Error(Usage) when there is no home to put it.

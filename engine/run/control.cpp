@@ -125,8 +125,7 @@ std::unique_ptr<KeyHold> key_for(Journal& journal, const RunRecord& record, Mode
   if (key.empty()) return nullptr;
   // While somebody drives the run itself, there is nothing to be waited for. It is not kept meanwhile: a run that
   // waits for its key can be cancelled, and another process may go on with it.
-  journal.lock(record);
-  journal.let_go();
+  if (const auto now = journal.find_exact(record.id); now && now->driver_pid != 0) throw is_driven(*now);
   using When = Exclusive::WhenTaken;
   const bool waits = mode == Mode::Cancel || !loaded.exclusive;
   return take_key(journal, key, waits ? When::Wait : loaded.exclusive->when_taken, front);
@@ -254,6 +253,11 @@ Opened start(Journal& journal, StartRequest request, FrontEnd& front) {
       skipped.skipped = taken.by;
       return skipped;
     }
+    // Another process may have been quicker.
+    if (const auto other = journal.find_exact(request.options.id); other && other->last_seq > 0)
+      throw Error(
+          Problem::Busy,
+          fmt::format("another process has begun run {} meanwhile; the same line again goes on with it", other->id));
     // What it is a fork of may be gone by now, or be driven.
     if (const std::string& origin = request.options.forked_of; !origin.empty()) find_forkable(journal, origin);
   }

@@ -101,7 +101,7 @@ std::unique_ptr<KeyHold> take_key(Journal& journal, const std::string& key, Excl
     std::this_thread::sleep_for(kAskAgain);
   }
   int unknown = 0;
-  std::optional<std::string> told;
+  std::optional<std::pair<std::string, std::int64_t>> told;  // run and process
   std::optional<AskedToEnd> asked;
   for (Clock::time_point look_at{}; !hold->take();) {
     if (front.gives_up())
@@ -117,12 +117,14 @@ std::unique_ptr<KeyHold> take_key(Journal& journal, const std::string& key, Excl
       if (const char* around = std::getenv("FLOWRUN_RUN_ID"); around && taken.run == around)
         throw Error(Problem::Busy,
                     taken.text() + ", of which this is a step: it would wait for ever; nothing was started");
-      if (!told || (*told != taken.run && !taken.run.empty())) {
+      const std::pair who(taken.run, taken.pid);
+      // A run may have the key again: then it is asked again.
+      if (!told || (*told != who && !taken.run.empty())) {
         const bool ends = when == When::Replace && !taken.run.empty();
         if (ends)
           if (const auto run = journal.find_exact(taken.run)) asked.emplace(journal, *run);
         front.waits_for({taken.run, ends, taken});
-        told = taken.run;
+        told = who;
       }
       look_at = Clock::now() + kLookAgain;
     }

@@ -68,7 +68,10 @@ std::vector<SharedFile::Range> SharedFile::locked(Range range) const {
     open.pop_back();
     if (part.begin >= part.end) continue;
     struct flock lock = lock_of(F_WRLCK, part.begin, part.end);
-    if (fcntl(descriptor_, F_OFD_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) continue;
+    while (fcntl(descriptor_, F_OFD_GETLK, &lock) != 0)
+      if (errno != EINTR)
+        throw Error(Problem::Journal, fmt::format("{}: cannot look at its locks: {}", path_, std::strerror(errno)));
+    if (lock.l_type == F_UNLCK) continue;
     const Range held{std::max<std::int64_t>(lock.l_start, part.begin),
                      lock.l_len == 0 ? part.end : std::min<std::int64_t>(lock.l_start + lock.l_len, part.end)};
     found.push_back(held);
