@@ -22,7 +22,7 @@ namespace flowrun::cli {
 namespace {
 
 constexpr std::size_t kMostCauses = 12;
-constexpr std::size_t kLastLines = 5;
+constexpr std::size_t kLinesExplained = 5;
 constexpr std::size_t kMostNamed = 3;  // steps that go on in a group
 constexpr std::string_view kFallback = ".fallback";
 constexpr std::string_view kUndo = ".undo";
@@ -330,7 +330,7 @@ void Explanation::failed(const std::string& path) {
   const StepHistory* step = find(path);
   if (step && step->failure) {
     say(fmt::format("{}: {}", step->failure->type, one_line(step->failure->message, 200)));
-    text_ += own_words(*step->failure, kLastLines, indent_);
+    text_ += own_words(*step->failure, kLinesExplained, indent_);
   } else if (step) {
     stopped_from_above(path, reason_of(path));
   }

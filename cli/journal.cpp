@@ -12,7 +12,7 @@
 namespace flowrun::cli {
 namespace {
 
-constexpr std::size_t kAtOnce = 1 << 16;  // bytes that are printed
+constexpr std::size_t kPrintedAtOnce = 1 << 16;  // bytes that are printed
 
 struct ShowOptions {
   std::string run, on;
@@ -52,7 +52,7 @@ int show(const Context& context, const ShowOptions& options) {
                                           line.step, line.detail);
       text += row.substr(0, row.find_last_not_of(' ') + 1) + "\n";
     }
-    if (text.size() > kAtOnce) print();
+    if (text.size() > kPrintedAtOnce) print();
   }
   print();
   return 0;

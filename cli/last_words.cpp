@@ -10,7 +10,7 @@
 namespace flowrun::cli {
 namespace {
 
-constexpr std::size_t kWidth = 200;
+constexpr std::size_t kLineWidth = 200;
 constexpr std::size_t kMostLeaves = 3;
 
 std::vector<Failure> causes_of(const Failure& failure) {
@@ -40,7 +40,7 @@ std::string own_words(const Failure& failure, std::size_t most, const std::strin
     std::string shown = body.is_string() ? body.get<std::string>()
                         : body.is_null() ? ""
                                          : body.dump(-1, ' ', false, Json::error_handler_t::replace);
-    if (!shown.empty()) text += fmt::format("{}{}\n", indent, one_line(shown, kWidth));
+    if (!shown.empty()) text += fmt::format("{}{}\n", indent, one_line(shown, kLineWidth));
   }
   auto tail = detail.find("stderr_tail");
   if (tail == detail.end() || !tail->is_string()) return text;
@@ -52,7 +52,7 @@ std::string own_words(const Failure& failure, std::size_t most, const std::strin
     from = end + 1;
   }
   for (std::size_t i = lines.size() - std::min(most, lines.size()); i < lines.size(); ++i)
-    text += fmt::format("{}| {}\n", indent, one_line(lines[i], kWidth));
+    text += fmt::format("{}| {}\n", indent, one_line(lines[i], kLineWidth));
   return text;
 }
 
@@ -64,7 +64,7 @@ std::string last_words(const Failure& failure, std::size_t most, const std::stri
   for (std::size_t i = 0; i < std::min(kMostLeaves, leaves.size()); ++i) {
     const Failure& leaf = leaves[i];
     text += fmt::format("{}{}: {} {}\n", indent, leaf.step.empty() ? "run" : leaf.step, leaf.type,
-                        one_line(leaf.message, kWidth));
+                        one_line(leaf.message, kLineWidth));
     text += own_words(leaf, std::max<std::size_t>(most / kMostLeaves, 1), indent);
   }
   return text;

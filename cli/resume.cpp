@@ -10,7 +10,7 @@
 namespace flowrun::cli {
 namespace {
 
-constexpr std::size_t kNamed = 5;  // of steps in one message
+constexpr std::size_t kFailedNamed = 5;  // of steps in one message
 
 struct ResumeCommand {
   std::string run;
@@ -76,12 +76,12 @@ void offer_failed(const Journal& journal, const RunRecord& record) {
   std::string names;
   const History history = history_of(journal, record);
   for (const StepHistory& step : history.steps())
-    if (step.state == State::Failed && ++failed <= kNamed) names += " " + step.path;
+    if (step.state == State::Failed && ++failed <= kFailedNamed) names += " " + step.path;
   std::fprintf(stderr, "run %s has succeeded; there is nothing to retry\n", record.id.c_str());
   if (failed > 0)
     std::fprintf(stderr, "%zu %s failed and %s tolerated:%s%s; to run %s again: %s\n", failed,
                  failed == 1 ? "step" : "steps", failed == 1 ? "was" : "were", names.c_str(),
-                 failed > kNamed ? " ..." : "", failed == 1 ? "it" : "them",
+                 failed > kFailedNamed ? " ..." : "", failed == 1 ? "it" : "them",
                  typed_command({"retry", record.id, "--failed"}, journal.path()).c_str());
 }
 

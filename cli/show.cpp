@@ -25,7 +25,7 @@ struct ShowOptions {
 };
 
 constexpr Duration kLongInLine{100};    // for a place, before that is worth a word
-constexpr std::size_t kLastLines = 5;   // of what a step that failed has said
+constexpr std::size_t kLinesShown = 5;  // of what a step that failed has said
 constexpr std::size_t kMostWords = 10;  // steps of which they are shown
 constexpr std::size_t kMostSteps = 60;  // of a large run only what is not well, and then so many
 constexpr std::int64_t kMany = 10000;   // entries, from which on items that are well are only counted
@@ -162,7 +162,7 @@ int show(const Context& context, const ShowOptions& options) {
     at = end;
     const StepHistory* step = history.find(rows[row][1]);
     if (!step || step->state != State::Failed || !step->failure || told == kMostWords) continue;
-    std::string words = own_words(*step->failure, kLastLines, "      ");
+    std::string words = own_words(*step->failure, kLinesShown, "      ");
     if (words.empty()) continue;
     text += words;
     ++told;
@@ -176,7 +176,7 @@ int show(const Context& context, const ShowOptions& options) {
     Failure failure = failure_from(run.error.json());
     text += fmt::format("error: {}{}: {}: {}\n", failure.step.empty() ? "run" : failure.step,
                         lines_of(journal, run, failure), failure.type, failure.message);
-    if (told == 0) text += last_words(failure, kLastLines, "   ");
+    if (told == 0) text += last_words(failure, kLinesShown, "   ");
   }
   print_view(text + (source.copy() ? "" : next_steps(journal, run, history)));
   return 0;

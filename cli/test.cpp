@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kFailed = 1, kNotRead = 2, kMistaken = 3;
-constexpr std::chrono::milliseconds kLookAgain{300};  // between two looks at the files, with --watch
+constexpr std::chrono::milliseconds kLookForChanges{300};  // between two looks at the files, with --watch
 
 struct TestCommandOptions {
   std::vector<std::string> files;
@@ -205,7 +205,7 @@ int watch(const Context& context, const TestCommandOptions& options) {
     std::vector<std::string> now = files;
     while (now == files && times_of(totals.read) == before) {
       if (stop_asked()) return code_of_signal();
-      std::this_thread::sleep_for(kLookAgain);
+      std::this_thread::sleep_for(kLookForChanges);
       now = test_files(options.files);
     }
   }

@@ -24,7 +24,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kForReader{5};  // until a named pipe counts as one that nobody will read
 constexpr std::chrono::seconds kLastWait{1};   // for a reader that takes nothing, when an end is wanted
-constexpr std::chrono::milliseconds kLook{20};
+constexpr std::chrono::milliseconds kAskAgain{20};
 constexpr int kRound = 100;  // ms
 
 int opened(const std::string& name) {
@@ -39,7 +39,7 @@ int opened(const std::string& name) {
     if (!unread || Clock::now() >= until)
       throw Error(Problem::Usage, fmt::format("--events: cannot write {}: {}", name,
                                               unread ? "it is a pipe that nobody reads" : std::strerror(errno)));
-    std::this_thread::sleep_for(kLook);
+    std::this_thread::sleep_for(kAskAgain);
   }
 }
 

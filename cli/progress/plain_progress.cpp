@@ -10,7 +10,7 @@
 namespace flowrun::cli {
 namespace {
 
-constexpr Duration kLongInLine{1000};  // for a place, before that is worth a word
+constexpr Duration kToldInLine{1000};  // for a place, before that is worth a word
 constexpr Duration kSilence{60000};    // without a line, before one says what runs
 constexpr Duration kToldAgain{10000};  // a large group, though less than a tenth of it has ended since
 
@@ -106,11 +106,11 @@ void PlainProgress::entry(const Entry& entry) {
 
 std::string PlainProgress::in_line(const Entry& entry) const {
   const auto started = running_.find(entry.path);
-  if (started == running_.end() || entry.at - started->second < kLongInLine) return "";
+  if (started == running_.end() || entry.at - started->second < kToldInLine) return "";
   const Instant began = as<TaskEnded>(entry).result.began;
   if (began == Instant{}) return "";
   const Duration waited = began - started->second;
-  return waited < kLongInLine ? "" : fmt::format("  after {} in line", to_display(waited));
+  return waited < kToldInLine ? "" : fmt::format("  after {} in line", to_display(waited));
 }
 
 std::string PlainProgress::answer_to(const std::pair<const std::string, std::string>& awaited) const {

@@ -13,7 +13,7 @@ namespace flowrun::cli {
 namespace {
 
 constexpr std::size_t kMostFailures = 50;
-constexpr std::size_t kMostSlow = 10;
+constexpr std::size_t kMostSlowSteps = 10;
 constexpr std::size_t kMostSaid = 20;  // of what a step that failed has said
 constexpr std::size_t kMostSaidSteps = 50;
 constexpr std::size_t kMostText = 4000;  // bytes of it
@@ -103,7 +103,7 @@ std::string markdown_report(const PastRun& run) {
   std::vector<const StepHistory*> slow;
   for (const StepHistory& step : run.history.steps())
     if (!only_holds_others(step) && step.attempts > 0) slow.push_back(&step);
-  const std::size_t shown = std::min(kMostSlow, slow.size());
+  const std::size_t shown = std::min(kMostSlowSteps, slow.size());
   std::partial_sort(slow.begin(), slow.begin() + static_cast<std::ptrdiff_t>(shown), slow.end(),
                     [](const StepHistory* one, const StepHistory* other) { return one->took > other->took; });
   if (shown > 0) {
@@ -121,7 +121,7 @@ std::string markdown_report(const PastRun& run) {
                         to_display(chain.back().ended - record.started_at), to_display(run.until - record.started_at));
     text += "| step | waited before | time |\n|---|---:|---:|\n";
     std::size_t rows = 0;
-    for (auto at = chain.begin(); at != chain.end() && rows < kMostSlow; ++rows) {
+    for (auto at = chain.begin(); at != chain.end() && rows < kMostSlowSteps; ++rows) {
       // Items of one group that follow each other are one row.
       const std::string_view group = group_of(at->path);
       auto end = at + 1;
@@ -135,7 +135,8 @@ std::string markdown_report(const PastRun& run) {
           end - at == 1 ? cell(at->path) : fmt::format("{}, {} steps of its items", cell(group), end - at);
       text += fmt::format("| {} | {} | {} |\n", name, to_display(waited), to_display(took));
       at = end;
-      if (rows + 1 == kMostSlow && at != chain.end()) text += fmt::format("| and {} more | | |\n", chain.end() - at);
+      if (rows + 1 == kMostSlowSteps && at != chain.end())
+        text += fmt::format("| and {} more | | |\n", chain.end() - at);
     }
     text += "\n";
   }

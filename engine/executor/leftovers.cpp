@@ -19,7 +19,7 @@
 namespace flowrun {
 namespace {
 
-constexpr int kRounds = 10;  // what keeps making children faster than they are ended is beyond us
+constexpr int kMostRounds = 10;  // what keeps making children faster than they are ended is beyond us
 
 constexpr Duration kMoment{100};  // for what has been told to end, or is about to
 constexpr Duration kLook{20};
@@ -104,7 +104,7 @@ std::vector<Leftover> end_leftovers(const std::vector<std::string>& tokens, cons
   std::vector<Leftover> leftovers;
   std::set<int> seen;
   auto until = std::chrono::steady_clock::now() + grace;  // of all rounds together
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < kMostRounds; ++round) {
     std::vector<Handle> handles;
     for (const Found& found : search.pass()) {
       bool ends = search.was_in_flight(found.step);
@@ -146,7 +146,7 @@ std::vector<Leftover> left_behind(const std::string& token) {
 
 void kill_nested(const std::string& token, const std::string& step) {
   const Search search({token}, {});
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < kMostRounds; ++round) {
     bool killed = false;
     for (const Found& found : search.pass()) {
       if (!found.nested || found.stays || (!step.empty() && found.step != step)) continue;

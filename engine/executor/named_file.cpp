@@ -20,7 +20,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr Duration kForWriter{2000};  // until a named pipe without a writer counts as one that nobody will write to
 constexpr Duration kRound{100};
-constexpr Duration kLook{10};
+constexpr Duration kLookAgain{10};
 
 std::string kind_of(mode_t mode) {
   if (S_ISREG(mode)) return "";
@@ -75,7 +75,7 @@ FileText read_to_end(int descriptor, const ReadRules& rules) {
       return found;
     }
     if (unwritten) {
-      std::this_thread::sleep_for(kLook);
+      std::this_thread::sleep_for(kLookAgain);
       continue;
     }
     pollfd waiting{descriptor, POLLIN, 0};

@@ -23,7 +23,7 @@ namespace flowrun {
 namespace {
 
 constexpr std::size_t kLongest = 1 << 20;  // bytes of a value
-constexpr Duration kPatience{30000};
+constexpr Duration kLongestCommand{30000};
 constexpr Duration kPollRound{100};
 
 using Clock = std::chrono::steady_clock;
@@ -32,7 +32,7 @@ using Stop = std::function<bool()>;
 ReadRules rules_of(const Stop& stop) {
   ReadRules rules;
   rules.most = kLongest;
-  rules.patience = kPatience;
+  rules.patience = kLongestCommand;
   rules.stop = stop;
   return rules;
 }
@@ -84,12 +84,12 @@ SecretFound from_command(const std::vector<std::string>& command, const std::str
     found.why = spawned.error;
   } else {
     // One patience for what it prints and for its end: it may close its outputs and live on.
-    const auto until = Clock::now() + kPatience;
+    const auto until = Clock::now() + kLongestCommand;
     fcntl(out[0], F_SETFL, O_NONBLOCK);
     FileText said = read_to_end(out[0], rules_of(stop));
     found.stopped = said.stopped;
     if (said.trouble.empty() && !ends_within(spawned, until, stop, found.stopped))
-      said.trouble = fmt::format("has not ended within {}", to_string(kPatience));
+      said.trouble = fmt::format("has not ended within {}", to_string(kLongestCommand));
     const int code = end_of(spawned, !said.trouble.empty());
     if (!said.trouble.empty())
       found.why = fmt::format("`{}` {}", command.front(), said.trouble);

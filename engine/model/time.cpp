@@ -17,7 +17,7 @@ struct Unit {
 constexpr Unit kUnits[] = {{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}};
 
 /// A century. What is longer is a slip of the finger, and sums with instants stay far from overflow.
-constexpr std::int64_t kLongest = 36'525 * kUnits[0].ms;
+constexpr std::int64_t kLongestSpan = 36'525 * kUnits[0].ms;
 
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -37,9 +37,9 @@ std::optional<Duration> parse_duration(std::string_view text) {
     std::size_t letters = 0;
     while (letters < text.size() && !is_digit(text[letters])) ++letters;
     while (unit != std::end(kUnits) && unit->name != text.substr(0, letters)) ++unit;
-    if (unit == std::end(kUnits) || count > kLongest / unit->ms) return {};
+    if (unit == std::end(kUnits) || count > kLongestSpan / unit->ms) return {};
     total += count * unit->ms;
-    if (total > kLongest) return {};
+    if (total > kLongestSpan) return {};
     text.remove_prefix(letters);
     ++unit;
   }

@@ -27,7 +27,7 @@ constexpr std::size_t kMostRead = 10'000;         // files of `reads`
 constexpr std::int64_t kMostWritten = 4LL << 30;  // bytes of `writes`, all together
 constexpr std::size_t kLongestResult = 64 << 20;  // bytes
 constexpr std::size_t kLongestInput = 4096;       // of it more is not kept, so that a difference is not told
-constexpr std::size_t kMostTold = 3;              // files in one difference
+constexpr std::size_t kMostFilesTold = 3;         // files in one difference
 
 std::string in_folder(const std::string& folder, const std::string& name) {
   return name.starts_with('/') ? name : folder + "/" + name;
@@ -77,7 +77,7 @@ std::string file_difference(const std::string& was, const std::string& is) {
   std::string text;
   std::size_t others = 0;
   const auto tell = [&](const std::string& name, const char* what) {
-    if (++others <= kMostTold) text += fmt::format("{}`{}` {}", text.empty() ? "" : ", ", name, what);
+    if (++others <= kMostFilesTold) text += fmt::format("{}`{}` {}", text.empty() ? "" : ", ", name, what);
   };
   for (const auto& [name, sum] : now.items()) {
     const bool known = before.contains(name);
@@ -86,7 +86,7 @@ std::string file_difference(const std::string& was, const std::string& is) {
   }
   for (const auto& [name, sum] : before.items())
     if (!now.contains(name)) tell(name, "is gone");
-  if (others > kMostTold) text += fmt::format(" and {} more", others - kMostTold);
+  if (others > kMostFilesTold) text += fmt::format(" and {} more", others - kMostFilesTold);
   return text;
 }
 

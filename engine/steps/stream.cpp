@@ -19,8 +19,8 @@
 namespace flowrun {
 namespace {
 
-constexpr std::size_t kWidth = 64;  // flowrun-workflow(5): as the `concurrency` of a run
-constexpr std::size_t kAhead = 64;  // items that wait so that those who end find the next one
+constexpr std::size_t kWidthOfRun = 64;  // flowrun-workflow(5): as the `concurrency` of a run
+constexpr std::size_t kAhead = 64;       // items that wait so that those who end find the next one
 /// Of a stream that goes on. No join policy fails for children that may still come.
 constexpr std::size_t kUnknown = std::numeric_limits<std::size_t>::max() / 4;
 
@@ -119,7 +119,7 @@ void StreamFrame::begin() {
 std::size_t StreamFrame::width() const {
   if (width_ > 0) return width_;
   const int of_run = context().run().concurrency;
-  return of_run > 0 ? static_cast<std::size_t>(of_run) : kWidth;
+  return of_run > 0 ? static_cast<std::size_t>(of_run) : kWidthOfRun;
 }
 
 std::size_t StreamFrame::wanted() const {

@@ -5,6 +5,7 @@
 #include <map>
 #include <regex>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -164,16 +165,41 @@ Complaints missing_documents(const Tree& tree, const std::string& file, const st
   return found;
 }
 
-/// Headers of two rooms with one name. A folder within engine/ or tests/ is a room, and cli/ is one.
+/// The room of |file|: a folder within engine/ or tests/ is one, and cli/ is one. Empty: it stands in none.
+std::string room_of(const std::string& file) {
+  static const std::regex room("((engine|tests)/[^/]+|cli)/.*");
+  std::smatch parts;
+  return std::regex_match(file, parts, room) ? parts[1].str() : "";
+}
+
+/// Constants of |text|, by name in |known|, that another source of the room has, too. Sources of a room are compiled
+/// together, in groups that every new file shifts.
+Complaints shared_constants(const std::string& file, const std::string& text,
+                            std::map<std::string, std::string>& known) {
+  Complaints found;
+  const std::string room = room_of(file);
+  // Those of tests stand in a namespace of their file.
+  if (!file.ends_with(".cpp") || room.empty() || room.starts_with("tests")) return found;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    static const std::regex constant("(constexpr|const) [^=({]*\\b(k[A-Z]\\w*)(\\[.*)? ?[={].*");
+    std::smatch parts;
+    if (!std::regex_match(line, parts, constant)) continue;
+    const auto [other, fresh] = known.emplace(room + " " + parts[2].str(), file);
+    if (!fresh) found.push_back(file + ": " + parts[2].str() + " is a constant of " + other->second + ", too");
+  }
+  return found;
+}
+
+/// Headers of two rooms with one name.
 Complaints shared_names(const std::vector<std::string>& files) {
   std::map<std::string, std::string> rooms;
   Complaints found;
   for (const std::string& file : files) {
-    static const std::regex header("((engine|tests)/[^/]+|cli)/(.*/)?([^/]+\\.h)");
-    std::smatch parts;
-    if (!std::regex_match(file, parts, header)) continue;
-    const auto [other, fresh] = rooms.emplace(parts[4], parts[1]);
-    if (!fresh && other->second != parts[1])
+    const std::string room = room_of(file);
+    if (room.empty() || !file.ends_with(".h")) continue;
+    const auto [other, fresh] = rooms.emplace(file.substr(file.rfind('/') + 1), room);
+    if (!fresh && other->second != room)
       found.push_back(file + ": a header of " + other->second + " has the same name");
   }
   return found;
@@ -248,6 +274,15 @@ TEST_CASE("no two rooms have a header of the same name", "[house]") {
   CHECK(shared_names(house_files()) == Complaints{});
 }
 
+TEST_CASE("no two sources of a room have a constant of the same name", "[house]") {
+  Complaints all;
+  std::map<std::string, std::string> known;
+  for (const std::string& file : house_files())
+    if (is_source(file)) append(all, shared_constants(file, content_of(file), known));
+  CHECK(known.size() > 100);
+  CHECK(all == Complaints{});
+}
+
 TEST_CASE("the check of documents sees files and links that are not there", "[house]") {
   const Tree tree = small_tree();
   auto wrong = [&](const char* text) { return untruths(tree, "engine/README.md", text).size(); };
@@ -304,6 +339,17 @@ TEST_CASE("the check of headers sees one name in two rooms", "[house]") {
   CHECK(shared_names({"engine/run/open.h", "cli/progress/open.h"}).size() == 1);
   CHECK(shared_names({"cli/open.h", "cli/progress/open.h"}).empty());
   CHECK(shared_names({"engine/machine/join.h", "engine/machine/join.cpp", "engine/steps/join.cpp"}).empty());
+}
+
+TEST_CASE("the check of constants sees one name in two sources of a room", "[house]") {
+  std::map<std::string, std::string> known;
+  const char* one = "constexpr int kMost = 3;\nconst char* const kNames[] = {\"a\"};\n  constexpr int kInner = 1;\n";
+  CHECK(shared_constants("cli/one.cpp", one, known).empty());
+  CHECK(shared_constants("cli/report/two.cpp", "constexpr Duration kMost{5};\n", known).size() == 1);
+  CHECK(shared_constants("cli/three.cpp", "constexpr const char* kNames[2] = {};\n", known).size() == 1);
+  CHECK(shared_constants("cli/four.cpp", "constexpr int kInner = 1;\n", known).empty());
+  CHECK(shared_constants("engine/run/five.cpp", "constexpr int kMost = 3;\n", known).empty());
+  CHECK(shared_constants("cli/six.h", "constexpr int kMost = 3;\n", known).empty());
 }
 
 }  // namespace flowrun::test::documents_test
