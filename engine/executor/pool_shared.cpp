@@ -42,6 +42,36 @@ void PoolShared::tell_ended(const Task& task, Result result) {
   tell({{}, TaskEnded{task.path, task.attempt, std::move(result)}});
 }
 
+void PoolShared::tell_stopped(const Task& task) {
+  Result result;
+  result.failure = Failure{"cancelled", "stopped before it began"};
+  result.sent = false;
+  tell_ended(task, std::move(result));
+}
+
+bool PoolShared::leave_slot(const Task& task) {
+  const auto* process = std::get_if<Process>(&*task.work);
+  if (process) slots.leave(place_of(*process));
+  return process != nullptr;
+}
+
+bool PoolShared::stop_waiting(const std::string& path, int attempt, bool& freed) {
+  const auto waiting = limits.withdraw(path, attempt);
+  if (!waiting) return false;
+  freed = leave_slot(*waiting) || freed;
+  tell_stopped(*waiting);
+  return true;
+}
+
+bool PoolShared::stop_all_waiting() {
+  bool freed = false;
+  for (const Task& waiting : limits.withdraw_below("")) {
+    freed = leave_slot(waiting) || freed;
+    tell_stopped(waiting);
+  }
+  return freed;
+}
+
 void PoolShared::take(std::vector<Event>& into, Duration timeout) {
   pollfd waiting{wakeup_fd_.descriptor(), POLLIN, 0};
   poll(&waiting, 1, static_cast<int>(std::clamp<std::int64_t>(timeout.count(), 0, 1 << 30)));

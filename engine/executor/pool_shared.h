@@ -37,6 +37,14 @@ struct PoolShared {
   void wake() { wakeup_fd_.notify(); }
   /// True: |task| has its places of what drives share, and may begin. Else it was taken, and comes again.
   bool may_begin(Task& task);
+  /// Tells that |task|, which has not begun, was stopped.
+  void tell_stopped(const Task& task);
+  /// Gives back the slot of |task|, which waited for places of what drives share. True: it had one.
+  bool leave_slot(const Task& task);
+  /// Stops a task that waits for such places, and sets |freed| when a slot is free now. False: it does not wait there.
+  bool stop_waiting(const std::string& path, int attempt, bool& freed);
+  /// All that wait there. True: a slot is free now.
+  bool stop_all_waiting();
   /// What processes need; for the run thread, before each is begun.
   void prepare_processes();
   /// Makes the run's folder, once. Throws Error when it can not be used.

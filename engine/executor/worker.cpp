@@ -6,7 +6,8 @@
 namespace flowrun {
 
 Worker::Worker(PoolShared& shared)
-    : loop_(shared.clock),
+    : shared_(shared),
+      loop_(shared.clock),
       children_(std::make_unique<Children>(shared, loop_)),
       http_(std::make_unique<Http>(shared, loop_)),
       thread_([this] { run(); }) {}
@@ -36,9 +37,13 @@ bool Worker::handle_commands() {
     } else if (const auto* stop = std::get_if<Stop>(&command)) {
       children_->stop(stop->path, stop->attempt);
       http_->stop(stop->path, stop->attempt);
+      // It may have come into the line of what drives share after the run thread has looked there.
+      bool freed = false;
+      if (shared_.stop_waiting(stop->path, stop->attempt, freed) && freed) children_->fill_slots();
     } else if (const auto* all = std::get_if<StopAll>(&command)) {
       children_->stop_all(all->most);
       http_->stop_all();
+      if (shared_.stop_all_waiting()) children_->fill_slots();
     } else if (std::holds_alternative<FillSlot>(command)) {
       children_->fill_slots();
     } else if (std::holds_alternative<AwaitToken>(command)) {

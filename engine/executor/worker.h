@@ -49,6 +49,7 @@ class Worker {
   bool handle_commands();
   void begin(Task task);
 
+  PoolShared& shared_;
   EventLoop loop_;
   Inbox<Command> commands_{loop_.wakeup_fd()};
   std::vector<CatchUp> to_catch_up_;

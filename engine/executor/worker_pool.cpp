@@ -26,7 +26,8 @@ class WorkerPool : public Executor {
     for (int i = 0; i < count; ++i) workers_.push_back(std::make_unique<Worker>(shared_));
     shared_.limits.tell([this](Task task, const std::string& trouble) {
       if (trouble.empty()) return workers_[next_shared_++ % workers_.size()]->post(std::move(task));
-      if (leave_slot(task)) workers_.front()->post(Worker::FillSlot{});
+      if (shared_.leave_slot(task)) workers_.front()->post(Worker::FillSlot{});
+      // Not by tell_ended(), which would call back.
       Result result;
       result.failure = Failure{"internal", trouble};
       result.sent = false;
@@ -51,11 +52,11 @@ class WorkerPool : public Executor {
 
   void stop(const std::string& path, int attempt) override {
     bool freed = false;
-    auto waiting = shared_.slots.withdraw(path, attempt, freed);
-    if (!waiting && !freed && (waiting = shared_.limits.withdraw(path, attempt))) freed = leave_slot(*waiting);
-    if (waiting) tell_not_begun(*waiting, {"cancelled", "stopped before it began"});
+    const auto waiting = shared_.slots.withdraw(path, attempt, freed);
+    if (waiting) shared_.tell_stopped(*waiting);
+    const bool stopped = waiting || freed || shared_.stop_waiting(path, attempt, freed);
     if (freed) workers_.front()->post(Worker::FillSlot{});
-    if (waiting || freed) return;
+    if (stopped) return;
     for (auto& worker : workers_) worker->post(Worker::Stop{path, attempt});
   }
 
@@ -66,7 +67,7 @@ class WorkerPool : public Executor {
   }
 
   void stop_all(std::optional<Duration> most) override {
-    for (const Task& waiting : withdraw_below("")) tell_not_begun(waiting, {"cancelled", "stopped before it began"});
+    for (const Task& waiting : withdraw_below("")) shared_.tell_stopped(waiting);
     for (auto& worker : workers_) worker->post(Worker::StopAll{most});
   }
 
@@ -107,23 +108,11 @@ class WorkerPool : public Executor {
   void await_token() {
     if (shared_.slots.lacks_token()) workers_.front()->post(Worker::AwaitToken{});
   }
-  void tell_not_begun(const Task& task, Failure failure) {
-    Result result;
-    result.failure = std::move(failure);
-    result.sent = false;
-    shared_.tell_ended(task, std::move(result));
-  }
-  /// Of a task that waited for a place of what drives share. True: a slot is free.
-  bool leave_slot(const Task& task) {
-    const auto* process = std::get_if<Process>(&*task.work);
-    if (process) shared_.slots.leave(place_of(*process));
-    return process != nullptr;
-  }
   /// All at |path| and below that have not begun.
   std::vector<Task> withdraw_below(const std::string& path) {
     std::vector<Task> tasks = shared_.slots.withdraw_below(path);
     for (Task& task : shared_.limits.withdraw_below(path)) {
-      leave_slot(task);
+      shared_.leave_slot(task);
       tasks.push_back(std::move(task));
     }
     return tasks;

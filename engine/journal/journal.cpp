@@ -35,12 +35,6 @@ void Journal::Open::check_writable() {
   }
 }
 
-void Journal::Open::roll_back() {
-  // SQLite rolls back by itself after some errors, and then there is nothing to end.
-  if (sqlite3_get_autocommit(database->handle()) == 0)
-    sqlite3_exec(database->handle(), "ROLLBACK", nullptr, nullptr, nullptr);
-}
-
 void Journal::Open::failed(const SqliteError& error) {
   if (error.disk_is_full()) throw DiskFull(fmt::format("the disk with the journal {} is full", path));
   // Somebody else holds the file for very long: nothing is lost, and a later try may do.
@@ -63,11 +57,11 @@ void Journal::Open::write(const std::function<void()>& work, const std::function
     work();
     commit->use().run();
   } catch (const SqliteError& error) {
-    roll_back();
+    database->roll_back();
     undo();
     failed(error);
   } catch (...) {
-    roll_back();
+    database->roll_back();
     undo();
     throw;
   }

@@ -58,7 +58,6 @@ struct Journal::Open {
   /// nothing. Throws DiskFull, or Error(Journal) with |broken| set.
   void write(
       const std::function<void()>& work, const std::function<void()>& undo = [] {});
-  void roll_back();
   void check_writable();
   [[noreturn]] void failed(const SqliteError& error);
 

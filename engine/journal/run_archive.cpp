@@ -140,7 +140,7 @@ JournalSnapshot::JournalSnapshot(const Journal& journal) : journal_(journal) {
   journal_.open_->database->execute("BEGIN");
 }
 
-JournalSnapshot::~JournalSnapshot() { journal_.open_->roll_back(); }
+JournalSnapshot::~JournalSnapshot() { journal_.open_->database->roll_back(); }
 
 struct ArchiveWriter::Open {
   explicit Open(const std::string& path) : database(path, SQLITE_OPEN_READWRITE, path) {}

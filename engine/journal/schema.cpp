@@ -308,8 +308,7 @@ void apply_schema(Database& database, FileKind kind) {
   database.execute("PRAGMA auto_vacuum = INCREMENTAL");
   // A rollback journal while the file is new: in WAL mode the file would be non-empty, and not yet ours, before the
   // transaction. Either all of this is there after a crash, or the file has zero bytes again.
-  database.execute("BEGIN IMMEDIATE");
-  try {
+  database.transaction([&] {
     for (std::int64_t version = database.integer("PRAGMA user_version"); version < schema_version(); ++version) {
       database.execute(kUpgrades[version]);
       if (version == kFormerKinds) rename_kinds(database);
@@ -318,12 +317,7 @@ void apply_schema(Database& database, FileKind kind) {
     const std::int64_t id = kind == FileKind::Archive ? kArchiveId : kApplicationId;
     database.execute(fmt::format("PRAGMA application_id = {}", id).c_str());
     database.execute(fmt::format("PRAGMA user_version = {}", schema_version()).c_str());
-    database.execute("COMMIT");
-  } catch (...) {
-    if (sqlite3_get_autocommit(database.handle()) == 0)
-      sqlite3_exec(database.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
-    throw;
-  }
+  });
 }
 
 }  // namespace flowrun

@@ -59,6 +59,21 @@ void Database::execute(const char* sql) {
   if (code != SQLITE_OK) fail(code);
 }
 
+void Database::transaction(const std::function<void()>& work) {
+  execute("BEGIN IMMEDIATE");
+  try {
+    work();
+    execute("COMMIT");
+  } catch (...) {
+    roll_back();
+    throw;
+  }
+}
+
+void Database::roll_back() {
+  if (sqlite3_get_autocommit(handle()) == 0) sqlite3_exec(handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
 std::int64_t Database::integer(const char* sql) {
   Statement statement(*this, sql);
   auto row = statement.use();

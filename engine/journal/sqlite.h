@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,6 +42,11 @@ class Database {
   void execute(const char* sql);
   /// First column of the first row of |sql|.
   std::int64_t integer(const char* sql);
+
+  /// Does |work| in one transaction that writes: all of it or, when it throws, nothing.
+  void transaction(const std::function<void()>& work);
+  /// Ends a transaction without it, if there still is one: SQLite rolls back by itself after some errors.
+  void roll_back();
 
   sqlite3* handle() const { return handle_.get(); }
   /// Throws what the connection says of its last call.

@@ -38,10 +38,6 @@ std::size_t read_piece(int descriptor, std::vector<char>& piece, off_t at, const
 
 }  // namespace
 
-OpenFile::~OpenFile() {
-  if (descriptor_ >= 0) close(descriptor_);
-}
-
 void fail_at(const std::string& path) { throw std::runtime_error(fmt::format("{}: {}", path, std::strerror(errno))); }
 
 std::string content_sum(int descriptor, const std::string& path) {

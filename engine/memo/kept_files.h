@@ -6,19 +6,6 @@
 
 namespace flowrun {
 
-/// A descriptor that closes itself.
-class OpenFile {
- public:
-  explicit OpenFile(int descriptor) : descriptor_(descriptor) {}
-  ~OpenFile();
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-  int get() const { return descriptor_; }
-
- private:
-  int descriptor_;
-};
-
 /// Throws std::runtime_error: |path|, and what errno says.
 [[noreturn]] void fail_at(const std::string& path);
 

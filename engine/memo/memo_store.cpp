@@ -143,6 +143,7 @@ struct MemoStore::Open {
     make_schema(path);
     by_key.emplace(*database, find_sql.c_str());
     by_step.emplace(*database, newest_sql.c_str());
+    by_path.emplace(*database, "SELECT sum FROM sums WHERE path = ? AND stamp = ?");
   }
 
   /// The row that |row| comes to; a damaged one is none.
@@ -158,7 +159,7 @@ struct MemoStore::Open {
   void make_schema(const std::string& path) {
     const std::string ours = our_schema();
     if (schema_of(*database) == "") {
-      write([&] {
+      database->transaction([&] {
         if (schema_of(*database) != "") return;  // another process was quicker
         database->execute(kSchema);
         database->execute(fmt::format("PRAGMA user_version = {}", kVersion).c_str());
@@ -170,16 +171,16 @@ struct MemoStore::Open {
                   fmt::format("{} is not what this flowrun keeps there; remove it, and results are kept anew", path));
   }
 
-  void write(const auto& work) {
-    database->execute("BEGIN IMMEDIATE");
-    try {
-      work();
-      database->execute("COMMIT");
-    } catch (...) {
-      if (sqlite3_get_autocommit(database->handle()) == 0)
-        sqlite3_exec(database->handle(), "ROLLBACK", nullptr, nullptr, nullptr);
-      throw;
-    }
+  /// Forgets the sums of files that are gone.
+  void forget_gone() {
+    database->transaction([&] {
+      std::vector<std::string> gone;
+      Statement all(*database, "SELECT path FROM sums");
+      for (auto row = all.use(); row.next();)
+        if (std::string path(row.text(0)); access(path.c_str(), F_OK) != 0) gone.push_back(std::move(path));
+      Statement forget(*database, "DELETE FROM sums WHERE path = ?");
+      for (const std::string& path : gone) forget.use()(std::string_view(path)).run();
+    });
   }
 
   RunFolder folder;
@@ -187,7 +188,7 @@ struct MemoStore::Open {
   const std::string find_sql = fmt::format("SELECT {}, result FROM results WHERE key = ?", kColumns);
   const std::string newest_sql =
       fmt::format("SELECT {} FROM results WHERE workflow = ? AND step = ? ORDER BY at DESC LIMIT 1", kColumns);
-  std::optional<Statement> by_key, by_step;                         ///< made once: a for_each asks for each item
+  std::optional<Statement> by_key, by_step, by_path;                ///< made once: a for_each asks for each item
   std::map<std::string, std::pair<std::string, std::string>> sums;  ///< stamp and sum by path; not written yet
 };
 
@@ -204,7 +205,16 @@ MemoStore::MemoStore(const std::string& journal)
   if (row.next()) salt_ = row.text(0);
 }
 
-MemoStore::~MemoStore() = default;
+MemoStore::~MemoStore() {
+  if (open_->sums.empty()) return;
+  try {
+    // Where nothing was kept they are news, too; and worth no wait.
+    sqlite3_busy_timeout(open_->database->handle(), 100);
+    keep({});
+  } catch (const Error&) {
+    // They are made again.
+  }
+}
 
 std::optional<KeptResult> MemoStore::find(const std::string& key) {
   auto row = open_->by_key->use();
@@ -233,7 +243,7 @@ std::vector<KeptResult> MemoStore::list() {
 }
 
 void MemoStore::keep(const std::vector<KeptResult>& results) {
-  open_->write([&] {
+  open_->database->transaction([&] {
     Statement insert(*open_->database,
                      "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     for (const KeptResult& kept : results) {
@@ -256,7 +266,7 @@ void MemoStore::keep(const std::vector<KeptResult>& results) {
 
 std::size_t MemoStore::remove(const std::vector<std::string>& keys) {
   std::size_t removed = 0;
-  open_->write([&] {
+  open_->database->transaction([&] {
     Statement statement(*open_->database, "DELETE FROM results WHERE key = ?");
     for (const std::string& key : keys) {
       statement.use()(std::string_view(key)).run();
@@ -276,8 +286,7 @@ std::string MemoStore::sum_of(const std::string& path) {
   if (!stamp.empty()) {
     if (auto known = open_->sums.find(path); known != open_->sums.end() && known->second.first == stamp)
       return known->second.second;
-    Statement statement(*open_->database, "SELECT sum FROM sums WHERE path = ? AND stamp = ?");
-    auto row = statement.use();
+    auto row = open_->by_path->use();
     row(std::string_view(path))(std::string_view(stamp));
     if (row.next() && is_sum(std::string(row.text(0)))) return std::string(row.text(0));
   }
@@ -286,14 +295,15 @@ std::string MemoStore::sum_of(const std::string& path) {
   return sum;
 }
 
-MemoStore::Keeping::Keeping(const MemoStore& store)
-    : lock_(open((store.path_ + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) {
-  while (lock_ >= 0 && flock(lock_, LOCK_SH) != 0 && errno == EINTR) {
-  }
+int MemoStore::open_lock() const {
+  return open((path_ + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
-MemoStore::Keeping::~Keeping() {
-  if (lock_ >= 0) close(lock_);
+MemoStore::Keeping::Keeping(const MemoStore& store) : lock_(store.open_lock()) {
+  int taken = -1;
+  while (lock_.get() >= 0 && (taken = flock(lock_.get(), LOCK_SH)) != 0 && errno == EINTR) {
+  }
+  if (taken != 0) fail_at(store.path_ + "/lock");
 }
 
 KeptFile MemoStore::take_in(const std::string& name, const std::string& path) {
@@ -339,16 +349,8 @@ void MemoStore::put_back(const KeptFile& file, const std::string& path) {
   copy.take_place();
 }
 
-std::int64_t MemoStore::size_of_files() {
-  std::int64_t size = 0;
-  struct stat status {};
-  for (const std::string& name : open_->folder.names(std::string(kPrefix)))
-    if (lstat((path_ + "/" + name).c_str(), &status) == 0) size += status.st_size;
-  return size;
-}
-
 std::int64_t MemoStore::sweep() {
-  const OpenFile lock(open((path_ + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  const OpenFile lock(open_lock());
   if (lock.get() < 0 || flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return 0;
   std::set<std::string> named;
   for (const KeptResult& kept : list())
@@ -361,7 +363,7 @@ std::int64_t MemoStore::sweep() {
     open_->folder.remove(name);
   }
   open_->folder.remove_all(".flowrun-");
-  open_->write([&] { open_->database->execute("DELETE FROM sums"); });
+  open_->forget_gone();
   open_->database->execute("PRAGMA wal_checkpoint(TRUNCATE)");
   return freed;
 }

@@ -6,9 +6,9 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "engine/executor/open_file.h"
 #include "engine/model/time.h"
 
 namespace flowrun {
@@ -63,23 +63,18 @@ class MemoStore {
   std::size_t remove(const std::vector<std::string>& keys);
   /// Takes away files that no result names, unless another process keeps some just now. By how many bytes.
   std::int64_t sweep();
-  /// Bytes of the files in it.
-  std::int64_t size_of_files();
 
   /// The sum of the content of the regular file |path|, followed through links; from memory when it is as it was.
   /// Throws std::runtime_error with the reason when it can not be read.
   std::string sum_of(const std::string& path);
 
-  /// While it lives nobody sweeps.
+  /// While it lives nobody sweeps. Throws std::runtime_error where the lock can not be had.
   class Keeping {
    public:
     explicit Keeping(const MemoStore& store);
-    ~Keeping();
-    Keeping(const Keeping&) = delete;
-    Keeping& operator=(const Keeping&) = delete;
 
    private:
-    int lock_;
+    OpenFile lock_;
   };
   /// Copies the file |path| into the store. Throws std::runtime_error with the reason. REQUIRES: Keeping, until keep().
   KeptFile take_in(const std::string& name, const std::string& path);
@@ -88,6 +83,8 @@ class MemoStore {
   void put_back(const KeptFile& file, const std::string& path);
 
  private:
+  int open_lock() const;
+
   struct Open;
   std::unique_ptr<Open> open_;
   std::string path_, salt_;

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "engine/executor/named_file.h"
+#include "engine/executor/open_file.h"
 #include "engine/executor/run_folder.h"
 #include "engine/executor/secrets.h"
 #include "engine/journal/run_archive.h"
@@ -42,21 +43,6 @@ constexpr std::string_view kStaging = ".import-";  // no id of a run begins so
 [[noreturn]] void can_not_write(const fs::path& file) {
   throw Error(Problem::Journal, fmt::format("{} can not be written: {}", file.string(), std::strerror(errno)));
 }
-
-/// A descriptor that closes itself.
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  operator int() const { return number_; }
-
- private:
-  const int number_;
-};
 
 /// A folder beside those of the runs in which an archive is looked at before anything of it is taken in. Who is killed
 /// leaves it behind, without the lock: the next import takes it away.
@@ -94,9 +80,9 @@ class Staging {
     std::error_code error;
     for (fs::directory_iterator entry(runs_, error), end; !error && entry != end; entry.increment(error)) {
       if (!entry->path().filename().string().starts_with(kStaging)) continue;
-      const Descriptor old(open(entry->path().c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+      const OpenFile old(open(entry->path().c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
       std::error_code ignored;
-      if (old >= 0 && flock(old, LOCK_EX | LOCK_NB) == 0) fs::remove_all(entry->path(), ignored);
+      if (old.get() >= 0 && flock(old.get(), LOCK_EX | LOCK_NB) == 0) fs::remove_all(entry->path(), ignored);
     }
   }
 
@@ -155,14 +141,14 @@ void receive(int input, const fs::path& file, const std::function<bool()>& stop)
   if (statvfs(file.parent_path().c_str(), &room) == 0 && length / room.f_frsize > room.f_bavail)
     throw Error(Problem::Journal,
                 fmt::format("there is no room for {} bytes in {}", length, file.parent_path().parent_path().string()));
-  const Descriptor out(open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (out < 0 || !write_all(out, {header.data(), header.size()})) can_not_write(file);
+  const OpenFile out(open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (out.get() < 0 || !write_all(out.get(), {header.data(), header.size()})) can_not_write(file);
   std::vector<char> buffer(1 << 20);
   for (std::uint64_t have = header.size(); have < length;) {
     const std::size_t got =
         read_fully(input, buffer.data(), std::min<std::uint64_t>(buffer.size(), length - have), stop);
     if (got == 0) not_taken(fmt::format("it is cut short: {} of {} bytes are there", have, length));
-    if (!write_all(out, {buffer.data(), got})) can_not_write(file);
+    if (!write_all(out.get(), {buffer.data(), got})) can_not_write(file);
     have += got;
   }
   if (read_fully(input, buffer.data(), 1, stop) != 0) not_taken(fmt::format("it is longer than its {} bytes", length));
@@ -231,19 +217,19 @@ std::size_t extract(const Journal& journal, const ArchiveReader& archive, const 
     const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
     const bool made = make_folders(folder, file.name);
     if (made && is_folder) continue;
-    const Descriptor out(made ? open(path.c_str(), flags, file.executable ? 0700 : 0600) : -1);
-    if (out < 0 && (errno == EEXIST || errno == ENOTDIR || errno == EISDIR || errno == EILSEQ || errno == EINVAL))
+    const OpenFile out(made ? open(path.c_str(), flags, file.executable ? 0700 : 0600) : -1);
+    if (out.get() < 0 && (errno == EEXIST || errno == ENOTDIR || errno == EISDIR || errno == EILSEQ || errno == EINVAL))
       not_taken(fmt::format("its file {} can not stand beside the others here", file.name));
-    if (out < 0) can_not_write(path);
+    if (out.get() < 0) can_not_write(path);
     archive.read(file, [&](std::string_view bytes) {
       if (stop && stop()) throw Interrupted("stopped; nothing was taken in");
-      if (!write_all(out, bytes)) can_not_write(path);
+      if (!write_all(out.get(), bytes)) can_not_write(path);
     });
     ++count;
   }
   if (std::error_code none; !fs::exists(folder, none)) return 0;
-  const Descriptor mark(open((folder / kImportMark).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (mark < 0 || !write_all(mark, journal.path())) can_not_write(folder);
+  const OpenFile mark(open((folder / kImportMark).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (mark.get() < 0 || !write_all(mark.get(), journal.path())) can_not_write(folder);
   return count;
 }
 
