@@ -76,6 +76,8 @@ std::string count_text(std::size_t count, const char* one, const char* many) {
 }
 
 int explore_command(const Context& context, const ExploreCommandOptions& options) {
+  if (options.target.file == "-")
+    throw Error(Problem::Usage, "explore reads a file, and not standard input: its scenarios lie beside it");
   const std::optional<Duration> budget = parse_duration(options.budget);
   if (!budget || *budget <= Duration{0})
     throw Error(Problem::Usage, fmt::format("--budget {}: write a duration such as 30s or 5m", options.budget));
@@ -113,8 +115,7 @@ int explore_command(const Context& context, const ExploreCommandOptions& options
     for (const ExploreFinding& finding : explored.findings) text += text_of(finding, options.target);
     if (!context.quiet) {
       for (const std::string& note : explored.notes) text += fmt::format("note: {}\n", note);
-      for (const std::string& step : explored.unreached)
-        text += fmt::format("note: in no schedule there ran {}\n", step);
+      for (const std::string& step : explored.unreached) text += fmt::format("note: {} ran in no schedule\n", step);
       if (explored.unclear > 0)
         text += fmt::format(
             "note: {} failed by an expression on an answer that was made up; a file of scenarios says "

@@ -89,10 +89,13 @@ const AnswerRule* rule_of(const Scenario& scenario, const std::string& path) {
   return nullptr;
 }
 
+/// Whether nothing has come to anybody with an error of the |type|.
+bool is_unsent(std::string_view type) { return type == "connect" || type == "dns" || type == "tls" || type == "spawn"; }
+
 }  // namespace
 
 bool may_have_acted(const WrittenStep& step, std::string_view type, bool sent) {
-  if (type == "connect" || type == "dns" || type == "tls" || type == "spawn") return sent && type == "connect";
+  if (is_unsent(type)) return sent && type == "connect";
   if (dynamic_cast<const ProcessStep*>(step.step)) return true;
   // A server that answers with such a status has refused.
   return !(type.starts_with("http.4") || type == "http.503" || type == "http.501");
@@ -199,9 +202,10 @@ std::vector<AttemptEnding> Endings::of(std::size_t row, const std::string& path,
     const auto sort = [&](const AttemptEnding& one) {
       std::vector<bool> marks;
       for (const std::string& pattern : steps_.patterns()) marks.push_back(matches(pattern, one.how));
-      const bool unsent = one.how == "connect" || one.how == "dns" || one.how == "tls" || one.how == "spawn";
-      marks.push_back(unsent);
-      marks.push_back(may_have_acted(steps_.of(row), one.how, !unsent));
+      marks.push_back(is_unsent(one.how));
+      // It takes as long as the step lets it.
+      marks.push_back(one.how == "timeout");
+      marks.push_back(may_have_acted(steps_.of(row), one.how, !is_unsent(one.how)));
       return marks;
     };
     return sort(a) == sort(b);

@@ -127,7 +127,11 @@ class Search {
           run.play(deviations_of(level, depth, i), level[i].order, !last);
           found.judge(run, depth, i);
           ++seen;
-          if (tells && options_.progress && i % 512 == 0) options_.progress({schedules_ + seen, found.size(), depth});
+          if (tells && options_.progress && i % 512 == 0) {
+            const std::unique_lock lock(mutex);
+            const std::size_t of_all = std::max(findings.size(), found.size());
+            options_.progress({schedules_ + seen, of_all, depth});
+          }
           if (last && run.end() != ExploredRun::End::Cut) continue;
           const std::lock_guard lock(mutex);
           cut_ += run.end() == ExploredRun::End::Cut ? 1 : 0;
@@ -146,7 +150,7 @@ class Search {
     };
     const std::size_t threads = std::min<std::size_t>(static_cast<std::size_t>(options_.jobs), level.size() / 256 + 1);
     {
-      std::vector<std::thread> others;
+      std::vector<std::jthread> others;
       for (std::size_t i = 1; i < threads; ++i)
         others.emplace_back([&] {
           try {
@@ -168,7 +172,6 @@ class Search {
         const std::lock_guard lock(mutex);
         findings.take_over(found);
       }
-      for (std::thread& one : others) one.join();
     }
     if (trouble) std::rethrow_exception(trouble);
     // In an order that does not depend on the threads.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/machine/machine_view.h"
+#include "engine/model/error.h"
 #include "engine/model/path.h"
 #include "engine/scenario/scripted_result.h"
 #include "engine/steps/effect.h"
@@ -28,11 +29,7 @@ void ExploredRun::play(const std::vector<Deviation>& deviations, Order order, bo
   order_ = order;
   begin();
   std::size_t done = 0;
-  while (!over()) {
-    if (choices_ > kMostChoices) {
-      end_ = End::Cut;
-      break;
-    }
+  while (goes_on()) {
     for (; done < deviations.size() && deviations[done].at == choices_ && is_mark(deviations[done].choice); ++done) {
       const std::size_t flight = flight_at(deviations[done].choice.path);
       if (flight < flights_.size()) flights_[flight].then = deviations[done].choice.then;
@@ -43,10 +40,7 @@ void ExploredRun::play(const std::vector<Deviation>& deviations, Order order, bo
     }
     if (look_around && done == deviations.size()) look(alternatives_, false);
     const std::optional<Choice> next = by_itself();
-    if (!next) {
-      end_ = End::Stuck;
-      break;
-    }
+    if (!next) break;
     do_it(*next);
   }
   finish();
@@ -72,26 +66,24 @@ std::optional<std::string> ExploredRun::replay(const std::vector<std::string>& w
     }
     do_it(Choice(found->choice));
   }
-  while (!over() && choices_ <= kMostChoices) {
+  while (goes_on()) {
     const std::optional<Choice> next = by_itself();
     if (!next) break;
     do_it(*next);
   }
-  if (!over()) end_ = choices_ > kMostChoices ? End::Cut : End::Stuck;
   finish();
   return std::nullopt;
 }
 
 void ExploredRun::play_at_random(const std::function<std::size_t(std::size_t)>& next) {
   begin();
-  while (!over() && choices_ <= kMostChoices) {
+  while (goes_on()) {
     std::vector<Deviation> possible;
     if (const std::optional<Choice> itself = by_itself()) possible.push_back({choices_, *itself});
     look(possible, true);
     if (possible.empty()) break;
     do_it(Choice(possible[next(possible.size())].choice));
   }
-  if (!over()) end_ = choices_ > kMostChoices ? End::Cut : End::Stuck;
   finish();
 }
 
@@ -103,8 +95,13 @@ void ExploredRun::begin() {
   follow_up();
 }
 
+bool ExploredRun::goes_on() const { return !over() && choices_ <= kMostChoices; }
+
 void ExploredRun::finish() {
-  if (over()) outcome_ = machine_->outcome();
+  if (over())
+    outcome_ = machine_->outcome();
+  else
+    end_ = choices_ > kMostChoices ? End::Cut : End::Stuck;
   // What is left of it is large.
   machine_.reset();
 }
@@ -337,9 +334,13 @@ void ExploredRun::end_attempt(const Choice& choice) {
     result.again = true;
     told = true;
   } else {
-    std::size_t ending = 0;
-    while (ending + 1 < flight.live->endings.size() && flight.live->endings[ending].how != choice.how) ++ending;
-    const AttemptEnding& how = flight.live->endings[ending];
+    const auto& endings = flight.live->endings;
+    const auto found =
+        std::find_if(endings.begin(), endings.end(), [&](const AttemptEnding& one) { return one.how == choice.how; });
+    if (found == endings.end())
+      throw Error(Problem::Internal, fmt::format("explore: no end `{}` of {}", choice.how, choice.path));
+    const AttemptEnding& how = *found;
+    const auto ending = static_cast<std::size_t>(found - endings.begin());
     made_up_ = made_up_ || how.made_up;
     result = result_of(flight, ending);
     told = how.well && (step.polls || result.page > 0);

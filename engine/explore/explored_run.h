@@ -110,6 +110,8 @@ class ExploredRun : public EventSink {
 
   void begin();
   void finish();
+  /// Whether it has not ended and is not too long.
+  bool goes_on() const;
   bool over() const { return machine_->phase() == Machine::Phase::Ended; }
   template <typename Fact>
   bool take(Fact fact);

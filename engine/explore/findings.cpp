@@ -34,6 +34,12 @@ Failure root_of(const Failure& failure) {
   return root;
 }
 
+constexpr std::string_view kOutput = "output: ";  // begins the message of an output that fails
+
+bool is_output_failure(const Outcome& outcome) {
+  return outcome.failure && outcome.failure->type == "expression" && outcome.failure->message.starts_with(kOutput);
+}
+
 bool is_expression_failure(const Outcome& outcome) {
   return outcome.failure && root_of(*outcome.failure).type == "expression";
 }
@@ -175,18 +181,17 @@ void ExploreFindings::judge(const ExploredRun& run, std::size_t faults, std::siz
   reached_.resize(steps_.size());
   for (std::size_t row = 0; row < steps_.size(); ++row) reached_[row] = reached_[row] || run.has_begun(row);
   for (const std::string& path : run.endless()) {
-    ExploreFinding finding{"endless", without_keys(path), "", "", "", "", 0, 0, 0, false};
+    ExploreFinding finding{"endless", without_keys(path)};
     finding.message = fmt::format("the run may never end: nothing says how often or how long {} is asked", shown(path));
     finding.advice = "give the step a `deadline`, or its `poll` a number of `attempts`";
     add(std::move(finding), without_keys(path), &run);
   }
   if (run.end() == ExploredRun::End::Stuck)
-    add({"stuck", "", "", "nothing is in flight, due or awaited, and the run has not ended", "", "", 0, 0, 0, false},
-        "", &run);
+    add({"stuck", "", "", "nothing is in flight, due or awaited, and the run has not ended"}, "", &run);
   if (run.end() != ExploredRun::End::Ended) return;
   for (const ExploredRun::Twice& twice : run.twice()) {
     const std::string path = without_keys(twice.first.live->path);
-    ExploreFinding finding{"twice", path, "", "", "", "", 0, 0, 0, false};
+    ExploreFinding finding{"twice", path};
     const std::string again = twice.first.ended == "crash" ? "it begins again"
                               : twice.other_key            ? "the file around it begins again"
                                                            : fmt::format("attempt {} begins", twice.attempt);
@@ -204,12 +209,12 @@ void ExploreFindings::judge(const ExploredRun& run, std::size_t faults, std::siz
     add(std::move(finding), path, &run);
   }
   const Outcome& outcome = run.outcome();
-  const bool output_failed = outcome.state == State::Failed && is_expression_failure(outcome) &&
-                             outcome.failure->message.starts_with("output: ");
+  const bool output_failed = outcome.state == State::Failed && is_output_failure(outcome);
   if (faults == 0 && output_failed) output_fails_anyway_ = true;
   if (output_failed && !(output_fails_anyway_ && run.made_up())) {
-    ExploreFinding finding{"output", "", "", "", "", "", 0, 0, 0, false};
-    finding.message = fmt::format("the output of a run that went well fails: {}", outcome.failure->message.substr(8));
+    ExploreFinding finding{"output", ""};
+    finding.message =
+        fmt::format("the output of a run that went well fails: {}", outcome.failure->message.substr(kOutput.size()));
     finding.advice = "say what is to be there instead: `// null`";
     add(std::move(finding), "", &run);
   }
@@ -222,7 +227,7 @@ void ExploreFindings::judge(const ExploredRun& run, std::size_t faults, std::siz
 void ExploreFindings::judge_acts(const ExploredRun& run) {
   const Outcome& outcome = run.outcome();
   if (outcome.state != State::Failed || run.cancelled()) return;
-  if (is_expression_failure(outcome) && (run.made_up() || outcome.failure->message.starts_with("output: "))) return;
+  if (is_output_failure(outcome) || (is_expression_failure(outcome) && run.made_up())) return;
   // What fails behind the end of the work changes nothing of it.
   if (outcome.failure && outcome.failure->step.starts_with("finally/")) return;
   // Of an undo that fails the run tells by itself, and `flowrun undo` tries it again.
@@ -235,7 +240,7 @@ void ExploreFindings::judge_acts(const ExploredRun& run) {
     if (state == run.states().end() || state->second != State::Succeeded) continue;
     if (is_undone(run, act.live->path) || is_used(run, act)) continue;
     const std::string path = without_keys(act.live->path);
-    ExploreFinding finding{"stays", path, "", "", "", "", 0, 0, 0, false};
+    ExploreFinding finding{"stays", path};
     finding.message = fmt::format("{} stays done when {}", shown(act.live->path), why(run));
     finding.advice = "give it an `undo`, or use what it has done in `on_failure`";
     add(std::move(finding), path, &run);
@@ -246,7 +251,7 @@ void ExploreFindings::judge_handlers(const ExploredRun& run) {
   for (std::size_t row = 0; row < steps_.size(); ++row) {
     const OutlineRow& written = steps_.rows()[row];
     if (run.has_begun(row) || !written.condition.empty() || !steps_.of(row).can_start) continue;
-    ExploreFinding finding{"finally", written.path, "", "", "", "", 0, 0, 0, false};
+    ExploreFinding finding{"finally", written.path};
     if (written.role == "finally" && written.file.empty() && written.depth == 0) {
       finding.message = fmt::format("{} is not reached when {}", shown(written.path), why(run));
       finding.advice = "a map of steps lets each run whatever becomes of the others";
@@ -273,8 +278,7 @@ void ExploreFindings::judge_handlers(const ExploredRun& run) {
 void ExploreFindings::judge_rules(const ExploredRun& run) {
   for (const NeverRule& rule : never_) {
     if (!rule.holds(run.outcome().state, run.states(), run_name_)) continue;
-    add({"never", "", "", fmt::format("what is never to be has come about: {}", rule.text()), "", "", 0, 0, 0, false},
-        rule.text(), &run);
+    add({"never", "", "", fmt::format("what is never to be has come about: {}", rule.text())}, rule.text(), &run);
   }
 }
 

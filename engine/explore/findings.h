@@ -13,11 +13,11 @@
 namespace flowrun {
 
 struct ExploreFinding {
-  std::string kind;   ///< `stays`, `twice`, `endless`, `output`, `never_runs`, `join`, `finally`, `never`, `stuck`
-  std::string step;   ///< path, as it is written; empty: the run
-  std::string place;  ///< `order.yaml:27`
-  std::string message, advice;
-  std::string schedule;     ///< empty: as it comes by itself
+  std::string kind;     ///< `stays`, `twice`, `endless`, `output`, `never_runs`, `join`, `finally`, `never`, `stuck`
+  std::string step;     ///< path, as it is written; empty: the run
+  std::string place{};  ///< `order.yaml:27`
+  std::string message{}, advice{};
+  std::string schedule{};   ///< empty: as it comes by itself
   std::size_t length = 0;   ///< of that
   std::size_t faults = 0;   ///< so many things go otherwise than they should
   std::size_t number = 0;   ///< of the run, among those with as many faults

@@ -21,7 +21,13 @@ ReplayedSchedule replay_schedule(const ExploreFiles& files, const std::string& s
   replayed.end = run.end() == ExploredRun::End::Ended   ? std::string(to_string(run.outcome().state))
                  : run.end() == ExploredRun::End::Stuck ? "is stuck"
                                                         : "goes on";
-  ExploreFindings findings(stand.steps(), stand.places(), stand.never(), stand.run_name());
+  const auto fresh = [&] { return ExploreFindings(stand.steps(), stand.places(), stand.never(), stand.run_name()); };
+  // What fails although nothing goes wrong says nothing of this schedule.
+  ExploredRun plain(stand.stage());
+  plain.play({}, ExploredRun::Order::OldestFirst, false);
+  ExploreFindings before = fresh(), findings = fresh();
+  before.judge(plain, 0, 0);
+  findings.know_of(before);
   findings.judge(run, 1, 0);
   replayed.findings = findings.sorted();
   return replayed;

@@ -8,17 +8,14 @@
 #include "engine/explore/known_requests.h"
 #include "engine/model/error.h"
 #include "engine/model/hash.h"
+#include "engine/scenario/play.h"
 #include "engine/scenario/scenario_reader.h"
+#include "engine/scenario/test_files.h"
 
 namespace flowrun {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool is_scenarios(const std::string& file) {
-  const std::string stem = fs::path(file).stem().string();
-  return stem.ends_with(".test");
-}
 
 /// `order.test.yaml` of `order.yaml`, where that is a file; empty: it is not.
 std::string scenarios_beside(const std::string& workflow) {
@@ -52,7 +49,7 @@ Diagnostics found_in(const std::string& file) { return Diagnostics({file, read_f
 
 ReadFiles::ReadFiles(const ExploreFiles& files) : workflow(files.workflow), inputs(files.inputs) {
   scenario_name = files.scenarios;
-  if (is_scenarios(workflow)) {
+  if (is_test_file(workflow)) {
     if (!scenario_name.empty())
       throw Error(Problem::Usage, fmt::format("{} is a file of scenarios itself; leave --scenario out, or name the "
                                               "workflow",
@@ -65,7 +62,7 @@ ReadFiles::ReadFiles(const ExploreFiles& files) : workflow(files.workflow), inpu
     Diagnostics found = found_in(scenario_name);
     scenarios = read_scenarios(scenario_name, found);
     if (!scenarios || !found.ok()) throw Error(Problem::Invalid, told(found));
-    if (is_scenarios(workflow)) workflow = scenarios->workflow;
+    if (is_test_file(workflow)) workflow = scenarios->workflow;
   }
   Diagnostics found = found_in(workflow);
   text = found.source().text;
@@ -100,7 +97,7 @@ Stand::Stand(const ReadFiles& files, Json leaf, bool every) {
   endings_ = std::make_unique<Endings>(*steps_, scenarios_);
   endings_->make_up(std::move(leaf));
   places_ = std::make_unique<WorkflowPlaces>(loaded_->workflow, files.workflow);
-  const Instant begin = scenarios_.empty() ? from_millis(1'767'225'600'000) : scenarios_.front()->now;
+  const Instant begin = scenarios_.empty() ? kScenarioBegins : scenarios_.front()->now;
   stage_ = std::make_unique<Stage>(
       Stage{loaded_->workflow, *steps_, *endings_, *cache_, started(files), {}, begin, every, {}});
   if (!scenarios_.empty() && scenarios_.front()->items)
@@ -130,30 +127,12 @@ RunStarted Stand::started(const ReadFiles& files) {
         if (variable == name) return value;
     return std::nullopt;
   };
-  const Instant now = scenario ? scenario->now : from_millis(1'767'225'600'000);
-  ResolvedInputs resolved = resolve_inputs(*loaded_, given, environment, *cache_, now);
-  RunStarted started;
-  started.semantics = Machine::kSemantics;
-  started.id = "explored";
-  started.name = loaded_->workflow.name;
-  started.seed = scenario ? scenario->seed : hash_name("explored");
-  started.token = "t1";
-  started.inputs = std::move(resolved.inputs);
-  started.vars = std::move(resolved.vars);
-  started.sub_inputs = std::move(resolved.sub_inputs);
-  started.file = loaded_->file;
-  started.folder = loaded_->folder;
-  started.run_dir = "/flowrun-explore/run";
-  started.cpus = 4;
-  started.measured = true;
-  if (scenario) {
-    started.jobs = scenario->options.jobs;
-    started.concurrency = scenario->options.concurrency;
-    started.timeout = scenario->options.timeout;
-    started.fail_fast = scenario->options.fail_fast;
-  }
-  for (const SecretSource& secret : loaded_->secrets) started.secrets.push_back({secret.name, "", secret.optional});
-  return started;
+  Scenario none;
+  none.now = kScenarioBegins;
+  none.seed = hash_name("explored");
+  none.run = "explored";
+  const Scenario& said = scenario ? *scenario : none;
+  return started_of(*loaded_, resolve_inputs(*loaded_, given, environment, *cache_, said.now), said);
 }
 
 }  // namespace flowrun

@@ -101,7 +101,6 @@ void WrittenSteps::describe(std::size_t row, const std::map<std::string, bool>& 
   step.has_undo = common->options.undo.has_value() || rows_[row].role == "undo";
   patterns_.insert(common->options.fallback_on.begin(), common->options.fallback_on.end());
   if (const auto* tries = dynamic_cast<const RetrySettings*>(step.step)) {
-    step.patterns.insert(tries->retry.on.begin(), tries->retry.on.end());
     patterns_.insert(tries->retry.on.begin(), tries->retry.on.end());
     step.polls = tries->poll.has_value();
     step.bounded = !tries->poll || tries->poll->attempts.written() || tries->deadline.written();

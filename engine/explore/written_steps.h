@@ -23,7 +23,6 @@ struct WrittenStep {
   bool has_undo = false;       ///< or is one
   bool looks_back = false;     ///< it waits for the end of another, whatever that is: to tidy up, or to tell
   std::set<std::size_t> uses;  ///< rows whose results it names, or whose end it waits for by `needs` or `after`
-  std::set<std::string> patterns;             ///< types of errors that its `retry.on` names
   bool can_start = true, can_succeed = true;  ///< false: in no run at all
 };
 
@@ -43,8 +42,6 @@ class WrittenSteps {
   const std::set<std::string>& patterns() const { return patterns_; }
   /// Whether an expression looks at what kind of error it was.
   bool looks_at_errors() const { return looks_at_errors_; }
-  /// Whether an expression looks at who was first.
-  bool looks_at_order() const { return looks_at_order_; }
   /// What expressions see of the output of the step |name|; null: nothing.
   const Sight* seen_of(const std::string& name) const;
   /// Whether it makes a difference which of both rows ends first, though both end well.

@@ -42,7 +42,7 @@ KeyTaken holder_of(const Journal& journal, const std::string& key) {
 class AskedToEnd {
  public:
   AskedToEnd(Journal& journal, const RunRecord& run)
-      : run(run.id), driver_(journal, run), mail_(driver_.post(to_mail(request(), wall_clock()))) {}
+      : driver_(journal, run), mail_(driver_.post(to_mail(request(), wall_clock()))) {}
   ~AskedToEnd() {
     try {
       driver_.withdraw(mail_);
@@ -52,7 +52,6 @@ class AskedToEnd {
   }
   AskedToEnd(const AskedToEnd&) = delete;
   AskedToEnd& operator=(const AskedToEnd&) = delete;
-  const std::string run;
 
  private:
   static CancelRequested request() {

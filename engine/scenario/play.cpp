@@ -145,30 +145,10 @@ class Player {
   }
 
   RunStarted started() {
-    ResolvedInputs resolved = inputs();
-    RunStarted started;
-    started.semantics = Machine::kSemantics;
-    started.id = scenario_.run;
-    started.name = loaded_.workflow.name;
-    started.seed = scenario_.seed;
-    started.token = "t1";
-    started.inputs = std::move(resolved.inputs);
-    started.vars = std::move(resolved.vars);
-    started.sub_inputs = std::move(resolved.sub_inputs);
-    started.file = loaded_.file;
-    started.folder = loaded_.folder;
-    started.run_dir = real_ ? real_->run_dir() : "/flowrun-test/runs/" + scenario_.run;
-    started.cpus = scenario_.options.cpus;
-    started.jobs = scenario_.options.jobs;
-    started.concurrency = scenario_.options.concurrency;
-    started.timeout = scenario_.options.timeout;
-    started.fail_fast = scenario_.options.fail_fast;
-    started.measured = true;
-    if (real_)
-      started.secrets = real_->marks(scenario_.seed);
-    else
-      // Nobody reads them: those that may be absent are.
-      for (const SecretSource& secret : loaded_.secrets) started.secrets.push_back({secret.name, "", secret.optional});
+    RunStarted started = started_of(loaded_, inputs(), scenario_);
+    if (!real_) return started;
+    started.run_dir = real_->run_dir();
+    started.secrets = real_->marks(scenario_.seed);
     return started;
   }
 
@@ -241,6 +221,29 @@ class Player {
 };
 
 }  // namespace
+
+RunStarted started_of(const Loaded& loaded, ResolvedInputs resolved, const Scenario& scenario) {
+  RunStarted started;
+  started.semantics = Machine::kSemantics;
+  started.id = scenario.run;
+  started.name = loaded.workflow.name;
+  started.seed = scenario.seed;
+  started.token = "t1";
+  started.inputs = std::move(resolved.inputs);
+  started.vars = std::move(resolved.vars);
+  started.sub_inputs = std::move(resolved.sub_inputs);
+  started.file = loaded.file;
+  started.folder = loaded.folder;
+  started.run_dir = "/flowrun-test/runs/" + scenario.run;
+  started.cpus = scenario.options.cpus;
+  started.jobs = scenario.options.jobs;
+  started.concurrency = scenario.options.concurrency;
+  started.timeout = scenario.options.timeout;
+  started.fail_fast = scenario.options.fail_fast;
+  started.measured = true;
+  for (const SecretSource& secret : loaded.secrets) started.secrets.push_back({secret.name, "", secret.optional});
+  return started;
+}
 
 PlayedScenario play(const Scenario& scenario, const Loaded& loaded, const WorkflowPlaces& places, Evaluator& jq,
                     const Source& source, std::function<bool()> stop) {

@@ -24,6 +24,10 @@ struct PlayedScenario {
   bool good() const { return findings.ok(); }
 };
 
+/// The start of a run of |loaded| as |scenario| says it, of inputs that were |resolved|. Nobody reads its secrets:
+/// those that may be absent are. Its id is the scenario's, its folder one that is not there.
+RunStarted started_of(const Loaded& loaded, ResolvedInputs resolved, const Scenario& scenario);
+
 /// |loaded| is the workflow that |places| is about. |jq| answers for the run and for what is expected. |source|: the
 /// file of scenarios. |stop|: whether somebody wants an end; what passes is then ended, and Interrupted thrown.
 PlayedScenario play(const Scenario& scenario, const Loaded& loaded, const WorkflowPlaces& places, Evaluator& jq,

@@ -18,7 +18,6 @@ namespace flowrun {
 namespace {
 
 constexpr const char* kEnd = ".test";
-const Instant kBegin = from_millis(1'767'225'600'000);  // 2026-01-01: the same in every run of the tests
 
 /// `order.yaml` of `order.test.yaml`; empty: the name does not say.
 std::string workflow_beside(const std::string& file) {
@@ -174,7 +173,6 @@ class FileOfScenarios {
     scenario.input = shared_.input;
     scenario.input_place = shared_.input_place.at.line > 0 ? shared_.input_place : scenario.place;
     scenario.env = shared_.env;
-    scenario.now = kBegin;
     scenario.seed = hash_name(member.key);
     scenario.run = "scenario";
     const Node& node = member.value;
@@ -209,7 +207,7 @@ class FileOfScenarios {
       scenario.items.emplace();
       for (const Node& item : key->items) scenario.items->push_back(item.json());
     }
-    if (const Node* key = node.find("now")) scenario.now = values_.instant(*key, "now").value_or(kBegin);
+    if (const Node* key = node.find("now")) scenario.now = values_.instant(*key, "now").value_or(kScenarioBegins);
     if (const Node* key = node.find("seed")) {
       if (is_seed(key->text))
         scenario.seed = key->text;

@@ -22,11 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_test_file(const fs::path& file) {
-  const std::string name = file.filename().string();
-  return name.ends_with(".test.yaml") || name.ends_with(".test.yml");
-}
-
 bool is_wanted(const std::string& filter, const std::string& name) {
   if (filter.empty()) return true;
   if (!is_pattern(filter)) return name.find(filter) != std::string::npos;
@@ -190,6 +185,8 @@ void cover(const Readied& file, PlayedFile& played) {
 }
 
 }  // namespace
+
+bool is_test_file(const std::string& file) { return file.ends_with(".test.yaml") || file.ends_with(".test.yml"); }
 
 std::vector<std::string> test_files(const std::vector<std::string>& named) {
   std::vector<std::string> files;

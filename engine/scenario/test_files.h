@@ -26,6 +26,9 @@ struct TestOptions {
   std::function<bool()> stop = {};  ///< whether somebody wants an end
 };
 
+/// Whether |file| is one of scenarios by its name: FILE.test.yaml.
+bool is_test_file(const std::string& file);
+
 /// The files of scenarios that |named| stands for: of a folder all FILE.test.yaml below it. Throws Error(Usage) where
 /// there is none.
 std::vector<std::string> test_files(const std::vector<std::string>& named);

@@ -21,8 +21,6 @@ class SharedFile {
   SharedFile(const SharedFile&) = delete;
   SharedFile& operator=(const SharedFile&) = delete;
 
-  const std::string& path() const { return path_; }
-
   /// False: somebody else has that byte. Never waits.
   bool lock(std::int64_t byte);
   void unlock(std::int64_t byte);

@@ -22,21 +22,19 @@ bool SharedLine::is_first() {
   if (ticket_ == 0) {
     // Only one at a time looks for the last ticket and takes the next.
     if (!file_.lock(area_ + kTaking)) return false;
-    std::int64_t next = area_ + kTickets;
-    for (const SharedFile::Range& held : file_.locked({next, area_ + kPlaces})) next = std::max(next, held.end);
-    // At the end of the tickets the line is left to run empty.
-    if (next < area_ + kPlaces && file_.lock(next)) ticket_ = next;
+    try {
+      std::int64_t next = area_ + kTickets;
+      for (const SharedFile::Range& held : file_.locked({next, area_ + kPlaces})) next = std::max(next, held.end);
+      // At the end of the tickets the line is left to run empty.
+      if (next < area_ + kPlaces && file_.lock(next)) ticket_ = next;
+    } catch (...) {
+      file_.unlock(area_ + kTaking);
+      throw;
+    }
     file_.unlock(area_ + kTaking);
     if (ticket_ == 0) return false;
   }
   return file_.locked({area_ + kTickets, ticket_}).empty();
-}
-
-std::size_t SharedLine::before() const {
-  std::size_t before = 0;
-  for (const SharedFile::Range& held : file_.locked({area_ + kTickets, ticket_}))
-    before += static_cast<std::size_t>(held.end - held.begin);
-  return before;
 }
 
 std::size_t SharedLine::taken_by_others() const {

@@ -25,8 +25,6 @@ class SharedLine {
   /// Stands in line from here on, unless it does; true: it is the first there. False also when somebody is just
   /// taking a ticket: ask again.
   bool is_first();
-  /// How many stand before it. REQUIRES: it stands in line, and was not told that it is the first.
-  std::size_t before() const;
   /// Takes |weight| places when no more than |most| are taken then by all together; what is heavier takes all. Adds
   /// them to |places|. REQUIRES: is_first(). It stays in line.
   bool take(std::size_t weight, std::size_t most, std::vector<std::int64_t>& places);
