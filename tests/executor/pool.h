@@ -26,6 +26,7 @@ class Pool {
     options_.run_id = "run-1";
     options_.token = "token-" + folder_.path().substr(folder_.path().size() - 6);
     options_.run_dir = folder_.path("runs/run-1");
+    options_.shared_file = folder_.path("journal.db-shared");
     executor_ = make_worker_pool(options_);
   }
 
