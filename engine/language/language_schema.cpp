@@ -150,11 +150,12 @@ Json of_type(const std::string& type) {
   const Json map{{"type", "object"}};
   const Json boolean{{"type", "boolean"}};
   const Json word = ref("literal_text");
+  const Json text{{"type", {"string", "number", "boolean", "null"}}};
   static const std::map<std::string, Json> kTypes{
       {"any", any},
-      {"text", {{"type", {"string", "number", "boolean", "null"}}}},
-      {"path", {{"type", {"string", "number", "boolean", "null"}}}},
-      {"URL", {{"type", {"string", "number", "boolean", "null"}}}},
+      {"text", text},
+      {"path", text},
+      {"URL", text},
       {"literal text", word},
       {"list of texts", {{"type", "array"}, {"items", word}, {"minItems", 1}}},
       {"literal boolean", boolean},
@@ -201,7 +202,7 @@ Json of_type(const std::string& type) {
        {{"type", "array"}, {"items", {{"type", {"string", "number", "boolean"}}}}, {"minItems", 1}}},
       {"status or list", one_or_list_of(status())},
       {"error type or list", one_or_list_of(error_type())},
-      {"{user, password}", {{"type", "object"}, {"required", {"user", "password"}}}},
+      {"{user, password}", {{"type", "object"}, {"required", {"user", "password"}}, {"additionalProperties", text}}},
       {"{NAME: value}", map},
       {"policy", ref("policy")},
       {"body", ref("body")},

@@ -102,10 +102,15 @@ void read_auth(Reading& reading, HttpStep& step, const Node& node) {
   if (node.members.size() != 1)
     reading.error("E102", node.at, 1, "`auth` takes one of bearer, basic, header",
                   "for example { bearer: \"${ $secrets.token }\" }");
+  auto must_be_text = [&](const Node& given, const char* name) {
+    if (!given.is_scalar()) reading.is(given, Node::Kind::String, name, "text");
+  };
+  if (const Node* bearer = node.find("bearer")) must_be_text(*bearer, "bearer");
   if (const Node* basic = node.find("basic");
       basic && reading.is(*basic, Node::Kind::Map, "basic", "a map of `user` and `password`"))
     for (const char* part : {"user", "password"}) {
       const Node* given = basic->find(part);
+      if (given) must_be_text(*given, part);
       if (!given) {
         reading.error("E110", basic->at, 1, fmt::format("`basic` needs `{}`", part));
       } else if (part == std::string_view("user") && given->is_scalar() && given->text.find(':') != std::string::npos &&
