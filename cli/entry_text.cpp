@@ -68,6 +68,9 @@ class Describer {
         of_run("frozen",
                to_display(as<RunFrozen>(entry_).span) + "; flowrun did not run, and limits of work do not count that");
         break;
+      case EntryKind::SecretRead:
+        secret_read(as<SecretRead>(entry_));
+        break;
       case EntryKind::StartTask:
         start(as<StartTask>(entry_).task);
         break;
@@ -176,6 +179,12 @@ class Describer {
     if (result.taken) add("taken over");
     if (result.memo && result.is_taken()) add("from " + origin_text(*result.memo, entry_.at));
     if (!result.failure) add_value();
+  }
+
+  void secret_read(const SecretRead& fact) {
+    line_.what = "reread";
+    if (fact.failure) add_failure(fact.failure);
+    add(to_display(fact.took));
   }
 
   void fired(TimerKind timer) {

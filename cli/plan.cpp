@@ -36,6 +36,7 @@ std::string rules(const OutlineRow& row) {
                                     {"batch", &row.batch},
                                     {"limit", &row.limit},
                                     {"weight", &row.weight},
+                                    {"secret", &row.secret},
                                     {"unix", &row.unix_socket}})
     if (!value->empty()) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, *value);
   return text;
@@ -122,6 +123,7 @@ Json plan_as_json(const Loaded& loaded) {
                                       {"batch", &row.batch},
                                       {"limit", &row.limit},
                                       {"weight", &row.weight},
+                                      {"secret", &row.secret},
                                       {"unix", &row.unix_socket}})
       if (!value->empty()) step[name] = *value;
     if (row.shares_cpus) step["shares_cpus"] = true;

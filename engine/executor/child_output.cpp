@@ -80,19 +80,24 @@ bool ChildOutput::drain(bool from_stderr, std::size_t most) {
 
 void ChildOutput::keep(bool from_stderr, std::string_view bytes) {
   if (from_stderr) return keep_stderr(err_.mask.pass(bytes));
-  if (!captures()) return out_.log.append(out_.mask.pass(bytes));
+  if (!captures()) return log(out_, out_.mask.pass(bytes));
   const auto most = static_cast<std::size_t>(process().max_output);
   stdout_head_ += bytes.substr(0, most - std::min(stdout_head_.size(), most));
   // What may be the end of a cut output is masked apart from what may be its beginning.
   auto before = static_cast<std::size_t>(
       std::clamp<std::int64_t>(cut_tail_begins(process()) - stdout_bytes_, 0, static_cast<std::int64_t>(bytes.size())));
   stdout_bytes_ += static_cast<std::int64_t>(bytes.size());
-  if (before > 0) out_.log.append(out_.mask.pass(bytes.substr(0, before)));
+  if (before > 0) log(out_, out_.mask.pass(bytes.substr(0, before)));
   if (before < bytes.size()) keep_end(out_.mask.pass(bytes.substr(before)));
 }
 
+void ChildOutput::log(Stream& stream, std::string_view bytes) {
+  // What is secret is not masked yet when it is said.
+  if (!task_.secret_output) stream.log.append(bytes);
+}
+
 void ChildOutput::keep_end(std::string_view bytes) {
-  out_.log.append(bytes);
+  log(out_, bytes);
   if (!process().unread) return;
   stdout_tail_ += bytes;
   auto most = static_cast<std::size_t>(process().max_output - cut_tail_begins(process()));
@@ -100,7 +105,7 @@ void ChildOutput::keep_end(std::string_view bytes) {
 }
 
 void ChildOutput::keep_stderr(std::string_view bytes) {
-  err_.log.append(bytes);
+  log(err_, bytes);
   stderr_tail_ += bytes;
   if (stderr_tail_.size() > 2 * kStderrTail) stderr_tail_.erase(0, stderr_tail_.size() - kStderrTail);
 }

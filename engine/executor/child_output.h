@@ -68,6 +68,7 @@ class ChildOutput {
   bool drain(bool from_stderr, std::size_t most);
   void keep(bool from_stderr, std::string_view bytes);
   // |bytes| are masked. The first: what may be the end of standard output.
+  void log(Stream& stream, std::string_view bytes);
   void keep_end(std::string_view bytes);
   void keep_stderr(std::string_view bytes);
   void close_stream(Stream& stream);

@@ -93,7 +93,7 @@ void Children::begin(Task task) {
   const ExecutorOptions& options = shared_.options;
   const RunFolder& folder = shared_.folder;
   const std::uint64_t number = shared_.next_process();
-  auto child = std::make_unique<Child>(loop_, shared_.secrets().mask(), shared_.log, std::move(task), number);
+  auto child = std::make_unique<Child>(loop_, shared_.mask, shared_.log, std::move(task), number);
   child->id = ++last_id_;
   child->output_file = output_name(options, number);
   const Process& process = child->process();
@@ -102,12 +102,16 @@ void Children::begin(Task task) {
   std::vector<std::string> own_variables, told;
   ChildPipes pipes;
   std::string trouble;
+  const char* type = "spawn";
   try {
     shared_.make_run_dir();
-    shared_.secrets().fill(child->task);
+    type = "expression";
+    shared_.secrets().fill(child->task, &shared_.secret_outputs);
+    type = "spawn";
     request.argv = arguments_of(folder, child->task, process, child->script_file);
-    request.env =
-        shared_.base_environment.of(child->task, process, folder.path() + "/" + child->output_file, own_variables);
+    // What nobody may see goes into no file.
+    const std::string output = child->task.secret_output ? "/dev/null" : folder.path() + "/" + child->output_file;
+    request.env = shared_.base_environment.of(child->task, process, output, own_variables);
     if (!process.via.empty()) {
       told = shared_.base_environment.told(own_variables);
       request.argv = argv_via(process, request.argv, told);
@@ -133,7 +137,7 @@ void Children::begin(Task task) {
   if (!trouble.empty()) {
     if (!child->script_file.empty()) folder.remove(child->script_file);
     shared_.slots.withhold(child->task.path, place_of(process));
-    failed_to_begin(child->task, std::move(trouble));
+    failed_to_begin(child->task, type, std::move(trouble));
     return;
   }
   child->pid = spawned.pid;
@@ -147,9 +151,9 @@ void Children::begin(Task task) {
   running_.emplace(child->id, std::move(child));
 }
 
-void Children::failed_to_begin(const Task& task, std::string message) {
+void Children::failed_to_begin(const Task& task, const char* type, std::string message) {
   Result result;
-  result.failure = Failure{"spawn", std::move(message)};
+  result.failure = Failure{type, std::move(message)};
   result.sent = false;
   shared_.tell_ended(task, std::move(result));
 }
@@ -289,7 +293,7 @@ void Children::finish(Child& child) {
   if (well) free_slot(place_of(process));
   end.file =
       take_output(shared_.folder, over->output_file, static_cast<std::size_t>(process.max_output), end.file_left_out);
-  Result result = result_of(over->task, end, shared_.secrets().mask());
+  Result result = result_of(over->task, end, shared_.mask_of(over->task));
   if (!well && result.ok()) free_slot(place_of(process));
   if (!well && !result.ok()) shared_.slots.withhold(over->task.path, place_of(process));
   if (!over->script_file.empty()) shared_.folder.remove(over->script_file);

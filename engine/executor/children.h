@@ -53,7 +53,7 @@ class Children {
   void finish(Child& child);
   /// The slot of a process that |shared| the CPUs, or not, is for the next in line.
   void free_slot(const ProcessSlots::Place& place);
-  void failed_to_begin(const Task& task, std::string message);
+  void failed_to_begin(const Task& task, const char* type, std::string message);
 
   PoolShared& shared_;
   EventLoop& loop_;

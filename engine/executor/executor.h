@@ -20,6 +20,10 @@ class Executor {
   /// Begins |task| as soon as a slot is free for it; never blocks. wait() returns its TaskEnded, always, unless the
   /// task is withdrawn.
   virtual void begin(Task task) = 0;
+  /// |task|, which is not begun by this, reads the output of a step again that is secret and that begin() needs.
+  virtual void remember(const Task& task) { (void)task; }
+  /// |task|, whose output is secret, has ended with |value|, though not by this executor.
+  virtual void learn(const Task& task, const Value& value) { (void)task, (void)value; }
   /// Holds a slot for a strict step; wait() returns TaskReserved. begin() with `strict` uses the slot up,
   /// stop() of the same path frees it.
   virtual void reserve(const ReservePlace& place) = 0;
@@ -62,6 +66,7 @@ struct ExecutorOptions {
   std::string run_id, token;
   std::string run_dir;               ///< made when first needed
   std::string shared_file = {};      ///< beside the journal, of pools that drives share; made when first needed
+  bool secret_outputs = false;       ///< some task may have a secret output
   const Secrets* secrets = nullptr;  ///< outlives the executor; null: none
 };
 

@@ -81,8 +81,8 @@ void Http::on_timer(Lane& lane, long ms) {
 
 void Http::begin(Task task) {
   if (!shared_.may_begin(task)) return;
-  const Secrets& secrets = shared_.secrets();
-  auto transfer = std::make_unique<Transfer>(std::move(task), secrets.mask(), loop_.now());
+  const Mask& mask = shared_.mask_of(task);
+  auto transfer = std::make_unique<Transfer>(std::move(task), mask, loop_.now());
   auto can_not = [&](const char* type, const char* why) {
     Result result;
     result.failure = Failure{type, why};
@@ -90,7 +90,7 @@ void Http::begin(Task task) {
     shared_.tell_ended(transfer->task, std::move(result));
   };
   try {
-    secrets.fill(transfer->task);
+    shared_.secrets().fill(transfer->task, &shared_.secret_outputs);
     if (transfer->asked().response == HttpRequest::Response::File) shared_.make_run_dir();
   } catch (const Error& error) {
     return can_not("internal", error.what());

@@ -61,6 +61,7 @@ void each_line(std::string_view text, const auto& see) {
 
 void Mask::add(const std::string& secret) {
   if (secret.size() < kShortest) return;
+  const auto lock = grows_ ? std::unique_lock(*grows_) : std::unique_lock<std::shared_mutex>();
   auto see = [this](const std::string& text) {
     if (text.size() >= kShortest) add_forms(text);
   };
@@ -108,6 +109,7 @@ void Mask::add_pattern(std::string pattern) {
 }
 
 std::vector<Mask::Span> Mask::find(std::string_view text, std::size_t covered) const {
+  const auto lock = look();
   std::vector<Span> spans;
   if (covered > 0) spans.push_back({0, covered});
   // Every place is looked at, also within what was found: of two secrets that overlap nothing may be left.
@@ -128,6 +130,8 @@ std::vector<Mask::Span> Mask::find(std::string_view text, std::size_t covered) c
 }
 
 std::size_t Mask::open_from(std::string_view text) const {
+  const auto lock = look();
+  if (patterns_.empty()) return text.size();
   for (std::size_t i = text.size() - std::min(text.size(), longest_ - 1); i < text.size(); ++i) {
     std::string_view end = text.substr(i);
     if (end.size() >= kStart && !begins_[start_of(end.data())]) continue;

@@ -4,6 +4,9 @@
 
 #include <bitset>
 #include <cstdint>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -11,7 +14,7 @@
 
 namespace flowrun {
 
-/// What to look for. Filled before threads share it, and only read from then on.
+/// What to look for. Filled before threads share it, and only read from then on, unless it was let grow.
 class Mask {
  public:
   /// Shorter ones are not looked for: masking `test` everywhere tells what the secret is.
@@ -20,7 +23,12 @@ class Mask {
   /// Looks for |secret|, each of its lines, each text in it when it is JSON; all of them also as base64 (also in the
   /// midst of more), percent-encoded and escaped in JSON.
   void add(const std::string& secret);
-  bool empty() const { return patterns_.empty(); }
+  /// Threads may add to it from now on while others use it.
+  void let_grow() { grows_ = std::make_shared<std::shared_mutex>(); }
+  bool empty() const {
+    const auto lock = look();
+    return patterns_.empty();
+  }
 
   /// |cut|: the text goes on behind; what may be the beginning of a secret at its end is masked as well.
   std::string text(std::string_view text, bool cut = false) const;
@@ -57,6 +65,11 @@ class Mask {
   /// From where on |text| may be the beginning of a secret; its size when it is none.
   std::size_t open_from(std::string_view text) const;
 
+  std::shared_lock<std::shared_mutex> look() const {
+    return grows_ ? std::shared_lock(*grows_) : std::shared_lock<std::shared_mutex>();
+  }
+
+  std::shared_ptr<std::shared_mutex> grows_;  ///< null: it does not
   std::vector<std::string> patterns_;
   std::size_t longest_ = 0;
   std::bitset<65536> begins_;  ///< by a hash of the first four bytes: most of a text is passed over by one look

@@ -17,7 +17,10 @@ PoolShared::PoolShared(const ExecutorOptions& chosen)
       line(chosen.run_dir.empty() ? nullptr : std::make_unique<LineFile>(folder, chosen.token)),
       slots(chosen.jobs, std::max(1, chosen.cpus), line.get(), &jobserver),
       limits(chosen.shared_file, line.get()),
-      log(folder, chosen.token.substr(0, 8)) {}
+      mask(chosen.secrets ? chosen.secrets->mask() : Mask()),
+      log(folder, chosen.token.substr(0, 8)) {
+  if (chosen.secret_outputs) mask.let_grow();
+}
 
 bool PoolShared::may_begin(Task& task) {
   if (!task.shared || options.shared_file.empty()) return true;
@@ -31,9 +34,9 @@ bool PoolShared::may_begin(Task& task) {
 
 void PoolShared::tell_ended(const Task& task, Result result) {
   limits.ended(task.path, task.attempt);
-  if (const Mask& mask = secrets().mask(); !mask.empty()) {
+  if (!mask.empty()) {
     auto masked = [&](Value& value) { value = Value::from_text(mask.json(value.text())); };
-    masked(result.value);
+    if (!task.secret_output) masked(result.value);
     if (result.failure) {
       result.failure->message = mask.text(result.failure->message);
       masked(result.failure->detail);

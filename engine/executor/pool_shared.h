@@ -14,6 +14,7 @@
 #include "engine/executor/output_log.h"
 #include "engine/executor/process_slots.h"
 #include "engine/executor/run_folder.h"
+#include "engine/executor/secret_outputs.h"
 #include "engine/executor/secrets.h"
 #include "engine/executor/shared_limits.h"
 #include "engine/executor/wakeup_fd.h"
@@ -61,6 +62,10 @@ struct PoolShared {
   const std::unique_ptr<LineFile> line;  ///< null: the run has no folder
   ProcessSlots slots;
   SharedLimits limits;
+  Mask mask;  ///< of the secrets, and of what is taken out of secret outputs
+  /// Of what comes back from |task| for its value: a secret output is kept as it is.
+  const Mask& mask_of(const Task& task) const { return task.secret_output ? no_mask_ : mask; }
+  SecretOutputs secret_outputs{mask};
   OutputLog log;
 
  private:
@@ -70,6 +75,7 @@ struct PoolShared {
   bool processes_prepared_ = false;
   std::atomic<std::uint64_t> processes_ = 0;
   const Secrets none_;
+  const Mask no_mask_;
 };
 
 }  // namespace flowrun

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "engine/executor/libcurl.h"
+#include "engine/executor/secret_outputs.h"
 #include "engine/executor/secret_source.h"
 #include "engine/model/encode.h"
 #include "engine/model/error.h"
@@ -59,10 +60,17 @@ bool Secrets::brought_by(std::string_view name) const {
   return std::find(variables_.begin(), variables_.end(), name) != variables_.end();
 }
 
-std::string Secrets::value_at(const Placeholder& placeholder) const {
-  auto found = values_.find(placeholder.secret);
+std::string Secrets::value_of(const Placeholder& placeholder, SecretOutputs* outputs) const {
+  const auto step = path_of_secret(placeholder.secret);
+  if (step && outputs) return outputs->text_of(*step, placeholder.within);
+  const auto found = values_.find(placeholder.secret);
   if (found == values_.end()) throw std::runtime_error(fmt::format("secret {} is not there", placeholder.secret));
-  const std::string& value = found->second;
+  return found->second;
+}
+
+namespace {
+
+std::string as_written(const Placeholder& placeholder, const std::string& value) {
   switch (placeholder.form) {
     case Placeholder::Form::Plain:
       return value;
@@ -84,13 +92,13 @@ std::string Secrets::value_at(const Placeholder& placeholder) const {
   return value;
 }
 
-void Secrets::fill(Task& task) const {
-  const auto* process = std::get_if<Process>(&*task.work);
-  const TaskPlaceholders& placeholders =
-      process ? process->placeholders : std::get<HttpRequest>(*task.work).placeholders;
+}  // namespace
+
+void Secrets::fill(Task& task, SecretOutputs* outputs) const {
+  const TaskPlaceholders& placeholders = placeholders_of(task);
   // From the last to the first: what stands before a placeholder keeps its place.
   for (auto placeholder = placeholders.rbegin(); placeholder != placeholders.rend(); ++placeholder) {
-    std::string value = value_at(placeholder->placeholder);
+    const std::string value = as_written(placeholder->placeholder, value_of(placeholder->placeholder, outputs));
     std::string* place = place_of_secret(task, *placeholder);
     if (!place || placeholder->placeholder.at > place->size())
       throw std::runtime_error(
@@ -107,7 +115,7 @@ void Secrets::fill(Task& task) const {
       if (std::size_t mark = text.find('?', placeholder->placeholder.at); mark != text.npos) text[mark] = '&';
     text.insert(placeholder->placeholder.at, value);
   }
-  if (process) return;
+  if (std::holds_alternative<Process>(*task.work)) return;
   auto& request = std::get<HttpRequest>(*task.work);
   bool secret_url = false;
   std::size_t last = std::string::npos;

@@ -21,6 +21,8 @@ class Interrupted : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+class SecretOutputs;
+
 class Secrets {
  public:
   Secrets() = default;  ///< none
@@ -38,13 +40,13 @@ class Secrets {
   bool has(const std::string& name) const { return values_.count(name) > 0; }
   /// Whether the variable |name| of our environment brought a secret: then it is not passed on.
   bool brought_by(std::string_view name) const;
-  /// Puts the values into the texts of |task|. Throws std::runtime_error, which names no value, when one can not go
-  /// there.
-  void fill(Task& task) const;
+  /// Puts the values into the texts of |task|; those of steps are in |outputs|. Throws std::runtime_error, which names
+  /// no value, when one can not go there.
+  void fill(Task& task, SecretOutputs* outputs = nullptr) const;
   const Mask& mask() const { return mask_; }
 
  private:
-  std::string value_at(const Placeholder& placeholder) const;
+  std::string value_of(const Placeholder& placeholder, SecretOutputs* outputs) const;
 
   std::map<std::string, const std::string> values_;  ///< without those that are absent
   std::vector<std::string> names_;                   ///< of all, as declared

@@ -11,6 +11,7 @@
 
 #include "engine/executor/executor.h"
 #include "engine/executor/libcurl.h"
+#include "engine/executor/secret_steps.h"
 #include "engine/executor/spawn.h"
 #include "engine/executor/worker.h"
 #include "engine/model/error.h"
@@ -37,6 +38,23 @@ class WorkerPool : public Executor {
   ~WorkerPool() override { shared_.limits.stop(); }
 
   void begin(Task task) override {
+    if (!shared_.options.secret_outputs) return carry_out(std::move(task));
+    try {
+      shared_.make_run_dir();  // what waits stands in it
+    } catch (const Error&) {
+      // It is taken for one that has begun, should this drive be killed.
+    }
+    SecretSteps::Then then = secret_steps_.admit(std::move(task));
+    for (Event& event : then.happened) shared_.tell(std::move(event));
+    for (Task& one : then.begin) carry_out(std::move(one));
+  }
+  void remember(const Task& task) override { secret_steps_.remember(task); }
+  void learn(const Task& task, const Value& value) override {
+    shared_.secret_outputs.keep(task.path, part_of(value, *task.secret_output));
+  }
+
+  void carry_out(Task task) {
+    if (task.secret_output) task.keep_raw = task.secret_output->of_raw;
     if (std::holds_alternative<Process>(*task.work)) {
       shared_.prepare_processes();
       if (!shared_.slots.admit(task)) return await_token();
@@ -52,6 +70,7 @@ class WorkerPool : public Executor {
 
   void stop(const std::string& path, int attempt) override {
     bool freed = false;
+    if (const auto held = secret_steps_.withdraw(path, attempt)) shared_.tell_stopped(*held);
     const auto waiting = shared_.slots.withdraw(path, attempt, freed);
     if (waiting) shared_.tell_stopped(*waiting);
     const bool stopped = waiting || freed || shared_.stop_waiting(path, attempt, freed);
@@ -62,11 +81,16 @@ class WorkerPool : public Executor {
 
   void withdraw(const std::string& path) override {
     const std::vector<Task> withdrawn = withdraw_below(path);
-    for (const Task& waiting : withdrawn) shared_.tell({{}, TaskWithdrawn{waiting.path, waiting.attempt}});
+    for (const Task& waiting : withdrawn)
+      if (secret_steps_.is_read_again(waiting.path))
+        shared_.tell_stopped(waiting);
+      else
+        shared_.tell({{}, TaskWithdrawn{waiting.path, waiting.attempt}});
     if (!withdrawn.empty()) workers_.front()->post(Worker::FillSlot{});
   }
 
   void stop_all(std::optional<Duration> most) override {
+    secret_steps_.give_up();
     for (const Task& waiting : withdraw_below("")) shared_.tell_stopped(waiting);
     for (auto& worker : workers_) worker->post(Worker::StopAll{most});
   }
@@ -79,6 +103,7 @@ class WorkerPool : public Executor {
       const auto* ended = std::get_if<TaskEnded>(&happened[i].fact);
       if (ended && !ended->result.ok()) failed_.push_back(ended->path);
     }
+    for (Task& task : secret_steps_.take(happened, before)) carry_out(std::move(task));
   }
 
   void acted() override {
@@ -101,7 +126,9 @@ class WorkerPool : public Executor {
 
   void wake() override { shared_.wake(); }
   std::size_t ahead() const override { return failed_.empty() ? shared_.slots.waiting() : 0; }
-  std::size_t in_line() const override { return shared_.slots.waiting() + shared_.limits.waiting(); }
+  std::size_t in_line() const override {
+    return shared_.slots.waiting() + shared_.limits.waiting() + secret_steps_.waiting();
+  }
   std::size_t in_shared_line() const override { return shared_.limits.waiting(); }
 
  private:
@@ -115,10 +142,12 @@ class WorkerPool : public Executor {
       shared_.leave_slot(task);
       tasks.push_back(std::move(task));
     }
+    for (Task& task : secret_steps_.withdraw_below(path)) tasks.push_back(std::move(task));
     return tasks;
   }
 
   PoolShared shared_;
+  SecretSteps secret_steps_{shared_.secret_outputs, shared_.line.get(), shared_.options.token};
   std::vector<std::unique_ptr<Worker>> workers_;
   std::size_t next_ = 0;
   std::size_t next_shared_ = 0;      ///< of the thread that says what is ready

@@ -7,6 +7,7 @@
 
 #include "engine/expression/native.h"
 #include "engine/model/json_order.h"
+#include "engine/model/secret_text.h"
 
 namespace flowrun {
 namespace {
@@ -229,10 +230,16 @@ class Calculation {
     return sum;
   }
 
-  static const Json& walk(const Json& root, const std::vector<NativeNode::Hop>& steps) {
+  const Json& walk(const Json& root, const std::vector<NativeNode::Hop>& steps) {
     const Json* at = &root;
-    for (const NativeNode::Hop& step : steps) at = &hop(*at, step);
+    for (const NativeNode::Hop& step : steps) at = at->is_binary() ? &hop_in_secret(*at, step) : &hop(*at, step);
     return *at;
+  }
+
+  /// What stands for a secret output is known, what is in it is not.
+  const Json& hop_in_secret(const Json& at, const NativeNode::Hop& step) {
+    const auto* key = std::get_if<std::string>(&step);
+    return made_.emplace_back(key ? member_of_secret(at, *key) : item_of_secret(at, std::get<std::int64_t>(step)));
   }
 
   static const Json& hop(const Json& at, const NativeNode::Hop& step) {
@@ -374,6 +381,7 @@ class Calculation {
   bool strict_;
   std::size_t visits_ = 0;
   std::list<std::pair<const Reference*, Value>> seen_;  ///< values that were looked up
+  std::list<Json> made_;                                ///< what stands for parts of secret outputs
 };
 
 }  // namespace

@@ -52,6 +52,10 @@ std::size_t add_hops(Use& use, const std::vector<Token>& tokens, std::size_t i) 
     } else if (symbol(i, "[") && symbol(i + 2, "]") && tokens[i + 1].kind == Token::Kind::Number) {
       use.hops.push_back({Hop::Kind::Item, tokens[i + 1].value});
       i += 3;
+    } else if (symbol(i, "[") && symbol(i + 2, "]") && tokens[i + 1].kind == Token::Kind::String &&
+               !tokens[i + 1].interpolated) {
+      use.hops.push_back({Hop::Kind::Field, tokens[i + 1].value});
+      i += 3;
     } else {
       break;
     }

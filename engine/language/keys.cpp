@@ -78,6 +78,8 @@ const std::vector<Key>& step_keys() {
       {"memo_unsafe", kHttp, "literal boolean", "false", "memo also of a request that changes something"},
       {"reads", kHttp | kProcess, "path or list of paths", "", "patterns of files whose content counts for memo"},
       {"writes", kProcess, "path or list of paths", "", "files that memo keeps and puts back"},
+      {"secret", kHttp | kProcess, "literal boolean", "false",
+       "its output is in no journal, file or message; steps get it as they get a secret"},
       {"limit", kHttp | kProcess, "count or name", "", "attempts at once over all items"},
       {"weight", kHttp | kProcess, "literal count", "1",
        "places that an attempt takes, of `limit`, `concurrency` and -j"},
@@ -245,9 +247,9 @@ std::string kind_names(std::uint32_t kinds) {
 }
 
 bool may_have_default(const Key& key) {
-  static constexpr std::array<std::string_view, 21> kOwn{
-      "memo",   "memo_unsafe", "reads", "writes",      "id", "if",  "needs",   "after", "fallback", "undo", "undo_on",
-      "atomic", "do",          "name",  "description", "as", "key", "collect", "with",  "split",    "on"};
+  static constexpr std::array<std::string_view, 22> kOwn{
+      "secret",  "memo",   "memo_unsafe", "reads", "writes",      "id", "if",  "needs",   "after", "fallback", "undo",
+      "undo_on", "atomic", "do",          "name",  "description", "as", "key", "collect", "with",  "split",    "on"};
   return std::find(kOwn.begin(), kOwn.end(), key.name) == kOwn.end() && kind_bit(key.name) == 0;
 }
 
@@ -307,9 +309,8 @@ const std::vector<std::string>& http_methods() {
 }
 
 bool is_reserved(std::string_view word) {
-  static constexpr std::array<std::string_view, 11> kReserved{"schedule", "trigger", "container", "matrix",
-                                                              "while",    "uses",    "losers",    "labels",
-                                                              "secret",   "files",   "stop_when"};
+  static constexpr std::array<std::string_view, 10> kReserved{
+      "schedule", "trigger", "container", "matrix", "while", "uses", "losers", "labels", "files", "stop_when"};
   return std::find(kReserved.begin(), kReserved.end(), word) != kReserved.end();
 }
 

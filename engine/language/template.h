@@ -45,6 +45,8 @@ class ValueTemplate {
   bool constant() const { return !root_; }
   /// Whether its value may have placeholders for secrets in it.
   bool names_secrets() const { return names_secrets_; }
+  /// A step that it names has a secret output.
+  void note_secrets() { names_secrets_ = true; }
   Evaluation evaluate(const Scope& scope, Evaluator& evaluator) const;
   /// All that the expressions in it name.
   std::vector<Reference> references() const;

@@ -52,6 +52,7 @@ bool Machine::expects(const Event& event) const {
     bool operator()(const RunStarted&) const { return machine.phase_ == Phase::New; }
     bool operator()(const RunResumed&) const { return run.running_ || machine.phase_ == Phase::Suspended; }
     bool operator()(const RunFrozen&) const { return run.running_; }
+    bool operator()(const SecretRead&) const { return run.running_; }
     bool operator()(const RunReopened&) const { return machine.phase_ == Phase::Ended; }
     bool operator()(const TaskReserved& reserved) const { return run.attempts_.expects_place(reserved.path); }
     bool operator()(const TaskEnded& ended) const { return run.attempts_.expects(ended.path, ended.attempt); }

@@ -79,6 +79,7 @@ class Machine {
   void on(const RunResumed& resumed);
   void on(const RunReopened& reopened);
   void on(const RunFrozen& frozen);
+  void on(const SecretRead&) {}
   void on(const TaskReserved& reserved);
   void on(const TaskEnded& ended);
   void on(const TaskInterrupted& interrupted);

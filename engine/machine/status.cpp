@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "engine/model/secret_text.h"
+
 namespace flowrun {
 namespace {
 
@@ -119,6 +121,8 @@ Json status_json(const Settled& settled, const Reference& reference) {
   field.fields[reference.field] = Sight::all();
   return status_json(settled, field);
 }
+
+Value secret_of(std::string_view path) { return Value(to_json(SecretText::secret(secret_name_of(path)))); }
 
 Fallible<Value> output_of(const Settled& settled, const std::string& name) {
   if (settled.state == State::Succeeded) return settled.output;

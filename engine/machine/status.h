@@ -65,6 +65,8 @@ Json status_json(const Settled& settled, const Sight& sight);
 /// What |reference| looks at.
 Json status_json(const Settled& settled, const Reference& reference);
 
+/// What expressions get for the output of the step at |path|, which is secret.
+Value secret_of(std::string_view path);
 /// `$steps.NAME` of a step that stands like this.
 Fallible<Value> output_of(const Settled& settled, const std::string& name);
 

@@ -28,6 +28,7 @@ class Step {
   std::string kind;  ///< `http`, `parallel`, ...
   Origin origin;
   const Limit* limit = nullptr;  ///< the pool that its attempts take slots of; the workflow owns it
+  bool secret = false;           ///< its output is not to be seen: expressions get what stands for it
   std::size_t weight = 1;        ///< how many slots an attempt takes, there and of `concurrency`
 };
 

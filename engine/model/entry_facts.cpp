@@ -166,6 +166,14 @@ void members(Archive& data, Of<Archive, TaskEnded>& fact) {
 }
 
 template <class Archive>
+void members(Archive& data, Of<Archive, SecretRead>& fact) {
+  data.path(fact.path);
+  data.attempt(fact.attempt);
+  data.always("took_ms", fact.took);
+  data.unless_empty("failure", fact.failure);
+}
+
+template <class Archive>
 void members(Archive& data, Of<Archive, TaskInterrupted>& fact) {
   data.path(fact.path);
   data.attempt(fact.attempt);

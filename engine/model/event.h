@@ -169,6 +169,15 @@ struct RepeatedItem {
   int nth = 0;  ///< of those that read alike; the first is 1
 };
 
+/// The secret output of a step, which ended in an earlier drive, has been read again by its attempt: the executor needs
+/// it for others. Nothing is decided by it.
+struct SecretRead {
+  std::string path;
+  int attempt = 1;  ///< of the step, that was carried out once more
+  Duration took{0};
+  std::optional<Failure> failure;  ///< why it could not be
+};
+
 /// Items of a stream have been read; see stream_keys().
 struct ItemsArrived {
   std::string path;  ///< of the for_each
@@ -187,9 +196,9 @@ struct SignalReceived {
 };
 
 /// In the order of entry_kinds.def.
-using Fact =
-    std::variant<RunStarted, RunResumed, RunReopened, TaskReserved, TaskEnded, TaskInterrupted, TaskWithdrawn,
-                 TimerFired, SuspendRequested, SignalReceived, CancelRequested, UndoRequested, RunFrozen, ItemsArrived>;
+using Fact = std::variant<RunStarted, RunResumed, RunReopened, TaskReserved, TaskEnded, TaskInterrupted, TaskWithdrawn,
+                          TimerFired, SuspendRequested, SignalReceived, CancelRequested, UndoRequested, RunFrozen,
+                          ItemsArrived, SecretRead>;
 
 struct Event {
   Instant at;

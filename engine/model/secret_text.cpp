@@ -5,6 +5,7 @@
 namespace flowrun {
 namespace {
 
+constexpr std::string_view kOfStep = "$steps.";
 constexpr const char* kForms[] = {"", "percent", "json", "host"};  // by the numbers of Placeholder::Form
 
 void append_inside_string(std::string& out, std::string_view text) {
@@ -44,7 +45,7 @@ void append_json(SecretText& out, const Json& json) {
 Json to_json(const SecretText& text) {
   Json placeholders = Json::array();
   for (const Placeholder& placeholder : text.placeholders)
-    placeholders.push_back(Json::array({placeholder.at, placeholder.secret}));
+    placeholders.push_back(Json::array({placeholder.at, placeholder.secret, placeholder.within}));
   // The text as bytes: it need not be UTF-8.
   Json bytes = Json::binary(std::vector<std::uint8_t>(text.text.begin(), text.text.end()));
   return Json::binary(Json::to_cbor(Json::array({std::move(bytes), std::move(placeholders)})));
@@ -57,9 +58,32 @@ std::optional<SecretText> secret_text_from(const Json& json) {
   const Json::binary_t& bytes = parts[0].get_binary();
   text.text.assign(bytes.begin(), bytes.end());
   for (const Json& placeholder : parts[1])
-    text.placeholders.push_back(
-        {placeholder[0].get<std::size_t>(), placeholder[1].get<std::string>(), Placeholder::Form::Plain});
+    text.placeholders.push_back({placeholder[0].get<std::size_t>(), placeholder[1].get<std::string>(),
+                                 Placeholder::Form::Plain, placeholder[2].get<std::string>()});
   return text;
+}
+
+std::string secret_name_of(std::string_view path) { return std::string(kOfStep) += path; }
+
+std::optional<std::string_view> path_of_secret(std::string_view name) {
+  if (!name.starts_with(kOfStep)) return std::nullopt;
+  return name.substr(kOfStep.size());
+}
+
+namespace {
+
+Json part_of_secret(const Json& json, const auto& part) {
+  SecretText text = *secret_text_from(json);
+  std::string& within = text.placeholders.at(0).within;
+  within = (Json::json_pointer(within) / part).to_string();
+  return to_json(text);
+}
+
+}  // namespace
+
+Json member_of_secret(const Json& json, std::string_view key) { return part_of_secret(json, std::string(key)); }
+Json item_of_secret(const Json& json, std::int64_t index) {
+  return part_of_secret(json, static_cast<std::size_t>(index));
 }
 
 SecretText json_text_with_placeholders(const Json& json) {
@@ -74,6 +98,7 @@ void append_secret_text(std::string& out, std::string_view text, const std::vect
   auto append_placeholder = [&](const Placeholder& placeholder) {
     ObjectWriter object(out);
     object.text("$secret", placeholder.secret);
+    object.text_if("at", placeholder.within);
     object.text_if("as", kForms[static_cast<std::size_t>(placeholder.form)]);
   };
   if (text.empty() && placeholders.size() == 1) return append_placeholder(placeholders.front());

@@ -114,6 +114,21 @@ void append(std::string& out, const Process& process, const std::string&) {
 
 }  // namespace
 
+void set_idempotency_key(Task& task, std::string key) {
+  if (key == task.idempotency_key) return;
+  if (auto* request = std::get_if<HttpRequest>(&*task.work))
+    for (auto& [name, value] : request->headers)
+      if (value == task.idempotency_key) value = key;
+  task.idempotency_key = std::move(key);
+}
+
+Value concealed_output() { return Value::string("***"); }
+
+const TaskPlaceholders& placeholders_of(const Task& task) {
+  if (const auto* process = std::get_if<Process>(&*task.work)) return process->placeholders;
+  return std::get<HttpRequest>(*task.work).placeholders;
+}
+
 std::vector<std::string*> files_of(HttpRequest& request) {
   std::vector<std::string*> files{&request.body_file, &request.ca, &request.cert, &request.key, &request.unix_socket};
   for (FormPart& part : request.parts) files.push_back(&part.file);

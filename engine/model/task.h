@@ -99,6 +99,12 @@ struct MemoRequest {
   std::vector<std::string> writes;  ///< files that belong to the result
 };
 
+/// The output of a step that nobody may see: it stays with the executor, for the placeholders that name the step.
+struct SecretOutput {
+  bool of_raw = false;  ///< it is part of the raw result; else of the default output
+  std::string within;   ///< which part, as a JSON pointer; empty: all of it
+};
+
 /// A pool of `limits` that drives on the same journal share. Its name says which.
 struct SharedPool {
   std::string name;
@@ -123,9 +129,19 @@ struct Task {
   std::string call = {};            ///< names this attempt to who carries it out elsewhere: the same after a crash
   bool repeats = true;              ///< who carries it out elsewhere may begin again what may have begun: `on_crash`
   std::optional<Indirect<MemoRequest>> memo = {};  ///< nothing: it runs whatever was before
+  std::optional<SecretOutput> secret_output = {};  ///< nothing: it may be seen
   std::optional<SharedPool> shared = {};  ///< of which it needs a place before it begins; no decision depends on it
   Indirect<std::variant<HttpRequest, Process>> work;
 };
+
+/// Changes the key, in the headers as well.
+void set_idempotency_key(Task& task, std::string key);
+
+/// What takes the place of a secret output wherever it could be seen.
+Value concealed_output();
+
+/// Where secrets go in |task|.
+const TaskPlaceholders& placeholders_of(const Task& task);
 
 /// The names of all files that |request| uses.
 std::vector<std::string*> files_of(HttpRequest& request);

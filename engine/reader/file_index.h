@@ -56,6 +56,7 @@ struct FileIndex {
   std::size_t steps = 0;                                         ///< with those of the sub-workflows that are named
   bool http = false;                                             ///< some step is an HTTP call
   bool memo = false;                                             ///< some step may take an earlier result
+  std::vector<std::string> secret_outputs;                       ///< names of steps whose output is not to be seen
   std::set<std::string> pools;                                   ///< of the steps that act; empty: of one without
   std::vector<std::pair<const ForEachStep*, Position>> streams;  ///< that run over standard input
   StreamFormat stream_format = StreamFormat::Lines;              ///< of the last of them

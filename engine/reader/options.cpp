@@ -13,6 +13,7 @@
 #include "engine/model/hash.h"
 #include "engine/reader/edges.h"
 #include "engine/reader/readers.h"
+#include "engine/reader/secret_output.h"
 #include "engine/steps/effect.h"
 #include "engine/steps/for_each.h"
 
@@ -222,6 +223,7 @@ void read_options(Reading& reading, CommonStep& step, const Node& node, std::siz
       if (body) body->options.atomic = *atomic;
     }
   read_undo(reading, step, node);
+  read_secret_output(reading, step, node);
 }
 
 }  // namespace flowrun

@@ -7,6 +7,8 @@
 #include <cctype>
 #include <optional>
 
+#include "engine/reader/secret_output.h"
+
 namespace flowrun {
 namespace {
 
@@ -80,7 +82,9 @@ void UseCheck::check(const Use& use, const Expression& expression) {
   if (names_.is_bound(variable) || use.implied) return;
   if (moment != Moment::Run) check_before_run(use);
   if (variable == "steps" || variable == "status") {
-    if (moment == Moment::Run) check_step(use, expression);
+    if (moment != Moment::Run) return;
+    check_step(use, expression);
+    check_secret_output(use, expression);
   } else if (variable == "input") {
     if (moment == Moment::Inputs) return;
     std::vector<std::string> names;
@@ -112,12 +116,46 @@ void UseCheck::check(const Use& use, const Expression& expression) {
 }
 
 void UseCheck::check_secret(const Use& use, const Expression& expression) {
-  if (expression.code() != "$secrets." + use.reference.member) {
+  if (expression.code() != "$secrets." + use.reference.member)
     error("E401", use, "a secret is written alone, `${ $secrets.NAME }`, never within a larger expression");
-  } else if (!context_.secrets_allowed) {
-    error("E401", use, "a secret may not flow here: others could see it",
-          "it may go into the URL, query, headers, auth and body of http, into env and stdin of processes, and to a "
-          "secret of a sub-workflow");
+  else
+    check_flow(use);
+}
+
+void UseCheck::check_flow(const Use& use) {
+  if (context_.secrets_allowed) return;
+  error("E401", use, "a secret may not flow here: others could see it",
+        "it may go into the URL, query, headers, auth and body of http, into env and stdin of processes, and to a "
+        "secret of a sub-workflow");
+}
+
+bool UseCheck::names_secret_output(const Expression& expression) const {
+  const Use* use = expression.plain_path();
+  const Node* step = use && use->reference.variable == "steps" ? names_.node_of(use->reference.member) : nullptr;
+  return step && has_secret_output(*step);
+}
+
+void UseCheck::check_secret_output(const Use& use, const Expression& expression) {
+  const std::string& name = use.reference.member;
+  const Node* step = names_.node_of(name);
+  if (!step) return;
+  const bool secret = has_secret_output(*step);
+  if (use.reference.variable == "status") {
+    if (secret && use.reference.field == "output")
+      error("E401", use, fmt::format("the output of `{}` is secret", name),
+            fmt::format("write ${{ $steps.{} }}", name));
+  } else if (!secret) {
+    if (leads_to_secret(*step, use.hops, 1))
+      error("E401", use, "the output of a step in it is secret, and is known where that step is in sight only",
+            "use it there, or say with `output` what the group puts out");
+  } else if (!expression.plain_path() || std::any_of(use.hops.begin(), use.hops.end(), [](const Hop& hop) {
+               return hop.kind == Hop::Kind::Each || hop.name.starts_with('-');
+             })) {
+    error("E401", use,
+          fmt::format("the output of `{0}` is secret: it is written as a path alone, such as `${{ $steps.{0}.token }}`",
+                      name));
+  } else {
+    check_flow(use);
   }
 }
 

@@ -20,6 +20,8 @@ class UseCheck {
 
   /// Tells what is wrong with |use| of |expression|.
   void check(const Use& use, const Expression& expression);
+  /// Whether |expression| is what stands for the secret output of a step.
+  bool names_secret_output(const Expression& expression) const;
   /// E208, when |expression| is a path to a value that by its schema is of a type not among |types|. |need| says what
   /// is needed; |advice|, with the path for its `{}`, what to do about a string.
   void must_be(const Expression& expression, const std::vector<std::string>& types, const std::string& need,
@@ -32,6 +34,9 @@ class UseCheck {
   void check_before_run(const Use& use);
   void check_unknown(const Use& use);
   void check_secret(const Use& use, const Expression& expression);
+  void check_secret_output(const Use& use, const Expression& expression);
+  /// Whether a secret may stand where |use| does.
+  void check_flow(const Use& use);
   /// What schemas say of the value that |use| names.
   StaticType type_of(const Use& use) const;
   void check_fields(const Use& use);

@@ -60,6 +60,7 @@ ValueTemplate ValueReader::value(const Node& node) {
   ValueTemplate compiled = ValueTemplate::compile(node, findings_.diagnostics());
   compiled.each([&](const Expression& expression, bool whole) {
     note(expression, whole ? Mention::Place::Value : Mention::Place::Text);
+    if (uses_.names_secret_output(expression)) compiled.note_secrets();
   });
   return compiled;
 }

@@ -32,7 +32,10 @@ void unknown_input(Reading& reading, const Definition& child, const Member& give
 /// E401 unless a secret goes, whole, to an input that is a secret in the file, and nothing else goes there.
 void check_secret(Reading& reading, const Definition& child, const Member& given) {
   Diagnostics none({});
-  const ValueTemplate value = ValueTemplate::compile(given.value, none);
+  ValueTemplate value = ValueTemplate::compile(given.value, none);
+  value.each([&](const Expression& expression, bool) {
+    if (reading.uses().names_secret_output(expression)) value.note_secrets();
+  });
   auto input = std::find_if(child.inputs.begin(), child.inputs.end(),
                             [&](const InputSpec& one) { return one.name == given.key; });
   if (input == child.inputs.end()) return;

@@ -46,11 +46,6 @@ bool uses_folder(const Task& task) {
 
 }  // namespace
 
-const TaskPlaceholders& placeholders_of(const Task& task) {
-  if (const auto* process = std::get_if<Process>(&*task.work)) return process->placeholders;
-  return std::get<HttpRequest>(*task.work).placeholders;
-}
-
 WorkerRun::WorkerRun(Options options, std::function<void()> prepare, OnEnded on_ended)
     : options_(std::move(options)),
       prepare_(std::move(prepare)),

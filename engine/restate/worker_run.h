@@ -82,7 +82,4 @@ class WorkerRun {
   std::thread thread_;  ///< last: it uses the above
 };
 
-/// Where secrets go in |task|.
-const TaskPlaceholders& placeholders_of(const Task& task);
-
 }  // namespace flowrun::restate

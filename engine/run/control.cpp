@@ -15,6 +15,7 @@
 #include "engine/model/entry_reading.h"
 #include "engine/run/clocks.h"
 #include "engine/run/fresh.h"
+#include "engine/run/reopen.h"
 #include "engine/run/step_paths.h"
 
 namespace flowrun {
@@ -90,6 +91,7 @@ void resume_open(Run& run, const Journal& journal, ResumeOptions options, FrontE
   place(options.marks, cut_off, run.record());
   if (const std::vector<OpenQuestion> questions = run.questions(options); !questions.empty())
     for (Mark& mark : front.answers(run.record(), questions)) options.marks.push_back(std::move(mark));
+  check_marks(run.loaded().workflow, options.marks);
   front.resumes(run.record(), cut_off);
   catch_up(journal, run.record(), &run.machine(), front);
   run.resume(options);

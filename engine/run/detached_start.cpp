@@ -26,6 +26,10 @@ void check_detachable(const Loaded& loaded) {
     throw Error(Problem::Usage, "--detach: the workflow reads its items from standard input, which stays here");
   if (loaded.exclusive)
     throw Error(Problem::Usage, "--detach: `exclusive` is about runs that share a journal; a run on a server has none");
+  if (!loaded.secret_outputs.empty())
+    throw Error(Problem::Usage, fmt::format("--detach: the output of step `{}` is secret, and a server would keep it "
+                                            "on its disk",
+                                            loaded.secret_outputs.front()));
   for (const auto& limit : loaded.workflow.limits)
     if (limit->shared)
       throw Error(Problem::Usage, fmt::format("--detach: limit `{}` is shared by runs that share a journal; a run on a "

@@ -124,6 +124,7 @@ void History::take(const Entry& entry) {
     case EntryKind::WithdrawWaiting:
     case EntryKind::ItemsChosen:
     case EntryKind::ItemsArrived:
+    case EntryKind::SecretRead:
     case EntryKind::Evaluated:
       break;
   }

@@ -80,6 +80,7 @@ class Loader {
     files_.main.http = files_.main.http || index.http;
     files_.main.memo = files_.main.memo || index.memo;
     files_.main.pools.merge(index.pools);
+    for (const std::string& step : index.secret_outputs) files_.main.secret_outputs.push_back(step);
     loaded_.workflow.signals = std::move(index.signals);
     // One machine knows them all: those of the main file first.
     auto& limits = files_.main.workflow.limits;

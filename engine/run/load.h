@@ -26,6 +26,7 @@ struct Loaded : Definition {
   std::set<std::string> ignored_lints;
   bool http = false;                                  ///< some step is an HTTP call
   bool memo = false;                                  ///< some step may take an earlier result
+  std::vector<std::string> secret_outputs;            ///< names of steps whose output is not to be seen
   std::set<std::string> pools;                        ///< of all steps that act; one is empty: any workers do
   std::vector<Program> programs;                      ///< every expression that needs jq, each once
   Texts sources;                                      ///< of its sub-workflows

@@ -123,14 +123,13 @@ MemoStore* Memo::store() {
 
 void Memo::add_secrets(Asked& asked, const Task& task) {
   std::set<std::string> names;
-  const auto* process = std::get_if<Process>(&*task.work);
-  for (const TaskPlaceholder& placeholder :
-       process ? process->placeholders : std::get<HttpRequest>(*task.work).placeholders)
-    names.insert(placeholder.placeholder.secret);
+  for (const TaskPlaceholder& placeholder : placeholders_of(task)) names.insert(placeholder.placeholder.secret);
   Json marks = Json::object();
   if (!names.empty() && !setting_.here) throw std::runtime_error("its secrets are known to the workers alone");
   if (!names.empty() && !marks_) marks_ = setting_.marks(store_->salt());
   for (const std::string& name : names) {
+    if (const auto step = path_of_secret(name))
+      throw std::runtime_error(fmt::format("it uses the secret output of {}, which is another in each run", *step));
     const auto mark =
         std::find_if(marks_->begin(), marks_->end(), [&](const SecretMark& one) { return one.name == name; });
     if (mark == marks_->end() || mark->fingerprint.empty())

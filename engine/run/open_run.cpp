@@ -115,6 +115,11 @@ std::unique_ptr<Run> Run::take_over(Journal& journal, const RunRecord& record, L
   ReplayOptions replaying;
   if (following.retry) replaying.foresight.add(following.retry->fact());
   replaying.saw = [&run](const Entry& entry) { run->call_names_.see(entry); };
+  if (!run->loaded_.secret_outputs.empty())
+    replaying.decided = [&run](const Decision& decision) {
+      const auto* start = std::get_if<StartTask>(&decision.what);
+      if (start && start->task.secret_output) run->secret_tasks_[start->task.path] = start->task;
+    };
   Replayed replayed = replay(journal, run->record_, run->loaded_.workflow, *run->evaluator_, replaying);
   if (replayed.entries == 0)
     throw Error(Problem::Impossible,

@@ -69,6 +69,17 @@ void check(const Machine& machine, const std::vector<OutlineRow>& rows, const Re
 
 }  // namespace
 
+void check_marks(const Workflow& workflow, const std::vector<Mark>& marks) {
+  if (marks.empty()) return;
+  const std::vector<OutlineRow> rows = outline(workflow);
+  for (const Mark& mark : marks)
+    if (const OutlineRow* row = find_row(rows, mark.path); row && !row->secret.empty() && mark.done)
+      refuse(
+          fmt::format("--mark {0}: the output of this step is secret, and what is said of it would be in the "
+                      "journal; say {0}=rerun",
+                      mark.path));
+}
+
 void check_retry(const Machine& machine, const Workflow& workflow, const std::string& id, const std::string& journal,
                  const RunReopened& asked, const std::function<std::vector<std::string>()>& known) {
   const Reopened run{id, journal};
@@ -86,6 +97,7 @@ void check_retry(const Machine& machine, const Workflow& workflow, const std::st
           "--mark {}: how it came out can only be said of a step that starts a process or sends a request{}", mark.path,
           row ? ", not of " + row->kind : ""));
   }
+  check_marks(workflow, asked.marks);
 }
 
 }  // namespace flowrun

@@ -15,4 +15,7 @@ namespace flowrun {
 void check_retry(const Machine& machine, const Workflow& workflow, const std::string& id, const std::string& journal,
                  const RunReopened& asked, const std::function<std::vector<std::string>()>& known);
 
+/// Throws Error(Impossible) when one of |marks| would put into the journal what must not be there.
+void check_marks(const Workflow& workflow, const std::vector<Mark>& marks);
+
 }  // namespace flowrun

@@ -80,6 +80,7 @@ class Checker : public DecisionSink, public Evaluator {
     Entry recomputed = to_entry(decision, at_);
     if (std::string what = difference(recorded, recomputed); !what.empty())
       diverged(recorded.seq, shown(recorded), shown(recomputed) + ": " + what);
+    if (options_.decided) options_.decided(decision);
   }
 
   Answer evaluate(const Question& question) override {

@@ -22,6 +22,8 @@ struct ReplayOptions {
   std::int64_t until = 0;
   /// Sees every entry as it is read.
   std::function<void(const Entry&)> saw;
+  /// Sees every decision that is in the journal.
+  std::function<void(const Decision&)> decided;
 };
 
 /// A run as it was written down, wherever that is kept.

@@ -172,7 +172,9 @@ void Run::make_executor() {
   options.run_dir = run.run_dir;
   options.shared_file = shared_file_of(journal_);
   options.secrets = &secrets_;
+  options.secret_outputs = !loaded_.secret_outputs.empty();
   executor_ = make_worker_pool(options);
+  for (const auto& [path, task] : std::exchange(secret_tasks_, {})) executor_->remember(task);
 }
 
 bool Run::take(Event event) {
@@ -385,6 +387,10 @@ void Run::answer(const Task& task, Result result) {
 }
 
 void Run::release(Decision& decision) {
+  if (const auto* start = std::get_if<StartTask>(&decision.what); reuse_ && start && start->task.secret_output) {
+    make_executor();
+    executor_->remember(start->task);  // the old run has done it, and its output is nowhere
+  }
   if (reuse_result(decision)) return;
   if (auto* start = std::get_if<StartTask>(&decision.what)) {
     if (start->task.memo) {

@@ -241,7 +241,8 @@ class Run {
   std::unique_ptr<Reuse> reuse_;
   std::unique_ptr<Memo> memo_;  ///< made with the first attempt that has one
   bool takes_memo_ = true;
-  std::string retried_;  ///< the step that this drive was asked to run again; empty: none by name
+  std::map<std::string, Task> secret_tasks_;  ///< of earlier drives, by path: they read secret outputs again
+  std::string retried_;                       ///< the step that this drive was asked to run again; empty: none by name
   std::unique_ptr<ItemFeed> feed_;
   bool fed_ = false;  ///< it has begun
   std::vector<Decision> missing_;

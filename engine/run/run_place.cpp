@@ -34,6 +34,10 @@ void Run::ask_place() const {
     throw Error(Problem::Impossible, fmt::format("--on: limit `{}` is shared by runs that carry their steps out "
                                                  "themselves; workers have no part in it",
                                                  (*shared)->name));
+  if (!on_.empty() && !loaded_.secret_outputs.empty())
+    throw Error(Problem::Impossible, fmt::format("--on: the output of step `{}` is secret, and a server would keep it "
+                                                 "on its disk",
+                                                 loaded_.secret_outputs.front()));
   if (shared != limits.end()) SharedFile(shared_file_of(journal_));  // may be used
   if (!on_.empty()) restate::check_server(place_of(on_), loaded_.pools);
 }

@@ -18,6 +18,7 @@ bool tells_nothing(EntryKind kind) {
     case EntryKind::SignalReceived:
     case EntryKind::ItemsChosen:
     case EntryKind::ItemsArrived:
+    case EntryKind::SecretRead:
     case EntryKind::Evaluated:
       return true;
     default:

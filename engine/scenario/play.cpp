@@ -204,10 +204,18 @@ class Player {
                        fmt::format("step {} is {}, which does not end like this", places_.named(task.path),
                                    process ? "a process" : "a request"),
                        process ? "for example { exit: 1, stderr: no }" : "for example { status: 503 }");
-    if (answer.kind != ScriptedAnswer::Kind::Pass) return scripted_result(answer, task, now);
+    if (answer.kind != ScriptedAnswer::Kind::Pass) {
+      if (real_ && task.secret_output) learn(answer, task, now);
+      return scripted_result(answer, task, now);
+    }
     Result result = real_->carry_out(task);
     result.took = answer.delay;
     return result;
+  }
+
+  void learn(const ScriptedAnswer& answer, Task task, Instant now) {
+    task.keep_raw = task.secret_output->of_raw;
+    if (const Result result = scripted_result(answer, task, now); result.ok()) real_->learn(task, result.value);
   }
 
   const Scenario& scenario_;

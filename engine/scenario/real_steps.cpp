@@ -26,6 +26,7 @@ constexpr Duration kLook{100};
 RealSteps::RealSteps(const Loaded& loaded, const std::string& run, Stop stop)
     : run_(run),
       token_(random_hex(16)),
+      secret_outputs_(!loaded.secret_outputs.empty()),
       stop_(std::move(stop)),
       secrets_(loaded.secrets, loaded.folder, loaded.file, stop_) {
   std::error_code error;
@@ -45,18 +46,23 @@ RealSteps::~RealSteps() {
 
 std::string RealSteps::run_dir() const { return folder_ + "/runs/" + run_; }
 
+Executor& RealSteps::executor() {
+  if (executor_) return *executor_;
+  ExecutorOptions options;
+  options.workers = 1;
+  options.run_id = run_;
+  options.token = token_;
+  options.run_dir = run_dir();
+  options.secrets = &secrets_;
+  options.secret_outputs = secret_outputs_;
+  executor_ = make_worker_pool(options);
+  return *executor_;
+}
+
 Result RealSteps::carry_out(Task task) {
-  if (!executor_) {
-    ExecutorOptions options;
-    options.workers = 1;
-    options.run_id = run_;
-    options.token = token_;
-    options.run_dir = run_dir();
-    options.secrets = &secrets_;
-    executor_ = make_worker_pool(options);
-  }
   const std::string path = task.path;
-  executor_->begin(std::move(task));
+  if (task.secret_output) executor().remember(task);
+  executor().begin(std::move(task));
   const Clock::time_point began = Clock::now();
   bool stopped = false, interrupted = false;
   for (;;) {

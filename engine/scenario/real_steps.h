@@ -31,9 +31,14 @@ class RealSteps {
   /// Blocks until it has ended. Throws NoEnd when that takes minutes, Interrupted when an end is wanted;
   /// then it has been ended.
   Result carry_out(Task task);
+  /// |task|, whose output is secret, was answered with |value|: steps that pass may need it.
+  void learn(const Task& task, const Value& value) { executor().learn(task, value); }
 
  private:
+  Executor& executor();
+
   const std::string run_, token_;
+  const bool secret_outputs_;
   const Stop stop_;
   std::string folder_;
   Secrets secrets_;

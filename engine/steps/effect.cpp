@@ -12,15 +12,6 @@
 namespace flowrun {
 namespace {
 
-/// Changes the key that is in the headers as well.
-void set_key(Task& task, std::string key) {
-  if (key == task.idempotency_key) return;
-  if (auto* request = std::get_if<HttpRequest>(&*task.work))
-    for (auto& [name, value] : request->headers)
-      if (value == task.idempotency_key) value = key;
-  task.idempotency_key = std::move(key);
-}
-
 class EffectFrame final : public StepFrame, public TaskFrame {
  public:
   EffectFrame(Context& context, Frame* parent, const CommonStep& step, const RetrySettings& retry, const Effect& effect,
@@ -67,6 +58,7 @@ class EffectFrame final : public StepFrame, public TaskFrame {
   }
   /// Whether expressions want the raw result of a try.
   bool keeps_raw() const {
+    if (step().secret) return false;  // it is taken out of the raw result where that stays
     return options().output || loop_.keeps_raw() || effect_.expect_condition || effect_.paginate;
   }
   /// Started only when the executor has a place, and then at once: what must not be begun twice is known to have begun,
@@ -145,8 +137,10 @@ void EffectFrame::start_attempt() {
   task.keep_raw = keeps_raw();
   task.strict = is_strict();
   task.pool = effect_.pool;
+  if (step().secret) task.secret_output = SecretOutput{options().output.has_value(), effect_.secret_part};
   *task.work = std::move(*work);
-  if (!task.idempotency_key.empty()) set_key(task, context().key_for(std::move(name), asked_by(task, context().run())));
+  if (!task.idempotency_key.empty())
+    set_idempotency_key(task, context().key_for(std::move(name), asked_by(task, context().run())));
   if (auto* process = std::get_if<Process>(&*task.work)) process->shares_cpus |= shares_with_file();
   loop_.count_from_now();
   context().attempts().start(*this, std::move(task), effect_.on_crash);
@@ -230,6 +224,7 @@ std::optional<Failure> EffectFrame::unexpected(const FrameScope& raw, Evaluator&
 }
 
 void EffectFrame::complete_result(Result& result) const {
+  if (step().secret) result.value = result.ok() ? concealed_output() : Value();
   if (effect_.paginate) return complete_page(result);
   loop_.complete_poll(result, keeps_raw(), context().evaluator().unrecorded());
 }
@@ -309,7 +304,7 @@ bool EffectFrame::obey(const Mark& mark) {
   rerun_ = 0;
   if (mark.done) {
     loop_.disarm_deadline();
-    finish({State::Succeeded, mark.output, {}}, "marked done");
+    finish({State::Succeeded, step().secret ? concealed_output() : mark.output, {}}, "marked done");
   } else {
     give_up({"crash", "marked as failed after the run was cut off"}, {}, Journaled::No);
   }

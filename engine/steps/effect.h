@@ -35,6 +35,7 @@ class Effect {
   std::optional<MemoSettings> memo;
   OnCrash on_crash = OnCrash::Rerun;
   std::string pool;                            ///< as in Task
+  std::string secret_part;                     ///< of `secret`: SecretOutput::within
   std::optional<Expression> expect_condition;  ///< `expect.if`
 };
 

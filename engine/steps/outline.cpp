@@ -127,6 +127,7 @@ class Outliner {
       row.atomic = common->options.atomic;
     }
     if (step.limit) row.limit = spelled(*step.limit);
+    if (step.secret) row.secret = "output";
     if (step.weight > 1) row.weight = std::to_string(step.weight);
     if (const auto* graph = dynamic_cast<const GraphStep*>(&step)) {
       if (step.kind != "sequence") row.join = spelled(*graph);

@@ -43,6 +43,7 @@ struct OutlineRow {
   bool many = false;         ///< its steps run for each item or in each round, at paths with keys
   std::string limit;         ///< of work: `8`, `api (max 5, rate 50/s)`
   std::string weight;        ///< of work: how many slots an attempt takes, when more than one
+  std::string secret;        ///< `output` when that is not to be seen
   std::string unix_socket;   ///< of http: the file that the call goes through
   bool atomic = false;       ///< a scope of undos; of for_each: each item
   bool shares_cpus = false;  ///< a process that shares the CPUs with the others of its for_each

@@ -122,8 +122,10 @@ SecretText with_parameter(const SecretText& url, std::string_view name, std::str
   // A placeholder between two parts belongs to the one before it: what parts them stands behind the placeholder.
   auto keep = [&](std::size_t begin, std::size_t end) {
     for (const Placeholder& placeholder : url.placeholders)
-      if (placeholder.at >= begin && placeholder.at <= end)
-        out.placeholders.push_back({out.text.size() + placeholder.at - begin, placeholder.secret, placeholder.form});
+      if (placeholder.at >= begin && placeholder.at <= end) {
+        out.placeholders.push_back(placeholder);
+        out.placeholders.back().at = out.text.size() + placeholder.at - begin;
+      }
     out.text.append(text, begin, end - begin);
   };
   const std::size_t question = std::min(text.find('?'), text.size());

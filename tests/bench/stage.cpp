@@ -115,7 +115,7 @@ pid_t Stage::start(const std::vector<std::string>& argv, int out) const {
   std::vector<char*> words;
   for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
-  pid_t pid = fork();
+  pid_t pid = ::fork();
   if (pid != 0) return pid;
   int null = open("/dev/null", O_RDWR);
   dup2(null, 0);

@@ -30,6 +30,13 @@ class Pool {
     executor_ = make_worker_pool(options_);
   }
 
+  /// With steps whose output is secret.
+  struct SecretOutputs {};
+  explicit Pool(SecretOutputs) : Pool() {
+    options_.secret_outputs = true;
+    executor_ = make_worker_pool(options_);
+  }
+
   Executor& executor() { return *executor_; }
   const ExecutorOptions& options() const { return options_; }
   const TempDir& folder() const { return folder_; }

@@ -139,6 +139,8 @@ inline std::vector<Event> events() {
   add(UndoRequested{"t", "ann@desk", "/moved/runs/x"});
   add(UndoRequested{"t", "ann@desk", "/moved/runs/x", "/elsewhere", true});
   add(RunFrozen{Duration(4000)});
+  add(SecretRead{});
+  add(SecretRead{"each[a]/login", 2, Duration(12), Failure{"http.503", "GET x answered 503"}});
   add(ItemsArrived{});
   add(ItemsArrived{"each", Value::from_text(R"(["a","a",{"b":1}])"), {{1, 2}}, true});
   return all;

@@ -99,7 +99,7 @@ TEST_CASE("what a process had is free when it is killed", "[shared]") {
   TempDir dir;
   int ready[2];
   REQUIRE(pipe(ready) == 0);
-  const pid_t child = fork();
+  const pid_t child = ::fork();
   if (child == 0) {
     Drive holder(dir), waiter(dir);
     const bool as_meant = holder.take(2, 2) && !waiter.take(1, 2);

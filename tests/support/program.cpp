@@ -99,7 +99,7 @@ Background::Background(const std::vector<std::string>& argv, const HowToRun& how
   variables.push_back(nullptr);
   std::string in = folder_ + "/in", out = folder_ + "/out", err = folder_ + "/err";
 
-  pid_ = fork();
+  pid_ = ::fork();
   if (pid_ == 0) {
     int input = open(in.c_str(), O_RDONLY), output = open(out.c_str(), O_WRONLY | O_CREAT, 0600),
         errors = open(err.c_str(), O_WRONLY | O_CREAT, 0600);

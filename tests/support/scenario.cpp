@@ -153,6 +153,10 @@ void Scenario::interrupt(const std::string& path) { happens(TaskInterrupted{path
 
 void Scenario::withdraw(const std::string& path) { happens(TaskWithdrawn{path, tasks_[path].attempt}); }
 
+void Scenario::read_again(const std::string& path, std::optional<Failure> failure) {
+  happens(SecretRead{path, 1, 12ms, std::move(failure)});
+}
+
 void Scenario::freeze(Duration span) {
   now_ += span;
   happens(RunFrozen{span});

@@ -49,6 +49,8 @@ class Scenario : private Played, public Driver {
   void interrupt(const std::string& path);
   /// The attempt of |path| had no place yet and is not begun.
   void withdraw(const std::string& path);
+  /// The executor has read the secret output of |path| again, or not for |failure|.
+  void read_again(const std::string& path, std::optional<Failure> failure = {});
   /// Time passes in which flowrun does not run: no timer fires in it.
   void freeze(Duration span);
   /// The process dies here; |down| later somebody resumes.

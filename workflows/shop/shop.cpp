@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <random>
 #include <set>
 #include <stdexcept>
 #include <thread>
@@ -26,6 +27,7 @@ Json body_of(const httplib::Request& request) {
 
 Shop::Shop(httplib::Server& server) : server_(server) {
   services();
+  account();
   catalog();
   generic();
   control();
@@ -53,6 +55,28 @@ void Shop::services() {
   });
   serve("POST", "/shipments", "shipments", 50, [this](const httplib::Request&) {
     return Json{{"tracking", "T" + std::to_string(1000 + next_++)}};
+  });
+}
+
+void Shop::account() {
+  serve("POST", "/login", "login", 20, [this](const httplib::Request&) {
+    std::random_device random;
+    const std::string token = "shop-" + std::to_string(random()) + "-" + std::to_string(random());
+    tokens_.insert(token);
+    return Json{{"access_token", token}, {"token_type", "bearer"}, {"expires_in", 900}};
+  });
+  server_.Get("/account", [this](const httplib::Request& request, httplib::Response& response) {
+    const Mischief mischief = called("account", request);
+    if (mischief.times > 0) misbehave(mischief, request, response);
+    if (mischief.times > 0 && mischief.how != "slow") return;
+    pause(20);
+    const std::string given = request.get_header_value("Authorization");
+    std::lock_guard lock(mutex_);
+    const bool known = given.starts_with("Bearer ") && tokens_.count(given.substr(7)) > 0;
+    if (!known) response.status = 401;
+    const Json said =
+        known ? Json{{"customer", "C-1042"}, {"orders", {"O-1001", "O-1002"}}} : Json{{"error", "log in"}};
+    response.set_content(said.dump(), kJson);
   });
 }
 

@@ -8,6 +8,7 @@
 //   POST /payments                    150 ms     POST /payments/ID/refund  50 ms
 //   POST /shipments                    50 ms     POST /effect/NAME?ms=MS
 //   ANY  /echo...   GET|POST /status/CODE   GET /delay/MS   GET /items/N
+//   POST /login                       {"access_token": T}; GET /account, 20 ms, wants it: Authorization: Bearer T
 //   POST /uploads                     the fields of a form, [{"name", "filename", "type", "bytes"}]
 //   GET  /catalog?page=N&per=M        eleven articles, {"items": [...], "next": N + 1 or null} and a header Link
 //   GET  /stats     {"calls": {"payments": 2, ...}, "effects": {"payments": 1, ...}}; DELETE /stats forgets everything
@@ -20,6 +21,7 @@
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 
 namespace shop {
@@ -52,6 +54,7 @@ class Shop {
   Mischief called(const std::string& name, const httplib::Request& request);
   static void misbehave(const Mischief& mischief, const httplib::Request& request, httplib::Response& response);
   void services();
+  void account();
   void catalog();
   void generic();
   void control();
@@ -61,6 +64,7 @@ class Shop {
   std::map<std::string, int> calls_, effects_;
   std::map<std::string, Json> answers_;       ///< by path and Idempotency-Key
   std::map<std::string, Mischief> mischief_;  ///< by path
+  std::set<std::string> tokens_;              ///< of all logins
   int next_ = 1;                              ///< number of the next payment or parcel
 };
 
