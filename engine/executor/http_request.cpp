@@ -211,7 +211,7 @@ std::string OutgoingRequest::redirect(CURL* easy, long status, const std::string
   if (with_body_ && host_of(where) != host_of(asked().url) && has_secret_in_body())
     return "is sent to another host, which must not get the secret in its body";
   url_ = where;
-  shown_url_ = mask_.text(url_);
+  if (!task_.secret_output) shown_url_ = mask_.text(url_);  // where it leads is part of an answer
   set_option(easy, CURLOPT_URL, sendable_url(url_).c_str());
   if (std::string why = prepare_headers(easy); !why.empty()) return why;
   if (std::string why = prepare_body(easy); !why.empty()) return why;

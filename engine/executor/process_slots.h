@@ -32,7 +32,7 @@ class ProcessSlots {
   /// What a process takes.
   struct Place {
     bool shares_cpus = false;
-    int weight = 1;  ///< of the jobserver it takes one token all the same
+    int weight = 1;  ///< of the jobserver it takes one token all the same; 0: it takes nothing
   };
   using Waiting = std::variant<Task, ReservePlace>;
 
@@ -68,7 +68,7 @@ class ProcessSlots {
   }
 
  private:
-  bool counts(const Place& place) const { return jobs_ > 0 || place.shares_cpus; }
+  bool counts(const Place& place) const { return place.weight > 0 && (jobs_ > 0 || place.shares_cpus); }
   bool below_limit(const Place& place) const;
   /// Takes a slot, and its token, when both are free.
   bool take(const Place& place);

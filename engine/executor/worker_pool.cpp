@@ -45,21 +45,11 @@ class WorkerPool : public Executor {
       // It is taken for one that has begun, should this drive be killed.
     }
     SecretSteps::Then then = secret_steps_.admit(std::move(task));
-    for (Event& event : then.happened) shared_.tell(std::move(event));
-    for (Task& one : then.begin) carry_out(std::move(one));
+    follow(then);
   }
   void remember(const Task& task) override { secret_steps_.remember(task); }
   void learn(const Task& task, const Value& value) override {
     shared_.secret_outputs.keep(task.path, part_of(value, *task.secret_output));
-  }
-
-  void carry_out(Task task) {
-    if (task.secret_output) task.keep_raw = task.secret_output->of_raw;
-    if (std::holds_alternative<Process>(*task.work)) {
-      shared_.prepare_processes();
-      if (!shared_.slots.admit(task)) return await_token();
-    }
-    workers_[next_++ % workers_.size()]->post(std::move(task));
   }
 
   void reserve(const ReservePlace& place) override {
@@ -69,28 +59,19 @@ class WorkerPool : public Executor {
   }
 
   void stop(const std::string& path, int attempt) override {
-    bool freed = false;
-    if (const auto held = secret_steps_.withdraw(path, attempt)) shared_.tell_stopped(*held);
-    const auto waiting = shared_.slots.withdraw(path, attempt, freed);
-    if (waiting) shared_.tell_stopped(*waiting);
-    const bool stopped = waiting || freed || shared_.stop_waiting(path, attempt, freed);
-    if (freed) workers_.front()->post(Worker::FillSlot{});
-    if (stopped) return;
-    for (auto& worker : workers_) worker->post(Worker::Stop{path, attempt});
+    SecretSteps::Then then;
+    if (const auto held = secret_steps_.withdraw(path, attempt, then)) shared_.tell_stopped(*held);
+    follow(then);
+    end(path, attempt);
   }
 
   void withdraw(const std::string& path) override {
     const std::vector<Task> withdrawn = withdraw_below(path);
-    for (const Task& waiting : withdrawn)
-      if (secret_steps_.is_read_again(waiting.path))
-        shared_.tell_stopped(waiting);
-      else
-        shared_.tell({{}, TaskWithdrawn{waiting.path, waiting.attempt}});
+    for (const Task& waiting : withdrawn) shared_.tell({{}, TaskWithdrawn{waiting.path, waiting.attempt}});
     if (!withdrawn.empty()) workers_.front()->post(Worker::FillSlot{});
   }
 
   void stop_all(std::optional<Duration> most) override {
-    secret_steps_.give_up();
     for (const Task& waiting : withdraw_below("")) shared_.tell_stopped(waiting);
     for (auto& worker : workers_) worker->post(Worker::StopAll{most});
   }
@@ -103,7 +84,8 @@ class WorkerPool : public Executor {
       const auto* ended = std::get_if<TaskEnded>(&happened[i].fact);
       if (ended && !ended->result.ok()) failed_.push_back(ended->path);
     }
-    for (Task& task : secret_steps_.take(happened, before)) carry_out(std::move(task));
+    SecretSteps::Then then = secret_steps_.take(happened, before);
+    follow(then);
   }
 
   void acted() override {
@@ -132,6 +114,35 @@ class WorkerPool : public Executor {
   std::size_t in_shared_line() const override { return shared_.limits.waiting(); }
 
  private:
+  void end(const std::string& path, int attempt) {
+    bool freed = false;
+    const auto waiting = shared_.slots.withdraw(path, attempt, freed);
+    if (waiting) shared_.tell_stopped(*waiting);
+    const bool stopped = waiting || freed || shared_.stop_waiting(path, attempt, freed);
+    if (freed) workers_.front()->post(Worker::FillSlot{});
+    if (stopped) return;
+    for (auto& worker : workers_) worker->post(Worker::Stop{path, attempt});
+  }
+  void carry_out(Task task) {
+    if (task.secret_output) task.keep_raw = task.secret_output->of_raw;
+    if (std::holds_alternative<Process>(*task.work)) {
+      shared_.prepare_processes();
+      if (!shared_.slots.admit(task)) return await_token();
+    }
+    workers_[next_++ % workers_.size()]->post(std::move(task));
+  }
+  void follow(SecretSteps::Then& then) {
+    for (Event& event : then.happened) shared_.tell(std::move(event));
+    for (const Task& task : then.ended) give_place_back(task);
+    for (const auto& [path, attempt] : then.stop) end(path, attempt);
+    for (Task& task : then.begin) carry_out(std::move(task));
+  }
+  /// Of |task|, which will not begin.
+  void give_place_back(const Task& task) {
+    bool freed = false;
+    if (task.strict) shared_.slots.withdraw(task.path, task.attempt, freed);
+    if (freed) workers_.front()->post(Worker::FillSlot{});
+  }
   void await_token() {
     if (shared_.slots.lacks_token()) workers_.front()->post(Worker::AwaitToken{});
   }
@@ -142,7 +153,12 @@ class WorkerPool : public Executor {
       shared_.leave_slot(task);
       tasks.push_back(std::move(task));
     }
-    for (Task& task : secret_steps_.withdraw_below(path)) tasks.push_back(std::move(task));
+    SecretSteps::Then then;
+    for (Task& task : secret_steps_.withdraw_below(path, then)) {
+      give_place_back(task);
+      tasks.push_back(std::move(task));
+    }
+    follow(then);
     return tasks;
   }
 

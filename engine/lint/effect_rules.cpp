@@ -341,9 +341,14 @@ void unchecked_tls(const WorkflowIndex& index, Findings& findings) {
 }
 
 void secret_in_query(const WorkflowIndex& index, Findings& findings) {
+  auto is_secret = [&](const Reference& reference) {
+    if (reference.variable != "steps") return reference.variable == "secrets";
+    return std::any_of(index.steps.begin(), index.steps.end(),
+                       [&](const IndexedStep& one) { return one.step->secret && one.step->name == reference.member; });
+  };
   auto tell = [&](const Expression& expression) {
     for (const Reference& reference : expression.references())
-      if (reference.variable == "secrets")
+      if (is_secret(reference))
         findings.add(expression.at(), expression.code().size(),
                      "servers and proxies write the query of a URL into their logs", "send it by `headers` or `auth`");
   };

@@ -26,6 +26,8 @@ constexpr Against kAgainst[] = {
     {"memo", nullptr, "a result that is kept for other runs lies on the disk", "leave `memo` out"},
     {"fallback", nullptr, "what stands in for it is not secret",
      "leave `fallback` out; the step that needs the output may have one"},
+    {"on_crash", "ask", "the next drive carries the step out again, and does not ask", "leave `on_crash` out"},
+    {"on_crash", "fail", "the next drive carries the step out again", "leave `on_crash` out"},
     {"response", "file", "a file lies on the disk", "leave `response` out"},
     {"capture", "file", "a file lies on the disk", "let it say its output, and leave `capture` out"},
 };
@@ -39,7 +41,7 @@ std::optional<std::string> part_of(const ValueTemplate& output) {
   if (!use || use->reference.variable != ".") return std::nullopt;
   Json::json_pointer part;
   for (const Hop& hop : use->hops) {
-    if (hop.kind == Hop::Kind::Each || hop.name.starts_with('-')) return std::nullopt;
+    if (!is_written_out(hop)) return std::nullopt;
     part /= hop.name;
   }
   return part.to_string();
@@ -55,6 +57,10 @@ bool body_leads_to_secret(const Node& body, const std::vector<Hop>& hops, std::s
 }
 
 }  // namespace
+
+bool is_written_out(const Hop& hop) {
+  return hop.kind == Hop::Kind::Field || (hop.kind == Hop::Kind::Item && !hop.name.starts_with('-'));
+}
 
 bool has_secret_output(const Node& node) {
   const Node* secret = node.find("secret");

@@ -9,6 +9,9 @@ namespace flowrun {
 /// Reads `secret`. REQUIRES: the rest of |step| is read.
 void read_secret_output(Reading& reading, CommonStep& step, const Node& node);
 
+/// Whether |hop| says which one it is, whatever it is taken of.
+bool is_written_out(const Hop& hop);
+
 /// Whether |node| is a step whose output is secret.
 bool has_secret_output(const Node& node);
 

@@ -148,9 +148,7 @@ void UseCheck::check_secret_output(const Use& use, const Expression& expression)
     if (leads_to_secret(*step, use.hops, 1))
       error("E401", use, "the output of a step in it is secret, and is known where that step is in sight only",
             "use it there, or say with `output` what the group puts out");
-  } else if (!expression.plain_path() || std::any_of(use.hops.begin(), use.hops.end(), [](const Hop& hop) {
-               return hop.kind == Hop::Kind::Each || hop.name.starts_with('-');
-             })) {
+  } else if (!expression.plain_path() || !std::all_of(use.hops.begin(), use.hops.end(), is_written_out)) {
     error("E401", use,
           fmt::format("the output of `{0}` is secret: it is written as a path alone, such as `${{ $steps.{0}.token }}`",
                       name));

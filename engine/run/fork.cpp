@@ -293,6 +293,9 @@ std::optional<Result> Reuse::find(const Task& task) {
   const std::string input = asked_by(to_entry(start, {}));
   const std::string old = items_.old_path(task.path, input, results_);
   if (!same_step(task.path, old)) return std::nullopt;
+  for (const TaskPlaceholder& one : placeholders_of(task))
+    if (const auto path = path_of_secret(one.placeholder.secret); path && ran_.count(std::string(*path)) > 0)
+      return tell(task.path, fmt::format("it uses the secret output of {}, which ran anew", *path)), std::nullopt;
   // Files belong to the run that made them.
   const auto* request = std::get_if<HttpRequest>(&*task.work);
   const auto sends_file = [](const HttpRequest& sent) {

@@ -209,6 +209,8 @@ void Run::resume(const ResumeOptions& options) {
   std::vector<std::string> in_flight;
   Duration grace{5000};
   for (const InFlight& flight : machine_->in_flight()) in_flight.push_back(flight.path);
+  // It may have been read again when the drive was cut off.
+  for (const auto& [path, task] : secret_tasks_) in_flight.push_back(path);
   // Whatever the dead drive left running must be gone before anything is repeated.
   opening_.leftovers = end_leftovers(tokens_, in_flight, grace);
   for (Leftover& leftover : opening_.leftovers)

@@ -126,7 +126,10 @@ Fallible<Value> FileView::lookup(const Reference& reference) const {
 
 RunView::RunView(const Journal& journal, const RunRecord& run, const Loaded& loaded, const History& history,
                  Evaluator& evaluator, std::string step)
-    : history_(history), secrets_(concealed_secrets(loaded)), step_(std::move(step)) {
+    : history_(history),
+      secrets_(concealed_secrets(loaded)),
+      secret_outputs_(loaded.secret_outputs.begin(), loaded.secret_outputs.end()),
+      step_(std::move(step)) {
   Attempt newest;
   if (!step_.empty())
     for (Entry& entry : entries(journal, run)) {
@@ -158,7 +161,12 @@ Fallible<Value> RunView::lookup_step(const Reference& reference) const {
   for (std::string around = step_;;) {
     std::size_t slash = around.rfind('/');
     around = slash == std::string::npos ? "" : around.substr(0, slash);
-    if (auto known = settled(child_path(around, reference.member)))
+    const std::string path = child_path(around, reference.member);
+    const auto known = settled(path);
+    if (known && reference.variable == "steps" && known->state == State::Succeeded &&
+        secret_outputs_.contains(reference.member))
+      return secret_of(path);
+    if (known)
       return reference.variable == "steps" ? output_of(*known, reference.member)
                                            : Value(status_json(*known, reference));
     if (around.empty()) break;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 
 #include "engine/machine/status.h"
@@ -41,7 +42,8 @@ class RunView : public Scope {
   Fallible<Value> lookup_step(const Reference& reference) const;
 
   const History& history_;
-  const Json secrets_;  ///< by name, as people may see them
+  const Json secrets_;                          ///< by name, as people may see them
+  const std::set<std::string> secret_outputs_;  ///< names of steps
   std::string step_;
   Replayed replayed_;
   const Frame* frame_ = nullptr;  ///< of the step, in the moment before its attempt ended

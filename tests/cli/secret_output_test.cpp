@@ -199,7 +199,7 @@ TEST_CASE("what others carry out has no secret output, and nobody says one on th
   TempDir dir;
   const std::string workflow = dir.write("w.yaml", R"(flowrun: 1
 steps:
-  - { id: login, shell: '[ -e good ] && echo token', secret: true, on_crash: ask }
+  - { id: login, shell: '[ -e good ] && echo token', secret: true }
   - { id: use, shell: 'echo $T', env: { T: "${ $steps.login }" } }
 )");
   const std::string journal = dir.path("journal.db");

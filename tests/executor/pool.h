@@ -32,7 +32,7 @@ class Pool {
 
   /// With steps whose output is secret.
   struct SecretOutputs {};
-  explicit Pool(SecretOutputs) : Pool() {
+  explicit Pool(SecretOutputs, int jobs = 0) : Pool(jobs) {
     options_.secret_outputs = true;
     executor_ = make_worker_pool(options_);
   }

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "engine/executor/line_file.h"
+#include "tests/executor/http_server.h"
 #include "tests/executor/pool.h"
 #include "tests/support/program.h"
 
@@ -98,7 +99,7 @@ TEST_CASE("what a step with a secret output says is in no log, also when it fail
   REQUIRE(failed.failure);
   CHECK(failed.failure->type == "parse");
   CHECK_FALSE(has(failed.failure->message + failed.failure->detail.text() + failed.value.text(), "abcdef"));
-  failed = pool.run(login(pool, "echo tok-abcdef; echo why >&2; exit 4"));
+  failed = pool.run(login(pool, "echo tok-abcdef; echo why >&2; echo set -x tok-abcdef >&2; exit 4"));
   REQUIRE(failed.failure);
   CHECK(failed.failure->type == "exit.4");
   CHECK(has(failed.failure->detail.text(), "why"));
@@ -106,14 +107,60 @@ TEST_CASE("what a step with a secret output says is in no log, also when it fail
   CHECK(logged(pool.run_dir()).empty());
 }
 
+TEST_CASE("of an answer that is an error the status alone is told, and not where it leads", "[secrets]") {
+  HttpServer server;
+  const auto answer = [](int status) {
+    return [status](const httplib::Request&, httplib::Response& response) {
+      response.status = status;
+      response.set_header("Set-Cookie", "tok-abcdef");
+      if (status == 302) response.set_header("Location", "/gone?code=tok-abcdef");
+      response.set_content(R"({"token": "tok-abcdef"})", "application/json");
+    };
+  };
+  server.Get("/ok", answer(200));
+  server.Get("/no", answer(401));
+  server.Get("/away", answer(302));
+  server.Get("/gone", answer(404));
+  server.start();
+  Pool pool(Pool::SecretOutputs{});
+  for (const auto& [path, type] : std::vector<std::pair<std::string, std::string>>{
+           {"/ok", "http.200"}, {"/no", "http.401"}, {"/away", "http.404"}}) {
+    INFO(path);
+    Task task;
+    task.path = "login";
+    HttpRequest request;
+    request.url = server.url(path);
+    request.expect = {{201, 201}};
+    task.work = request;
+    task.secret_output.emplace();
+    const Result result = pool.run(task);
+    REQUIRE(result.failure);
+    CHECK(result.failure->type == type);
+    CHECK(result.failure->detail.text() == R"({"http":{"status":)" + type.substr(5) + "}}");
+    CHECK(has(result.failure->message, path));
+    CHECK_FALSE(has(result.failure->message + result.value.text(), "abcdef"));
+  }
+  Task task;
+  task.path = "login";
+  HttpRequest request;
+  request.url = server.url("/ok");
+  task.work = request;
+  task.secret_output = SecretOutput{true, "/headers/nothing"};
+  const Result result = pool.run(task);
+  REQUIRE(result.failure);
+  CHECK(has(result.failure->message, "`output` finds nothing"));
+}
+
 TEST_CASE("a part that is not there fails who needs it, without a word of what is there", "[secrets]") {
   Pool pool(Pool::SecretOutputs{});
   CHECK(pool.run(login(pool)).ok());
-  for (const auto& [within, words] :
-       std::vector<std::pair<std::string, std::string>>{{"/other", "has no `.other`"},
-                                                        {"/no", "is no text, number or boolean at `.no`"},
-                                                        {"", "is no text, number or boolean"},
-                                                        {"/token/0", "has no `.token[0]`"}}) {
+  for (const auto& [within, words] : std::vector<std::pair<std::string, std::string>>{
+           {"/other", "has no `.other`"},
+           {"/no", "is null at `.no`"},
+           {"", "is an object; name a part of it, such as `${ $steps.login.token }`"},
+           {"/99999999999999999999999", "has no `[99999999999999999999999]`"},
+           {"/a~1b/~0", "has no `[\"a/b\"][\"~\"]`"},
+           {"/token/0", "has no `.token[0]`"}}) {
     const Result result = pool.run(use(pool, within));
     INFO(within);
     REQUIRE(result.failure);
@@ -205,13 +252,77 @@ TEST_CASE("who waits for a secret output can be stopped and withdrawn, and stand
     pool.listen(Duration{100});
     return pool.withdrawn() == std::vector<std::string>{"withdrawn"};
   }));
-  // The machine begins the step itself while it is read again: it follows.
+  // The machine begins the step itself while it is read again.
   Task own = login(pool);
   own.attempt = 2;
   pool.executor().begin(own);
   pool.folder().write("go", "");
   CHECK(pool.ended(2).at("left").ok());
-  CHECK(content(pool.folder().path("logins")) == "x\nx\n");
+  // What was being read was stopped: the step does that by itself.
+  CHECK(content(pool.folder().path("logins")) == "x\n");
+}
+
+TEST_CASE("what is read again needs no place", "[secrets]") {
+  Pool pool(Pool::SecretOutputs{}, 1);
+  pool.executor().remember(login(pool));
+  pool.executor().reserve({"use", true});
+  REQUIRE(soon([&] {
+    pool.listen(Duration{20});
+    return pool.reserved().size() == 1;
+  }));
+  Task strict = use(pool);
+  strict.strict = true;
+  pool.executor().begin(strict);
+  CHECK(pool.ended(1).at("use").ok());
+}
+
+TEST_CASE("what nobody needs any more is not read to its end, and read again for who comes then", "[secrets]") {
+  Pool pool(Pool::SecretOutputs{});
+  pool.executor().remember(
+      login(pool, "trap 'touch stopped; exit 1' TERM; touch here; while [ ! -e go ]; do sleep 0.02; done; " + kSays));
+  pool.executor().begin(use(pool));
+  REQUIRE(soon([&] { return fs::exists(pool.folder().path("here")); }));
+  pool.executor().stop("use", 1);
+  Task next = use(pool, "/token", "next");
+  if (GENERATE(false, true)) {
+    CHECK(pool.ended(1).contains("use"));
+    REQUIRE(soon([&] { return fs::exists(pool.folder().path("stopped")); }));
+    pool.listen(Duration{50});
+    pool.executor().begin(next);
+  } else {
+    pool.executor().begin(next);  // while it is being stopped
+    CHECK(pool.ended(1).contains("use"));
+  }
+  REQUIRE(soon([&] {
+    pool.listen(Duration{10});
+    return fs::exists(pool.folder().path("stopped"));
+  }));
+  pool.folder().write("go", "");
+  CHECK(pool.ended(1).at("next").ok());
+  CHECK(pool.order().size() == 2);
+}
+
+TEST_CASE("the place of a strict step that waits for a secret output in vain is free", "[secrets]") {
+  for (const bool withdrawn : {false, true}) {
+    Pool pool(Pool::SecretOutputs{}, 1);
+    pool.executor().remember(login(pool, withdrawn ? "while [ ! -e go ]; do sleep 0.02; done" : "exit 1"));
+    pool.executor().reserve({"use", true});
+    REQUIRE(soon([&] {
+      pool.listen(Duration{20});
+      return pool.reserved().size() == 1;
+    }));
+    Task strict = use(pool);
+    strict.strict = true;
+    pool.executor().begin(strict);
+    if (withdrawn) {
+      pool.executor().withdraw("use");
+      pool.folder().write("go", "");
+    }
+    pool.executor().begin(in_folder(pool, exec({"true"}, "next")));
+    const auto ends = pool.ended(withdrawn ? 1 : 2);
+    CHECK(ends.at("next").ok());
+    if (!withdrawn) CHECK(ends.at("use").failure->type == "exit.1");
+  }
 }
 
 TEST_CASE("when everything is stopped nothing is read again, and each is told once", "[secrets]") {

@@ -14,6 +14,13 @@ Task in_pool(Task task) {
   return task;
 }
 
+/// Leaves a file when it begins.
+Task process(const Pool& pool, const std::string& path) {
+  Task task = exec({"touch", "begun"}, path);
+  process_of(task).cwd = pool.folder().path();
+  return task;
+}
+
 Task request(const std::string& path) {
   Task task;
   task.path = path;
@@ -39,7 +46,7 @@ TEST_CASE("who is stopped just when it begins is told so, wherever it stands by 
   Full pool;
   for (int i = 0; i < 300; ++i) {
     const std::string path = "step" + std::to_string(i);
-    pool.executor().begin(in_pool(i % 2 == 0 ? request(path) : exec({"touch", "never"}, path)));
+    pool.executor().begin(in_pool(i % 2 == 0 ? request(path) : process(pool, path)));
     // Now and then it is in the line by then.
     if (i % 5 == 0) std::this_thread::sleep_for(std::chrono::microseconds(i * 5));
     pool.executor().stop(path, 1);
@@ -49,6 +56,7 @@ TEST_CASE("who is stopped just when it begins is told so, wherever it stands by 
     CHECK(ends.at(path).failure->type == "cancelled");
   }
   CHECK(pool.executor().in_shared_line() == 0);
+  CHECK_FALSE(std::filesystem::exists(pool.folder().path("begun")));
   pool.folder().write("go", "");
   CHECK(pool.ended(1).contains("first"));
 }
@@ -58,7 +66,7 @@ TEST_CASE("all who are on their way into the line are stopped with the rest") {
     Full pool;
     for (int i = 0; i < 10; ++i) {
       const std::string path = "step" + std::to_string(i);
-      pool.executor().begin(in_pool(i % 2 == 0 ? request(path) : exec({"touch", "never"}, path)));
+      pool.executor().begin(in_pool(i % 2 == 0 ? request(path) : process(pool, path)));
     }
     pool.executor().stop_all(Duration{1000});
     CHECK(pool.ended(11).size() == 11);

@@ -57,7 +57,7 @@ TEST_CASE("every type of error in the manual can be caught", "[keys]") {
 }
 
 TEST_CASE("words kept for later are no keys yet", "[keys]") {
-  for (const char* word : {"schedule", "container", "matrix", "uses", "labels", "secret", "stop_when"}) {
+  for (const char* word : {"schedule", "container", "matrix", "uses", "labels", "files", "stop_when"}) {
     INFO(word);
     CHECK(is_reserved(word));
     CHECK(find_key(word) == nullptr);
