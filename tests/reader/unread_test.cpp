@@ -105,13 +105,30 @@ TEST_CASE("the output of a step is kept when an expression can see it, or what i
   CHECK(kept(each) == "");
   CHECK(kept(each, "", true) == "f a z");
   CHECK(kept(each, "output: ${ $steps.f }") == "f a");
-  CHECK(kept(each, "output: ${ $status.f.items }") == "f a");
+  // The list of all is another thing than what is in it.
+  CHECK(kept(each, "output: ${ $status.f.items }") == "a");
+  CHECK(kept(each, "output: '${ [$status.f.items[] | .output.id] }'") == "a");
+  CHECK(kept(each, "output: '${ [$status.f.items[] | select(.ok | not) | .key] }'") == "");
+  CHECK(kept(each, "output: '${ [$status.f.items[] | .error] | length }'") == "");
+  CHECK(kept(each, "output: '${ [$status.f.items[] | keys] }'") == "a");
+  CHECK(kept(each, "output: '${ [$status.f.items[] | select(.ok | not) | .key] | join(\" \") }'") == "");
+  CHECK(kept(each, "output: ${ $status.f.output }") == "f a");
+  CHECK(kept(each, "output: ${ $status.f }") == "f a");
+  CHECK(kept(each, "output: ${ $status.f.failed }") == "");
   CHECK(kept(each, "output: ${ $status.f.counts }") == "");
   CHECK(kept(each, "finally: { b: { set: '${ $steps.z }' } }") == "z");
   CHECK(kept("{ f: { for_each: [1], collect: '${ .id }', do: { a: { http: http://h/ } } } }") == "a");
   CHECK(kept("{ a: { http: http://h/, output: '${ .body.id }' } }") == "a");
   CHECK(kept("{ g: { parallel: { a: { http: http://h/ } } } }", "output: ${ $steps.g.a }") == "g a");
   CHECK(kept("{ g: { race: { a: { http: http://h/ } } } }", "output: ${ $status.g.winner }") == "");
+  const std::string within =
+      "{ g: { parallel: { a: { for_each: [1], do: { b: { http: http://h/ } } }, c: { shell: x } } } }";
+  CHECK(kept(within, "output: ${ $status.g.branches.a.ok }") == "");
+  CHECK(kept(within, "output: ${ $status.g.branches.a.output }") == "a b c");
+  CHECK(kept(within, "output: '${ [$status.g.branches.a.items[] | .output] }'") == "a b c");
+  CHECK(kept(within, "output: '${ [$status.g.branches.a.items[] | .state] }'") == "");
+  CHECK(kept(within, "output: '${ [$status.g.branches[] | .output] }'") == "a b c");
+  CHECK(kept(within, "output: '${ [$status.g.branches[] | .state] }'") == "");
   CHECK(kept("{ s: { switch: [ { if: true, do: { a: { http: http://h/ } } } ] } }", "output: ${ $steps.s }") == "s a");
   // What stands in for a step is in the entry of that.
   CHECK(kept("{ a: { http: http://h/, fallback: { parallel: { b: { http: http://h/ } } } } }") == "a.fallback b");
