@@ -138,6 +138,81 @@ void EntryLook::through(std::int64_t from, const std::function<bool(const EntryV
   }
 }
 
+namespace {
+
+/// Asks about entries from within a statement, as `is_other(id, path)`: a step out of it costs as much as all of
+/// that.
+class Asking {
+ public:
+  Asking(Database& database, std::int64_t base, const EntryLook::IsOne& is_one)
+      : database_(database), base_(base), is_one_(is_one) {
+    const int code = sqlite3_create_function_v2(database.handle(), kName, 2, SQLITE_UTF8 | SQLITE_DIRECTONLY, this,
+                                                &Asking::ask, nullptr, nullptr, nullptr);
+    if (code != SQLITE_OK) database.fail(code);
+  }
+  ~Asking() {
+    sqlite3_create_function_v2(database_.handle(), kName, 2, SQLITE_UTF8 | SQLITE_DIRECTONLY, nullptr, nullptr, nullptr,
+                               nullptr, nullptr);
+  }
+  Asking(const Asking&) = delete;
+  Asking& operator=(const Asking&) = delete;
+
+  /// The number behind the newest entry, of those that are asked about or others().
+  std::int64_t next = 1;
+  /// One was missing.
+  bool gap = false;
+  void see(std::int64_t seq) {
+    gap = gap || seq != next;
+    next = seq + 1;
+  }
+
+ private:
+  static constexpr const char* kName = "is_other";
+
+  static void ask(sqlite3_context* context, int, sqlite3_value** of) {
+    auto& self = *static_cast<Asking*>(sqlite3_user_data(context));
+    const std::int64_t seq = sqlite3_value_int64(of[0]) - self.base_;
+    // Not as text, which would be copied to have a NUL behind it.
+    const auto* path = static_cast<const char*>(sqlite3_value_blob(of[1]));
+    const auto size = static_cast<std::size_t>(sqlite3_value_bytes(of[1]));
+    const bool one = path && self.is_one_(seq, {path, size});
+    if (one) self.see(seq);
+    sqlite3_result_int(context, one ? 0 : 1);
+  }
+
+  Database& database_;
+  const std::int64_t base_;
+  const EntryLook::IsOne& is_one_;
+};
+
+}  // namespace
+
+std::optional<std::vector<std::int64_t>> EntryLook::others(std::int64_t until, std::string_view data, std::size_t most,
+                                                           const IsOne& is_one) const {
+  Journal::Open& open = *journal_.open_;
+  const std::int64_t base = first_id(run_);
+  Asking asking(*open.database, base, is_one);
+  Statement select(*open.database,
+                   "SELECT id FROM entries WHERE id > ?1 AND id <= ?2 AND "
+                   "CASE WHEN data = ?3 THEN is_other(id, path) ELSE 1 END ORDER BY id");
+  std::vector<std::int64_t> numbers;
+  for (std::int64_t from = -1; from != asking.next && !asking.gap;) {
+    from = asking.next;
+    std::int64_t to = from + static_cast<std::int64_t>(kLook);
+    if (until > 0) to = std::min(to, until + 1);
+    auto row = select.use();
+    row(base + from - 1)(base + to - 1)(data);
+    while (row.next()) {
+      numbers.push_back(row.integer(0) - base);
+      asking.see(numbers.back());
+      if (numbers.size() > most) return std::nullopt;
+    }
+  }
+  if (asking.gap) return std::nullopt;
+  if (until == 0 || asking.next <= until) open.check_end(run_, asking.next);
+  return numbers;
+}
+
 std::vector<Entry> Journal::read(std::int64_t run_number, std::int64_t from, std::size_t limit) const {
   from = std::max<std::int64_t>(from, 1);
   std::vector<Entry> entries;

@@ -1,5 +1,7 @@
 #include "engine/run/summary.h"
 
+#include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "engine/model/entry_reading.h"
@@ -8,6 +10,9 @@
 
 namespace flowrun {
 namespace {
+
+/// More entries than these are read one after the other.
+constexpr std::size_t kMostApart = 10'000;
 
 /// Entries after which a step looks as before.
 bool tells_nothing(EntryKind kind) {
@@ -28,8 +33,15 @@ bool tells_nothing(EntryKind kind) {
 
 /// A step within an item: no fallback, which its step is told with, and nothing that stands in no item.
 bool may_be_plain(std::string_view path) {
+  if (path.ends_with(']')) return true;
   const std::size_t item = path.rfind(']');
   return item != path.npos && path.find('.', item) == path.npos;
+}
+
+std::string_view group_of(std::string_view path) {
+  std::size_t end = path.size();
+  while (end > 0 && path[end - 1] != '/' && path[end - 1] != '[') --end;
+  return path.substr(0, end);
 }
 
 std::uint64_t name_of_path(std::string_view path) {
@@ -61,13 +73,17 @@ bool Summary::Hashes::insert(std::uint64_t hash) {
 bool Summary::Hashes::contains(std::uint64_t hash) const { return slots_[place(hash)] == hash; }
 
 Summary Summary::of(const Journal& journal, const RunRecord& run, std::int64_t until) {
-  Summary summary;
   bool counts = true;
-  EntryLook(journal, run).through(1, [&](const EntryView& entry) {
-    if (until > 0 && entry.seq > until) return false;
-    counts = summary.add(entry);
-    return counts;
-  });
+  Summary summary;
+  if (auto alike = of_alike(journal, run, until)) {
+    summary = *std::move(alike);
+  } else {
+    EntryLook(journal, run).through(1, [&](const EntryView& entry) {
+      if (until > 0 && entry.seq > until) return false;
+      counts = summary.add(entry);
+      return counts;
+    });
+  }
   if (!counts) {
     summary = Summary();
     summary.history_ = history_of(journal, run, until);
@@ -78,8 +94,59 @@ Summary Summary::of(const Journal& journal, const RunRecord& run, std::int64_t u
 
 std::map<std::string, std::size_t> Summary::counts() const {
   std::map<std::string, std::size_t> counts = history_.counts();
-  if (plain_.size() > 0) counts[std::string(to_string(State::Succeeded))] += plain_.size();
+  if (counted() > 0) counts[std::string(to_string(State::Succeeded))] += counted();
   return counts;
+}
+
+std::optional<Summary> Summary::of_alike(const Journal& journal, const RunRecord& run, std::int64_t until) {
+  std::vector<std::uint64_t> names;  // of the paths of these items
+  std::vector<std::int64_t> begun;   // the first of each group
+  std::unordered_set<std::uint64_t> groups;
+  std::string group;
+  const auto is_one = [&](std::int64_t seq, std::string_view path) {
+    if (!may_be_plain(path)) return false;
+    names.push_back(name_of_path(path));
+    const std::string_view around = group_of(path);
+    if (around == group) return true;
+    group = around;
+    if (groups.insert(hash64(around)).second) begun.push_back(seq);
+    return true;
+  };
+  // Such a step has no other entry: neither an attempt nor a start.
+  const char* const set = R"({"kind":"set","state":"succeeded"})";
+  const auto others = EntryLook(journal, run).others(until, set, kMostApart, is_one);
+  if (!others || names.empty() || begun.size() > kMostApart) return std::nullopt;
+
+  Summary summary;
+  std::unordered_set<std::uint64_t> told;
+  auto begin = begun.begin();
+  const auto note_until = [&](std::int64_t seq) {
+    for (; begin != begun.end() && *begin < seq; ++begin)
+      for (const Entry& first : journal.read(run.number, *begin, 1)) summary.history_.note_begin(first.path, first.at);
+  };
+  for (std::size_t i = 0; i < others->size();) {
+    std::size_t in_a_row = 1;
+    while (i + in_a_row < others->size() && (*others)[i + in_a_row] == (*others)[i] + static_cast<int>(in_a_row))
+      ++in_a_row;
+    const std::vector<Entry> entries = journal.read(run.number, (*others)[i], in_a_row);
+    if (entries.empty()) return std::nullopt;
+    for (const Entry& entry : entries) {
+      note_until(entry.seq);
+      // Another try of a file runs its steps again under the same paths.
+      if (entry.kind == EntryKind::ChildStarted && entry.attempt > 1) return std::nullopt;
+      if (may_be_plain(entry.path) && !tells_nothing(entry.kind)) told.insert(name_of_path(entry.path));
+      const std::string value = entry.value.is_null() ? "" : entry.value.text();
+      if (!summary.add({entry.seq, entry.at, entry.kind, entry.path, entry.attempt, entry.data, value}))
+        return std::nullopt;
+    }
+    i += entries.size();
+  }
+  note_until(run.last_seq + 1);
+  // Where more is told of one of them, it is no step of that kind alone.
+  if (!told.empty() && std::any_of(names.begin(), names.end(), [&](std::uint64_t name) { return told.contains(name); }))
+    return std::nullopt;
+  summary.alike_ = names.size();
+  return summary;
 }
 
 bool Summary::add(const EntryView& entry) {
@@ -141,7 +208,7 @@ bool Summary::settled_well(const EntryView& entry) {
 }
 
 void Summary::note_begin(std::string_view path, Instant at) {
-  const std::string_view parent = path.substr(0, path.find_last_of("/["));
+  const std::string_view parent = group_of(path);
   if (parent == parent_) return;
   parent_ = parent;
   history_.note_begin(std::string(path), at);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -22,7 +23,7 @@ class Summary {
   const History& history() const { return history_; }
   History& history() { return history_; }
   /// Items that have succeeded, and are not in history().
-  std::size_t counted() const { return plain_.size(); }
+  std::size_t counted() const { return plain_.size() + alike_; }
   /// As History::counts(), of all steps.
   std::map<std::string, std::size_t> counts() const;
 
@@ -41,6 +42,9 @@ class Summary {
     std::size_t size_ = 0;
   };
 
+  /// The same, where most entries are of items of `set` that have succeeded: those are counted where they lie. Nothing:
+  /// it is to be found out by reading all of them.
+  static std::optional<Summary> of_alike(const Journal& journal, const RunRecord& run, std::int64_t until);
   /// False: nothing can be counted in this run.
   bool add(const EntryView& entry);
   bool add_item(const EntryView& entry);
@@ -51,7 +55,8 @@ class Summary {
   void release(const std::string& path);
 
   History history_;
-  Hashes plain_;                                 ///< paths of the items that are counted
+  Hashes plain_;                                 ///< paths of the items that are counted one by one
+  std::size_t alike_ = 0;                        ///< items that are counted besides
   std::unordered_map<std::string, Entry> held_;  ///< starts of items that have not ended
   std::string settled_data_;                     ///< of the newest `settled` that said nothing but success
   std::string parent_;                           ///< of the newest item that began

@@ -1,6 +1,5 @@
 #include "engine/journal/journal.h"
 
-#include <sqlite3.h>
 #include <xxhash.h>
 
 #include "engine/journal/open.h"
@@ -12,33 +11,6 @@ namespace flowrun::test::journal_test {
 using namespace flowrun::scratch;
 
 namespace {
-
-/// As a person with sqlite3 would.
-class Shell {
- public:
-  explicit Shell(const std::string& path) { sqlite3_open(path.c_str(), &handle_); }
-  ~Shell() { sqlite3_close(handle_); }
-  Shell(const Shell&) = delete;
-  Shell& operator=(const Shell&) = delete;
-
-  /// The rows, columns separated by `|`.
-  std::vector<std::string> operator()(const std::string& sql) {
-    std::vector<std::string> rows;
-    const auto add = [](void* to, int columns, char** values, char**) {
-      std::string row;
-      for (int i = 0; i < columns; ++i) row += (i ? "|" : "") + std::string(values[i] ? values[i] : "");
-      static_cast<std::vector<std::string>*>(to)->push_back(row);
-      return 0;
-    };
-    char* message = nullptr;
-    if (sqlite3_exec(handle_, sql.c_str(), add, &rows, &message) != SQLITE_OK) rows.push_back(message);
-    sqlite3_free(message);
-    return rows;
-  }
-
- private:
-  sqlite3* handle_ = nullptr;
-};
 
 std::vector<Entry> read_all(const Journal& journal, std::int64_t run) {
   std::vector<Entry> all;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <signal.h>
+#include <sqlite3.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "engine/journal/journal.h"
 
@@ -113,5 +115,32 @@ inline std::string refusal(Problem problem, const std::function<void()>& action)
 }
 
 inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+/// As a person with sqlite3 would.
+class Shell {
+ public:
+  explicit Shell(const std::string& path) { sqlite3_open(path.c_str(), &handle_); }
+  ~Shell() { sqlite3_close(handle_); }
+  Shell(const Shell&) = delete;
+  Shell& operator=(const Shell&) = delete;
+
+  /// The rows, columns separated by `|`.
+  std::vector<std::string> operator()(const std::string& sql) {
+    std::vector<std::string> rows;
+    const auto add = [](void* to, int columns, char** values, char**) {
+      std::string row;
+      for (int i = 0; i < columns; ++i) row += (i ? "|" : "") + std::string(values[i] ? values[i] : "");
+      static_cast<std::vector<std::string>*>(to)->push_back(row);
+      return 0;
+    };
+    char* message = nullptr;
+    if (sqlite3_exec(handle_, sql.c_str(), add, &rows, &message) != SQLITE_OK) rows.push_back(message);
+    sqlite3_free(message);
+    return rows;
+  }
+
+ private:
+  sqlite3* handle_ = nullptr;
+};
 
 }  // namespace flowrun::scratch

@@ -133,4 +133,39 @@ TEST_CASE("a run of which everything is plain is counted, up to any entry") {
   CHECK_FALSE(written_output(journal, run, "z[17]"));
 }
 
+TEST_CASE("of items of set that have succeeded none is read, and what is not theirs alone is found") {
+  const scratch::Folder folder;
+  Journal journal(folder / "journal.db", Journal::Mode::Create);
+  const auto settled = [](const std::string& path, const char* kind, Duration after = {}) {
+    return to_entry(Decision{StepSettled{path, kind, {State::Succeeded, {}, {}}, ""}, {}}, scratch::at() + after);
+  };
+  std::vector<Entry> log{settled("first", "set")};
+  for (int i = 0; i < 50'000; ++i) log.push_back(settled(fmt::format("y[{}]", i), "set", Duration{i}));
+  log.push_back(settled("y", "for_each", Duration{50'000}));
+  log.push_back(settled("last", "set"));
+  const RunRecord run = keep(journal, "alike-1", log);
+  const char* const set = R"({"kind":"set","state":"succeeded"})";
+  const auto in_item = [](std::int64_t, std::string_view path) { return path.ends_with(']'); };
+  CHECK(EntryLook(journal, run).others(0, set, 10, in_item) == std::vector<std::int64_t>{1, 50'002, 50'003});
+  CHECK(EntryLook(journal, run).others(20'002, set, 10, in_item) == std::vector<std::int64_t>{1});
+  CHECK_FALSE(EntryLook(journal, run).others(0, set, 2, in_item));
+  Seen seen;
+  compare(journal, run, 0, seen);
+  CHECK(seen.counted == 50'000);
+  compare(journal, run, 40'001, seen);
+
+  // More is told of one of them, before or after.
+  for (bool before : {true, false}) {
+    std::vector<Entry> more = log;
+    const Entry timer =
+        to_entry(Decision{ArmTimer{"y[7]", TimerKind::Delay, 0, scratch::at() + Duration{5}, Duration{5}, ""}, {}},
+                 scratch::at());
+    more.insert(before ? more.begin() : more.end(), timer);
+    compare(journal, keep(journal, before ? "more-1" : "more-2", more), 0, seen);
+  }
+  scratch::Shell(folder / "journal.db")("DELETE FROM entries WHERE path = 'y[30000]' AND id >> 40 = 1");
+  CHECK_FALSE(EntryLook(journal, run).others(0, set, 10, in_item));
+  CHECK_THROWS_AS(Summary::of(journal, run), Corruption);
+}
+
 }  // namespace flowrun::test::summary_test
