@@ -9,7 +9,7 @@
 namespace flowrun {
 namespace {
 
-constexpr std::size_t kMaxNodes = 100'000;
+constexpr std::size_t kMaxNodes = 250'000;  // keys are some: a step has ten of them, easily
 // Aliases of long texts count too: a thousand times a megabyte is few nodes and much memory.
 constexpr std::size_t kMaxAliasedText = 16 << 20;
 
@@ -76,7 +76,7 @@ bool NodeBuilder::expects_key() const {
 void NodeBuilder::count(std::size_t nodes, std::size_t where) {
   nodes_ += nodes;
   if (nodes_ > kMaxNodes)
-    throw Refusal{"E008", where, 1, "more than 100,000 values, those that aliases repeat included"};
+    throw Refusal{"E008", where, 1, "more than 250,000 values, those that aliases repeat included"};
 }
 
 void NodeBuilder::tell(std::size_t where, int length, std::string message, std::string suggestion) {

@@ -17,6 +17,9 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 Node::Kind core_kind(std::string_view text) {
   static constexpr std::string_view kNulls[] = {"", "~", "null", "Null", "NULL"};
   static constexpr std::string_view kBooleans[] = {"true", "True", "TRUE", "false", "False", "FALSE"};
+  // Most begin with a letter that none of those below begins with.
+  if (!text.empty() && std::string_view("~nNtTfF0123456789+-.").find(text[0]) == std::string_view::npos)
+    return Node::Kind::String;
   if (std::find(std::begin(kNulls), std::end(kNulls), text) != std::end(kNulls)) return Node::Kind::Null;
   if (std::find(std::begin(kBooleans), std::end(kBooleans), text) != std::end(kBooleans)) return Node::Kind::Boolean;
   auto all = [](std::string_view digits, const char* set) {

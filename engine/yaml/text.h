@@ -35,8 +35,16 @@ class YamlText {
   char at(std::size_t offset) const { return offset < text_.size() ? text_[offset] : '\0'; }
   Position position(std::size_t offset) const {
     offset = std::min(offset, text_.size());
-    auto line = std::upper_bound(starts_.begin(), starts_.end(), offset) - 1;
-    return {static_cast<int>(line - starts_.begin()) + 1, static_cast<int>(offset - *line) + 1};
+    // Mostly it is near to the one before.
+    const auto begins = [&](std::size_t line) {
+      return line < starts_.size() ? starts_[line] : std::string_view::npos;
+    };
+    std::size_t line = near_;
+    for (int i = 0; i < 3 && offset >= begins(line + 1); ++i) ++line;
+    if (offset < begins(line) || offset >= begins(line + 1))
+      line = static_cast<std::size_t>(std::upper_bound(starts_.begin(), starts_.end(), offset) - starts_.begin()) - 1;
+    near_ = line;
+    return {static_cast<int>(line) + 1, static_cast<int>(offset - starts_[line]) + 1};
   }
   std::size_t offset(Position at) const { return start(at.line) + static_cast<std::size_t>(at.column - 1); }
   std::string_view line(int number) const {
@@ -52,6 +60,7 @@ class YamlText {
  private:
   std::string_view text_;
   std::vector<std::size_t> starts_;
+  mutable std::size_t near_ = 0;  ///< the line of the newest position
 };
 
 /// True when a tab is among the blanks that |line| begins with.
