@@ -284,7 +284,7 @@ int Drive::finish_ended(const RunRecord& record) {
   if (flags_.json) {
     print_result(run_json(record).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
   } else if (!record.output.is_null() && !output_taken()) {
-    print_result(result_text(record.output));
+    print_value(record.output);
   }
   return write_reports(record.id, record.state == RunState::Succeeded ? 0 : 1);
 }
@@ -385,7 +385,7 @@ int Drive::report_end(Run& run, bool printed) {
   } else if (!printed) {
     // Standard output is somebody else's, or has had it before.
   } else if (run.loaded().workflow.has_output && (outcome.ok() || !outcome.output.is_null())) {
-    print_result(result_text(outcome.output));
+    print_value(outcome.output);
   } else if (outcome.ok() && !context_.quiet) {
     std::fprintf(stderr, "no `output` in the workflow; %s shows a step's\n",
                  typed_command({"output", record.id, "--step", "NAME"}, journal_.path()).c_str());

@@ -28,7 +28,7 @@ int output(const Context& context, const OutputOptions& options) {
     check_result(journal, run);
     value = run.output;
   }
-  print_result(json_text(value, !options.json) + "\n");
+  print_json(value, !options.json);
   return 0;
 }
 

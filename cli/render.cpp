@@ -8,13 +8,13 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <utility>
 
 #include "cli/last_words.h"
 #include "cli/memo_text.h"
 #include "cli/terminal.h"
 #include "engine/journal/typed_command.h"
 #include "engine/model/error.h"
-#include "engine/model/json_text.h"
 #include "engine/run/clocks.h"
 
 namespace flowrun::cli {
@@ -70,30 +70,114 @@ void print_result(std::string_view text) {
     throw OutputLost("standard output");
 }
 
-std::string json_text(const Value& value, bool indented) {
-  const auto dumped = [&](const Value& whole) {
-    return whole.json().dump(indented ? 2 : -1, ' ', false, Json::error_handler_t::replace);
-  };
-  // Of a long list element by element: as a tree it is many times as large.
-  constexpr std::size_t kLong = 1 << 20;
-  const std::string& whole = value.text();
-  if (whole.size() <= kLong || whole.front() != '[') return dumped(value);
-  std::string text;
-  text.reserve(whole.size() + 1);
-  for (std::string_view element : list_elements(whole)) {
-    text += text.empty() ? '[' : ',';
-    if (indented) text += "\n  ";
-    for (const char c : dumped(Value::from_text(std::string(element)))) {
-      text += c;
-      if (indented && c == '\n') text += "  ";
-    }
-  }
-  return text + (indented ? "\n]" : "]");
+namespace {
+
+/// A longer list is written element by element: as a tree it is many times as large.
+constexpr std::size_t kLongList = 1 << 20;
+constexpr std::size_t kFlushedAt = 256 << 10;  // bytes that are written at once
+
+std::string dumped(const Value& value, bool indented) {
+  return value.json().dump(indented ? 2 : -1, ' ', false, Json::error_handler_t::replace);
 }
 
-std::string result_text(const Value& value) {
-  if (value.text().front() == '"') return value.json().get<std::string>() + "\n";
-  return json_text(value, stdout_is_terminal()) + "\n";
+char first_of(const Value& value) {
+  char first = 0;
+  value.pieces([&](std::string_view piece) {
+    first = piece.front();
+    return false;
+  });
+  return first;
+}
+
+bool is_long_list(const Value& value) { return value.size() > kLongList && first_of(value) == '['; }
+
+/// Adds a list, which is told piece by piece, to a text, element by element.
+class ListText {
+ public:
+  ListText(std::string& out, bool indented) : out_(out), indented_(indented) {}
+
+  void add(std::string_view piece) {
+    std::size_t from = 0;
+    for (std::size_t i = 0; i < piece.size(); ++i) {
+      const char c = piece[i];
+      if (in_text_) {
+        if (!std::exchange(escaped_, false)) {
+          escaped_ = c == '\\';
+          in_text_ = c != '"';
+        }
+        continue;
+      }
+      if (c == '"') in_text_ = true;
+      if ((c == '[' || c == '{') && ++depth_ == 1) from = i + 1;
+      const bool closes = c == ']' || c == '}';
+      if (depth_ == 1 && (closes || c == ',')) {
+        element_ += piece.substr(from, i - from);
+        from = i + 1;
+        end_element(closes);
+      }
+      if (closes) --depth_;
+    }
+    if (depth_ > 0) element_ += piece.substr(from);
+  }
+
+ private:
+  void end_element(bool last) {
+    if (!last || !first_ || element_.find_first_not_of(" \t\r\n") != std::string::npos) {
+      out_ += first_ ? '[' : ',';
+      if (indented_) out_ += "\n  ";
+      for (const char c : dumped(Value::from_text(std::exchange(element_, {})), indented_)) {
+        out_ += c;
+        if (indented_ && c == '\n') out_ += "  ";
+      }
+      first_ = false;
+    }
+    if (last) out_ += first_ ? "[]" : indented_ ? "\n]" : "]";
+  }
+
+  std::string& out_;
+  const bool indented_;
+  std::string element_;
+  std::size_t depth_ = 0;
+  bool in_text_ = false, escaped_ = false, first_ = true;
+};
+
+void put(std::string_view text) {
+  errno = 0;
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) throw OutputLost("standard output");
+}
+
+}  // namespace
+
+std::string json_text(const Value& value, bool indented) {
+  if (!is_long_list(value)) return dumped(value, indented);
+  std::string text;
+  text.reserve(value.size() + 1);
+  ListText list(text, indented);
+  value.pieces([&](std::string_view piece) {
+    list.add(piece);
+    return true;
+  });
+  return text;
+}
+
+void print_json(const Value& value, bool indented) {
+  if (result_filter() || stdout_is_terminal() || !is_long_list(value))
+    return print_result(json_text(value, indented) + "\n");
+  std::string text;
+  ListText list(text, indented);
+  value.pieces([&](std::string_view piece) {
+    list.add(piece);
+    if (text.size() < kFlushedAt) return true;
+    put(text);
+    text.clear();
+    return true;
+  });
+  print_result(text + "\n");
+}
+
+void print_value(const Value& value) {
+  if (first_of(value) == '"') return print_result(value.json().get<std::string>() + "\n");
+  print_json(value, stdout_is_terminal());
 }
 
 std::string clock_text(Instant at, Instant now) {

@@ -35,10 +35,12 @@ void print_view(std::string_view text);
 /// What print_result prints goes through |filter| from now on, whole values at a time. Where that throws,
 /// print_result throws OutputLost.
 void filter_results(std::function<std::string(std::string_view)> filter);
-/// A result value: text as it is, else JSON, pretty at a terminal; with a line break behind it.
-std::string result_text(const Value& value);
 /// |value| as JSON, on one line or |indented| by two.
 std::string json_text(const Value& value, bool indented);
+/// Prints that with a line break behind it; of a long list element by element, as they are read.
+void print_json(const Value& value, bool indented);
+/// Prints a result value: text as it is, else as JSON, indented at a terminal.
+void print_value(const Value& value);
 
 /// `08:45:12.481` in local time, with the date before it when that is not the one of |now|; left out: the present.
 std::string clock_text(Instant at, Instant now = {});

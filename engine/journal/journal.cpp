@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cassert>
 #include <filesystem>
 #include <utility>
@@ -120,7 +121,7 @@ bool Journal::create(RunRecord& run, std::string_view source_text) {
                       open.path, kLastRun));
     locked = open.locks->lock_run(number);
     if (!locked) throw Error(Problem::Busy, fmt::format("the new run {} is already driven by another process", run.id));
-    if (!input_ref.empty()) keep_text(*open.database, TextTable::Values, input_ref, input);
+    if (!input_ref.empty()) keep_value(*open.database, input_ref, run.input);
     keep_text(*open.database, TextTable::Sources, run.source_hash, source_text);
   };
   // A number that was not used after all is the next one's, who must find it free.
@@ -190,10 +191,17 @@ std::int64_t Journal::append(Entry entry) {
   assert(open.run != 0 && "the run is locked");
   entry.seq = ++open.last_seq;
   const std::int64_t id = first_id(open.run) + entry.seq;
-  open.last_sum = entry_sum(open.last_sum, id, to_string(entry.kind), entry);
-  const std::string_view value = value_text(entry.value);
-  open.batch_bytes += to_string(entry.kind).size() + entry.path.size() + entry.data.size() + value.size();
-  std::string ref = value.size() > kLongestValue ? hash_name(value) : "";
+  const std::size_t size = entry.value.is_null() ? 0 : entry.value.size();
+  std::string ref;
+  if (size > kLongestValue) {
+    LongSum sum = long_entry_sum(open.last_sum, id, entry);
+    open.last_sum = sum.sum;
+    ref = std::move(sum.name);
+  } else {
+    open.last_sum = entry_sum(open.last_sum, id, to_string(entry.kind), entry);
+  }
+  open.batch_bytes += to_string(entry.kind).size() + entry.path.size() + entry.data.size() + size;
+  entry.value.keep_at(open.home_of(open.run), entry.seq);
   open.batch.push_back({std::move(entry), id, open.last_sum, std::move(ref)});
   return open.last_seq;
 }
@@ -220,8 +228,7 @@ void Journal::commit(const RunUpdate& update, Instant now) {
                                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
     for (const Open::BatchEntry& pending : open.batch) {
       const Entry& entry = pending.entry;
-      if (!pending.value_ref.empty())
-        keep_text(*open.database, TextTable::Values, pending.value_ref, entry.value.text());
+      if (!pending.value_ref.empty()) keep_value(*open.database, pending.value_ref, entry.value);
       auto row = open.insert_entry->use();
       row(pending.id)(to_millis(entry.at))(to_string(entry.kind))(entry.path)(entry.attempt);
       row(static_cast<std::int64_t>(pending.sum));
@@ -255,9 +262,13 @@ void Journal::commit(const RunUpdate& update, Instant now) {
     if (update.ended_at) set("UPDATE runs SET ended_at = ? WHERE number = ?", to_millis(*update.ended_at));
     if (update.error && !update.error->is_null())
       set("UPDATE runs SET error = ? WHERE number = ?", std::string_view(update.error->text()));
-    if (update.output && value_text(*update.output).size() > kLongestRunValue) {
-      const std::string hash = hash_name(update.output->text());
-      keep_text(*open.database, TextTable::Values, hash, update.output->text());
+    if (update.output && update.output->size() > kLongestRunValue) {
+      // Mostly that of the last entry, which has just been kept.
+      const auto kept = std::find_if(open.batch.begin(), open.batch.end(), [&](const Open::BatchEntry& pending) {
+        return !pending.value_ref.empty() && pending.entry.value.is_same_as(*update.output);
+      });
+      const std::string hash = kept != open.batch.end() ? kept->value_ref : name_of(*update.output);
+      if (kept == open.batch.end()) keep_value(*open.database, hash, *update.output);
       set("UPDATE runs SET output_ref = ?, output = NULL WHERE number = ?", std::string_view(hash));
     } else if (update.output && !update.output->is_null()) {
       set("UPDATE runs SET output = ?, output_ref = NULL WHERE number = ?", std::string_view(update.output->text()));

@@ -44,7 +44,8 @@ RunRecord record_of(const Statement::Use& row, const std::string& path) {
     wrong("no run can have so many entries, or so few");
   // Few and seldom read, unlike the values of entries.
   for (int json : {10, 11, 12})
-    if (!row.null(json) && (!row.is_text(json) || !is_json(row.text(json), kDeepest)))
+    if (!row.null(json) &&
+        !((row.is_text(json) || (row.is_blob(json) && json != 12)) && is_json(row.bytes(json), kDeepest)))
       wrong("its input, output or error is not JSON");
   if (!row.null(12) && row.text(12)[0] != '{') wrong("its error does not describe a failure");
   RunRecord run;
@@ -58,8 +59,8 @@ RunRecord record_of(const Statement::Use& row, const std::string& path) {
   run.alive_at = from_millis(row.integer(7));
   if (!row.null(8)) run.ended_at = from_millis(row.integer(8));
   run.last_seq = row.integer(9);
-  run.input = Value::from_text(std::string(row.text(10)));
-  run.output = Value::from_text(std::string(row.text(11)));
+  run.input = Value::from_text(std::string(row.bytes(10)));
+  run.output = Value::from_text(std::string(row.bytes(11)));
   run.error = Value::from_text(std::string(row.text(12)));
   return run;
 }

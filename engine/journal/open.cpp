@@ -294,6 +294,7 @@ Journal::Open::Open(const std::string& given, Mode mode) : path(resolve(given)) 
 }
 
 Journal::Open::~Open() {
+  *self = nullptr;
   if (run != 0) locks->unlock_run(run);
 }
 

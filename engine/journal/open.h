@@ -25,6 +25,8 @@ constexpr std::int64_t first_id(std::int64_t run) { return run << kSeqBits; }
 constexpr std::size_t kLongestValue = 1 << 20;
 /// Likewise of a run; shorter, since its row is read and compared at every commit.
 constexpr std::size_t kLongestRunValue = 16 << 10;
+/// A longer one stands in `vals` as a BLOB, which is written and read in pieces: of a text SQLite has three copies.
+constexpr std::size_t kLongestText = 8 << 20;
 
 struct Journal::Open {
   Open(const std::string& given, Mode mode);
@@ -46,6 +48,14 @@ struct Journal::Open {
     std::string value_ref;  ///< of a long value
   };
   std::int64_t run = 0;  ///< its number; 0: none
+  class Home;
+  std::shared_ptr<Open*> self = std::make_shared<Open*>(this);  ///< null in the end, for homes that are still held
+  std::shared_ptr<const TextHome> home;                         ///< of the run that was asked for last
+  std::int64_t home_run = 0;
+  /// Where the values of entries of run |number| are read from, as long as the journal is open.
+  const std::shared_ptr<const TextHome>& home_of(std::int64_t number);
+  /// The value of an entry, whether it is written already or not.
+  std::string value_of(std::int64_t run_number, std::int64_t seq);
   std::int64_t last_seq = 0;
   std::uint64_t last_sum = 0;
   std::vector<BatchEntry> batch;
@@ -78,7 +88,8 @@ struct Journal::Open {
   std::int64_t driver(std::int64_t number);
 
   // Of a commit; made once.
-  std::optional<Statement> begin, commit, insert_entry, update_run, beat, select_entries, select_last, data_version;
+  std::optional<Statement> begin, commit, insert_entry, update_run, beat, select_entries, select_last, select_value,
+      data_version;
   std::int64_t mail_seen_at = -1;  ///< SQLite's data_version when the mailbox was last read
 };
 
@@ -87,6 +98,11 @@ enum class TextTable { Sources, Values };
 /// Puts |text| there under |hash|, its hash_name. Throws Corruption when another text has that name: who can choose
 /// texts could have put it there, to be read in place of this one.
 void keep_text(Database& database, TextTable table, std::string_view hash, std::string_view text);
+
+/// The same of a value of an entry or a run, as long as it may be.
+void keep_value(Database& database, std::string_view hash, const Value& value);
+/// hash_name of its text.
+std::string name_of(const Value& value);
 
 /// Whether |millis| may be a date in the journal: not before 1970, and not behind 9999, so that sums of dates and
 /// spans are numbers.
@@ -110,5 +126,12 @@ inline std::uint64_t entry_sum(std::uint64_t before, std::int64_t id, std::strin
       before, id, kind,
       EntryView{entry.seq, entry.at, entry.kind, entry.path, entry.attempt, entry.data, value_text(entry.value)});
 }
+
+/// The same of an entry with a long value, with name_of() that. Nothing is put together for it.
+struct LongSum {
+  std::uint64_t sum;
+  std::string name;
+};
+LongSum long_entry_sum(std::uint64_t before, std::int64_t id, const Entry& entry);
 
 }  // namespace flowrun

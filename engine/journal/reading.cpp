@@ -59,7 +59,8 @@ EntryView Journal::Open::checked(const Statement::Use& row, std::int64_t run_num
     wrong(fmt::format("it is missing; the next one is {}", id - first_id(run_number)));
   const std::int64_t at = row.integer(1), attempt = row.integer(4);
   if (!row.is_integer(1) || !is_date(at) || !row.is_text(2) || !row.is_text(3) || !row.is_integer(4) || attempt < 0 ||
-      attempt > kMostAttempts || !row.is_text(5) || !(row.is_text(6) || row.null(6)) || !row.is_integer(8))
+      attempt > kMostAttempts || !row.is_text(5) ||
+      !(row.is_text(6) || row.null(6) || (row.is_blob(6) && row.is_text(7))) || !row.is_integer(8))
     wrong("it is not as flowrun writes it: its columns hold other things");
   if (row.null(6) && !row.null(7))
     wrong(fmt::format("its value is missing: no row {} in `vals`", row.text(7).substr(0, 40)));
@@ -69,7 +70,7 @@ EntryView Journal::Open::checked(const Statement::Use& row, std::int64_t run_num
   entry.path = row.text(3);
   entry.attempt = static_cast<int>(attempt);
   entry.data = row.text(5);
-  entry.value = row.text(6);
+  entry.value = row.bytes(6);
   if (entry.value == "null") entry.value = {};
   const std::string_view kind = row.text(2);
   if (!is_text(kind) || !is_text(entry.path)) wrong("its kind or path is not UTF-8");
@@ -218,8 +219,10 @@ std::vector<Entry> Journal::read(std::int64_t run_number, std::int64_t from, std
   std::vector<Entry> entries;
   std::size_t bytes = 0;
   try {
+    const auto& home = open_->home_of(run_number);
     open_->look_at(run_number, from, limit, [&](const EntryView& entry) {
       entries.push_back(entry.copy());
+      entries.back().value.keep_at(home, entry.seq);
       bytes += entry.data.size() + entry.value.size();
       return bytes < kReadBytes;
     });

@@ -32,10 +32,10 @@ struct FreeSumState {
 
 /// |value| of a run's row, and where it is kept when it is long.
 struct RunValue {
-  explicit RunValue(const Value& value)
-      : text(value_text(value)), hash(text.size() > kLongestRunValue ? hash_name(text) : "") {}
+  explicit RunValue(const Value& of)
+      : value(of), text(value_text(value)), hash(text.size() > kLongestRunValue ? hash_name(text) : "") {}
   void keep(Database& database) const {
-    if (!hash.empty()) keep_text(database, TextTable::Values, hash, text);
+    if (!hash.empty()) keep_value(database, hash, value);
   }
   std::optional<std::string_view> in_row() const {
     return text.empty() || !hash.empty() ? std::nullopt : std::optional(text);
@@ -44,6 +44,7 @@ struct RunValue {
     return hash.empty() ? std::nullopt : std::optional<std::string_view>(hash);
   }
 
+  const Value value;
   const std::string_view text;
   const std::string hash;
 };
@@ -95,7 +96,7 @@ void copy_entries(const Journal& journal, const RunRecord& run, Database& to, st
     sum = entry_sum(sum, id, to_string(entry.kind), entry);
     const std::string_view value = value_text(entry.value);
     const std::string ref = value.size() > kLongestValue ? hash_name(value) : "";
-    if (!ref.empty()) keep_text(to, TextTable::Values, ref, value);
+    if (!ref.empty()) keep_value(to, ref, entry.value);
     auto row = insert.use();
     row(id)(to_millis(entry.at))(to_string(entry.kind))(entry.path)(entry.attempt)(static_cast<std::int64_t>(sum));
     row(ref.empty() ? std::nullopt : std::optional<std::string_view>(ref))(entry.data);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -138,6 +139,37 @@ std::string_view Statement::Use::text(int column) const {
   const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
   const int size = sqlite3_column_bytes(statement_, column);
   return data ? std::string_view(data, size) : std::string_view();
+}
+
+std::string_view Statement::Use::bytes(int column) const {
+  if (!is_blob(column)) return text(column);
+  const auto* data = static_cast<const char*>(sqlite3_column_blob(statement_, column));
+  const int size = sqlite3_column_bytes(statement_, column);
+  return data ? std::string_view(data, size) : std::string_view();
+}
+
+LongCell::LongCell(Database& database, const char* table, const char* column, std::int64_t rowid, Mode mode)
+    : database_(database) {
+  sqlite3_blob* handle = nullptr;
+  const int code =
+      sqlite3_blob_open(database.handle(), "main", table, column, rowid, mode == Mode::Write ? 1 : 0, &handle);
+  handle_.reset(handle);
+  if (code != SQLITE_OK) database.fail(code);
+}
+
+void LongCell::write(std::string_view bytes) {
+  const int size = static_cast<int>(bytes.size());
+  const int code = sqlite3_blob_write(handle_.get(), bytes.data(), size, at_);
+  if (code != SQLITE_OK) database_.fail(code);
+  at_ += size;
+}
+
+void LongCell::read(std::string& bytes) {
+  const int size = static_cast<int>(std::min(bytes.size(), this->size() - static_cast<std::size_t>(at_)));
+  bytes.resize(static_cast<std::size_t>(size));
+  const int code = sqlite3_blob_read(handle_.get(), bytes.data(), size, at_);
+  if (code != SQLITE_OK) database_.fail(code);
+  at_ += size;
 }
 
 }  // namespace flowrun

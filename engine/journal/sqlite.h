@@ -96,8 +96,11 @@ class Statement {
     int columns() const { return sqlite3_column_count(statement_); }
     /// One of SQLITE_INTEGER and the like.
     int type(int column) const { return sqlite3_column_type(statement_, column); }
+    /// As text(), of what may be kept as bytes.
+    std::string_view bytes(int column) const;
     bool null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
     bool is_text(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_TEXT; }
+    bool is_blob(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_BLOB; }
     bool is_integer(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_INTEGER; }
 
    private:
@@ -115,6 +118,26 @@ class Statement {
   Database& database_;
   const char* sql_;
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+};
+
+/// A long value in a row, which is written or read piece by piece.
+class LongCell {
+ public:
+  enum class Mode { Read, Write };
+  LongCell(Database& database, const char* table, const char* column, std::int64_t rowid, Mode mode);
+  std::size_t size() const { return static_cast<std::size_t>(sqlite3_blob_bytes(handle_.get())); }
+  /// Behind what was written before. REQUIRES: it fits.
+  void write(std::string_view bytes);
+  /// Of what comes behind what was read before, as much as fits into |bytes|.
+  void read(std::string& bytes);
+
+ private:
+  struct Close {
+    void operator()(sqlite3_blob* handle) const { sqlite3_blob_close(handle); }
+  };
+  Database& database_;
+  std::unique_ptr<sqlite3_blob, Close> handle_;
+  int at_ = 0;
 };
 
 }  // namespace flowrun

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "engine/model/error.h"
+#include "engine/model/hash.h"
 #include "engine/model/json_text.h"
+#include "engine/model/value_writer.h"
 
 namespace flowrun {
 namespace {
@@ -17,10 +19,40 @@ std::string written(const Json& tree) {
 
 }  // namespace
 
+struct Value::Rep {
+  /// Where the text is besides, or instead.
+  struct Elsewhere {
+    std::vector<ValueWriter::Part> parts;
+    std::shared_ptr<const TextHome> home;
+    std::int64_t number = 0;
+    std::size_t size = 0;
+    std::uint64_t hash = 0;  ///< of the text at |home|
+  };
+  /// What few have. Not larger than a tree: there may be a million.
+  struct Behind {
+    Json tree = Json(Json::value_t::discarded);  ///< that: not parsed yet
+    std::unique_ptr<Elsewhere> elsewhere;
+  };
+
+  std::string text;  ///< empty: not made yet
+  std::unique_ptr<Behind> behind;
+
+  const Json* tree() const { return behind && !behind->tree.is_discarded() ? &behind->tree : nullptr; }
+  const Elsewhere* elsewhere() const { return behind ? behind->elsewhere.get() : nullptr; }
+  void set(Json tree) {
+    if (!behind) behind = std::make_unique<Behind>();
+    behind->tree = std::move(tree);
+  }
+  void set(std::unique_ptr<Elsewhere> elsewhere) {
+    if (!behind) behind = std::make_unique<Behind>();
+    behind->elsewhere = std::move(elsewhere);
+  }
+};
+
 Value::Value(Json tree) {
   if (tree.is_null()) return;
   rep_ = std::make_shared<Rep>();
-  rep_->tree = std::make_unique<Json>(std::move(tree));
+  rep_->set(std::move(tree));
 }
 
 Value Value::from_text(std::string text) {
@@ -41,24 +73,147 @@ Value Value::string(std::string_view text) {
 const std::string& Value::text() const {
   static const std::string kNull = "null";
   if (!rep_) return kNull;
-  if (rep_->text.empty()) rep_->text = written(*rep_->tree);
-  return rep_->text;
+  if (!rep_->text.empty()) return rep_->text;
+  if (!rep_->elsewhere()) return rep_->text = written(*rep_->tree());
+  std::string whole;
+  whole.reserve(size());
+  pieces([&](std::string_view piece) {
+    whole += piece;
+    return true;
+  });
+  return rep_->text = std::move(whole);
 }
 
 const Json& Value::json() const {
   static const Json kNull;
   if (!rep_) return kNull;
-  if (!rep_->tree) rep_->tree = std::make_unique<Json>(tree());
-  return *rep_->tree;
+  if (!rep_->tree()) rep_->set(tree());
+  return *rep_->tree();
 }
 
 Json Value::tree() const {
   if (!rep_) return nullptr;
-  if (rep_->tree) return *rep_->tree;
-  // What other programs say was parsed before it became a value, and a value holds others.
-  auto tree = json_of(rep_->text, rep_->text.size());
-  if (!tree) throw Corruption("a value of the journal is not JSON: " + shortened(rep_->text, 60));
-  return std::move(*tree);
+  if (const Json* tree = rep_->tree()) return *tree;
+  const auto parsed = [](std::string_view text) {
+    // What other programs say was parsed before it became a value, and a value holds others.
+    auto tree = json_of(text, text.size());
+    if (!tree) throw Corruption("a value of the journal is not JSON: " + shortened(text, 60));
+    return std::move(*tree);
+  };
+  const Rep::Elsewhere* elsewhere = rep_->elsewhere();
+  if (!rep_->text.empty() || !elsewhere || !elsewhere->home) return parsed(text());
+  Json tree;
+  pieces([&](std::string_view all) {
+    tree = parsed(all);
+    return true;
+  });
+  return tree;
+}
+
+bool Value::is_null() const {
+  if (!rep_) return true;
+  return rep_->text.empty() && rep_->elsewhere() ? false : text() == "null";
+}
+
+std::size_t Value::size() const {
+  if (rep_ && rep_->text.empty() && rep_->elsewhere()) return rep_->elsewhere()->size;
+  return text().size();
+}
+
+bool Value::pieces(const Take& take) const {
+  const Rep::Elsewhere* elsewhere = rep_ && rep_->text.empty() ? rep_->elsewhere() : nullptr;
+  if (!elsewhere) return take(text());
+  for (const ValueWriter::Part& part : elsewhere->parts) {
+    const bool all = part.from == 0 && part.size == part.value.size();
+    if (!(all ? part.value.pieces(take) : take(std::string_view(part.value.text()).substr(part.from, part.size))))
+      return false;
+  }
+  if (!elsewhere->home) return true;
+  bool more = true, right = false;
+  elsewhere->home->read(elsewhere->number, [&](std::string_view text) {
+    right = text.size() == elsewhere->size && hash64(text) == elsewhere->hash;
+    if (right) more = take(text);
+  });
+  if (!right) throw Corruption("a value of the journal has changed since it was written");
+  return more;
+}
+
+void Value::keep_at(const std::shared_ptr<const TextHome>& home, std::int64_t number) const {
+  // One that is taken over from another run has two homes, and the newer one stays open.
+  if (!rep_ || rep_->text.size() < kLong) return;
+  auto elsewhere = std::make_unique<Rep::Elsewhere>();
+  elsewhere->home = home;
+  elsewhere->number = number;
+  elsewhere->size = rep_->text.size();
+  elsewhere->hash = hash64(rep_->text);
+  rep_->set(std::move(elsewhere));
+}
+
+Value Value::let_go() const {
+  const Rep::Elsewhere* elsewhere = rep_ ? rep_->elsewhere() : nullptr;
+  if (!elsewhere) return *this;
+  auto all = std::make_unique<Rep::Elsewhere>(*elsewhere);
+  for (ValueWriter::Part& part : all->parts)
+    if (part.size == part.value.size()) part.value = part.value.let_go();
+  Value bare;
+  bare.rep_ = std::make_shared<Rep>();
+  bare.rep_->set(std::move(all));
+  return bare;
+}
+
+void ValueWriter::add(const Value& value) {
+  const std::size_t size = value.size();
+  if (size < Value::kLong) {
+    text_ += value.text();
+    return;
+  }
+  close();
+  parts_.push_back({value, 0, size});
+}
+
+void ValueWriter::add(const Value& value, std::size_t from, std::size_t size) {
+  if (size < Value::kLong) return add(std::string_view(value.text()).substr(from, size));
+  close();
+  parts_.push_back({value, from, size});
+}
+
+bool ValueWriter::is_kept_elsewhere(const Value& value) {
+  const Value::Rep::Elsewhere* elsewhere = value.rep_ ? value.rep_->elsewhere() : nullptr;
+  return elsewhere && (elsewhere->home || std::any_of(elsewhere->parts.begin(), elsewhere->parts.end(),
+                                                      [](const Part& part) { return is_kept_elsewhere(part.value); }));
+}
+
+bool have_same_text(const Value& one, const Value& other) {
+  if (one.is_same_as(other)) return true;
+  if (one.size() != other.size()) return false;
+  // One of them is mostly a text by itself, so |other| is when |one| has parts.
+  const std::string& whole = other.text();
+  std::size_t at = 0;
+  return one.pieces([&](std::string_view piece) {
+    const bool same = whole.compare(at, piece.size(), piece) == 0;
+    at += piece.size();
+    return same;
+  });
+}
+
+void ValueWriter::close() {
+  if (text_.empty()) return;
+  const std::size_t size = text_.size();
+  // A copy, which is no longer than it has to be.
+  parts_.push_back({Value::from_text(std::string(text_)), 0, size});
+  text_.clear();
+}
+
+Value ValueWriter::done() && {
+  if (parts_.empty()) return Value::from_text(std::move(text_));
+  close();
+  Value value;
+  value.rep_ = std::make_shared<Value::Rep>();
+  auto elsewhere = std::make_unique<Value::Rep::Elsewhere>();
+  for (const Part& part : parts_) elsewhere->size += part.size;
+  elsewhere->parts = std::move(parts_);
+  value.rep_->set(std::move(elsewhere));
+  return value;
 }
 
 std::size_t whole_characters(std::string_view text, std::size_t most) {

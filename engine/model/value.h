@@ -2,6 +2,8 @@
 // a third-party type. Knows nothing of expressions or steps.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -12,10 +14,22 @@ namespace flowrun {
 /// JSON as a tree. Keys are sorted, the last of two equal keys wins, integers keep 64 bits.
 using Json = nlohmann::json;
 
+/// Where texts are kept that nobody has to hold. One thread.
+class TextHome {
+ public:
+  virtual ~TextHome() = default;
+  /// Lends |take| the text of that number. Throws what can go wrong with reading.
+  virtual void read(std::int64_t number, const std::function<void(std::string_view)>& take) const = 0;
+};
+
 /// An immutable JSON value, cheap to copy. It keeps text, a tree, or both, and makes the other on demand, so it
-/// belongs to one thread at a time: hand it over, do not share it.
+/// belongs to one thread at a time: hand it over, do not share it. A long text may be made of parts (value_writer.h),
+/// or be kept elsewhere; it is put together when somebody asks for it as one.
 class Value {
  public:
+  /// A text of so many bytes is worth being kept elsewhere.
+  static constexpr std::size_t kLong = 1 << 10;
+
   Value() = default;  ///< null
   explicit Value(Json tree);
   /// |text| is one JSON value and is trusted to be so: it comes from a parser, a dump, or the journal.
@@ -27,15 +41,25 @@ class Value {
   const Json& json() const;
   /// The same for one look: where this has no tree yet, it gets none.
   Json tree() const;
-  bool is_null() const { return rep_ == nullptr || text() == "null"; }
+  bool is_null() const;
+
+  /// text().size(); puts nothing together.
+  std::size_t size() const;
+  /// Lends |take| text(), piece by piece, until it says false; then this is false. Keeps nothing of what is elsewhere.
+  using Take = std::function<bool(std::string_view)>;
+  bool pieces(const Take& take) const;
+  /// Its text, where that is long and here as one, is at |home| as well.
+  void keep_at(const std::shared_ptr<const TextHome>& home, std::int64_t number) const;
+  /// The same without its text, where that is elsewhere as well.
+  Value let_go() const;
+  /// Whether they are one and the same, not only equal.
+  bool is_same_as(const Value& other) const { return rep_ == other.rep_; }
 
   friend bool operator==(const Value& a, const Value& b) { return a.json() == b.json(); }
 
  private:
-  struct Rep {
-    std::string text;            ///< empty: not made yet
-    std::unique_ptr<Json> tree;  ///< null: not parsed yet
-  };
+  friend class ValueWriter;
+  struct Rep;
   std::shared_ptr<Rep> rep_;  ///< null stands for JSON null
 };
 

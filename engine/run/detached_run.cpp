@@ -264,7 +264,7 @@ std::string DetachedRun::outcome_text() const {
     object.text("run", machine_->run().id);
     object.text("state", to_string(outcome.state));
     // The server takes no longer answer. Who reads the run computes its output.
-    if (outcome.output.text().size() <= kLargestOutput)
+    if (outcome.output.size() <= kLargestOutput)
       object.value("output", outcome.output);
     else
       object.boolean("output_left_out", true);

@@ -8,6 +8,7 @@
 #include "engine/journal/typed_command.h"
 #include "engine/model/entry_reading.h"
 #include "engine/model/hash.h"
+#include "engine/model/value_writer.h"
 
 namespace flowrun {
 namespace {
@@ -167,7 +168,8 @@ std::optional<RunStarted> beginning_of(const Journal& journal, const RunRecord& 
 
 void check_result(const Journal& journal, const RunRecord& run) {
   const std::vector<Entry> last = journal.read(run.number, run.last_seq, 1);
-  if (last.empty() || last.front().kind != EntryKind::RunEnded || !(last.front().value == run.output) ||
+  if (last.empty() || last.front().kind != EntryKind::RunEnded ||
+      !(have_same_text(last.front().value, run.output) || last.front().value == run.output) ||
       run_state_from(as<RunEnded>(last.front()).outcome.state) != run.state)
     throw Corruption(fmt::format("run {}: its state and output are not those with which it ended", run.id));
 }

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 #include <unordered_map>
 #include <utility>
 
 #include "engine/language/template.h"
 #include "engine/model/path.h"
+#include "engine/model/value_writer.h"
 #include "engine/steps/item_frame.h"
 #include "engine/steps/items.h"
 #include "engine/steps/stream.h"
@@ -17,6 +19,10 @@ namespace {
 
 constexpr std::int64_t kWidth = 16;            // flowrun-workflow(5), `concurrency` of for_each
 constexpr std::size_t kMostAhead = 256 << 20;  // bytes of room for outputs that have not come
+constexpr std::size_t kMostHeld = 16 << 20;    // bytes of long outputs; the journal has the others
+
+/// It is kept apart from the list, and may be read again from the journal.
+bool is_long(const Value& output) { return ValueWriter::is_kept_elsewhere(output) && output.size() >= Value::kLong; }
 
 class ForEachFrame final : public StepFrame, private Group {
  public:
@@ -55,11 +61,13 @@ class ForEachFrame final : public StepFrame, private Group {
     return live == live_.end() ? nullptr : live->second.get();
   }
 
-  /// Adds the output of the next item to the list of all.
+  /// Adds the output of the next item to the list of all; of a long one its place.
   void add_to_list(const Settled& item) const;
-  /// Item |settled| has settled. Where nobody else looks at the outputs of items, only the list keeps those of the
-  /// first ones that have settled; where nobody hears the list, nothing keeps them.
+  /// Item |settled| has settled. Where nobody else looks at the outputs of items, only the list keeps the short ones of
+  /// the first that have settled, and of the long ones only some stay in memory; where nobody hears the list, nothing
+  /// keeps them.
   void gather(std::size_t settled);
+  void hold(std::size_t settled);
   /// Gives the items their outputs back.
   void give_back();
   std::optional<Failure> choose_items();
@@ -74,9 +82,11 @@ class ForEachFrame final : public StepFrame, private Group {
   std::size_t next_ = 0;                                          ///< the first that was never launched
   std::size_t width_ = kWidth;
   // The output as it grows. What asks for it, asks once.
-  mutable std::string list_;               ///< of the first items
+  mutable std::string list_;               ///< of the first items, without the long ones
   mutable std::vector<std::size_t> ends_;  ///< of their outputs in it
-  mutable Value whole_;                    ///< it has become the output
+  mutable Value short_;                    ///< it, once it has become the output or a part of that
+  std::deque<std::size_t> held_;           ///< items with a long output that is in memory
+  std::size_t held_bytes_ = 0;
 };
 
 void ForEachFrame::begin() {
@@ -174,10 +184,11 @@ void ForEachFrame::on_child(Frame& child) {
 }
 
 void ForEachFrame::add_to_list(const Settled& item) const {
-  const std::string_view text = item.state == State::Succeeded ? std::string_view(item.output.text()) : "null";
-  // Room for all at once, as far as those before tell: growing would take half as much again.
+  const bool good = item.state == State::Succeeded;
+  const std::string_view text = !good ? "null" : is_long(item.output) ? "" : std::string_view(item.output.text());
+  // Room for all at once, as far as those before tell, and an eighth: growing would take half as much again.
   if (const std::size_t wanted = list_.size() + text.size() + 2; wanted > list_.capacity())
-    list_.reserve(std::max(wanted, std::min(kMostAhead, wanted / (ends_.size() + 1) * (children_.size() + 1))));
+    list_.reserve(std::max(wanted, std::min(kMostAhead, wanted * (children_.size() + 1) / (ends_.size() + 1) * 9 / 8)));
   list_ += ends_.empty() ? '[' : ',';
   list_ += text;
   ends_.push_back(list_.size());
@@ -186,20 +197,33 @@ void ForEachFrame::add_to_list(const Settled& item) const {
 void ForEachFrame::gather(std::size_t settled) {
   if (for_each_.outputs_named) return;
   if (!is_heard()) children_[settled].settled.output = Value();
+  if (is_heard() && is_long(children_[settled].settled.output)) hold(settled);
   for (std::size_t i = ends_.size(); is_heard() && i < children_.size() && !children_[i].open(); ++i) {
-    add_to_list(children_[i].settled);
-    if (children_[i].settled.state == State::Succeeded) children_[i].settled.output = Value();
+    Settled& item = children_[i].settled;
+    add_to_list(item);
+    if (item.state == State::Succeeded && !is_long(item.output)) item.output = Value();
+  }
+}
+
+void ForEachFrame::hold(std::size_t settled) {
+  held_.push_back(settled);
+  for (held_bytes_ += children_[settled].settled.output.size(); held_bytes_ > kMostHeld; held_.pop_front()) {
+    Value& oldest = children_[held_.front()].settled.output;
+    held_bytes_ -= oldest.size();
+    oldest = oldest.let_go();
   }
 }
 
 void ForEachFrame::give_back() {
-  const std::string_view list = whole_.is_null() ? std::string_view(list_) : std::string_view(whole_.text());
+  const std::string_view list = short_.is_null() ? std::string_view(list_) : std::string_view(short_.text());
   for (std::size_t i = 0, from = 1; i < ends_.size(); from = ends_[i++] + 1)
-    if (children_[i].settled.state == State::Succeeded)
+    if (children_[i].settled.state == State::Succeeded && from < ends_[i])
       children_[i].settled.output = Value::from_text(std::string(list.substr(from, ends_[i] - from)));
   ends_.clear();
   list_.clear();
-  whole_ = Value();
+  short_ = Value();
+  held_.clear();
+  held_bytes_ = 0;
 }
 
 Value ForEachFrame::output() const {
@@ -207,7 +231,19 @@ Value ForEachFrame::output() const {
   for (std::size_t i = ends_.size(); i < children_.size(); ++i) add_to_list(children_[i].settled);
   if (ends_.empty()) list_ = "[";
   list_ += ']';
-  return whole_ = Value::from_text(std::exchange(list_, {}));
+  const std::size_t size = list_.size();
+  short_ = Value::from_text(std::exchange(list_, {}));
+  ValueWriter all;
+  std::size_t written = 0;
+  for (std::size_t i = 0, from = 1; i < ends_.size(); from = ends_[i++] + 1) {
+    if (from < ends_[i]) continue;
+    all.add(short_, written, from - written);
+    all.add(children_[i].settled.output);
+    written = from;
+  }
+  if (written == 0) return short_;
+  all.add(short_, written, size - written);
+  return std::move(all).done();
 }
 
 void ForEachFrame::reopen_exactly() {

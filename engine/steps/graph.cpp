@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "engine/model/json_text.h"
 #include "engine/model/path.h"
+#include "engine/model/value_writer.h"
 #include "engine/steps/graph_frame.h"
 
 namespace flowrun {
@@ -154,15 +154,16 @@ Value GraphFrame::output() const {
   }
   if (graph_.form != GraphStep::Form::Map) return children_.back().settled.output;
   // As text: the output of a large for_each would be read only to be written again.
-  std::string text;
-  {
-    ObjectWriter object(text);
-    for (std::size_t i = 0; i < children_.size(); ++i) {
-      const Settled& settled = children_[i].settled;
-      object.value(graph_.children[i].step->name, settled.state == State::Succeeded ? settled.output : Value());
-    }
+  ValueWriter object;
+  for (std::size_t i = 0; i < children_.size(); ++i) {
+    const Settled& settled = children_[i].settled;
+    object.add(i == 0 ? "{\"" : ",\"");
+    object.add(graph_.children[i].step->name);
+    object.add("\":");
+    object.add(settled.state == State::Succeeded ? settled.output : Value());
   }
-  return Value::from_text(std::move(text));
+  object.add(children_.empty() ? "{}" : "}");
+  return std::move(object).done();
 }
 
 /// An item of one step comes out as its step does.

@@ -1,4 +1,6 @@
 // Outputs that are long: printed as short ones are, and had from the journal where the run did not keep them.
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "tests/support/catch.h"
@@ -7,6 +9,11 @@
 
 namespace flowrun::test::long_output_test {
 namespace {
+
+std::string slurp(const std::string& file) {
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
 
 struct Desk {
   TempDir dir;
@@ -50,6 +57,38 @@ TEST_CASE("what no expression of a run looked at is had from its journal", "[cli
   const std::string out = flowrun(desk.journal, {"output", "r", "--step", "each"}).out;
   CHECK((nlohmann::json::parse(out).dump() + "\n" == desk.expected()));
   CHECK(flowrun(desk.journal, {"eval", "$steps.each | length", "--run", "r"}).out == "3\n");
+}
+
+TEST_CASE("an output of many long ones is not held in memory, nor is what looks at none of them", "[cli]") {
+  TempDir dir;
+  const std::string journal = dir.path("j.db"), out = dir.path("out");
+  constexpr std::size_t kItems = 20'000, kLong = 8'000;  // 160 MB
+  const std::string each = "flowrun: 1\nsteps:\n  each:\n    for_each: " + std::to_string(kItems) +
+                           "\n    do: { set: { n: '${ $item }', text: " + std::string(kLong, 'x') + " } }\n";
+  const std::string whole = dir.write("whole.yaml", each + "output: ${ $steps.each }\n");
+  const std::string looks = dir.write("looks.yaml", each +
+                                                        "  bad: { after: [each], set: '${ [$status.each.items[] | "
+                                                        "select(.ok | not) | .key] }' }\noutput: ${ $steps.bad }\n");
+  const auto bounded = [&](const std::string& file, const char* id) {
+    // 100 MB of data in all: with the values it would be more than twice as much.
+    return run({"sh", "-c",
+                "ulimit -d 100000; exec \"$0\" run \"$1\" --id \"$2\" --journal \"$3\" --progress none >\"$4\"",
+                FLOWRUN_BINARY, file, id, journal, out});
+  };
+  const Ran looked = bounded(looks, "looks");
+  CHECK(looked.err == "run looks\n");
+  CHECK(slurp(out) == "[]\n");
+  const Ran all = bounded(whole, "whole");
+  CHECK(all.err == "run whole\n");
+  REQUIRE(all.code == 0);
+  std::string expected = "[";
+  for (std::size_t i = 0; i < kItems; ++i)
+    expected +=
+        (i == 0 ? "{\"n\":" : ",{\"n\":") + std::to_string(i) + ",\"text\":\"" + std::string(kLong, 'x') + "\"}";
+  expected += "]\n";
+  CHECK((slurp(out) == expected));
+  CHECK((flowrun(journal, {"output", "whole", "--json"}).out == expected));
+  CHECK(flowrun(journal, {"journal", "verify", "whole"}).code == 0);
 }
 
 }  // namespace flowrun::test::long_output_test

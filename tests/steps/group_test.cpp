@@ -492,6 +492,30 @@ output: ${ $steps.e }
   none.expect_success("[]");
 }
 
+TEST_CASE("long and short outputs of items stand in one list, also of a retry") {
+  Scenario s(R"(flowrun: 1
+steps:
+  e: { for_each: [v, w, x, y, z], fail_fast: false, do: { shell: work } }
+output: ${ $steps.e }
+)");
+  const std::string one = '"' + std::string(3000, 'a') + '"', two = '"' + std::string(2000, 'b') + '"';
+  s.succeed("e[x]", one);
+  s.succeed("e[z]", two);
+  s.fail("e[y]");
+  s.succeed("e[v]", "1");
+  s.succeed("e[w]");
+  s.expect_failure("group", "e");
+  s.retry();
+  s.succeed("e[y]", "2");
+  s.expect_success("[1,null," + one + ",2," + two + "]");
+  s.retry("e[x]");
+  s.succeed("e[x]", "3");
+  s.expect_success("[1,null,3,2," + two + "]");
+  s.retry("e[v]");
+  s.succeed("e[v]", one);
+  s.expect_success("[" + one + ",null,3,2," + two + "]");
+}
+
 TEST_CASE("a fallback that nobody looks at comes out in the entry of its step") {
   Scenario s("a: { set: '${ error(\"no\") }', fallback: { switch: [{ if: true, do: { set: 7 } }] } }");
   s.expect_success();

@@ -4,14 +4,41 @@
 #include <stdexcept>
 
 namespace flowrun::test {
+namespace {
+
+/// Has the long values of entries, as the journal has those of a run.
+class Shelf : public TextHome {
+ public:
+  void keep(const Entry& entry) {
+    if (entry.value.is_null() || entry.value.size() < Value::kLong) return;
+    texts_.push_back(entry.value.text());
+    entry.value.keep_at(shelf(), static_cast<std::int64_t>(texts_.size()) - 1);
+  }
+  void read(std::int64_t number, const std::function<void(std::string_view)>& take) const override {
+    take(texts_.at(static_cast<std::size_t>(number)));
+  }
+  static const std::shared_ptr<Shelf>& shelf() {
+    static const auto only = std::make_shared<Shelf>();
+    return only;
+  }
+
+ private:
+  std::vector<std::string> texts_;
+};
+
+}  // namespace
 
 Driver::Driver(const Workflow& workflow, Evaluator& evaluator)
     : machine_(std::make_unique<Machine>(workflow, evaluator)), workflow_(workflow), evaluator_(evaluator) {}
 
-void Driver::happened(const Event& event, bool late) { log.push_back(to_entry(event, late)); }
+void Driver::happened(const Event& event, bool late) {
+  log.push_back(to_entry(event, late));
+  Shelf::shelf()->keep(log.back());
+}
 
 void Driver::decide(Decision decision) {
   log.push_back(to_entry(decision, now_));
+  Shelf::shelf()->keep(log.back());
   if (auto* start = std::get_if<StartTask>(&decision.what)) {
     const std::string path = start->task.path;
     tasks_[path] = std::move(start->task);
