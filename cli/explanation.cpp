@@ -79,7 +79,8 @@ void Explanation::note(const Entry& entry) {
 Explained Explanation::of(const std::string& path) {
   const StepHistory* step = find(path);
   tell(path);
-  return {step && step->undone ? "undone" : std::string(to_string(stands(path))), run_.place_of(path), text_, changes_};
+  return {step && step->undone ? "undone" : std::string(to_string(stands(path))), !waits_for(path).empty(),
+          run_.place_of(path), text_, changes_};
 }
 
 std::string Explanation::around(const std::string& path, const std::function<bool(const std::string&)>& wanted) const {
@@ -153,8 +154,7 @@ void Explanation::tell(const std::string& path) {
   }
   if (step && step->memo) text_ += memo_explained(*step->memo, step->ended_at, indent_);
   if (step && step->rerun) say("its try before was cut off, and nobody knows how far it had got: so it ran again");
-  if (step && step->queued > Duration{100})
-    say(fmt::format("it waited {} in line for a slot", to_display(step->queued)));
+  if (step && step->queued > Duration{100}) say(fmt::format("it waited {} in line", to_display(step->queued)));
 }
 
 void Explanation::not_begun(const std::string& path) {
@@ -201,6 +201,10 @@ void Explanation::not_begun(const std::string& path) {
 }
 
 void Explanation::running(const std::string& path) {
+  if (const std::string what = waits_for(path); !what.empty()) {
+    say((is_driven() ? "it stands in line for " : "it had not begun, and stood in line for ") + what);
+    return nobody_drives();
+  }
   const StepHistory* step = find(path);
   const auto open = [](const StepHistory& one) { return !is_terminal(one.state); };
   std::string stand_in = path + std::string(kFallback);

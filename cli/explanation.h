@@ -13,11 +13,13 @@
 #include "cli/report/past_run.h"
 #include "cli/report/step_states.h"
 #include "engine/journal/journal.h"
+#include "engine/run/waiting_line.h"
 
 namespace flowrun::cli {
 
 struct Explained {
   std::string state;                 ///< how the step stands
+  bool in_line = false;              ///< it was started, and has not begun
   std::string place;                 ///< FILE:LINE; empty: not known
   std::string because;               ///< lines, a cause further to the right than what it leads to
   std::vector<std::string> changes;  ///< commands, and words on the file
@@ -26,7 +28,8 @@ struct Explained {
 /// One of them explains one step of one run.
 class Explanation {
  public:
-  Explanation(const Journal& journal, PastRun run) : journal_(journal), run_(std::move(run)), states_(run_) {}
+  Explanation(const Journal& journal, PastRun run)
+      : journal_(journal), run_(std::move(run)), states_(run_), line_(journal, run_.record, run_.history) {}
   Explanation(const Explanation&) = delete;
   Explanation& operator=(const Explanation&) = delete;
 
@@ -51,6 +54,11 @@ class Explanation {
   void tell(const std::string& path);
   void not_begun(const std::string& path);
   void running(const std::string& path);
+  /// What the step at |path| stands in line for; empty: it does not.
+  std::string waits_for(const std::string& path) const {
+    const StepHistory* step = find(path);
+    return step && !has_ended() ? line_.waits_for(*step, run_.rows) : "";
+  }
   void waiting_for_time(const std::string& path, const StepHistory& step);
   void blocked(const std::string& path, const StepHistory& step);
   void cancelled(const std::string& path);
@@ -70,6 +78,7 @@ class Explanation {
   const Journal& journal_;
   const PastRun run_;
   const StepStates states_;
+  const WaitingLine line_;
   std::string text_, indent_ = "  ";
   std::set<std::string> told_, taken_;
   std::map<std::string, std::string> stops_;  ///< by path: the newest reason

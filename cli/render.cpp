@@ -202,7 +202,7 @@ std::string what_binds(const Pools::Line& line, std::size_t concurrency) {
   return fmt::format("concurrency ({})", concurrency);
 }
 
-std::string who_waits(const Machine& machine, std::size_t in_line, std::size_t shared) {
+std::string who_waits(const Machine& machine, std::size_t in_line, const std::map<std::string, std::size_t>& shared) {
   std::string text;
   if (machine.suspending()) return text;  // nobody is to begin
   for (const Pools::Line& waits : machine.pools().lines())
@@ -212,9 +212,8 @@ std::string who_waits(const Machine& machine, std::size_t in_line, std::size_t s
     if (waiting > 0) text += fmt::format("; {} {} for {}", waiting, waiting == 1 ? "waits" : "wait", what);
   };
   const int jobs = machine.run().jobs;
-  // The line may have moved on between the two figures.
-  add(in_line - std::min(in_line, shared), jobs > 0 ? fmt::format("-j {}", jobs) : "a CPU");
-  add(shared, "a shared limit, which other runs use");
+  add(in_line, jobs > 0 ? fmt::format("-j {}", jobs) : "a CPU");
+  for (const auto& [name, waiting] : shared) add(waiting, "shared limit " + name);
   return text;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <functional>
+#include <map>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -51,9 +52,10 @@ std::string bytes_text(std::int64_t bytes);
 
 /// What keeps a line waiting: `limit api (max 5)`, `limit api (rate 50/s)`, `concurrency (64)`.
 std::string what_binds(const Pools::Line& line, std::size_t concurrency);
-/// `; 34 wait for limit api (max 5)` for each line of steps that wait for a slot; |in_line|: for one of the executor,
-/// |shared| of them for what other runs have.
-std::string who_waits(const Machine& machine, std::size_t in_line, std::size_t shared = 0);
+/// `; 34 wait for limit api (max 5)` for each line of steps that wait for a slot; |in_line|: for one of the executor;
+/// |shared|: for a place of limits that other runs have, too, by name.
+std::string who_waits(const Machine& machine, std::size_t in_line,
+                      const std::map<std::string, std::size_t>& shared = {});
 
 /// How |run| stands: `cut off` when it should be driven and nobody does, else its state.
 std::string_view standing_of(const RunRecord& run);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "cli/last_words.h"
@@ -12,6 +13,7 @@
 #include "engine/journal/typed_command.h"
 #include "engine/run/exclusive.h"
 #include "engine/run/summary.h"
+#include "engine/run/waiting_line.h"
 #include "engine/steps/outline.h"
 
 namespace flowrun::cli {
@@ -41,9 +43,13 @@ const char* mark_of(State state) {
   }
 }
 
-std::vector<std::string> step_row(const StepHistory& step) {
+/// |waits|: what it stands in line for; empty: it does not.
+std::vector<std::string> step_row(const StepHistory& step, const std::string& waits) {
   const char* mark = mark_of(step.state);
-  std::string state = step.undone ? "undone" : mark ? mark : std::string(to_string(step.state));
+  std::string state = !waits.empty() ? "in line"
+                      : step.undone  ? "undone"
+                      : mark         ? mark
+                                     : std::string(to_string(step.state));
   std::string took =
       is_terminal(step.state) && (step.attempts > 0 || step.took.count() > 0) ? to_display(step.took) : "";
   std::string detail = step.failure && step.state == State::Failed ? step.failure->type + ": " + step.failure->message
@@ -56,6 +62,7 @@ std::vector<std::string> step_row(const StepHistory& step) {
   }
   if (step.memo && !step.memo->run.empty()) detail = fmt::format("from run {}  {}", step.memo->run, detail);
   if (step.queued >= kLongInLine) detail += fmt::format("  after {} in line", to_display(step.queued));
+  if (!waits.empty()) detail = fmt::format("waits for {}  {}", waits, detail);
   if (step.due) detail += fmt::format("  until {}", clock_text(*step.due));
   return {"  " + state, step.path, step.kind, took, one_line(detail, 100)};
 }
@@ -96,17 +103,21 @@ std::string next_steps(const Journal& journal, const RunRecord& run, const Histo
   return fmt::format("go on: {}\n", command("resume"));
 }
 
+/// Empty: its copy of the workflow can not be read any more, and without them it is still worth showing.
+std::vector<OutlineRow> rows_of(const Journal& journal, const RunRecord& run) {
+  try {
+    return outline(own_copy(journal, run).workflow);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 std::string lines_of(const Journal& journal, const RunRecord& run, const Failure& failure) {
   if (failure.step.empty()) return "";
-  try {
-    Loaded loaded = own_copy(journal, run);
-    std::vector<OutlineRow> rows = outline(loaded.workflow);
-    const OutlineRow* row = find_row(rows, failure.step);
-    if (const std::string place = row ? place_of(*row, run.file) : ""; !place.empty()) return " (" + place + ")";
-  } catch (const Error&) {
-    // Without the line it is still worth showing.
-  }
-  return "";
+  const std::vector<OutlineRow> rows = rows_of(journal, run);
+  const OutlineRow* row = find_row(rows, failure.step);
+  const std::string place = row ? place_of(*row, run.file) : "";
+  return place.empty() ? "" : " (" + place + ")";
 }
 
 /// All steps of |run|, unless items that are well are left out anyway.
@@ -142,6 +153,10 @@ int show(const Context& context, const ShowOptions& options) {
   if (!history.on().empty()) text += fmt::format("carried out on {}\n", history.on());
   bool large = history.steps().size() + summary.counted() > kMostSteps && !options.all;
   std::vector<std::vector<std::string>> rows;
+  // As it was at an entry nobody knows.
+  const WaitingLine line = options.at > 0 ? WaitingLine() : WaitingLine(journal, run, history);
+  const std::size_t waiting = line.waiting(history);
+  const std::vector<OutlineRow> outlined = waiting > 0 ? rows_of(journal, run) : std::vector<OutlineRow>();
   std::size_t left_out = summary.counted();
   for (const StepHistory* each : in_order(history)) {
     const StepHistory& step = *each;
@@ -151,7 +166,7 @@ int show(const Context& context, const ShowOptions& options) {
       ++left_out;
       continue;
     }
-    rows.push_back(step_row(step));
+    rows.push_back(step_row(step, line.waits_for(step, outlined)));
   }
   // Below the row of a step that failed what it had to say.
   std::size_t row = 0, told = 0;
@@ -169,8 +184,13 @@ int show(const Context& context, const ShowOptions& options) {
   }
   if (left_out > 0) text += fmt::format("  and {} more; --all shows them\n", left_out);
   std::string counts;
-  for (const auto& [name, count] : summary.counts())
-    counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count, name);
+  std::map<std::string, std::size_t> all_counts = summary.counts();
+  if (waiting > 0) {
+    all_counts["in line"] = waiting;
+    all_counts["running"] -= std::min(waiting, all_counts["running"]);
+  }
+  for (const auto& [name, count] : all_counts)
+    if (count > 0) counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count, name);
   if (!counts.empty()) text += counts + "\n";
   if (run.error.json().is_object()) {
     Failure failure = failure_from(run.error.json());

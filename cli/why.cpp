@@ -34,6 +34,7 @@ void print_json(const RunRecord& run, const std::string& path, const Explained& 
                   {"run_state", standing_of(run)},
                   {"step", path},
                   {"state", explained.state},
+                  {"in_line", explained.in_line},
                   {"place", explained.place.empty() ? Json() : Json(explained.place)},
                   {"because", because},
                   {"changes", explained.changes},
@@ -42,9 +43,9 @@ void print_json(const RunRecord& run, const std::string& path, const Explained& 
 }
 
 std::string text_of(const std::string& path, const Explained& explained, const std::vector<Entry>& entries) {
-  std::string text =
-      fmt::format("{}  {}{}\n", path, explained.state, explained.place.empty() ? "" : "  " + explained.place) +
-      explained.because;
+  std::string text = fmt::format("{}  {}{}\n", path, explained.in_line ? "in line" : explained.state,
+                                 explained.place.empty() ? "" : "  " + explained.place) +
+                     explained.because;
   for (const std::string& change : explained.changes) text += "change: " + change + "\n";
   if (!entries.empty()) text += "entries:\n";
   const std::size_t hidden = entries.size() > kMostEntries ? entries.size() - kMostEntries : 0;

@@ -132,7 +132,7 @@ void PlainProgress::turned(Instant now, const Standing& standing) {
   std::string names;
   std::size_t shown = 0;
   // Which of those that were started wait for a slot is not known.
-  if (standing.in_line == 0)
+  if (standing.in_line == 0 && standing.shared.empty())
     for (const auto& [path, yes] : running_) {
       if (++shown > 3) break;
       names += (names.empty() ? "" : ", ") + path;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,7 +21,8 @@ struct Standing {
   std::size_t ok = 0, failed = 0;    ///< steps
   const Machine* machine = nullptr;  ///< of the drive; null: another process drives
   std::size_t in_line = 0;           ///< attempts that the machine has started and that wait for a slot
-  std::size_t shared = 0;            ///< of them, those that wait for what other runs have
+  /// Those that wait for a place of a limit that other runs have, too, by its name.
+  std::map<std::string, std::size_t> shared = {};
 
   std::size_t running() const;  ///< attempts that have begun
 };

@@ -111,7 +111,8 @@ void Children::begin(Task task) {
     request.argv = arguments_of(folder, child->task, process, child->script_file);
     // What nobody may see goes into no file.
     const std::string output = child->task.secret_output ? "/dev/null" : folder.path() + "/" + child->output_file;
-    request.env = shared_.base_environment.of(child->task, process, output, own_variables);
+    request.env =
+        shared_.base_environment.of(child->task, process, output, shared_.held_by(child->task), own_variables);
     if (!process.via.empty()) {
       told = shared_.base_environment.told(own_variables);
       request.argv = argv_via(process, request.argv, told);

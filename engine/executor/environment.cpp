@@ -27,9 +27,10 @@ std::string script_name(const Task& task) {
 }
 
 /// What every process is given, whatever is inherited or written in the workflow.
-constexpr std::string_view kGiven[] = {
-    "FLOWRUN_RUN_ID",          "FLOWRUN_RUN_TOKEN", "FLOWRUN_RUN_DIR", "FLOWRUN_STEP",  "FLOWRUN_ATTEMPT",
-    "FLOWRUN_IDEMPOTENCY_KEY", "FLOWRUN_RERUN",     "FLOWRUN_OUTPUT",  "FLOWRUN_LEAVE", kOuterMarks};
+constexpr std::string_view kGiven[] = {"FLOWRUN_RUN_ID", "FLOWRUN_RUN_TOKEN", "FLOWRUN_RUN_DIR",
+                                       "FLOWRUN_STEP",   "FLOWRUN_ATTEMPT",   "FLOWRUN_IDEMPOTENCY_KEY",
+                                       "FLOWRUN_RERUN",  "FLOWRUN_OUTPUT",    "FLOWRUN_LEAVE",
+                                       kOuterMarks,      kHeldPlaces};
 
 bool is_given(std::string_view name) {
   return std::find(std::begin(kGiven), std::end(kGiven), name) != std::end(kGiven);
@@ -88,7 +89,9 @@ std::string output_name(const ExecutorOptions& options, std::uint64_t number) {
 
 BaseEnvironment::BaseEnvironment(const ExecutorOptions& options)
     : of_run_{assignment("FLOWRUN_RUN_ID", options.run_id), assignment("FLOWRUN_RUN_TOKEN", options.token),
-              assignment("FLOWRUN_RUN_DIR", options.run_dir)} {
+              assignment("FLOWRUN_RUN_DIR", options.run_dir)},
+      held_(held_around()) {
+  held_.insert(held_.end(), options.held.begin(), options.held.end());
   for (char** variable = environ; *variable; ++variable) {
     std::string_view text = *variable;
     std::string_view name = text.substr(0, text.find('='));
@@ -107,6 +110,7 @@ void BaseEnvironment::set_inherited(std::string_view name, std::string_view valu
 }
 
 std::vector<const char*> BaseEnvironment::of(const Task& task, const Process& process, const std::string& output,
+                                             const std::optional<HeldPlaces>& held,
                                              std::vector<std::string>& own) const {
   std::vector<const char*> env;
   env.reserve(inherited_.size() + process.env.size() + std::size(kGiven) + 1);
@@ -148,6 +152,11 @@ std::vector<const char*> BaseEnvironment::of(const Task& task, const Process& pr
   env.push_back(made("FLOWRUN_RERUN", task.rerun > 0 ? "1" : "0"));
   env.push_back(made("FLOWRUN_OUTPUT", output));
   if (process.leave) env.push_back(made("FLOWRUN_LEAVE", "1"));
+  if (held || !held_.empty()) {
+    std::vector<HeldPlaces> all = held_;
+    if (held) all.push_back(*held);
+    env.push_back(made(kHeldPlaces, to_text(all)));
+  }
   return env;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,9 +35,9 @@ class BaseEnvironment {
   void set_inherited(std::string_view name, std::string_view value);
   /// NAME=VALUE of everything: inherited, the workflow's, and FLOWRUN_*, of which FLOWRUN_OUTPUT is |output|. Throws
   /// std::runtime_error for what can not be a variable. Most are lent by this object, the others by |own|, which is
-  /// empty before.
+  /// empty before. |held|: what the task has of what drives share.
   std::vector<const char*> of(const Task& task, const Process& process, const std::string& output,
-                              std::vector<std::string>& own) const;
+                              const std::optional<HeldPlaces>& held, std::vector<std::string>& own) const;
   /// What of() says besides what is inherited, when it has filled |own|.
   std::vector<std::string> told(const std::vector<std::string>& own) const;
   /// For a door that hands on nothing by itself (via.h): all that is inherited, of what is |told| that which it hands
@@ -46,6 +47,7 @@ class BaseEnvironment {
  private:
   std::vector<std::string> inherited_;  ///< without what brought a secret, and what every process is given anew
   std::vector<std::string> of_run_;     ///< FLOWRUN_*
+  std::vector<HeldPlaces> held_;        ///< around all of them
 };
 
 /// The arguments; a script too long for one goes through a file in |folder|, whose name comes back in |file|.

@@ -1,6 +1,7 @@
 // Acts: HTTP calls and processes. Knows tasks and results; nothing of workflows, frames or the journal.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 #include "engine/model/decision.h"
 #include "engine/model/event.h"
 #include "engine/model/task.h"
+#include "engine/shared/held_places.h"
 
 namespace flowrun {
 
@@ -53,8 +55,8 @@ class Executor {
   virtual std::size_t ahead() const = 0;
   /// How many tasks and reservations wait for a slot, so have not begun. For people: it is another when it is read.
   virtual std::size_t in_line() const = 0;
-  /// How many of these have their slot, and wait for a place of what drives on the same journal share.
-  virtual std::size_t in_shared_line() const { return 0; }
+  /// How many tasks have their slot, and wait for a place of what drives on the same journal share, by its name.
+  virtual std::map<std::string, std::size_t> in_shared_line() const { return {}; }
   /// Why tasks do not go on at present, for people, when they are carried out elsewhere; empty: they do.
   virtual std::string trouble() const { return {}; }
 };
@@ -64,10 +66,11 @@ struct ExecutorOptions {
   int jobs = 0;     ///< processes at once; 0: see Process::shares_cpus
   int cpus = 1;     ///< slots for processes that share the CPUs
   std::string run_id, token;
-  std::string run_dir;               ///< made when first needed
-  std::string shared_file = {};      ///< beside the journal, of pools that drives share; made when first needed
-  bool secret_outputs = false;       ///< some task may have a secret output
-  const Secrets* secrets = nullptr;  ///< outlives the executor; null: none
+  std::string run_dir;                ///< made when first needed
+  std::string shared_file = {};       ///< beside the journal, of pools that drives share; made when first needed
+  std::vector<HeldPlaces> held = {};  ///< what the drive has of such files while processes run: its key
+  bool secret_outputs = false;        ///< some task may have a secret output
+  const Secrets* secrets = nullptr;   ///< outlives the executor; null: none
 };
 
 /// Loads what HTTP needs, which takes 5 ms; else the first request does. Throws Error(Impossible) where it is not

@@ -35,7 +35,10 @@ Header header_of(int descriptor, const std::string& token) {
 }
 
 /// Never 0, which is an empty slot.
-std::uint64_t name_of(const std::string& path, int attempt) { return hash64(std::to_string(attempt) + " " + path) | 1; }
+std::uint64_t name_of(const std::string& path, int attempt, LineKind kind) {
+  static constexpr const char* kMarks[] = {"", "shared ", "secret "};
+  return hash64(kMarks[static_cast<int>(kind)] + std::to_string(attempt) + " " + path) | 1;
+}
 
 }  // namespace
 
@@ -72,12 +75,12 @@ bool LineFile::make() {
   return slots_ != nullptr;
 }
 
-std::optional<std::size_t> LineFile::add(const std::string& path, int attempt) {
+std::optional<std::size_t> LineFile::add(const std::string& path, int attempt, LineKind kind) {
   std::lock_guard lock(mutex_);
   if (!make() || free_.empty()) return std::nullopt;
   std::size_t slot = free_.back();
   free_.pop_back();
-  std::atomic_ref(slots_[slot]).store(name_of(path, attempt));
+  std::atomic_ref(slots_[slot]).store(name_of(path, attempt, kind));
   return slot;
 }
 
@@ -102,8 +105,10 @@ LeftInLine::LeftInLine(const std::string& run_dir, const std::string& token) {
   waiting_.erase(0);
 }
 
-bool LeftInLine::holds(const std::string& path, int attempt) const {
-  return waiting_.count(name_of(path, attempt)) > 0;
+std::optional<LineKind> LeftInLine::kind_of(const std::string& path, int attempt) const {
+  for (const LineKind kind : {LineKind::Slot, LineKind::SharedPlace, LineKind::SecretOutput})
+    if (waiting_.count(name_of(path, attempt, kind)) > 0) return kind;
+  return std::nullopt;
 }
 
 }  // namespace flowrun

@@ -1,5 +1,6 @@
-// Which attempts wait in line for a slot, where the next drive finds it after kill -9: a started step that still
-// waited has not begun, and nobody else can know that. Costs no system call a step. Knows neither slots nor journal.
+// Which attempts wait in line, where the next drive finds it after kill -9, and who asks meanwhile: a started step that
+// still waits has not begun, and nobody else can know that. Costs no system call a step. Knows neither slots nor
+// journal.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,9 @@ namespace flowrun {
 /// In the run's folder.
 constexpr const char* kLineFile = "line";
 
+/// What a line stands for.
+enum class LineKind { Slot, SharedPlace, SecretOutput };
+
 /// Any thread.
 class LineFile {
  public:
@@ -28,7 +32,7 @@ class LineFile {
 
   /// The attempt waits from here on. Nothing: that can not be written down, and it will be taken for one that has
   /// begun.
-  std::optional<std::size_t> add(const std::string& path, int attempt);
+  std::optional<std::size_t> add(const std::string& path, int attempt, LineKind kind);
   /// It waits no more. REQUIRES: to be called before it begins.
   void remove(std::size_t slot);
 
@@ -43,14 +47,16 @@ class LineFile {
   std::vector<std::size_t> free_;
 };
 
-/// What a drive that was killed has left in its LineFile.
+/// What stands in the LineFile of a drive: one that goes on, or was killed.
 class LeftInLine {
  public:
   LeftInLine() = default;
   /// Empty when the file in the folder |run_dir| is not that of the drive with |token|, was copied, or may be older
   /// than what happened: after a loss of power nobody knows what of it had reached the disk.
   LeftInLine(const std::string& run_dir, const std::string& token);
-  bool holds(const std::string& path, int attempt) const;
+  /// Nothing: the attempt stands in no line.
+  std::optional<LineKind> kind_of(const std::string& path, int attempt) const;
+  bool holds(const std::string& path, int attempt) const { return kind_of(path, attempt).has_value(); }
 
  private:
   std::unordered_set<std::uint64_t> waiting_;

@@ -32,6 +32,12 @@ bool PoolShared::may_begin(Task& task) {
   return limits.admit(task);
 }
 
+std::optional<HeldPlaces> PoolShared::held_by(const Task& task) const {
+  std::optional<HeldPlaces> held = limits.held_by(task.path, task.attempt);
+  if (held) held->holder = "step `" + task.path + "` of run " + options.run_id;
+  return held;
+}
+
 void PoolShared::tell_ended(const Task& task, Result result) {
   limits.ended(task.path, task.attempt);
   if (!mask.empty()) {

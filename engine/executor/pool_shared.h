@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "engine/executor/environment.h"
@@ -38,6 +39,8 @@ struct PoolShared {
   void wake() { wakeup_fd_.notify(); }
   /// True: |task| has its places of what drives share, and may begin. Else it was taken, and comes again.
   bool may_begin(Task& task);
+  /// What |task|, which may begin, has of what drives share.
+  std::optional<HeldPlaces> held_by(const Task& task) const;
   /// Tells that |task|, which has not begun, was stopped.
   void tell_stopped(const Task& task);
   /// Gives back the slot of |task|, which waited for places of what drives share. True: it had one.

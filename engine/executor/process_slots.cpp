@@ -34,7 +34,7 @@ ProcessSlots::Place ProcessSlots::place_of(const Waiting& waiting) {
 void ProcessSlots::line_up(Waiting waiting) {
   std::optional<std::size_t> number;
   if (const auto* task = std::get_if<Task>(&waiting); task && line_file_)
-    number = line_file_->add(task->path, task->attempt);
+    number = line_file_->add(task->path, task->attempt, LineKind::Slot);
   line_.push_back({std::move(waiting), number});
 }
 

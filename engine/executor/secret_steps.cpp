@@ -56,7 +56,7 @@ void SecretSteps::begin_or_wait(Task task, bool again, Then& then) {
   for (const std::string& path : needs) ++needed_[path];
   if (task.secret_output) ++to_come_[task.path];
   Waiting& one = waiting_.emplace_back(Waiting{std::move(task), again, needs});
-  if (line_ && !again) one.number = line_->add(one.task.path, one.task.attempt);
+  if (line_ && !again) one.number = line_->add(one.task.path, one.task.attempt, LineKind::SecretOutput);
   for (const std::string& path : needs) read(path, then);
   // What the machine has asked for reads it as well.
   if (follows) stop_unneeded(then);

@@ -1,5 +1,7 @@
 #include "engine/executor/shared_limits.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "engine/model/error.h"
@@ -38,15 +40,31 @@ bool SharedLimits::admit(Task& task) {
         return true;
       }
     }
+    const SharedPool& of = *task.shared;
+    const std::string who = of.max > 0 ? pool->line.never_behind(of.weight, of.max) : "";
+    if (!who.empty()) {
+      tidy(*pool);
+      Failure failure{"limit", fmt::format("it would wait for ever: {}, below which it runs, has places of limit `{}`",
+                                           who, of.name)};
+      ready_(std::move(task), std::move(failure));
+      return false;
+    }
   } catch (const Error& error) {
-    ready_(std::move(task), error.what());
+    ready_(std::move(task), Failure{"internal", error.what()});
     return false;
   }
-  const auto number = line_file_ ? line_file_->add(task.path, task.attempt) : std::nullopt;
+  const auto number = line_file_ ? line_file_->add(task.path, task.attempt, LineKind::SharedPlace) : std::nullopt;
   pool->waiting.push_back({std::move(task), number});
   if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
   changed_.notify_one();
   return false;
+}
+
+std::optional<HeldPlaces> SharedLimits::held_by(const std::string& path, int attempt) const {
+  std::lock_guard lock(mutex_);
+  const auto held = held_.find({path, attempt});
+  if (held == held_.end()) return std::nullopt;
+  return HeldPlaces{file_->identity(), "", ranges_of(held->second.second)};
 }
 
 bool SharedLimits::has_turn(Pool& pool, const SharedPool& of, std::vector<std::int64_t>& places) {
@@ -91,10 +109,10 @@ void SharedLimits::serve(Pool& pool) {
     while (!pool.waiting.empty() && has_turn(pool, *pool.waiting.front().task.shared, places)) {
       Task task = take_out(pool, pool.waiting.begin());
       if (!places.empty()) held_[{task.path, task.attempt}] = {&pool, std::exchange(places, {})};
-      ready_(std::move(task), "");
+      ready_(std::move(task), std::nullopt);
     }
   } catch (const Error& error) {
-    while (!pool.waiting.empty()) ready_(take_out(pool, pool.waiting.begin()), error.what());
+    while (!pool.waiting.empty()) ready_(take_out(pool, pool.waiting.begin()), Failure{"internal", error.what()});
   }
   tidy(pool);
 }
@@ -161,10 +179,11 @@ std::vector<Task> SharedLimits::withdraw_below(const std::string& path) {
   return tasks;
 }
 
-std::size_t SharedLimits::waiting() const {
+std::map<std::string, std::size_t> SharedLimits::waiting() const {
   std::lock_guard lock(mutex_);
-  std::size_t waiting = 0;
-  for (const auto& [name, pool] : pools_) waiting += pool ? pool->waiting.size() : 0;
+  std::map<std::string, std::size_t> waiting;
+  for (const auto& [name, pool] : pools_)
+    if (pool && !pool->waiting.empty()) waiting[name] = pool->waiting.size();
   return waiting;
 }
 

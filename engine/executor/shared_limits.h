@@ -17,7 +17,9 @@
 #include <vector>
 
 #include "engine/executor/line_file.h"
+#include "engine/model/outcome.h"
 #include "engine/model/task.h"
+#include "engine/shared/held_places.h"
 #include "engine/shared/shared_line.h"
 #include "engine/shared/shared_rate.h"
 
@@ -29,7 +31,7 @@ namespace flowrun {
 class SharedLimits {
  public:
   /// The task has its places and may begin; or |trouble| says why it never can.
-  using Ready = std::function<void(Task task, const std::string& trouble)>;
+  using Ready = std::function<void(Task task, std::optional<Failure> trouble)>;
 
   /// |file|: see SharedFile, made when first needed. |line| has the tasks that wait as well; null: nobody reads it.
   SharedLimits(std::string file, LineFile* line) : path_(std::move(file)), line_file_(line) {}
@@ -41,13 +43,16 @@ class SharedLimits {
   void tell(Ready ready) { ready_ = std::move(ready); }
   /// True: |task| has what it needs, and may begin; it names no pool any more. Else it was moved into the line.
   bool admit(Task& task);
+  /// The places of an attempt that was admitted; who has them is not said.
+  std::optional<HeldPlaces> held_by(const std::string& path, int attempt) const;
   /// That attempt, which may have begun, is over: its places are free.
   void ended(const std::string& path, int attempt);
   /// Takes a waiting task out again, if it is one.
   std::optional<Task> withdraw(const std::string& path, int attempt);
   /// All that wait at |path| and below.
   std::vector<Task> withdraw_below(const std::string& path);
-  std::size_t waiting() const;
+  /// How many wait, by the name of their pool.
+  std::map<std::string, std::size_t> waiting() const;
   /// Nothing becomes ready any more.
   void stop();
 

@@ -25,12 +25,12 @@ class WorkerPool : public Executor {
     int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
     int count = options.workers > 0 ? options.workers : std::min(cores, 4);
     for (int i = 0; i < count; ++i) workers_.push_back(std::make_unique<Worker>(shared_));
-    shared_.limits.tell([this](Task task, const std::string& trouble) {
-      if (trouble.empty()) return workers_[next_shared_++ % workers_.size()]->post(std::move(task));
+    shared_.limits.tell([this](Task task, std::optional<Failure> trouble) {
+      if (!trouble) return workers_[next_shared_++ % workers_.size()]->post(std::move(task));
       if (shared_.leave_slot(task)) workers_.front()->post(Worker::FillSlot{});
       // Not by tell_ended(), which would call back.
       Result result;
-      result.failure = Failure{"internal", trouble};
+      result.failure = std::move(trouble);
       result.sent = false;
       shared_.tell({{}, TaskEnded{task.path, task.attempt, std::move(result)}});
     });
@@ -108,10 +108,8 @@ class WorkerPool : public Executor {
 
   void wake() override { shared_.wake(); }
   std::size_t ahead() const override { return failed_.empty() ? shared_.slots.waiting() : 0; }
-  std::size_t in_line() const override {
-    return shared_.slots.waiting() + shared_.limits.waiting() + secret_steps_.waiting();
-  }
-  std::size_t in_shared_line() const override { return shared_.limits.waiting(); }
+  std::size_t in_line() const override { return shared_.slots.waiting() + secret_steps_.waiting(); }
+  std::map<std::string, std::size_t> in_shared_line() const override { return shared_.limits.waiting(); }
 
  private:
   void end(const std::string& path, int attempt) {

@@ -292,7 +292,7 @@ const std::vector<std::string>& error_types() {
 const std::vector<std::string>& caught_types() {
   static const std::vector<std::string> types = [] {
     std::vector<std::string> all = error_types();
-    all.insert(all.end(), {"deadline", "rejected", "group", "repeat", "expression", "internal"});
+    all.insert(all.end(), {"deadline", "rejected", "group", "repeat", "expression", "limit", "internal"});
     return all;
   }();
   return types;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <optional>
 #include <thread>
 
@@ -88,6 +87,10 @@ bool KeyHold::take() {
   return true;
 }
 
+HeldPlaces KeyHold::held_by(const std::string& run) const {
+  return {file_.identity(), "run " + run, ranges_of(place_)};
+}
+
 std::unique_ptr<KeyHold> take_key(Journal& journal, const std::string& key, Exclusive::WhenTaken when,
                                   FrontEnd& front) {
   using When = Exclusive::WhenTaken;
@@ -113,9 +116,9 @@ std::unique_ptr<KeyHold> take_key(Journal& journal, const std::string& key, Excl
         continue;
       }
       if (when == When::Skip || when == When::Fail) throw KeyIsTaken(taken);
-      if (const char* around = std::getenv("FLOWRUN_RUN_ID"); around && taken.run == around)
+      if (hold->is_held_around())
         throw Error(Problem::Busy,
-                    taken.text() + ", of which this is a step: it would wait for ever; nothing was started");
+                    taken.text() + ", below which this runs: it would wait for ever; nothing was started");
       const std::pair who(taken.run, taken.pid);
       // A run may have the key again: then it is asked again.
       if (!told || (*told != who && !taken.run.empty())) {

@@ -8,6 +8,7 @@
 
 #include "engine/journal/journal.h"
 #include "engine/run/load.h"
+#include "engine/shared/held_places.h"
 #include "engine/shared/shared_line.h"
 
 namespace flowrun {
@@ -37,6 +38,10 @@ class KeyHold {
   const std::string& name() const { return name_; }
   /// True: it has the key. False: others are before it; it stands in line, and asks again.
   bool take();
+  /// What the processes of |run|, which has the key, are told of it.
+  HeldPlaces held_by(const std::string& run) const;
+  /// Whether a run below which this process runs has the key.
+  bool is_held_around() const { return !line_.never_behind(1, 1).empty(); }
 
  private:
   const std::string name_;

@@ -56,16 +56,19 @@ void History::add(const Entry& entry) {
 void History::take(const Entry& entry) {
   switch (entry.kind) {
     case EntryKind::RunStarted:
-      go(as<RunStarted>(entry).on);
+      go(as<RunStarted>(entry).on, as<RunStarted>(entry).token);
       run_state_ = RunState::Running;
       break;
     case EntryKind::RunResumed:
       resumed(as<RunResumed>(entry));
       break;
     case EntryKind::RunReopened:
-      go(as<RunReopened>(entry).on);
-      [[fallthrough]];
     case EntryKind::UndoRequested:
+      if (entry.kind == EntryKind::RunReopened) {
+        go(as<RunReopened>(entry).on, as<RunReopened>(entry).token);
+      } else {
+        token_ = as<UndoRequested>(entry).token;
+      }
       being_undone_ = entry.kind == EntryKind::UndoRequested;
       idle_ += entry.at - last_at_;
       ++session_;
@@ -152,12 +155,13 @@ StepHistory& History::step(const std::string& path) {
   return steps_[place->second];
 }
 
-void History::go(const std::string& on) {
+void History::go(const std::string& on, const std::string& token) {
+  token_ = token;
   if (!on.empty()) on_ = on == "here" ? "" : on;
 }
 
 void History::resumed(const RunResumed& fact) {
-  go(fact.on);
+  go(fact.on, fact.token);
   idle_ += fact.down;
   // What waited in line at the crash had not begun.
   for (const std::string& path : fact.queued) withdrawn(path);

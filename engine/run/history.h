@@ -54,6 +54,8 @@ class History {
   RunState run_state() const { return run_state_; }
   /// As RunStarted has it, of the newest drive.
   const std::string& on() const { return on_; }
+  /// Likewise.
+  const std::string& token() const { return token_; }
   /// `flowrun undo` was asked for, and the run has not come to its end since.
   bool being_undone() const { return being_undone_; }
   /// Last word on each leaf and group: {succeeded, failed, skipped, cancelled, blocked, running}.
@@ -76,8 +78,8 @@ class History {
 
   StepHistory& step(const std::string& path);
   void resumed(const RunResumed& fact);
-  /// A drive begins at the place |on|, as RunResumed has it.
-  void go(const std::string& on);
+  /// A drive begins at the place |on|, as RunResumed has it, with its |token|.
+  void go(const std::string& on, const std::string& token);
   void started(const Entry& entry, const Task& task);
   /// The newest attempt at |path| has not begun.
   void withdrawn(const std::string& path);
@@ -105,7 +107,7 @@ class History {
   std::vector<StepHistory> steps_;
   std::map<std::string, std::size_t> by_path_;
   RunState run_state_ = RunState::Running;
-  std::string on_;
+  std::string on_, token_;
   bool being_undone_ = false;
 
   std::vector<Timing> timings_;         ///< beside steps_

@@ -171,6 +171,7 @@ void Run::make_executor() {
   options.token = run.token;
   options.run_dir = run.run_dir;
   options.shared_file = shared_file_of(journal_);
+  if (key_) options.held.push_back(key_->held_by(run.id));
   options.secrets = &secrets_;
   options.secret_outputs = !loaded_.secret_outputs.empty();
   executor_ = make_worker_pool(options);

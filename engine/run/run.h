@@ -164,7 +164,8 @@ class Run {
   /// What can not go on at once.
   struct Backlog {
     std::size_t in_line = 0;  ///< attempts that wait for a slot of the executor
-    std::size_t shared = 0;   ///< of them, those that wait for what other runs have
+    /// Those that wait for a place of a limit that other runs have, too, by its name.
+    std::map<std::string, std::size_t> shared = {};
     /// While the disk is full: the steps whose results are held in memory. Nothing: all is written.
     std::optional<std::vector<std::string>> unwritten;
     std::string elsewhere;  ///< why what others carry out does not go on; empty: it does

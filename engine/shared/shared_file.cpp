@@ -41,6 +41,7 @@ SharedFile::SharedFile(std::string path) : path_(std::move(path)) {
   if (fstat(descriptor_, &status) != 0) refuse(std::strerror(errno));
   if (!S_ISREG(status.st_mode) || status.st_nlink != 1)
     refuse("it is not simply a file; move it away, and flowrun makes one");
+  identity_ = {status.st_dev, status.st_ino};
 }
 
 SharedFile::~SharedFile() { close(descriptor_); }

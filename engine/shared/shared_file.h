@@ -21,6 +21,13 @@ class SharedFile {
   SharedFile(const SharedFile&) = delete;
   SharedFile& operator=(const SharedFile&) = delete;
 
+  /// Which file it is, by whatever name it is opened.
+  struct Identity {
+    std::uint64_t device = 0, inode = 0;
+    bool operator==(const Identity&) const = default;
+  };
+  const Identity& identity() const { return identity_; }
+
   /// False: somebody else has that byte. Never waits.
   bool lock(std::int64_t byte);
   void unlock(std::int64_t byte);
@@ -39,6 +46,7 @@ class SharedFile {
  private:
   const std::string path_;
   int descriptor_;
+  Identity identity_;
 };
 
 /// Where the bytes are that belong to |name|: of 2^36 areas of 2^24 bytes each, behind all content of the file.

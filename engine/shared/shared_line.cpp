@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/shared/held_places.h"
+
 namespace flowrun {
 namespace {
 
@@ -54,6 +56,22 @@ bool SharedLine::take(std::size_t weight, std::size_t most, std::vector<std::int
   taken_.insert(taken_.end(), got.begin(), got.end());
   places.insert(places.end(), got.begin(), got.end());
   return true;
+}
+
+std::string SharedLine::never_behind(std::size_t weight, std::size_t most) const {
+  std::size_t taken = 0;
+  std::string who;
+  for (const HeldPlaces& held : held_around()) {
+    if (held.file != file_.identity()) continue;
+    for (const SharedFile::Range& range : held.places) {
+      if (range.begin < area_ + kPlaces || range.end > area_ + kEnd) continue;
+      // What has ended meanwhile, and has left this process running, has none any more.
+      for (const SharedFile::Range& still : file_.locked(range))
+        taken += static_cast<std::size_t>(still.end - still.begin);
+      who = held.holder;
+    }
+  }
+  return taken > 0 && taken + std::min(weight, most) > most ? who : "";
 }
 
 void SharedLine::leave() {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -28,6 +29,9 @@ class SharedLine {
   /// Takes |weight| places when no more than |most| are taken then by all together; what is heavier takes all. Adds
   /// them to |places|. REQUIRES: is_first(). It stays in line.
   bool take(std::size_t weight, std::size_t most, std::vector<std::int64_t>& places);
+  /// Who around this process (held_places.h) has so many places of |most| that |weight| more are never free while this
+  /// process runs; empty: nobody.
+  std::string never_behind(std::size_t weight, std::size_t most) const;
   /// Gives its ticket back.
   void leave();
   void give_back(const std::vector<std::int64_t>& places);

@@ -244,17 +244,31 @@ steps:
   CHECK(runs.flowrun({"retry", "f"}).code == 0);
 }
 
-TEST_CASE("a step that wants the key of its own run is told so") {
+TEST_CASE("who wants the key of a run below which it runs is told so, and not what has been left running") {
   Runs runs("deploy");
-  const std::string inner = runs.dir().write("inner.yaml", "flowrun: 1\nexclusive: deploy\nsteps: { s: { set: 1 } }\n");
-  const std::string outer =
-      runs.dir().write("outer.yaml", "flowrun: 1\nexclusive: deploy\nsteps:\n  s: { exec: [\"" +
-                                         std::string(FLOWRUN_BINARY) + "\", run, " + inner + "] }\n");
+  const std::string flowrun = "[\"" + std::string(FLOWRUN_BINARY) + "\", run, ";
+  const auto file = [&](const std::string& name, const std::string& head, const std::string& step) {
+    return runs.dir().write(name, "flowrun: 1\n" + head + "steps: { s: { " + step + " } }\n");
+  };
+  const std::string inner = file("inner.yaml", "exclusive: deploy\n", "set: 1"),
+                    middle = file("middle.yaml", "", "exec: " + flowrun + inner + "]"),
+                    outer = file("outer.yaml", "exclusive: deploy\n", "exec: " + flowrun + inner + "]"),
+                    above = file("above.yaml", "exclusive: deploy\n", "exec: " + flowrun + middle + "]");
   HowToRun how;
   how.env = {{"FLOWRUN_JOURNAL", runs.journal()}};
-  const Ran ran = run({FLOWRUN_BINARY, "run", outer}, how);
-  CHECK(ran.code == 1);
-  CHECK(has(ran.err, "of which this is a step: it would wait for ever"));
+  for (const std::string& first : {outer, above}) {
+    const Ran ran = run({FLOWRUN_BINARY, "run", first}, how);
+    CHECK(ran.code == 1);
+    CHECK(has(ran.err, "below which this runs: it would wait for ever"));
+  }
+  // The key was given back meanwhile, so it is had, or waited for, as by anybody.
+  const std::string leaves =
+      file("leaves.yaml", "exclusive: deploy\n",
+           "leave: true, shell: \"(until [ -e go ]; do sleep 0.01; done; " + std::string(FLOWRUN_BINARY) + " run " +
+               inner + " >out 2>&1; echo $? >code) >/dev/null 2>&1 &\"");
+  CHECK(run({FLOWRUN_BINARY, "run", leaves}, how).code == 0);
+  runs.dir().write("go", "");
+  CHECK(soon([&] { return runs.dir().read("code") == "0\n"; }));
 }
 
 TEST_CASE("what stands in the place of the shared file is neither used nor waited for") {

@@ -167,6 +167,44 @@ TEST_CASE("a process that waits for a shared place is one that has not begun, al
   CHECK(run({FLOWRUN_BINARY, "resume", name, "--no-input", "--journal", runs.journal()}).code == 0);
 }
 
+TEST_CASE("who waits for a shared place is shown as in line, and not as running") {
+  Runs runs("{ max: 1, shared: true }",
+            R"(shell: "echo $FLOWRUN_RUN_ID >> began; until [ -e end ]; do sleep 0.02; done")", 1);
+  auto a = runs.start("a"), b = runs.start("b");
+  runs.go();
+  const auto flowrun = [&](std::vector<std::string> argv) {
+    argv.insert(argv.begin(), FLOWRUN_BINARY);
+    argv.insert(argv.end(), {"--journal", runs.journal()});
+    return run(argv).out;
+  };
+  REQUIRE(soon([&] { return !runs.dir().read("began").empty(); }));
+  const bool a_first = has(runs.dir().read("began"), "a");
+  const std::string first = a_first ? "a" : "b", other = a_first ? "b" : "a";
+  REQUIRE(soon([&] { return has(flowrun({"show", other}), "  in line "); }));
+  CHECK(has(flowrun({"show", other}), "waits for a place of limit crm (max 1, shared)"));
+  CHECK(has(flowrun({"show", other}), "1 in line"));
+  CHECK(has(flowrun({"why", other, "all[0]"}), "all[0]  in line"));
+  CHECK(has(flowrun({"why", other, "all[0]"}), "it stands in line for a place of limit crm (max 1, shared)"));
+  CHECK(has(flowrun({"why", other, "all[0]", "--json"}), "\"in_line\":true"));
+  CHECK(has(flowrun({"show", first}), "  running "));
+  CHECK(has(flowrun({"why", first, "all[0]"}), "it runs since"));
+  SECTION("also when it was killed") {
+    Background& waits = a_first ? *b : *a;
+    waits.signal(SIGKILL);
+    waits.wait();
+    CHECK(has(flowrun({"why", other, "all[0]"}), "it had not begun, and stood in line for a place of limit crm"));
+    runs.dir().write("end", "");
+    CHECK((a_first ? *a : *b).wait().code == 0);
+    return;
+  }
+  SECTION("no more when it has its turn") {
+    runs.dir().write("end", "");
+    for (auto* one : {a.get(), b.get()}) CHECK(one->wait().code == 0);
+    CHECK(has(flowrun({"why", other, "all[0]"}), "it waited "));
+    CHECK_FALSE(has(flowrun({"show", other}), "  in line "));
+  }
+}
+
 TEST_CASE("four processes start no more together than the rate of their shared pool") {
   Counting server(0ms);
   Runs runs("{ rate: 20/s, shared: true }", "http: \"" + server.url("/work/${ $input.n }") + "\"", 15);
@@ -234,6 +272,43 @@ TEST_CASE("files that differ about a shared pool keep to their own words, and a 
   CHECK(other.wait().code == 0);
   CHECK(server.most() <= 4);
   CHECK(server.came().size() == 16);
+}
+
+TEST_CASE("below a step that has the places, who needs one fails at once, through all generations") {
+  TempDir dir;
+  const auto file = [&](const std::string& name, int max, const std::string& step) {
+    return dir.write(name, "flowrun: 1\nlimits: { crm: { max: " + std::to_string(max) +
+                               ", shared: true } }\nsteps: { s: { " + step + " } }\n");
+  };
+  const auto runs = [](const std::string& what) {
+    return "exec: [\"" + std::string(FLOWRUN_BINARY) + "\", run, " + what + "]";
+  };
+  HowToRun how;
+  how.env = {{"FLOWRUN_JOURNAL", dir.path("journal.db")}};
+  const std::string one = file("one.yaml", 1, "limit: crm, exec: ['true']"),
+                    two = file("two.yaml", 2, "limit: crm, exec: ['true']"),
+                    both = file("both.yaml", 2, "limit: crm, weight: 2, exec: ['true']"),
+                    http = file("http.yaml", 1, "limit: crm, http: \"http://127.0.0.1:9/\""),
+                    middle = file("middle.yaml", 1, runs(one)), other = file("other.yaml", 1, runs(one));
+  SECTION("its own, and that of one two above") {
+    for (const std::string& inner : {one, middle, http, both}) {
+      const std::string outer = file("outer.yaml", 1, "limit: crm, " + runs(inner));
+      const Ran ran = run({FLOWRUN_BINARY, "run", outer, "--id", "o-" + inner.substr(inner.rfind('/') + 1)}, how);
+      CHECK(ran.code == 1);
+      CHECK(has(ran.err, "limit: it would wait for ever: step `s` of run o-"));
+      CHECK(has(ran.err, ", below which it runs, has places of limit `crm`"));
+    }
+  }
+  SECTION("one is left beside it") {
+    CHECK(run({FLOWRUN_BINARY, "run", file("outer.yaml", 2, "limit: crm, " + runs(two))}, how).code == 0);
+  }
+  SECTION("no step above has any") { CHECK(run({FLOWRUN_BINARY, "run", other}, how).code == 0); }
+  SECTION("another journal is another pool") {
+    how.env["OTHER"] = dir.path("other.db");
+    const std::string step =
+        "limit: crm, shell: \"" + std::string(FLOWRUN_BINARY) + " run --journal $OTHER " + one + "\"";
+    CHECK(run({FLOWRUN_BINARY, "run", file("outer.yaml", 1, step)}, how).code == 0);
+  }
 }
 
 }  // namespace flowrun::test::shared_limit_test

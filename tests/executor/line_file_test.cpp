@@ -26,7 +26,7 @@ TEST_CASE("a line file tells who waits, at any moment, and no one else") {
       line.remove(found->second);
       waiting.erase(found);
     } else {
-      auto slot = line.add(who.first, who.second);
+      auto slot = line.add(who.first, who.second, LineKind::Slot);
       REQUIRE(slot);
       waiting[who] = *slot;
     }
@@ -46,9 +46,12 @@ TEST_CASE("a line file of another drive, a copy and a cut one say nothing; one t
   {
     const OpenFolder folder(dir.path());
     LineFile line(folder, "token");
-    REQUIRE(line.add("a", 1));
+    REQUIRE(line.add("a", 1, LineKind::Slot));
+    REQUIRE(line.add("shared", 1, LineKind::SharedPlace));
     CHECK(LeftInLine(dir.path(), "token").holds("a", 1));
     CHECK_FALSE(LeftInLine(dir.path(), "token").holds("a", 2));
+    CHECK(LeftInLine(dir.path(), "token").kind_of("a", 1) == LineKind::Slot);
+    CHECK(LeftInLine(dir.path(), "token").kind_of("shared", 1) == LineKind::SharedPlace);
     CHECK_FALSE(LeftInLine(dir.path(), "other").holds("a", 1));
     TempDir other;
     std::filesystem::create_symlink(file, other.path("line"));
@@ -63,7 +66,7 @@ TEST_CASE("a line file of another drive, a copy and a cut one say nothing; one t
   CHECK_FALSE(LeftInLine(dir.path(), "token").holds("a", 1));
   const OpenFolder missing(dir.path("no/such/folder"));
   LineFile nowhere(missing, "token");
-  CHECK_FALSE(nowhere.add("a", 1));
+  CHECK_FALSE(nowhere.add("a", 1, LineKind::Slot));
 }
 
 TEST_CASE("of more than fit in a line file the rest counts as begun") {
@@ -71,10 +74,10 @@ TEST_CASE("of more than fit in a line file the rest counts as begun") {
   const OpenFolder folder(dir.path());
   LineFile line(folder, "token");
   std::size_t kept = 0;
-  for (int i = 0; i < 10000; ++i) kept += line.add(std::to_string(i), 1).has_value();
+  for (int i = 0; i < 10000; ++i) kept += line.add(std::to_string(i), 1, LineKind::Slot).has_value();
   CHECK(kept == 8192);
   line.remove(17);
-  CHECK(line.add("again", 1) == 17);
+  CHECK(line.add("again", 1, LineKind::Slot) == 17);
 }
 
 }  // namespace flowrun::test::line_file_test

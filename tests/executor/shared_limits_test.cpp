@@ -55,7 +55,7 @@ TEST_CASE("who is stopped just when it begins is told so, wherever it stands by 
     REQUIRE(ends.at(path).failure);
     CHECK(ends.at(path).failure->type == "cancelled");
   }
-  CHECK(pool.executor().in_shared_line() == 0);
+  CHECK(pool.executor().in_shared_line().empty());
   CHECK_FALSE(std::filesystem::exists(pool.folder().path("begun")));
   pool.folder().write("go", "");
   CHECK(pool.ended(1).contains("first"));
@@ -70,7 +70,7 @@ TEST_CASE("all who are on their way into the line are stopped with the rest") {
     }
     pool.executor().stop_all(Duration{1000});
     CHECK(pool.ended(11).size() == 11);
-    CHECK(pool.executor().in_shared_line() == 0);
+    CHECK(pool.executor().in_shared_line().empty());
   }
 }
 
