@@ -53,6 +53,18 @@ bool same_items(const std::string& a, const std::string& b) {
   return open == std::string::npos || a.find(']', open) < i || i == 0 || a.substr(0, open) != b.substr(0, open);
 }
 
+bool is_request(const Step& step) { return step.kind == "http"; }
+
+/// What lets a step start whatever became of the one that |edge| waits for, which is called |name|.
+std::string whatever_became(const OutlineEdge& edge, const std::string& name) {
+  if (edge.because == "place in the list")
+    return fmt::format("`continue_on_error: true` at `{}` lets the list go on; in a map of steps `after: [{}]` does",
+                       name, name);
+  if (edge.because.starts_with("$"))
+    return fmt::format("`$status.{}` in the place of `{}` waits for its end, whatever that is", name, edge.because);
+  return fmt::format("`after: [{}]` starts it whatever became of that", name);
+}
+
 }  // namespace
 
 void ExploreFindings::add(ExploreFinding finding, const std::string& key, const ExploredRun* run) {
@@ -109,7 +121,8 @@ void ExploreFindings::judge_written() {
       finding.kind = "join";
       finding.message = fmt::format("the join of {} can never hold: it is `{}`, and that is more than can come",
                                     shown(written.path), written.join);
-      finding.advice = "some of its steps can never succeed: ask for less, or mend them";
+      finding.advice = written.kind == "for_each" ? "ask for less, or give it more items that can succeed"
+                                                  : "some of its steps can never succeed: ask for less, or mend them";
       add(finding, written.path, nullptr);
     }
     if (step.can_start) continue;
@@ -121,7 +134,7 @@ void ExploreFindings::judge_written() {
       finding.kind = "never_runs";
       finding.message = fmt::format("{} can never run: it waits for {}, which can never succeed", shown(written.path),
                                     shown(steps_.rows()[edge.from].path));
-      finding.advice = fmt::format("`after: [{}]` starts it whatever became of that", steps_.rows()[edge.from].name);
+      finding.advice = whatever_became(edge, steps_.rows()[edge.from].name);
       add(finding, written.path, nullptr);
       break;
     }
@@ -152,8 +165,9 @@ bool ExploreFindings::is_used(const ExploredRun& run, const ExploredRun::Act& ac
     const bool uses = std::any_of(steps_.of(row).uses.begin(), steps_.of(row).uses.end(), [&](std::size_t used) {
       return steps_.is_within(act.live->row, used) && !steps_.is_within(row, used);
     });
-    // A value alone is nothing that was made of it, but where a handler tells it.
-    if (!uses || !(steps_.of(row).acts || in_handler(row))) continue;
+    // A value alone, and a request that only looks, is nothing that was made of it, but where a handler tells it.
+    const bool looks = is_request(*steps_.of(row).step) && !steps_.of(row).changes;
+    if (!uses || ((looks || !steps_.of(row).acts) && !in_handler(row))) continue;
     const std::string& path = steps_.rows()[row].path;
     // What tidies up is told by itself when it fails, as an undo is.
     const bool tidies = in_handler(row) || steps_.of(row).looks_back;
@@ -234,16 +248,30 @@ void ExploreFindings::judge_acts(const ExploredRun& run) {
   if (std::any_of(run.states().begin(), run.states().end(),
                   [](const auto& one) { return one.second == State::Failed && one.first.ends_with(".undo"); }))
     return;
+  const bool undoes = std::any_of(run.states().begin(), run.states().end(), [](const auto& one) {
+    return one.second == State::Succeeded && one.first.ends_with(".undo");
+  });
   for (const ExploredRun::Act& act : run.acts()) {
-    if (!act.certain || in_handler(act.live->row) || steps_.of(act.live->row).looks_back) continue;
+    const WrittenStep& step = steps_.of(act.live->row);
+    if (in_handler(act.live->row) || step.looks_back) continue;
     const auto state = run.states().find(act.live->path);
-    if (state == run.states().end() || state->second != State::Succeeded) continue;
-    if (is_undone(run, act.live->path) || is_used(run, act)) continue;
+    if (state == run.states().end() || is_undone(run, act.live->path) || is_used(run, act)) continue;
     const std::string path = without_keys(act.live->path);
     ExploreFinding finding{"stays", path};
-    finding.message = fmt::format("{} stays done when {}", shown(act.live->path), why(run));
-    finding.advice = "give it an `undo`, or use what it has done in `on_failure`";
-    add(std::move(finding), path, &run);
+    if (act.certain && state->second == State::Succeeded) {
+      finding.message = fmt::format("{} stays done when {}", shown(act.live->path), why(run));
+      finding.advice = "give it an `undo`, or use what it has done in `on_failure`";
+      add(std::move(finding), path, &run);
+    } else if (act.ended == "timeout" && state->second != State::Succeeded &&
+               (step.has_undo ? !step.says_undo_on : undoes)) {
+      // Who undoes nothing has a step that failed tried again, with the same key.
+      finding.message =
+          fmt::format("{} may stay done: attempt {} ends with a timeout, and nobody knows how far it came",
+                      shown(act.live->path), act.attempt);
+      finding.advice = step.has_undo ? "`undo_on: started` undoes it then, too"
+                                     : "give it an `undo` with `undo_on: started`, as others are undone";
+      add(std::move(finding), path + " perhaps", &run);
+    }
   }
 }
 
@@ -254,7 +282,11 @@ void ExploreFindings::judge_handlers(const ExploredRun& run) {
     ExploreFinding finding{"finally", written.path};
     if (written.role == "finally" && written.file.empty() && written.depth == 0) {
       finding.message = fmt::format("{} is not reached when {}", shown(written.path), why(run));
-      finding.advice = "a map of steps lets each run whatever becomes of the others";
+      const auto first =
+          std::find_if(written.edges.begin(), written.edges.end(), [](auto& edge) { return edge.success; });
+      finding.advice = first == written.edges.end() || first->because == "place in the list"
+                           ? "a map of steps lets each run whatever becomes of the others"
+                           : whatever_became(*first, steps_.rows()[first->from].name);
       add(std::move(finding), written.path, &run);
       continue;
     }

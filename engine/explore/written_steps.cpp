@@ -44,6 +44,20 @@ std::string text_of(const ProcessStep& process) {
 
 bool may_be_tolerated(const OutlineRow& row) { return !row.tolerated.empty() && row.tolerated != "false"; }
 
+/// How many items |each| has, where they are written out.
+std::optional<std::size_t> items_written(const ForEachStep& each) {
+  struct Nowhere : Scope, Evaluator {
+    Fallible<Value> lookup(const Reference&) const override { return Value(); }
+    Answer evaluate(const Question&) override { return {}; }
+  } nowhere;
+  if (each.stream || !each.items.constant()) return std::nullopt;
+  const Evaluation items = each.items.evaluate(nowhere, nowhere);
+  const Json& json = items->json();
+  if (json.is_array() || json.is_object()) return json.size();
+  if (json.is_number_integer() && json >= 0) return json.get<std::size_t>();
+  return std::nullopt;
+}
+
 bool looks_at_key(const ProcessStep& process) {
   const std::string text = text_of(process);
   return text.find("FLOWRUN_IDEMPOTENCY_KEY") != std::string::npos || text.find("FLOWRUN_RERUN") != std::string::npos;
@@ -202,6 +216,11 @@ void WrittenSteps::read_mentions(const std::string& file, const std::string& nam
     for (const Member& member : node.members)
       if (const std::size_t other = row_at(member.at, size()); other < size() && ++begun == 1) of_member = other;
     if (begun == 1) row = of_member;
+    if (row < size() && node.find("undo_on"))
+      for (std::size_t other = 0; other < size(); ++other)
+        steps_[other].says_undo_on = steps_[other].says_undo_on ||
+                                     (rows_[other].file == file && rows_[other].origin.line == rows_[row].origin.line &&
+                                      rows_[other].origin.column == rows_[row].origin.column);
     for (const Node& item : node.items) self(self, item, row);
     for (const Member& member : node.members) self(self, member.value, row_at(member.at, row));
     if (!node.is_string() || node.text.find("${") == std::string::npos) return;
@@ -237,8 +256,20 @@ bool WrittenSteps::order_matters(std::size_t a, std::size_t b) const {
 }
 
 bool WrittenSteps::group_can_succeed(std::size_t row) const {
-  const auto* graph = dynamic_cast<const GraphStep*>(steps_[row].step);
-  if (!graph) return true;
+  if (const auto* graph = dynamic_cast<const GraphStep*>(steps_[row].step)) return graph_can_succeed(*graph, row);
+  const auto* each = dynamic_cast<const ForEachStep*>(steps_[row].step);
+  const std::optional<std::size_t> items = each ? items_written(*each) : std::nullopt;
+  if (!items || each->join_amount) return true;
+  const auto* body = dynamic_cast<const GraphStep*>(each->body.get());
+  Tally best;
+  best.total = *items;
+  const bool good = !body || graph_can_succeed(*body, row);
+  (good ? best.succeeded : best.failed) = *items;
+  if (*items > 0) best.first = good ? State::Succeeded : State::Failed;
+  return judge(each->join, best) == Verdict::Succeeded;
+}
+
+bool WrittenSteps::graph_can_succeed(const GraphStep& graph, std::size_t row) const {
   double good = 0, counted = 0;
   bool all = true;
   for (const std::size_t child : below_[row]) {
@@ -253,13 +284,13 @@ bool WrittenSteps::group_can_succeed(std::size_t row) const {
     counted += 1;
     all = all && (can || excluded);
   }
-  if (graph->join_amount || graph->join.percent) return true;
-  switch (graph->join.policy) {
+  if (graph.join_amount || graph.join.percent) return true;
+  switch (graph.join.policy) {
     case Join::Policy::All:
       return all;
     case Join::Policy::AtLeast:
     case Join::Policy::Quorum:
-      return good >= graph->join.amount;
+      return good >= graph.join.amount;
     default:
       return true;
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/run/load.h"
+#include "engine/steps/graph.h"
 #include "engine/steps/outline.h"
 
 namespace flowrun {
@@ -21,6 +22,7 @@ struct WrittenStep {
   bool polls = false;          ///< it is asked again until something holds
   bool bounded = true;         ///< a poll: its own file says how often, or how long
   bool has_undo = false;       ///< or is one
+  bool says_undo_on = false;   ///< what there is to undo was thought about
   bool looks_back = false;     ///< it waits for the end of another, whatever that is: to tidy up, or to tell
   std::set<std::size_t> uses;  ///< rows whose results it names, or whose end it waits for by `needs` or `after`
   bool can_start = true, can_succeed = true;  ///< false: in no run at all
@@ -60,6 +62,7 @@ class WrittenSteps {
   std::size_t named(std::size_t row, const std::string& name) const;
   void what_can_be();
   bool group_can_succeed(std::size_t row) const;
+  bool graph_can_succeed(const GraphStep& graph, std::size_t row) const;
 
   std::vector<OutlineRow> rows_;
   std::vector<WrittenStep> steps_;

@@ -31,8 +31,77 @@ steps:
 steps:
   charge:
     http: POST http://pay/charges
-    undo: { http: "DELETE http://pay/charges/${ $steps.charge.id }" }
+    undo: { http: DELETE http://pay/charges }
+    undo_on: started
+  ship:
+    needs: [charge]
+    http: POST http://post/parcels
+    undo: { http: DELETE http://post/parcels }
+    undo_on: started
+)"},
+    {"a charge whose undo waits for its success", "stays", "charge", R"(flowrun: 1
+steps:
+  charge:
+    http: POST http://pay/charges
+    undo: { http: DELETE http://pay/charges }
+)",
+     R"(flowrun: 1
+steps:
+  charge:
+    http: POST http://pay/charges
+    undo: { http: DELETE http://pay/charges }
+    undo_on: started
+)"},
+    {"what is tried last may be done though all is undone", "stays", "ship", R"(flowrun: 1
+steps:
+  charge:
+    http: POST http://pay/charges
+    undo: { http: DELETE http://pay/charges }
+    undo_on: succeeded
   ship: { needs: [charge], http: POST http://post/parcels }
+)",
+     R"(flowrun: 1
+steps:
+  charge:
+    http: POST http://pay/charges
+    undo: { http: DELETE http://pay/charges }
+    undo_on: succeeded
+  ship:
+    needs: [charge]
+    http: POST http://post/parcels
+    on_crash: rerun
+    undo: { http: DELETE http://post/parcels }
+    undo_on: started
+)"},
+    {"a request that only looks is no use", "stays", "charge", R"(flowrun: 1
+steps:
+  charge: { http: POST http://pay/charges }
+  look: { http: "GET http://pay/charges/${ $steps.charge.id }" }
+  ship: { needs: [look], http: GET http://post/parcels }
+)",
+     R"(flowrun: 1
+steps:
+  charge: { http: POST http://pay/charges }
+  look: { http: "GET http://pay/charges/${ $steps.charge.id }" }
+  ship: { needs: [look], http: GET http://post/parcels }
+on_failure:
+  - http: "POST http://pay/refunds?charge=${ $steps.charge.id }"
+)"},
+    {"votes of too few", "join", "votes", R"(flowrun: 1
+steps:
+  votes:
+    for_each: [a, b]
+    do: { http: "GET http://${ $item }/vote" }
+    join: { at_least: 3 }
+    fail_fast: false
+)",
+     R"(flowrun: 1
+steps:
+  votes:
+    for_each: [a, b, c]
+    do: { http: "GET http://${ $item }/vote" }
+    join: { at_least: 3 }
+    fail_fast: false
 )"},
     {"the second of two bookings has no undo", "stays", "trip/hotel", R"(flowrun: 1
 steps:
@@ -53,9 +122,11 @@ steps:
       - id: flight
         http: POST http://air/bookings
         undo: { http: "DELETE http://air/bookings/${ $steps.flight.id }" }
+        undo_on: succeeded
       - id: hotel
         http: POST http://inn/bookings
         undo: { http: "DELETE http://inn/bookings/${ $steps.hotel.id }" }
+        undo_on: succeeded
       - id: car
         http: GET http://car/offer
 )"},
@@ -184,7 +255,7 @@ steps:
   charge:
     http: POST http://pay/charges
     undo: { http: "DELETE http://pay/charges/${ $steps.charge.id }" }
-  ship: { needs: [charge], http: POST http://post/parcels }
+  ship: { needs: [charge], http: GET http://post/parcels }
 )",
      R"(flowrun_test: 1
 never: charge succeeded and run failed and charge not undone
@@ -211,7 +282,8 @@ steps:
   charge:
     http: POST http://pay/charges
     undo: { http: DELETE http://pay/charges }
-  ship: { needs: [charge], http: POST http://post/parcels }
+    undo_on: started
+  ship: { needs: [charge], http: GET http://post/parcels }
 )";
 
 Explored look(const TempDir& dir, const Twin& twin, const char* text, std::size_t depth) {
