@@ -19,16 +19,23 @@
 #include "engine/executor/run_folder.h"
 #include "engine/journal/sqlite.h"
 #include "engine/memo/kept_files.h"
+#include "engine/model/hash.h"
 #include "engine/model/value.h"
 
 namespace flowrun {
 namespace {
 
-constexpr std::int64_t kVersion = 1;
-constexpr int kBusyTimeout = 20'000;        // ms
+constexpr std::int64_t kVersion = 2;
+constexpr int kBusyTimeout = 5'000;         // ms; the end of a run may have to wait for it
 constexpr std::string_view kPrefix = "f-";  // of files
 /// A file that was written so shortly before it was looked at may be written again with the same date.
 constexpr std::int64_t kSettled = 2'000'000'000;  // ns
+
+/// Longer ones stand in a table of their own: all items of a for_each may read the same files.
+constexpr std::size_t kLongList = 200;  // bytes
+
+/// What version 1 had not: there all lists stand with their results, where short ones still do.
+constexpr const char* kLists = "CREATE TABLE lists (name TEXT PRIMARY KEY, reads TEXT NOT NULL);";
 
 constexpr const char* kSchema = R"sql(
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -53,7 +60,8 @@ CREATE TABLE sums (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sum TEXT NOT NULL
 )sql";
 
 constexpr const char* kColumns =
-    "key, workflow, step, run, seq, at, at_most, definition, folder, secrets, input, reads, writes";
+    "key, workflow, step, run, seq, at, at_most, definition, folder, secrets, input, "
+    "coalesce((SELECT lists.reads FROM lists WHERE name = results.reads), results.reads), writes";
 
 /// Tables and indexes as the file has them.
 std::string schema_of(Database& database) {
@@ -67,6 +75,7 @@ std::string schema_of(Database& database) {
 std::string our_schema() {
   Database memory(":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY, "memo");
   memory.execute(kSchema);
+  memory.execute(kLists);
   return schema_of(memory);
 }
 
@@ -162,8 +171,16 @@ struct MemoStore::Open {
       database->transaction([&] {
         if (schema_of(*database) != "") return;  // another process was quicker
         database->execute(kSchema);
+        database->execute(kLists);
         database->execute(fmt::format("PRAGMA user_version = {}", kVersion).c_str());
         Statement(*database, "INSERT INTO meta VALUES ('salt', ?)").use()(std::string_view(random_text())).run();
+      });
+    }
+    if (database->integer("PRAGMA user_version") == 1) {
+      database->transaction([&] {
+        if (database->integer("PRAGMA user_version") != 1) return;  // likewise
+        database->execute(kLists);
+        database->execute(fmt::format("PRAGMA user_version = {}", kVersion).c_str());
       });
     }
     if (database->integer("PRAGMA user_version") != kVersion || schema_of(*database) != ours)
@@ -189,7 +206,8 @@ struct MemoStore::Open {
   const std::string newest_sql =
       fmt::format("SELECT {} FROM results WHERE workflow = ? AND step = ? ORDER BY at DESC LIMIT 1", kColumns);
   std::optional<Statement> by_key, by_step, by_path;                ///< made once: a for_each asks for each item
-  std::map<std::string, std::pair<std::string, std::string>> sums;  ///< stamp and sum by path; not written yet
+  std::map<std::string, std::pair<std::string, std::string>> sums;  ///< stamp and sum by path
+  std::set<std::string> unwritten;                                  ///< of these, what the index has not yet
 };
 
 std::string MemoStore::folder_of(const std::string& journal) { return journal + "-memo/1"; }
@@ -206,7 +224,7 @@ MemoStore::MemoStore(const std::string& journal)
 }
 
 MemoStore::~MemoStore() {
-  if (open_->sums.empty()) return;
+  if (open_->unwritten.empty()) return;
   try {
     // Where nothing was kept they are news, too; and worth no wait.
     sqlite3_busy_timeout(open_->database->handle(), 100);
@@ -246,22 +264,27 @@ void MemoStore::keep(const std::vector<KeptResult>& results) {
   open_->database->transaction([&] {
     Statement insert(*open_->database,
                      "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    Statement list(*open_->database, "INSERT OR IGNORE INTO lists VALUES (?, ?)");
     for (const KeptResult& kept : results) {
       const std::string writes = text_of(kept.writes);
+      const bool is_long = kept.reads.size() > kLongList;
+      const std::string reads = is_long ? hash_name(kept.reads) : kept.reads;
+      if (is_long) list.use()(std::string_view(reads))(std::string_view(kept.reads)).run();
       auto row = insert.use();
       for (const std::string* text : {&kept.key, &kept.workflow, &kept.step, &kept.run}) row(std::string_view(*text));
       row(kept.seq)(to_millis(kept.at))(static_cast<std::int64_t>(kept.at_most.count()));
       for (const std::string* text :
-           {&kept.definition, &kept.folder, &kept.secrets, &kept.input, &kept.reads, &writes, &kept.result})
+           {&kept.definition, &kept.folder, &kept.secrets, &kept.input, &reads, &writes, &kept.result})
         row(std::string_view(*text));
       row.run();
     }
     Statement remember(*open_->database, "INSERT OR REPLACE INTO sums VALUES (?, ?, ?)");
-    for (const auto& [path, known] : open_->sums)
-      if (!known.first.empty())
-        remember.use()(std::string_view(path))(std::string_view(known.first))(std::string_view(known.second)).run();
+    for (const std::string& path : open_->unwritten) {
+      const auto& [stamp, sum] = open_->sums.at(path);
+      remember.use()(std::string_view(path))(std::string_view(stamp))(std::string_view(sum)).run();
+    }
   });
-  open_->sums.clear();
+  open_->unwritten.clear();
 }
 
 std::size_t MemoStore::remove(const std::vector<std::string>& keys) {
@@ -277,21 +300,28 @@ std::size_t MemoStore::remove(const std::vector<std::string>& keys) {
 }
 
 std::string MemoStore::sum_of(const std::string& path) {
-  const OpenFile file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat before {
   }, after{};
+  const auto known = open_->sums.find(path);
+  if (known != open_->sums.end() && stat(path.c_str(), &before) == 0 && stamp_of(before) == known->second.first)
+    return known->second.second;
+  const OpenFile file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0 || fstat(file.get(), &before) != 0) fail_at(path);
   if (!S_ISREG(before.st_mode)) throw std::runtime_error(path + ": it is no regular file");
   const std::string stamp = stamp_of(before);
   if (!stamp.empty()) {
-    if (auto known = open_->sums.find(path); known != open_->sums.end() && known->second.first == stamp)
-      return known->second.second;
     auto row = open_->by_path->use();
     row(std::string_view(path))(std::string_view(stamp));
-    if (row.next() && is_sum(std::string(row.text(0)))) return std::string(row.text(0));
+    if (row.next() && is_sum(std::string(row.text(0)))) {
+      open_->sums[path] = {stamp, std::string(row.text(0))};
+      return open_->sums[path].second;
+    }
   }
   std::string sum = content_sum(file.get(), path);
-  if (fstat(file.get(), &after) == 0 && !stamp.empty() && stamp_of(after) == stamp) open_->sums[path] = {stamp, sum};
+  if (fstat(file.get(), &after) == 0 && !stamp.empty() && stamp_of(after) == stamp) {
+    open_->sums[path] = {stamp, sum};
+    open_->unwritten.insert(path);
+  }
   return sum;
 }
 
@@ -363,6 +393,7 @@ std::int64_t MemoStore::sweep() {
     open_->folder.remove(name);
   }
   open_->folder.remove_all(".flowrun-");
+  open_->database->execute("DELETE FROM lists WHERE name NOT IN (SELECT reads FROM results)");
   open_->forget_gone();
   open_->database->execute("PRAGMA wal_checkpoint(TRUNCATE)");
   return freed;

@@ -1,344 +1,186 @@
 #include "engine/run/memo.h"
 
-#include <fmt/format.h>
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
-#include <set>
-#include <stdexcept>
-#include <utility>
 
-#include "engine/memo/path_pattern.h"
-#include "engine/model/error.h"
-#include "engine/model/fault.h"
-#include "engine/model/hash.h"
-#include "engine/model/json_text.h"
+#include "engine/model/path.h"
 #include "engine/model/task_text.h"
-#include "engine/run/fork_input.h"
 
 namespace flowrun {
-namespace {
 
-// flowrun-workflow(5), "Results of earlier runs", tells these.
-constexpr std::size_t kMostRead = 10'000;         // files of `reads`
-constexpr std::int64_t kMostWritten = 4LL << 30;  // bytes of `writes`, all together
-constexpr std::size_t kLongestResult = 64 << 20;  // bytes
-constexpr std::size_t kLongestInput = 4096;       // of it more is not kept, so that a difference is not told
-constexpr std::size_t kMostFilesTold = 3;         // files in one difference
+Memo::Memo(MemoSetting setting, std::function<void()> wake)
+    : wake_(std::move(wake)), work_(std::move(setting)), thread_([this] { run(); }) {}
 
-std::string in_folder(const std::string& folder, const std::string& name) {
-  return name.starts_with('/') ? name : folder + "/" + name;
+Memo::~Memo() {
+  stop_all(true);
+  {
+    std::lock_guard lock(mutex_);
+    quits_ = true;
+    changed_.notify_all();
+  }
+  thread_.join();
 }
 
-/// What counts of |task| beside its input, and is no text of the step.
-std::string around(const Task& task) {
-  Json more = Json::array({task.keep_raw});
-  if (const auto* process = std::get_if<Process>(&*task.work)) {
-    more.push_back(process->via);
+void Memo::post(std::shared_ptr<Job> job) {
+  std::lock_guard lock(mutex_);
+  jobs_.push_back(std::move(job));
+  changed_.notify_all();
+}
+
+void Memo::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return quits_ || !jobs_.empty(); });
+    if (jobs_.empty()) return;
+    const std::shared_ptr<Job> job = jobs_.front();
+    lock.unlock();
+    do_it(*job);
+    lock.lock();
+    jobs_.pop_front();
+    const bool tells = job->task || job->ended;
+    if (tells) done_.push_back(job);
+    changed_.notify_all();
+    // One call serves all that has come before it is heard.
+    if (tells && done_.size() == 1) wake_();
+  }
+}
+
+void Memo::do_it(Job& job) {
+  if (job.task) {
+    job.found = work_.look(*job.task, job.anew, job.now, job.asked, job.given_up);
+  } else if (job.ended) {
+    work_.take_in(job.ended->result, job.asked, job.given_up);
   } else {
-    const auto& request = std::get<HttpRequest>(*task.work);
-    for (const std::string* text : {&request.origin_url, &request.ca, &request.cert, &request.key, &request.proxy})
-      more.push_back(*text);
+    std::vector<KeptResult> results;
+    for (Fresh& one : job.fresh) results.push_back(std::move(one.kept));
+    work_.keep(results);
+    job.fresh.clear();
   }
-  return more.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-/// Takes out of |sums| the files that the step writes, however they are written.
-void drop_written(Json& sums, const MemoRequest& request) {
-  const auto whole = [&](const std::string& name) {
-    return std::filesystem::path(in_folder(request.folder, name)).lexically_normal();
-  };
-  std::set<std::filesystem::path> written;
-  for (const std::string& name : request.writes) written.insert(whole(name));
-  for (auto one = sums.begin(); one != sums.end();) one = written.count(whole(one.key())) > 0 ? sums.erase(one) : ++one;
+void Memo::look(Task task, bool anew, Instant now) {
+  auto job = std::make_shared<Job>();
+  const Attempt attempt{task.path, task.attempt};
+  job->task = std::move(task);
+  job->strict = job->task->strict;
+  job->anew = anew;
+  job->now = now;
+  looking_[attempt] = job;
+  post(std::move(job));
 }
 
-std::string key_of(const KeptResult& kept, const std::string& input, const MemoRequest& request) {
-  std::string text;
-  for (const std::string* part : {&kept.definition, &kept.folder, &input, &kept.secrets, &kept.reads})
-    text += fmt::format("{}:{}", part->size(), *part);
-  for (const std::string& name : request.writes) text += fmt::format("{}:{}", name.size(), name);
-  return hash_name(text);
-}
-
-std::string secret_difference(const std::string& was, const std::string& is) {
-  const Json before = Json::parse(was, nullptr, false), now = Json::parse(is, nullptr, false);
-  for (const auto& [name, mark] : now.items())
-    if (!before.is_object() || !before.contains(name) || before[name] != mark) return "secret " + name + " is another";
-  return "it uses other secrets";
-}
-
-std::string file_difference(const std::string& was, const std::string& is) {
-  const Json before = Json::parse(was, nullptr, false), now = Json::parse(is, nullptr, false);
-  if (!before.is_object() || !now.is_object()) return "the files that it reads are others";
-  std::string text;
-  std::size_t others = 0;
-  const auto tell = [&](const std::string& name, const char* what) {
-    if (++others <= kMostFilesTold) text += fmt::format("{}`{}` {}", text.empty() ? "" : ", ", name, what);
-  };
-  for (const auto& [name, sum] : now.items()) {
-    const bool known = before.contains(name);
-    if (known && before[name] == sum) continue;
-    tell(name, sum.is_null() ? "is gone" : !known || before[name].is_null() ? "is new" : "has changed");
+bool Memo::take_in(TaskEnded& ended) {
+  const auto found = asked_.find({ended.path, ended.attempt});
+  if (found == asked_.end()) return false;
+  if (!ended.result.ok()) {
+    ended.result.memo = MemoNote{};
+    ended.result.memo->miss = found->second.miss;
+    return false;
   }
-  for (const auto& [name, sum] : before.items())
-    if (!now.contains(name)) tell(name, "is gone");
-  if (others > kMostFilesTold) text += fmt::format(" and {} more", others - kMostFilesTold);
-  return text;
+  auto job = std::make_shared<Job>();
+  job->ended = std::move(ended);
+  job->asked = std::move(found->second);
+  taking_[found->first] = job;
+  asked_.erase(found);
+  post(std::move(job));
+  return true;
 }
 
-std::string age_text(Duration age) {
-  constexpr Duration kDay{24 * 3600 * 1000};
-  return age >= 2 * kDay ? fmt::format("{} days", age / kDay) : to_display(age);
+bool Memo::stop(const std::string& path, int attempt) {
+  const auto found = looking_.find({path, attempt});
+  if (found == looking_.end()) return false;
+  found->second->given_up = true;
+  return true;
 }
 
-/// What `writes` has against the file |name|, which is to be |path|; empty: nothing.
-std::string bad_file(const std::string& name, const std::string& path, std::int64_t& size) {
-  struct stat status {};
-  if (lstat(path.c_str(), &status) != 0)
-    return errno == ENOENT || errno == ENOTDIR ? fmt::format("`{}`, which `writes` names, is not there", name)
-                                               : fmt::format("`{}` of `writes`: {}", name, std::strerror(errno));
-  size += status.st_size;
-  if (S_ISREG(status.st_mode)) return "";
-  return fmt::format("`{}`, which `writes` names, is {}, no regular file", name,
-                     S_ISDIR(status.st_mode)   ? "a folder"
-                     : S_ISLNK(status.st_mode) ? "a link"
-                                               : "something else");
-}
-
-}  // namespace
-
-MemoStore* Memo::store() {
-  if (store_ || !trouble_.empty()) return store_.get();
-  try {
-    store_ = std::make_unique<MemoStore>(setting_.journal);
-  } catch (const std::exception& error) {
-    trouble_ = error.what();
+void Memo::withdraw(const std::string& path) {
+  for (auto& [attempt, job] : looking_) {
+    // What has a place held for it begins, however long that takes.
+    if (!is_below(attempt.first, path) || job->strict) continue;
+    job->withdrawn = true;
+    job->given_up = true;
   }
-  return store_.get();
 }
 
-void Memo::add_secrets(Asked& asked, const Task& task) {
-  std::set<std::string> names;
-  for (const TaskPlaceholder& placeholder : placeholders_of(task)) names.insert(placeholder.placeholder.secret);
-  Json marks = Json::object();
-  if (!names.empty() && !setting_.here) throw std::runtime_error("its secrets are known to the workers alone");
-  if (!names.empty() && !marks_) marks_ = setting_.marks(store_->salt());
-  for (const std::string& name : names) {
-    if (const auto step = path_of_secret(name))
-      throw std::runtime_error(fmt::format("it uses the secret output of {}, which is another in each run", *step));
-    const auto mark =
-        std::find_if(marks_->begin(), marks_->end(), [&](const SecretMark& one) { return one.name == name; });
-    if (mark == marks_->end() || mark->fingerprint.empty())
-      throw std::runtime_error(fmt::format("secret {} is too short to be told from another", name));
-    marks[name] = mark->fingerprint;
+void Memo::stop_all(bool hasty) {
+  for (auto& [attempt, job] : looking_) job->given_up = true;
+  if (!hasty) return;
+  for (auto& [attempt, job] : taking_) job->given_up = true;
+}
+
+bool Memo::has_come() const {
+  std::lock_guard lock(mutex_);
+  return !done_.empty();
+}
+
+std::vector<Memo::Came> Memo::came() {
+  std::vector<std::shared_ptr<Job>> done;
+  {
+    std::lock_guard lock(mutex_);
+    done.swap(done_);
   }
-  asked.kept.secrets = marks.dump();
-}
-
-std::string Memo::sums_of(const Asked& asked) {
-  const MemoRequest& request = asked.request;
-  NamedFiles found = files_named(request.folder, request.reads, kMostRead);
-  if (!found.trouble.empty()) throw std::runtime_error("`reads`: " + found.trouble);
-  if (!found.unmatched.empty())
-    throw std::runtime_error(fmt::format("`{}` of `reads` is the name of no file", found.unmatched.front()));
-  for (const std::string& file : asked.sent) found.files[file] = true;
-  Json sums = Json::object();
-  for (const auto& [name, there] : found.files)
-    sums[name] = there ? Json(store_->sum_of(in_folder(request.folder, name))) : Json();
-  return sums.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-void Memo::add_files(Asked& asked, const Task& task) {
-  if (const auto* request = std::get_if<HttpRequest>(&*task.work)) {
-    if (!request->body_file.empty()) asked.sent.push_back(request->body_file);
-    for (const FormPart& part : request->parts)
-      if (!part.file.empty()) asked.sent.push_back(part.file);
-  }
-  const bool files = !asked.sent.empty() || !asked.request.reads.empty() || !asked.request.writes.empty();
-  if (files && !setting_.here) throw std::runtime_error("its files are with the workers");
-  asked.kept.reads = sums_of(asked);
-}
-
-Memo::Asked Memo::ask(const Task& task) {
-  Asked asked{task.attempt, **task.memo, {}, {}, {}, {}};
-  asked.kept.workflow = setting_.workflow;
-  asked.kept.step = task.path;
-  asked.kept.run = setting_.run;
-  asked.kept.at_most = asked.request.at_most;
-  asked.kept.definition = asked.request.definition + around(task);
-  asked.kept.folder = asked.request.folder;
-  if (!store()) {
-    asked.miss = asked.unkept = trouble_;
-    return asked;
-  }
-  try {
-    add_secrets(asked, task);
-    add_files(asked, task);
-    const std::string input = comparable_input(to_json_text(task));
-    asked.kept.input = input.size() <= kLongestInput
-                           ? input
-                           : fmt::format(R"({{"size":{},"xxh3":"{}"}})", input.size(), hex16(hash64(input)));
-    asked.kept.key = key_of(asked.kept, input, asked.request);
-  } catch (const std::exception& error) {
-    asked.miss = asked.unkept = error.what();
-  }
-  return asked;
-}
-
-std::optional<Result> Memo::result_of(const Task& task, Instant now) {
-  if (!task.memo) return std::nullopt;
-  Asked asked = ask(task);
-  if (asked.miss.empty()) {
-    if (!setting_.takes)
-      asked.miss = "--no-memo";
-    else if (setting_.anew(task.path))
-      asked.miss = "it was asked to run again";
-    else if (task.attempt > 1)
-      // The attempt before may have been a result that was taken and refused.
-      asked.miss = "it is tried again";
-    else if (auto result = take(asked, task, now))
-      return result;
-  }
-  asked_.insert_or_assign(task.path, std::move(asked));
-  return std::nullopt;
-}
-
-std::optional<Result> Memo::take(Asked& asked, const Task& task, Instant now) {
-  try {
-    auto kept = store_->find(asked.kept.key);
-    if (!kept) return asked.miss = difference(asked), std::nullopt;
-    constexpr Duration kSkew = std::chrono::minutes(1);  // of clocks
-    if (kept->at > now + kSkew) return asked.miss = "the result was kept at a later time than now", std::nullopt;
-    const Duration age = std::max(Duration{0}, now - kept->at);
-    if (kept->run == setting_.run) return asked.miss = "only this run has a result of it", std::nullopt;
-    if (age > asked.request.at_most || asked.request.at_most == Duration{0}) {
-      asked.miss = fmt::format("the result of run {} is {} old, and `memo` takes {}", kept->run, age_text(age),
-                               age_text(asked.request.at_most));
-      return std::nullopt;
+  std::vector<Came> all;
+  for (const std::shared_ptr<Job>& job : done) {
+    Came& one = all.emplace_back();
+    if (job->ended) {
+      const Attempt attempt{job->ended->path, job->ended->attempt};
+      taking_.erase(attempt);
+      taken_in_.insert_or_assign(attempt, std::move(job->asked));
+      one.taken_in = std::move(job->ended);
+      continue;
     }
-    Result result = std::get<TaskEnded>(ended_from_text(kept->result).fact).result;
-    const auto* process = std::get_if<Process>(&*task.work);
-    if (result.cut > 0 && process && !process->unread)
-      return asked.miss = fmt::format("its output in run {} was cut, and now it is read", kept->run), std::nullopt;
-    if (!std::equal(kept->writes.begin(), kept->writes.end(), asked.request.writes.begin(), asked.request.writes.end(),
-                    [](const KeptFile& file, const std::string& name) { return file.name == name; }))
-      return asked.miss = "the store is damaged", std::nullopt;
-    for (const KeptFile& file : kept->writes) {
-      store_->put_back(file, in_folder(asked.request.folder, file.name));
-      fault_point("memo_put_back");
-    }
-    result.memo = MemoNote{kept->run, kept->seq, kept->at, result.took, {}, {}};
-    result.took = Duration{0};
-    result.began = {};
-    result.unlogged = 0;
-    result.retry_after.reset();  // the server said it then
-    return result;
-  } catch (const std::exception& error) {
-    asked.miss = error.what();
-    return std::nullopt;
-  }
-}
-
-std::string Memo::difference(const Asked& asked) {
-  const auto newest = store_->newest(asked.kept.workflow, asked.kept.step);
-  if (!newest) return "no earlier run has a result of it";
-  const KeptResult &was = *newest, &is = asked.kept;
-  const std::string since = fmt::format("since run {}", was.run);
-  if (was.definition != is.definition) return "its definition has changed " + since;
-  if (was.folder != is.folder) return fmt::format("it runs in {}; in run {} it was {}", is.folder, was.run, was.folder);
-  if (was.input != is.input) {
-    const std::string what = input_difference(was.input, is.input);
-    return fmt::format("its input has changed {}{}{}", since, what.empty() ? "" : ": ", what);
-  }
-  if (was.secrets != is.secrets) return fmt::format("{} {}", secret_difference(was.secrets, is.secrets), since);
-  if (was.reads != is.reads) return fmt::format("{} {}", file_difference(was.reads, is.reads), since);
-  return "it writes other files " + since;
-}
-
-void Memo::ended(TaskEnded& ended) {
-  auto found = asked_.find(ended.path);
-  if (found == asked_.end() || found->second.attempt != ended.attempt) return;
-  Asked& asked = found->second;
-  Result& result = ended.result;
-  const std::vector<std::string>& writes = asked.request.writes;
-  std::int64_t size = 0;
-  for (const std::string& name : setting_.here&& result.ok() ? writes : std::vector<std::string>{}) {
-    std::string bad = bad_file(name, in_folder(asked.request.folder, name), size);
-    if (bad.empty()) continue;
-    // As of any failed attempt: what it had captured.
-    if (result.value.json().is_object() && result.value.json().contains("value"))
-      result.value = Value(result.value.json().at("value"));
-    result.failure = Failure{"writes", std::move(bad)};
-    break;
-  }
-  if (result.ok() && asked.unkept.empty()) {
-    if (result.value.text().size() > kLongestResult)
-      asked.unkept = fmt::format("its result has more than {} bytes", kLongestResult);
-    else if (size > kMostWritten)
-      asked.unkept = fmt::format("its files have more than {} bytes", kMostWritten);
-  }
-  if (result.ok() && asked.unkept.empty()) {
-    try {
-      // What it writes itself may have changed.
-      Json before = Json::parse(asked.kept.reads), now = Json::parse(sums_of(asked));
-      for (Json* sums : {&before, &now}) drop_written(*sums, asked.request);
-      if (before != now)
-        asked.unkept = file_difference(before.dump(), now.dump()) + " while it ran";
-      else if (!writes.empty() && !keeping_)
-        keeping_.emplace(*store_);
-      if (asked.unkept.empty())
-        for (const std::string& name : writes) {
-          asked.kept.writes.push_back(store_->take_in(name, in_folder(asked.request.folder, name)));
-          fault_point("memo_taken_in");
-        }
-    } catch (const std::exception& error) {
-      asked.unkept = error.what();
+    const Attempt attempt{job->task->path, job->task->attempt};
+    looking_.erase(attempt);
+    one.task = std::move(job->task);
+    one.found = std::move(job->found);
+    if (one.found) continue;
+    one.withdrawn = job->withdrawn;
+    if (!job->given_up) {
+      asked_.insert_or_assign(attempt, std::move(job->asked));
+    } else if (!one.withdrawn) {
+      one.found.emplace();
+      one.found->failure = Failure{"cancelled", "stopped before it began"};
+      one.found->sent = false;
     }
   }
-  result.memo = MemoNote{};
-  result.memo->miss = asked.miss;
-  if (result.ok()) result.memo->unkept = asked.unkept;
+  return all;
 }
 
 void Memo::written(const TaskEnded& ended, std::int64_t seq, Instant at, bool late) {
-  auto found = asked_.find(ended.path);
-  if (found == asked_.end() || found->second.attempt != ended.attempt) return;
+  const Attempt attempt{ended.path, ended.attempt};
+  asked_.erase(attempt);
+  const auto found = taken_in_.find(attempt);
+  if (found == taken_in_.end()) return;
   const Result& result = ended.result;
-  if (!late && result.ok() && !result.again && found->second.unkept.empty() && !result.is_taken()) {
-    KeptResult kept = std::move(found->second.kept);
+  if (!late && result.ok() && !result.again && found->second.unkept.empty()) {
+    Fresh fresh{std::move(found->second.kept), std::move(found->second.keeping)};
     TaskEnded bare = ended;
     bare.result.memo.reset();
-    kept.result = ended_text(bare, at);
-    kept.seq = seq;
-    kept.at = at;
-    written_ = std::move(kept);
+    fresh.kept.result = ended_text(bare, at);
+    fresh.kept.seq = seq;
+    fresh.kept.at = at;
+    written_ = std::move(fresh);
   }
-  asked_.erase(found);
+  taken_in_.erase(found);
 }
 
 void Memo::settled(const std::string& path, bool good) {
-  if (!written_ || written_->step != path) return;
+  if (!written_ || written_->kept.step != path) return;
   if (good) fresh_.push_back(*std::move(written_));
   written_.reset();
 }
 
 void Memo::keep() {
-  if (!fresh_.empty()) {
-    try {
-      fault_point("memo_keep");
-      store_->keep(fresh_);
-      fault_point("memo_kept");
-    } catch (const std::exception& error) {
-      trouble_ = error.what();
-      store_.reset();
-    }
-    fresh_.clear();
-  }
-  if (!written_) keeping_.reset();
+  if (fresh_.empty()) return;
+  auto job = std::make_shared<Job>();
+  job->fresh = std::exchange(fresh_, {});
+  post(std::move(job));
+}
+
+void Memo::rest() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] {
+    return std::none_of(jobs_.begin(), jobs_.end(), [](auto& job) { return !job->task && !job->ended; });
+  });
 }
 
 }  // namespace flowrun

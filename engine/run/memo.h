@@ -1,75 +1,98 @@
 // `memo` of steps: a result of an earlier run of the journal stands for an attempt when what is asked is the same. The
-// machine knows nothing of it: it decides a start as ever, and is told an end. Knows tasks, results and the store.
+// machine knows nothing of it: it decides a start as ever, and is told an end. What is long is done by a thread of its
+// own (memo_work.h), so that files of one step hold no other up.
 #pragma once
 
+#include <atomic>
+#include <condition_variable>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
-#include "engine/memo/memo_store.h"
-#include "engine/model/event.h"
-#include "engine/model/secret.h"
-#include "engine/model/task.h"
+#include "engine/run/memo_work.h"
 
 namespace flowrun {
 
-/// Belongs to the drive of one run. It never fails a run: without a store nothing is taken and nothing is kept.
+/// Belongs to the drive of one run, whose thread alone calls it.
 class Memo {
  public:
-  struct Setting {
-    std::string journal, run, workflow;
-    bool takes = true;  ///< false: nothing is taken, results are kept all the same
-    bool here = true;   ///< attempts are carried out on this machine, with its files
-    /// Whether the step at a path was asked to run again: then nothing is taken.
-    std::function<bool(const std::string& path)> anew;
-    /// What tells the secrets of the run from others, by a salt.
-    std::function<std::vector<SecretMark>(const std::string& salt)> marks;
-  };
-  explicit Memo(Setting setting) : setting_(std::move(setting)) {}
+  /// |wake|: to be called by any thread when something has come.
+  Memo(MemoSetting setting, std::function<void()> wake);
+  /// Keeps what is to be kept; leaves the rest.
+  ~Memo();
 
-  /// The result that stands for |task|, its files put back. Nothing: it has to run.
-  std::optional<Result> result_of(const Task& task, Instant now);
-  /// An attempt at a step with `memo` that ran has ended: says what it had missed, takes its files in. A file of
-  /// `writes` that is not there is a failure.
-  void ended(TaskEnded& ended);
+  /// Looks for a result that stands for |task|. |anew|: it was asked to run again, so that none does.
+  void look(Task task, bool anew, Instant now);
+  /// |ended| is the end of an attempt that ran, for which somebody waits. True: it was taken, and comes again when its
+  /// files are taken in. False: it is as it is to be told.
+  bool take_in(TaskEnded& ended);
+  /// An attempt that is looked for, and would have to run, does not begin: it ends as `cancelled`. False: it is none.
+  bool stop(const std::string& path, int attempt);
+  /// Likewise for all at |path| and below; they are withdrawn.
+  void withdraw(const std::string& path);
+  /// Likewise for all. |hasty|: what is being taken in is left, too.
+  void stop_all(bool hasty);
+
+  struct Came {
+    std::optional<Task> task;     ///< that was looked for
+    std::optional<Result> found;  ///< its end; nothing: it is to begin, unless it is
+    bool withdrawn = false;
+    std::optional<TaskEnded> taken_in;
+  };
+  /// What has come of look() and take_in().
+  std::vector<Came> came();
+  bool has_come() const;
+
   /// That end is entry |seq| now, completed by its step. |late|: nobody waits for it.
   void written(const TaskEnded& ended, std::int64_t seq, Instant at, bool late);
   /// What its step has made of it: a result that is not |good| enough is not kept.
   void settled(const std::string& path, bool good);
   /// Keeps what was written and settled, now that it is durable.
   void keep();
+  /// Waits until that is done, which other processes may hold up for some seconds.
+  void rest();
 
  private:
-  /// What an attempt asks.
-  struct Asked {
-    int attempt = 0;
-    MemoRequest request;
-    std::vector<std::string> sent;  ///< files of a request
-    KeptResult kept;                ///< all but its result and when it came
-    std::string miss, unkept;
+  struct Fresh {
+    KeptResult kept;
+    std::shared_ptr<MemoStore::Keeping> keeping;
   };
-  Asked ask(const Task& task);
-  void add_secrets(Asked& asked, const Task& task);
-  void add_files(Asked& asked, const Task& task);
-  /// Sums by name as JSON. Throws std::runtime_error.
-  std::string sums_of(const Asked& asked);
-  /// Why no result was found for it.
-  std::string difference(const Asked& asked);
-  std::optional<Result> take(Asked& asked, const Task& task, Instant now);
-  /// Null, with |trouble_|.
-  MemoStore* store();
+  struct Job {
+    std::optional<Task> task;        ///< to be looked for
+    std::optional<TaskEnded> ended;  ///< to be taken in
+    std::vector<Fresh> fresh;        ///< to be kept
+    bool strict = false, anew = false, withdrawn = false;
+    Instant now{};
+    MemoAsked asked;
+    std::optional<Result> found;
+    std::atomic<bool> given_up = false;
+  };
+  using Attempt = std::pair<std::string, int>;  ///< path and number
+  void post(std::shared_ptr<Job> job);
+  void run();
+  void do_it(Job& job);
 
-  const Setting setting_;
-  std::unique_ptr<MemoStore> store_;
-  std::string trouble_;
-  std::optional<std::vector<SecretMark>> marks_;
-  std::map<std::string, Asked> asked_;  ///< by path: what runs
-  std::optional<KeptResult> written_;   ///< of the end that is being taken in
-  std::vector<KeptResult> fresh_;       ///< settled, not durable yet
-  std::optional<MemoStore::Keeping> keeping_;
+  const std::function<void()> wake_;
+  // Of the drive's thread.
+  std::map<Attempt, MemoAsked> asked_, taken_in_;    ///< of what runs; of ends that have come
+  std::map<Attempt, std::shared_ptr<Job>> looking_;  ///< what is looked for
+  std::map<Attempt, std::shared_ptr<Job>> taking_;   ///< what is being taken in
+  std::optional<Fresh> written_;                     ///< of the end that is being taken in by the machine
+  std::vector<Fresh> fresh_;                         ///< settled, not durable yet
+  MemoWork work_;                                    ///< of the other thread
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::shared_ptr<Job>> jobs_;  ///< the first is at work
+  std::vector<std::shared_ptr<Job>> done_;
+  bool quits_ = false;
+  std::thread thread_;
 };
 
 }  // namespace flowrun

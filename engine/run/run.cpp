@@ -58,8 +58,8 @@ Run::Run(Journal& journal, Loaded loaded, Observer observer)
 Run::~Run() = default;
 
 bool Run::turn(Duration patience) {
-  if (machine_->phase() == Machine::Phase::Ended || machine_->phase() == Machine::Phase::Suspended) {
-    if (batch_.empty()) return key_.reset(), false;
+  if (at_rest()) {
+    if (batch_.empty()) return rest(), false;
     patience = std::min(patience, kDiskRetry);
   }
   make_executor();
@@ -67,8 +67,9 @@ bool Run::turn(Duration patience) {
   const ItemStream* stream = machine_->stream();
   if (stream && feed_ && stream->wanted() > 0 && feed_->has_some()) patience = Duration{0};
   Duration until = disk_full_ ? std::min(patience, kDiskRetry) : until_due(std::min(patience, kMailRound));
-  executor_->wait(happened_, happened_.empty() ? until : Duration{0});
+  executor_->wait(happened_, happened_.empty() && !(memo_ && memo_->has_come()) ? until : Duration{0});
   linger();
+  take_memo();
   // With a full disk results are held as they are: nothing may follow from what can not be written.
   if (disk_full_ && !commit()) return true;
   take_frozen();
@@ -84,10 +85,20 @@ bool Run::turn(Duration patience) {
     heartbeat_at_ = wall_clock();
     journal_.beat(heartbeat_at_);
   }
-  const Machine::Phase phase = machine_->phase();
-  if ((phase != Machine::Phase::Ended && phase != Machine::Phase::Suspended) || !batch_.empty()) return true;
-  key_.reset();
+  if (!at_rest() || !batch_.empty()) return true;
+  rest();
   return false;
+}
+
+bool Run::at_rest() const {
+  const Machine::Phase phase = machine_->phase();
+  return phase == Machine::Phase::Ended || phase == Machine::Phase::Suspended;
+}
+
+void Run::rest() {
+  // The next who has the key finds what this one has brought.
+  if (memo_) memo_->rest();
+  key_.reset();
 }
 
 void Run::check_goes_on() const {
@@ -124,6 +135,7 @@ bool Run::ask(const std::variant<SuspendRequested, CancelRequested>& what) {
 
 void Run::interrupt(std::optional<Duration> most) {
   interrupting_ = true;
+  if (memo_) memo_->stop_all(most.has_value());
   if (executor_) executor_->stop_all(most);
 }
 
@@ -184,7 +196,7 @@ bool Run::take(Event event) {
     Result& result = ended->result;
     // As a replay will read it: somebody may have set the clock back, and what was taken over did not run now.
     result.began = result.is_taken() ? Instant{} : std::min(result.began, event.at);
-    if (memo_ && !result.is_taken() && !machine_->late(*ended)) memo_->ended(*ended);
+    if (!result.is_taken() && machine_->late(*ended)) result.memo.reset();
     if (interrupting_ && result.failure && result.failure->type == "cancelled" && !machine_->late(*ended))
       event.fact = TaskInterrupted{ended->path, ended->attempt};
   }
@@ -317,10 +329,7 @@ std::string Run::traceparent_of(const Task& task, std::int64_t seq) {
 }
 
 bool Run::commit() {
-  if (batch_.empty()) {
-    if (memo_) memo_->keep();
-    return true;
-  }
+  if (batch_.empty()) return true;
   fault_point("before_commit");
   try {
     journal_.commit(update_, std::max(wall_clock(), last_at_));
@@ -348,45 +357,6 @@ bool Run::commit() {
   return true;
 }
 
-bool Run::reuse_result(const Decision& decision) {
-  if (!reuse_) return false;
-  if (const auto* items = std::get_if<ItemsChosen>(&decision.what)) reuse_->chosen(*items);
-  if (const auto* start = std::get_if<StartTask>(&decision.what)) {
-    auto result = reuse_->result_of(start->task);
-    if (result) answer(start->task, std::move(*result));
-    return result.has_value();
-  }
-  if (const auto* awaited = std::get_if<SignalAwaited>(&decision.what)) {
-    if (auto signal = reuse_->signal_for(*awaited)) happened_.push_back({{}, std::move(*signal)});
-  } else if (const auto* timer = std::get_if<ArmTimer>(&decision.what); timer && reuse_->slept(*timer)) {
-    timers_.push({boot_clock(), timer->due, timer->path, timer->timer});
-    return true;
-  }
-  return false;
-}
-
-Memo& Run::memo() {
-  if (memo_) return *memo_;
-  Memo::Setting setting;
-  setting.journal = journal_.path();
-  setting.run = record_.id;
-  setting.workflow = machine_->run().name;
-  setting.takes = takes_memo_;
-  setting.here = machine_->run().on.empty();
-  setting.anew = [this](const std::string& path) {
-    return (!retried_.empty() && is_below(path, retried_)) || (reuse_ && reuse_->asked_anew(path));
-  };
-  setting.marks = [this](const std::string& salt) { return secrets_.marks(salt); };
-  memo_ = std::make_unique<Memo>(std::move(setting));
-  return *memo_;
-}
-
-void Run::answer(const Task& task, Result result) {
-  // A place that was held for it is free.
-  if (task.strict && executor_) executor_->stop(task.path, task.attempt);
-  happened_.push_back({{}, TaskEnded{task.path, task.attempt, std::move(result)}});
-}
-
 void Run::release(Decision& decision) {
   if (const auto* start = std::get_if<StartTask>(&decision.what); reuse_ && start && start->task.secret_output) {
     make_executor();
@@ -395,8 +365,9 @@ void Run::release(Decision& decision) {
   if (reuse_result(decision)) return;
   if (auto* start = std::get_if<StartTask>(&decision.what)) {
     if (start->task.memo) {
-      if (auto result = memo().result_of(start->task, std::max(wall_clock(), last_at_)))
-        return answer(start->task, *std::move(result));
+      const std::string& path = start->task.path;
+      const bool anew = (!retried_.empty() && is_below(path, retried_)) || (reuse_ && reuse_->asked_anew(path));
+      return memo().look(std::move(start->task), anew, std::max(wall_clock(), last_at_));
     }
     make_executor();
     executor_->begin(std::move(start->task));
@@ -404,8 +375,10 @@ void Run::release(Decision& decision) {
     make_executor();
     executor_->reserve(*reserve);
   } else if (const auto* stop = std::get_if<StopTask>(&decision.what)) {
+    if (memo_ && memo_->stop(stop->path, stop->attempt)) return;
     if (executor_) executor_->stop(stop->path, stop->attempt);
   } else if (const auto* withdraw = std::get_if<WithdrawWaiting>(&decision.what)) {
+    if (memo_) memo_->withdraw(withdraw->path);
     if (executor_) executor_->withdraw(withdraw->path);
   } else if (const auto* timer = std::get_if<ArmTimer>(&decision.what)) {
     timers_.push({boot_clock() + timer->span.count(), timer->due, timer->path, timer->timer});

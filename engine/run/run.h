@@ -198,6 +198,11 @@ class Run {
   /// The folder of the run's files, when it has moved along with the journal; else empty.
   std::string moved_folder() const;
   void make_executor();
+  bool at_rest() const;
+  /// It has come to rest: gives its key back, once what it has brought is kept.
+  void rest();
+  /// What memo has found and taken in, and ends that it is to take in.
+  void take_memo();
   /// Waits a little for more of what has begun to happen.
   void linger();
   /// Throws when the run can never end.

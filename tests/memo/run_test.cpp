@@ -1,8 +1,11 @@
 // memo in real runs: what is taken, what is not and why, and how that is told.
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <filesystem>
 
+#include "engine/executor/open_file.h"
 #include "engine/journal/sqlite.h"
 #include "tests/memo/memo_stage.h"
 #include "tests/support/catch.h"
@@ -249,6 +252,55 @@ TEST_CASE("a secret tells results apart, and is nowhere to be read", "[memo]") {
   CHECK(stage.ran() == "ss");
   for (const auto& file : std::filesystem::directory_iterator(stage.store()))
     CHECK_FALSE(has(stage.dir.read(std::filesystem::relative(file.path(), stage.dir.path()).string()), secret));
+}
+
+TEST_CASE("who waits for the store holds no other step up", "[memo]") {
+  const MemoStage stage;
+  stage.write(R"(
+  kept: { shell: "echo x > out; echo kept >> \"$LOG\"", memo: 7d, writes: [out] }
+  a: { shell: "until grep -q kept \"$LOG\"; do sleep 0.01; done; sleep 0.1" }
+  b: { needs: [a], shell: "echo b >> \"$LOG\"" }
+)");
+  REQUIRE(stage.start("first", {"--no-memo"}).code == 0);
+  stage.ran();
+  // As `memo clear` has it while it sweeps.
+  const OpenFile lock(open((stage.store() + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  REQUIRE(flock(lock.get(), LOCK_EX) == 0);
+  stage.write(R"(
+  kept: { shell: "echo y > out; echo kept >> \"$LOG\"", memo: 7d, writes: [out] }
+  a: { shell: "until grep -q kept \"$LOG\"; do sleep 0.01; done; sleep 0.1" }
+  b: { needs: [a], shell: "echo b >> \"$LOG\"" }
+)");
+  stage.dir.write("log", "");
+  Background run({FLOWRUN_BINARY, "run", stage.dir.path("w.yaml"), "--id", "second", "--journal", stage.journal});
+  CHECK(soon([&] { return stage.dir.read("log") == "kept\nb\n"; }));
+  CHECK(has(stage({"show", "second"}).out, "running"));
+  REQUIRE(flock(lock.get(), LOCK_UN) == 0);
+  CHECK(run.wait().code == 0);
+  CHECK(stage.start("third").code == 0);
+  CHECK(stage.note("third", "kept").value("run", "") == "second");
+}
+
+TEST_CASE("what is looked for when nobody wants it any more does not begin", "[memo]") {
+  const MemoStage stage;
+  stage.write("  first: { shell: 'true', memo: 7d }\n");
+  REQUIRE(stage.start("first").code == 0);
+  const std::string index = stage.store() + "/index.db";
+  Database busy(index, SQLITE_OPEN_READWRITE, index);
+  busy.execute("PRAGMA locking_mode = EXCLUSIVE");
+  busy.execute("BEGIN EXCLUSIVE");
+  stage.write(R"(
+  either:
+    race:
+      quick: { shell: sleep 0.2 }
+      slow: { shell: "echo slow >> \"$LOG\"", memo: 7d }
+)");
+  Background run({FLOWRUN_BINARY, "run", stage.dir.path("w.yaml"), "--id", "second", "--journal", stage.journal});
+  REQUIRE(soon([&] { return has(stage({"journal", "show", "second"}).out, "ok         either/quick"); }));
+  CHECK(run.wait().code == 0);
+  CHECK(stage.ran().empty());
+  CHECK(has(stage({"journal", "show", "second"}).out, "cancelled"));
+  CHECK(stage({"journal", "verify", "second"}).code == 0);
 }
 
 TEST_CASE("a store that can not be used fails no run", "[memo]") {

@@ -67,6 +67,51 @@ TEST_CASE("results are found by key, and the newest of a step", "[memo]") {
   CHECK(store.list().size() == 2);
 }
 
+TEST_CASE("a long list of sums stands once for all results that have it, and goes with the last", "[memo]") {
+  TempDir dir;
+  const std::string index = dir.path("j.db") + "-memo/1/index.db";
+  const auto lists = [&] {
+    Database database(index, SQLITE_OPEN_READONLY, index);
+    return database.integer("SELECT count(*) FROM lists");
+  };
+  MemoStore store(dir.path("j.db"));
+  std::vector<KeptResult> results{result("k1", "a", 1000), result("k2", "a", 2000), result("k3", "b", 3000)};
+  const std::string sums = "{\"" + std::string(1000, 'x') + "\":\"0\"}";
+  results[0].reads = results[1].reads = sums;
+  results[2].reads = "{}";
+  store.keep(results);
+  CHECK(lists() == 1);
+  CHECK(store.find("k1")->reads == sums);
+  CHECK(store.newest("w", "a")->reads == sums);
+  CHECK(store.find("k3")->reads == "{}");
+  CHECK(store.list()[1].reads == sums);
+  store.remove({"k1"});
+  store.sweep();
+  CHECK(store.find("k2")->reads == sums);
+  store.remove({"k2"});
+  store.sweep();
+  CHECK(lists() == 0);
+}
+
+TEST_CASE("an index of the version before goes on with what it has", "[memo]") {
+  TempDir dir;
+  const std::string index = dir.path("j.db") + "-memo/1/index.db";
+  KeptResult old = result("k1", "a", 1000);
+  old.reads = "{\"a\":\"0\"}";
+  MemoStore(dir.path("j.db")).keep({old});
+  {
+    Database database(index, SQLITE_OPEN_READWRITE, index);
+    database.execute("DROP TABLE lists");
+    database.execute("PRAGMA user_version = 1");
+  }
+  MemoStore store(dir.path("j.db"));
+  CHECK(store.find("k1")->reads == old.reads);
+  old.key = "k2";
+  old.reads = "{\"a\":\"" + std::string(1000, '0') + "\"}";
+  store.keep({old});
+  CHECK(store.find("k2")->reads == old.reads);
+}
+
 TEST_CASE("a file comes back with its content and its mode, and one that is as it was stays", "[memo]") {
   TempDir dir;
   MemoStore store(dir.path("j.db"));
