@@ -75,6 +75,41 @@ std::string count_text(std::size_t count, const char* one, const char* many) {
   return fmt::format("{} {}", count, count == 1 ? one : many);
 }
 
+std::string json_of(const Explored& explored, const ExploreTarget& target, std::size_t rate) {
+  Json findings = Json::array(), levels = Json::array();
+  for (const ExploreFinding& finding : explored.findings) findings.push_back(json_of(finding, target));
+  for (const ExploredLevel& level : explored.levels)
+    levels.push_back({{"seen", level.seen}, {"all", level.all}, {"complete", level.complete}});
+  const Json all{{"workflow", explored.workflow},   {"scenarios", explored.scenarios},
+                 {"schedules", explored.schedules}, {"per_second", rate},
+                 {"levels", std::move(levels)},     {"cut", explored.cut},
+                 {"unclear", explored.unclear},     {"notes", explored.notes},
+                 {"unreached", explored.unreached}, {"findings", std::move(findings)}};
+  return all.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+/// What is told beside the findings.
+std::string around_text(const Explored& explored, Duration took, std::size_t rate) {
+  std::string text;
+  for (const std::string& note : explored.notes) text += fmt::format("note: {}\n", note);
+  for (const std::string& step : explored.unreached) text += fmt::format("note: {} ran in no schedule\n", step);
+  if (explored.unclear > 0)
+    text += fmt::format(
+        "note: {} failed by an expression on an answer that was made up; a file of scenarios says "
+        "how steps are really answered\n",
+        count_text(explored.unclear, "schedule", "schedules"));
+  if (explored.cut > 0)
+    text += fmt::format("note: {} too long to be followed to the end\n",
+                        count_text(explored.cut, "schedule was", "schedules were"));
+  text += fmt::format("{}: {} in {}, {} a second; {}\n", explored.workflow,
+                      count_text(explored.schedules, "schedule", "schedules"), to_display(took), rate,
+                      space_text(explored));
+  const bool whole = std::all_of(explored.levels.begin(), explored.levels.end(),
+                                 [](const ExploredLevel& level) { return level.complete; });
+  return text + (explored.findings.empty() ? std::string(whole ? "nothing found\n" : "nothing found in what was seen\n")
+                                           : count_text(explored.findings.size(), "finding", "findings") + "\n");
+}
+
 int explore_command(const Context& context, const ExploreCommandOptions& options) {
   if (options.target.file == "-")
     throw Error(Problem::Usage, "explore reads a file, and not standard input: its scenarios lie beside it");
@@ -100,38 +135,11 @@ int explore_command(const Context& context, const ExploreCommandOptions& options
   const double seconds = std::max(0.001, static_cast<double>(took().count()) / 1000);
   const auto rate = static_cast<std::size_t>(static_cast<double>(explored.schedules) / seconds);
   if (options.format == "json") {
-    Json findings = Json::array(), levels = Json::array();
-    for (const ExploreFinding& finding : explored.findings) findings.push_back(json_of(finding, options.target));
-    for (const ExploredLevel& level : explored.levels)
-      levels.push_back({{"seen", level.seen}, {"all", level.all}, {"complete", level.complete}});
-    const Json all{{"workflow", explored.workflow},   {"scenarios", explored.scenarios},
-                   {"schedules", explored.schedules}, {"per_second", rate},
-                   {"levels", std::move(levels)},     {"cut", explored.cut},
-                   {"unclear", explored.unclear},     {"notes", explored.notes},
-                   {"unreached", explored.unreached}, {"findings", std::move(findings)}};
-    print_result(all.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+    print_result(json_of(explored, options.target, rate));
   } else {
     std::string text;
     for (const ExploreFinding& finding : explored.findings) text += text_of(finding, options.target);
-    if (!context.quiet) {
-      for (const std::string& note : explored.notes) text += fmt::format("note: {}\n", note);
-      for (const std::string& step : explored.unreached) text += fmt::format("note: {} ran in no schedule\n", step);
-      if (explored.unclear > 0)
-        text += fmt::format(
-            "note: {} failed by an expression on an answer that was made up; a file of scenarios says "
-            "how steps are really answered\n",
-            count_text(explored.unclear, "schedule", "schedules"));
-      if (explored.cut > 0)
-        text += fmt::format("note: {} too long to be followed to the end\n",
-                            count_text(explored.cut, "schedule was", "schedules were"));
-      text += fmt::format("{}: {} in {}, {} a second; {}\n", explored.workflow,
-                          count_text(explored.schedules, "schedule", "schedules"), to_display(took()), rate,
-                          space_text(explored));
-      const bool whole = std::all_of(explored.levels.begin(), explored.levels.end(),
-                                     [](const ExploredLevel& level) { return level.complete; });
-      text += explored.findings.empty() ? std::string(whole ? "nothing found\n" : "nothing found in what was seen\n")
-                                        : count_text(explored.findings.size(), "finding", "findings") + "\n";
-    }
+    if (!context.quiet) text += around_text(explored, took(), rate);
     if (!text.empty()) print_view(text);
   }
   if (stop_asked()) {

@@ -6,10 +6,10 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <fstream>
 #include <utility>
 
 #include "engine/model/hash.h"
+#include "engine/shared/boot.h"
 
 namespace flowrun {
 namespace {
@@ -28,10 +28,7 @@ constexpr std::size_t kSize = sizeof(Header) + kSlots * sizeof(std::uint64_t);
 Header header_of(int descriptor, const std::string& token) {
   struct stat about {};
   fstat(descriptor, &about);
-  std::ifstream in("/proc/sys/kernel/random/boot_id");
-  std::string boot;
-  std::getline(in, boot);
-  return {hash64("line 1 " + token), hash64(boot), about.st_ino, about.st_dev};
+  return {hash64("line 1 " + token), boot_hash(), about.st_ino, about.st_dev};
 }
 
 /// Never 0, which is an empty slot.

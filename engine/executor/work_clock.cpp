@@ -1,6 +1,6 @@
 #include "engine/executor/work_clock.h"
 
-#include <time.h>
+#include "engine/shared/boot.h"
 
 namespace flowrun {
 namespace {
@@ -8,16 +8,10 @@ namespace {
 /// What comes later than this after the beat before it was not just late: on a busy machine some are.
 constexpr std::chrono::milliseconds kGap{500};
 
-/// CLOCK_MONOTONIC stands still while the machine sleeps, and goes on while the process is stopped; this one always
-/// goes on, so a gap is a gap.
-std::chrono::nanoseconds boot_time() {
-  timespec now{};
-  clock_gettime(CLOCK_BOOTTIME, &now);
-  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-}
-
 }  // namespace
 
+// CLOCK_MONOTONIC stands still while the machine sleeps, and goes on while the process is stopped; that of the boot
+// always goes on, so a gap is a gap.
 WorkClock::WorkClock() : beat_at_(boot_time()) {}
 
 void WorkClock::beat() {

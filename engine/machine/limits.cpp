@@ -2,13 +2,12 @@
 
 #include <algorithm>
 
+#include "engine/model/rate.h"
+
 namespace flowrun {
 namespace {
 
 using Nanoseconds = std::chrono::nanoseconds;
-
-// A start is never quite on time: the next one may make up for so much, or a rate of 500/s would be one of 300/s.
-constexpr std::int64_t kSlack = Nanoseconds(Duration{50}).count();
 
 /// Nanoseconds of 64 bit end some days later, in 2262. A journal may have later dates: from then on no rate binds.
 constexpr Instant kLastCounted{Duration{9'223'000'000'000}};
@@ -124,9 +123,7 @@ Instant Pools::opens(const Pool& pool) {
 
 void Pools::count_start(Pool& pool, Instant now) {
   const Limit& limit = *pool.limit;
-  std::int64_t between = (Nanoseconds(limit.per).count() + limit.rate - 1) / limit.rate;
-  std::int64_t slack = between < 2 * kSlack ? kSlack : 0;
-  pool.token = std::max(pool.token, nanoseconds(now) - slack) + between;
+  pool.token = next_token(pool.token, nanoseconds(now), limit.rate, limit.per);
   pool.starts.push_back(now);
   if (pool.starts.size() > static_cast<std::size_t>(limit.rate)) pool.starts.pop_front();
 }

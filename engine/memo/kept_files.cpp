@@ -40,6 +40,13 @@ std::size_t read_piece(int descriptor, std::vector<char>& piece, off_t at, const
 
 void fail_at(const std::string& path) { throw std::runtime_error(fmt::format("{}: {}", path, std::strerror(errno))); }
 
+std::string random_name() {
+  std::uint64_t words[2] = {0, 0};
+  while (getrandom(words, sizeof words, 0) != sizeof words) {
+  }
+  return fmt::format("{:016x}{:016x}", words[0], words[1]);
+}
+
 std::string content_sum(int descriptor, const std::string& path) {
   std::vector<char> piece(kPiece);
   std::string sums;
@@ -94,11 +101,7 @@ FileInPlaceOf::~FileInPlaceOf() {
 }
 
 std::string FileInPlaceOf::unused_name() const {
-  std::uint64_t number = 0;
-  while (getrandom(&number, sizeof number, 0) != sizeof number) {
-  }
-  const std::filesystem::path path(path_);
-  return (path.parent_path() / fmt::format(".flowrun-{:016x}", number)).string();
+  return (std::filesystem::path(path_).parent_path() / (".flowrun-" + random_name())).string();
 }
 
 void FileInPlaceOf::take_place() {

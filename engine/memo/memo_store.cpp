@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -77,13 +76,6 @@ std::string our_schema() {
   memory.execute(kSchema);
   memory.execute(kLists);
   return schema_of(memory);
-}
-
-std::string random_text() {
-  std::uint64_t words[2] = {0, 0};
-  while (getrandom(words, sizeof words, 0) != sizeof words) {
-  }
-  return fmt::format("{:016x}{:016x}", words[0], words[1]);
 }
 
 std::string text_of(const std::vector<KeptFile>& files) {
@@ -173,7 +165,7 @@ struct MemoStore::Open {
         database->execute(kSchema);
         database->execute(kLists);
         database->execute(fmt::format("PRAGMA user_version = {}", kVersion).c_str());
-        Statement(*database, "INSERT INTO meta VALUES ('salt', ?)").use()(std::string_view(random_text())).run();
+        Statement(*database, "INSERT INTO meta VALUES ('salt', ?)").use()(std::string_view(random_name())).run();
       });
     }
     if (database->integer("PRAGMA user_version") == 1) {

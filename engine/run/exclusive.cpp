@@ -64,8 +64,6 @@ class AskedToEnd {
 
 }  // namespace
 
-std::string shared_file_of(const Journal& journal) { return journal.path() + "-shared"; }
-
 std::string exclusive_key(const Journal& journal, const RunRecord& run) {
   const std::vector<Entry> first = journal.read(run.number, 1, 1);
   return first.empty() || first[0].kind != EntryKind::RunStarted ? "" : as<RunStarted>(first[0]).exclusive;
@@ -78,7 +76,7 @@ std::string KeyTaken::text() const {
 }
 
 KeyHold::KeyHold(const Journal& journal, const std::string& key)
-    : name_(key), file_(shared_file_of(journal)), line_(file_, "exclusive", key) {}
+    : name_(key), file_(shared_file_of(journal.path())), line_(file_, "exclusive", key) {}
 
 bool KeyHold::take() {
   if (!place_.empty()) return true;

@@ -15,9 +15,6 @@ namespace flowrun {
 
 class FrontEnd;
 
-/// The file of what drives on |journal| share.
-std::string shared_file_of(const Journal& journal);
-
 /// The key with which |run| was started; empty: it needs none.
 std::string exclusive_key(const Journal& journal, const RunRecord& run);
 

@@ -7,23 +7,12 @@
 
 #include <climits>
 #include <ctime>
-#include <fstream>
 #include <thread>
 
 #include "engine/model/error.h"
+#include "engine/shared/boot.h"
 
 namespace flowrun {
-namespace {
-
-std::string first_line(const char* file) {
-  std::ifstream in(file);
-  std::string line;
-  std::getline(in, line);
-  return line;
-}
-
-}  // namespace
-
 std::string random_hex(std::size_t bytes) {
   std::string hex;
   while (bytes-- > 0) {
@@ -54,7 +43,7 @@ HostIdentity host_identity() {
   gethostname(host, sizeof host - 1);
   char space[64]{};
   if (readlink("/proc/self/ns/pid", space, sizeof space - 1) < 0) space[0] = 0;
-  return {host, first_line("/proc/sys/kernel/random/boot_id"), space};
+  return {host, boot_id(), space};
 }
 
 int cpu_count() {

@@ -182,7 +182,7 @@ void Run::make_executor() {
   options.run_id = run.id;
   options.token = run.token;
   options.run_dir = run.run_dir;
-  options.shared_file = shared_file_of(journal_);
+  options.shared_file = shared_file_of(journal_.path());
   if (key_) options.held.push_back(key_->held_by(run.id));
   options.secrets = &secrets_;
   options.secret_outputs = !loaded_.secret_outputs.empty();

@@ -38,7 +38,7 @@ void Run::ask_place() const {
     throw Error(Problem::Impossible, fmt::format("--on: the output of step `{}` is secret, and a server would keep it "
                                                  "on its disk",
                                                  loaded_.secret_outputs.front()));
-  if (shared != limits.end()) SharedFile(shared_file_of(journal_));  // may be used
+  if (shared != limits.end()) SharedFile(shared_file_of(journal_.path()));  // may be used
   if (!on_.empty()) restate::check_server(place_of(on_), loaded_.pools);
 }
 

@@ -29,6 +29,8 @@ struct flock lock_of(short type, std::int64_t begin, std::int64_t end) {
 
 }  // namespace
 
+std::string shared_file_of(const std::string& journal) { return journal + "-shared"; }
+
 SharedFile::SharedFile(std::string path) : path_(std::move(path)) {
   const auto refuse = [this](const std::string& why) {
     if (descriptor_ >= 0) close(descriptor_);

@@ -10,6 +10,9 @@
 
 namespace flowrun {
 
+/// The file of what drives on the journal at |journal| share.
+std::string shared_file_of(const std::string& journal);
+
 /// An open file of its own for each object: its locks are OFD locks, so that two drives of one process wait for each
 /// other, too. They end with the process, however it ends: what it starts has no descriptor of the file. One thread at
 /// a time.

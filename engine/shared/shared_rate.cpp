@@ -1,11 +1,10 @@
 #include "engine/shared/shared_rate.h"
 
 #include <algorithm>
-#include <ctime>
-#include <fstream>
-#include <string>
 
 #include "engine/model/hash.h"
+#include "engine/model/rate.h"
+#include "engine/shared/boot.h"
 
 namespace flowrun {
 namespace {
@@ -16,28 +15,15 @@ constexpr std::int64_t kRecords = 256;  // of so many pools; of more the one tha
 constexpr std::int64_t kKept = 1024;    // dates of the last starts
 constexpr std::int64_t kHeadSize = 64;  // with room for more
 constexpr std::int64_t kRecordSize = kHeadSize + kKept * static_cast<std::int64_t>(sizeof(std::int64_t));
-constexpr std::int64_t kTable = std::int64_t{1} << 60;  // the byte of who takes a record
-// As in machine/limits.cpp: a start is never quite on time, and the next one may make up for so much.
-constexpr std::int64_t kSlack = Nanoseconds(Duration{50}).count();
+constexpr std::int64_t kTable = std::int64_t{1} << 60;                         // the byte of who takes a record
 constexpr std::int64_t kLongest = Nanoseconds(std::chrono::hours(2)).count();  // no token is so far ahead
-
-std::uint64_t boot_hash() {
-  std::ifstream in("/proc/sys/kernel/random/boot_id");
-  std::string boot;
-  std::getline(in, boot);
-  return hash64(boot);
-}
 
 }  // namespace
 
 SharedRate::SharedRate(SharedFile& file, std::string_view name)
     : file_(file), name_(hash64(name) | 1), boot_(boot_hash()) {}
 
-std::int64_t SharedRate::now() {
-  timespec time{};
-  clock_gettime(CLOCK_BOOTTIME, &time);
-  return time.tv_sec * std::int64_t{1'000'000'000} + time.tv_nsec;
-}
+std::int64_t SharedRate::now() { return boot_time().count(); }
 
 bool SharedRate::find() {
   if (at_ && file_.read(*at_, &head_, sizeof head_) && head_.name == name_ && head_.boot == boot_) return true;
@@ -86,10 +72,8 @@ std::optional<std::int64_t> SharedRate::opens(std::int64_t rate, Duration per) {
 }
 
 bool SharedRate::start(std::int64_t rate, Duration per, std::int64_t now) {
-  const std::int64_t between = (Nanoseconds(per).count() + rate - 1) / rate;
-  const std::int64_t slack = between < 2 * kSlack ? kSlack : 0;
   const std::int64_t token = head_.token <= now + kLongest ? head_.token : 0;
-  head_.token = std::max(token, now - slack) + between;
+  head_.token = next_token(token, now, rate, per);
   // The date first: cut off between the two, it is one that nobody counts.
   if (!file_.write(at_start(head_.starts), &now, sizeof now)) return false;
   ++head_.starts;

@@ -163,7 +163,7 @@ steps:
 )",
                                                            server.url("/")));
   Background run({FLOWRUN_BINARY, "run", file, "--journal", dir.path("journal.db")});
-  REQUIRE(eventually([&] { return run.err().find(" b ") != std::string::npos; }));
+  REQUIRE(soon([&] { return run.err().find(" b ") != std::string::npos; }));
   run.signal(SIGSTOP);
   std::this_thread::sleep_for(std::chrono::seconds(6));
   run.signal(SIGCONT);

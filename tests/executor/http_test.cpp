@@ -510,7 +510,7 @@ TEST_CASE("time that is over is told as what it was") {
   std::atomic<bool> over{false};
   RawServer silent([&](int client, int) {
     RawServer::request(client);
-    eventually([&] { return over.load(); });
+    soon([&] { return over.load(); });
   });
   Pool pool;
   Task task = get(silent.url());
@@ -527,7 +527,7 @@ TEST_CASE("a server that says no more is left after the idle timeout, one that k
   RawServer stalls([&](int client, int) {
     RawServer::request(client);
     RawServer::answer(client, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab");
-    eventually([&] { return over.load(); });
+    soon([&] { return over.load(); });
   });
   RawServer drips([](int client, int) {
     RawServer::request(client);
@@ -553,7 +553,7 @@ TEST_CASE("a transfer can be stopped, and the others of its host go on") {
   std::atomic<bool> over{false};
   HttpServer server;
   server.Get("/slow", [&](const auto&, auto& response) {
-    eventually([&] { return over.load(); });
+    soon([&] { return over.load(); });
     response.set_content("late", "text/plain");
   });
   server.Get("/fast", [](const auto&, auto& response) { response.set_content("fast", "text/plain"); });

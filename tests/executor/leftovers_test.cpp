@@ -18,7 +18,7 @@ int orphan(Pool& pool, const std::string& step, const std::string& script) {
   std::filesystem::remove(pool.folder().path("pid"));
   REQUIRE(pool.run(task).ok());
   int pid = 0;
-  REQUIRE(eventually([&] { return (pid = std::atoi(pool.folder().read("pid").c_str())) > 0; }));
+  REQUIRE(soon([&] { return (pid = std::atoi(pool.folder().read("pid").c_str())) > 0; }));
   return pid;
 }
 
@@ -29,7 +29,7 @@ void until_it_sleeps(int pid) {
     std::string name;
     return std::getline(in, name) && name == "sleep";
   };
-  REQUIRE(eventually(sleeps));
+  REQUIRE(soon(sleeps));
 }
 
 bool alive(int pid) {

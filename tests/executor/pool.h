@@ -11,6 +11,7 @@
 #include "engine/executor/executor.h"
 #include "engine/executor/output_reader.h"
 #include "tests/support/catch.h"
+#include "tests/support/program.h"  // soon()
 #include "tests/support/temp_dir.h"
 
 namespace flowrun::test {
@@ -126,15 +127,5 @@ inline Task shell(const std::string& script, const std::string& path = "step") {
 
 inline Process& process_of(Task& task) { return std::get<Process>(*task.work); }
 inline HttpRequest& request_of(Task& task) { return std::get<HttpRequest>(*task.work); }
-
-/// Waits until |holds|; false when it never does.
-template <typename Holds>
-bool eventually(Holds holds) {
-  for (int i = 0; i < 3000; ++i) {
-    if (holds()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return false;
-}
 
 }  // namespace flowrun::test

@@ -31,7 +31,7 @@ bool alive(int pid) {
 
 int pid_in(const TempDir& folder, const std::string& name) {
   int pid = 0;
-  eventually([&] { return (pid = std::atoi(folder.read(name).c_str())) > 0; });
+  soon([&] { return (pid = std::atoi(folder.read(name).c_str())) > 0; });
   return pid;
 }
 
@@ -316,7 +316,7 @@ TEST_CASE("orphans are buried, and no end of a step is lost by it") {
   for (int i = 0; i < 200; ++i) pool.executor().begin(shell("(setsid sleep 0.01 &)", "s" + std::to_string(i)));
   auto results = pool.ended(200);
   CHECK(std::all_of(results.begin(), results.end(), [](const auto& one) { return one.second.ok(); }));
-  CHECK(eventually([&] {
+  CHECK(soon([&] {
     pool.listen(Duration{10});
     return left_behind(pool.options().token).empty();
   }));
@@ -333,7 +333,7 @@ TEST_CASE("the kill_grace of each holds when everything is stopped, and less whe
     process_of(task).cwd = pool.folder().path();
     process_of(task).kill_grace = Duration{std::string(grace) == "long" ? 20000 : 200};
     pool.executor().begin(task);
-    REQUIRE(eventually([&] { return !pool.folder().read(std::string("ready-") + grace).empty(); }));
+    REQUIRE(soon([&] { return !pool.folder().read(std::string("ready-") + grace).empty(); }));
   }
   SECTION("as written") {
     pool.executor().stop_all({});
@@ -378,7 +378,7 @@ TEST_CASE("a process over its time ends as timeout, with all of its group") {
   Result result = pool.run(task);
   CHECK(result.failure->type == "timeout");
   CHECK(result.failure->message == "timed out after 300ms");
-  CHECK(eventually([&] { return !alive(pid_in(pool.folder(), "pid")); }));
+  CHECK(soon([&] { return !alive(pid_in(pool.folder(), "pid")); }));
 }
 
 TEST_CASE("a process that ignores TERM is killed after its grace") {
@@ -387,7 +387,7 @@ TEST_CASE("a process that ignores TERM is killed after its grace") {
   process_of(task).cwd = pool.folder().path();
   process_of(task).kill_grace = Duration{200};
   pool.executor().begin(task);
-  REQUIRE(eventually([&] { return !pool.folder().read("ready").empty(); }));
+  REQUIRE(soon([&] { return !pool.folder().read("ready").empty(); }));
   pool.executor().stop("step", 1);
   Result result = pool.ended(1).at("step");
   CHECK(result.failure->type == "cancelled");
@@ -402,7 +402,7 @@ TEST_CASE("what a shell has started may tidy up though the shell itself dies at 
       "true");
   process_of(task).cwd = pool.folder().path();
   pool.executor().begin(task);
-  REQUIRE(eventually([&] { return !pool.folder().read("ready").empty(); }));
+  REQUIRE(soon([&] { return !pool.folder().read("ready").empty(); }));
   pool.executor().stop("step", 1);
   Result result = pool.ended(1).at("step");
   CHECK(result.failure->type == "cancelled");
@@ -415,7 +415,7 @@ TEST_CASE("a grace that is under way is not cut short by the timeout of the atte
   process_of(task).cwd = pool.folder().path();
   task.timeout = Duration{1500};
   pool.executor().begin(task);
-  REQUIRE(eventually([&] { return !pool.folder().read("ready").empty(); }));
+  REQUIRE(soon([&] { return !pool.folder().read("ready").empty(); }));
   std::this_thread::sleep_for(std::chrono::milliseconds(1000));
   pool.executor().stop("step", 1);
   pool.ended(1);
@@ -450,7 +450,7 @@ TEST_CASE("an executor that goes away takes its processes with it") {
   int pid = pid_in(pool.folder(), "pid");
   REQUIRE(alive(pid));
   pool.close();
-  CHECK(eventually([&] { return !alive(pid); }));
+  CHECK(soon([&] { return !alive(pid); }));
 }
 
 TEST_CASE("a thousand processes end, each with its own output, and no descriptor is left") {

@@ -36,7 +36,7 @@ struct Full : Pool {
     Task first = in_pool(shell("touch here; while [ ! -e go ]; do sleep 0.02; done", "first"));
     process_of(first).cwd = folder().path();
     executor().begin(first);
-    REQUIRE(eventually([&] { return std::filesystem::exists(folder().path("here")); }));
+    REQUIRE(soon([&] { return std::filesystem::exists(folder().path("here")); }));
   }
 };
 
