@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/model/rate.h"
+#include "engine/model/token_rate.h"
 
 namespace flowrun {
 namespace {

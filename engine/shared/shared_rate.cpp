@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "engine/model/hash.h"
-#include "engine/model/rate.h"
+#include "engine/model/token_rate.h"
 #include "engine/shared/boot.h"
 
 namespace flowrun {
