@@ -107,9 +107,11 @@ class ListText {
         }
         continue;
       }
+      if ((closed_ || (depth_ == 0 && c != '[')) && !is_blank(c)) malformed();
       if (c == '"') in_text_ = true;
       if ((c == '[' || c == '{') && ++depth_ == 1) from = i + 1;
       const bool closes = c == ']' || c == '}';
+      if (depth_ == 1 && c == '}') malformed();
       if (depth_ == 1 && (closes || c == ',')) {
         element_ += piece.substr(from, i - from);
         from = i + 1;
@@ -119,10 +121,19 @@ class ListText {
     }
     if (depth_ > 0) element_ += piece.substr(from);
   }
+  /// All pieces have been told.
+  void end() const {
+    if (!closed_) malformed();
+  }
 
  private:
+  static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+  [[noreturn]] static void malformed() { throw Corruption("a value of the journal is not JSON: its list has no end"); }
+
   void end_element(bool last) {
-    if (!last || !first_ || element_.find_first_not_of(" \t\r\n") != std::string::npos) {
+    const bool blank = std::all_of(element_.begin(), element_.end(), is_blank);
+    if (blank && !(last && first_)) malformed();
+    if (!blank) {
       out_ += first_ ? '[' : ',';
       if (indented_) out_ += "\n  ";
       for (const char c : dumped(Value::from_text(std::exchange(element_, {})), indented_)) {
@@ -132,13 +143,14 @@ class ListText {
       first_ = false;
     }
     if (last) out_ += first_ ? "[]" : indented_ ? "\n]" : "]";
+    closed_ = last;
   }
 
   std::string& out_;
   const bool indented_;
   std::string element_;
   std::size_t depth_ = 0;
-  bool in_text_ = false, escaped_ = false, first_ = true;
+  bool in_text_ = false, escaped_ = false, first_ = true, closed_ = false;
 };
 
 void put(std::string_view text) {
@@ -157,6 +169,7 @@ std::string json_text(const Value& value, bool indented) {
     list.add(piece);
     return true;
   });
+  list.end();
   return text;
 }
 
@@ -172,6 +185,7 @@ void print_json(const Value& value, bool indented) {
     text.clear();
     return true;
   });
+  list.end();
   print_result(text + "\n");
 }
 

@@ -26,7 +26,7 @@ struct Value::Rep {
     std::shared_ptr<const TextHome> home;
     std::int64_t number = 0;
     std::size_t size = 0;
-    std::uint64_t hash = 0;  ///< of the text at |home|
+    std::uint64_t hash = 0;  ///< of the text at |home|, since it was let go
   };
   /// What few have. Not larger than a tree: there may be a million.
   struct Behind {
@@ -145,7 +145,6 @@ void Value::keep_at(const std::shared_ptr<const TextHome>& home, std::int64_t nu
   elsewhere->home = home;
   elsewhere->number = number;
   elsewhere->size = rep_->text.size();
-  elsewhere->hash = hash64(rep_->text);
   rep_->set(std::move(elsewhere));
 }
 
@@ -155,6 +154,7 @@ Value Value::let_go() const {
   auto all = std::make_unique<Rep::Elsewhere>(*elsewhere);
   for (ValueWriter::Part& part : all->parts)
     if (part.size == part.value.size()) part.value = part.value.let_go();
+  if (all->home && !rep_->text.empty()) all->hash = hash64(rep_->text);
   Value bare;
   bare.rep_ = std::make_shared<Rep>();
   bare.rep_->set(std::move(all));
@@ -181,6 +181,12 @@ bool ValueWriter::is_kept_elsewhere(const Value& value) {
   const Value::Rep::Elsewhere* elsewhere = value.rep_ ? value.rep_->elsewhere() : nullptr;
   return elsewhere && (elsewhere->home || std::any_of(elsewhere->parts.begin(), elsewhere->parts.end(),
                                                       [](const Part& part) { return is_kept_elsewhere(part.value); }));
+}
+
+void ValueWriter::keep_as(const Value& value, const Value& recorded) {
+  const Value::Rep::Elsewhere* elsewhere = recorded.rep_ ? recorded.rep_->elsewhere() : nullptr;
+  if (!elsewhere || !elsewhere->home || !value.rep_ || value.rep_->elsewhere()) return;
+  if (have_same_text(value, recorded)) value.keep_at(elsewhere->home, elsewhere->number);
 }
 
 bool have_same_text(const Value& one, const Value& other) {

@@ -23,6 +23,8 @@ class ValueWriter {
   Value done() &&;
   /// Whether let_go() of |value| frees memory.
   static bool is_kept_elsewhere(const Value& value);
+  /// |value| is kept where |recorded| is, if they are the same.
+  static void keep_as(const Value& value, const Value& recorded);
 
  private:
   friend class Value;

@@ -28,7 +28,7 @@ class AnswerCases {
     at_most(
         "answers-memory", what + ", memory", "40 MB", 1, [this] { return get().memory; }, [] { return 40e6; });
     at_most(
-        "answers-read", what + ", all in the output, memory", "the bytes of the values", 1.2,
+        "answers-read", what + ", all in the output, memory", "the bytes of the values", 0.8,
         [this] { return get("", "output: ${ $steps.each }\n").memory; },
         [this] { return static_cast<double>(count_ * Stage::answer_bytes()); });
     return std::move(cases_);

@@ -332,11 +332,11 @@ class Cases {
           return time({stage_.binary("bench_yaml_load"), file});
         });
     add(
-        "validate-time", "validate " + n(steps) + " steps", "0.5 s", Goal::AtMost, 1,
+        "validate-time", "validate " + n(steps) + " steps", "0.35 s", Goal::AtMost, 1,
         [=, this] {
           return time({stage_.binary("flowrun"), "validate", file});
         },
-        [] { return 0.5; });
+        [] { return 0.35; });
     add(
         "validate-memory", "validate " + n(steps) + " steps, memory", "150 MB", Goal::AtMost, 1,
         [=, this] {

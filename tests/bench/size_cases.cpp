@@ -121,7 +121,7 @@ class SizeCases {
         return stage_.run(argv);
       };
     };
-    add("show", "show of " + items, ask({"show", "large"}), reading, 1, reads, 50e6);
+    add("show", "show of " + items, ask({"show", "large"}), reading, 0.7, reads, 50e6);
     add("output", "output --step of one of " + items, ask({"output", "large", "--step", "x[17]"}), reading, 1, reads,
         50e6);
     add("verify", "verify of " + items, ask({"journal", "verify", "large"}), reading, 12, reads, 150e6);

@@ -109,6 +109,15 @@ TEST_CASE("a long text that is kept elsewhere is read each time that it is lent,
   CHECK(bare.text() == shelf->texts[7]);
   CHECK(shelf->read_times == 4);
 
+  // Who has computed it again need not hold it either.
+  const Value again(Json(std::string(5000, 'a'))), other = Value::from_text(long_text('b'));
+  CHECK_FALSE(ValueWriter::is_kept_elsewhere(again));
+  ValueWriter::keep_as(again, held);
+  ValueWriter::keep_as(other, held);
+  CHECK(ValueWriter::is_kept_elsewhere(again));
+  CHECK_FALSE(ValueWriter::is_kept_elsewhere(other));
+  CHECK(in_pieces(again.let_go()) == shelf->texts[7]);
+
   // What is there by now is another text.
   shelf->texts[7].back() = 'b';
   CHECK_THROWS_AS(held.let_go().text(), Corruption);
