@@ -76,10 +76,11 @@ TEST_CASE("an output of many long ones is not held in memory, nor is what looks 
                 FLOWRUN_BINARY, file, id, journal, out});
   };
   const Ran looked = bounded(looks, "looks");
-  CHECK(looked.err == "run looks\n");
+  INFO(looked.err);
+  CHECK(looked.code == 0);
   CHECK(slurp(out) == "[]\n");
   const Ran all = bounded(whole, "whole");
-  CHECK(all.err == "run whole\n");
+  INFO(all.err);
   REQUIRE(all.code == 0);
   std::string expected = "[";
   for (std::size_t i = 0; i < kItems; ++i)
