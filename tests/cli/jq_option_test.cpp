@@ -73,7 +73,7 @@ TEST_CASE("why as JSON has the cause, what would change it, and the entries", "[
   Desk desk;
   CHECK(desk.call({"run", desk.file, "--id", "r"}).code == 0);
   CHECK(desk.call({"why", "r", "b", "--jq", "keys | join(\" \")"}).out ==
-        "because changes entries place run run_state state step\n");
+        "because changes entries in_line place run run_state state step\n");
   CHECK(desk.call({"why", "r", "b", "--jq", ".place"}).out == desk.file + ":4\n");
   CHECK(desk.call({"why", "r", "b", "--jq", ".because[].text"}).out.find("exited with 3") != std::string::npos);
   CHECK(desk.call({"why", "r", "b", "--jq", "[.entries[].kind]"}).out.find("\"ended\"") != std::string::npos);
