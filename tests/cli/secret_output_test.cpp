@@ -1,7 +1,8 @@
 // Real runs that log in: the token reaches who needs it, also in the drive after a crash, and is in no file and on no
 // screen.
+#include <signal.h>
+
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -193,6 +194,41 @@ steps:
   ran = flowrun(journal, {"fork", "r", "--id", "f"});
   INFO(ran.err);
   CHECK(ran.code == 0);
+}
+
+TEST_CASE("a process that reads an output again is ended when its drive was killed", "[secrets]") {
+  TempDir dir;
+  const std::string workflow = dir.write("w.yaml", R"(flowrun: 1
+steps:
+  - id: login
+    shell: |
+      echo $$ >> pids
+      if [ -e slow ]; then rm slow; exec sleep 60; fi
+      echo token-abcdef
+    secret: true
+  - wait: go
+  - { id: use, shell: 'echo "${#T}"', env: { T: "${ $steps.login }" } }
+output: ${ $steps.use }
+)");
+  const std::string journal = dir.path("journal.db");
+  CHECK(flowrun(journal, {"run", workflow, "--id", "r", "--no-wait"}).code == 4);
+  CHECK(flowrun(journal, {"approve", "r", "go"}).code == 0);
+  dir.write("slow", "");
+  {
+    Background resume({FLOWRUN_BINARY, "resume", "r", "--journal", journal});
+    REQUIRE(soon([&] { return !fs::exists(dir.path("slow")); }));
+    resume.signal(SIGKILL);
+    resume.wait();
+  }
+  int first = 0, second = 0;
+  std::ifstream(dir.path("pids")) >> first >> second;
+  REQUIRE(second > 0);
+  CHECK(alive(second));
+  const Ran ran = flowrun(journal, {"resume", "r"});
+  INFO(ran.err);
+  CHECK(ran.code == 0);
+  CHECK(ran.out == "12\n");
+  CHECK_FALSE(alive(second));
 }
 
 TEST_CASE("what others carry out has no secret output, and nobody says one on the command line", "[secrets]") {

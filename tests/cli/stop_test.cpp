@@ -7,7 +7,6 @@
 #include <chrono>
 #include <fstream>
 #include <functional>
-#include <iterator>
 #include <thread>
 
 #include "tests/support/catch.h"
@@ -19,14 +18,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
-
-/// Neither gone nor a zombie.
-bool alive(int pid) {
-  std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
-  std::string stat((std::istreambuf_iterator<char>(in)), {});
-  std::size_t behind = stat.rfind(')');
-  return behind != stat.npos && stat.size() > behind + 2 && stat[behind + 2] != 'Z';
-}
 
 int pid_in(const TempDir& dir, const std::string& name) {
   int pid = 0;

@@ -32,13 +32,6 @@ void until_it_sleeps(int pid) {
   REQUIRE(soon(sleeps));
 }
 
-bool alive(int pid) {
-  std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
-  std::string stat((std::istreambuf_iterator<char>(in)), {});
-  std::size_t behind = stat.rfind(')');
-  return behind != stat.npos && stat.size() > behind + 2 && stat[behind + 2] != 'Z';
-}
-
 }  // namespace
 
 TEST_CASE("leftovers of steps in flight are ended, those of other steps only reported") {

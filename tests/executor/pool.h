@@ -11,7 +11,7 @@
 #include "engine/executor/executor.h"
 #include "engine/executor/output_reader.h"
 #include "tests/support/catch.h"
-#include "tests/support/program.h"  // soon()
+#include "tests/support/program.h"  // soon(), alive()
 #include "tests/support/temp_dir.h"
 
 namespace flowrun::test {

@@ -21,14 +21,6 @@ std::size_t open_descriptors() {
   return count;
 }
 
-/// Reaped or never there; a zombie is not alive either.
-bool alive(int pid) {
-  std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
-  std::string stat((std::istreambuf_iterator<char>(in)), {});
-  std::size_t behind = stat.rfind(')');
-  return behind != stat.npos && stat.size() > behind + 2 && stat[behind + 2] != 'Z';
-}
-
 int pid_in(const TempDir& folder, const std::string& name) {
   int pid = 0;
   soon([&] { return (pid = std::atoi(folder.read(name).c_str())) > 0; });

@@ -161,6 +161,13 @@ Ran Background::wait(std::chrono::seconds patience) {
 std::string Background::out() const { return whole(folder_ + "/out"); }
 std::string Background::err() const { return whole(folder_ + "/err"); }
 
+bool alive(int pid) {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
+  std::string stat((std::istreambuf_iterator<char>(in)), {});
+  std::size_t behind = stat.rfind(')');
+  return behind != stat.npos && stat.size() > behind + 2 && stat[behind + 2] != 'Z';
+}
+
 Ran run(const std::vector<std::string>& argv, const HowToRun& how) { return Background(argv, how).wait(); }
 
 Ran flowrun(const std::string& journal, std::vector<std::string> args, const HowToRun& how) {

@@ -25,6 +25,9 @@ bool soon(Holds holds) {
   return false;
 }
 
+/// Neither gone nor a zombie.
+bool alive(int pid);
+
 struct Ran {
   int code = -1;  ///< exit code, or 128 + signal
   std::string out, err;
