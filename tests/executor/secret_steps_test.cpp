@@ -256,7 +256,6 @@ TEST_CASE("who waits for a secret output can be stopped and withdrawn, and stand
   Task own = login(pool);
   own.attempt = 2;
   pool.executor().begin(own);
-  pool.folder().write("go", "");
   CHECK(pool.ended(2).at("left").ok());
   // What was being read was stopped: the step does that by itself.
   CHECK(content(pool.folder().path("logins")) == "x\n");
