@@ -39,6 +39,18 @@ Task use(const Pool& pool, const std::string& within = "/token", const std::stri
   return task;
 }
 
+/// Begins that as a strict step does, whose place is held for it before.
+void begin_strictly(Pool& pool) {
+  pool.executor().reserve({"use", true});
+  REQUIRE(soon([&] {
+    pool.listen(Duration{20});
+    return pool.reserved().size() == 1;
+  }));
+  Task strict = use(pool);
+  strict.strict = true;
+  pool.executor().begin(strict);
+}
+
 std::string content(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
@@ -264,14 +276,7 @@ TEST_CASE("who waits for a secret output can be stopped and withdrawn, and stand
 TEST_CASE("what is read again needs no place", "[secrets]") {
   Pool pool(Pool::SecretOutputs{}, 1);
   pool.executor().remember(login(pool));
-  pool.executor().reserve({"use", true});
-  REQUIRE(soon([&] {
-    pool.listen(Duration{20});
-    return pool.reserved().size() == 1;
-  }));
-  Task strict = use(pool);
-  strict.strict = true;
-  pool.executor().begin(strict);
+  begin_strictly(pool);
   CHECK(pool.ended(1).at("use").ok());
 }
 
@@ -305,14 +310,7 @@ TEST_CASE("the place of a strict step that waits for a secret output in vain is 
   for (const bool withdrawn : {false, true}) {
     Pool pool(Pool::SecretOutputs{}, 1);
     pool.executor().remember(login(pool, withdrawn ? "while [ ! -e go ]; do sleep 0.02; done" : "exit 1"));
-    pool.executor().reserve({"use", true});
-    REQUIRE(soon([&] {
-      pool.listen(Duration{20});
-      return pool.reserved().size() == 1;
-    }));
-    Task strict = use(pool);
-    strict.strict = true;
-    pool.executor().begin(strict);
+    begin_strictly(pool);
     if (withdrawn) {
       pool.executor().withdraw("use");
       pool.folder().write("go", "");
