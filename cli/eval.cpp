@@ -61,7 +61,7 @@ int print(const Evaluation& evaluation, const EvalOptions& options) {
       std::fprintf(stderr, "   a shell replaces $NAME in double quotes: write '$input.x' in single quotes\n");
     return 1;
   }
-  const Json json = with_stars(std::get<Value>(evaluation).json());
+  const Json& json = std::get<Value>(evaluation).json();
   print_result(json.dump(stdout_is_terminal() ? 2 : -1, ' ', false, Json::error_handler_t::replace) + "\n");
   return 0;
 }

@@ -200,7 +200,8 @@ std::string OutgoingRequest::prepare_form(CURL* easy) {
 std::string OutgoingRequest::redirect(CURL* easy, long status, const std::string& where, const std::string& location) {
   std::string scheme = in_small_letters(where.substr(0, where.find(':')));
   if (scheme != "http" && scheme != "https")
-    return fmt::format("is sent to `{}`, not by http", shortened(location, 200));
+    return task_.secret_output ? "is sent elsewhere, not by http"
+                               : fmt::format("is sent to `{}`, not by http", shortened(location, 200));
   if (redirects_ >= asked().max_redirects)
     return fmt::format("is redirected more than {} times", asked().max_redirects);
   ++redirects_;

@@ -28,6 +28,7 @@ class OutgoingRequest {
   const std::string& method() const { return method_; }
   /// The URL without secrets, after redirects.
   const std::string& shown_url() const { return shown_url_; }
+  bool is_redirected() const { return redirects_ > 0; }
   /// How messages name it.
   std::string name() const;
   bool sends_body() const;

@@ -145,7 +145,7 @@ Result result_of(const Task& task, const ProcessEnd& end, const Mask& mask) {
   if (!result.failure) {
     auto value = value_of(process.capture, parts, result.cut);
     if (auto* failure = std::get_if<Failure>(&value)) {
-      result.failure = std::move(*failure);
+      result.failure = task.secret_output ? unreadable_output() : std::move(*failure);
     } else {
       result.value = std::get<Value>(std::move(value));
     }

@@ -11,25 +11,17 @@
 namespace flowrun {
 namespace {
 
-/// What of |result| may be seen of a step whose output is secret.
+/// What of |result| may be seen of a step whose output is secret: how it ended, and nothing of what came back.
 void conceal(Result& result) {
-  const Value said = std::exchange(result.value, result.ok() ? concealed_output() : Value());
+  result.value = result.ok() ? concealed_output() : Value();
   if (result.ok()) return;
-  Failure& failure = *result.failure;
-  const Json& detail = failure.detail.json();
-  if (failure.type == "parse") {
-    // The message quotes what it could not read.
-    failure.message = "what came back is not what `response` or `capture` asks for; it is secret, and not shown";
-    failure.detail = Value();
-  } else if (detail.is_object() && detail.contains("http")) {
-    const Json status = detail.at("http").value("status", Json());
-    failure.detail = Value(Json{{"http", {{"status", status}}}});
-  } else if (!said.is_null()) {
-    // A process may say its secret on both streams.
-    Mask own;
-    own.add(said.json().is_string() ? said.json().get<std::string>() : said.text());
-    failure.message = own.text(failure.message);
-    failure.detail = Value::from_text(own.json(failure.detail.text()));
+  const Json detail = std::exchange(result.failure->detail, Value()).json();
+  if (!detail.is_object()) return;
+  if (detail.contains("http")) {
+    result.failure->detail = Value(Json{{"http", {{"status", detail.at("http").value("status", Json())}}}});
+  } else if (detail.contains("exit_code")) {
+    result.failure->detail = Value(Json{{"exit_code", detail.at("exit_code")}});
+    result.failure->message += "; what it said is secret, and not shown";
   }
 }
 
@@ -55,6 +47,7 @@ void SecretSteps::begin_or_wait(Task task, bool again, Then& then) {
   if (needs.empty() && !follows) return begin(std::move(task), again, then);
   for (const std::string& path : needs) ++needed_[path];
   if (task.secret_output) ++to_come_[task.path];
+  if (again) ++reads_waiting_;
   Waiting& one = waiting_.emplace_back(Waiting{std::move(task), again, needs});
   if (line_ && !again) one.number = line_->add(one.task.path, one.task.attempt, LineKind::SecretOutput);
   for (const std::string& path : needs) read(path, then);
@@ -86,6 +79,7 @@ void SecretSteps::go_on(Then& then) {
   std::set<std::string> wanted;
   for (std::size_t i = 0; i < waiting_.size();) {
     const Waiting& one = waiting_[i];
+    // A read never meets an attempt of its step: it is begun only where none is under way or waits.
     bool ready = !follows_itself(one.task, one.again);
     for (const std::string& path : one.needs) {
       if (outputs_.has(path)) continue;
@@ -197,6 +191,7 @@ Task SecretSteps::take_out(std::size_t which) {
   };
   for (const std::string& path : one->needs) count_down(needed_, path);
   if (one->task.secret_output) count_down(to_come_, one->task.path);
+  if (one->again) --reads_waiting_;
   if (one->number) line_->remove(*one->number);
   Task task = std::move(one->task);
   waiting_.erase(one);

@@ -41,7 +41,8 @@ class SecretSteps {
   std::optional<Task> withdraw(const std::string& path, int attempt, Then& then);
   /// All that wait at |path| and below.
   std::vector<Task> withdraw_below(const std::string& path, Then& then);
-  std::size_t waiting() const { return waiting_.size(); }
+  /// How many that the machine has asked for wait.
+  std::size_t waiting() const { return waiting_.size() - reads_waiting_; }
 
  private:
   struct Waiting {
@@ -82,6 +83,7 @@ class SecretSteps {
   std::map<std::string, Task> known_;          ///< by path
   std::map<std::string, UnderWay> under_way_;  ///< by path
   std::deque<Waiting> waiting_;
+  std::size_t reads_waiting_ = 0;               ///< of |waiting_|
   std::map<std::string, std::size_t> needed_;   ///< how many of them need the output of a path
   std::map<std::string, std::size_t> to_come_;  ///< how many of them are attempts of a step with a secret output
 };

@@ -70,13 +70,19 @@ std::string Secrets::value_of(const Placeholder& placeholder, SecretOutputs* out
 
 namespace {
 
+/// For messages.
+std::string called(const Placeholder& placeholder) {
+  const auto step = path_of_secret(placeholder.secret);
+  return step ? fmt::format("the secret output of {}", *step) : fmt::format("secret {}", placeholder.secret);
+}
+
 std::string as_written(const Placeholder& placeholder, const std::string& value) {
   switch (placeholder.form) {
     case Placeholder::Form::Plain:
       return value;
     case Placeholder::Form::Percent:
       if (value == "." || value == "..")
-        throw std::runtime_error(fmt::format("secret {} would change the path of the URL", placeholder.secret));
+        throw std::runtime_error(called(placeholder) + " would change the path of the URL");
       return percent_encoded(value);
     case Placeholder::Form::Json: {
       std::string quoted;
@@ -86,7 +92,7 @@ std::string as_written(const Placeholder& placeholder, const std::string& value)
     case Placeholder::Form::Host:
       if (!std::all_of(value.begin(), value.end(),
                        [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '.' || c == ':'; }))
-        throw std::runtime_error(fmt::format("secret {} can not be part of a host", placeholder.secret));
+        throw std::runtime_error(called(placeholder) + " can not be part of a host");
       return value;
   }
   return value;
@@ -101,14 +107,12 @@ void Secrets::fill(Task& task, SecretOutputs* outputs) const {
     const std::string value = as_written(placeholder->placeholder, value_of(placeholder->placeholder, outputs));
     std::string* place = place_of_secret(task, *placeholder);
     if (!place || placeholder->placeholder.at > place->size())
-      throw std::runtime_error(
-          fmt::format("secret {} is to go where nothing is written", placeholder->placeholder.secret));
+      throw std::runtime_error(called(placeholder->placeholder) + " is to go where nothing is written");
     std::string& text = *place;
     // Of what is USER:PASSWORD yet, the first colon parts the two: a user that is written has none.
     if (placeholder->in == TaskPlaceholder::In::Basic && placeholder->placeholder.at <= text.find(':') &&
         value.find(':') != value.npos)
-      throw std::runtime_error(
-          fmt::format("secret {} has a `:` in it, and can not be the user", placeholder->placeholder.secret));
+      throw std::runtime_error(called(placeholder->placeholder) + " has a `:` in it, and can not be the user");
     // A secret URL may have a query already, to which that of the step is added.
     if (placeholder->in == TaskPlaceholder::In::Url && placeholder->placeholder.form == Placeholder::Form::Plain &&
         value.find('?') != value.npos)

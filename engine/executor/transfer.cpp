@@ -231,7 +231,10 @@ Failure Transfer::failure_of(CURLcode code) const {
       return named("timeout",
                    fmt::format("{}: nothing has moved for {} (idle_timeout)", what, to_string(asked().idle_timeout)));
   }
-  const std::string detail = error_text_[0] ? error_text_ : libcurl().curl_easy_strerror(code);
+  std::string detail = error_text_[0] ? error_text_ : libcurl().curl_easy_strerror(code);
+  // It names the host.
+  if (task.secret_output && request_.is_redirected())
+    detail = std::string("where it was redirected to: ") + libcurl().curl_easy_strerror(code);
   if (code == CURLE_OPERATION_TIMEDOUT) return named(sent_here_ ? "timeout" : "connect", what + ": " + detail);
   // Of a header line beyond its limit libcurl says that memory is out, and of what is no chunk that it was not
   // received.

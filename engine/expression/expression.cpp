@@ -154,8 +154,6 @@ class Bindings {
       if (member == at->end()) break;
       at = &*member;
     }
-    static const Json kStars = "***";
-    if (at->is_binary()) at = &kStars;  // who looks at a run sees no more of a secret output
     if (auto where = lossy(*at)) {
       std::string path = name == "." ? "" : name;
       for (std::size_t i = 0; i < depth; ++i) path += "." + use.path[i];

@@ -122,7 +122,10 @@ Json status_json(const Settled& settled, const Reference& reference) {
   return status_json(settled, field);
 }
 
-Value secret_of(std::string_view path) { return Value(to_json(SecretText::secret(secret_name_of(path)))); }
+Fallible<Value> output_of(const Settled& settled, const Step& step, std::string_view path) {
+  if (step.secret && settled.state == State::Succeeded) return Value(to_json(SecretText::secret(secret_name_of(path))));
+  return output_of(settled, step.name);
+}
 
 Fallible<Value> output_of(const Settled& settled, const std::string& name) {
   if (settled.state == State::Succeeded) return settled.output;

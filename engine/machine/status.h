@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "engine/machine/step.h"
 #include "engine/model/outcome.h"
 #include "engine/model/scope.h"
 
@@ -65,9 +66,9 @@ Json status_json(const Settled& settled, const Sight& sight);
 /// What |reference| looks at.
 Json status_json(const Settled& settled, const Reference& reference);
 
-/// What expressions get for the output of the step at |path|, which is secret.
-Value secret_of(std::string_view path);
-/// `$steps.NAME` of a step that stands like this.
+/// `$steps.NAME` of |step|, at |path|, that stands like this. Of a secret output it is what stands for that.
+Fallible<Value> output_of(const Settled& settled, const Step& step, std::string_view path);
+/// The same of a step with the name |name| whose output may be seen.
 Fallible<Value> output_of(const Settled& settled, const std::string& name);
 
 }  // namespace flowrun

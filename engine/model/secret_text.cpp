@@ -86,13 +86,6 @@ Json item_of_secret(const Json& json, std::int64_t index) {
   return part_of_secret(json, static_cast<std::size_t>(index));
 }
 
-Json with_stars(Json json) {
-  if (json.is_binary()) return "***";
-  if (json.is_structured())
-    for (Json& inner : json) inner = with_stars(std::move(inner));
-  return json;
-}
-
 SecretText json_text_with_placeholders(const Json& json) {
   SecretText text;
   append_json(text, json);

@@ -58,9 +58,6 @@ std::optional<SecretText> secret_text_from(const Json& json);
 Json member_of_secret(const Json& json, std::string_view key);
 Json item_of_secret(const Json& json, std::int64_t index);
 
-/// |json| with stars for whatever stands for a secret.
-Json with_stars(Json json);
-
 /// |json| as compact JSON text; where it has placeholders, so has the text. The rest is written as Value::text() does.
 SecretText json_text_with_placeholders(const Json& json);
 

@@ -124,6 +124,8 @@ void set_idempotency_key(Task& task, std::string key) {
 
 Value concealed_output() { return Value::string("***"); }
 
+Failure unreadable_output() { return {"parse", "what came back is not what `response` or `capture` asks for"}; }
+
 const TaskPlaceholders& placeholders_of(const Task& task) {
   if (const auto* process = std::get_if<Process>(&*task.work)) return process->placeholders;
   return std::get<HttpRequest>(*task.work).placeholders;

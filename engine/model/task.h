@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/model/indirect.h"
+#include "engine/model/outcome.h"
 #include "engine/model/secret_text.h"
 #include "engine/model/time.h"
 #include "engine/model/value.h"
@@ -139,6 +140,9 @@ void set_idempotency_key(Task& task, std::string key);
 
 /// What takes the place of a secret output wherever it could be seen.
 Value concealed_output();
+
+/// Of a secret output that can not be read as it is to be: without a word of it.
+Failure unreadable_output();
 
 /// Where secrets go in |task|.
 const TaskPlaceholders& placeholders_of(const Task& task);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "engine/expression/references.h"
 #include "engine/journal/entry_look.h"
 #include "engine/journal/typed_command.h"
 #include "engine/jq/jq.h"
@@ -103,6 +104,12 @@ Evaluation evaluate(const Expression& expression, const Scope& view, Evaluator& 
   return expression.evaluate(view, evaluator);
 }
 
+Evaluation evaluate(const Expression& expression, const RunView& view, Evaluator& evaluator) {
+  const Use* path = expression.plain_path();
+  if (path && view.is_secret(path->reference)) return concealed_output();
+  return evaluate(expression, static_cast<const Scope&>(view), evaluator);
+}
+
 Fallible<Value> FileView::lookup(const Reference& reference) const {
   const std::string& variable = reference.variable;
   if (variable == "secrets") return secret_from(concealed_secrets(loaded_), reference.member);
@@ -126,10 +133,7 @@ Fallible<Value> FileView::lookup(const Reference& reference) const {
 
 RunView::RunView(const Journal& journal, const RunRecord& run, const Loaded& loaded, const History& history,
                  Evaluator& evaluator, std::string step)
-    : history_(history),
-      secrets_(concealed_secrets(loaded)),
-      secret_outputs_(loaded.secret_outputs.begin(), loaded.secret_outputs.end()),
-      step_(std::move(step)) {
+    : history_(history), secrets_(concealed_secrets(loaded)), rows_(outline(loaded.workflow)), step_(std::move(step)) {
   Attempt newest;
   if (!step_.empty())
     for (Entry& entry : entries(journal, run)) {
@@ -157,22 +161,29 @@ std::optional<Settled> RunView::settled(const std::string& path) const {
   return std::nullopt;
 }
 
-Fallible<Value> RunView::lookup_step(const Reference& reference) const {
-  for (std::string around = step_;;) {
-    std::size_t slash = around.rfind('/');
+std::string RunView::path_of(const Reference& reference) const {
+  for (std::string around = step_; !around.empty();) {
+    const std::size_t slash = around.rfind('/');
     around = slash == std::string::npos ? "" : around.substr(0, slash);
-    const std::string path = child_path(around, reference.member);
-    const auto known = settled(path);
-    if (known && reference.variable == "steps" && known->state == State::Succeeded &&
-        secret_outputs_.contains(reference.member))
-      return secret_of(path);
-    if (known)
-      return reference.variable == "steps" ? output_of(*known, reference.member)
-                                           : Value(status_json(*known, reference));
-    if (around.empty()) break;
+    if (std::string path = child_path(around, reference.member); settled(path)) return path;
   }
-  return unknown(fmt::format("no step `{}` is seen {}", reference.member,
-                             step_.empty() ? "at the top; --step PATH looks from within a group" : "from " + step_));
+  return settled(reference.member) ? reference.member : "";
+}
+
+bool RunView::is_secret(const Reference& reference) const {
+  if (reference.variable != "steps") return false;
+  const std::string path = path_of(reference);
+  const OutlineRow* row = path.empty() ? nullptr : find_row(rows_, path);
+  return row && !row->secret.empty() && settled(path)->state == State::Succeeded;
+}
+
+Fallible<Value> RunView::lookup_step(const Reference& reference) const {
+  const std::string path = path_of(reference);
+  if (path.empty())
+    return unknown(fmt::format("no step `{}` is seen {}", reference.member,
+                               step_.empty() ? "at the top; --step PATH looks from within a group" : "from " + step_));
+  const Settled known = *settled(path);
+  return reference.variable == "steps" ? output_of(known, reference.member) : Value(status_json(known, reference));
 }
 
 Fallible<Value> RunView::lookup(const Reference& reference) const {
@@ -182,6 +193,7 @@ Fallible<Value> RunView::lookup(const Reference& reference) const {
                                  : "the journal keeps no result of step " + step_);
   }
   if (reference.variable == "secrets") return secret_from(secrets_, reference.member);
+  if (is_secret(reference)) return concealed_output();
   if (frame_) return FrameScope(*frame_).lookup(reference);
   if (reference.variable == "steps" || reference.variable == "status") return lookup_step(reference);
   if (auto bound = MachineView(*replayed_.machine).bind(reference)) return *std::move(bound);

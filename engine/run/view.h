@@ -3,13 +3,14 @@
 #pragma once
 
 #include <optional>
-#include <set>
 #include <string>
+#include <vector>
 
 #include "engine/machine/status.h"
 #include "engine/run/history.h"
 #include "engine/run/load.h"
 #include "engine/run/replay.h"
+#include "engine/steps/outline.h"
 
 namespace flowrun {
 
@@ -36,19 +37,26 @@ class RunView : public Scope {
   RunView(const Journal& journal, const RunRecord& run, const Loaded& loaded, const History& history,
           Evaluator& evaluator, std::string step);
   Fallible<Value> lookup(const Reference& reference) const override;
+  /// Whether it is the secret output of a step: whatever is looked at in it, people see stars.
+  bool is_secret(const Reference& reference) const;
 
  private:
   std::optional<Settled> settled(const std::string& path) const;
   Fallible<Value> lookup_step(const Reference& reference) const;
+  /// The path of the step that |reference| names, seen from where the view stands; empty: none is seen.
+  std::string path_of(const Reference& reference) const;
 
   const History& history_;
-  const Json secrets_;                          ///< by name, as people may see them
-  const std::set<std::string> secret_outputs_;  ///< names of steps
+  const Json secrets_;  ///< by name, as people may see them
+  const std::vector<OutlineRow> rows_;
   std::string step_;
   Replayed replayed_;
   const Frame* frame_ = nullptr;  ///< of the step, in the moment before its attempt ended
   std::optional<Value> raw_;      ///< `.`
 };
+
+/// The same of a run, where a path into a secret output is as secret as that.
+Evaluation evaluate(const Expression& expression, const RunView& view, Evaluator& evaluator);
 
 /// What the entries of the step at |path| themselves say that it has put out, the last of them. Nothing: what it comes
 /// to follows from more than these.

@@ -190,8 +190,7 @@ Frame::Bound GraphFrame::bind(const Reference& reference) const {
   if (!found) return std::nullopt;
   const Settled& settled = children_[*found].settled;
   if (!steps) return Value(status_json(settled, reference));
-  if (graph_.children[*found].step->secret && settled.state == State::Succeeded) return secret_of(path_of(*found));
-  return output_of(settled, reference.member);
+  return output_of(settled, *graph_.children[*found].step, path_of(*found));
 }
 
 std::optional<Settled> GraphFrame::look_within(std::string_view rest) const {

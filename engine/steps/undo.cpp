@@ -57,8 +57,7 @@ std::optional<Value> own(const Frame& frame, const Settled& settled, const Refer
   if (reference.member != frame.step().name) return std::nullopt;
   if (reference.variable == "status") return Value(status_json(settled, reference));
   if (reference.variable != "steps") return std::nullopt;
-  if (frame.step().secret && settled.state == State::Succeeded) return secret_of(frame.path());
-  auto output = output_of(settled, reference.member);
+  auto output = output_of(settled, frame.step(), frame.path());
   return output ? *output : Value();
 }
 

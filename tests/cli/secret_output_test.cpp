@@ -190,10 +190,28 @@ steps:
   INFO(ran.err);
   CHECK(service.tokens().size() == 3);
   CHECK(flowrun(journal, {"journal", "verify", "r"}).code == 0);
-  // A fork takes over what the old run has done, but for what is secret and has to be got for what runs anew.
-  ran = flowrun(journal, {"fork", "r", "--id", "f"});
+}
+
+TEST_CASE("a fork takes a login over, and logs in for what runs anew", "[secrets]") {
+  Service service;
+  TempDir dir;
+  const std::string workflow = dir.write("w.yaml", R"(flowrun: 1
+input: { api: { type: string } }
+steps:
+  - { id: login, http: "POST ${ $input.api }/login", secret: true }
+  - { id: work, http: "${ $input.api }/work/1", auth: { bearer: "${ $steps.login.access.token }" } }
+  - { id: late, shell: '[ -e good ]; [ -n "$T" ]', env: { T: "${ $steps.login.access.token }" } }
+)");
+  const std::string journal = dir.path("journal.db");
+  CHECK(flowrun(journal, {"run", workflow, "--id", "r", "-i", "api=" + service.url()}).code == 1);
+  CHECK(service.tokens().size() == 1);
+  dir.write("good", "");
+  const Ran ran = flowrun(journal, {"fork", "r", "--id", "f"});
   INFO(ran.err);
   CHECK(ran.code == 0);
+  CHECK(has(ran.err, "2 steps were taken over"));
+  CHECK(has(ran.err, "reread    login"));
+  CHECK(service.tokens().size() == 2);
 }
 
 TEST_CASE("a process that reads an output again is ended when its drive was killed", "[secrets]") {
