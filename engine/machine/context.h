@@ -10,6 +10,7 @@
 #include "engine/machine/answer_recorder.h"
 #include "engine/machine/attempts.h"
 #include "engine/machine/chance.h"
+#include "engine/machine/held_outputs.h"
 #include "engine/machine/retry_request.h"
 #include "engine/machine/run_queue.h"
 #include "engine/machine/semantics.h"
@@ -58,6 +59,7 @@ class Context {
   Attempts& attempts() { return attempts_; }
   Signals& signals() { return signals_; }
   Undone& undone() { return undone_; }
+  HeldOutputs& held_outputs() { return held_outputs_; }
   Abandoned& abandoned() { return abandoned_; }
 
  private:
@@ -82,6 +84,7 @@ class Context {
   Attempts attempts_;
   Signals signals_;
   Undone undone_;
+  HeldOutputs held_outputs_;
   Abandoned abandoned_;  ///< last: it may keep frames, which unhook themselves from the above
 };
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <deque>
 #include <unordered_map>
 #include <utility>
 
@@ -19,7 +18,6 @@ namespace {
 
 constexpr std::int64_t kWidth = 16;            // flowrun-workflow(5), `concurrency` of for_each
 constexpr std::size_t kMostAhead = 256 << 20;  // bytes of room for outputs that have not come
-constexpr std::size_t kMostHeld = 16 << 20;    // bytes of long outputs; the journal has the others
 
 /// It is kept apart from the list, and may be read again from the journal.
 bool is_long(const Value& output) { return ValueWriter::is_kept_elsewhere(output) && output.size() >= Value::kLong; }
@@ -67,7 +65,6 @@ class ForEachFrame final : public StepFrame, private Group {
   /// the first that have settled, and of the long ones only some stay in memory; where nobody hears the list, nothing
   /// keeps them.
   void gather(std::size_t settled);
-  void hold(std::size_t settled);
   /// Gives the items their outputs back.
   void give_back();
   std::optional<Failure> choose_items();
@@ -85,8 +82,6 @@ class ForEachFrame final : public StepFrame, private Group {
   mutable std::string list_;               ///< of the first items, without the long ones
   mutable std::vector<std::size_t> ends_;  ///< of their outputs in it
   mutable Value short_;                    ///< it, once it has become the output or a part of that
-  std::deque<std::size_t> held_;           ///< items with a long output that is in memory
-  std::size_t held_bytes_ = 0;
 };
 
 void ForEachFrame::begin() {
@@ -195,22 +190,13 @@ void ForEachFrame::add_to_list(const Settled& item) const {
 }
 
 void ForEachFrame::gather(std::size_t settled) {
-  if (for_each_.outputs_named) return;
+  if (for_each_.outputs_named) return hold_output(settled);
   if (!is_heard()) children_[settled].settled.output = Value();
-  if (is_heard() && is_long(children_[settled].settled.output)) hold(settled);
+  if (is_heard() && is_long(children_[settled].settled.output)) hold_output(settled);
   for (std::size_t i = ends_.size(); is_heard() && i < children_.size() && !children_[i].open(); ++i) {
     Settled& item = children_[i].settled;
     add_to_list(item);
     if (item.state == State::Succeeded && !is_long(item.output)) item.output = Value();
-  }
-}
-
-void ForEachFrame::hold(std::size_t settled) {
-  held_.push_back(settled);
-  for (held_bytes_ += children_[settled].settled.output.size(); held_bytes_ > kMostHeld; held_.pop_front()) {
-    Value& oldest = children_[held_.front()].settled.output;
-    held_bytes_ -= oldest.size();
-    oldest = oldest.let_go();
   }
 }
 
@@ -222,8 +208,7 @@ void ForEachFrame::give_back() {
   ends_.clear();
   list_.clear();
   short_ = Value();
-  held_.clear();
-  held_bytes_ = 0;
+  forget_outputs();
 }
 
 Value ForEachFrame::output() const {

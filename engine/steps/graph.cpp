@@ -59,6 +59,7 @@ void GraphFrame::relaunch(std::size_t i, std::string_view only) {
 
 void GraphFrame::take_in(std::size_t i, const Settled& settled) {
   settle_child(i, settled);
+  if (graph_.form != GraphStep::Form::Single) hold_output(i);
   if (frames_[i] && !frames_[i]->is_kept()) frames_[i].reset();
   fresh_.push_back(i);
 }

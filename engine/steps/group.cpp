@@ -61,6 +61,12 @@ void Group::settle_child(std::size_t i, const Settled& settled) {
   tally_up(children_[i].settled);
 }
 
+void Group::let_output_go(std::size_t i) {
+  if (i >= children_.size()) return;
+  Value& output = children_[i].settled.output;
+  output = output.let_go();
+}
+
 void Group::tally_up(const Settled& child) {
   attempts_ += child.attempts + child.within;
   if (child.state == State::Cancelled) ++cancelled_;

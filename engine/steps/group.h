@@ -27,7 +27,12 @@ class Group {
  public:
   /// |settled| is that of |self|.
   Group(StepFrame& self, Settled& settled, const GroupSettings& settings, GroupStatus::Of children)
-      : self_(self), own_(settled), settings_(settings), of_(children), join_(settings.join) {}
+      : self_(self),
+        own_(settled),
+        settings_(settings),
+        of_(children),
+        join_(settings.join),
+        held_outputs_(self.context().held_outputs(), [this](std::size_t i) { let_output_go(i); }) {}
   virtual ~Group() = default;
   Group(const Group&) = delete;
   Group& operator=(const Group&) = delete;
@@ -65,6 +70,10 @@ class Group {
   /// Takes in how child |i| has settled, or was kept from starting. Concludes nothing yet.
   void settle_child(std::size_t i, const Settled& settled);
   void tally_up(const Settled& child);
+  /// The output of child |i| may leave memory when newer ones come; whoever asks for it then has it from the journal.
+  void hold_output(std::size_t i) { held_outputs_.hold(i, children_[i].settled.output); }
+  /// None of them leaves memory any more.
+  void forget_outputs() { held_outputs_.forget(); }
   /// Judges, and does what the verdict asks for. Returns false when the group is over.
   bool act();
   /// Settles the group by its verdict when nothing runs and nothing can start.
@@ -118,6 +127,7 @@ class Group {
   FailFast fail_fast() const;
 
  private:
+  void let_output_go(std::size_t i);
   bool unfinished(State was, State child, bool failed, bool undone) const;
   void conclude();
   /// Those that succeeded, in the order of settling.
@@ -142,6 +152,7 @@ class Group {
   Join join_;  ///< with the amount that holds for this run of the group
   Tally tally_;
   Verdict verdict_ = Verdict::Open;
+  HeldOutputs::Owner held_outputs_;
   std::size_t cancelled_ = 0, blocked_ = 0, skipped_ = 0;
   std::size_t unstarted_ = 0;  ///< of the cancelled
   int attempts_ = 0;           ///< of all of them

@@ -92,4 +92,29 @@ TEST_CASE("an output of many long ones is not held in memory, nor is what looks 
   CHECK(flowrun(journal, {"journal", "verify", "whole"}).code == 0);
 }
 
+TEST_CASE("of outputs that were looked at the newest stay in memory, and the others are read again", "[cli]") {
+  TempDir dir;
+  const std::string journal = dir.path("j.db");
+  constexpr int kSteps = 16;
+  const std::string text(4'000'000, 'x');
+  std::string workflow = "flowrun: 1\nsteps:\n";
+  for (int i = 0; i < kSteps; ++i) {
+    const std::string n = std::to_string(i), file = dir.write("text" + n, n + ":" + text);
+    workflow += "  - { id: s" + n + ", exec: [cat, '" + file + "'], max_output: 10MB }\n";
+    workflow += "  - { id: l" + n + ", set: '${ $steps.s" + n + " | length }' }\n";
+  }
+  workflow +=
+      "output: { first: '${ $steps.s0 | .[0:3] }', last: '${ $steps.s15 | .[0:3] }', sum: '${ $steps.l0 + $steps.l15 "
+      "}' }\n";
+  // 160 MB of data in all: with every output, and what was made of it for a look, 200 were too few.
+  const Ran ran =
+      run({"/bin/sh", "-c", "ulimit -d 160000; exec \"$0\" run \"$1\" --id r --journal \"$2\" --progress none",
+           FLOWRUN_BINARY, dir.write("w.yaml", workflow), journal});
+  INFO(ran.err);
+  REQUIRE(ran.code == 0);
+  CHECK(ran.out == R"({"first":"0:x","last":"15:","sum":8000005})"
+                   "\n");
+  CHECK(flowrun(journal, {"journal", "verify", "r"}).code == 0);
+}
+
 }  // namespace flowrun::test::long_output_test
