@@ -80,7 +80,7 @@ class Cases {
         },
         [=, this] { return time(spawn_loop(64, count, shell)); });
     add(
-        "spawn-8", what + "-j 8", "raw spawn loop", Goal::AtLeast, 0.85,
+        "spawn-8", what + "-j 8", "raw spawn loop", Goal::AtLeast, 0.9,
         [=, this] {
           return flow(narrow, {"-j", "8"}).seconds;
         },
@@ -115,11 +115,11 @@ class Cases {
           return time({"make", "-f", makefile, "-j8"});
         });
 
-    const std::string plain = for_each(count, "exec: ['true']");
+    const std::string plain = for_each(count, "exec: ['true', '${ $item }']");  // with a word, as the others give it
     std::string numbers;
     for (int i = 0; i < count; ++i) numbers += n(i) + "\n";
     const std::string list = stage_.write("numbers", numbers);
-    const std::string true_8 = n(count) + " `true`, -j 8";
+    const std::string true_8 = n(count) + " `true N`, -j 8";
     add(
         "xargs", true_8, "xargs -P8 -n1", Goal::AtLeast, 1.5,
         [=, this] {
@@ -151,7 +151,7 @@ class Cases {
     std::string chain = "flowrun: 1\nname: bench\nsteps:\n";
     for (int i = 0; i < links; ++i) chain += "  - { id: s" + n(i) + ", exec: ['true'] }\n";
     add(
-        "chain", "a list of " + n(links) + " `true`", "spawn loop one at a time + as many commits", Goal::AtLeast, 0.85,
+        "chain", "a list of " + n(links) + " `true`", "spawn loop one at a time + as many commits", Goal::AtLeast, 0.92,
         [=, this] { return flow(chain).seconds; },
         [=, this] {
           double spawns = time(spawn_loop(1, links, {"true"}));
@@ -174,7 +174,7 @@ class Cases {
                        stage_.page() + "?[1-" + n(count) + "]"});
         });
     add(
-        "executor", what, "our executor, no journal", Goal::AtLeast, 0.7,
+        "executor", what, "our executor, no journal", Goal::AtLeast, 0.75,
         [=, this] { return get(count, 64, stage_.page()).seconds; },
         [=, this] {
           return time({stage_.binary("bench_executor"), "64", n(count), stage_.page(), stage_.path("executor")});
@@ -204,15 +204,32 @@ class Cases {
     };
     const std::string crowd = n(count) + " GETs of 200 ms, " + n(width) + " at a time";
     add(
-        "crowd", crowd, "the floor: " + n(width) + " each 200 ms", Goal::AtLeast, 0.5,
+        "crowd", crowd, "the floor: " + n(width) + " each 200 ms", Goal::AtLeast, 0.8,
         [=, this] { return get(count, width, slow()).seconds; }, [=] { return 0.2 * count / width; });
     add(
-        "crowd-memory", crowd + ", memory of one", "25 kB", Goal::AtMost, 1.0,
+        "crowd-sockets", crowd + ", raw sockets", "the same floor", Goal::Shown, 0,
         [=, this] {
-          double few = get(count / 10, 50, slow()).memory;
-          return (get(count, width, slow()).memory - few) / (width - 50);
+          slow();
+          return time({stage_.binary("bench_http_client"), n(width), n(count), slow_port_, "/"});
         },
-        [] { return 25000.0; });
+        [=] { return 0.2 * count / width; });
+    add(
+        "crowd-executor", crowd, "our executor, no journal", Goal::Shown, 0,
+        [=, this] { return get(count, width, slow()).seconds; },
+        [=, this] {
+          return time({stage_.binary("bench_executor"), n(width), n(count), slow(), stage_.path("executor")});
+        });
+    const auto memory_of_one = [=, this] {
+      const double few = get(count / 10, 50, slow()).memory;
+      return (get(count, width, slow()).memory - few) / (width - 50);
+    };
+    add("crowd-memory", crowd + ", memory of one", "12 kB", Goal::AtMost, 1.0, memory_of_one, [] { return 12000.0; });
+    add("crowd-libcurl", crowd + ", memory of one", "libcurl alone", Goal::Shown, 0, memory_of_one, [=, this] {
+      const auto memory = [&](int at_a_time, int times) {
+        return stage_.run({stage_.binary("bench_curl"), n(at_a_time), n(times), slow()}).memory;
+      };
+      return (memory(width, width) - memory(50, 50)) / (width - 50);
+    });
   }
 
   void machine() {
@@ -310,7 +327,7 @@ class Cases {
     const std::string what = "the order workflow, first to last entry";
     add("order", what, "its slowest chain: 20 + 200 + 150 + 50 ms", Goal::AtMost, 1.02, engine_time,
         [] { return 0.420; });
-    add("order-curl", what, "the same calls by curl, one after the other", Goal::Shown, 0, engine_time,
+    add("order-curl", what, "the same calls by curl, one after the other", Goal::AtMost, 1.01, engine_time,
         [this] { return stage_.order_by_curl(); });
   }
 
@@ -324,7 +341,7 @@ class Cases {
     }
     const std::string file = stage_.write("long.yaml", text);
     add(
-        "validate", "validate " + n(steps) + " steps", "libfyaml loading the file", Goal::AtMost, 3,
+        "validate", "validate " + n(steps) + " steps", "libfyaml loading the file", Goal::Shown, 0,
         [=, this] {
           return time({stage_.binary("flowrun"), "validate", file});
         },
@@ -332,11 +349,11 @@ class Cases {
           return time({stage_.binary("bench_yaml_load"), file});
         });
     add(
-        "validate-time", "validate " + n(steps) + " steps", "0.35 s", Goal::AtMost, 1,
+        "validate-time", "validate " + n(steps) + " steps", "0.25 s", Goal::AtMost, 1,
         [=, this] {
           return time({stage_.binary("flowrun"), "validate", file});
         },
-        [] { return 0.35; });
+        [] { return 0.25; });
     add(
         "validate-memory", "validate " + n(steps) + " steps, memory", "150 MB", Goal::AtMost, 1,
         [=, this] {
