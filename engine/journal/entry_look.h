@@ -23,7 +23,7 @@ class EntryLook {
   using IsOne = std::function<bool(std::int64_t seq, std::string_view path)>;
   /// Numbers of all entries up to |until| (0: to the end) but for those whose data is |data| and of which |is_one| says
   /// so; these are asked about in order, and neither read nor checked any further. Nothing: there are more than |most|
-  /// others, or it takes through() to tell what is wrong.
+  /// others, or it takes through() to tell what is wrong. Throws Corruption when the last are missing.
   std::optional<std::vector<std::int64_t>> others(std::int64_t until, std::string_view data, std::size_t most,
                                                   const IsOne& is_one) const;
   /// Numbers of those whose path is |path|, in order; none is checked.

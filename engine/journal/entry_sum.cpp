@@ -44,7 +44,7 @@ std::string name_from(const HashState& state) {
 
 }  // namespace
 
-std::string name_of(const Value& value) {
+std::string hash_name(const Value& value) {
   const HashState state(XXH3_createState());
   XXH3_128bits_reset(state.get());
   value.pieces([&](std::string_view piece) {

@@ -267,7 +267,7 @@ void Journal::commit(const RunUpdate& update, Instant now) {
       const auto kept = std::find_if(open.batch.begin(), open.batch.end(), [&](const Open::BatchEntry& pending) {
         return !pending.value_ref.empty() && pending.entry.value.is_same_as(*update.output);
       });
-      const std::string hash = kept != open.batch.end() ? kept->value_ref : name_of(*update.output);
+      const std::string hash = kept != open.batch.end() ? kept->value_ref : hash_name(*update.output);
       if (kept == open.batch.end()) keep_value(*open.database, hash, *update.output);
       set("UPDATE runs SET output_ref = ?, output = NULL WHERE number = ?", std::string_view(hash));
     } else if (update.output && !update.output->is_null()) {

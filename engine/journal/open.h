@@ -102,7 +102,7 @@ void keep_text(Database& database, TextTable table, std::string_view hash, std::
 /// The same of a value of an entry or a run, as long as it may be.
 void keep_value(Database& database, std::string_view hash, const Value& value);
 /// hash_name of its text.
-std::string name_of(const Value& value);
+std::string hash_name(const Value& value);
 
 /// Whether |millis| may be a date in the journal: not before 1970, and not behind 9999, so that sums of dates and
 /// spans are numbers.
@@ -127,7 +127,7 @@ inline std::uint64_t entry_sum(std::uint64_t before, std::int64_t id, std::strin
       EntryView{entry.seq, entry.at, entry.kind, entry.path, entry.attempt, entry.data, value_text(entry.value)});
 }
 
-/// The same of an entry with a long value, with name_of() that. Nothing is put together for it.
+/// The same of an entry with a long value, with hash_name() of that. Nothing is put together for it.
 struct LongSum {
   std::uint64_t sum;
   std::string name;

@@ -161,6 +161,18 @@ Value Value::let_go() const {
   return bare;
 }
 
+bool Value::is_kept_elsewhere() const {
+  const Rep::Elsewhere* elsewhere = rep_ ? rep_->elsewhere() : nullptr;
+  return elsewhere && (elsewhere->home || std::any_of(elsewhere->parts.begin(), elsewhere->parts.end(),
+                                                      [](const auto& part) { return part.value.is_kept_elsewhere(); }));
+}
+
+void Value::keep_as(const Value& recorded) const {
+  const Rep::Elsewhere* elsewhere = recorded.rep_ ? recorded.rep_->elsewhere() : nullptr;
+  if (!elsewhere || !elsewhere->home || !rep_ || rep_->elsewhere()) return;
+  if (have_same_text(*this, recorded)) keep_at(elsewhere->home, elsewhere->number);
+}
+
 void ValueWriter::add(const Value& value) {
   const std::size_t size = value.size();
   if (size < Value::kLong) {
@@ -175,18 +187,6 @@ void ValueWriter::add(const Value& value, std::size_t from, std::size_t size) {
   if (size < Value::kLong) return add(std::string_view(value.text()).substr(from, size));
   close();
   parts_.push_back({value, from, size});
-}
-
-bool ValueWriter::is_kept_elsewhere(const Value& value) {
-  const Value::Rep::Elsewhere* elsewhere = value.rep_ ? value.rep_->elsewhere() : nullptr;
-  return elsewhere && (elsewhere->home || std::any_of(elsewhere->parts.begin(), elsewhere->parts.end(),
-                                                      [](const Part& part) { return is_kept_elsewhere(part.value); }));
-}
-
-void ValueWriter::keep_as(const Value& value, const Value& recorded) {
-  const Value::Rep::Elsewhere* elsewhere = recorded.rep_ ? recorded.rep_->elsewhere() : nullptr;
-  if (!elsewhere || !elsewhere->home || !value.rep_ || value.rep_->elsewhere()) return;
-  if (have_same_text(value, recorded)) value.keep_at(elsewhere->home, elsewhere->number);
 }
 
 bool have_same_text(const Value& one, const Value& other) {

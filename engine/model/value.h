@@ -52,6 +52,10 @@ class Value {
   void keep_at(const std::shared_ptr<const TextHome>& home, std::int64_t number) const;
   /// The same without its text, where that is elsewhere as well.
   Value let_go() const;
+  /// Whether let_go() frees memory.
+  bool is_kept_elsewhere() const;
+  /// Is kept where |recorded| is, if they are the same.
+  void keep_as(const Value& recorded) const;
   /// Whether they are one and the same, not only equal.
   bool is_same_as(const Value& other) const { return rep_ == other.rep_; }
 

@@ -21,10 +21,6 @@ class ValueWriter {
   void add(const Value& value, std::size_t from, std::size_t size);
   /// What was added, which is JSON as a whole.
   Value done() &&;
-  /// Whether let_go() of |value| frees memory.
-  static bool is_kept_elsewhere(const Value& value);
-  /// |value| is kept where |recorded| is, if they are the same.
-  static void keep_as(const Value& value, const Value& recorded);
 
  private:
   friend class Value;

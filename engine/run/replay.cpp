@@ -81,7 +81,7 @@ class Checker : public DecisionSink, public Evaluator {
     Entry recomputed = to_entry(decision, at_);
     if (std::string what = difference(recorded, recomputed); !what.empty())
       diverged(recorded.seq, shown(recorded), shown(recomputed) + ": " + what);
-    ValueWriter::keep_as(recomputed.value, recorded.value);
+    recomputed.value.keep_as(recorded.value);
     if (options_.decided) options_.decided(decision);
   }
 

@@ -20,7 +20,7 @@ constexpr std::int64_t kWidth = 16;            // flowrun-workflow(5), `concurre
 constexpr std::size_t kMostAhead = 256 << 20;  // bytes of room for outputs that have not come
 
 /// It is kept apart from the list, and may be read again from the journal.
-bool is_long(const Value& output) { return ValueWriter::is_kept_elsewhere(output) && output.size() >= Value::kLong; }
+bool is_long(const Value& output) { return output.is_kept_elsewhere() && output.size() >= Value::kLong; }
 
 class ForEachFrame final : public StepFrame, private Group {
  public:

@@ -111,11 +111,11 @@ TEST_CASE("a long text that is kept elsewhere is read each time that it is lent,
 
   // Who has computed it again need not hold it either.
   const Value again(Json(std::string(5000, 'a'))), other = Value::from_text(long_text('b'));
-  CHECK_FALSE(ValueWriter::is_kept_elsewhere(again));
-  ValueWriter::keep_as(again, held);
-  ValueWriter::keep_as(other, held);
-  CHECK(ValueWriter::is_kept_elsewhere(again));
-  CHECK_FALSE(ValueWriter::is_kept_elsewhere(other));
+  CHECK_FALSE(again.is_kept_elsewhere());
+  again.keep_as(held);
+  other.keep_as(held);
+  CHECK(again.is_kept_elsewhere());
+  CHECK_FALSE(other.is_kept_elsewhere());
   CHECK(in_pieces(again.let_go()) == shelf->texts[7]);
 
   // What is there by now is another text.
