@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 
 #include "engine/executor/named_file.h"
 #include "engine/model/hash.h"
+#include "engine/model/random_number.h"
 
 namespace flowrun {
 namespace {
@@ -39,13 +39,6 @@ std::size_t read_piece(int descriptor, std::vector<char>& piece, off_t at, const
 }  // namespace
 
 void fail_at(const std::string& path) { throw std::runtime_error(fmt::format("{}: {}", path, std::strerror(errno))); }
-
-std::string random_name() {
-  std::uint64_t words[2] = {0, 0};
-  while (getrandom(words, sizeof words, 0) != sizeof words) {
-  }
-  return fmt::format("{:016x}{:016x}", words[0], words[1]);
-}
 
 std::string content_sum(int descriptor, const std::string& path) {
   std::vector<char> piece(kPiece);
@@ -101,7 +94,7 @@ FileInPlaceOf::~FileInPlaceOf() {
 }
 
 std::string FileInPlaceOf::unused_name() const {
-  return (std::filesystem::path(path_).parent_path() / (".flowrun-" + random_name())).string();
+  return (std::filesystem::path(path_).parent_path() / (".flowrun-" + random_hex(16))).string();
 }
 
 void FileInPlaceOf::take_place() {

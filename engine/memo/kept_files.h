@@ -9,9 +9,6 @@ namespace flowrun {
 /// Throws std::runtime_error: |path|, and what errno says.
 [[noreturn]] void fail_at(const std::string& path);
 
-/// 32 digits of hex, by chance.
-std::string random_name();
-
 /// The sum of the content behind |descriptor|, from its beginning: XXH3 128 of each MiB, and of these where there are
 /// more. |path| is for the message of what it throws.
 std::string content_sum(int descriptor, const std::string& path);

@@ -19,6 +19,7 @@
 #include "engine/journal/sqlite.h"
 #include "engine/memo/kept_files.h"
 #include "engine/model/hash.h"
+#include "engine/model/random_number.h"
 #include "engine/model/value.h"
 
 namespace flowrun {
@@ -165,7 +166,7 @@ struct MemoStore::Open {
         database->execute(kSchema);
         database->execute(kLists);
         database->execute(fmt::format("PRAGMA user_version = {}", kVersion).c_str());
-        Statement(*database, "INSERT INTO meta VALUES ('salt', ?)").use()(std::string_view(random_name())).run();
+        Statement(*database, "INSERT INTO meta VALUES ('salt', ?)").use()(std::string_view(random_hex(16))).run();
       });
     }
     if (database->integer("PRAGMA user_version") == 1) {

@@ -1,7 +1,6 @@
 #include "engine/restate/worker_steps.h"
 
 #include <fmt/format.h>
-#include <sys/random.h>
 
 #include <algorithm>
 #include <set>
@@ -13,6 +12,7 @@
 #include "engine/executor/work_clock.h"
 #include "engine/model/error.h"
 #include "engine/model/hash.h"
+#include "engine/model/random_number.h"
 #include "engine/model/task_text.h"
 
 namespace flowrun::restate {
@@ -23,15 +23,6 @@ constexpr std::size_t kManyRuns = 64;        // that are not in use: each has th
 constexpr std::chrono::hours kTidy{1};
 constexpr Duration kLongestSpan = std::chrono::hours(24 * 3660);
 constexpr int kDaysOfFiles = 8;  // longer than a result is kept
-
-std::string random_token() {
-  std::string hex;
-  unsigned char bytes[16];
-  if (getrandom(bytes, sizeof bytes, 0) != static_cast<ssize_t>(sizeof bytes))
-    throw Error(Problem::Internal, "no random numbers from the kernel");
-  for (const unsigned char byte : bytes) hex += fmt::format("{:02x}", byte);
-  return hex;
-}
 
 int cpus_here() { return static_cast<int>(std::max(1u, std::thread::hardware_concurrency())); }
 
@@ -196,7 +187,7 @@ WorkerSteps::Run& WorkerSteps::run_of(const StepCall& call) {
   options.executor.cpus = cpus_;
   options.executor.workers = 1;  // there may be many runs
   options.executor.run_id = call.run_id;
-  options.executor.token = random_token();
+  options.executor.token = random_hex(16);
   options.executor.run_dir = folder_.run_dir(key);
   options.secrets = call.secrets;
   options.workdir = workdir_;

@@ -11,10 +11,10 @@
 #include "engine/model/encode.h"
 #include "engine/model/error.h"
 #include "engine/model/json_text.h"
+#include "engine/model/random_number.h"
 #include "engine/restate/requests.h"
 #include "engine/restate/step_call.h"
 #include "engine/run/detached_run.h"
-#include "engine/run/fresh.h"
 
 namespace flowrun {
 namespace {

@@ -10,6 +10,7 @@
 #include "engine/journal/typed_command.h"
 #include "engine/machine/machine.h"
 #include "engine/model/hash.h"
+#include "engine/model/random_number.h"
 #include "engine/restate/server.h"
 #include "engine/run/clocks.h"
 #include "engine/run/detached_run.h"

@@ -2,26 +2,17 @@
 
 #include <fmt/format.h>
 #include <pwd.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <climits>
+#include <cstdint>
 #include <ctime>
 #include <thread>
 
-#include "engine/model/error.h"
+#include "engine/model/random_number.h"
 #include "engine/shared/boot.h"
 
 namespace flowrun {
-std::string random_hex(std::size_t bytes) {
-  std::string hex;
-  while (bytes-- > 0) {
-    unsigned char byte = 0;
-    if (getrandom(&byte, 1, 0) != 1) throw Error(Problem::Internal, "no random numbers from the kernel");
-    hex += fmt::format("{:02x}", byte);
-  }
-  return hex;
-}
 
 std::string made_up_id(const std::string& name, Instant at) {
   static constexpr char kDigits[] = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -30,11 +21,8 @@ std::string made_up_id(const std::string& name, Instant at) {
   gmtime_r(&seconds, &utc);
   char date[32];
   std::strftime(date, sizeof date, "%Y%m%d-%H%M%S", &utc);
-  unsigned char random[4]{};
-  if (getrandom(random, sizeof random, 0) != static_cast<ssize_t>(sizeof random))
-    throw Error(Problem::Internal, "no random numbers from the kernel");
   std::string tail;
-  for (unsigned char byte : random) tail += kDigits[byte % 32];
+  for (std::uint64_t chance = random_number(); tail.size() < 4; chance /= 32) tail += kDigits[chance % 32];
   return fmt::format("{}-{}-{}", name, date, tail);
 }
 

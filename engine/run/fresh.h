@@ -1,15 +1,11 @@
 // What is made up for a new run, and who asks for it: from chance and from the machine, so that it becomes data once.
 #pragma once
 
-#include <cstddef>
 #include <string>
 
 #include "engine/model/time.h"
 
 namespace flowrun {
-
-/// So many random bytes in hexadecimal digits.
-std::string random_hex(std::size_t bytes);
 
 /// NAME-YYYYMMDD-HHMMSS-xxxx with four characters of Crockford's base32.
 std::string made_up_id(const std::string& name, Instant at);

@@ -8,6 +8,7 @@
 #include "engine/executor/run_folder.h"
 #include "engine/journal/typed_command.h"
 #include "engine/machine/machine_view.h"
+#include "engine/model/random_number.h"
 #include "engine/run/clocks.h"
 #include "engine/run/fresh.h"
 #include "engine/run/import.h"

@@ -8,7 +8,7 @@
 #include <filesystem>
 
 #include "engine/model/error.h"
-#include "engine/run/fresh.h"
+#include "engine/model/random_number.h"
 #include "engine/scenario/virtual_run.h"
 
 namespace flowrun {

@@ -62,6 +62,7 @@ struct Wrapped {
 const std::vector<Wrapped> kWrapped = {
     {std::regex("sqlite3(ext)?\\.h"), "engine/journal"},
     {std::regex("simdjson\\.h"), "engine/model"},
+    {std::regex("sys/random\\.h"), "engine/model"},
     {std::regex("curl/.*"), "engine/executor"},
     {std::regex("libfyaml.h"), "engine/yaml"},
     {std::regex("re2/.*"), "engine/expression"},
@@ -72,7 +73,8 @@ const std::vector<Wrapped> kWrapped = {
 /// Headers through which a clock, a thread, chance or the world outside would get in.
 const std::regex kImpureHeader(
     "thread|mutex|shared_mutex|condition_variable|atomic|future|semaphore|stop_token|random|ctime|time\\.h|fstream|"
-    "iostream|filesystem|unistd\\.h|fcntl\\.h|signal\\.h|pthread\\.h|sys/.*|httplib\\.h");
+    "iostream|filesystem|unistd\\.h|fcntl\\.h|signal\\.h|pthread\\.h|sys/.*|httplib\\.h|"
+    "engine/model/random_number\\.h");
 const std::regex kImpureCall(
     "::now\\(\\)|\\b(getenv|secure_getenv|random_device|clock_gettime|gettimeofday|getpid|getrandom|s?rand|setenv|"
     "uuid_generate|uuid_generate_random|uuid_generate_time)\\s*\\(|\\brandom_device\\b|\\bthread_local\\b|\\bstd::"
@@ -181,6 +183,8 @@ TEST_CASE("the check of the floors sees a library outside its room and impurity 
   CHECK(complaints("engine/yaml/x.cpp", "#include <libfyaml.h>\n").empty());
   CHECK(complaints("engine/steps/x.cpp", "#include <libfyaml.h>\n").size() == 1);
   CHECK(complaints("engine/machine/x.cpp", "#include <thread>\n").size() == 1);
+  CHECK(complaints("engine/run/x.cpp", "#include <sys/random.h>\n").size() == 1);
+  CHECK(complaints("engine/steps/x.cpp", "#include \"engine/model/random_number.h\"\n").size() == 1);
   CHECK(complaints("engine/machine/x.cpp", "auto t = std::chrono::system_clock::now();\n").size() == 1);
   CHECK(complaints("engine/steps/x.cpp", "const char* home = std::getenv(\"HOME\");\n").size() == 1);
   CHECK(complaints("engine/steps/x.cpp", "std::random_device chance;\n").size() == 1);
