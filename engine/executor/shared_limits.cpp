@@ -30,7 +30,7 @@ bool SharedLimits::admit(Task& task) {
   try {
     if (!file_) file_ = std::make_unique<SharedFile>(path_);
     if (!pool) pool = std::make_unique<Pool>(*file_, task.shared->name);
-    std::vector<std::int64_t> places;
+    TakenPlaces places;
     if (pool->waiting.empty()) {
       pool->since = Clock::now();
       if (has_turn(*pool, *task.shared, places)) {
@@ -64,10 +64,11 @@ std::optional<HeldPlaces> SharedLimits::held_by(const std::string& path, int att
   std::lock_guard lock(mutex_);
   const auto held = held_.find({path, attempt});
   if (held == held_.end()) return std::nullopt;
-  return HeldPlaces{file_->identity(), "", ranges_of(held->second.second)};
+  const TakenPlaces& places = held->second.second;
+  return HeldPlaces{file_->identity(), "", ranges_of(places.bytes), places.mark};
 }
 
-bool SharedLimits::has_turn(Pool& pool, const SharedPool& of, std::vector<std::int64_t>& places) {
+bool SharedLimits::has_turn(Pool& pool, const SharedPool& of, TakenPlaces& places) {
   const auto now = Clock::now();
   pool.look = now + std::clamp<std::chrono::nanoseconds>((now - pool.since) / kPart, kSoonest, kLatest);
   if (!pool.line.is_first()) return false;
@@ -104,7 +105,7 @@ void SharedLimits::tidy(Pool& pool) {
 }
 
 void SharedLimits::serve(Pool& pool) {
-  std::vector<std::int64_t> places;
+  TakenPlaces places;
   try {
     while (!pool.waiting.empty() && has_turn(pool, *pool.waiting.front().task.shared, places)) {
       Task task = take_out(pool, pool.waiting.begin());

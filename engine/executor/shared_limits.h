@@ -75,7 +75,7 @@ class SharedLimits {
   void run();
   /// Whether the first of |pool|, which needs what |of| says, may begin; it has |places| then. Else it stands in line,
   /// and Pool::look says when to look again.
-  bool has_turn(Pool& pool, const SharedPool& of, std::vector<std::int64_t>& places);
+  bool has_turn(Pool& pool, const SharedPool& of, TakenPlaces& places);
   /// Lets begin who may. REQUIRES: the lock.
   void serve(Pool& pool);
   Task take_out(Pool& pool, std::deque<InLine>::iterator which);
@@ -90,7 +90,7 @@ class SharedLimits {
   bool stopped_ = false;
   std::unique_ptr<SharedFile> file_;
   std::map<std::string, std::unique_ptr<Pool>> pools_;  ///< by name
-  std::map<std::pair<std::string, int>, std::pair<Pool*, std::vector<std::int64_t>>> held_;
+  std::map<std::pair<std::string, int>, std::pair<Pool*, TakenPlaces>> held_;
   std::thread thread_;
 };
 

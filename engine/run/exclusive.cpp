@@ -86,7 +86,7 @@ bool KeyHold::take() {
 }
 
 HeldPlaces KeyHold::held_by(const std::string& run) const {
-  return {file_.identity(), "run " + run, ranges_of(place_)};
+  return {file_.identity(), "run " + run, ranges_of(place_.bytes), place_.mark};
 }
 
 std::unique_ptr<KeyHold> take_key(Journal& journal, const std::string& key, Exclusive::WhenTaken when,

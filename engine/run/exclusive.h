@@ -44,7 +44,7 @@ class KeyHold {
   const std::string name_;
   SharedFile file_;
   SharedLine line_;
-  std::vector<std::int64_t> place_;
+  TakenPlaces place_;
 };
 
 /// The key is not to be waited for.

@@ -15,7 +15,8 @@ std::vector<HeldPlaces> held_around() {
     for (const Json& one : Json::parse(text)) {
       HeldPlaces held{{one.at("device").get<std::uint64_t>(), one.at("inode").get<std::uint64_t>()},
                       one.at("holder").get<std::string>(),
-                      {}};
+                      {},
+                      one.at("mark").get<std::uint64_t>()};
       for (const Json& range : one.at("places"))
         held.places.push_back({range.at(0).get<std::int64_t>(), range.at(1).get<std::int64_t>()});
       all.push_back(std::move(held));
@@ -31,7 +32,11 @@ std::string to_text(const std::vector<HeldPlaces>& held) {
   for (const HeldPlaces& one : held) {
     Json places = Json::array();
     for (const SharedFile::Range& range : one.places) places.push_back({range.begin, range.end});
-    all.push_back({{"device", one.file.device}, {"inode", one.file.inode}, {"holder", one.holder}, {"places", places}});
+    all.push_back({{"device", one.file.device},
+                   {"inode", one.file.inode},
+                   {"holder", one.holder},
+                   {"places", places},
+                   {"mark", one.mark}});
   }
   return all.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -18,6 +18,7 @@ struct HeldPlaces {
   SharedFile::Identity file;
   std::string holder;  ///< for people: `step charge of run r-1`
   std::vector<SharedFile::Range> places;
+  std::uint64_t mark = 0;  ///< TakenPlaces::mark
 };
 
 /// What the variable of this process says, the outermost first; what can not be read says nothing.

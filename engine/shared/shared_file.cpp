@@ -17,6 +17,7 @@ namespace {
 
 constexpr int kAreaBits = 24, kNameBits = 36;
 constexpr std::int64_t kFirstArea = std::int64_t{1} << 61;  // content is far below
+constexpr std::int64_t kFirstMark = std::int64_t{1} << 62;  // areas end before
 
 struct flock lock_of(short type, std::int64_t begin, std::int64_t end) {
   struct flock lock {};
@@ -94,6 +95,8 @@ bool SharedFile::read(std::int64_t at, void* bytes, std::size_t size) const {
 bool SharedFile::write(std::int64_t at, const void* bytes, std::size_t size) {
   return pwrite(descriptor_, bytes, size, at) == static_cast<ssize_t>(size);
 }
+
+std::int64_t shared_mark(std::uint64_t number) { return kFirstMark + static_cast<std::int64_t>(number >> 3); }
 
 std::int64_t shared_area(std::string_view what, std::string_view name) {
   const std::uint64_t hash = hash64(std::string(what) + "\n" + std::string(name)) >> (64 - kNameBits);

@@ -52,6 +52,9 @@ class SharedFile {
   Identity identity_;
 };
 
+/// Of 2^61 bytes behind all areas the one that |number| stands for.
+std::int64_t shared_mark(std::uint64_t number);
+
 /// Where the bytes are that belong to |name|: of 2^36 areas of 2^24 bytes each, behind all content of the file.
 /// |what|: tells names of one kind apart from those of another.
 std::int64_t shared_area(std::string_view what, std::string_view name);

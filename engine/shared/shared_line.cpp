@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/model/random_number.h"
 #include "engine/shared/held_places.h"
 
 namespace flowrun {
@@ -10,6 +11,17 @@ namespace {
 // Bytes of an area: who takes a ticket, the tickets, the places.
 constexpr std::int64_t kTaking = 0, kTickets = 1, kPlaces = 1 << 23, kEnd = 1 << 24;
 
+/// How many bytes are in |ranges|, each counted once.
+std::size_t bytes_in(std::vector<SharedFile::Range> ranges) {
+  std::sort(ranges.begin(), ranges.end(), [](const auto& one, const auto& other) { return one.begin < other.begin; });
+  std::int64_t count = 0, counted = 0;  // up to where
+  for (const SharedFile::Range& range : ranges) {
+    count += std::max<std::int64_t>(0, range.end - std::max(range.begin, counted));
+    counted = std::max(counted, range.end);
+  }
+  return static_cast<std::size_t>(count);
+}
+
 }  // namespace
 
 SharedLine::SharedLine(SharedFile& file, std::string_view what, std::string_view name)
@@ -17,7 +29,7 @@ SharedLine::SharedLine(SharedFile& file, std::string_view what, std::string_view
 
 SharedLine::~SharedLine() {
   leave();
-  give_back(std::vector<std::int64_t>(taken_));
+  while (!taken_.empty()) give_back(TakenPlaces(taken_.back()));
 }
 
 bool SharedLine::is_first() {
@@ -46,32 +58,43 @@ std::size_t SharedLine::taken_by_others() const {
   return taken;
 }
 
-bool SharedLine::take(std::size_t weight, std::size_t most, std::vector<std::int64_t>& places) {
+bool SharedLine::take(std::size_t weight, std::size_t most, TakenPlaces& places) {
   const std::size_t wanted = std::min(weight, most);
-  const std::size_t taken = taken_.size() + taken_by_others();
+  std::size_t taken = taken_by_others();
+  for (const TakenPlaces& ours : taken_) taken += ours.bytes.size();
   if (taken + wanted > most) return false;
-  std::vector<std::int64_t> got;
-  for (std::int64_t place = area_ + kPlaces; got.size() < wanted && place < area_ + kEnd; ++place)
-    if (std::find(taken_.begin(), taken_.end(), place) == taken_.end() && file_.lock(place)) got.push_back(place);
-  taken_.insert(taken_.end(), got.begin(), got.end());
-  places.insert(places.end(), got.begin(), got.end());
+  const auto is_ours = [this](std::int64_t place) {
+    return std::any_of(taken_.begin(), taken_.end(), [&](const TakenPlaces& ours) {
+      return std::find(ours.bytes.begin(), ours.bytes.end(), place) != ours.bytes.end();
+    });
+  };
+  TakenPlaces got;
+  for (std::int64_t place = area_ + kPlaces; got.bytes.size() < wanted && place < area_ + kEnd; ++place)
+    if (!is_ours(place) && file_.lock(place)) got.bytes.push_back(place);
+  do got.mark = random_number();
+  while (!file_.lock(shared_mark(got.mark)));
+  taken_.push_back(got);
+  places = std::move(got);
   return true;
 }
 
 std::string SharedLine::never_behind(std::size_t weight, std::size_t most) const {
-  std::size_t taken = 0;
+  std::vector<SharedFile::Range> taken;
   std::string who;
   for (const HeldPlaces& held : held_around()) {
     if (held.file != file_.identity()) continue;
-    for (const SharedFile::Range& range : held.places) {
-      if (range.begin < area_ + kPlaces || range.end > area_ + kEnd) continue;
-      // What has ended meanwhile, and has left this process running, has none any more.
-      for (const SharedFile::Range& still : file_.locked(range))
-        taken += static_cast<std::size_t>(still.end - still.begin);
-      who = held.holder;
-    }
+    std::vector<SharedFile::Range> still;
+    for (const SharedFile::Range& range : held.places)
+      if (range.begin >= area_ + kPlaces && range.end <= area_ + kEnd)
+        for (const SharedFile::Range& locked : file_.locked(range)) still.push_back(locked);
+    // Who gives places back lets his mark go first. So a mark that is there after a look at them says whose they were.
+    const std::int64_t mark = shared_mark(held.mark);
+    if (still.empty() || file_.locked({mark, mark + 1}).empty()) continue;
+    taken.insert(taken.end(), still.begin(), still.end());
+    who = held.holder;
   }
-  return taken > 0 && taken + std::min(weight, most) > most ? who : "";
+  const std::size_t count = bytes_in(std::move(taken));
+  return count > 0 && count + std::min(weight, most) > most ? who : "";
 }
 
 void SharedLine::leave() {
@@ -79,11 +102,10 @@ void SharedLine::leave() {
   ticket_ = 0;
 }
 
-void SharedLine::give_back(const std::vector<std::int64_t>& places) {
-  for (const std::int64_t place : places) {
-    file_.unlock(place);
-    std::erase(taken_, place);
-  }
+void SharedLine::give_back(const TakenPlaces& places) {
+  file_.unlock(shared_mark(places.mark));
+  for (const std::int64_t place : places.bytes) file_.unlock(place);
+  std::erase_if(taken_, [&](const TakenPlaces& ours) { return ours.mark == places.mark; });
 }
 
 }  // namespace flowrun

@@ -267,7 +267,14 @@ TEST_CASE("who wants the key of a run below which it runs is told so, and not wh
            "leave: true, shell: \"(until [ -e go ]; do sleep 0.01; done; " + std::string(FLOWRUN_BINARY) + " run " +
                inner + " >out 2>&1; echo $? >code) >/dev/null 2>&1 &\"");
   CHECK(run({FLOWRUN_BINARY, "run", leaves}, how).code == 0);
-  runs.dir().write("go", "");
+  SECTION("nobody has it") { runs.dir().write("go", ""); }
+  SECTION("a stranger has it") {
+    auto a = runs.begun("a");
+    runs.dir().write("go", "");
+    CHECK(soon([&] { return has(runs.dir().read("out"), "waiting: the key `deploy` is taken by run a (process "); }));
+    runs.let_go("a");
+    CHECK(a->wait().code == 0);
+  }
   CHECK(soon([&] { return runs.dir().read("code") == "0\n"; }));
 }
 

@@ -303,6 +303,22 @@ TEST_CASE("below a step that has the places, who needs one fails at once, throug
     CHECK(run({FLOWRUN_BINARY, "run", file("outer.yaml", 2, "limit: crm, " + runs(two))}, how).code == 0);
   }
   SECTION("no step above has any") { CHECK(run({FLOWRUN_BINARY, "run", other}, how).code == 0); }
+  SECTION("the step has left it running, and a stranger has the place by then") {
+    const std::string inner = std::string(FLOWRUN_BINARY) + " run --id inner " + one;
+    const std::string leaves = file("leaves.yaml", 1,
+                                    "limit: crm, leave: true, shell: \"(until [ -e go ]; do sleep 0.01; done; " +
+                                        inner + " >out 2>&1; echo $? >code) >/dev/null 2>&1 &\"");
+    REQUIRE(run({FLOWRUN_BINARY, "run", leaves}, how).code == 0);
+    const std::string holds =
+        file("holds.yaml", 1, "limit: crm, shell: 'touch begun; until [ -e end ]; do sleep 0.01; done'");
+    Background stranger({FLOWRUN_BINARY, "run", holds, "--journal", how.env["FLOWRUN_JOURNAL"]});
+    REQUIRE(soon([&] { return std::filesystem::exists(dir.path("begun")); }));
+    dir.write("go", "");
+    CHECK(soon([&] { return has(run({FLOWRUN_BINARY, "show", "inner"}, how).out, "waits for a place of limit crm"); }));
+    dir.write("end", "");
+    CHECK(stranger.wait().code == 0);
+    CHECK(soon([&] { return dir.read("code") == "0\n"; }));
+  }
   SECTION("another journal is another pool") {
     how.env["OTHER"] = dir.path("other.db");
     const std::string step =

@@ -6,11 +6,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <random>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/model/error.h"
+#include "engine/shared/held_places.h"
 #include "engine/shared/shared_line.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
@@ -27,9 +31,20 @@ struct Drive {
     line.leave();
     return true;
   }
+  void give_back() { line.give_back(std::exchange(places, {})); }
+  /// What a process is told that it starts in its places.
+  HeldPlaces told(const std::string& holder) const {
+    return {file.identity(), holder, ranges_of(places.bytes), places.mark};
+  }
   SharedFile file;
   SharedLine line;
-  std::vector<std::int64_t> places;
+  TakenPlaces places;  ///< that came last
+};
+
+/// This process is below those.
+struct Below {
+  explicit Below(const std::vector<HeldPlaces>& held) { setenv(kHeldPlaces, to_text(held).c_str(), 1); }
+  ~Below() { unsetenv(kHeldPlaces); }
 };
 
 }  // namespace
@@ -41,12 +56,12 @@ TEST_CASE("nobody overtakes in a line, and its first takes what is free", "[shar
   CHECK(b.take(1, 2));
   CHECK_FALSE(c.take(1, 2));  // full; it stands in line from here on
   CHECK_FALSE(d.take(1, 2));
-  b.line.give_back(b.places);
+  b.give_back();
   CHECK_FALSE(d.take(1, 2));  // c is before it
   CHECK(c.take(1, 2));
   CHECK_FALSE(d.take(1, 2));
   CHECK(d.line.taken_by_others() == 2);
-  a.line.give_back(a.places);
+  a.give_back();
   CHECK(d.take(1, 2));
 }
 
@@ -56,11 +71,11 @@ TEST_CASE("weights are counted over all, and what is heavier than all takes all"
   CHECK(a.take(2, 4));
   CHECK_FALSE(b.take(9, 4));  // needs all four
   CHECK_FALSE(c.take(1, 4));  // there is room, but b is before it
-  a.line.give_back(a.places);
+  a.give_back();
   CHECK(b.take(9, 4));
-  CHECK(b.places.size() == 4);
+  CHECK(b.places.bytes.size() == 4);
   CHECK_FALSE(c.take(1, 4));
-  b.line.give_back(b.places);
+  b.give_back();
   CHECK(c.take(1, 4));
 }
 
@@ -71,7 +86,7 @@ TEST_CASE("each keeps to its own bound", "[shared]") {
   CHECK_FALSE(narrow.take(1, 1));
   narrow.line.leave();
   CHECK(wide.take(1, 3));
-  CHECK(wide.places.size() == 2);
+  CHECK(narrow.line.taken_by_others() == 2);
 }
 
 TEST_CASE("other names, and other kinds of names, are other lines", "[shared]") {
@@ -118,6 +133,37 @@ TEST_CASE("what a process had is free when it is killed", "[shared]") {
   for (const int end : ready) close(end);
 }
 
+TEST_CASE("a holder around this process is one while it has its places, and not who has them after it", "[shared]") {
+  TempDir dir;
+  Drive outer(dir), inner(dir), stranger(dir), here(dir);
+  REQUIRE(outer.take(1, 2));
+  REQUIRE(inner.take(1, 2));
+  const Below below({outer.told("outer"), inner.told("inner")});
+  CHECK(here.line.never_behind(1, 2) == "inner");
+  inner.give_back();
+  CHECK(here.line.never_behind(1, 2).empty());
+  CHECK(here.line.never_behind(2, 2) == "outer");
+  REQUIRE(stranger.take(1, 2));
+  CHECK(here.line.never_behind(1, 2).empty());
+  CHECK(here.line.never_behind(2, 2) == "outer");
+  outer.give_back();
+  REQUIRE(stranger.take(1, 2));
+  CHECK(stranger.line.taken_by_others() == 0);
+  CHECK(here.line.taken_by_others() == 2);
+  CHECK(here.line.never_behind(2, 2).empty());
+}
+
+TEST_CASE("a place that is told twice is one place", "[shared]") {
+  TempDir dir;
+  Drive outer(dir), here(dir);
+  REQUIRE(outer.take(1, 2));
+  HeldPlaces twice = outer.told("outer");
+  twice.places.push_back(twice.places.front());
+  const Below below({outer.told("outer"), twice});
+  CHECK(here.line.never_behind(1, 2).empty());
+  CHECK(here.line.never_behind(2, 2) == "outer");
+}
+
 TEST_CASE("at random, never more than there are places, and all have theirs in the end", "[shared]") {
   const unsigned seed = std::random_device()();
   CAPTURE(seed);
@@ -133,13 +179,12 @@ TEST_CASE("at random, never more than there are places, and all have theirs in t
     if (one.places.empty()) {
       if (one.take(1 + random() % 3, kPlaces)) ++had[i];
     } else if (random() % 3 == 0) {
-      one.line.give_back(one.places);
-      one.places.clear();
+      one.give_back();
     } else if (random() % 50 == 0) {
       drives[i] = std::make_unique<Drive>(dir);  // killed
     }
     std::size_t taken = 0;
-    for (const auto& each : drives) taken += each->places.size();
+    for (const auto& each : drives) taken += each->places.bytes.size();
     REQUIRE(taken <= kPlaces);
   }
   // Each in its turn: nobody has many times what another has.
