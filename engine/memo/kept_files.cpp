@@ -24,7 +24,9 @@ namespace {
 constexpr std::size_t kPiece = 1 << 20;
 
 /// Fills |piece| from |at| on, as far as there is content.
-std::size_t read_piece(int descriptor, std::vector<char>& piece, off_t at, const std::string& path) {
+std::size_t read_piece(int descriptor, std::vector<char>& piece, off_t at, const std::string& path,
+                       const IsGivenUp& given_up) {
+  if (given_up) throw GivenUp();
   std::size_t size = 0;
   while (size < piece.size()) {
     const ssize_t got = pread(descriptor, piece.data() + size, piece.size() - size, at + static_cast<off_t>(size));
@@ -40,37 +42,37 @@ std::size_t read_piece(int descriptor, std::vector<char>& piece, off_t at, const
 
 void fail_at(const std::string& path) { throw std::runtime_error(fmt::format("{}: {}", path, std::strerror(errno))); }
 
-std::string content_sum(int descriptor, const std::string& path) {
+std::string content_sum(int descriptor, const std::string& path, const IsGivenUp& given_up) {
   std::vector<char> piece(kPiece);
   std::string sums;
   for (off_t at = 0;; at += static_cast<off_t>(kPiece)) {
-    const std::size_t size = read_piece(descriptor, piece, at, path);
+    const std::size_t size = read_piece(descriptor, piece, at, path, given_up);
     if (size > 0 || at == 0) sums += hash_name({piece.data(), size});
     if (size < kPiece) return at == 0 ? sums : hash_name(sums);
   }
 }
 
-bool same_content(int one, int other, const std::string& path) {
+bool same_content(int one, int other, const std::string& path, const IsGivenUp& given_up) {
   std::vector<char> first(kPiece), second(kPiece);
   for (off_t at = 0;; at += static_cast<off_t>(kPiece)) {
-    const std::size_t size = read_piece(one, first, at, path);
-    if (read_piece(other, second, at, path) != size || std::memcmp(first.data(), second.data(), size) != 0)
+    const std::size_t size = read_piece(one, first, at, path, given_up);
+    if (read_piece(other, second, at, path, given_up) != size || std::memcmp(first.data(), second.data(), size) != 0)
       return false;
     if (size < kPiece) return true;
   }
 }
 
-void copy_content(int from, int to, const std::string& path) {
+void copy_content(int from, int to, const std::string& path, const IsGivenUp& given_up) {
   if (ioctl(to, FICLONE, from) == 0) return;
   off_t in = 0, out = 0;
   ssize_t more = 0;
-  while ((more = copy_file_range(from, &in, to, &out, std::size_t{1} << 30, 0)) > 0) {
-  }
+  while ((more = copy_file_range(from, &in, to, &out, kPiece, 0)) > 0)
+    if (given_up) throw GivenUp();
   if (more == 0 && in > 0) return;
   // Not between these two, or not to the end: from the beginning.
   std::vector<char> piece(kPiece);
   for (off_t at = 0;; at += static_cast<off_t>(kPiece)) {
-    const std::size_t size = read_piece(from, piece, at, path);
+    const std::size_t size = read_piece(from, piece, at, path, given_up);
     if (!write_all(to, {piece.data(), size})) fail_at(path);
     if (size < kPiece) return;
   }

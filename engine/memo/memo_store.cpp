@@ -13,11 +13,11 @@
 #include <map>
 #include <set>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 #include "engine/executor/run_folder.h"
 #include "engine/journal/sqlite.h"
-#include "engine/memo/kept_files.h"
 #include "engine/model/hash.h"
 #include "engine/model/random_number.h"
 #include "engine/model/value.h"
@@ -26,8 +26,9 @@ namespace flowrun {
 namespace {
 
 constexpr std::int64_t kVersion = 2;
-constexpr int kBusyTimeout = 5'000;         // ms; the end of a run may have to wait for it
-constexpr std::string_view kPrefix = "f-";  // of files
+constexpr int kBusyTimeout = 5'000;                 // ms; the end of a run may have to wait for it
+constexpr std::chrono::milliseconds kAskAgain{10};  // whether somebody still sweeps
+constexpr std::string_view kPrefix = "f-";          // of files
 /// A file that was written so shortly before it was looked at may be written again with the same date.
 constexpr std::int64_t kSettled = 2'000'000'000;  // ns
 
@@ -292,7 +293,7 @@ std::size_t MemoStore::remove(const std::vector<std::string>& keys) {
   return removed;
 }
 
-std::string MemoStore::sum_of(const std::string& path) {
+std::string MemoStore::sum_of(const std::string& path, const IsGivenUp& given_up) {
   struct stat before {
   }, after{};
   const auto known = open_->sums.find(path);
@@ -310,7 +311,7 @@ std::string MemoStore::sum_of(const std::string& path) {
       return open_->sums[path].second;
     }
   }
-  std::string sum = content_sum(file.get(), path);
+  std::string sum = content_sum(file.get(), path, given_up);
   if (fstat(file.get(), &after) == 0 && !stamp.empty() && stamp_of(after) == stamp) {
     open_->sums[path] = {stamp, sum};
     open_->unwritten.insert(path);
@@ -322,39 +323,42 @@ int MemoStore::open_lock() const {
   return open((path_ + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
-MemoStore::Keeping::Keeping(const MemoStore& store) : lock_(store.open_lock()) {
-  int taken = -1;
-  while (lock_.get() >= 0 && (taken = flock(lock_.get(), LOCK_SH)) != 0 && errno == EINTR) {
+MemoStore::Keeping::Keeping(const MemoStore& store, const IsGivenUp& given_up) : lock_(store.open_lock()) {
+  while (lock_.get() < 0 || flock(lock_.get(), LOCK_SH | LOCK_NB) != 0) {
+    if (lock_.get() < 0 || (errno != EWOULDBLOCK && errno != EINTR)) fail_at(store.path_ + "/lock");
+    if (given_up) throw GivenUp();
+    std::this_thread::sleep_for(kAskAgain);
   }
-  if (taken != 0) fail_at(store.path_ + "/lock");
 }
 
-KeptFile MemoStore::take_in(const std::string& name, const std::string& path) {
+KeptFile MemoStore::take_in(const std::string& name, const std::string& path, const IsGivenUp& given_up) {
   const OpenFile file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
   struct stat status {};
   if (file.get() < 0 || fstat(file.get(), &status) != 0) fail_at(name);
-  KeptFile kept{name, content_sum(file.get(), name), status.st_size, static_cast<int>(status.st_mode & 07777)};
+  KeptFile kept{name, content_sum(file.get(), name, given_up), status.st_size,
+                static_cast<int>(status.st_mode & 07777)};
   const std::string there = path_ + "/" + std::string(kPrefix) + kept.sum;
   if (const OpenFile known(open(there.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)); known.get() >= 0) {
-    if (same_content(file.get(), known.get(), name)) return kept;
-    if (content_sum(known.get(), name) == kept.sum)
+    if (same_content(file.get(), known.get(), name, given_up)) return kept;
+    if (content_sum(known.get(), name, given_up) == kept.sum)
       throw std::runtime_error(name + ": another file in the store has its sum");
     // A power failure has damaged it.
   }
   FileInPlaceOf copy(there);
-  copy_content(file.get(), copy.descriptor(), name);
-  if (content_sum(copy.descriptor(), name) != kept.sum)
+  copy_content(file.get(), copy.descriptor(), name, given_up);
+  if (content_sum(copy.descriptor(), name, given_up) != kept.sum)
     throw std::runtime_error(name + ": it changed while it was read");
   copy.take_place();
   return kept;
 }
 
-void MemoStore::put_back(const KeptFile& file, const std::string& path) {
+void MemoStore::put_back(const KeptFile& file, const std::string& path, const IsGivenUp& given_up) {
   struct stat status {};
   const bool there_already = lstat(path.c_str(), &status) == 0;
   if (there_already && !S_ISREG(status.st_mode))
     throw std::runtime_error(file.name + ": what is in its place is no regular file");
-  if (there_already && status.st_size == file.size && access(path.c_str(), R_OK) == 0 && sum_of(path) == file.sum) {
+  if (there_already && status.st_size == file.size && access(path.c_str(), R_OK) == 0 &&
+      sum_of(path, given_up) == file.sum) {
     if (static_cast<int>(status.st_mode & 07777) != file.mode &&
         chmod(path.c_str(), static_cast<mode_t>(file.mode)) != 0)
       fail_at(file.name);
@@ -365,8 +369,8 @@ void MemoStore::put_back(const KeptFile& file, const std::string& path) {
   const OpenFile kept(open(there.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (kept.get() < 0) throw std::runtime_error(file.name + ": its content is not in the store any more");
   FileInPlaceOf copy(path);
-  copy_content(kept.get(), copy.descriptor(), file.name);
-  if (content_sum(copy.descriptor(), file.name) != file.sum)
+  copy_content(kept.get(), copy.descriptor(), file.name, given_up);
+  if (content_sum(copy.descriptor(), file.name, given_up) != file.sum)
     throw std::runtime_error(file.name + ": its content in the store is damaged");
   if (fchmod(copy.descriptor(), static_cast<mode_t>(file.mode)) != 0) fail_at(file.name);
   copy.take_place();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/executor/open_file.h"
+#include "engine/memo/kept_files.h"
 #include "engine/model/time.h"
 
 namespace flowrun {
@@ -37,7 +38,8 @@ struct KeptResult {
 };
 
 /// The folder JOURNAL-memo beside a journal. One thread; any number of processes at once. Whoever is killed leaves it
-/// whole: a result is there with all its files or not at all. What is lost is done again.
+/// whole: a result is there with all its files or not at all. What is lost is done again. What is done with a file ends
+/// soon, by GivenUp, once it is given up.
 class MemoStore {
  public:
   /// The folder of the journal |journal|.
@@ -66,21 +68,21 @@ class MemoStore {
 
   /// The sum of the content of the regular file |path|, followed through links; from memory when it is as it was.
   /// Throws std::runtime_error with the reason when it can not be read.
-  std::string sum_of(const std::string& path);
+  std::string sum_of(const std::string& path, const IsGivenUp& given_up = kNeverGivenUp);
 
-  /// While it lives nobody sweeps. Throws std::runtime_error where the lock can not be had.
+  /// While it lives nobody sweeps. Waits for who does. Throws std::runtime_error where the lock can not be had.
   class Keeping {
    public:
-    explicit Keeping(const MemoStore& store);
+    explicit Keeping(const MemoStore& store, const IsGivenUp& given_up = kNeverGivenUp);
 
    private:
     OpenFile lock_;
   };
   /// Copies the file |path| into the store. Throws std::runtime_error with the reason. REQUIRES: Keeping, until keep().
-  KeptFile take_in(const std::string& name, const std::string& path);
+  KeptFile take_in(const std::string& name, const std::string& path, const IsGivenUp& given_up = kNeverGivenUp);
   /// Makes |path| what |file| was, in one step, with the folders around it; one that is as it was stays. Throws
   /// std::runtime_error with the reason.
-  void put_back(const KeptFile& file, const std::string& path);
+  void put_back(const KeptFile& file, const std::string& path, const IsGivenUp& given_up = kNeverGivenUp);
 
  private:
   int open_lock() const;

@@ -1,6 +1,7 @@
 #include "engine/run/memo.h"
 
 #include <algorithm>
+#include <exception>
 
 #include "engine/model/path.h"
 #include "engine/model/task_text.h"
@@ -33,7 +34,13 @@ void Memo::run() {
     if (jobs_.empty()) return;
     const std::shared_ptr<Job> job = jobs_.front();
     lock.unlock();
-    do_it(*job);
+    try {
+      do_it(*job);
+    } catch (const std::exception& error) {
+      // Want of memory, say: what it was about is not taken, or not kept.
+      job->found.reset();
+      job->asked.miss = job->asked.unkept = error.what();
+    }
     lock.lock();
     jobs_.pop_front();
     const bool tells = job->task || job->ended;
@@ -86,10 +93,9 @@ bool Memo::take_in(TaskEnded& ended) {
 }
 
 bool Memo::stop(const std::string& path, int attempt) {
-  const auto found = looking_.find({path, attempt});
-  if (found == looking_.end()) return false;
-  found->second->given_up = true;
-  return true;
+  for (const auto* jobs : {&looking_, &taking_})
+    if (const auto found = jobs->find({path, attempt}); found != jobs->end()) return found->second->given_up = true;
+  return false;
 }
 
 void Memo::withdraw(const std::string& path) {

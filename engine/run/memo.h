@@ -33,7 +33,8 @@ class Memo {
   /// |ended| is the end of an attempt that ran, for which somebody waits. True: it was taken, and comes again when its
   /// files are taken in. False: it is as it is to be told.
   bool take_in(TaskEnded& ended);
-  /// An attempt that is looked for, and would have to run, does not begin: it ends as `cancelled`. False: it is none.
+  /// An attempt that is looked for, and would have to run, does not begin: it ends as `cancelled`. The files of one
+  /// that has ended are left. False: it is neither.
   bool stop(const std::string& path, int attempt);
   /// Likewise for all at |path| and below; they are withdrawn.
   void withdraw(const std::string& path);

@@ -28,7 +28,6 @@ constexpr std::int64_t kMostWritten = 4LL << 30;  // bytes of `writes`, all toge
 constexpr std::size_t kLongestResult = 64 << 20;  // bytes
 constexpr std::size_t kLongestInput = 4096;       // of it more is not kept, so that a difference is not told
 constexpr std::size_t kMostFilesTold = 3;         // files in one difference
-constexpr const char* kLeft = "the run was stopped meanwhile";
 
 std::string in_folder(const std::string& folder, const std::string& name) {
   return name.starts_with('/') ? name : folder + "/" + name;
@@ -159,7 +158,7 @@ void MemoWork::add_secrets(MemoAsked& asked, const Task& task) {
   asked.kept.secrets = marks.dump();
 }
 
-std::string MemoWork::sums_of(const MemoAsked& asked, const std::atomic<bool>& given_up) {
+std::string MemoWork::sums_of(const MemoAsked& asked, const IsGivenUp& given_up) {
   const MemoRequest& request = asked.request;
   NamedFiles found = files_named(request.folder, request.reads, kMostRead);
   if (!found.trouble.empty()) throw std::runtime_error("`reads`: " + found.trouble);
@@ -168,13 +167,13 @@ std::string MemoWork::sums_of(const MemoAsked& asked, const std::atomic<bool>& g
   for (const std::string& file : asked.sent) found.files[file] = true;
   Json sums = Json::object();
   for (const auto& [name, there] : found.files) {
-    if (given_up) throw std::runtime_error(kLeft);
-    sums[name] = there ? Json(store_->sum_of(in_folder(request.folder, name))) : Json();
+    if (given_up) throw GivenUp();
+    sums[name] = there ? Json(store_->sum_of(in_folder(request.folder, name), given_up)) : Json();
   }
   return sums.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-void MemoWork::add_files(MemoAsked& asked, const Task& task, const std::atomic<bool>& given_up) {
+void MemoWork::add_files(MemoAsked& asked, const Task& task, const IsGivenUp& given_up) {
   if (const auto* request = std::get_if<HttpRequest>(&*task.work)) {
     if (!request->body_file.empty()) asked.sent.push_back(request->body_file);
     for (const FormPart& part : request->parts)
@@ -185,9 +184,8 @@ void MemoWork::add_files(MemoAsked& asked, const Task& task, const std::atomic<b
   asked.kept.reads = sums_of(asked, given_up);
 }
 
-MemoAsked MemoWork::ask(const Task& task, const std::atomic<bool>& given_up) {
+MemoAsked MemoWork::ask(const Task& task, const IsGivenUp& given_up) {
   MemoAsked asked;
-  asked.attempt = task.attempt;
   asked.request = **task.memo;
   asked.kept.workflow = setting_.workflow;
   asked.kept.step = task.path;
@@ -214,7 +212,8 @@ MemoAsked MemoWork::ask(const Task& task, const std::atomic<bool>& given_up) {
 }
 
 std::optional<Result> MemoWork::look(const Task& task, bool anew, Instant now, MemoAsked& asked,
-                                     const std::atomic<bool>& given_up) {
+                                     const IsGivenUp& given_up) {
+  if (given_up) return std::nullopt;
   asked = ask(task, given_up);
   if (!asked.miss.empty()) return std::nullopt;
   // The attempt before may have been a result that was taken and refused.
@@ -222,10 +221,10 @@ std::optional<Result> MemoWork::look(const Task& task, bool anew, Instant now, M
                : anew             ? "it was asked to run again"
                : task.attempt > 1 ? "it is tried again"
                                   : "";
-  return asked.miss.empty() ? take(asked, task, now) : std::nullopt;
+  return asked.miss.empty() ? take(asked, task, now, given_up) : std::nullopt;
 }
 
-std::optional<Result> MemoWork::take(MemoAsked& asked, const Task& task, Instant now) {
+std::optional<Result> MemoWork::take(MemoAsked& asked, const Task& task, Instant now, const IsGivenUp& given_up) {
   try {
     const auto kept = store_->find(asked.kept.key);
     if (!kept) return asked.miss = difference(asked), std::nullopt;
@@ -233,7 +232,8 @@ std::optional<Result> MemoWork::take(MemoAsked& asked, const Task& task, Instant
     asked.miss = refusal(*kept, result, asked.request, task, setting_.run, now);
     if (!asked.miss.empty()) return std::nullopt;
     for (const KeptFile& file : kept->writes) {
-      store_->put_back(file, in_folder(asked.request.folder, file.name));
+      if (given_up) throw GivenUp();
+      store_->put_back(file, in_folder(asked.request.folder, file.name), given_up);
       fault_point("memo_put_back");
     }
     result.memo = MemoNote{kept->run, kept->seq, kept->at, result.took, {}, {}};
@@ -264,13 +264,13 @@ std::string MemoWork::difference(const MemoAsked& asked) {
   return "it writes other files " + since;
 }
 
-std::shared_ptr<MemoStore::Keeping> MemoWork::keeping() {
+std::shared_ptr<MemoStore::Keeping> MemoWork::keeping(const IsGivenUp& given_up) {
   std::shared_ptr<MemoStore::Keeping> keeping = keeping_.lock();
-  if (!keeping) keeping_ = keeping = std::make_shared<MemoStore::Keeping>(*store_);
+  if (!keeping) keeping_ = keeping = std::make_shared<MemoStore::Keeping>(*store_, given_up);
   return keeping;
 }
 
-void MemoWork::take_in(Result& result, MemoAsked& asked, const std::atomic<bool>& given_up) {
+void MemoWork::take_in(Result& result, MemoAsked& asked, const IsGivenUp& given_up) {
   const std::vector<std::string>& writes = asked.request.writes;
   std::int64_t size = 0;
   for (const std::string& name : setting_.here ? writes : std::vector<std::string>{}) {
@@ -297,11 +297,10 @@ void MemoWork::take_in(Result& result, MemoAsked& asked, const std::atomic<bool>
       if (before != now)
         asked.unkept = file_difference(before.dump(), now.dump()) + " while it ran";
       else if (!writes.empty())
-        asked.keeping = keeping();
+        asked.keeping = keeping(given_up);
       if (asked.unkept.empty())
         for (const std::string& name : writes) {
-          if (given_up) throw std::runtime_error(kLeft);
-          asked.kept.writes.push_back(store_->take_in(name, in_folder(asked.request.folder, name)));
+          asked.kept.writes.push_back(store_->take_in(name, in_folder(asked.request.folder, name), given_up));
           fault_point("memo_taken_in");
         }
     } catch (const std::exception& error) {

@@ -2,7 +2,6 @@
 // it writes. Knows tasks, results and the store; no machine and no drive.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -26,7 +25,6 @@ struct MemoSetting {
 
 /// What an attempt asks.
 struct MemoAsked {
-  int attempt = 0;
   MemoRequest request;
   std::vector<std::string> sent;  ///< files of a request
   KeptResult kept;                ///< all but its result and when it came
@@ -34,31 +32,30 @@ struct MemoAsked {
   std::shared_ptr<MemoStore::Keeping> keeping;  ///< from when its files are in the store until a result names them
 };
 
-/// One thread. It never fails a run: without a store nothing is taken and nothing is kept. Between two files it looks
-/// whether it is |given_up|, and leaves the rest then.
+/// One thread. It never fails a run: without a store nothing is taken and nothing is kept. What is |given_up|, also in
+/// the middle of a file, is left.
 class MemoWork {
  public:
   explicit MemoWork(MemoSetting setting) : setting_(std::move(setting)) {}
 
   /// The result that stands for |task|, its files put back; nothing: it has to run, and |asked| says why. |anew|: it
   /// was asked to.
-  std::optional<Result> look(const Task& task, bool anew, Instant now, MemoAsked& asked,
-                             const std::atomic<bool>& given_up);
+  std::optional<Result> look(const Task& task, bool anew, Instant now, MemoAsked& asked, const IsGivenUp& given_up);
   /// An attempt that ran has brought |result|, a good one: takes its files in, says what it had missed. A file of
   /// `writes` that is not there is a failure.
-  void take_in(Result& result, MemoAsked& asked, const std::atomic<bool>& given_up);
+  void take_in(Result& result, MemoAsked& asked, const IsGivenUp& given_up);
   void keep(const std::vector<KeptResult>& results);
 
  private:
-  MemoAsked ask(const Task& task, const std::atomic<bool>& given_up);
+  MemoAsked ask(const Task& task, const IsGivenUp& given_up);
   void add_secrets(MemoAsked& asked, const Task& task);
-  void add_files(MemoAsked& asked, const Task& task, const std::atomic<bool>& given_up);
+  void add_files(MemoAsked& asked, const Task& task, const IsGivenUp& given_up);
   /// Sums by name as JSON. Throws std::runtime_error.
-  std::string sums_of(const MemoAsked& asked, const std::atomic<bool>& given_up);
+  std::string sums_of(const MemoAsked& asked, const IsGivenUp& given_up);
   /// Why no result was found for it.
   std::string difference(const MemoAsked& asked);
-  std::optional<Result> take(MemoAsked& asked, const Task& task, Instant now);
-  std::shared_ptr<MemoStore::Keeping> keeping();
+  std::optional<Result> take(MemoAsked& asked, const Task& task, Instant now, const IsGivenUp& given_up);
+  std::shared_ptr<MemoStore::Keeping> keeping(const IsGivenUp& given_up);
   /// Null, with |trouble_|.
   MemoStore* store();
 

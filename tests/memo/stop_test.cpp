@@ -1,0 +1,94 @@
+// What is long about memo, and who waits for it: whoever is stopped meanwhile is not held up by a huge file, and who
+// only looks for a result is served first.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <thread>
+
+#include "engine/executor/open_file.h"
+#include "engine/memo/memo_store.h"
+#include "tests/memo/memo_stage.h"
+#include "tests/support/catch.h"
+
+namespace flowrun::test::memo_stop_test {
+namespace {
+
+constexpr off_t kHuge = off_t{1} << 40;  // without a block; to read it takes minutes
+
+std::string huge(const std::string& path) {
+  const OpenFile file(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  REQUIRE(ftruncate(file.get(), kHuge) == 0);
+  return path;
+}
+
+std::string given_up_soon(const auto& work) {
+  IsGivenUp given_up = false;
+  std::thread later([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    given_up = true;
+  });
+  std::string what;
+  try {
+    work(given_up);
+  } catch (const GivenUp& error) {
+    what = error.what();
+  }
+  later.join();
+  return what;
+}
+
+/// A run that ends soon; else it is killed, and -1.
+int ends_soon(Background& run, const MemoStage& stage, const std::string& id) {
+  if (!soon([&] { return !has(stage({"show", id}).out, "running"); })) run.signal(SIGKILL);
+  return run.wait().code;
+}
+
+}  // namespace
+
+TEST_CASE("whatever is done with a huge file is left soon when it is given up", "[memo]") {
+  TempDir dir;
+  MemoStore store(dir.path("j.db"));
+  const std::string path = huge(dir.path("huge")), sum(32, '0');
+  CHECK(given_up_soon([&](auto& given_up) { store.sum_of(path, given_up); }) == "it was stopped meanwhile");
+  CHECK(given_up_soon([&](auto& given_up) { store.take_in("huge", path, given_up); }) == "it was stopped meanwhile");
+  huge(MemoStore::folder_of(dir.path("j.db")) + "/f-" + sum);
+  CHECK(given_up_soon([&](auto& given_up) {
+          store.put_back({"back", sum, kHuge, 0600}, dir.path("back"), given_up);
+        }) == "it was stopped meanwhile");
+  CHECK_FALSE(std::filesystem::exists(dir.path("back")));
+}
+
+TEST_CASE("a step that is stopped while its files are taken in is waited for no longer", "[memo]") {
+  const MemoStage stage;
+  stage.write(R"(
+  either:
+    race:
+      slow: { shell: "truncate -s 1T big", memo: 7d, reads: big }
+      quick: { shell: "until [ -s big ]; do sleep 0.01; done; sleep 0.3" }
+)");
+  Background run({FLOWRUN_BINARY, "run", stage.dir.path("w.yaml"), "--id", "a", "--journal", stage.journal});
+  CHECK(ends_soon(run, stage, "a") == 0);
+}
+
+TEST_CASE("a step that is stopped while somebody sweeps the store is waited for no longer", "[memo]") {
+  const MemoStage stage;
+  stage.write("  a: { shell: 'true', memo: 7d }\n");
+  REQUIRE(stage.start("first").code == 0);
+  const OpenFile lock(open((stage.store() + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  REQUIRE(flock(lock.get(), LOCK_EX) == 0);
+  stage.write(R"(
+  either:
+    race:
+      slow: { shell: "echo x > out", memo: 7d, writes: out }
+      quick: { shell: "until [ -s out ]; do sleep 0.01; done; sleep 0.3" }
+)");
+  Background run({FLOWRUN_BINARY, "run", stage.dir.path("w.yaml"), "--id", "a", "--journal", stage.journal});
+  CHECK(ends_soon(run, stage, "a") == 0);
+}
+
+}  // namespace flowrun::test::memo_stop_test
