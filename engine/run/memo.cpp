@@ -23,55 +23,57 @@ Memo::~Memo() {
 
 void Memo::post(std::shared_ptr<Job> job) {
   std::lock_guard lock(mutex_);
-  jobs_.push_back(std::move(job));
+  line_of(*job).push_back(std::move(job));
   changed_.notify_all();
 }
 
 void Memo::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return quits_ || !jobs_.empty(); });
-    if (jobs_.empty()) return;
-    const std::shared_ptr<Job> job = jobs_.front();
+    changed_.wait(lock, [this] { return quits_ || !looks_.empty() || !others_.empty(); });
+    Jobs& first = looks_.empty() ? others_ : looks_;
+    if (first.empty()) return;
+    const std::shared_ptr<Job> job = at_work_ = std::move(first.front());
+    first.pop_front();
     lock.unlock();
     try {
       do_it(*job);
     } catch (const std::exception& error) {
       // Want of memory, say: what it was about is not taken, or not kept.
-      job->found.reset();
+      if (auto* look = std::get_if<Look>(&job->what)) look->found.reset();
       job->asked.miss = job->asked.unkept = error.what();
     }
     lock.lock();
-    jobs_.pop_front();
-    const bool tells = job->task || job->ended;
-    if (tells) done_.push_back(job);
-    changed_.notify_all();
-    // One call serves all that has come before it is heard.
-    if (tells && done_.size() == 1) wake_();
+    at_work_.reset();
+    tell(job);
   }
 }
 
+void Memo::tell(std::shared_ptr<Job> job) {
+  if (std::holds_alternative<Keep>(job->what)) return changed_.notify_all();
+  done_.push_back(std::move(job));
+  // One call serves all that has come before it is heard.
+  if (done_.size() == 1) wake_();
+}
+
 void Memo::do_it(Job& job) {
-  if (job.task) {
-    job.found = work_.look(*job.task, job.anew, job.now, job.asked, job.given_up);
-  } else if (job.ended) {
-    work_.take_in(job.ended->result, job.asked, job.given_up);
+  if (auto* look = std::get_if<Look>(&job.what)) {
+    look->found = work_.look(look->task, look->anew, look->now, job.asked, job.given_up);
+  } else if (auto* taking = std::get_if<TakeIn>(&job.what)) {
+    work_.take_in(taking->ended.result, job.asked, job.given_up);
   } else {
+    auto& fresh = std::get<Keep>(job.what).fresh;
     std::vector<KeptResult> results;
-    for (Fresh& one : job.fresh) results.push_back(std::move(one.kept));
+    for (Fresh& one : fresh) results.push_back(std::move(one.kept));
     work_.keep(results);
-    job.fresh.clear();
+    fresh.clear();
   }
 }
 
 void Memo::look(Task task, bool anew, Instant now) {
-  auto job = std::make_shared<Job>();
-  const Attempt attempt{task.path, task.attempt};
-  job->task = std::move(task);
-  job->strict = job->task->strict;
-  job->anew = anew;
-  job->now = now;
-  looking_[attempt] = job;
+  Attempt attempt{task.path, task.attempt};
+  auto job = std::make_shared<Job>(Look{std::move(task), anew, false, now});
+  looking_[std::move(attempt)] = job;
   post(std::move(job));
 }
 
@@ -83,34 +85,44 @@ bool Memo::take_in(TaskEnded& ended) {
     ended.result.memo->miss = found->second.miss;
     return false;
   }
-  auto job = std::make_shared<Job>();
-  job->ended = std::move(ended);
-  job->asked = std::move(found->second);
+  auto job = std::make_shared<Job>(TakeIn{std::move(ended)}, std::move(found->second));
   taking_[found->first] = job;
   asked_.erase(found);
   post(std::move(job));
   return true;
 }
 
+void Memo::give_up(const std::shared_ptr<Job>& job) {
+  job->given_up = true;
+  std::lock_guard lock(mutex_);
+  Jobs& line = line_of(*job);
+  const auto waiting = std::find(line.begin(), line.end(), job);
+  if (waiting == line.end()) return;
+  line.erase(waiting);
+  if (auto* taking = std::get_if<TakeIn>(&job->what)) work_.leave(taking->ended.result, job->asked);
+  tell(job);
+}
+
 bool Memo::stop(const std::string& path, int attempt) {
   for (const auto* jobs : {&looking_, &taking_})
-    if (const auto found = jobs->find({path, attempt}); found != jobs->end()) return found->second->given_up = true;
+    if (const auto found = jobs->find({path, attempt}); found != jobs->end()) return give_up(found->second), true;
   return false;
 }
 
 void Memo::withdraw(const std::string& path) {
   for (auto& [attempt, job] : looking_) {
+    auto& look = std::get<Look>(job->what);
     // What has a place held for it begins, however long that takes.
-    if (!is_below(attempt.first, path) || job->strict) continue;
-    job->withdrawn = true;
-    job->given_up = true;
+    if (!is_below(attempt.first, path) || look.task.strict) continue;
+    look.withdrawn = true;
+    give_up(job);
   }
 }
 
 void Memo::stop_all(bool hasty) {
-  for (auto& [attempt, job] : looking_) job->given_up = true;
+  for (auto& [attempt, job] : looking_) give_up(job);
   if (!hasty) return;
-  for (auto& [attempt, job] : taking_) job->given_up = true;
+  for (auto& [attempt, job] : taking_) give_up(job);
 }
 
 bool Memo::has_come() const {
@@ -127,19 +139,20 @@ std::vector<Memo::Came> Memo::came() {
   std::vector<Came> all;
   for (const std::shared_ptr<Job>& job : done) {
     Came& one = all.emplace_back();
-    if (job->ended) {
-      const Attempt attempt{job->ended->path, job->ended->attempt};
+    if (auto* taking = std::get_if<TakeIn>(&job->what)) {
+      const Attempt attempt{taking->ended.path, taking->ended.attempt};
       taking_.erase(attempt);
       taken_in_.insert_or_assign(attempt, std::move(job->asked));
-      one.taken_in = std::move(job->ended);
+      one.taken_in = std::move(taking->ended);
       continue;
     }
-    const Attempt attempt{job->task->path, job->task->attempt};
+    auto& look = std::get<Look>(job->what);
+    const Attempt attempt{look.task.path, look.task.attempt};
     looking_.erase(attempt);
-    one.task = std::move(job->task);
-    one.found = std::move(job->found);
+    one.task = std::move(look.task);
+    one.found = std::move(look.found);
     if (one.found) continue;
-    one.withdrawn = job->withdrawn;
+    one.withdrawn = look.withdrawn;
     if (!job->given_up) {
       asked_.insert_or_assign(attempt, std::move(job->asked));
     } else if (!one.withdrawn) {
@@ -177,16 +190,13 @@ void Memo::settled(const std::string& path, bool good) {
 
 void Memo::keep() {
   if (fresh_.empty()) return;
-  auto job = std::make_shared<Job>();
-  job->fresh = std::exchange(fresh_, {});
-  post(std::move(job));
+  post(std::make_shared<Job>(Keep{std::exchange(fresh_, {})}));
 }
 
 void Memo::rest() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] {
-    return std::none_of(jobs_.begin(), jobs_.end(), [](auto& job) { return !job->task && !job->ended; });
-  });
+  const auto keeps = [](const std::shared_ptr<Job>& job) { return job && std::holds_alternative<Keep>(job->what); };
+  changed_.wait(lock, [&] { return !keeps(at_work_) && std::none_of(others_.begin(), others_.end(), keeps); });
 }
 
 }  // namespace flowrun

@@ -1,6 +1,6 @@
 // `memo` of steps: a result of an earlier run of the journal stands for an attempt when what is asked is the same. The
 // machine knows nothing of it: it decides a start as ever, and is told an end. What is long is done by a thread of its
-// own (memo_work.h), so that files of one step hold no other up.
+// own (memo_work.h), so that files of one step hold up none without `memo`.
 #pragma once
 
 #include <atomic>
@@ -14,13 +14,15 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "engine/run/memo_work.h"
 
 namespace flowrun {
 
-/// Belongs to the drive of one run, whose thread alone calls it.
+/// Belongs to the drive of one run, whose thread alone calls it. One thing is done after the other: first what is
+/// looked for, since nobody knows yet whether it has to run. Who is stopped waits for none of it.
 class Memo {
  public:
   /// |wake|: to be called by any thread when something has come.
@@ -65,20 +67,35 @@ class Memo {
     KeptResult kept;
     std::shared_ptr<MemoStore::Keeping> keeping;
   };
-  struct Job {
-    std::optional<Task> task;        ///< to be looked for
-    std::optional<TaskEnded> ended;  ///< to be taken in
-    std::vector<Fresh> fresh;        ///< to be kept
-    bool strict = false, anew = false, withdrawn = false;
+  struct Look {
+    Task task;
+    bool anew = false, withdrawn = false;
     Instant now{};
-    MemoAsked asked;
-    std::optional<Result> found;
+    std::optional<Result> found = {};
+  };
+  struct TakeIn {
+    TaskEnded ended;
+  };
+  struct Keep {
+    std::vector<Fresh> fresh;
+  };
+  struct Job {
+    std::variant<Look, TakeIn, Keep> what;
+    MemoAsked asked = {};  ///< unless it is Keep
     std::atomic<bool> given_up = false;
   };
+  using Jobs = std::deque<std::shared_ptr<Job>>;
   using Attempt = std::pair<std::string, int>;  ///< path and number
+
+  /// Where |job| waits.
+  Jobs& line_of(const Job& job) { return std::holds_alternative<Look>(job.what) ? looks_ : others_; }
   void post(std::shared_ptr<Job> job);
   void run();
   void do_it(Job& job);
+  /// |job| has been done. REQUIRES: the lock.
+  void tell(std::shared_ptr<Job> job);
+  /// |job| is not wanted any more: it is told at once, unless it is at work.
+  void give_up(const std::shared_ptr<Job>& job);
 
   const std::function<void()> wake_;
   // Of the drive's thread.
@@ -90,7 +107,8 @@ class Memo {
   MemoWork work_;                                    ///< of the other thread
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::shared_ptr<Job>> jobs_;  ///< the first is at work
+  Jobs looks_, others_;
+  std::shared_ptr<Job> at_work_;
   std::vector<std::shared_ptr<Job>> done_;
   bool quits_ = false;
   std::thread thread_;

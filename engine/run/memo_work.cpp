@@ -109,6 +109,13 @@ std::string bad_file(const std::string& name, const std::string& path, std::int6
                                                : "something else");
 }
 
+/// Says in |result| what it had missed.
+void note(Result& result, const MemoAsked& asked) {
+  result.memo = MemoNote{};
+  result.memo->miss = asked.miss;
+  if (result.ok()) result.memo->unkept = asked.unkept;
+}
+
 /// Why |kept|, whose result is |result|, does not stand for |task| in |run|; empty: it does.
 std::string refusal(const KeptResult& kept, const Result& result, const MemoRequest& request, const Task& task,
                     const std::string& run, Instant now) {
@@ -270,10 +277,9 @@ std::shared_ptr<MemoStore::Keeping> MemoWork::keeping(const IsGivenUp& given_up)
   return keeping;
 }
 
-void MemoWork::take_in(Result& result, MemoAsked& asked, const IsGivenUp& given_up) {
-  const std::vector<std::string>& writes = asked.request.writes;
+std::int64_t MemoWork::check_written(Result& result, const MemoAsked& asked) const {
   std::int64_t size = 0;
-  for (const std::string& name : setting_.here ? writes : std::vector<std::string>{}) {
+  for (const std::string& name : setting_.here ? asked.request.writes : std::vector<std::string>{}) {
     std::string bad = bad_file(name, in_folder(asked.request.folder, name), size);
     if (bad.empty()) continue;
     // As of any failed attempt: what it had captured.
@@ -282,6 +288,18 @@ void MemoWork::take_in(Result& result, MemoAsked& asked, const IsGivenUp& given_
     result.failure = Failure{"writes", std::move(bad)};
     break;
   }
+  return size;
+}
+
+void MemoWork::leave(Result& result, MemoAsked& asked) const {
+  check_written(result, asked);
+  if (asked.unkept.empty()) asked.unkept = GivenUp().what();
+  note(result, asked);
+}
+
+void MemoWork::take_in(Result& result, MemoAsked& asked, const IsGivenUp& given_up) {
+  const std::vector<std::string>& writes = asked.request.writes;
+  const std::int64_t size = check_written(result, asked);
   if (asked.unkept.empty()) {
     if (result.value.text().size() > kLongestResult)
       asked.unkept = fmt::format("its result has more than {} bytes", kLongestResult);
@@ -307,9 +325,7 @@ void MemoWork::take_in(Result& result, MemoAsked& asked, const IsGivenUp& given_
       asked.unkept = error.what();
     }
   }
-  result.memo = MemoNote{};
-  result.memo->miss = asked.miss;
-  if (result.ok()) result.memo->unkept = asked.unkept;
+  note(result, asked);
 }
 
 void MemoWork::keep(const std::vector<KeptResult>& results) {

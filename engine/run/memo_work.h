@@ -44,6 +44,8 @@ class MemoWork {
   /// An attempt that ran has brought |result|, a good one: takes its files in, says what it had missed. A file of
   /// `writes` that is not there is a failure.
   void take_in(Result& result, MemoAsked& asked, const IsGivenUp& given_up);
+  /// As take_in() does it with what is given up. Any thread.
+  void leave(Result& result, MemoAsked& asked) const;
   void keep(const std::vector<KeptResult>& results);
 
  private:
@@ -52,6 +54,8 @@ class MemoWork {
   void add_files(MemoAsked& asked, const Task& task, const IsGivenUp& given_up);
   /// Sums by name as JSON. Throws std::runtime_error.
   std::string sums_of(const MemoAsked& asked, const IsGivenUp& given_up);
+  /// A file of `writes` that is not there is a failure. How large they are.
+  std::int64_t check_written(Result& result, const MemoAsked& asked) const;
   /// Why no result was found for it.
   std::string difference(const MemoAsked& asked);
   std::optional<Result> take(MemoAsked& asked, const Task& task, Instant now, const IsGivenUp& given_up);

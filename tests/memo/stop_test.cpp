@@ -75,6 +75,48 @@ TEST_CASE("a step that is stopped while its files are taken in is waited for no 
   CHECK(ends_soon(run, stage, "a") == 0);
 }
 
+TEST_CASE("a step that is stopped before it is looked for waits for no other that is", "[memo]") {
+  const MemoStage stage;
+  huge(stage.dir.path("huge"));
+  stage.write(R"(
+  long: { shell: "true", memo: 7d, reads: huge }
+  either:
+    race:
+      quick: { shell: sleep 0.3 }
+      slow: { shell: "echo slow >> \"$LOG\"", memo: 7d }
+  after: { needs: either, shell: "echo after >> \"$LOG\"" }
+)");
+  Background run({FLOWRUN_BINARY, "run", stage.dir.path("w.yaml"), "--id", "a", "--journal", stage.journal});
+  CHECK(soon([&] { return stage.dir.read("log") == "after\n"; }));
+  CHECK(has(stage({"show", "a"}).out, "running"));
+  for (int i = 0; i < 2; ++i) run.signal(SIGTERM);
+  ends_soon(run, stage, "a");
+  CHECK_FALSE(has(stage.dir.read("log"), "slow"));
+}
+
+TEST_CASE("who looks for a result comes before whose files are taken in", "[memo]") {
+  const MemoStage stage;
+  const std::string found = "  found: { needs: trigger, shell: 'true', memo: 7d }\n";
+  stage.write("  trigger: { set: 1 }\n" + found);
+  REQUIRE(stage.start("first").code == 0);
+  const OpenFile lock(open((stage.store() + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  REQUIRE(flock(lock.get(), LOCK_EX) == 0);
+  stage.write(R"(
+  one: { shell: "echo x > x; echo one >> \"$LOG\"", memo: 7d, writes: x }
+  two: { shell: "until grep -q one \"$LOG\"; do sleep 0.01; done; sleep 0.2; echo y > y", memo: 7d, writes: y }
+  trigger: { shell: "until [ -s y ]; do sleep 0.01; done; sleep 0.2" }
+)" + found);
+  Background run({FLOWRUN_BINARY, "run", stage.dir.path("w.yaml"), "--id", "a", "--journal", stage.journal});
+  CHECK(soon([&] { return has(stage({"journal", "show", "a"}).out, "start      found"); }));
+  REQUIRE(flock(lock.get(), LOCK_UN) == 0);
+  CHECK(run.wait().code == 0);
+  const std::string shown = stage({"journal", "show", "a"}).out;
+  CAPTURE(shown);
+  CHECK(shown.find("ok         one") < shown.find("ok         found"));
+  CHECK(shown.find("ok         found") < shown.find("ok         two"));
+  CHECK(stage.note("a", "found").value("run", "") == "first");
+}
+
 TEST_CASE("a step that is stopped while somebody sweeps the store is waited for no longer", "[memo]") {
   const MemoStage stage;
   stage.write("  a: { shell: 'true', memo: 7d }\n");
