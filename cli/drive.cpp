@@ -249,7 +249,8 @@ void Drive::turned(const Run& run) {
   const Run::Backlog backlog = run.backlog();
   tell_elsewhere(backlog.elsewhere);
   if (progress_)
-    progress_->turned(wall_clock(), {tally_.ok(), tally_.failed(), &run.machine(), backlog.in_line, backlog.shared});
+    progress_->turned(wall_clock(), {tally_.ok(), tally_.failed(), &run.machine(), backlog.in_line, backlog.shared,
+                                     backlog.looked_for});
 }
 
 Duration Drive::patience() const {

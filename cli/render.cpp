@@ -216,7 +216,8 @@ std::string what_binds(const Pools::Line& line, std::size_t concurrency) {
   return fmt::format("concurrency ({})", concurrency);
 }
 
-std::string who_waits(const Machine& machine, std::size_t in_line, const std::map<std::string, std::size_t>& shared) {
+std::string who_waits(const Machine& machine, std::size_t in_line, const std::map<std::string, std::size_t>& shared,
+                      std::size_t looked_for) {
   std::string text;
   if (machine.suspending()) return text;  // nobody is to begin
   for (const Pools::Line& waits : machine.pools().lines())
@@ -228,6 +229,7 @@ std::string who_waits(const Machine& machine, std::size_t in_line, const std::ma
   const int jobs = machine.run().jobs;
   add(in_line, jobs > 0 ? fmt::format("-j {}", jobs) : "a CPU");
   for (const auto& [name, waiting] : shared) add(waiting, "shared limit " + name);
+  add(looked_for, "a look at the results of earlier runs");
   return text;
 }
 

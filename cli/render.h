@@ -53,9 +53,9 @@ std::string bytes_text(std::int64_t bytes);
 /// What keeps a line waiting: `limit api (max 5)`, `limit api (rate 50/s)`, `concurrency (64)`.
 std::string what_binds(const Pools::Line& line, std::size_t concurrency);
 /// `; 34 wait for limit api (max 5)` for each line of steps that wait for a slot; |in_line|: for one of the executor;
-/// |shared|: for a place of limits that other runs have, too, by name.
+/// |shared|: for a place of limits that other runs have, too, by name; |looked_for|: for a result of an earlier run.
 std::string who_waits(const Machine& machine, std::size_t in_line,
-                      const std::map<std::string, std::size_t>& shared = {});
+                      const std::map<std::string, std::size_t>& shared = {}, std::size_t looked_for = 0);
 
 /// How |run| stands: `cut off` when it should be driven and nobody does, else its state.
 std::string_view standing_of(const RunRecord& run);

@@ -103,7 +103,7 @@ std::string LiveProgress::status(const Standing& standing) const {
   if (standing.failed > 0) text += fmt::format(", {} failed", standing.failed);
   if (!standing.machine) return text;
   if (const std::size_t running = standing.running(); running > 0) text += fmt::format(", {} running", running);
-  return text + who_waits(*standing.machine, standing.in_line, standing.shared);
+  return text + who_waits(*standing.machine, standing.in_line, standing.shared, standing.looked_for);
 }
 
 void LiveProgress::turned(Instant now, const Standing& standing) {

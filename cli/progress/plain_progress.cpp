@@ -132,7 +132,7 @@ void PlainProgress::turned(Instant now, const Standing& standing) {
   std::string names;
   std::size_t shown = 0;
   // Which of those that were started wait for a slot is not known.
-  if (standing.in_line == 0 && standing.shared.empty())
+  if (standing.in_line + standing.looked_for == 0 && standing.shared.empty())
     for (const auto& [path, yes] : running_) {
       if (++shown > 3) break;
       names += (names.empty() ? "" : ", ") + path;
@@ -140,7 +140,7 @@ void PlainProgress::turned(Instant now, const Standing& standing) {
   std::string text = fmt::format("{} running{}{}", in_flight, names.empty() ? "" : ": " + names,
                                  !names.empty() && in_flight > 3 ? ", ..." : "");
   if (awaiting > 0) text += fmt::format("; {} wait for a signal, first: {}", awaiting, answer_to(*awaited_.begin()));
-  if (machine) text += who_waits(*machine, standing.in_line, standing.shared);
+  if (machine) text += who_waits(*machine, standing.in_line, standing.shared, standing.looked_for);
   line(now, "alive", "run", text);
 }
 

@@ -15,7 +15,7 @@ namespace flowrun::cli {
 std::size_t Standing::running() const {
   // The line may have moved on since the machine was told of it.
   const std::size_t started = machine ? machine->in_flight_count() : 0;
-  std::size_t waiting = in_line;
+  std::size_t waiting = in_line + looked_for;
   for (const auto& [name, count] : shared) waiting += count;
   return started - std::min(started, waiting);
 }

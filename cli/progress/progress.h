@@ -23,6 +23,7 @@ struct Standing {
   std::size_t in_line = 0;           ///< attempts that the machine has started and that wait for a slot
   /// Those that wait for a place of a limit that other runs have, too, by its name.
   std::map<std::string, std::size_t> shared = {};
+  std::size_t looked_for = 0;  ///< those that wait for a result of an earlier run
 
   std::size_t running() const;  ///< attempts that have begun
 };

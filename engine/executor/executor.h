@@ -14,6 +14,7 @@
 
 namespace flowrun {
 
+class LineFile;
 class Secrets;
 
 class Executor {
@@ -49,6 +50,8 @@ class Executor {
   /// What has ended by now comes from the next wait(); for after such a time, before timers fire. Takes a second at
   /// most.
   virtual void catch_up() = 0;
+  /// Where that stands which was started and has not begun, for the drive after this one; null: nowhere.
+  virtual LineFile* line() { return nullptr; }
   /// Makes wait() return soon. Safe in a signal handler and from any thread.
   virtual void wake() = 0;
   /// How many tasks wait for a slot: what ends is followed by one of them at once. 0 while a slot waits for acted().

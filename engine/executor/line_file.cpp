@@ -33,7 +33,7 @@ Header header_of(int descriptor, const std::string& token) {
 
 /// Never 0, which is an empty slot.
 std::uint64_t name_of(const std::string& path, int attempt, LineKind kind) {
-  static constexpr const char* kMarks[] = {"", "shared ", "secret "};
+  static constexpr const char* kMarks[] = {"", "shared ", "secret ", "memo "};
   return hash64(kMarks[static_cast<int>(kind)] + std::to_string(attempt) + " " + path) | 1;
 }
 
@@ -103,7 +103,7 @@ LeftInLine::LeftInLine(const std::string& run_dir, const std::string& token) {
 }
 
 std::optional<LineKind> LeftInLine::kind_of(const std::string& path, int attempt) const {
-  for (const LineKind kind : {LineKind::Slot, LineKind::SharedPlace, LineKind::SecretOutput})
+  for (const LineKind kind : {LineKind::Slot, LineKind::SharedPlace, LineKind::SecretOutput, LineKind::Memo})
     if (waiting_.count(name_of(path, attempt, kind)) > 0) return kind;
   return std::nullopt;
 }

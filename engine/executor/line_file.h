@@ -18,7 +18,7 @@ namespace flowrun {
 constexpr const char* kLineFile = "line";
 
 /// What a line stands for.
-enum class LineKind { Slot, SharedPlace, SecretOutput };
+enum class LineKind { Slot, SharedPlace, SecretOutput, Memo };
 
 /// Any thread.
 class LineFile {

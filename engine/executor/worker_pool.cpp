@@ -11,6 +11,7 @@
 
 #include "engine/executor/executor.h"
 #include "engine/executor/libcurl.h"
+#include "engine/executor/line_file.h"
 #include "engine/executor/secret_steps.h"
 #include "engine/executor/spawn.h"
 #include "engine/executor/worker.h"
@@ -39,11 +40,7 @@ class WorkerPool : public Executor {
 
   void begin(Task task) override {
     if (!shared_.options.secret_outputs) return carry_out(std::move(task));
-    try {
-      shared_.make_run_dir();  // what waits stands in it
-    } catch (const Error&) {
-      // It is taken for one that has begun, should this drive be killed.
-    }
+    open_folder();
     SecretSteps::Then then = secret_steps_.admit(std::move(task));
     follow(then);
   }
@@ -106,12 +103,24 @@ class WorkerPool : public Executor {
     for (auto& answer : answers) answer.wait_for(std::chrono::seconds(1));
   }
 
+  LineFile* line() override {
+    if (shared_.line) open_folder();
+    return shared_.line.get();
+  }
   void wake() override { shared_.wake(); }
   std::size_t ahead() const override { return failed_.empty() ? shared_.slots.waiting() : 0; }
   std::size_t in_line() const override { return shared_.slots.waiting() + secret_steps_.waiting(); }
   std::map<std::string, std::size_t> in_shared_line() const override { return shared_.limits.waiting(); }
 
  private:
+  /// What waits stands in it.
+  void open_folder() {
+    try {
+      shared_.make_run_dir();
+    } catch (const Error&) {
+      // It is taken for begun, should this drive be killed.
+    }
+  }
   void end(const std::string& path, int attempt) {
     bool freed = false;
     const auto waiting = shared_.slots.withdraw(path, attempt, freed);

@@ -8,8 +8,8 @@
 
 namespace flowrun {
 
-Memo::Memo(MemoSetting setting, std::function<void()> wake)
-    : wake_(std::move(wake)), work_(std::move(setting)), thread_([this] { run(); }) {}
+Memo::Memo(MemoSetting setting, std::function<void()> wake, LineFile* line)
+    : wake_(std::move(wake)), line_(line), work_(std::move(setting)), thread_([this] { run(); }) {}
 
 Memo::~Memo() {
   stop_all(true);
@@ -72,6 +72,8 @@ void Memo::do_it(Job& job) {
 
 void Memo::look(Task task, bool anew, Instant now) {
   Attempt attempt{task.path, task.attempt};
+  if (const auto number = line_ ? line_->add(task.path, task.attempt, LineKind::Memo) : std::nullopt)
+    in_line_.insert_or_assign(attempt, *number);
   auto job = std::make_shared<Job>(Look{std::move(task), anew, false, now});
   looking_[std::move(attempt)] = job;
   post(std::move(job));
@@ -155,6 +157,7 @@ std::vector<Memo::Came> Memo::came() {
     one.withdrawn = look.withdrawn;
     if (!job->given_up) {
       asked_.insert_or_assign(attempt, std::move(job->asked));
+      if (const auto number = in_line_.extract(attempt)) line_->remove(number.mapped());
     } else if (!one.withdrawn) {
       one.found.emplace();
       one.found->failure = Failure{"cancelled", "stopped before it began"};
@@ -164,8 +167,13 @@ std::vector<Memo::Came> Memo::came() {
   return all;
 }
 
+void Memo::left(const std::string& path, int attempt) {
+  if (const auto number = in_line_.extract({path, attempt})) left_.push_back(number.mapped());
+}
+
 void Memo::written(const TaskEnded& ended, std::int64_t seq, Instant at, bool late) {
   const Attempt attempt{ended.path, ended.attempt};
+  left(ended.path, ended.attempt);
   asked_.erase(attempt);
   const auto found = taken_in_.find(attempt);
   if (found == taken_in_.end()) return;
@@ -189,6 +197,7 @@ void Memo::settled(const std::string& path, bool good) {
 }
 
 void Memo::keep() {
+  for (const std::size_t number : std::exchange(left_, {})) line_->remove(number);
   if (fresh_.empty()) return;
   post(std::make_shared<Job>(Keep{std::exchange(fresh_, {})}));
 }

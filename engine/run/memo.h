@@ -17,6 +17,7 @@
 #include <variant>
 #include <vector>
 
+#include "engine/executor/line_file.h"
 #include "engine/run/memo_work.h"
 
 namespace flowrun {
@@ -25,8 +26,9 @@ namespace flowrun {
 /// looked for, since nobody knows yet whether it has to run. Who is stopped waits for none of it.
 class Memo {
  public:
-  /// |wake|: to be called by any thread when something has come.
-  Memo(MemoSetting setting, std::function<void()> wake);
+  /// |wake|: to be called by any thread when something has come. |line|: has what is looked for as well, until it
+  /// begins or it is durable that it does not; null: nobody reads it.
+  Memo(MemoSetting setting, std::function<void()> wake, LineFile* line);
   /// Keeps what is to be kept; leaves the rest.
   ~Memo();
 
@@ -52,12 +54,16 @@ class Memo {
   /// What has come of look() and take_in().
   std::vector<Came> came();
   bool has_come() const;
+  /// How many are looked for.
+  std::size_t looked_for() const { return looking_.size(); }
 
-  /// That end is entry |seq| now, completed by its step. |late|: nobody waits for it.
+  /// An attempt that was looked for does not begin, and an entry says so now.
+  void left(const std::string& path, int attempt);
+  /// That end is entry |seq| now, completed by its step. |late|: nobody waits for it. Counts as left(), too.
   void written(const TaskEnded& ended, std::int64_t seq, Instant at, bool late);
   /// What its step has made of it: a result that is not |good| enough is not kept.
   void settled(const std::string& path, bool good);
-  /// Keeps what was written and settled, now that it is durable.
+  /// Keeps what was written and settled, and lets go what was left, now that it is durable.
   void keep();
   /// Waits until that is done, which other processes may hold up for some seconds.
   void rest();
@@ -98,9 +104,12 @@ class Memo {
   void give_up(const std::shared_ptr<Job>& job);
 
   const std::function<void()> wake_;
+  LineFile* const line_;
   // Of the drive's thread.
   std::map<Attempt, MemoAsked> asked_, taken_in_;    ///< of what runs; of ends that have come
   std::map<Attempt, std::shared_ptr<Job>> looking_;  ///< what is looked for
+  std::map<Attempt, std::size_t> in_line_;           ///< numbers in the line of what has not begun
+  std::vector<std::size_t> left_;                    ///< of these what does not begin, not durable yet
   std::map<Attempt, std::shared_ptr<Job>> taking_;   ///< what is being taken in
   std::optional<Fresh> written_;                     ///< of the end that is being taken in by the machine
   std::vector<Fresh> fresh_;                         ///< settled, not durable yet

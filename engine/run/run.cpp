@@ -40,8 +40,13 @@ class Run::Sink : public EventSink {
   void happened(const Event& event, bool late) override {
     run_.last_at_ = event.at;
     const std::int64_t seq = run_.write(to_entry(event, late));
-    if (const auto* ended = std::get_if<TaskEnded>(&event.fact); ended && run_.memo_)
-      run_.memo_->written(*ended, seq, event.at, late);
+    Memo* const memo = run_.memo_.get();
+    if (!memo) return;
+    if (const auto* ended = std::get_if<TaskEnded>(&event.fact)) memo->written(*ended, seq, event.at, late);
+    if (const auto* withdrawn = std::get_if<TaskWithdrawn>(&event.fact))
+      memo->left(withdrawn->path, withdrawn->attempt);
+    if (const auto* interrupted = std::get_if<TaskInterrupted>(&event.fact))
+      memo->left(interrupted->path, interrupted->attempt);
   }
   void decide(Decision decision) override { run_.accept(std::move(decision)); }
 
@@ -152,7 +157,8 @@ void Run::wake() {
 
 Run::Backlog Run::backlog() const {
   Backlog backlog;
-  if (executor_) backlog = {executor_->in_line(), executor_->in_shared_line(), {}, executor_->trouble()};
+  if (executor_) backlog = {executor_->in_line(), executor_->in_shared_line(), 0, {}, executor_->trouble()};
+  if (memo_) backlog.looked_for = memo_->looked_for();
   if (!disk_full_) return backlog;
   std::vector<std::string>& paths = backlog.unwritten.emplace();
   for (const Entry& entry : batch_)

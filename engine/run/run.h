@@ -166,6 +166,7 @@ class Run {
     std::size_t in_line = 0;  ///< attempts that wait for a slot of the executor
     /// Those that wait for a place of a limit that other runs have, too, by its name.
     std::map<std::string, std::size_t> shared = {};
+    std::size_t looked_for = 0;  ///< those that wait for a result of an earlier run, which may stand for them
     /// While the disk is full: the steps whose results are held in memory. Nothing: all is written.
     std::optional<std::vector<std::string>> unwritten;
     std::string elsewhere;  ///< why what others carry out does not go on; empty: it does

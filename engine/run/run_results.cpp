@@ -37,7 +37,8 @@ Memo& Run::memo() {
   setting.here = machine_->run().on.empty();
   setting.marks = [this](const std::string& salt) { return secrets_.marks(salt); };
   make_executor();
-  memo_ = std::make_unique<Memo>(std::move(setting), [this] { wake(); });
+  memo_ = std::make_unique<Memo>(
+      std::move(setting), [this] { wake(); }, executor_->line());
   return *memo_;
 }
 

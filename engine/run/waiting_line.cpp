@@ -14,6 +14,7 @@ std::string WaitingLine::waits_for(const StepHistory& step, const std::vector<Ou
   if (!kind) return "";
   if (*kind == LineKind::Slot) return "a slot";
   if (*kind == LineKind::SecretOutput) return "a secret output that is read again";
+  if (*kind == LineKind::Memo) return "a look at the results of earlier runs";
   const OutlineRow* row = find_row(rows, step.path);
   return "a place of " + (row && !row->limit.empty() ? "limit " + row->limit : std::string("a shared limit"));
 }

@@ -3,6 +3,7 @@
 
 #include <cctype>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <random>
@@ -82,6 +83,45 @@ TEST_CASE("killed wherever results are kept or files put back, runs go on and fi
     CHECK(stage({"journal", "verify", "--all"}).code == 0);
     CHECK(stage({"memo", "clear", "--all"}).code == 0);
     CHECK(stage.kept_files().empty());
+  }
+}
+
+TEST_CASE("who is killed while a result is looked for has not begun what it is looked for", "[memo]") {
+  const MemoStage stage;
+  stage.write(R"(
+  a: { shell: 'echo "$FLOWRUN_RERUN" >>"$LOG"', memo: 1d, reads: in, on_crash: fail }
+)");
+  stage.dir.write("in", "");
+  std::filesystem::resize_file(stage.dir.path("in"), std::uintmax_t{1} << 40);  // to sum it takes minutes
+  Background run({FLOWRUN_BINARY, "run", stage.dir.path("w.yaml"), "--id", "a", "--journal", stage.journal});
+  REQUIRE(soon([&] { return has(stage({"show", "a"}).out, "  in line "); }));
+  CHECK(has(stage({"show", "a"}).out, "waits for a look at the results of earlier runs"));
+  CHECK(has(stage({"why", "a", "a"}).out, "it stands in line for a look at the results of earlier runs"));
+  run.signal(SIGKILL);
+  run.wait();
+  CHECK(has(stage({"why", "a", "a"}).out, "it had not begun, and stood in line for a look at the results of earlier"));
+  stage.dir.write("in", "");
+  const Ran resumed = stage({"resume", "a"});
+  INFO(resumed.err);
+  CHECK(resumed.code == 0);
+  CHECK(stage.ran() == "0\n");
+  CHECK(stage({"journal", "verify", "a"}).code == 0);
+}
+
+TEST_CASE("who is killed before it is written that a result stands for a step has not begun it", "[memo]") {
+  for (const char* point : {"memo_put_back", "before_commit"}) {
+    MemoStage stage;
+    stage.write(R"(
+  a: { shell: 'echo x >x; echo ran >>"$LOG"', memo: 1d, writes: x, on_crash: fail }
+  b: { shell: 'cat x >y; echo ran >>"$LOG"', memo: 1d, reads: x, writes: y, on_crash: fail, needs: a }
+)");
+    REQUIRE(stage.start("first").code == 0);
+    stage.ran();
+    int n = 1;
+    while (killed_at(stage, point, n, "r" + std::to_string(n))) ++n;
+    CHECK(n > 2);
+    CHECK(stage.ran().empty());
+    CHECK(stage({"journal", "verify", "--all"}).code == 0);
   }
 }
 
