@@ -63,17 +63,12 @@ void History::take(const Entry& entry) {
       resumed(as<RunResumed>(entry));
       break;
     case EntryKind::RunReopened:
+      go(as<RunReopened>(entry).on, as<RunReopened>(entry).token);
+      reopened(entry.at, false);
+      break;
     case EntryKind::UndoRequested:
-      if (entry.kind == EntryKind::RunReopened) {
-        go(as<RunReopened>(entry).on, as<RunReopened>(entry).token);
-      } else {
-        token_ = as<UndoRequested>(entry).token;
-      }
-      being_undone_ = entry.kind == EntryKind::UndoRequested;
-      idle_ += entry.at - last_at_;
-      ++session_;
-      first_.clear();
-      run_state_ = RunState::Running;
+      token_ = as<UndoRequested>(entry).token;
+      reopened(entry.at, true);
       break;
     case EntryKind::RunFrozen:
       idle_ += as<RunFrozen>(entry).span;
@@ -165,6 +160,14 @@ void History::resumed(const RunResumed& fact) {
   idle_ += fact.down;
   // What waited in line at the crash had not begun.
   for (const std::string& path : fact.queued) withdrawn(path);
+  run_state_ = RunState::Running;
+}
+
+void History::reopened(Instant at, bool to_undo) {
+  being_undone_ = to_undo;
+  idle_ += at - last_at_;
+  ++session_;
+  first_.clear();
   run_state_ = RunState::Running;
 }
 

@@ -78,6 +78,8 @@ class History {
 
   StepHistory& step(const std::string& path);
   void resumed(const RunResumed& fact);
+  /// What had ended goes on, or is undone.
+  void reopened(Instant at, bool to_undo);
   /// A drive begins at the place |on|, as RunResumed has it, with its |token|.
   void go(const std::string& on, const std::string& token);
   void started(const Entry& entry, const Task& task);
