@@ -57,7 +57,7 @@ bool is_request(const Step& step) { return step.kind == "http"; }
 
 /// What lets a step start whatever became of the one that |edge| waits for, which is called |name|.
 std::string whatever_became(const OutlineEdge& edge, const std::string& name) {
-  if (edge.because == "place in the list")
+  if (edge.by_place)
     return fmt::format("`continue_on_error: true` at `{}` lets the list go on; in a map of steps `after: [{}]` does",
                        name, name);
   if (edge.because.starts_with("$"))
@@ -284,7 +284,7 @@ void ExploreFindings::judge_handlers(const ExploredRun& run) {
       finding.message = fmt::format("{} is not reached when {}", shown(written.path), why(run));
       const auto first =
           std::find_if(written.edges.begin(), written.edges.end(), [](auto& edge) { return edge.success; });
-      finding.advice = first == written.edges.end() || first->because == "place in the list"
+      finding.advice = first == written.edges.end() || first->by_place
                            ? "a map of steps lets each run whatever becomes of the others"
                            : whatever_became(*first, steps_.rows()[first->from].name);
       add(std::move(finding), written.path, &run);

@@ -132,7 +132,7 @@ void WrittenSteps::describe(std::size_t row, const std::map<std::string, bool>& 
   }
   if (const auto said = changes.find(rows_[row].path); said != changes.end()) step.changes = step.acts && said->second;
   for (const OutlineEdge& edge : rows_[row].edges) {
-    if (edge.because != "place in the list") step.uses.insert(edge.from);
+    if (!edge.by_place) step.uses.insert(edge.from);
     step.looks_back = step.looks_back || !edge.success;
   }
 }

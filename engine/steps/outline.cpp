@@ -185,8 +185,8 @@ class Outliner {
     });
     for (const GraphStep::Reason& reason : child.reasons)
       if (because(reason) || (list && reason.success == success))
-        return {from, success, reason.text, reason.line, by_value};
-    return {from, success, "place in the list", child.step->origin.line};
+        return {from, success, reason.text, reason.line, by_value, false};
+    return {from, success, "place in the list", child.step->origin.line, false, true};
   }
 
   bool in_item_ = false;  ///< the next body is that of an item

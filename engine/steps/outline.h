@@ -14,9 +14,10 @@ namespace flowrun {
 struct OutlineEdge {
   std::size_t from = 0;   ///< row of the step that comes first
   bool success = true;    ///< waits for its success; else for its end, whatever it is
-  std::string because;    ///< `$steps.order.total`, `needs`, `after`, `place in the list`
+  std::string because;    ///< for people: `$steps.order.total`, `needs`, `after`, `place in the list`
   int line = 0;           ///< where that stands
   bool by_value = false;  ///< only because it uses what that step puts out
+  bool by_place = false;  ///< only because it comes next in a list
 };
 
 struct OutlineRow {
