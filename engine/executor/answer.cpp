@@ -242,7 +242,7 @@ Result result_of(const Task& task, const HttpAnswer& answer, const Mask& mask, I
   else
     value = body_value(answer, request.response, mask);
   if (auto* failure = std::get_if<Failure>(&value)) {
-    result.failure = task.secret_output && answer.broken.empty() ? unreadable_output() : std::move(*failure);
+    result.failure = task.secret_output ? unreadable_output() : std::move(*failure);
     result.value = Value::string(shown_body(answer, mask));
     return result;
   }

@@ -76,8 +76,8 @@ bool IncomingResponse::take_header(std::string_view line) {
     header_fault_ = fmt::format("has more than {} headers, or {} KiB of them", kMostHeaders, kMostHeaderBytes / 1024);
   else if (first && !has_code(line))
     header_fault_ = "has no status of three digits";
-  else
-    header_fault_ = framing_fault(line, content_length_);
+  else if (header_fault_ = framing_fault(line, content_length_); !header_fault_.empty() && task_.secret_output)
+    header_fault_ = "does not say well where it ends";
   if (!header_fault_.empty()) return false;
   if (first) {  // a 1xx may have been before it
     headed_ = false;

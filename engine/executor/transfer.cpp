@@ -231,7 +231,8 @@ Failure Transfer::failure_of(CURLcode code) const {
       return named("timeout",
                    fmt::format("{}: nothing has moved for {} (idle_timeout)", what, to_string(asked().idle_timeout)));
   }
-  std::string detail = error_text_[0] ? error_text_ : libcurl().curl_easy_strerror(code);
+  const std::string said = error_text_[0] ? error_text_ : libcurl().curl_easy_strerror(code);
+  std::string detail = said;
   // It names the host.
   if (task.secret_output && request_.is_redirected())
     detail = std::string("where it was redirected to: ") + libcurl().curl_easy_strerror(code);
@@ -240,7 +241,7 @@ Failure Transfer::failure_of(CURLcode code) const {
   // received.
   if (code == CURLE_OUT_OF_MEMORY && sent_here_ && !response_.headed())
     return named("parse", what + ": a line of the answer's header is too long");
-  if (code == CURLE_RECV_ERROR && response_.headed() && detail.find("chunk") != detail.npos)
+  if (code == CURLE_RECV_ERROR && response_.headed() && said.find("chunk") != said.npos)
     return named("parse", what + ": the body of the answer is not in chunks as its header says: " + detail);
   return named(type_of(code), what + ": " + detail);
 }

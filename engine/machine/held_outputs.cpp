@@ -5,13 +5,22 @@
 namespace flowrun {
 namespace {
 
-constexpr std::size_t kMostHeld = 16 << 20;  // bytes
+constexpr std::size_t kMostHeld = 16 << 20;  // bytes of text
+constexpr int kMostBack = 2;
 
 }  // namespace
 
 void HeldOutputs::Owner::hold(std::size_t i, const Value& output) {
-  const std::size_t size = output.size();
-  if (size < Value::kLong) return;
+  back_.erase(i);
+  if (const std::size_t size = output.in_memory(); size >= Value::kLong) add(i, size);
+}
+
+void HeldOutputs::Owner::look(std::size_t i, const Value& output) {
+  if (!output.is_kept_elsewhere() || output.in_memory() > 0) return;
+  if (++back_[i] < kMostBack) add(i, output.size());
+}
+
+void HeldOutputs::Owner::add(std::size_t i, std::size_t size) {
   all_.outputs_.emplace(all_.next_, Output{this, i, size});
   held_.push_back(all_.next_++);
   for (all_.bytes_ += size; all_.bytes_ > kMostHeld && all_.outputs_.size() > 1;) all_.let_oldest_go();

@@ -161,6 +161,14 @@ Value Value::let_go() const {
   return bare;
 }
 
+std::size_t Value::in_memory() const {
+  const Rep::Elsewhere* elsewhere = rep_ ? rep_->elsewhere() : nullptr;
+  if (!elsewhere) return 0;
+  std::size_t bytes = rep_->text.empty() && rep_->tree() ? elsewhere->size : rep_->text.size();
+  for (const ValueWriter::Part& part : elsewhere->parts) bytes += part.value.in_memory();
+  return bytes;
+}
+
 bool Value::is_kept_elsewhere() const {
   const Rep::Elsewhere* elsewhere = rep_ ? rep_->elsewhere() : nullptr;
   return elsewhere && (elsewhere->home || std::any_of(elsewhere->parts.begin(), elsewhere->parts.end(),

@@ -52,7 +52,9 @@ class Value {
   void keep_at(const std::shared_ptr<const TextHome>& home, std::int64_t number) const;
   /// The same without its text, where that is elsewhere as well.
   Value let_go() const;
-  /// Whether let_go() frees memory.
+  /// How many bytes of it let_go() takes out of memory; a tree counts as its text.
+  std::size_t in_memory() const;
+  /// Whether let_go() frees memory, or has done so.
   bool is_kept_elsewhere() const;
   /// Is kept where |recorded| is, if they are the same.
   void keep_as(const Value& recorded) const;

@@ -29,10 +29,12 @@ void Memo::post(std::shared_ptr<Job> job) {
 
 void Memo::run() {
   std::unique_lock lock(mutex_);
-  for (;;) {
+  for (bool looked = false;;) {
     changed_.wait(lock, [this] { return quits_ || !looks_.empty() || !others_.empty(); });
-    Jobs& first = looks_.empty() ? others_ : looks_;
+    // In turn, so that neither waits for ever.
+    Jobs& first = looks_.empty() || (looked && !others_.empty()) ? others_ : looks_;
     if (first.empty()) return;
+    looked = &first == &looks_;
     const std::shared_ptr<Job> job = at_work_ = std::move(first.front());
     first.pop_front();
     lock.unlock();
@@ -157,7 +159,6 @@ std::vector<Memo::Came> Memo::came() {
     one.withdrawn = look.withdrawn;
     if (!job->given_up) {
       asked_.insert_or_assign(attempt, std::move(job->asked));
-      if (const auto number = in_line_.extract(attempt)) line_->remove(number.mapped());
     } else if (!one.withdrawn) {
       one.found.emplace();
       one.found->failure = Failure{"cancelled", "stopped before it began"};
@@ -165,6 +166,10 @@ std::vector<Memo::Came> Memo::came() {
     }
   }
   return all;
+}
+
+void Memo::begins(const Task& task) {
+  if (const auto number = in_line_.extract({task.path, task.attempt})) line_->remove(number.mapped());
 }
 
 void Memo::left(const std::string& path, int attempt) {

@@ -22,8 +22,8 @@
 
 namespace flowrun {
 
-/// Belongs to the drive of one run, whose thread alone calls it. One thing is done after the other: first what is
-/// looked for, since nobody knows yet whether it has to run. Who is stopped waits for none of it.
+/// Belongs to the drive of one run, whose thread alone calls it. One thing is done after the other: in turn what is
+/// looked for, since nobody knows yet whether it has to run, and the rest. Who is stopped waits for none of it.
 class Memo {
  public:
   /// |wake|: to be called by any thread when something has come. |line|: has what is looked for as well, until it
@@ -57,7 +57,9 @@ class Memo {
   /// How many are looked for.
   std::size_t looked_for() const { return looking_.size(); }
 
-  /// An attempt that was looked for does not begin, and an entry says so now.
+  /// An attempt that was looked for begins now.
+  void begins(const Task& task);
+  /// It does not begin, and an entry says so now.
   void left(const std::string& path, int attempt);
   /// That end is entry |seq| now, completed by its step. |late|: nobody waits for it. Counts as left(), too.
   void written(const TaskEnded& ended, std::int64_t seq, Instant at, bool late);

@@ -56,6 +56,7 @@ void Run::take_memo() {
     } else if (came.withdrawn) {
       happened_.push_back({{}, TaskWithdrawn{came.task->path, came.task->attempt}});
     } else {
+      memo_->begins(*came.task);
       executor_->begin(*std::move(came.task));
     }
   }

@@ -16,7 +16,7 @@ std::vector<HeldPlaces> held_around() {
       HeldPlaces held{{one.at("device").get<std::uint64_t>(), one.at("inode").get<std::uint64_t>()},
                       one.at("holder").get<std::string>(),
                       {},
-                      one.at("mark").get<std::uint64_t>()};
+                      one.value("mark", std::uint64_t{0})};
       for (const Json& range : one.at("places"))
         held.places.push_back({range.at(0).get<std::int64_t>(), range.at(1).get<std::int64_t>()});
       all.push_back(std::move(held));

@@ -69,10 +69,16 @@ bool SharedLine::take(std::size_t weight, std::size_t most, TakenPlaces& places)
     });
   };
   TakenPlaces got;
-  for (std::int64_t place = area_ + kPlaces; got.bytes.size() < wanted && place < area_ + kEnd; ++place)
-    if (!is_ours(place) && file_.lock(place)) got.bytes.push_back(place);
-  do got.mark = random_number();
-  while (!file_.lock(shared_mark(got.mark)));
+  try {
+    for (std::int64_t place = area_ + kPlaces; got.bytes.size() < wanted && place < area_ + kEnd; ++place)
+      if (!is_ours(place) && file_.lock(place)) got.bytes.push_back(place);
+    do got.mark = random_number();
+    while (!file_.lock(shared_mark(got.mark)));
+  } catch (...) {
+    // The kernel has no lock more.
+    for (const std::int64_t place : got.bytes) file_.unlock(place);
+    throw;
+  }
   taken_.push_back(got);
   places = std::move(got);
   return true;

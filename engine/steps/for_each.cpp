@@ -190,10 +190,13 @@ void ForEachFrame::add_to_list(const Settled& item) const {
 }
 
 void ForEachFrame::gather(std::size_t settled) {
-  if (for_each_.outputs_named) return hold_output(settled);
-  if (!is_heard()) children_[settled].settled.output = Value();
-  if (is_heard() && is_long(children_[settled].settled.output)) hold_output(settled);
-  for (std::size_t i = ends_.size(); is_heard() && i < children_.size() && !children_[i].open(); ++i) {
+  if (for_each_.outputs_named) return;
+  if (!is_heard()) {
+    children_[settled].settled.output = Value();
+    return;
+  }
+  if (is_long(children_[settled].settled.output)) hold_output(settled);
+  for (std::size_t i = ends_.size(); i < children_.size() && !children_[i].open(); ++i) {
     Settled& item = children_[i].settled;
     add_to_list(item);
     if (item.state == State::Succeeded && !is_long(item.output)) item.output = Value();

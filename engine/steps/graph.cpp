@@ -59,8 +59,8 @@ void GraphFrame::relaunch(std::size_t i, std::string_view only) {
 
 void GraphFrame::take_in(std::size_t i, const Settled& settled) {
   settle_child(i, settled);
-  if (graph_.form != GraphStep::Form::Single) hold_output(i);
   if (frames_[i] && !frames_[i]->is_kept()) frames_[i].reset();
+  if (lets_outputs_go()) hold_output(i);
   fresh_.push_back(i);
 }
 
@@ -190,6 +190,7 @@ Frame::Bound GraphFrame::bind(const Reference& reference) const {
   std::optional<std::size_t> found = graph_.find(reference.member);
   if (!found) return std::nullopt;
   const Settled& settled = children_[*found].settled;
+  if (steps && lets_outputs_go()) look_at_output(*found);
   if (!steps) return Value(status_json(settled, reference));
   return output_of(settled, *graph_.children[*found].step, path_of(*found));
 }

@@ -58,6 +58,10 @@ class GraphFrame final : public StepFrame, private Group {
   void launch(std::size_t i);
   /// It goes on where it stood.
   void relaunch(std::size_t i, std::string_view only);
+  /// Not those that are its own output, or part of what is told of it.
+  bool lets_outputs_go() const {
+    return graph_.form != GraphStep::Form::Single && (graph_.body || !graph_.outputs_named);
+  }
   /// What has settled child |i|, and what now waits no longer for it.
   void take_in(std::size_t i, const Settled& settled);
   void settle_unstarted(std::size_t i, State state, const std::string& reason);

@@ -31,6 +31,7 @@ std::optional<Failure> Group::choose_join() {
 }
 
 void Group::open() {
+  forget_outputs();
   running_ = 0;
   tally_ = Tally{};
   tally_.succeeded = gone().succeeded;
@@ -62,7 +63,6 @@ void Group::settle_child(std::size_t i, const Settled& settled) {
 }
 
 void Group::let_output_go(std::size_t i) {
-  if (i >= children_.size()) return;
   Value& output = children_[i].settled.output;
   output = output.let_go();
 }

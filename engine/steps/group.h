@@ -72,7 +72,9 @@ class Group {
   void tally_up(const Settled& child);
   /// The output of child |i| may leave memory when newer ones come; whoever asks for it then has it from the journal.
   void hold_output(std::size_t i) { held_outputs_.hold(i, children_[i].settled.output); }
-  /// None of them leaves memory any more.
+  /// An expression looks at it.
+  void look_at_output(std::size_t i) const { held_outputs_.look(i, children_[i].settled.output); }
+  /// They stay.
   void forget_outputs() { held_outputs_.forget(); }
   /// Judges, and does what the verdict asks for. Returns false when the group is over.
   bool act();
@@ -152,7 +154,7 @@ class Group {
   Join join_;  ///< with the amount that holds for this run of the group
   Tally tally_;
   Verdict verdict_ = Verdict::Open;
-  HeldOutputs::Owner held_outputs_;
+  mutable HeldOutputs::Owner held_outputs_;  ///< whether it is in memory is no matter of what it is
   std::size_t cancelled_ = 0, blocked_ = 0, skipped_ = 0;
   std::size_t unstarted_ = 0;  ///< of the cancelled
   int attempts_ = 0;           ///< of all of them

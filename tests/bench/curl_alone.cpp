@@ -2,6 +2,7 @@
 //
 //   bench_curl WIDTH COUNT URL
 #include <curl/curl.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -11,11 +12,20 @@ namespace {
 
 std::size_t drop(char*, std::size_t size, std::size_t count, void*) { return size * count; }
 
+/// As many descriptors as it may have: a connection each.
+void open_many_files() {
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc != 4) return 2;
   const int width = std::atoi(argv[1]), count = std::atoi(argv[2]);
+  open_many_files();
   CURLM* all = curl_multi_init();
   curl_multi_setopt(all, CURLMOPT_MAXCONNECTS, static_cast<long>(width));
   std::vector<CURL*> requests;

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -76,6 +77,14 @@ void work(int width, std::atomic<int>& left, int port, const std::string& reques
   }
 }
 
+/// As many descriptors as it may have: a connection each.
+void open_many_files() {
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -83,6 +92,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: bench_http_client WIDTH COUNT PORT PATH\n");
     return 2;
   }
+  open_many_files();
   const int width = std::atoi(argv[1]);
   std::atomic<int> left = std::atoi(argv[2]);
   const int port = std::atoi(argv[3]);

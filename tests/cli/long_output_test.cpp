@@ -101,6 +101,9 @@ TEST_CASE("of outputs that were looked at the newest stay in memory, and the oth
   for (int i = 0; i < kSteps; ++i) {
     const std::string n = std::to_string(i), file = dir.write("text" + n, n + ":" + text);
     workflow += "  - { id: s" + n + ", exec: [cat, '" + file + "'], max_output: 10MB }\n";
+  }
+  for (int i = 0; i < kSteps; ++i) {
+    const std::string n = std::to_string(i);
     workflow += "  - { id: l" + n + ", set: '${ $steps.s" + n + " | length }' }\n";
   }
   workflow +=

@@ -126,6 +126,7 @@ TEST_CASE("of an answer that is an error the status alone is told, and not where
     return [status](const httplib::Request&, httplib::Response& response) {
       response.status = status;
       response.set_header("Set-Cookie", "tok-abcdef");
+      if (status == 201) response.set_header("Content-Encoding", "tok-abcdef");
       if (status == 302) response.set_header("Location", "/gone?code=tok-abcdef");
       if (status == 303) response.set_header("Location", "ftp://tok-abcdef.invalid/");
       if (status == 307) response.set_header("Location", "http://tok-abcdef.invalid/");
@@ -137,11 +138,16 @@ TEST_CASE("of an answer that is an error the status alone is told, and not where
   server.Get("/away", answer(302));
   server.Get("/gone", answer(404));
   server.Get("/files", answer(303));
+  server.Get("/packed", answer(201));
   server.Get("/nowhere", answer(307));
   server.start();
   Pool pool(Pool::SecretOutputs{});
-  for (const auto& [path, type] : std::vector<std::pair<std::string, std::string>>{
-           {"/ok", "http.200"}, {"/no", "http.401"}, {"/away", "http.404"}, {"/files", ""}, {"/nowhere", ""}}) {
+  for (const auto& [path, type] : std::vector<std::pair<std::string, std::string>>{{"/ok", "http.200"},
+                                                                                   {"/no", "http.401"},
+                                                                                   {"/away", "http.404"},
+                                                                                   {"/files", ""},
+                                                                                   {"/nowhere", ""},
+                                                                                   {"/packed", ""}}) {
     INFO(path);
     Task task;
     task.path = "login";
@@ -152,9 +158,9 @@ TEST_CASE("of an answer that is an error the status alone is told, and not where
     task.secret_output.emplace();
     const Result result = pool.run(task);
     REQUIRE(result.failure);
-    CHECK(has(result.failure->message, path));
+    if (path != "/packed") CHECK(has(result.failure->message, path));
     CHECK_FALSE(has(result.failure->message + result.failure->detail.text() + result.value.text(), "abcdef"));
-    if (type.empty()) continue;  // it led elsewhere, and there was no answer
+    if (type.empty()) continue;  // it led elsewhere, or can not be read
     CHECK(result.failure->type == type);
     CHECK(result.failure->detail.text() == R"({"http":{"status":)" + type.substr(5) + "}}");
   }

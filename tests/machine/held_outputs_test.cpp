@@ -15,10 +15,29 @@ namespace {
 
 constexpr std::size_t kMega = 1 << 20;
 
+/// It has texts of any length.
+struct Home : TextHome {
+  void read(std::int64_t number, const std::function<void(std::string_view)>& take) const override {
+    take(std::string(static_cast<std::size_t>(number), '1'));
+  }
+};
+
+Value value_of(std::size_t size) {
+  static const auto home = std::make_shared<const Home>();
+  Value value = Value::from_text(std::string(size, '1'));
+  value.keep_at(home, static_cast<std::int64_t>(size));
+  return value;
+}
+
 struct Shelf {
   explicit Shelf(HeldOutputs& held) : owner(held, [this](std::size_t i) { REQUIRE(there.erase(i) == 1); }) {}
   void put(std::size_t i, std::size_t size) {
-    owner.hold(i, Value::from_text(std::string(size, '1')));
+    owner.hold(i, value_of(size));
+    there.insert(i);
+  }
+  /// It comes back when it has left.
+  void look(std::size_t i, std::size_t size) {
+    owner.look(i, there.contains(i) ? value_of(size) : value_of(size).let_go());
     there.insert(i);
   }
   std::set<std::size_t> there;
@@ -42,6 +61,34 @@ TEST_CASE("the oldest outputs leave memory, the newest stays whatever its size")
   CHECK(other.there == std::set<std::size_t>{2});
   other.put(3, kMega);
   CHECK(other.there == std::set<std::size_t>{3});
+}
+
+TEST_CASE("who is looked at again is the newest, and stays after the second time") {
+  HeldOutputs held;
+  Shelf shelf(held);
+  shelf.put(0, 10 * kMega);
+  shelf.look(0, 10 * kMega);  // it is there: nothing changes
+  shelf.put(1, 10 * kMega);
+  CHECK(shelf.there == std::set<std::size_t>{1});
+  shelf.look(0, 10 * kMega);
+  CHECK(shelf.there == std::set<std::size_t>{0});
+  shelf.look(1, 10 * kMega);
+  CHECK(shelf.there == std::set<std::size_t>{1});
+  shelf.look(0, 10 * kMega);
+  CHECK(shelf.there == std::set<std::size_t>{0, 1});
+  shelf.look(1, 10 * kMega);  // it is there
+  shelf.put(2, 10 * kMega);
+  CHECK(shelf.there == std::set<std::size_t>{0, 2});
+  shelf.put(3, 10 * kMega);
+  CHECK(shelf.there == std::set<std::size_t>{0, 3});
+}
+
+TEST_CASE("what is kept nowhere else is not counted") {
+  HeldOutputs held;
+  Shelf shelf(held);
+  shelf.put(0, 10 * kMega);
+  shelf.owner.hold(1, Value::from_text(std::string(10 * kMega, '1')));
+  CHECK(shelf.there.size() == 1);
 }
 
 TEST_CASE("whoever goes is asked no more, and makes room") {
