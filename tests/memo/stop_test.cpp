@@ -1,5 +1,5 @@
 // What is long about memo, and who waits for it: whoever is stopped meanwhile is not held up by a huge file, and who
-// only looks for a result is served first.
+// looks for a result has a turn before the next whose files are taken in.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -94,7 +94,7 @@ TEST_CASE("a step that is stopped before it is looked for waits for no other tha
   CHECK_FALSE(has(stage.dir.read("log"), "slow"));
 }
 
-TEST_CASE("who looks for a result comes before whose files are taken in", "[memo]") {
+TEST_CASE("who looks for a result comes before the next whose files are taken in", "[memo]") {
   const MemoStage stage;
   const std::string found = "  found: { needs: trigger, shell: 'true', memo: 7d }\n";
   stage.write("  trigger: { set: 1 }\n" + found);
