@@ -146,6 +146,7 @@ class Bindings {
       return;
     }
     if (whole_names_.contains(by_member ? name + "." + use.path[0] : name)) return;
+    if (value.is_looked_at_again()) value.json();  // which stays
     const Json trimmed = use.reference.sight ? seen(value, *use.reference.sight) : Json();
     const Json* at = use.reference.sight ? &trimmed : &value.json();
     std::size_t depth = by_member ? 1 : 0;

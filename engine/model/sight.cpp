@@ -62,6 +62,8 @@ Json seen(const Json& json, const Sight& sight) {
   return text.substr(0, whole_characters(text, kQuoted));
 }
 
-Json seen(const Value& value, const Sight& sight) { return seen(value.tree(), sight); }
+Json seen(const Value& value, const Sight& sight) {
+  return value.has_tree() ? seen(value.json(), sight) : seen(value.tree(), sight);
+}
 
 }  // namespace flowrun

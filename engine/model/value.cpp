@@ -27,6 +27,7 @@ struct Value::Rep {
     std::int64_t number = 0;
     std::size_t size = 0;
     std::uint64_t hash = 0;  ///< of the text at |home|, since it was let go
+    bool looked_at = false;
   };
   /// What few have. Not larger than a tree: there may be a million.
   struct Behind {
@@ -159,6 +160,13 @@ Value Value::let_go() const {
   bare.rep_ = std::make_shared<Rep>();
   bare.rep_->set(std::move(all));
   return bare;
+}
+
+bool Value::has_tree() const { return !rep_ || rep_->tree(); }
+
+bool Value::is_looked_at_again() const {
+  Rep::Elsewhere* elsewhere = rep_ && rep_->behind ? rep_->behind->elsewhere.get() : nullptr;
+  return elsewhere && std::exchange(elsewhere->looked_at, true);
 }
 
 std::size_t Value::in_memory() const {

@@ -41,6 +41,11 @@ class Value {
   const Json& json() const;
   /// The same for one look: where this has no tree yet, it gets none.
   Json tree() const;
+  /// Whether json() costs nothing any more.
+  bool has_tree() const;
+  /// Whether somebody has looked at it before; from now on somebody has. Of one that is kept elsewhere: who looks once
+  /// needs no tree that stays, who looks again needs one. False of all others.
+  bool is_looked_at_again() const;
   bool is_null() const;
 
   /// text().size(); puts nothing together.

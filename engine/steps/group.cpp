@@ -31,7 +31,7 @@ std::optional<Failure> Group::choose_join() {
 }
 
 void Group::open() {
-  forget_outputs();
+  forget_outputs();  // of a retry, which keeps what has succeeded
   running_ = 0;
   tally_ = Tally{};
   tally_.succeeded = gone().succeeded;

@@ -36,6 +36,28 @@ std::string long_text(char c, std::size_t size = 5000) { return '"' + std::strin
 
 }  // namespace
 
+TEST_CASE("of a value that is looked at again the tree stays, of one that is looked at once none does") {
+  const auto shelf = std::make_shared<Shelf>();
+  shelf->texts[3] = R"({"a":[1,2],"text":)" + long_text('x') + "}";
+  const Value held = Value::from_text(shelf->texts[3]);
+  held.keep_at(shelf, 3);
+  const Value bare = held.let_go();
+  CHECK_FALSE(bare.is_looked_at_again());
+  CHECK(bare.tree().at("a") == Json{1, 2});
+  CHECK_FALSE(bare.has_tree());
+  CHECK(bare.in_memory() == 0);
+  CHECK(bare.is_looked_at_again());
+  CHECK(bare.json().at("a") == Json{1, 2});
+  CHECK(bare.has_tree());
+  CHECK(bare.in_memory() == shelf->texts[3].size());
+  const int before = shelf->read_times;
+  CHECK(bare.json().at("a") == Json{1, 2});
+  CHECK(shelf->read_times == before);
+  CHECK(bare.let_go().in_memory() == 0);
+  CHECK_FALSE(Value::from_text(shelf->texts[3]).is_looked_at_again());
+  CHECK(Value().has_tree());
+}
+
 TEST_CASE("a value that is put together of any parts is the same as one text") {
   const unsigned seed = std::random_device()();
   INFO("seed " << seed);
