@@ -2,23 +2,16 @@
 //
 //   bench_curl WIDTH COUNT URL
 #include <curl/curl.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <vector>
 
+#include "tests/bench/many_files.h"
+
 namespace {
 
 std::size_t drop(char*, std::size_t size, std::size_t count, void*) { return size * count; }
-
-/// As many descriptors as it may have: a connection each.
-void open_many_files() {
-  rlimit files{};
-  getrlimit(RLIMIT_NOFILE, &files);
-  files.rlim_cur = files.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &files);
-}
 
 }  // namespace
 

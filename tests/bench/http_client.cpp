@@ -5,7 +5,6 @@
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,6 +14,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "tests/bench/many_files.h"
 
 namespace {
 
@@ -75,14 +76,6 @@ void work(int width, std::atomic<int>& left, int port, const std::string& reques
       ask(connection);
     }
   }
-}
-
-/// As many descriptors as it may have: a connection each.
-void open_many_files() {
-  rlimit files{};
-  getrlimit(RLIMIT_NOFILE, &files);
-  files.rlim_cur = files.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &files);
 }
 
 }  // namespace

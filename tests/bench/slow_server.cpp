@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,6 +13,8 @@
 #include <deque>
 #include <string>
 #include <unordered_map>
+
+#include "tests/bench/many_files.h"
 
 namespace {
 
@@ -29,10 +30,7 @@ struct Due {
 
 int main(int argc, char** argv) {
   const std::chrono::milliseconds delay(argc > 1 ? std::atoi(argv[1]) : 0);
-  rlimit files{};
-  getrlimit(RLIMIT_NOFILE, &files);
-  files.rlim_cur = files.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &files);
+  open_many_files();
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;

@@ -48,6 +48,13 @@ int ends_soon(Background& run, const MemoStage& stage, const std::string& id) {
   return run.wait().code;
 }
 
+/// A race that the step |quick| wins while |slow|, which has `memo`, is at its files.
+void check_lost_soon(const MemoStage& stage, const std::string& slow, const std::string& quick) {
+  stage.write("  either:\n    race:\n      slow: " + slow + "\n      quick: " + quick + "\n");
+  Background run({FLOWRUN_BINARY, "run", stage.dir.path("w.yaml"), "--id", "a", "--journal", stage.journal});
+  CHECK(ends_soon(run, stage, "a") == 0);
+}
+
 }  // namespace
 
 TEST_CASE("whatever is done with a huge file is left soon when it is given up", "[memo]") {
@@ -65,14 +72,8 @@ TEST_CASE("whatever is done with a huge file is left soon when it is given up", 
 
 TEST_CASE("a step that is stopped while its files are taken in is waited for no longer", "[memo]") {
   const MemoStage stage;
-  stage.write(R"(
-  either:
-    race:
-      slow: { shell: "truncate -s 1T big", memo: 7d, reads: big }
-      quick: { shell: "until [ -s big ]; do sleep 0.01; done; sleep 0.3" }
-)");
-  Background run({FLOWRUN_BINARY, "run", stage.dir.path("w.yaml"), "--id", "a", "--journal", stage.journal});
-  CHECK(ends_soon(run, stage, "a") == 0);
+  check_lost_soon(stage, "{ shell: 'truncate -s 1T big', memo: 7d, reads: big }",
+                  "{ shell: 'until [ -s big ]; do sleep 0.01; done; sleep 0.3' }");
 }
 
 TEST_CASE("a step that is stopped before it is looked for waits for no other that is", "[memo]") {
@@ -123,14 +124,8 @@ TEST_CASE("a step that is stopped while somebody sweeps the store is waited for 
   REQUIRE(stage.start("first").code == 0);
   const OpenFile lock(open((stage.store() + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   REQUIRE(flock(lock.get(), LOCK_EX) == 0);
-  stage.write(R"(
-  either:
-    race:
-      slow: { shell: "echo x > out", memo: 7d, writes: out }
-      quick: { shell: "until [ -s out ]; do sleep 0.01; done; sleep 0.3" }
-)");
-  Background run({FLOWRUN_BINARY, "run", stage.dir.path("w.yaml"), "--id", "a", "--journal", stage.journal});
-  CHECK(ends_soon(run, stage, "a") == 0);
+  check_lost_soon(stage, "{ shell: 'echo x > out', memo: 7d, writes: out }",
+                  "{ shell: 'until [ -s out ]; do sleep 0.01; done; sleep 0.3' }");
 }
 
 }  // namespace flowrun::test::memo_stop_test
